@@ -1,0 +1,114 @@
+// Checkpoints: named tensors in a file or a few files. One reader and one writer interface for
+// every format; docs/formats.md describes the formats byte by byte.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "narrow/tensor.h"
+
+namespace narrow {
+
+enum class CheckpointFormat {
+  kTensorFlowV2,  // prefix.index + prefix.data-SSSSS-of-NNNNN
+  kTensorFlowV1,  // a single table file; read only
+  kSafetensors,
+  kNpz,
+  kNpy,  // one array; its tensor is named after the file
+};
+
+// "tf", "tf-v1", "safetensors", "npz", "npy".
+std::string_view to_string(CheckpointFormat format) noexcept;
+
+// Where a checkpoint lies, as found by looking at the bytes.
+struct CheckpointLocation {
+  CheckpointFormat format = CheckpointFormat::kTensorFlowV2;
+  // The prefix for TensorFlow V2, the file for every other format.
+  std::filesystem::path path;
+};
+
+// Finds the checkpoint that `path` means. Accepted: a file of any format, a TensorFlow V2 prefix,
+// any file of a V2 checkpoint (.index, .data-?????-of-?????, .meta), or a directory with a
+// `checkpoint` state file, of which model_checkpoint_path is taken. The format is decided by the
+// content of the file, never by its name.
+// Throws Error: kNotFound (nothing there; a directory without usable state file), kUnsupported (not
+// a format this library reads), kIo.
+CheckpointLocation locate_checkpoint(const std::filesystem::path& path);
+
+// The values of one tensor from first to last element, row-major, little-endian.
+class TensorStream {
+ public:
+  virtual ~TensorStream() = default;
+  // Fills `out` completely. Throws Error(kCorrupt) when the file ends too early or, on the read
+  // that delivers the last byte, when the tensor's checksum does not hold; reading past the end is
+  // Error(kUsage).
+  virtual void read(std::span<std::byte> out) = 0;
+};
+
+// Reads one checkpoint. Opening reads and verifies the directory of tensors, not the values.
+// A reader may be used from several threads at once; a stream from one thread at a time.
+class CheckpointReader {
+ public:
+  virtual ~CheckpointReader() = default;
+
+  [[nodiscard]] virtual const CheckpointLocation& location() const = 0;
+
+  // Name, type and shape of every tensor, in file order. Partitioned TensorFlow variables appear
+  // once, whole. Names are unique.
+  [[nodiscard]] virtual const std::vector<TensorInfo>& tensors() const = 0;
+
+  // A stream over tensors()[index]; not for strings. Streams use bounded memory, whatever the size
+  // of the tensor (a V1 slice is held whole). The reader must outlive the stream.
+  [[nodiscard]] virtual std::unique_ptr<TensorStream> open(std::size_t index) const = 0;
+
+  // The elements of a string tensor, checksums verified.
+  [[nodiscard]] virtual std::vector<std::string> read_strings(std::size_t index) const;
+
+  // Free-form text pairs that travel with the file (safetensors __metadata__); empty elsewhere.
+  [[nodiscard]] virtual std::map<std::string, std::string> metadata() const { return {}; }
+
+  // Position of `name` in tensors(), or nothing.
+  [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const;
+
+  // All of tensors()[index]; `out` has exactly byte_size() bytes.
+  void read(std::size_t index, std::span<std::byte> out) const;
+};
+
+// Opens what locate_checkpoint finds. Throws Error: what locate_checkpoint throws, and kCorrupt with
+// file and byte offset for a broken file.
+std::unique_ptr<CheckpointReader> open_checkpoint(const std::filesystem::path& path);
+
+// Writes one checkpoint. Order of calls: set_metadata, add for every tensor, then write (in any
+// piece sizes, pieces do not cross tensors) or write_strings for every tensor in the same order,
+// then finish. Tensors without elements need no write. Nothing is visible under the final name
+// before finish has succeeded; a writer destroyed without it removes what it wrote.
+class CheckpointWriter {
+ public:
+  virtual ~CheckpointWriter() = default;
+  virtual void set_metadata(const std::map<std::string, std::string>& metadata);
+  // Throws Error(kUnsupported) for a type the format does not have, Error(kUsage) for a name that
+  // was added before.
+  virtual void add(const TensorInfo& info) = 0;
+  virtual void write(std::span<const std::byte> values) = 0;
+  virtual void write_strings(std::span<const std::string> values);
+  // Completes every file, makes it durable and gives it its final name in one step.
+  // Throws Error(kUsage) when values are missing, Error(kIo) on a full disk and the like.
+  virtual void finish() = 0;
+};
+
+enum class Overwrite { kNo, kYes };
+
+// A writer for `location` (kTensorFlowV1 is not writable). A missing parent directory is created.
+// Throws Error(kExists) when a result is there and overwrite is kNo.
+std::unique_ptr<CheckpointWriter> create_checkpoint(const CheckpointLocation& location,
+                                                    Overwrite overwrite);
+
+}  // namespace narrow

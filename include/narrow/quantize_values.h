@@ -1,0 +1,65 @@
+// Quantization of arrays of float32 that form one block, and the error measures.
+// docs/numerics.md defines every result; every CPU and every thread count gives the same bits.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "narrow/scheme.h"
+
+namespace narrow {
+
+// The parameters of `scheme` for one block with these values. An empty block gives BlockParams{}.
+// Throws Error(kUsage) for an invalid scheme, Error(kNumeric) when a value is NaN or infinite.
+BlockParams fit(std::span<const float> values, const Scheme& scheme);
+
+// The same from a known range: lo and hi finite, lo <= hi.
+BlockParams fit_range(double lo, double hi, const Scheme& scheme);
+
+// The smallest and the largest code the scheme can produce with these parameters.
+struct CodeRange {
+  std::int64_t min = 0;
+  std::int64_t max = 0;
+};
+CodeRange code_range(const Scheme& scheme, const BlockParams& params);
+
+// codes[i] = the code of values[i]; both of equal length, else Error(kUsage). Values must be finite.
+void encode(std::span<const float> values, const Scheme& scheme, const BlockParams& params,
+            std::span<std::int64_t> codes);
+
+// restored[i] = the value that codes[i] stands for; both of equal length. A value beyond float32's
+// range becomes the largest finite float32 of its sign.
+void decode(std::span<const std::int64_t> codes, const Scheme& scheme, const BlockParams& params,
+            std::span<float> restored);
+
+// Sums from which every error measure follows. x are the original values, d = restored - x.
+// The sums of a tensor are formed in a fixed order (docs/numerics.md, "Order of summation").
+struct ErrorSums {
+  std::uint64_t count = 0;
+  double sum_x2 = 0;     // sum of x * x
+  double sum_d2 = 0;     // sum of d * d
+  double sum_d = 0;      // sum of d
+  double sum_xd = 0;     // sum of x * d
+  double max_abs_d = 0;  // largest |d|
+
+  // Adds the sums of the values that follow this block's.
+  void merge(const ErrorSums& next);
+
+  // sqrt(sum_d2) / sqrt(sum_x2); 0 when both are 0, +infinity when only the denominator is.
+  [[nodiscard]] double relative_l2() const;
+  // 10 log10(sum_x2 / sum_d2): +infinity without error, -infinity when only x is all zero.
+  [[nodiscard]] double sqnr_db() const;
+  // Mean of d; 0 for no values.
+  [[nodiscard]] double bias() const;
+  // Cosine of the angle between x and restored; 1 when both are zero vectors, 0 when one is.
+  [[nodiscard]] double cosine() const;
+};
+
+// encode and decode in one pass without storing codes; restored may be the same memory as values.
+ErrorSums round_trip(std::span<const float> values, const Scheme& scheme, const BlockParams& params,
+                     std::span<float> restored);
+
+// The sums of d = restored - original, without quantizing; equal lengths.
+ErrorSums measure_error(std::span<const float> original, std::span<const float> restored);
+
+}  // namespace narrow

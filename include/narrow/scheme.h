@@ -1,0 +1,70 @@
+// What to do to a tensor (Scheme) and what a fit found (BlockParams): plain data.
+// docs/numerics.md defines every number.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace narrow {
+
+enum class SchemeKind {
+  kBin,         // 2^B equal bins between minimum and maximum; restored to the bin's centre
+  kFixedPoint,  // integers times a power of two (Qm.n), or the historical decimal scaling
+  kAffine,      // scale and zero point, the range widened to contain 0
+  kSymmetric,   // scale only, codes -(2^(B-1)-1) .. 2^(B-1)-1
+};
+
+enum class Scaling { kBinary, kDecimal };  // of the fixed-point scheme
+
+struct Granularity {
+  enum class Kind {
+    kTensor,   // one block: the whole tensor
+    kChannel,  // one block for each index of the channel axis
+    kGroup,    // one block for each `group_size` consecutive values; the last may be shorter
+  };
+  Kind kind = Kind::kTensor;
+  std::int64_t group_size = 0;
+  // Channel axis, negative counts from the last; the file format's own when absent (TensorFlow and
+  // NumPy: last, safetensors: first). Tensors of rank 0 and 1 are one block in channel mode.
+  std::optional<int> axis;
+  bool operator==(const Granularity&) const = default;
+};
+
+struct Scheme {
+  SchemeKind kind = SchemeKind::kBin;
+  int bits = 8;  // 1..32
+  Scaling scaling = Scaling::kBinary;
+  Granularity granularity;
+  bool operator==(const Scheme&) const = default;
+};
+
+// "bin", "fixed-point", "affine", "symmetric".
+std::string_view to_string(SchemeKind kind) noexcept;
+// The scheme of that name; throws Error(kUsage) naming the four.
+SchemeKind parse_scheme_kind(std::string_view name);
+// "tensor", "channel", "group:64"; parse_granularity takes the same and throws Error(kUsage).
+std::string to_string(const Granularity& granularity);
+Granularity parse_granularity(std::string_view text);
+// Throws Error(kUsage): bits outside 1..32, symmetric with 1 bit, group size < 1.
+void validate(const Scheme& scheme);
+
+// What fit found for one block. Which fields mean something depends on the scheme.
+struct BlockParams {
+  double lo = 0;             // least value of the block
+  double hi = 0;             // greatest value of the block
+  double width = 0;          // bin: (hi - lo) / 2^B
+  int fraction_bits = 0;     // fixed-point: n of Qm.n (binary), f (decimal)
+  int decimal_exponent = 0;  // fixed-point decimal: s, values are multiplied by 10^s first
+  double scale = 1;          // affine, symmetric
+  std::int64_t zero = 0;     // affine: the zero point
+  bool is_signed = false;    // fixed-point: lo < 0
+  bool clips = false;        // fixed-point decimal: the range does not hold every value
+  bool operator==(const BlockParams&) const = default;
+};
+
+// "Q1.6" for a signed binary fixed-point block of 8 bits with n = 6 (m = B - signed - n).
+std::string q_format(const Scheme& scheme, const BlockParams& params);
+
+}  // namespace narrow

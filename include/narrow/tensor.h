@@ -1,0 +1,69 @@
+// Element types, shapes, and what is known of a tensor before its values are read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace narrow {
+
+// Every element type that one of the checkpoint formats can hold. The quantized integer types are
+// TensorFlow's (qint8, ...): plain integers as far as this library is concerned.
+enum class DType : std::uint8_t {
+  kFloat32,
+  kFloat64,
+  kFloat16,
+  kBFloat16,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUInt8,
+  kUInt16,
+  kUInt32,
+  kUInt64,
+  kBool,
+  kComplex64,
+  kComplex128,
+  kString,
+  kQInt8,
+  kQUInt8,
+  kQInt16,
+  kQUInt16,
+  kQInt32,
+  kFloat8E4M3,
+  kFloat8E5M2,
+};
+
+// "float32", "bfloat16", ...: the name used in tables, JSON and error messages.
+std::string_view to_string(DType dtype) noexcept;
+
+// Bytes of one element; 0 for strings, whose elements have no fixed size.
+std::size_t element_size(DType dtype) noexcept;
+
+// float16, bfloat16, float32, float64: the types that can be quantized.
+bool is_floating_point(DType dtype) noexcept;
+
+// Dimensions, outermost first, every one >= 0; empty for a scalar.
+using Shape = std::vector<std::int64_t>;
+
+// "[3, 3, 64, 64]"; "[]" for a scalar.
+std::string to_string(const Shape& shape);
+
+// Product of the dimensions (1 for a scalar). Throws Error(kCorrupt) on a negative dimension or
+// when the product does not fit in 63 bits.
+std::uint64_t element_count(const Shape& shape);
+
+struct TensorInfo {
+  std::string name;
+  DType dtype = DType::kFloat32;
+  Shape shape;
+
+  // element_count(shape) * element_size(dtype), checked for overflow; 0 for strings.
+  [[nodiscard]] std::uint64_t byte_size() const;
+  bool operator==(const TensorInfo&) const = default;
+};
+
+}  // namespace narrow

@@ -1,0 +1,78 @@
+// Files: positioned reads that need no shared state, and buffered writes whose errors are sentences.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace narrow {
+
+// A file descriptor that closes itself.
+class FileDescriptor {
+ public:
+  FileDescriptor() = default;
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  ~FileDescriptor();
+  FileDescriptor(FileDescriptor&& other) noexcept : fd_(other.release()) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
+  [[nodiscard]] int get() const { return fd_; }
+  int release();
+
+ private:
+  int fd_ = -1;
+};
+
+// A regular file opened for reading. Safe to use from several threads.
+class InputFile {
+ public:
+  // Throws Error(kNotFound) or Error(kIo) naming the path; a directory or device is kUnsupported.
+  explicit InputFile(std::filesystem::path path);
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  // Size in bytes when the file was opened.
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  // Fills `out` with the bytes at `byte_offset`. Throws Error(kCorrupt) when the file ends before
+  // that, Error(kIo) when the system refuses.
+  void read_at(std::uint64_t byte_offset, std::span<std::byte> out) const;
+
+ private:
+  std::filesystem::path path_;
+  FileDescriptor fd_;
+  std::uint64_t size_ = 0;
+};
+
+// The whole of a small file. Throws Error(kCorrupt) when it is longer than `max_bytes`.
+std::string read_small_file(const std::filesystem::path& path, std::uint64_t max_bytes);
+
+// A new file that is written front to back. Errors are thrown as Error(kIo) by the call that met
+// them; nothing is lost silently, because finish() reports what the last write left open.
+class OutputFile {
+ public:
+  // Creates the file; Error(kIo) when it cannot be created or exists.
+  explicit OutputFile(std::filesystem::path path);
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view bytes);
+  // Writes what is buffered, makes the file durable and closes it.
+  void finish();
+
+ private:
+  void flush();
+  void write_through(std::span<const std::byte> bytes);
+
+  std::filesystem::path path_;
+  FileDescriptor fd_;
+  std::vector<std::byte> buffer_;
+  std::uint64_t bytes_written_ = 0;
+};
+
+// Makes the entries of a directory durable (fsync on the directory).
+void sync_directory(const std::filesystem::path& directory);
+
+}  // namespace narrow

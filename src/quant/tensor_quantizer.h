@@ -1,0 +1,69 @@
+// Quantizes one tensor of any floating-point type, given in pieces, so that memory does not grow
+// with the tensor. Two passes: scan every piece in order, then finish_scan, then round_trip every
+// piece, in any order and from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "narrow/quantize_values.h"
+#include "narrow/tensor.h"
+
+namespace narrow {
+
+// NaN and infinities seen by a scan.
+struct NonFinite {
+  std::uint64_t count = 0;
+  std::uint64_t first_index = 0;  // flat index of the first one
+};
+
+// How often every code occurred; codes are counted relative to the least possible one. Empty when
+// the width is above kMaxBits, where it is not counted.
+struct CodeCounts {
+  static constexpr int kMaxBits = 16;
+  std::vector<std::uint64_t> counts;
+
+  void merge(const CodeCounts& other);
+  [[nodiscard]] std::uint64_t used() const;   // codes that occurred at least once
+  [[nodiscard]] double entropy_bits() const;  // -sum p log2 p
+};
+
+class TensorQuantizer {
+ public:
+  // `default_axis` is the channel axis of the file format (see Granularity::axis).
+  // Throws Error(kUsage): invalid scheme, dtype that is not floating point, axis out of range.
+  TensorQuantizer(const Scheme& scheme, const TensorInfo& info, int default_axis);
+  ~TensorQuantizer();
+  TensorQuantizer(TensorQuantizer&&) noexcept;
+  TensorQuantizer& operator=(TensorQuantizer&&) noexcept;
+
+  // First pass: the raw little-endian elements of the tensor in order, cut anywhere between
+  // elements.
+  void scan(std::span<const std::byte> values);
+  // After the last scan: fits every block's parameters when there is no non-finite value.
+  void finish_scan();
+  [[nodiscard]] const NonFinite& non_finite() const;
+
+  // Second pass: pieces start at multiples of this many elements and are that long, but for the
+  // last. It depends on scheme and shape only, so the order of summation is fixed.
+  [[nodiscard]] std::uint64_t piece_elements() const;
+
+  // Replaces the elements of one piece by their restored values, rounded to the tensor's own type.
+  // `values` begins at element `first`. Adds the codes to `codes` unless it is null. Thread-safe.
+  ErrorSums round_trip(std::uint64_t first, std::span<std::byte> values, CodeCounts* codes) const;
+
+  [[nodiscard]] std::uint64_t block_count() const;
+  // Parameters of the first min(block_count, limit) blocks, in order.
+  [[nodiscard]] std::vector<BlockParams> block_params(std::uint64_t limit) const;
+  // Blocks whose range does not hold every value (decimal fixed point only).
+  [[nodiscard]] std::uint64_t clipped_blocks() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace narrow
