@@ -23,7 +23,8 @@ struct CodeRange {
 };
 CodeRange code_range(const Scheme& scheme, const BlockParams& params);
 
-// codes[i] = the code of values[i]; both of equal length, else Error(kUsage). Values must be finite.
+// codes[i] = the code of values[i]; both of equal length, else Error(kUsage). Values must be
+// finite.
 void encode(std::span<const float> values, const Scheme& scheme, const BlockParams& params,
             std::span<std::int64_t> codes);
 
