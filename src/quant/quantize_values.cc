@@ -96,6 +96,14 @@ ErrorSums round_trip(std::span<const float> values, const Scheme& scheme, const 
   });
 }
 
+ErrorSums measure_error(std::span<const double> original, std::span<const double> restored) {
+  require_equal(original.size(), restored.size(), "original and restored values");
+  const KernelTable& table = kernels();
+  return sum_chunks(original.size(), [&](std::size_t begin, std::size_t length, LaneSums* lanes) {
+    table.add_errors(original.data() + begin, restored.data() + begin, length, lanes);
+  });
+}
+
 ErrorSums measure_error(std::span<const float> original, std::span<const float> restored) {
   require_equal(original.size(), restored.size(), "original and restored values");
   const KernelTable& table = kernels();
