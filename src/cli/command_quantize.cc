@@ -108,7 +108,7 @@ void run(const Arguments& args) {
   if (args.json) {
     nlohmann::ordered_json json = quantize_json(result);
     json["input"] = reader->location().path.string();
-    json["output"] = args.dry_run ? nlohmann::ordered_json() : run.output.path.string();
+    if (!args.dry_run) json["output"] = run.output.path.string();
     print_result(json.dump(2) + "\n");
     return;
   }
