@@ -55,14 +55,15 @@ def main():
     tensors["scalar"] = np.array(2.5, "float32")
     tensors["empty"] = np.zeros((0, 3), "uint8")
     tensors["größe"] = values("int8", (3,))
-    codes = {"bfloat16": "bfloat16", "bool": "bool"}
-    raw = {name: {"dtype": codes.get(array.dtype.name, array.dtype.name),
-                  "shape": array.shape, "data": array.tobytes()}
-           for name, array in tensors.items()}
+    arrays = {name: (array.dtype.name, array) for name, array in tensors.items()}
     for name in ("float8_e4m3fn", "float8_e5m2"):
-        raw[f"types/{name}"] = {"dtype": name, "shape": [3], "data": bytes([0x38, 0xc0, 0x01])}
-    (HERE / "types.safetensors").write_bytes(
-        safetensors.serialize(raw, metadata={"format": "np", "größe": "\"quoted\"\n"}))
+        arrays[f"types/{name}"] = (name, np.array([0x38, 0xC0, 0x01], "uint8"))
+    specs = {name: safetensors.TensorSpec(dtype=dtype, shape=array.shape,
+                                          data_ptr=array.ctypes.data, data_len=array.nbytes)
+             for name, (dtype, array) in arrays.items()}
+    metadata = {"format": "np", "größe": "\"quoted\"\n"}
+    content = bytes(safetensors.serialize(specs, metadata=metadata))
+    (HERE / "types.safetensors").write_bytes(content)
     expect("types.safetensors")
 
     safetensors.numpy.save_file({"a": values("float32", (2, 2)), "b": np.arange(3, dtype="int8")},
