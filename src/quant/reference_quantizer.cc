@@ -15,7 +15,7 @@ namespace {
 double rne(double value) { return std::nearbyint(value); }
 
 double power_of_ten(int exponent) {
-  return std::strtod(("1e" + std::to_string(exponent)).c_str(), nullptr);
+  return std::strtod(std::string("1e").append(std::to_string(exponent)).c_str(), nullptr);
 }
 
 bool is_decimal(const Scheme& scheme) { return scheme.scaling == Scaling::kDecimal; }
