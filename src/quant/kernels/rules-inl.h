@@ -49,7 +49,6 @@ class BlockSource {
   HWY_INLINE DoubleVec LastDown(DoubleTag d, std::size_t) const { return hn::Set(d, c_.last_down); }
   HWY_INLINE DoubleVec Min(DoubleTag d, std::size_t) const { return hn::Set(d, c_.min); }
   HWY_INLINE DoubleVec Max(DoubleTag d, std::size_t) const { return hn::Set(d, c_.max); }
-  HWY_INLINE DoubleVec Middle(DoubleTag d, std::size_t) const { return hn::Set(d, c_.middle); }
 
  private:
   BlockConstants c_;
@@ -88,19 +87,6 @@ struct BinRule {
   static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const Source& s, std::size_t i) {
     const auto middle = hn::Add(code, hn::Set(d, 0.5));
     return hn::Add(s.Offset(d, i), hn::Mul(middle, s.Down(d, i)));
-  }
-};
-
-// Bin where no product rounds (BlockConstants::exact_products): a fused and a separate
-// multiplication then give the same bits.
-struct ExactBinRule {
-  static HWY_INLINE DoubleVec Encode(DoubleTag d, DoubleVec x, const BlockSource& s,
-                                     std::size_t i) {
-    return BinRule::Encode(d, x, s, i);
-  }
-  static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const BlockSource& s,
-                                     std::size_t i) {
-    return hn::MulAdd(code, s.Down(d, i), s.Middle(d, i));
   }
 };
 
