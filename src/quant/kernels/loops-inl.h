@@ -214,7 +214,7 @@ struct FittedBin {
     const auto middle = hn::Set(d, c.middle);
     for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
       const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
-      const auto code = hn::Floor(hn::Min(hn::Mul(hn::Sub(x, offset), up), max));
+      const auto code = FloorSmall(d, hn::Min(hn::Mul(hn::Sub(x, offset), up), max));
       hn::StoreU(hn::DemoteTo(df, hn::MulAdd(code, down, middle)), df, restored + i);
     }
   }

@@ -37,6 +37,17 @@ HWY_INLINE DoubleVec Clamp(DoubleVec v, DoubleVec min, DoubleVec max) {
   return hn::Min(hn::Max(v, min), max);
 }
 
+// The integer below 0 <= v <= 2^32, for instruction sets without one that does it.
+HWY_INLINE DoubleVec FloorSmall(DoubleTag d, DoubleVec v) {
+#if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  const auto nearest = RoundSmall(d, v);
+  return hn::Sub(nearest, hn::IfThenElseZero(hn::Gt(nearest, v), hn::Set(d, 1.0)));
+#else
+  (void)d;
+  return hn::Floor(v);
+#endif
+}
+
 // Where a rule takes its numbers from: the same for every value ...
 class BlockSource {
  public:
@@ -81,7 +92,7 @@ struct BinRule {
   template <class Source>
   static HWY_INLINE DoubleVec Encode(DoubleTag d, DoubleVec x, const Source& s, std::size_t i) {
     const auto v = hn::Mul(hn::Sub(x, s.Offset(d, i)), s.Up(d, i));
-    return hn::Floor(Clamp(v, s.Min(d, i), s.Max(d, i)));
+    return FloorSmall(d, Clamp(v, s.Min(d, i), s.Max(d, i)));
   }
   template <class Source>
   static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const Source& s, std::size_t i) {
