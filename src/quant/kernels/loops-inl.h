@@ -6,6 +6,8 @@
 #define NARROW_QUANT_KERNELS_LOOPS_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <cfloat>
 #include <cstring>
@@ -201,6 +203,13 @@ HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_
   }
 }
 
+// The processor's own prefetching ends at every page, which is half of a chunk. The address may lie
+// past the end of the array: prefetching never faults.
+HWY_INLINE void PrefetchNextChunk(const float* values) {
+  const auto address = reinterpret_cast<std::uintptr_t>(values) + kChunk * sizeof(float);
+  hwy::Prefetch(reinterpret_cast<const float*>(address));
+}
+
 struct FittedBin {
   static bool Applies(const BlockConstants& c) { return c.exact_products && c.finite_ends; }
   static HWY_INLINE void Restore(const BlockConstants& c, const float* HWY_RESTRICT values,
@@ -213,6 +222,7 @@ struct FittedBin {
     const auto down = hn::Set(d, c.down);
     const auto middle = hn::Set(d, c.middle);
     for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
+      if (i % kLanes == 0) PrefetchNextChunk(values + i);
       const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
       const auto code = FloorSmall(d, hn::Min(hn::Mul(hn::Sub(x, offset), up), max));
       hn::StoreU(hn::DemoteTo(df, hn::MulAdd(code, down, middle)), df, restored + i);
@@ -229,6 +239,7 @@ struct FittedPowerOfTwo {
     const auto down = hn::Set(df, static_cast<float>(c.down));
     const auto shift = hn::Set(df, 0x1.8p23F);
     for (std::size_t i = 0; i < count; i += hn::Lanes(df)) {
+      if (i % kLanes == 0) PrefetchNextChunk(values + i);
       const auto scaled = hn::Mul(hn::LoadU(df, values + i), up);
       const auto code = hn::Sub(hn::Add(scaled, shift), shift);
       hn::StoreU(hn::Mul(code, down), df, restored + i);
