@@ -5,8 +5,8 @@
 #include "checkpoint/flat_test_support.h"
 #include "checkpoint/formats.h"
 #include "checkpoint/memory_file.h"
-#include "checkpoint/npz/zip_crc32.h"
-#include "checkpoint/npz/zip_directory.h"
+#include "checkpoint/npz/zip/zip_crc32.h"
+#include "checkpoint/npz/zip/zip_directory.h"
 
 namespace narrow {
 namespace {
