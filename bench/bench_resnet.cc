@@ -1,16 +1,21 @@
-// Speed and logits of the inference network, one contender of bench/peers/resnet_inference.py.
+// Speed and logits of the inference network: one contender of bench/peers/resnet_inference.py and
+// the program under test of tests/interop/resnet_logits.py.
 //
 //   bench_resnet NETWORK CLASSES VARIABLES IMAGES HEIGHT WIDTH BATCH THREADS
 //
+// NETWORK: one of the four names, or a variant: NAME,ROOT_DEPTH,BASE/UNITS/STRIDE[,BASE/...]
 // VARIABLES: every variable of the network as float32, in the order of ResnetV1::variables().
-// IMAGES: float32, any number of HEIGHT x WIDTH x 3. For each line on standard input it classifies
-// all of them in calls of BATCH images and answers with the seconds that took; the line "logits
-// FILE" also writes them as float32.
+// IMAGES: float32, any number of HEIGHT x WIDTH x 3.
+// THREADS: 0 for all cores.
+//
+// For each line on standard input it classifies all images in calls of BATCH images and answers
+// with the seconds that took; the line "logits FILE" also writes their logits as float32.
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <span>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -31,6 +36,21 @@ std::vector<float> read_floats(const std::string& path) {
   return values;
 }
 
+ResnetV1 parse_network(const std::string& text, int class_count) {
+  if (text.find(',') == std::string::npos) return resnet_v1(text, class_count);
+  std::istringstream parts(text);
+  ResnetV1Shape shape;
+  char separator = 0;
+  std::getline(parts, shape.name, ',');
+  parts >> shape.root_depth;
+  for (ResnetV1Block block; parts >> separator >> block.base_depth >> separator >>
+                            block.unit_count >> separator >> block.last_stride;) {
+    shape.blocks.push_back(block);
+  }
+  shape.class_count = class_count;
+  return make_resnet_v1(shape);
+}
+
 // Seconds for all images.
 double classify(const InferenceNetwork& network, std::span<const float> images, std::size_t batch,
                 std::span<float> logits) {
@@ -47,7 +67,7 @@ double classify(const InferenceNetwork& network, std::span<const float> images, 
 }
 
 int serve(const std::vector<std::string>& arguments) {
-  const ResnetV1 description = resnet_v1(arguments[0], std::stoi(arguments[1]));
+  const ResnetV1 description = parse_network(arguments[0], std::stoi(arguments[1]));
   const FlatVariables variables(description, read_floats(arguments[2]));
   const std::vector<float> images = read_floats(arguments[3]);
   const InferenceNetwork network(description, variables, std::stoi(arguments[4]),
