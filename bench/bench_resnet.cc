@@ -77,12 +77,13 @@ int serve(const std::vector<std::string>& arguments) {
   std::cout << "ready micro_batch " << network.micro_batch() << " weight_bytes "
             << network.weight_bytes() << " worker_bytes " << network.worker_bytes() << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
-    std::cout << classify(network, images, std::stoul(arguments[6]), logits) << std::endl;
+    const double seconds = classify(network, images, std::stoul(arguments[6]), logits);
     if (line.starts_with("logits ")) {
       std::ofstream(line.substr(7), std::ios::binary)
           .write(reinterpret_cast<const char*>(logits.data()),
                  static_cast<std::streamsize>(logits.size() * sizeof(float)));
     }
+    std::cout << seconds << std::endl;
   }
   return 0;
 }
