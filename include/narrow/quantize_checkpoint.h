@@ -35,7 +35,7 @@ enum class NonFinitePolicy {
 
 struct QuantizeOptions {
   NonFinitePolicy non_finite = NonFinitePolicy::kError;
-  int threads = 0;              // 0: all available cores; every number gives the same bytes
+  int threads = 0;               // 0: all available cores; every number gives the same bytes
   bool code_statistics = false;  // count codes: codes_used and entropy_bits of widths up to 16
 };
 

@@ -41,10 +41,9 @@ void internal::run_pipeline(std::size_t max_in_flight, const std::function<void*
   };
   const auto sink = [&](void* item) { consume(item); };
   tbb::parallel_pipeline(
-      max_in_flight,
-      tbb::make_filter<void, void*>(tbb::filter_mode::serial_in_order, source) &
-          tbb::make_filter<void*, void*>(tbb::filter_mode::parallel, middle) &
-          tbb::make_filter<void*, void>(tbb::filter_mode::serial_in_order, sink));
+      max_in_flight, tbb::make_filter<void, void*>(tbb::filter_mode::serial_in_order, source) &
+                         tbb::make_filter<void*, void*>(tbb::filter_mode::parallel, middle) &
+                         tbb::make_filter<void*, void>(tbb::filter_mode::serial_in_order, sink));
 }
 
 }  // namespace narrow

@@ -125,12 +125,12 @@ class PieceSource {
     const NonFinite& found = quantizer.non_finite();
     if (found.count == 0) return false;
     if (options_.non_finite == NonFinitePolicy::kError) {
-      throw Error(ErrorCategory::kNumeric,
-                  fmt::format("tensor {} has {} NaN or infinite value{} (the first at index {}), "
-                              "which cannot be quantized; --nonfinite keep copies such tensors "
-                              "unchanged",
-                              info.name, found.count, found.count == 1 ? "" : "s",
-                              found.first_index));
+      throw Error(
+          ErrorCategory::kNumeric,
+          fmt::format("tensor {} has {} NaN or infinite value{} (the first at index {}), "
+                      "which cannot be quantized; --nonfinite keep copies such tensors "
+                      "unchanged",
+                      info.name, found.count, found.count == 1 ? "" : "s", found.first_index));
     }
     results_[plan_index_].non_finite = found.count;
     return true;
@@ -249,8 +249,7 @@ QuantizeSummary summarize(const std::vector<TensorResult>& results) {
     }
     const double relative_l2 = result.errors.relative_l2();
     const bool first = summary.quantized++ == 0;
-    summary.min_relative_l2 =
-        first ? relative_l2 : std::min(summary.min_relative_l2, relative_l2);
+    summary.min_relative_l2 = first ? relative_l2 : std::min(summary.min_relative_l2, relative_l2);
     summary.max_relative_l2 = std::max(summary.max_relative_l2, relative_l2);
     sum += relative_l2;
     summary.pooled.merge(result.errors);
@@ -298,8 +297,8 @@ QuantizeResult quantize_checkpoint(const CheckpointReader& reader, const Quantiz
       [&](Piece& piece) {
         if (piece.quantizer == nullptr) return;
         piece.codes.counts.clear();
-        piece.errors = piece.quantizer->round_trip(piece.first_element, piece.bytes,
-                                                   options.code_statistics ? &piece.codes : nullptr);
+        piece.errors = piece.quantizer->round_trip(
+            piece.first_element, piece.bytes, options.code_statistics ? &piece.codes : nullptr);
       },
       [&](Piece& piece) {
         sink.put(piece);

@@ -16,11 +16,11 @@ constexpr std::string_view kObjectSuffix = "/.ATTRIBUTES/VARIABLE_VALUE";
 // Names by which TensorFlow (Slim), Keras and PyTorch store what training needs and inference does
 // not learn. An optimizer's second slot has the suffix _1.
 constexpr std::array<std::string_view, 20> kTrainingState = {
-    "moving_mean",  "moving_variance", "running_mean", "running_var",
-    "global_step",  "beta1_power",     "beta2_power",  "num_batches_tracked",
-    "Momentum",     "RMSProp",         "RMSProp_1",    "Adam",
-    "Adam_1",       "Adagrad",         "Adadelta",     "Adadelta_1",
-    "Ftrl",         "Ftrl_1",          "RMSProp_2",    "ExponentialMovingAverage",
+    "moving_mean", "moving_variance", "running_mean", "running_var",
+    "global_step", "beta1_power",     "beta2_power",  "num_batches_tracked",
+    "Momentum",    "RMSProp",         "RMSProp_1",    "Adam",
+    "Adam_1",      "Adagrad",         "Adadelta",     "Adadelta_1",
+    "Ftrl",        "Ftrl_1",          "RMSProp_2",    "ExponentialMovingAverage",
 };
 
 std::string_view last_part(std::string_view name) {
@@ -42,9 +42,10 @@ void require_match(const std::vector<TensorInfo>& tensors, const std::string& pa
                    const char* option) {
   const auto hit = [&](const TensorInfo& info) { return matches(pattern, info.name); };
   if (std::ranges::any_of(tensors, hit)) return;
-  throw Error(ErrorCategory::kNotFound,
-              fmt::format("{} '{}' matches none of the {} tensors; narrow inspect lists their names",
-                          option, pattern, tensors.size()));
+  throw Error(
+      ErrorCategory::kNotFound,
+      fmt::format("{} '{}' matches none of the {} tensors; narrow inspect lists their names",
+                  option, pattern, tensors.size()));
 }
 
 void include_matches(const std::vector<TensorInfo>& tensors, const std::string& pattern,
