@@ -60,7 +60,7 @@ INSTANTIATE_TEST_SUITE_P(
                     GoldenCase{"v1_blocks", CheckpointFormat::kTensorFlowV1},
                     GoldenCase{"v1_snappy", CheckpointFormat::kTensorFlowV1},
                     GoldenCase{"v1_snappy_blocks", CheckpointFormat::kTensorFlowV1}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& test) { return std::string(test.param.name); });
 
 class TensorFlowCopy : public testing::TestWithParam<const char*> {};
 
@@ -79,7 +79,7 @@ TEST_P(TensorFlowCopy, IsByteIdentical) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, TensorFlowCopy, testing::Values("v2_tiny", "v2_types", "v2_blocks"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
 }  // namespace narrow

@@ -28,8 +28,8 @@ class V2Writer : public testing::Test {
   [[nodiscard]] CheckpointLocation location(const std::string& name) const {
     return {.format = CheckpointFormat::kTensorFlowV2, .path = scratch_ / name};
   }
-  [[nodiscard]] std::unique_ptr<CheckpointWriter> create(
-      const std::string& name, Overwrite overwrite = Overwrite::kNo) const {
+  std::unique_ptr<CheckpointWriter> create(const std::string& name,
+                                           Overwrite overwrite = Overwrite::kNo) const {
     return create_checkpoint(location(name), overwrite);
   }
   static void put(CheckpointWriter* writer, const std::string& bytes) {

@@ -97,7 +97,7 @@ def partitioned():
 
 def slice_arguments(tensors):
     names, specs, pieces = [], [], []
-    for name, (tensor, slices) in tensors.items():
+    for name, (tensor, slices) in sorted(tensors.items()):  # as Saver does
         for spec in slices:
             index = tuple(
                 slice(None) if part == "-" else
@@ -153,6 +153,8 @@ def make_sharded(name, tensors):
         save_v2(part, dict(items[i::3]))
     tf.raw_ops.MergeV2Checkpoints(checkpoint_prefixes=[str(HERE / part) for part in parts],
                                   destination_prefix=str(HERE / name), delete_old_dirs=False)
+    for leftover in HERE.glob(f"{name}-part*"):
+        leftover.unlink()
 
 
 # --- A V1 file with compressed blocks, which no TensorFlow of today writes ------------------------
