@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "checkpoint/tensorflow/golden_support.h"
+#include "checkpoint/tensorflow/tensorflow_test_support.h"
 #include "narrow/checkpoint.h"
 
 namespace narrow {

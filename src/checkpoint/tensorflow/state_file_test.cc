@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "checkpoint/tensorflow/golden_support.h"
+#include "checkpoint/tensorflow/tensorflow_test_support.h"
 
 namespace narrow {
 namespace {

@@ -6,11 +6,11 @@
 #include <map>
 
 #include "checkpoint/formats.h"
-#include "checkpoint/tensorflow/golden_support.h"
 #include "checkpoint/tensorflow/slices/ordered_code.h"
 #include "checkpoint/tensorflow/string_values.h"
 #include "checkpoint/tensorflow/table/table_writer.h"
 #include "checkpoint/tensorflow/tensor_meta.h"
+#include "checkpoint/tensorflow/tensorflow_test_support.h"
 
 namespace narrow {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <limits>
 
-#include "checkpoint/tensorflow/golden_support.h"
+#include "checkpoint/tensorflow/tensorflow_test_support.h"
 
 namespace narrow {
 namespace {

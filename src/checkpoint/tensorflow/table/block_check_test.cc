@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/tensorflow/golden_support.h"
+#include "checkpoint/tensorflow/tensorflow_test_support.h"
 
 namespace narrow {
 namespace {

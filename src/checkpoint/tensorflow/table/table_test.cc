@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 #include <snappy.h>
 
-#include "checkpoint/tensorflow/golden_support.h"
 #include "checkpoint/tensorflow/table/table_reader.h"
 #include "checkpoint/tensorflow/table/table_writer.h"
+#include "checkpoint/tensorflow/tensorflow_test_support.h"
 
 namespace narrow {
 namespace {

@@ -1,4 +1,4 @@
-#include "checkpoint/npz/zip_writer.h"
+#include "checkpoint/npz/zip/zip_writer.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,8 +10,8 @@
 #include <cstring>
 
 #include "base/bytes.h"
-#include "checkpoint/npz/zip_crc32.h"
-#include "checkpoint/npz/zip_format.h"
+#include "checkpoint/npz/zip/zip_crc32.h"
+#include "checkpoint/npz/zip/zip_format.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -1,4 +1,4 @@
-#include "checkpoint/npz/zip_crc32.h"
+#include "checkpoint/npz/zip/zip_crc32.h"
 
 #include <isa-l/crc.h>
 

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "base/file.h"
-#include "checkpoint/npz/zip_directory.h"
+#include "checkpoint/npz/zip/zip_directory.h"
 #include "narrow/checkpoint.h"
 
 namespace narrow {

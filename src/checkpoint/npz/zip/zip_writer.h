@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "checkpoint/npz/zip_directory.h"
+#include "checkpoint/npz/zip/zip_directory.h"
 
 namespace narrow {
 

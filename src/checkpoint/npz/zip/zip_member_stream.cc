@@ -1,4 +1,4 @@
-#include "checkpoint/npz/zip_member_stream.h"
+#include "checkpoint/npz/zip/zip_member_stream.h"
 
 #include <fmt/format.h>
 #include <zlib.h>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "checkpoint/file_range_stream.h"
-#include "checkpoint/npz/zip_crc32.h"
+#include "checkpoint/npz/zip/zip_crc32.h"
 #include "narrow/error.h"
 
 namespace narrow {

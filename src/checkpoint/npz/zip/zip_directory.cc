@@ -1,4 +1,4 @@
-#include "checkpoint/npz/zip_directory.h"
+#include "checkpoint/npz/zip/zip_directory.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "checkpoint/npz/zip_format.h"
+#include "checkpoint/npz/zip/zip_format.h"
 #include "narrow/error.h"
 
 namespace narrow {
