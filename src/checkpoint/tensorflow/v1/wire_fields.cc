@@ -1,4 +1,4 @@
-#include "checkpoint/tensorflow/wire_fields.h"
+#include "checkpoint/tensorflow/v1/wire_fields.h"
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>

@@ -8,7 +8,7 @@
 #include "checkpoint/tensorflow/slices/ordered_code.h"
 #include "checkpoint/tensorflow/table/table_reader.h"
 #include "checkpoint/tensorflow/tensor_meta.h"
-#include "checkpoint/tensorflow/v1_values.h"
+#include "checkpoint/tensorflow/v1/v1_values.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -1,4 +1,4 @@
-#include "checkpoint/tensorflow/v1_values.h"
+#include "checkpoint/tensorflow/v1/v1_values.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 #include "checkpoint/tensorflow/tensor_meta.h"
-#include "checkpoint/tensorflow/wire_fields.h"
+#include "checkpoint/tensorflow/v1/wire_fields.h"
 #include "narrow/error.h"
 
 namespace narrow {
