@@ -48,7 +48,7 @@ std::vector<TensorInfo> all_tensors() {
   std::vector<TensorInfo> tensors;
   for (const TensorSize& size : kResNet50) {
     for (int i = 0; i < size.tensors; ++i) {
-      tensors.push_back({"t" + std::to_string(tensors.size()),
+      tensors.push_back({std::string("t").append(std::to_string(tensors.size())),
                          DType::kFloat32,
                          {static_cast<std::int64_t>(size.elements)}});
     }

@@ -25,7 +25,7 @@ HWY_INLINE FloatVec ToFiniteFloat(DoubleTag d, DoubleVec v) {
   return hn::DemoteTo(FloatTag(), Clamp(v, hn::Neg(largest), largest));
 }
 
-// Five running sums of one group of lanes.
+// Four running sums of one group of lanes.
 class Accumulator {
  public:
   HWY_INLINE Accumulator(DoubleTag d, const LaneSums& sums, std::size_t lane)
@@ -62,7 +62,7 @@ class Accumulator {
   DoubleVec xd_;
 };
 
-template <class R, class Source>
+template <class Source>
 HWY_INLINE void StoreIndices(DoubleTag d, DoubleVec code, const Source& source, std::size_t i,
                              CodeIndex* to) {
   hn::StoreU(hn::DemoteTo(IntTag(), hn::Sub(code, source.Min(d, i))), IntTag(), to);
@@ -80,7 +80,7 @@ HWY_INLINE void RoundTripSteps(const Source& source, float* HWY_RESTRICT values,
     for (std::size_t i = lane; i < count; i += kLanes) {
       const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
       const auto code = R::Encode(d, x, source, i);
-      if (kIndices) StoreIndices<R>(d, code, source, i, indices + i);
+      if (kIndices) StoreIndices(d, code, source, i, indices + i);
       const auto restored = ToFiniteFloat(d, R::Decode(d, code, source, i));
       hn::StoreU(restored, df, values + i);
       const auto error = hn::Sub(hn::PromoteTo(d, restored), x);
@@ -92,7 +92,7 @@ HWY_INLINE void RoundTripSteps(const Source& source, float* HWY_RESTRICT values,
   }
 }
 
-// The last values, fewer than kLanes: the lanes beyond them restore to themselves.
+// Whole vectors of positions [begin, end) of a run; the pointers point to position `begin`.
 template <class R, class Source>
 HWY_INLINE void RestoreSteps(const Source& source, const float* HWY_RESTRICT values,
                              std::size_t begin, std::size_t end, double* HWY_RESTRICT restored,
@@ -101,7 +101,7 @@ HWY_INLINE void RestoreSteps(const Source& source, const float* HWY_RESTRICT val
   const FloatTag df;
   for (std::size_t i = begin; i < end; i += hn::Lanes(d)) {
     const auto code = R::Encode(d, hn::PromoteTo(d, hn::LoadU(df, values + i - begin)), source, i);
-    if (indices != nullptr) StoreIndices<R>(d, code, source, i, indices + i - begin);
+    if (indices != nullptr) StoreIndices(d, code, source, i, indices + i - begin);
     hn::StoreU(R::Decode(d, code, source, i), d, restored + i - begin);
   }
 }
