@@ -141,6 +141,9 @@ TEST(Npy, ParsesOnlyTheLiteralsThatNumpyWrites) {
   expect_damaged("tuple of one", "{'shape': (1+1,)}");
   expect_damaged("tuple of one", "{'shape': (1)}");
   expect_damaged("')'", "{'shape': (1, 2");
+  std::string ones;
+  for (int i = 0; i < 65; ++i) ones += "1, ";
+  expect_damaged("64 dimensions", "{'shape': (" + ones + ")}");
   expect_damaged("'('", "{'shape': [1, 2]}");
   expect_damaged("end of the header", "{'descr': '<f4', 'fortran_order': False, 'shape': (), } x");
 }

@@ -154,6 +154,15 @@ TEST(Safetensors, RefusesHeadersOfAnotherForm) {
   std::string deep;
   for (int i = 0; i < 500'000; ++i) deep += "{\"shape\":";
   expect_corrupt("an object", deep, 0);
+  std::string ones = "1";
+  for (int i = 0; i < 254; ++i) ones += ",1";
+  expect_refused(
+      ErrorCategory::kUnsupported, "more than 254 dimensions",
+      make_file(R"({"a":{"dtype":"U8","data_offsets":[0,1],"shape":[)" + ones + "]}}", 1));
+  expect_corrupt(
+      "aaa... at data byte 1",
+      "{\"" + std::string(1'000'000, 'a') + R"(":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
+      2);
   expect_refused(ErrorCategory::kUnsupported, "the type F4,",
                  make_file(R"({"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}})", 1));
   expect_refused(ErrorCategory::kUnsupported, "has strides for tensor a",
@@ -229,6 +238,11 @@ TEST(Safetensors, WriterInsistsOnItsOrder) {
   writer->add({"\xff", DType::kInt8, {0}});
   expect_error(ErrorCategory::kUnsupported, "UTF-8", [&] { writer->finish(); });
   writer.reset();
+  expect_error(ErrorCategory::kUsage, "is a directory",
+               [&] { create_safetensors(at(folder / ""), Overwrite::kYes); });
+  std::filesystem::create_directory(folder / "sub");
+  expect_error(ErrorCategory::kUsage, "is a directory",
+               [&] { create_safetensors(at(folder / "sub"), Overwrite::kYes); });
   put_file(folder / "out", "old");
   expect_error(ErrorCategory::kExists, "out",
                [&] { create_safetensors(at(folder / "out"), Overwrite::kNo); });
