@@ -1,0 +1,84 @@
+// Reads a checkpoint for tests that compare with other programs.
+//   checkpoint_dump dump CHECKPOINT        every tensor to standard output
+//   checkpoint_dump copy CHECKPOINT PREFIX  every tensor to a TensorFlow V2 checkpoint
+// A tensor is dumped as a line "<type> <dimensions with commas, or -> <bytes of the name> <bytes of
+// the values>", the name, and the values; every string among the values starts with its length in
+// eight bytes.
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "narrow/checkpoint.h"
+
+namespace {
+
+void print(std::string_view bytes) { std::fwrite(bytes.data(), 1, bytes.size(), stdout); }
+
+std::string dimensions(const narrow::Shape& shape) {
+  std::string text;
+  for (const auto dim : shape) text += (text.empty() ? "" : ",") + std::to_string(dim);
+  return text.empty() ? "-" : text;
+}
+
+std::string values_of(const narrow::CheckpointReader& reader, std::size_t index) {
+  const narrow::TensorInfo& info = reader.tensors()[index];
+  std::string bytes;
+  if (info.dtype == narrow::DType::kString) {
+    for (const std::string& value : reader.read_strings(index)) {
+      const std::uint64_t size = value.size();
+      bytes.append(reinterpret_cast<const char*>(&size), sizeof(size));
+      bytes += value;
+    }
+  } else {
+    bytes.resize(info.byte_size());
+    reader.read(index, std::as_writable_bytes(std::span(bytes)));
+  }
+  return bytes;
+}
+
+void dump(const narrow::CheckpointReader& reader) {
+  for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
+    const narrow::TensorInfo& info = reader.tensors()[i];
+    const std::string bytes = values_of(reader, i);
+    print(std::string(to_string(info.dtype)) + " " + dimensions(info.shape) + " " +
+          std::to_string(info.name.size()) + " " + std::to_string(bytes.size()) + "\n");
+    print(info.name);
+    print(bytes);
+  }
+}
+
+void copy(const narrow::CheckpointReader& reader, const char* prefix) {
+  const auto writer = narrow::create_checkpoint(
+      {.format = narrow::CheckpointFormat::kTensorFlowV2, .path = prefix}, narrow::Overwrite::kNo);
+  for (const auto& info : reader.tensors()) writer->add(info);
+  for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
+    if (reader.tensors()[i].dtype == narrow::DType::kString) {
+      writer->write_strings(reader.read_strings(i));
+    } else {
+      const std::string bytes = values_of(reader, i);
+      writer->write(std::as_bytes(std::span(bytes)));
+    }
+  }
+  writer->finish();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    if (argc == 3 && std::strcmp(argv[1], "dump") == 0) {
+      dump(*narrow::open_checkpoint(argv[2]));
+    } else if (argc == 4 && std::strcmp(argv[1], "copy") == 0) {
+      copy(*narrow::open_checkpoint(argv[2]), argv[3]);
+    } else {
+      std::fputs("usage: checkpoint_dump dump CHECKPOINT | copy CHECKPOINT PREFIX\n", stderr);
+      return 2;
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "checkpoint_dump: %s\n", error.what());
+    return 2;
+  }
+  return std::fflush(stdout) == 0 ? 0 : 2;
+}
