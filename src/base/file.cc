@@ -20,6 +20,9 @@ namespace {
 constexpr std::size_t kBufferBytes = std::size_t{1} << 18;
 // One system call moves at most this much: Linux transfers just under 2 GiB per call.
 constexpr std::size_t kMaxCallBytes = std::size_t{1} << 30;
+// Written bytes are sent on to the disk in portions of this size, so that little is left for the
+// sync at the end.
+constexpr std::uint64_t kWritebackBytes = std::uint64_t{8} << 20;
 
 [[noreturn]] void throw_system_error(const char* action, const std::filesystem::path& path,
                                      int error) {
@@ -123,6 +126,13 @@ void OutputFile::write_through(std::span<const std::byte> bytes) {
       throw_system_error("write", path_, errno);
     }
     bytes = bytes.subspan(static_cast<std::size_t>(wrote));
+    bytes_in_file_ += static_cast<std::uint64_t>(wrote);
+  }
+  if (bytes_in_file_ - bytes_sent_on_ >= kWritebackBytes) {
+    // Only a hint: what it does not do, fsync does.
+    ::sync_file_range(fd_.get(), static_cast<off_t>(bytes_sent_on_),
+                      static_cast<off_t>(bytes_in_file_ - bytes_sent_on_), SYNC_FILE_RANGE_WRITE);
+    bytes_sent_on_ = bytes_in_file_;
   }
 }
 

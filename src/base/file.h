@@ -70,7 +70,9 @@ class OutputFile {
   std::filesystem::path path_;
   FileDescriptor fd_;
   std::vector<std::byte> buffer_;
-  std::uint64_t bytes_written_ = 0;
+  std::uint64_t bytes_written_ = 0;  // including what is buffered
+  std::uint64_t bytes_in_file_ = 0;
+  std::uint64_t bytes_sent_on_ = 0;
 };
 
 // Makes the entries of a directory durable (fsync on the directory).
