@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "narrow/overwrite.h"
 #include "narrow/tensor.h"
 
 namespace narrow {
@@ -82,8 +83,8 @@ class CheckpointReader {
   void read(std::size_t index, std::span<std::byte> out) const;
 };
 
-// Opens what locate_checkpoint finds. Throws Error: what locate_checkpoint throws, and kCorrupt with
-// file and byte offset for a broken file.
+// Opens what locate_checkpoint finds. Throws Error: what locate_checkpoint throws, and kCorrupt
+// with file and byte offset for a broken file.
 std::unique_ptr<CheckpointReader> open_checkpoint(const std::filesystem::path& path);
 
 // Writes one checkpoint. Order of calls: set_metadata, add for every tensor, then write (in any
@@ -103,8 +104,6 @@ class CheckpointWriter {
   // Throws Error(kUsage) when values are missing, Error(kIo) on a full disk and the like.
   virtual void finish() = 0;
 };
-
-enum class Overwrite { kNo, kYes };
 
 // A writer for `location` (kTensorFlowV1 is not writable). A missing parent directory is created.
 // Throws Error(kExists) when a result is there and overwrite is kNo.

@@ -14,7 +14,7 @@ namespace narrow {
 static_assert(std::endian::native == std::endian::little);
 
 template <typename T>
-  requires std::is_trivially_copyable_v<T>
+requires std::is_trivially_copyable_v<T>
 [[nodiscard]] T load_le(const void* from) {
   T value;
   std::memcpy(&value, from, sizeof(T));
@@ -22,10 +22,8 @@ template <typename T>
 }
 
 template <typename T>
-  requires std::is_trivially_copyable_v<T>
-void store_le(void* to, T value) {
-  std::memcpy(to, &value, sizeof(T));
-}
+requires std::is_trivially_copyable_v<T>
+void store_le(void* to, T value) { std::memcpy(to, &value, sizeof(T)); }
 
 inline std::span<const std::byte> as_byte_span(std::string_view text) {
   return std::as_bytes(std::span<const char>(text.data(), text.size()));

@@ -1,4 +1,5 @@
-// Files: positioned reads that need no shared state, and buffered writes whose errors are sentences.
+// Files: positioned reads that need no shared state, and buffered writes whose errors are
+// sentences.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
 #include "narrow/tensor.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/checked.h"
@@ -15,11 +16,11 @@ struct DTypeRow {
 
 // In the order of DType.
 constexpr std::array<DTypeRow, 23> kDTypes = {{
-    {"float32", 4},  {"float64", 8},    {"float16", 2},     {"bfloat16", 2},      {"int8", 1},
-    {"int16", 2},    {"int32", 4},      {"int64", 8},       {"uint8", 1},         {"uint16", 2},
-    {"uint32", 4},   {"uint64", 8},     {"bool", 1},        {"complex64", 8},     {"complex128", 16},
-    {"string", 0},   {"qint8", 1},      {"quint8", 1},      {"qint16", 2},        {"quint16", 2},
-    {"qint32", 4},   {"float8_e4m3", 1}, {"float8_e5m2", 1},
+    {"float32", 4}, {"float64", 8},     {"float16", 2},     {"bfloat16", 2},  {"int8", 1},
+    {"int16", 2},   {"int32", 4},       {"int64", 8},       {"uint8", 1},     {"uint16", 2},
+    {"uint32", 4},  {"uint64", 8},      {"bool", 1},        {"complex64", 8}, {"complex128", 16},
+    {"string", 0},  {"qint8", 1},       {"quint8", 1},      {"qint16", 2},    {"quint16", 2},
+    {"qint32", 4},  {"float8_e4m3", 1}, {"float8_e5m2", 1},
 }};
 
 }  // namespace
@@ -47,23 +48,19 @@ std::string to_string(const Shape& shape) {
 }
 
 std::uint64_t element_count(const Shape& shape) {
-  bool empty = false;
+  const auto negative = [](std::int64_t dim) { return dim < 0; };
+  if (std::ranges::any_of(shape, negative)) {
+    throw Error(ErrorCategory::kCorrupt, "shape " + to_string(shape) + " has a negative dimension");
+  }
+  if (std::ranges::find(shape, 0) != shape.end()) return 0;
   std::uint64_t count = 1;
   for (const std::int64_t dim : shape) {
-    if (dim < 0) {
-      throw Error(ErrorCategory::kCorrupt,
-                  "shape " + to_string(shape) + " has a negative dimension");
-    }
-    if (dim == 0) {
-      empty = true;
-      continue;
-    }
     if (!checked_mul(count, static_cast<std::uint64_t>(dim), &count) || count >> 63 != 0) {
       throw Error(ErrorCategory::kCorrupt,
                   "shape " + to_string(shape) + " has more elements than can be counted");
     }
   }
-  return empty ? 0 : count;
+  return count;
 }
 
 std::uint64_t TensorInfo::byte_size() const {

@@ -1,0 +1,142 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/checked.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::size_t kBufferBytes = std::size_t{1} << 18;
+// One system call moves at most this much: Linux transfers just under 2 GiB per call.
+constexpr std::size_t kMaxCallBytes = std::size_t{1} << 30;
+
+[[noreturn]] void throw_system_error(const char* action, const std::filesystem::path& path,
+                                     int error) {
+  const auto category = error == ENOENT ? ErrorCategory::kNotFound : ErrorCategory::kIo;
+  throw Error(category, fmt::format("cannot {} {}: {}", action, path.string(), strerror(error)));
+}
+
+}  // namespace
+
+FileDescriptor::~FileDescriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+  if (this != &other) {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = other.release();
+  }
+  return *this;
+}
+
+int FileDescriptor::release() { return std::exchange(fd_, -1); }
+
+InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
+  // O_NONBLOCK: opening a FIFO without a writer would otherwise wait for ever.
+  fd_ = FileDescriptor(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (fd_.get() < 0) throw_system_error("open", path_, errno);
+  struct stat info {};
+  if (::fstat(fd_.get(), &info) != 0) throw_system_error("examine", path_, errno);
+  if (!S_ISREG(info.st_mode)) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} is {}, but a regular file is needed", path_.string(),
+                            S_ISDIR(info.st_mode) ? "a directory" : "a device, pipe or socket"));
+  }
+  size_ = static_cast<std::uint64_t>(info.st_size);
+}
+
+void InputFile::read_at(std::uint64_t byte_offset, std::span<std::byte> out) const {
+  if (!range_fits(byte_offset, std::uint64_t{out.size()}, size_)) {
+    throw Error(ErrorCategory::kCorrupt,
+                fmt::format("{} ends at byte {}, but {} bytes at offset {} are needed: the file is "
+                            "truncated or its directory is wrong",
+                            path_.string(), size_, out.size(), byte_offset));
+  }
+  while (!out.empty()) {
+    const auto wanted = std::min(out.size(), kMaxCallBytes);
+    const ssize_t got = ::pread(fd_.get(), out.data(), wanted, static_cast<off_t>(byte_offset));
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      throw_system_error("read", path_, errno);
+    }
+    if (got == 0) {
+      throw Error(ErrorCategory::kCorrupt, fmt::format("{} became shorter while it was read: it "
+                                                       "ended at byte {} instead of {}",
+                                                       path_.string(), byte_offset, size_));
+    }
+    out = out.subspan(static_cast<std::size_t>(got));
+    byte_offset += static_cast<std::uint64_t>(got);
+  }
+}
+
+std::string read_small_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  const InputFile file(path);
+  if (file.size() > max_bytes) {
+    throw Error(ErrorCategory::kCorrupt, fmt::format("{} has {} bytes, at most {} are expected",
+                                                     path.string(), file.size(), max_bytes));
+  }
+  std::string text(file.size(), '\0');
+  file.read_at(0, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)) {
+  fd_ = FileDescriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (fd_.get() < 0) throw_system_error("create", path_, errno);
+  buffer_.reserve(kBufferBytes);
+}
+
+void OutputFile::write(std::span<const std::byte> bytes) {
+  bytes_written_ += bytes.size();
+  if (buffer_.size() + bytes.size() > kBufferBytes) flush();
+  if (bytes.size() >= kBufferBytes) {
+    write_through(bytes);
+  } else {
+    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  }
+}
+
+void OutputFile::write(std::string_view bytes) { write(as_byte_span(bytes)); }
+
+void OutputFile::flush() {
+  write_through(buffer_);
+  buffer_.clear();
+}
+
+void OutputFile::write_through(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t wrote = ::write(fd_.get(), bytes.data(), std::min(bytes.size(), kMaxCallBytes));
+    if (wrote < 0) {
+      if (errno == EINTR) continue;
+      throw_system_error("write", path_, errno);
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(wrote));
+  }
+}
+
+void OutputFile::finish() {
+  flush();
+  if (::fsync(fd_.get()) != 0) throw_system_error("write", path_, errno);
+  if (::close(fd_.release()) != 0) throw_system_error("write", path_, errno);
+}
+
+void sync_directory(const std::filesystem::path& directory) {
+  const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) throw_system_error("open", directory, errno);
+  // Some file systems cannot sync a directory and say EINVAL; there is nothing to be done then.
+  if (::fsync(fd.get()) != 0 && errno != EINVAL) throw_system_error("write", directory, errno);
+}
+
+}  // namespace narrow

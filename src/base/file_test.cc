@@ -1,0 +1,89 @@
+#include "base/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FileTest : public testing::Test {
+ protected:
+  FileTest() : dir_(fs::path(testing::TempDir()) / fs::path("narrow_file_XXXXXX")) {
+    std::string name = dir_.string();
+    dir_ = ::mkdtemp(name.data());
+  }
+  ~FileTest() override { fs::remove_all(dir_); }
+  fs::path dir_;
+};
+
+template <typename Body>
+ErrorCategory category_of(Body body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.category();
+  }
+  ADD_FAILURE() << "no error was thrown";
+  return ErrorCategory::kUsage;
+}
+
+TEST_F(FileTest, ReadsWhatWasWritten) {
+  std::string text;
+  for (int i = 0; i < 200000; ++i) text += std::to_string(i) + ",";
+  OutputFile out(dir_ / "a");
+  out.write(std::string_view(text).substr(0, 10));
+  out.write(std::string_view(text).substr(10, 700000));
+  out.write(std::string_view(text).substr(700010));
+  out.finish();
+  EXPECT_EQ(out.bytes_written(), text.size());
+  EXPECT_EQ(read_small_file(dir_ / "a", text.size()), text);
+  const InputFile in(dir_ / "a");
+  std::string part(9, ' ');
+  in.read_at(500, std::as_writable_bytes(std::span(part)));
+  EXPECT_EQ(part, text.substr(500, 9));
+}
+
+TEST_F(FileTest, NamesWhatIsWrong) {
+  EXPECT_EQ(category_of([&] { InputFile in(dir_ / "missing"); }), ErrorCategory::kNotFound);
+  EXPECT_EQ(category_of([&] { InputFile in(dir_); }), ErrorCategory::kUnsupported);
+  ASSERT_EQ(::mkfifo((dir_ / "fifo").c_str(), 0600), 0);
+  EXPECT_EQ(category_of([&] { InputFile in(dir_ / "fifo"); }), ErrorCategory::kUnsupported);
+  std::ofstream(dir_ / "short") << "abc";
+  EXPECT_EQ(category_of([&] { (void)read_small_file(dir_ / "short", 2); }),
+            ErrorCategory::kCorrupt);
+  const InputFile in(dir_ / "short");
+  std::byte out[2];
+  EXPECT_EQ(category_of([&] { in.read_at(2, out); }), ErrorCategory::kCorrupt);
+  EXPECT_EQ(category_of([&] { in.read_at(~std::uint64_t{0}, out); }), ErrorCategory::kCorrupt);
+  EXPECT_EQ(category_of([&] { OutputFile file(dir_ / "short"); }), ErrorCategory::kIo);
+}
+
+TEST_F(FileTest, ReportsAFullDisk) {
+  // A file size limit gives the same failing write as a full disk does.
+  rlimit old_limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{.rlim_cur = 1000, .rlim_max = old_limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto category = category_of([&] {
+    OutputFile out(dir_ / "large");
+    out.write(std::string(5000, 'x'));
+    out.finish();
+  });
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  EXPECT_EQ(category, ErrorCategory::kIo);
+}
+
+}  // namespace
+}  // namespace narrow

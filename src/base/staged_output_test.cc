@@ -1,0 +1,181 @@
+#include "base/staged_output.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+namespace fs = std::filesystem;
+using Contents = std::map<std::string, std::string>;
+
+class StagedOutputTest : public testing::Test {
+ protected:
+  StagedOutputTest() {
+    std::string name = (fs::path(testing::TempDir()) / "narrow_staged_XXXXXX").string();
+    root_ = ::mkdtemp(name.data());
+  }
+  ~StagedOutputTest() override { fs::remove_all(root_); }
+
+  static void put(const fs::path& path, const std::string& text) {
+    fs::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+  }
+
+  static void stage(StagedOutput& output, const Contents& files) {
+    for (const auto& [name, text] : files) {
+      OutputFile file(output.staging_path(name));
+      file.write(text);
+      file.finish();
+    }
+  }
+
+  // Every file below root_, by its relative path.
+  Contents tree() const {
+    Contents all;
+    for (const auto& entry : fs::recursive_directory_iterator(root_)) {
+      if (entry.is_directory()) {
+        if (fs::is_empty(entry.path())) all[entry.path().lexically_relative(root_)] = "<empty>";
+        continue;
+      }
+      all[entry.path().lexically_relative(root_)] = read_small_file(entry.path(), 1000);
+    }
+    return all;
+  }
+
+  fs::path root_;
+};
+
+TEST_F(StagedOutputTest, ANewDirectoryAppearsAtOnce) {
+  StagedOutput output(root_ / "a" / "bin_8bits", {"m.data", "m.index"}, Overwrite::kNo);
+  stage(output, {{"m.data", "1"}, {"m.index", "2"}});
+  EXPECT_FALSE(fs::exists(root_ / "a" / "bin_8bits"));
+  output.commit();
+  EXPECT_EQ(tree(), (Contents{{"a/bin_8bits/m.data", "1"}, {"a/bin_8bits/m.index", "2"}}));
+}
+
+TEST_F(StagedOutputTest, RelativeDirectoriesBelongToTheCurrentOne) {
+  const fs::path before = fs::current_path();
+  fs::current_path(root_);
+  for (const char* directory : {"new", "new2/", "./a/../b", ""}) {
+    StagedOutput output(directory, {"x", "y"}, Overwrite::kNo);
+    stage(output, {{"x", "1"}, {"y", "2"}});
+    output.commit();
+  }
+  fs::current_path(before);
+  EXPECT_EQ(tree(), (Contents{{"new/x", "1"},
+                              {"new/y", "2"},
+                              {"new2/x", "1"},
+                              {"new2/y", "2"},
+                              {"b/x", "1"},
+                              {"b/y", "2"},
+                              {"x", "1"},
+                              {"y", "2"}}));
+}
+
+TEST_F(StagedOutputTest, NothingIsLeftWithoutCommit) {
+  {
+    StagedOutput output(root_ / "new", {"m.data"}, Overwrite::kNo);
+    stage(output, {{"m.data", "1"}});
+  }
+  EXPECT_TRUE(tree().empty());
+}
+
+TEST_F(StagedOutputTest, ExistingResultsNeedOverwrite) {
+  put(root_ / "out" / "m.index", "old");
+  EXPECT_THROW(StagedOutput(root_ / "out", {"m.data", "m.index"}, Overwrite::kNo), Error);
+  EXPECT_EQ(tree(), (Contents{{"out/m.index", "old"}}));
+  fs::create_symlink("nowhere", root_ / "out" / "link");
+  EXPECT_THROW(StagedOutput(root_ / "out", {"link"}, Overwrite::kNo), Error) << "dangling link";
+}
+
+TEST_F(StagedOutputTest, ReplacingKeepsWhatIsNotPartOfTheResult) {
+  put(root_ / "out" / "m.index", "old");
+  put(root_ / "out" / "notes.txt", "mine");
+  StagedOutput output(root_ / "out", {"m.data", "m.index"}, Overwrite::kYes);
+  stage(output, {{"m.data", "1"}, {"m.index", "2"}});
+  output.commit();
+  EXPECT_EQ(tree(),
+            (Contents{{"out/m.data", "1"}, {"out/m.index", "2"}, {"out/notes.txt", "mine"}}));
+}
+
+TEST_F(StagedOutputTest, ReplacingBesideDirectoriesRenamesFileByFile) {
+  put(root_ / "out" / "m.index", "old");
+  put(root_ / "out" / "sub" / "notes.txt", "mine");
+  StagedOutput output(root_ / "out", {"m.data", "m.index"}, Overwrite::kYes);
+  stage(output, {{"m.data", "1"}, {"m.index", "2"}});
+  output.commit();
+  EXPECT_EQ(tree(),
+            (Contents{{"out/m.data", "1"}, {"out/m.index", "2"}, {"out/sub/notes.txt", "mine"}}));
+}
+
+TEST_F(StagedOutputTest, ASingleFileIsRenamedInPlace) {
+  put(root_ / "q.npz", "old");
+  StagedOutput output(root_, {"q.npz"}, Overwrite::kYes);
+  stage(output, {{"q.npz", "new"}});
+  output.commit();
+  EXPECT_EQ(tree(), (Contents{{"q.npz", "new"}}));
+}
+
+TEST_F(StagedOutputTest, AFileThatAppearsMeanwhileIsNotReplaced) {
+  StagedOutput output(root_, {"q.npz"}, Overwrite::kNo);
+  stage(output, {{"q.npz", "new"}});
+  put(root_ / "q.npz", "somebody else's");
+  EXPECT_THROW(output.commit(), Error);
+  EXPECT_EQ(read_small_file(root_ / "q.npz", 100), "somebody else's");
+}
+
+TEST_F(StagedOutputTest, TwoWritersOfTheSameResultDoNotMix) {
+  StagedOutput first(root_ / "out", {"a", "b"}, Overwrite::kNo);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      StagedOutput second(root_ / "out", {"a", "b"}, Overwrite::kNo);
+      ::_exit(0);
+    } catch (const Error& error) {
+      ::_exit(error.category() == ErrorCategory::kIo ? 7 : 1);
+    }
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+}
+
+TEST_F(StagedOutputTest, ACrashedRunIsCleanedByTheNext) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    StagedOutput output(root_ / "out", {"a", "b"}, Overwrite::kNo);
+    stage(output, {{"a", "half"}});
+    ::_exit(0);  // no destructor runs
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_FALSE(tree().empty());
+  StagedOutput output(root_ / "out", {"a", "b"}, Overwrite::kNo);
+  stage(output, {{"a", "1"}, {"b", "2"}});
+  output.commit();
+  EXPECT_EQ(tree(), (Contents{{"out/a", "1"}, {"out/b", "2"}}));
+}
+
+TEST_F(StagedOutputTest, AnInterruptedRenamingIsCompleted) {
+  // What a crash between two renames leaves: the journal and the file not yet renamed.
+  put(root_ / "out" / "sub" / "notes.txt", "mine");
+  put(root_ / "out" / "a", "new a");
+  put(root_ / "out" / "b", "old b");
+  put(root_ / ".out.a.narrow-tmp" / "b", "new b");
+  put(root_ / ".out.a.narrow-tmp" / ".narrow-journal", std::string("a\0b\0", 4));
+  EXPECT_THROW(StagedOutput(root_ / "out", {"a", "b"}, Overwrite::kNo), Error);
+  EXPECT_EQ(tree(),
+            (Contents{{"out/a", "new a"}, {"out/b", "new b"}, {"out/sub/notes.txt", "mine"}}));
+}
+
+}  // namespace
+}  // namespace narrow
