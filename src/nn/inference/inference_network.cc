@@ -174,6 +174,9 @@ void InferenceNetwork::run(std::span<const float> images, std::int64_t count,
 
 void InferenceNetwork::run_each(std::int64_t count, const FillImages& fill,
                                 const TakeLogits& take) const {
+  if (count < 0) {
+    throw Error(ErrorCategory::kUsage, fmt::format("{} images cannot be classified.", count));
+  }
   const std::int64_t micro_batches = (count + state_->micro_batch - 1) / state_->micro_batch;
   const auto workers =
       static_cast<std::size_t>(std::min<std::int64_t>(state_->threads, micro_batches));

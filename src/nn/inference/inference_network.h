@@ -66,6 +66,7 @@ class InferenceNetwork {
   // micro-batch, runs the network on it and calls `take`, so that decoding on one core overlaps the
   // network on another without a queue between them. Both are called from several threads at once,
   // and in no particular order. The first exception of either ends the work and is rethrown.
+  // Throws Error(kUsage) when `count` is negative.
   void run_each(std::int64_t count, const FillImages& fill, const TakeLogits& take) const;
 
  private:

@@ -152,6 +152,7 @@ TEST_F(InferenceNetworkTest, WrongRequestsAreRefused) {
   const std::span<const float> images = images_;
   EXPECT_THROW(network.run(images, kCount - 1, logits), Error);
   EXPECT_THROW(network.run(images, -1, logits), Error);
+  EXPECT_THROW(network.run_each(-1000, nullptr, nullptr), Error);
   EXPECT_THROW(network.run(images.first(images.size() - 1), kCount, logits), Error);
   EXPECT_THROW(network.run(images, kCount, std::span(logits).first(5)), Error);
   EXPECT_THROW(InferenceNetwork(description_, variables_, 0, kSize), Error);
