@@ -1,4 +1,4 @@
-#include "nn/inference_network.h"
+#include "nn/inference/inference_network.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 
 #include "base/parallel.h"
 #include "narrow/error.h"
-#include "nn/inference_program.h"
+#include "nn/inference/inference_program.h"
 
 namespace narrow {
 namespace {
@@ -18,11 +18,11 @@ namespace {
 constexpr int kImageChannels = 3;
 constexpr int kLargestMicroBatch = 1024;
 
-// Few images keep the activations in the core's cache, more keep the kernels long and the weights
-// of the last layers in use: measured best near this number of pixels.
+// Few images keep the activations near the core and memory small, more of them share the weights of
+// the last layers and fill Winograd's tiles: beyond this number of pixels little is gained.
 int choose_micro_batch(int height, int width) {
-  constexpr std::int64_t kPixels = 4 * 224 * 224;
-  constexpr std::int64_t kMost = 32;
+  constexpr std::int64_t kPixels = 8 * 224 * 224;
+  constexpr std::int64_t kMost = 64;
   const std::int64_t images = kPixels / (static_cast<std::int64_t>(height) * width);
   return static_cast<int>(std::clamp(images, std::int64_t{1}, kMost));
 }
@@ -174,6 +174,9 @@ void InferenceNetwork::run(std::span<const float> images, std::int64_t count,
 
 void InferenceNetwork::run_each(std::int64_t count, const FillImages& fill,
                                 const TakeLogits& take) const {
+  if (count < 0) {
+    throw Error(ErrorCategory::kUsage, fmt::format("{} images cannot be classified.", count));
+  }
   const std::int64_t micro_batches = (count + state_->micro_batch - 1) / state_->micro_batch;
   const auto workers =
       static_cast<std::size_t>(std::min<std::int64_t>(state_->threads, micro_batches));

@@ -1,4 +1,4 @@
-#include "nn/inference_network.h"
+#include "nn/inference/inference_network.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -152,6 +152,7 @@ TEST_F(InferenceNetworkTest, WrongRequestsAreRefused) {
   const std::span<const float> images = images_;
   EXPECT_THROW(network.run(images, kCount - 1, logits), Error);
   EXPECT_THROW(network.run(images, -1, logits), Error);
+  EXPECT_THROW(network.run_each(-1000, nullptr, nullptr), Error);
   EXPECT_THROW(network.run(images.first(images.size() - 1), kCount, logits), Error);
   EXPECT_THROW(network.run(images, kCount, std::span(logits).first(5)), Error);
   EXPECT_THROW(InferenceNetwork(description_, variables_, 0, kSize), Error);
@@ -170,9 +171,9 @@ TEST_F(InferenceNetworkTest, TellsItsMemory) {
 }
 
 TEST_F(InferenceNetworkTest, MicroBatchFollowsTheImageSize) {
-  EXPECT_EQ(InferenceNetwork(description_, variables_, 224, 224).micro_batch(), 4);
-  EXPECT_EQ(InferenceNetwork(description_, variables_, 32, 32).micro_batch(), 32);
-  EXPECT_EQ(InferenceNetwork(description_, variables_, 600, 600).micro_batch(), 1);
+  EXPECT_EQ(InferenceNetwork(description_, variables_, 224, 224).micro_batch(), 8);
+  EXPECT_EQ(InferenceNetwork(description_, variables_, 32, 32).micro_batch(), 64);
+  EXPECT_EQ(InferenceNetwork(description_, variables_, 700, 700).micro_batch(), 1);
 }
 
 TEST_F(InferenceNetworkTest, NegativeVarianceIsNamed) {
