@@ -168,10 +168,13 @@ void read_archive_members(const std::filesystem::path& archive,
   }
 }
 
-std::vector<std::string> list_archive_members(const std::filesystem::path& archive) {
+std::vector<std::string> list_archive_members(const std::filesystem::path& archive,
+                                              std::size_t most) {
   ArchiveWalker walker(archive);
   std::vector<std::string> names;
-  while (auto member = walker.next()) {
+  while (names.size() < most) {
+    auto member = walker.next();
+    if (!member) break;
     if (member->is_file) names.push_back(std::move(member->name));
   }
   return names;

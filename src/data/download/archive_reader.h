@@ -28,7 +28,8 @@ using MemberSink = std::function<void(const std::string& name, std::span<const s
 void read_archive_members(const std::filesystem::path& archive,
                           std::span<const WantedMember> wanted, const MemberSink& sink);
 
-// Names of the regular files, in order; the same errors.
-std::vector<std::string> list_archive_members(const std::filesystem::path& archive);
+// Names of the first `most` regular files, in order; the same errors.
+std::vector<std::string> list_archive_members(const std::filesystem::path& archive,
+                                              std::size_t most);
 
 }  // namespace narrow
