@@ -62,5 +62,6 @@ ErrorSums round_trip(std::span<const float> values, const Scheme& scheme, const 
 
 // The sums of d = restored - original, without quantizing; equal lengths.
 ErrorSums measure_error(std::span<const float> original, std::span<const float> restored);
+ErrorSums measure_error(std::span<const double> original, std::span<const double> restored);
 
 }  // namespace narrow

@@ -29,4 +29,22 @@ class ThreadLimit {
 // rethrown after all running calls have ended.
 void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body);
 
+namespace internal {
+void run_pipeline(std::size_t max_in_flight, const std::function<void*()>& produce,
+                  const std::function<void(void*)>& work,
+                  const std::function<void(void*)>& consume);
+}  // namespace internal
+
+// Items flow through three stages, at most `max_in_flight` at once: `produce` gives the next item
+// or null at the end, one call at a time; `work` runs on several items at once; `consume` gets the
+// items in the order they were produced, one at a time. The stages overlap. Items are the caller's:
+// the pipeline only passes the pointers on. The first exception stops the flow and is rethrown.
+template <typename Item, typename Produce, typename Work, typename Consume>
+void run_pipeline(std::size_t max_in_flight, Produce produce, Work work, Consume consume) {
+  internal::run_pipeline(
+      max_in_flight, [&]() -> void* { return static_cast<Item*>(produce()); },
+      [&](void* item) { work(*static_cast<Item*>(item)); },
+      [&](void* item) { consume(*static_cast<Item*>(item)); });
+}
+
 }  // namespace narrow

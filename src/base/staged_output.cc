@@ -65,7 +65,7 @@ bool process_stands_in(const fs::path& directory) {
 
 // Absolute and without links, so that it has a parent and a name whatever was typed.
 fs::path resolved(const fs::path& directory) {
-  fs::path path = fs::weakly_canonical(directory.empty() ? fs::path(".") : directory);
+  fs::path path = fs::weakly_canonical(fs::absolute(directory.empty() ? "." : directory));
   if (!path.has_filename()) path = path.parent_path();
   return path;
 }

@@ -62,6 +62,25 @@ TEST_F(StagedOutputTest, ANewDirectoryAppearsAtOnce) {
   EXPECT_EQ(tree(), (Contents{{"a/bin_8bits/m.data", "1"}, {"a/bin_8bits/m.index", "2"}}));
 }
 
+TEST_F(StagedOutputTest, RelativeDirectoriesBelongToTheCurrentOne) {
+  const fs::path before = fs::current_path();
+  fs::current_path(root_);
+  for (const char* directory : {"new", "new2/", "./a/../b", ""}) {
+    StagedOutput output(directory, {"x", "y"}, Overwrite::kNo);
+    stage(output, {{"x", "1"}, {"y", "2"}});
+    output.commit();
+  }
+  fs::current_path(before);
+  EXPECT_EQ(tree(), (Contents{{"new/x", "1"},
+                              {"new/y", "2"},
+                              {"new2/x", "1"},
+                              {"new2/y", "2"},
+                              {"b/x", "1"},
+                              {"b/y", "2"},
+                              {"x", "1"},
+                              {"y", "2"}}));
+}
+
 TEST_F(StagedOutputTest, NothingIsLeftWithoutCommit) {
   {
     StagedOutput output(root_ / "new", {"m.data"}, Overwrite::kNo);

@@ -1,6 +1,8 @@
 // CIFAR-10 batches for tests, as the publisher's programs would have written them.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -36,8 +38,11 @@ enum class PickleStyle { kPython2, kPython3 };
 // A byte string as Python 2 pickles it, or as Python 3 does with protocol 2.
 inline std::string pickled_bytes(const std::string& bytes, PickleStyle style) {
   if (style == PickleStyle::kPython2) {
-    if (bytes.size() < 256) return "U" + std::string(1, static_cast<char>(bytes.size())) + bytes;
-    return "T" + little_endian(static_cast<std::uint32_t>(bytes.size())) + bytes;
+    const bool is_short = bytes.size() < 256;
+    std::string text(1, is_short ? 'U' : 'T');
+    text += is_short ? std::string(1, static_cast<char>(bytes.size()))
+                     : little_endian(static_cast<std::uint32_t>(bytes.size()));
+    return text + bytes;
   }
   std::string utf8;
   for (const char c : bytes) {
@@ -73,7 +78,7 @@ inline std::string pickled_batch(int batch, std::size_t rows,
   for (std::size_t row = 0; row < rows; ++row) {
     pixels += test_planes(batch, row);
     labels += "K"s + static_cast<char>(test_label(batch, row));
-    names += pickled_bytes("image_" + std::to_string(row) + ".png", style);
+    names += pickled_bytes(fmt::format("image_{}.png", row), style);
   }
   return "\x80\x02}q\x01("s + pickled_bytes("batch_label", style) +
          pickled_bytes("training batch 1 of 5", style) + pickled_bytes("labels", style) + labels +
@@ -100,7 +105,7 @@ inline std::vector<TestMember> cifar10_members(bool python, std::size_t rows) {
   std::vector<TestMember> members = {{folder + "readme.html", "<html>", "", ""},
                                      {folder + "test_batch" + suffix, content(5), "", ""}};
   for (const int batch : {3, 0, 4, 2, 1}) {
-    const std::string name = folder + "data_batch_" + std::to_string(batch + 1) + suffix;
+    const std::string name = fmt::format("{}data_batch_{}{}", folder, batch + 1, suffix);
     members.push_back({name, content(batch), "", ""});
   }
   return members;

@@ -120,8 +120,10 @@ TEST_F(ConvertCifar10Test, DamagedFilesAreMadeAnew) {
   write_tar_gz(archive(), cifar10_members(true, kRows));
   convert();
   const std::string train = bytes_of("cifar10_train.tfrecord");
+  std::string flipped = train;
+  flipped[500] ^= 1;
   const std::vector<std::string> damaged = {train.substr(0, train.size() - 5), train + train,
-                                            std::string(train).replace(500, 1, "?")};
+                                            flipped};
   for (const std::string& bytes : damaged) {
     write_file(out() / "cifar10_train.tfrecord", bytes);
     observer_.notes.clear();

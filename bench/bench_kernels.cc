@@ -1,0 +1,185 @@
+// What quantization costs next to moving the same bytes: range, codes, restored values and error
+// sums of every tensor of ResNet V1 50, against memcpy of the same tensors with the same threads,
+// and against the reference, one value at a time.
+//
+// Run it with --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true, so that all
+// see the same machine, and compare the medians. "bytes_per_second" counts the tensors' bytes once.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/parallel.h"
+#include "base/random.h"
+#include "narrow/quantize_values.h"
+#include "quant/reference_quantizer.h"
+#include "quant/simd_targets.h"
+#include "quant/tensor_quantizer.h"
+
+namespace narrow {
+namespace {
+
+// Weights of ResNet V1 50 with 1000 classes, in order of size: elements, and how many tensors.
+struct TensorSize {
+  std::size_t elements;
+  int tensors;
+};
+constexpr std::array<TensorSize, 16> kResNet50 = {{{64 * 64, 1},
+                                                   {7 * 7 * 3 * 64, 1},
+                                                   {64 * 256, 6},
+                                                   {256 * 128, 1},
+                                                   {9 * 64 * 64, 3},
+                                                   {128 * 512, 7},
+                                                   {256 * 512, 2},
+                                                   {9 * 128 * 128, 4},
+                                                   {256 * 1024, 11},
+                                                   {512 * 1024, 2},
+                                                   {9 * 256 * 256, 6},
+                                                   {512 * 2048, 5},
+                                                   {1024 * 2048, 1},
+                                                   {2048 * 1000, 1},
+                                                   {9 * 512 * 512, 3},
+                                                   {1000, 1}}};
+
+std::vector<TensorInfo> all_tensors() {
+  std::vector<TensorInfo> tensors;
+  for (const TensorSize& size : kResNet50) {
+    for (int i = 0; i < size.tensors; ++i) {
+      tensors.push_back({"t" + std::to_string(tensors.size()),
+                         DType::kFloat32,
+                         {static_cast<std::int64_t>(size.elements)}});
+    }
+  }
+  return tensors;
+}
+
+// Values of every tensor, one after the other, each beginning at a cache line.
+class Weights {
+ public:
+  Weights() : tensors_(all_tensors()) {
+    for (const TensorInfo& tensor : tensors_) {
+      offsets_.push_back(bytes_);
+      bytes_ += (tensor.byte_size() + 63) / 64 * 64;
+    }
+    original_.resize(bytes_);
+    work_.resize(bytes_);
+    RandomStream random(1, "weights");
+    for (std::size_t i = 0; i + sizeof(float) <= bytes_; i += sizeof(float)) {
+      const auto value = static_cast<float>(0.05 * random.normal());
+      std::memcpy(&original_[i], &value, sizeof(value));
+    }
+    work_ = original_;
+  }
+
+  [[nodiscard]] const std::vector<TensorInfo>& tensors() const { return tensors_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  std::byte* original(std::size_t tensor) { return original_.data() + offsets_[tensor]; }
+  std::byte* work(std::size_t tensor) { return work_.data() + offsets_[tensor]; }
+
+ private:
+  std::vector<TensorInfo> tensors_;
+  std::vector<std::size_t> offsets_;
+  std::size_t bytes_ = 0;
+  std::vector<std::byte> original_;
+  std::vector<std::byte> work_;
+};
+
+Weights& weights() {
+  static Weights all;
+  return all;
+}
+
+// Pieces of all tensors, so that threads share the work evenly.
+struct Piece {
+  std::size_t tensor;
+  std::uint64_t first;
+  std::size_t bytes;
+};
+constexpr std::uint64_t kPieceElements = 262144;
+
+std::vector<Piece> all_pieces() {
+  std::vector<Piece> pieces;
+  for (std::size_t t = 0; t < weights().tensors().size(); ++t) {
+    const std::uint64_t elements = element_count(weights().tensors()[t].shape);
+    for (std::uint64_t first = 0; first < elements; first += kPieceElements) {
+      pieces.push_back({t, first, std::min(kPieceElements, elements - first) * sizeof(float)});
+    }
+  }
+  return pieces;
+}
+
+void set_rate(benchmark::State& state) {
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(weights().bytes()));
+  state.SetLabel(chosen_simd_target());
+}
+
+void copy_bytes(benchmark::State& state) {
+  const ThreadLimit limit(static_cast<int>(state.range(0)));
+  const std::vector<Piece> pieces = all_pieces();
+  for (auto _ : state) {
+    parallel_for(pieces.size(), [&](std::size_t i) {
+      const std::size_t offset = pieces[i].first * sizeof(float);
+      std::memcpy(weights().work(pieces[i].tensor) + offset,
+                  weights().original(pieces[i].tensor) + offset, pieces[i].bytes);
+    });
+    benchmark::ClobberMemory();
+  }
+  set_rate(state);
+}
+
+// Quantizes what the last run left: values change little after the first time, the work not at all.
+void quantize(benchmark::State& state, SchemeKind kind) {
+  const ThreadLimit limit(static_cast<int>(state.range(0)));
+  const std::vector<TensorInfo>& tensors = weights().tensors();
+  const std::vector<Piece> pieces = all_pieces();
+  Scheme scheme;
+  scheme.kind = kind;
+  for (auto _ : state) {
+    std::vector<TensorQuantizer> quantizers;
+    for (const TensorInfo& tensor : tensors) quantizers.emplace_back(scheme, tensor, -1);
+    parallel_for(tensors.size(), [&](std::size_t t) {
+      quantizers[t].scan({weights().work(t), tensors[t].byte_size()});
+      quantizers[t].finish_scan();
+    });
+    std::vector<ErrorSums> sums(pieces.size());
+    parallel_for(pieces.size(), [&](std::size_t i) {
+      const Piece& piece = pieces[i];
+      std::byte* const values = weights().work(piece.tensor) + piece.first * sizeof(float);
+      sums[i] = quantizers[piece.tensor].round_trip(piece.first, {values, piece.bytes}, nullptr);
+    });
+    benchmark::DoNotOptimize(sums.data());
+  }
+  set_rate(state);
+}
+
+void quantize_naively(benchmark::State& state) {
+  constexpr std::size_t kValues = 1 << 20;
+  const auto* const values = reinterpret_cast<const float*>(weights().original(0));
+  const Scheme scheme;
+  for (auto _ : state) {
+    const auto [lo, hi] = std::minmax_element(values, values + kValues);
+    const BlockParams params = fit_range(*lo, *hi, scheme);
+    ErrorSums sums;
+    for (std::size_t i = 0; i < kValues; ++i) {
+      const double x = values[i];
+      const std::int64_t code = reference_code(values[i], scheme, params);
+      const double d = double{reference_float(reference_value(code, scheme, params))} - x;
+      sums.merge({1, x * x, d * d, d, x * d, std::abs(d)});
+    }
+    benchmark::DoNotOptimize(sums);
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kValues * sizeof(float)));
+}
+
+BENCHMARK(copy_bytes)->Name("memcpy")->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK_CAPTURE(quantize, bin, SchemeKind::kBin)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK_CAPTURE(quantize, fixed_point, SchemeKind::kFixedPoint)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(quantize_naively)->UseRealTime();
+
+}  // namespace
+}  // namespace narrow
+
+BENCHMARK_MAIN();

@@ -1,0 +1,45 @@
+// What differs between two checkpoints.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "narrow/checkpoint.h"
+#include "narrow/quantize_values.h"
+
+namespace narrow {
+
+// One tensor that both checkpoints have.
+struct TensorComparison {
+  TensorInfo reference;     // as in the first
+  TensorInfo other;         // as in the second
+  bool comparable = false;  // same shape, and both numbers or both strings
+  bool identical = false;   // same type, shape and bytes
+  // d = other - reference, over the positions where both are finite. A complex number counts as
+  // its two parts. Zero counts for strings.
+  ErrorSums errors;
+  // Positions where one of the two is NaN or infinite and they are not the same.
+  std::uint64_t non_finite_differences = 0;
+
+  // errors.relative_l2(), but +infinity with non-finite differences, or when strings differ or the
+  // tensors are not comparable.
+  [[nodiscard]] double relative_l2() const;
+};
+
+struct CheckpointComparison {
+  std::vector<TensorComparison> tensors;    // in the order of the first
+  std::vector<std::string> only_reference;  // names
+  std::vector<std::string> only_other;
+  ErrorSums pooled;
+  std::uint64_t identical = 0;
+  double max_relative_l2 = 0;
+
+  [[nodiscard]] bool same_names() const { return only_reference.empty() && only_other.empty(); }
+};
+
+// Reads both once, in bounded memory. Throws Error from the readers.
+CheckpointComparison compare_checkpoints(const CheckpointReader& reference,
+                                         const CheckpointReader& other);
+
+}  // namespace narrow

@@ -1,0 +1,33 @@
+// What is in a checkpoint, and what its values look like.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "narrow/checkpoint.h"
+
+namespace narrow {
+
+// Over the finite values of a tensor; a complex number counts as its two parts.
+struct TensorStatistics {
+  std::uint64_t count = 0;  // finite values
+  double min = 0;
+  double max = 0;
+  double mean = 0;
+  double rms = 0;  // sqrt of the mean square
+  std::uint64_t zeros = 0;
+  std::uint64_t non_finite = 0;
+};
+
+struct TensorInspection {
+  TensorInfo info;
+  std::uint64_t bytes = 0;                     // for strings: of all elements
+  std::optional<TensorStatistics> statistics;  // when asked for; never for strings
+};
+
+// Every tensor in file order. With `with_statistics` all values are read (checksums included).
+std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
+                                                 bool with_statistics);
+
+}  // namespace narrow

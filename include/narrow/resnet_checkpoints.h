@@ -1,0 +1,28 @@
+// Checkpoints of TF-Slim's ResNet V1: made with initial values, and quantized as a whole network.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "narrow/checkpoint.h"
+#include "narrow/quantize_checkpoint.h"
+
+namespace narrow {
+
+// The plan of `narrow quantizer`: every model variable of `network` ("resnet_v1_50", ...) with
+// `class_count` classes, the trainable ones with `scheme`, the moving statistics copied, and
+// global_step when the checkpoint has it; in file order. Other tensors are left out.
+// Throws Error(kNotFound) or Error(kCorrupt) naming every variable that is missing or has another
+// shape or type, and the number of classes that was found when that is what differs.
+QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& network,
+                         int class_count, const Scheme& scheme);
+
+// Writes Slim's initial values: weights from a truncated normal distribution with standard
+// deviation sqrt(1.3 * 2 / fan_in) (He et al., "Delving Deep into Rectifiers", 2015, with Slim's
+// correction for the truncation), gamma and moving variance 1, everything else 0, global_step 0.
+// The same seed gives the same bytes. Calls add, write and finish of `writer`.
+void write_initial_resnet(const std::string& network, int class_count, std::uint64_t seed,
+                          CheckpointWriter& writer);
+
+}  // namespace narrow

@@ -1,0 +1,45 @@
+// What each checkpoint format offers to checkpoint.cc, which decides between them.
+#pragma once
+
+#include <memory>
+
+#include "base/file.h"
+#include "narrow/checkpoint.h"
+
+namespace narrow {
+
+// Probes look at a few bytes and say whether the file claims to be of the format; whether it keeps
+// what it claims is for the open function to find out. They throw only Error(kIo). No two of them
+// say yes to one file.
+
+// The file ends with the magic number of a LevelDB table.
+bool looks_like_tensorflow_table(const InputFile& file);
+// A u64 LE header length that fits in the file, followed by '{'.
+bool looks_like_safetensors(const InputFile& file);
+// The local file header (or, for an empty archive, the end record) of a ZIP archive.
+bool looks_like_npz(const InputFile& file);
+// "\x93NUMPY".
+bool looks_like_npy(const InputFile& file);
+
+// For a file that looks like a table: kTensorFlowV2 for an index, kTensorFlowV1 for a V1
+// checkpoint, by the value of the first key. Throws Error(kCorrupt) for a table that is neither.
+CheckpointFormat tensorflow_table_format(const InputFile& file);
+
+// Readers. `location` is what locate_checkpoint returned; its format is that of the function.
+std::unique_ptr<CheckpointReader> open_tensorflow_v2(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_tensorflow_v1(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_safetensors(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_npz(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_npy(const CheckpointLocation& location);
+
+// Writers: everything that create_checkpoint promises, parent directory included.
+std::unique_ptr<CheckpointWriter> create_tensorflow_v2(const CheckpointLocation& location,
+                                                       Overwrite overwrite);
+std::unique_ptr<CheckpointWriter> create_safetensors(const CheckpointLocation& location,
+                                                     Overwrite overwrite);
+std::unique_ptr<CheckpointWriter> create_npz(const CheckpointLocation& location,
+                                             Overwrite overwrite);
+std::unique_ptr<CheckpointWriter> create_npy(const CheckpointLocation& location,
+                                             Overwrite overwrite);
+
+}  // namespace narrow

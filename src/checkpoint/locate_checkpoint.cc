@@ -1,0 +1,144 @@
+#include <fmt/format.h>
+
+#include <optional>
+#include <regex>
+#include <system_error>
+
+#include "base/file.h"
+#include "checkpoint/formats.h"
+#include "checkpoint/tensorflow/state_file.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool leads_to_directory(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+bool leads_somewhere(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+fs::path with_suffix(const fs::path& prefix, const char* suffix) {
+  fs::path path = prefix;
+  path += suffix;
+  return path;
+}
+
+// `path` without the ending of a file that belongs to a TensorFlow checkpoint; nothing if it has no
+// such ending.
+std::optional<fs::path> without_suffix(const fs::path& path) {
+  static const std::regex kSuffix(R"(\.(index|meta|data-\d{5}-of-\d{5})$)");
+  const std::string name = path.filename().string();
+  std::smatch match;
+  if (!std::regex_search(name, match, kSuffix) || match.position() == 0) return std::nullopt;
+  return path.parent_path() / name.substr(0, static_cast<std::size_t>(match.position()));
+}
+
+// The V2 checkpoint whose index is `index`, if that is an index and not something else of the name.
+std::optional<CheckpointLocation> locate_index(const fs::path& index) {
+  if (!leads_somewhere(index) || leads_to_directory(index)) return std::nullopt;
+  const InputFile file(index);
+  if (!looks_like_tensorflow_table(file) ||
+      tensorflow_table_format(file) != CheckpointFormat::kTensorFlowV2) {
+    return std::nullopt;
+  }
+  fs::path prefix = index;
+  prefix.replace_extension();
+  return CheckpointLocation{.format = CheckpointFormat::kTensorFlowV2, .path = prefix};
+}
+
+// The format that the content of a file shows.
+std::optional<CheckpointLocation> locate_file(const fs::path& path) {
+  const InputFile file(path);
+  const auto found = [&](CheckpointFormat format) {
+    return CheckpointLocation{.format = format, .path = path};
+  };
+  if (looks_like_tensorflow_table(file)) {
+    const CheckpointFormat format = tensorflow_table_format(file);
+    if (format == CheckpointFormat::kTensorFlowV1) return found(format);
+    if (path.extension() == ".index") return locate_index(path);
+    throw Error(ErrorCategory::kNotFound,
+                fmt::format("{} is the index of a TensorFlow V2 checkpoint, but is not called "
+                            "PREFIX.index, so that its data files cannot be found: rename it",
+                            path.string()));
+  }
+  if (looks_like_npy(file)) return found(CheckpointFormat::kNpy);
+  if (looks_like_npz(file)) return found(CheckpointFormat::kNpz);
+  if (looks_like_safetensors(file)) return found(CheckpointFormat::kSafetensors);
+  return std::nullopt;
+}
+
+[[noreturn]] void throw_not_found(const fs::path& path) {
+  const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  if (!leads_to_directory(directory)) {
+    throw Error(ErrorCategory::kNotFound,
+                fmt::format("there is no checkpoint {}: the directory {} does not exist",
+                            path.string(), directory.string()));
+  }
+  throw Error(
+      ErrorCategory::kNotFound,
+      fmt::format("there is no checkpoint {}: neither such a file nor {} exists; {} holds {}",
+                  path.string(), with_suffix(path, ".index").filename().string(),
+                  directory.string(), list_prefixes(directory)));
+}
+
+[[noreturn]] void throw_not_an_index(const fs::path& index) {
+  throw Error(ErrorCategory::kCorrupt,
+              fmt::format("{} is not the index of a TensorFlow checkpoint: it is truncated or "
+                          "something else; fetch or write it again",
+                          index.string()));
+}
+
+// What the ending of `path` says when its content says nothing.
+std::optional<CheckpointLocation> locate_by_suffix(const fs::path& path) {
+  const auto prefix = without_suffix(path);
+  if (!prefix) return std::nullopt;
+  const fs::path index = with_suffix(*prefix, ".index");
+  if (const auto location = locate_index(index)) return location;
+  if (path.extension() == ".meta" && leads_somewhere(*prefix)) return locate_file(*prefix);
+  if (leads_somewhere(index)) throw_not_an_index(index);
+  if (!leads_somewhere(path)) return std::nullopt;
+  throw Error(ErrorCategory::kNotFound,
+              fmt::format("{} belongs to the TensorFlow checkpoint {}, whose index {} is missing: "
+                          "put it beside",
+                          path.string(), prefix->string(), index.string()));
+}
+
+CheckpointLocation locate_path(const fs::path& path) {
+  const fs::path index = with_suffix(path, ".index");
+  if (const auto location = locate_index(index)) return *location;
+  if (leads_somewhere(path)) {
+    if (const auto location = locate_file(path)) return *location;
+  }
+  if (const auto location = locate_by_suffix(path)) return *location;
+  if (leads_somewhere(path)) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} is not a checkpoint this program reads: it is neither a TensorFlow "
+                            "checkpoint nor safetensors, npz or npy",
+                            path.string()));
+  }
+  if (leads_somewhere(index)) throw_not_an_index(index);
+  throw_not_found(path);
+}
+
+}  // namespace
+
+CheckpointLocation locate_checkpoint(const fs::path& path) {
+  if (path.empty() || leads_to_directory(path)) {
+    return locate_path(newest_in_state_file(path.empty() ? fs::path(".") : path));
+  }
+  // The state file itself, unless somebody gave a checkpoint its name.
+  if (path.filename() == kStateFileName && leads_somewhere(path) && !locate_file(path)) {
+    const fs::path directory = path.parent_path();
+    return locate_path(newest_in_state_file(directory.empty() ? fs::path(".") : directory));
+  }
+  return locate_path(path);
+}
+
+}  // namespace narrow

@@ -1,0 +1,142 @@
+#include "checkpoint/npz/npy_literal.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <set>
+
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+class LiteralParser {
+ public:
+  LiteralParser(std::string_view text, const std::string& where) : text_(text), where_(where) {}
+
+  NpyLiteral parse() {
+    NpyLiteral fields;
+    std::set<std::string> seen;
+    expect('{');
+    while (!accept('}')) {
+      const std::string key = quoted();
+      if (!seen.insert(key).second) fail("a key that was not there before");
+      expect(':');
+      value_of(key, &fields);
+      if (accept(',')) continue;
+      expect('}');
+      break;
+    }
+    if (seen.size() != 3) fail("the keys descr, fortran_order and shape");
+    skip_space();
+    if (position_ != text_.size()) fail("the end of the header");
+    return fields;
+  }
+
+ private:
+  [[noreturn]] void fail(std::string_view expected) const {
+    throw Error(ErrorCategory::kCorrupt,
+                fmt::format("the NPY header of {} is damaged: {} is expected at byte {} of the "
+                            "dictionary",
+                            where_, expected, position_));
+  }
+
+  void skip_space() {
+    while (position_ < text_.size() && (text_[position_] == ' ' || text_[position_] == '\n')) {
+      ++position_;
+    }
+  }
+
+  bool accept(char wanted) {
+    skip_space();
+    if (position_ == text_.size() || text_[position_] != wanted) return false;
+    ++position_;
+    return true;
+  }
+
+  void expect(char wanted) {
+    if (!accept(wanted)) fail(fmt::format("'{}'", wanted));
+  }
+
+  bool accept_word(std::string_view word) {
+    skip_space();
+    if (!text_.substr(position_).starts_with(word)) return false;
+    position_ += word.size();
+    return true;
+  }
+
+  // Type codes and keys have no escapes.
+  std::string quoted() {
+    skip_space();
+    const char quote = position_ < text_.size() ? text_[position_] : '\0';
+    if (quote != '\'' && quote != '"') fail("a text in quotes");
+    const std::size_t end = text_.find(quote, position_ + 1);
+    if (end == std::string_view::npos) fail("a text with its closing quote");
+    const std::string_view inside = text_.substr(position_ + 1, end - position_ - 1);
+    if (inside.find('\\') != std::string_view::npos) fail("a text without escapes");
+    position_ = end + 1;
+    return std::string(inside);
+  }
+
+  void value_of(const std::string& key, NpyLiteral* fields) {
+    if (key == "descr") {
+      refuse_structure();
+      fields->descr = quoted();
+    } else if (key == "fortran_order") {
+      fields->fortran_order = accept_word("True");
+      if (!fields->fortran_order && !accept_word("False")) fail("True or False");
+    } else if (key == "shape") {
+      fields->shape = tuple();
+    } else {
+      fail("one of the keys descr, fortran_order and shape");
+    }
+  }
+
+  void refuse_structure() {
+    skip_space();
+    const char first = position_ < text_.size() ? text_[position_] : '\0';
+    if (first != '[' && first != '(') return;
+    constexpr std::size_t kShown = 100;
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} holds elements of a structured NumPy type ({}...); save each field "
+                            "as an array of its own",
+                            where_, text_.substr(position_, kShown)));
+  }
+
+  Shape tuple() {
+    Shape shape;
+    expect('(');
+    while (!accept(')')) {
+      shape.push_back(whole_number());
+      if (accept(',')) continue;
+      if (shape.size() == 1) fail("',' (a tuple of one)");
+      expect(')');
+      break;
+    }
+    return shape;
+  }
+
+  std::int64_t whole_number() {
+    skip_space();
+    std::int64_t value = 0;
+    const char* begin = text_.data() + position_;
+    const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), value);
+    if (error != std::errc() || value < 0) fail("a dimension");
+    position_ += static_cast<std::size_t>(end - begin);
+    // Python 2 on Windows wrote its long integers with a suffix.
+    if (position_ < text_.size() && text_[position_] == 'L') ++position_;
+    return value;
+  }
+
+  std::string_view text_;
+  const std::string& where_;
+  std::size_t position_ = 0;
+};
+
+}  // namespace
+
+NpyLiteral read_npy_literal(std::string_view text, const std::string& where) {
+  return LiteralParser(text, where).parse();
+}
+
+}  // namespace narrow

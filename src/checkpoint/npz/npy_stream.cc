@@ -1,0 +1,169 @@
+#include "checkpoint/npz/npy_stream.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/file_range_stream.h"
+
+namespace narrow {
+namespace {
+
+// Bytes of the unit whose bytes are reversed: a complex number consists of two.
+std::size_t number_size(DType dtype) {
+  const bool complex = dtype == DType::kComplex64 || dtype == DType::kComplex128;
+  return element_size(dtype) / (complex ? 2 : 1);
+}
+
+void reverse_numbers(std::span<std::byte> values, std::size_t size) {
+  for (std::size_t i = 0; i < values.size(); i += size) {
+    std::reverse(values.begin() + i, values.begin() + i + size);
+  }
+}
+
+// Skips the header at the first read, so that opening costs nothing.
+class AfterHeaderStream final : public TensorStream {
+ public:
+  AfterHeaderStream(std::unique_ptr<TensorStream> source, std::uint64_t header_bytes)
+      : source_(std::move(source)), header_bytes_(header_bytes) {}
+
+  void read(std::span<std::byte> out) override {
+    if (header_bytes_ > 0) {
+      std::vector<std::byte> header(std::exchange(header_bytes_, 0));
+      source_->read(header);
+    }
+    source_->read(out);
+  }
+
+ private:
+  std::unique_ptr<TensorStream> source_;
+  std::uint64_t header_bytes_;
+};
+
+// Big-endian numbers to little-endian ones. Reads may cut a number anywhere.
+class ReversingStream final : public TensorStream {
+ public:
+  ReversingStream(std::unique_ptr<TensorStream> source, std::size_t size)
+      : source_(std::move(source)), size_(size), position_(size) {}
+
+  void read(std::span<std::byte> out) override {
+    out = take_rest(out);
+    const auto whole = out.first(out.size() - out.size() % size_);
+    if (!whole.empty()) {
+      source_->read(whole);
+      reverse_numbers(whole, size_);
+    }
+    if (whole.size() == out.size()) return;
+    const auto number = std::span(number_).first(size_);
+    source_->read(number);
+    reverse_numbers(number, size_);
+    position_ = 0;
+    take_rest(out.subspan(whole.size()));
+  }
+
+ private:
+  // Delivers what is left of the number that the last read cut; returns what is still to fill.
+  std::span<std::byte> take_rest(std::span<std::byte> out) {
+    const std::size_t count = std::min(out.size(), size_ - position_);
+    std::copy_n(number_.begin() + position_, count, out.begin());
+    position_ += count;
+    return out.subspan(count);
+  }
+
+  std::unique_ptr<TensorStream> source_;
+  std::size_t size_;
+  std::array<std::byte, 8> number_{};
+  std::size_t position_;  // in number_; size_ when nothing of it is left
+};
+
+// Copies column-major `from` to row-major `to`.
+template <std::size_t kSize>
+void transpose(const std::byte* from, std::byte* to, const Shape& shape) {
+  std::vector<std::size_t> strides(shape.size());
+  std::size_t stride = kSize;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    strides[i] = stride;
+    stride *= static_cast<std::size_t>(shape[i]);
+  }
+  const auto row = static_cast<std::size_t>(shape.back());
+  const std::size_t rows = stride / kSize / row;
+  std::vector<std::int64_t> index(shape.size() - 1);
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t i = 0; i < row; ++i, to += kSize) {
+      std::memcpy(to, from + i * strides.back(), kSize);
+    }
+    for (std::size_t d = index.size(); d-- > 0;) {
+      from += strides[d];
+      if (++index[d] < shape[d]) break;
+      from -= strides[d] * static_cast<std::size_t>(shape[d]);
+      index[d] = 0;
+    }
+  }
+}
+
+void transpose(const std::byte* from, std::byte* to, const Shape& shape, std::size_t size) {
+  switch (size) {
+    case 1:
+      return transpose<1>(from, to, shape);
+    case 2:
+      return transpose<2>(from, to, shape);
+    case 4:
+      return transpose<4>(from, to, shape);
+    case 8:
+      return transpose<8>(from, to, shape);
+    default:
+      return transpose<16>(from, to, shape);
+  }
+}
+
+class TransposingStream final : public TensorStream {
+ public:
+  TransposingStream(std::unique_ptr<TensorStream> source, TensorInfo info)
+      : source_(std::move(source)), info_(std::move(info)) {}
+
+  void read(std::span<std::byte> out) override {
+    if (source_) load();
+    if (out.size() > values_.size() - position_) {
+      throw_past_end(info_.name, out.size(), values_.size() - position_);
+    }
+    std::copy_n(values_.begin() + static_cast<std::ptrdiff_t>(position_), out.size(), out.begin());
+    position_ += out.size();
+  }
+
+ private:
+  void load() {
+    std::vector<std::byte> stored(info_.byte_size());
+    source_->read(stored);
+    source_.reset();
+    values_.resize(stored.size());
+    transpose(stored.data(), values_.data(), info_.shape, element_size(info_.dtype));
+  }
+
+  std::unique_ptr<TensorStream> source_;
+  TensorInfo info_;
+  std::vector<std::byte> values_;
+  std::size_t position_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<TensorStream> open_npy_values(std::unique_ptr<TensorStream> source,
+                                              const NpyHeader& header, const std::string& name) {
+  std::unique_ptr<TensorStream> stream =
+      std::make_unique<AfterHeaderStream>(std::move(source), header.header_bytes);
+  if (header.big_endian) {
+    stream = std::make_unique<ReversingStream>(std::move(stream), number_size(header.dtype));
+  }
+  const auto long_dims =
+      std::count_if(header.shape.begin(), header.shape.end(), [](auto dim) { return dim > 1; });
+  const bool order_matters = long_dims > 1 && element_count(header.shape) > 0;
+  if (header.fortran_order && order_matters) {
+    stream = std::make_unique<TransposingStream>(std::move(stream),
+                                                 TensorInfo{name, header.dtype, header.shape});
+  }
+  return stream;
+}
+
+}  // namespace narrow

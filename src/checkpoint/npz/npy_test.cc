@@ -1,0 +1,158 @@
+#include <gtest/gtest.h>
+
+#include "checkpoint/flat_test_support.h"
+#include "checkpoint/formats.h"
+#include "checkpoint/npz/npy_header.h"
+
+namespace narrow {
+namespace {
+
+CheckpointLocation at(const std::filesystem::path& path) { return {CheckpointFormat::kNpy, path}; }
+
+std::string make_npy(const std::string& literal, std::size_t data_bytes) {
+  std::string file = std::string("\x93NUMPY\1\0", 8) + std::string(2, '\0') + literal;
+  store_le(file.data() + 8, static_cast<std::uint16_t>(literal.size()));
+  return file + std::string(data_bytes, 'x');
+}
+
+void expect_refused(ErrorCategory category, const std::string& part, const std::string& content) {
+  SCOPED_TRACE(content.substr(0, 300));
+  const TempFolder folder;
+  put_file(folder / "f.npy", content);
+  expect_error(category, part, [&] { open_npy(at(folder / "f.npy")); });
+}
+
+void expect_damaged(const std::string& part, const std::string& literal) {
+  SCOPED_TRACE(literal);
+  expect_error(ErrorCategory::kCorrupt, part, [&] { parse_npy_literal(literal, "x"); });
+}
+
+TEST(Npy, ReadsEveryVersionAndNamesTheTensorAfterTheFile) {
+  for (const std::string name : {"version1.npy", "version2.npy", "version3.npy"}) {
+    const auto reader = open_npy(at(golden_path("npz/" + name)));
+    EXPECT_EQ(read_everything(*reader), expected_tensors("npz/" + name));
+    EXPECT_EQ(read_everything(*reader, 3), expected_tensors("npz/" + name));
+  }
+}
+
+TEST(Npy, WritesTheBytesThatNumpyWrites) {
+  const TempFolder folder;
+  const auto tensors = expected_tensors("npz/version1.npy");
+  auto writer = create_npy(at(folder / "new/out.npy"), Overwrite::kNo);
+  write_everything(writer.get(), tensors, 5);
+  EXPECT_EQ(file_content(folder / "new/out.npy"), file_content(golden_path("npz/version1.npy")));
+}
+
+TEST(Npy, WritesTheHeadersThatNumpyWrites) {
+  EXPECT_EQ(build_npy_header({"", DType::kInt8, {}}),
+            std::string("\x93NUMPY\1\0v\0", 10) +
+                "{'descr': '|i1', 'fortran_order': False, 'shape': (), }" + std::string(62, ' ') +
+                "\n");
+  EXPECT_EQ(build_npy_header({"", DType::kComplex128, {12345}}),
+            std::string("\x93NUMPY\1\0v\0", 10) +
+                "{'descr': '<c16', 'fortran_order': False, 'shape': (12345,), }" +
+                std::string(55, ' ') + "\n");
+  const Shape longest(32, 1'000'000'000'000);
+  EXPECT_EQ(build_npy_header({"", DType::kFloat16, longest}).size() % 64, 0U);
+}
+
+TEST(Npy, RefusesWhatNumpyCannotHold) {
+  const TempFolder folder;
+  auto writer = create_npy(at(folder / "out.npy"), Overwrite::kNo);
+  for (const DType dtype :
+       {DType::kBFloat16, DType::kString, DType::kFloat8E4M3, DType::kFloat8E5M2, DType::kQInt8}) {
+    expect_error(ErrorCategory::kUnsupported, "--format safetensors or tf", [&] {
+      writer->add({"a", dtype, {1}});
+    });
+  }
+  expect_error(ErrorCategory::kUnsupported, "at most 32 dimensions", [&] {
+    writer->add({"a", DType::kInt8, Shape(33, 1)});
+  });
+  expect_error(ErrorCategory::kUsage, "none was added", [&] { writer->finish(); });
+  writer->add({"a", DType::kInt8, {1}});
+  expect_error(ErrorCategory::kUnsupported, "--format npz", [&] {
+    writer->add({"b", DType::kInt8, {1}});
+  });
+  expect_error(ErrorCategory::kUsage, "0 of its 1", [&] { writer->finish(); });
+}
+
+TEST(Npy, NamesTypesItCannotRead) {
+  const auto refuse = [](const std::string& name, const std::string& part) {
+    expect_error(ErrorCategory::kUnsupported, part,
+                 [&] { open_npy(at(golden_path("npz/unsupported_" + name + ".npy"))); });
+  };
+  refuse("object", "NumPy type |O");
+  refuse("text", "NumPy type <U2");
+  refuse("record", "structured");
+  refuse("time", "NumPy type <M8[s]");
+  for (const std::string descr : {"<f16", "|f4", "f4", "", "<", "<f", "<f44", "|V2", "!f4"}) {
+    expect_refused(
+        ErrorCategory::kUnsupported, "of NumPy type " + descr,
+        make_npy("{'descr': '" + descr + "', 'fortran_order': False, 'shape': (), }", 0));
+  }
+}
+
+TEST(Npy, RefusesHostileHeaders) {
+  const std::string good = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }\n";
+  const TempFolder folder;
+  put_file(folder / "good.npy", make_npy(good, 2));
+  EXPECT_EQ(open_npy(at(folder / "good.npy"))->tensors()[0].name, "good");
+
+  expect_refused(ErrorCategory::kCorrupt, "2 bytes", make_npy(good, 1));
+  expect_refused(ErrorCategory::kCorrupt, "more than one array", make_npy(good, 3));
+  expect_refused(ErrorCategory::kCorrupt, "too few", "\x93NUMPY\1");
+  expect_refused(ErrorCategory::kCorrupt, "magic", std::string(100, 'x'));
+  expect_refused(ErrorCategory::kUnsupported, "version 4.0",
+                 std::string("\x93NUMPY\4\0\1\0\0\0\0\0", 14));
+  expect_refused(ErrorCategory::kUnsupported, "version 1.1",
+                 std::string("\x93NUMPY\1\1\1\0\0\0\0\0", 14));
+  expect_refused(ErrorCategory::kCorrupt, "announces an NPY header of 4294967295",
+                 std::string("\x93NUMPY\2\0\xff\xff\xff\xff", 12));
+  expect_refused(ErrorCategory::kCorrupt, "announces an NPY header of 65535",
+                 std::string("\x93NUMPY\1\0\xff\xff", 10) + "  ");
+  expect_refused(
+      ErrorCategory::kCorrupt, "impossible",
+      make_npy("{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 0));
+  expect_refused(ErrorCategory::kCorrupt, "impossible",
+                 make_npy("{'descr': '<f8', 'fortran_order': True, 'shape': "
+                          "(9223372036854775807,), }",
+                          0));
+}
+
+TEST(Npy, ParsesOnlyTheLiteralsThatNumpyWrites) {
+  const auto header =
+      parse_npy_literal("{\"shape\": (3L, 4L), 'fortran_order': True, 'descr': '>f4'}  \n", "x");
+  EXPECT_EQ(header.shape, (Shape{3, 4}));
+  EXPECT_TRUE(header.fortran_order);
+  EXPECT_TRUE(header.big_endian);
+  EXPECT_EQ(header.dtype, DType::kFloat32);
+
+  expect_damaged("'{'", "");
+  expect_damaged("quotes", "{");
+  expect_damaged("keys descr", "{}");
+  expect_damaged("keys descr", "{'descr': '<f4', 'shape': (), }");
+  expect_damaged("one of the keys", "{'x': 1}");
+  expect_damaged("not there before", "{'descr': '<f4', 'descr': '<f4', }");
+  expect_damaged("closing quote", "{'descr': '<f4");
+  expect_damaged("escapes", "{'descr': '<f\\x34'}");
+  expect_damaged("True or False", "{'fortran_order': 1}");
+  expect_damaged("dimension", "{'shape': (-1,)}");
+  expect_damaged("dimension", "{'shape': (9223372036854775808,)}");
+  expect_damaged("dimension", "{'shape': (1+1,)}");
+  expect_damaged("tuple of one", "{'shape': (1)}");
+  expect_damaged("')'", "{'shape': (1, 2");
+  expect_damaged("'('", "{'shape': [1, 2]}");
+  expect_damaged("end of the header", "{'descr': '<f4', 'fortran_order': False, 'shape': (), } x");
+}
+
+TEST(Npy, RefusesEveryTruncation) {
+  const TempFolder folder;
+  const std::string content = file_content(golden_path("npz/version1.npy"));
+  for (std::size_t size = 0; size < content.size(); ++size) {
+    put_file(folder / "cut.npy", content.substr(0, size));
+    expect_error(ErrorCategory::kCorrupt, "", [&] { open_npy(at(folder / "cut.npy")); });
+  }
+}
+
+}  // namespace
+}  // namespace narrow

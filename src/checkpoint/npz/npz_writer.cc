@@ -1,0 +1,61 @@
+// Writing NPZ: stored members, so that numpy.load and every other reader need no decompression.
+#include "base/bytes.h"
+#include "checkpoint/formats.h"
+#include "checkpoint/npz/npy_header.h"
+#include "checkpoint/npz/zip_writer.h"
+#include "checkpoint/single_file_output.h"
+#include "checkpoint/write_order.h"
+
+namespace narrow {
+namespace {
+
+class NpzWriter final : public CheckpointWriter {
+ public:
+  NpzWriter(const CheckpointLocation& location, Overwrite overwrite)
+      : output_(location.path, overwrite), zip_(output_.file()) {}
+
+  void add(const TensorInfo& info) override {
+    std::string header = build_npy_header(info);
+    order_.add(info);
+    headers_.push_back(std::move(header));
+  }
+
+  void write(std::span<const std::byte> values) override {
+    if (values.empty()) return;
+    begin_members(order_.take(values.size()) + 1);
+    zip_.write(values);
+  }
+
+  void finish() override {
+    order_.check_complete();
+    begin_members(order_.tensors().size());
+    zip_.finish();
+    output_.commit();
+  }
+
+ private:
+  // Tensors without elements get their member when the next one begins.
+  void begin_members(std::size_t count) {
+    for (; begun_ < count; ++begun_) {
+      const TensorInfo& info = order_.tensors()[begun_];
+      const std::string& header = headers_[begun_];
+      zip_.begin_member(info.name + ".npy", header.size() + info.byte_size());
+      zip_.write(as_byte_span(header));
+    }
+  }
+
+  SingleFileOutput output_;
+  ZipWriter zip_;
+  WriteOrder order_;
+  std::vector<std::string> headers_;
+  std::size_t begun_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<CheckpointWriter> create_npz(const CheckpointLocation& location,
+                                             Overwrite overwrite) {
+  return std::make_unique<NpzWriter>(location, overwrite);
+}
+
+}  // namespace narrow

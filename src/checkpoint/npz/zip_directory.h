@@ -1,0 +1,28 @@
+// The list of members of a ZIP archive, checked twice: the central directory against the file, and
+// every member's own header against the central directory.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+
+namespace narrow {
+
+struct ZipMember {
+  std::string name;
+  bool deflated = false;  // stored otherwise
+  std::uint32_t crc32 = 0;
+  std::uint64_t stored_bytes = 0;  // as they lie in the archive
+  std::uint64_t byte_size = 0;
+  std::uint64_t header_offset = 0;
+  std::uint64_t data_offset = 0;
+};
+
+// Every member, folders left out, in the order in which their data lie in the file. Names are
+// unique; no two members share bytes. Throws Error: kCorrupt; kUnsupported for encrypted members,
+// other compression than Deflate, archives in several pieces and names in unknown encodings.
+std::vector<ZipMember> read_zip_directory(const InputFile& file);
+
+}  // namespace narrow

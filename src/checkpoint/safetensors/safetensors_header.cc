@@ -1,0 +1,161 @@
+#include "checkpoint/safetensors/safetensors_header.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <tuple>
+#include <utility>
+
+#include "base/bytes.h"
+#include "checkpoint/safetensors/safetensors_sax.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::array<std::pair<DType, std::string_view>, 16> kTypeNames = {{
+    {DType::kBool, "BOOL"},
+    {DType::kUInt8, "U8"},
+    {DType::kInt8, "I8"},
+    {DType::kInt16, "I16"},
+    {DType::kUInt16, "U16"},
+    {DType::kFloat16, "F16"},
+    {DType::kBFloat16, "BF16"},
+    {DType::kInt32, "I32"},
+    {DType::kUInt32, "U32"},
+    {DType::kFloat32, "F32"},
+    {DType::kFloat64, "F64"},
+    {DType::kInt64, "I64"},
+    {DType::kUInt64, "U64"},
+    {DType::kFloat8E4M3, "F8_E4M3"},
+    {DType::kFloat8E5M2, "F8_E5M2"},
+    {DType::kComplex64, "C64"},
+}};
+
+[[noreturn]] void throw_corrupt(const std::string& file, const std::string& problem) {
+  throw Error(ErrorCategory::kCorrupt, fmt::format("the header of {} {}", file, problem));
+}
+
+std::uint64_t checked_byte_size(const TensorInfo& info, const std::string& file) {
+  try {
+    return info.byte_size();
+  } catch (const Error& error) {
+    throw_corrupt(file, fmt::format("is wrong for tensor {}: {}", info.name, error.what()));
+  }
+}
+
+void check_places(const std::vector<SafetensorsEntry>& entries, std::uint64_t data_bytes,
+                  const std::string& file) {
+  std::uint64_t position = 0;
+  for (const SafetensorsEntry& entry : entries) {
+    if (entry.begin != position) {
+      throw_corrupt(file, fmt::format("places tensor {} at data byte {}, but the tensor before it "
+                                      "ends at {}: there is a gap or an overlap",
+                                      entry.info.name, entry.begin, position));
+    }
+    if (entry.end < entry.begin || entry.end > data_bytes) {
+      throw_corrupt(file, fmt::format("lets tensor {} end at data byte {}, which is not between "
+                                      "its begin {} and the {} bytes of data: the file is "
+                                      "truncated or damaged",
+                                      entry.info.name, entry.end, entry.begin, data_bytes));
+    }
+    const std::uint64_t byte_size = checked_byte_size(entry.info, file);
+    if (entry.end - entry.begin != byte_size) {
+      throw_corrupt(file,
+                    fmt::format("gives tensor {} {} bytes, but {} {} needs {}", entry.info.name,
+                                entry.end - entry.begin, to_string(entry.info.dtype),
+                                to_string(entry.info.shape), byte_size));
+    }
+    position = entry.end;
+  }
+  if (position != data_bytes) {
+    throw_corrupt(
+        file, fmt::format("describes {} bytes of data, but the file has {}", position, data_bytes));
+  }
+}
+
+std::string quoted(const std::string& text) {
+  try {
+    return nlohmann::json(text).dump();
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("the text {} is not UTF-8, which safetensors demands; rename the "
+                            "tensor or use --format npz",
+                            text));
+  }
+}
+
+}  // namespace
+
+std::optional<std::string_view> safetensors_dtype_name(DType dtype) {
+  for (const auto& [type, name] : kTypeNames) {
+    if (type == dtype) return name;
+  }
+  return std::nullopt;
+}
+
+std::optional<DType> safetensors_dtype(std::string_view name) {
+  for (const auto& [type, known] : kTypeNames) {
+    if (known == name) return type;
+  }
+  return std::nullopt;
+}
+
+std::string safetensors_dtype_list() {
+  std::string list;
+  for (const auto& [type, name] : kTypeNames) {
+    if (!list.empty()) list += ", ";
+    list += name;
+  }
+  return list;
+}
+
+SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes,
+                                           const std::string& file) {
+  if (!json.starts_with('{')) throw_corrupt(file, "does not begin with '{'");
+  SafetensorsSax sax;
+  if (!nlohmann::json::sax_parse(json, &sax)) {
+    throw Error(sax.category(), fmt::format("the header of {} {}", file, sax.problem()));
+  }
+  SafetensorsHeader header = std::move(sax.header);
+  // Tensors without elements share their begin with the tensor that follows them.
+  std::stable_sort(header.entries.begin(), header.entries.end(),
+                   [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
+                     return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+                   });
+  check_places(header.entries, data_bytes, file);
+  return header;
+}
+
+std::string build_safetensors_header(const std::vector<TensorInfo>& tensors,
+                                     const std::map<std::string, std::string>& metadata) {
+  std::vector<std::string> parts;
+  if (!metadata.empty()) {
+    std::vector<std::string> pairs;
+    for (const auto& [key, value] : metadata) pairs.push_back(quoted(key) + ":" + quoted(value));
+    parts.push_back(fmt::format("\"__metadata__\":{{{}}}", fmt::join(pairs, ",")));
+  }
+  std::uint64_t position = 0;
+  for (const TensorInfo& info : tensors) {
+    const std::uint64_t end = position + info.byte_size();
+    parts.push_back(fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
+                                quoted(info.name), *safetensors_dtype_name(info.dtype),
+                                fmt::join(info.shape, ","), position, end));
+    position = end;
+  }
+  std::string text = fmt::format("{{{}}}", fmt::join(parts, ","));
+  text.append((8 - text.size() % 8) % 8, ' ');
+  if (text.size() > kMaxSafetensorsHeaderBytes) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("a safetensors header of {} bytes is needed, but the format allows {}; "
+                            "write fewer tensors or use --format tf",
+                            text.size(), kMaxSafetensorsHeaderBytes));
+  }
+  std::string prefix(kSafetensorsPrefixBytes, '\0');
+  store_le(prefix.data(), std::uint64_t{text.size()});
+  return prefix + text;
+}
+
+}  // namespace narrow

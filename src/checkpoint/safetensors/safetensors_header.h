@@ -1,0 +1,51 @@
+// The header of a safetensors file: JSON that lists every tensor with its place in the data.
+// https://github.com/huggingface/safetensors, section Format.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "narrow/tensor.h"
+
+namespace narrow {
+
+// The limit of the reference implementation.
+inline constexpr std::uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
+// The u64 before the JSON.
+inline constexpr std::uint64_t kSafetensorsPrefixBytes = 8;
+
+struct SafetensorsEntry {
+  TensorInfo info;
+  // From the first byte after the header.
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+struct SafetensorsHeader {
+  std::vector<SafetensorsEntry> entries;  // by rising begin
+  std::map<std::string, std::string> metadata;
+};
+
+// Parses and checks the JSON text: every name once, and the tensors fill exactly
+// [0, data_bytes) without gap or overlap. `file` is named in errors.
+// Throws Error: kCorrupt, kUnsupported (a type this library does not have).
+SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes,
+                                           const std::string& file);
+
+// "F32" and so on, as used in the header; nothing for a type that the other side does not have.
+std::optional<std::string_view> safetensors_dtype_name(DType dtype);
+std::optional<DType> safetensors_dtype(std::string_view name);
+// Every name, for error messages.
+std::string safetensors_dtype_list();
+
+// Length prefix and JSON, padded with spaces to a multiple of 8 bytes; the data follow in the order
+// of `tensors`. Throws Error(kUnsupported) for a name or text that is not UTF-8 and for a header
+// longer than kMaxSafetensorsHeaderBytes.
+std::string build_safetensors_header(const std::vector<TensorInfo>& tensors,
+                                     const std::map<std::string, std::string>& metadata);
+
+}  // namespace narrow

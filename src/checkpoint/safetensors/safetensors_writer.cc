@@ -1,0 +1,70 @@
+// Writing safetensors: the header needs every tensor, so it is written with the first value.
+#include <fmt/format.h>
+
+#include "checkpoint/formats.h"
+#include "checkpoint/safetensors/safetensors_header.h"
+#include "checkpoint/single_file_output.h"
+#include "checkpoint/write_order.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+class SafetensorsWriter final : public CheckpointWriter {
+ public:
+  SafetensorsWriter(const CheckpointLocation& location, Overwrite overwrite)
+      : output_(location.path, overwrite) {}
+
+  void set_metadata(const std::map<std::string, std::string>& metadata) override {
+    metadata_ = metadata;
+  }
+
+  void add(const TensorInfo& info) override {
+    if (!safetensors_dtype_name(info.dtype)) {
+      throw Error(ErrorCategory::kUnsupported,
+                  fmt::format("safetensors cannot hold tensor {}, whose type is {}; exclude it or "
+                              "use --format tf",
+                              info.name, to_string(info.dtype)));
+    }
+    if (info.name == "__metadata__") {
+      throw Error(ErrorCategory::kUnsupported,
+                  "safetensors reserves the tensor name __metadata__; exclude the tensor or use "
+                  "--format tf");
+    }
+    order_.add(info);
+  }
+
+  void write(std::span<const std::byte> values) override {
+    if (values.empty()) return;
+    order_.take(values.size());
+    write_header_once();
+    output_.file().write(values);
+  }
+
+  void finish() override {
+    order_.check_complete();
+    write_header_once();
+    output_.file().finish();
+    output_.commit();
+  }
+
+ private:
+  void write_header_once() {
+    if (output_.file().bytes_written() == 0) {
+      output_.file().write(build_safetensors_header(order_.tensors(), metadata_));
+    }
+  }
+
+  SingleFileOutput output_;
+  std::map<std::string, std::string> metadata_;
+  WriteOrder order_;
+};
+
+}  // namespace
+
+std::unique_ptr<CheckpointWriter> create_safetensors(const CheckpointLocation& location,
+                                                     Overwrite overwrite) {
+  return std::make_unique<SafetensorsWriter>(location, overwrite);
+}
+
+}  // namespace narrow

@@ -1,0 +1,25 @@
+// The text file `checkpoint` in which TensorFlow notes the newest checkpoints of a directory.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace narrow {
+
+inline constexpr const char* kStateFileName = "checkpoint";
+
+// The prefix that the state file in `directory` calls the newest. A relative path is taken from
+// `directory`. A path that no longer leads to a checkpoint although one of its name lies in
+// `directory` means that one: directories with absolute paths get moved.
+// Throws Error(kNotFound) without a state file, or when it cannot be used.
+std::filesystem::path newest_in_state_file(const std::filesystem::path& directory);
+
+// The checkpoints in `directory`, whatever its state file says, as part of a sentence:
+// "model.ckpt-0, model.ckpt-23" or "no TensorFlow checkpoint".
+std::string list_prefixes(const std::filesystem::path& directory);
+
+// The content of a state file in `directory` after the checkpoint `name` was written there: it is
+// the newest, behind those that the present state file lists.
+std::string state_file_text(const std::filesystem::path& directory, const std::string& name);
+
+}  // namespace narrow

@@ -1,0 +1,232 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "base/crc32c.h"
+#include "base/staged_output.h"
+#include "checkpoint/formats.h"
+#include "checkpoint/tensorflow/state_file.h"
+#include "checkpoint/tensorflow/string_values.h"
+#include "checkpoint/tensorflow/table/table_writer.h"
+#include "checkpoint/tensorflow/tensor_meta.h"
+#include "checkpoint/tensorflow/v2_index.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+constexpr int kProducerVersion = 1;
+
+std::filesystem::path parent_directory(const std::filesystem::path& prefix) {
+  return prefix.has_parent_path() ? prefix.parent_path() : std::filesystem::path(".");
+}
+
+class TensorFlowV2Writer final : public CheckpointWriter {
+ public:
+  TensorFlowV2Writer(const std::filesystem::path& prefix, Overwrite overwrite);
+
+  void add(const TensorInfo& info) override;
+  void write(std::span<const std::byte> values) override;
+  void write_strings(std::span<const std::string> values) override;
+  void finish() override;
+
+ private:
+  struct Entry {
+    TensorInfo info;
+    std::uint64_t byte_offset = 0;
+    std::uint64_t byte_count = 0;  // of strings: known once they are written
+    std::uint32_t masked_crc = mask_crc(0);
+  };
+
+  Entry* current(const char* action);
+  void complete_current();
+  void skip_empty();
+  void put_strings(std::span<const std::string> values);
+  void write_index();
+  void write_state();
+
+  std::filesystem::path prefix_;
+  std::string index_name_;
+  std::string data_name_;
+  StagedOutput staged_;
+  OutputFile data_;
+  std::vector<Entry> entries_;  // in the order added
+  std::unordered_set<std::string> names_;
+  std::size_t position_ = 0;  // the entry whose values come next
+  std::uint64_t written_ = 0;
+  std::uint32_t crc_ = 0;
+  bool finished_ = false;
+};
+
+// The state file may be there for other checkpoints, which is no reason to refuse.
+Overwrite check_not_there(const std::filesystem::path& prefix, Overwrite overwrite) {
+  if (overwrite == Overwrite::kYes) return overwrite;
+  for (const auto& path : {v2_index_path(prefix), v2_data_path(prefix, 0, 1)}) {
+    if (std::filesystem::exists(std::filesystem::symlink_status(path))) {
+      throw Error(ErrorCategory::kExists,
+                  fmt::format("{} exists already: choose another name or ask for it to be "
+                              "overwritten",
+                              path.string()));
+    }
+  }
+  return Overwrite::kYes;
+}
+
+std::filesystem::path checked_prefix(const std::filesystem::path& prefix) {
+  if (!prefix.has_filename() || prefix.filename() == "." || prefix.filename() == "..") {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("'{}' is no prefix for a TensorFlow checkpoint: add a file name, for "
+                            "example model.ckpt",
+                            prefix.string()));
+  }
+  return prefix;
+}
+
+TensorFlowV2Writer::TensorFlowV2Writer(const std::filesystem::path& prefix, Overwrite overwrite)
+    : prefix_(checked_prefix(prefix)),
+      index_name_(v2_index_path(prefix).filename()),
+      data_name_(v2_data_path(prefix, 0, 1).filename()),
+      // The index after the data and the state file last: whoever finds one finds what it names.
+      staged_(parent_directory(prefix), {data_name_, index_name_, kStateFileName},
+              check_not_there(prefix, overwrite)),
+      data_(staged_.staging_path(data_name_)) {}
+
+void TensorFlowV2Writer::add(const TensorInfo& info) {
+  if (position_ > 0 || written_ > 0) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("tensor '{}' was added after values were written", info.name));
+  }
+  if (info.name.empty() || info.name.front() == '\0') {
+    throw Error(ErrorCategory::kUnsupported,
+                "a TensorFlow checkpoint cannot hold a tensor whose name is empty or starts with a "
+                "zero byte");
+  }
+  if (!names_.insert(info.name).second) {
+    throw Error(ErrorCategory::kUsage, fmt::format("tensor '{}' was added twice", info.name));
+  }
+  Entry entry;
+  entry.info = info;
+  entry.byte_count = info.byte_size();
+  element_count(info.shape);
+  entries_.push_back(std::move(entry));
+}
+
+TensorFlowV2Writer::Entry* TensorFlowV2Writer::current(const char* action) {
+  skip_empty();
+  if (position_ == entries_.size()) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("cannot {}: every tensor that was added is complete", action));
+  }
+  return &entries_[position_];
+}
+
+void TensorFlowV2Writer::complete_current() {
+  entries_[position_].masked_crc = mask_crc(crc_);
+  ++position_;
+  written_ = 0;
+  crc_ = 0;
+}
+
+void TensorFlowV2Writer::skip_empty() {
+  while (position_ < entries_.size() && element_count(entries_[position_].info.shape) == 0) {
+    if (entries_[position_].info.dtype == DType::kString) {
+      put_strings({});
+    } else {
+      entries_[position_].byte_offset = data_.bytes_written();
+      complete_current();
+    }
+  }
+}
+
+void TensorFlowV2Writer::write(std::span<const std::byte> values) {
+  if (values.empty()) return;
+  Entry* entry = current("write values");
+  if (entry->info.dtype == DType::kString || values.size() > entry->byte_count - written_) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} bytes were given for tensor '{}' ({} {}), which takes {} more",
+                            values.size(), entry->info.name, to_string(entry->info.dtype),
+                            to_string(entry->info.shape), entry->byte_count - written_));
+  }
+  if (written_ == 0) entry->byte_offset = data_.bytes_written();
+  data_.write(values);
+  crc_ = extend_crc32c(crc_, values);
+  written_ += values.size();
+  if (written_ == entry->byte_count) complete_current();
+}
+
+void TensorFlowV2Writer::write_strings(std::span<const std::string> values) {
+  if (values.empty()) return;
+  Entry* entry = current("write strings");
+  if (entry->info.dtype != DType::kString || values.size() != element_count(entry->info.shape)) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("{} strings were given for tensor '{}', which is {} {}", values.size(),
+                    entry->info.name, to_string(entry->info.dtype), to_string(entry->info.shape)));
+  }
+  put_strings(values);
+}
+
+void TensorFlowV2Writer::put_strings(std::span<const std::string> values) {
+  Entry& entry = entries_[position_];
+  const EncodedStrings encoded = encode_strings(values);
+  entry.byte_offset = data_.bytes_written();
+  entry.byte_count = encoded.bytes.size();
+  data_.write(encoded.bytes);
+  complete_current();
+  entry.masked_crc = encoded.masked_crc;
+}
+
+void TensorFlowV2Writer::write_index() {
+  std::ranges::sort(
+      entries_, {}, [](const Entry& entry) -> const auto& { return entry.info.name; });
+  OutputFile file(staged_.staging_path(index_name_));
+  TableWriter table(&file);
+  tensorflow::BundleHeaderProto header;
+  header.set_num_shards(1);
+  header.mutable_version()->set_producer(kProducerVersion);
+  table.add("", header.SerializeAsString());
+  for (const Entry& entry : entries_) {
+    tensorflow::BundleEntryProto proto;
+    proto.set_dtype(tensorflow_number(entry.info.dtype));
+    auto* shape = proto.mutable_shape();
+    for (const std::int64_t dim : entry.info.shape) shape->add_dim()->set_size(dim);
+    proto.set_offset(static_cast<std::int64_t>(entry.byte_offset));
+    proto.set_size(static_cast<std::int64_t>(entry.byte_count));
+    proto.set_crc32c(entry.masked_crc);
+    table.add(entry.info.name, proto.SerializeAsString());
+  }
+  table.finish();
+  file.finish();
+}
+
+void TensorFlowV2Writer::write_state() {
+  OutputFile file(staged_.staging_path(kStateFileName));
+  file.write(state_file_text(parent_directory(prefix_), prefix_.filename().string()));
+  file.finish();
+}
+
+void TensorFlowV2Writer::finish() {
+  skip_empty();
+  if (finished_ || position_ < entries_.size()) {
+    throw Error(ErrorCategory::kUsage,
+                finished_ ? fmt::format("{} was finished twice", prefix_.string())
+                          : fmt::format("{} cannot be finished: values of tensor '{}' are missing",
+                                        prefix_.string(), entries_[position_].info.name));
+  }
+  finished_ = true;
+  data_.finish();
+  write_index();
+  write_state();
+  staged_.commit();
+}
+
+}  // namespace
+
+std::unique_ptr<CheckpointWriter> create_tensorflow_v2(const CheckpointLocation& location,
+                                                       Overwrite overwrite) {
+  return std::make_unique<TensorFlowV2Writer>(location.path, overwrite);
+}
+
+}  // namespace narrow

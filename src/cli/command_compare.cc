@@ -1,0 +1,45 @@
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "report/checkpoint_report.h"
+
+namespace narrow {
+
+void add_compare_command(CLI::App& app, CommandOutcome& outcome) {
+  struct Arguments {
+    std::string reference;
+    std::string other;
+    double max_relative_l2 = 0;
+    bool all = false;
+    bool json = false;
+  };
+  CLI::App* command = app.add_subcommand("compare", "Tell how two checkpoints differ");
+  auto args = std::make_shared<Arguments>();
+  command->add_option("reference", args->reference, "the original")->required()->type_name("A");
+  command->add_option("other", args->other, "what is compared with it")->required()->type_name("B");
+  command
+      ->add_option("--max-relative-l2", args->max_relative_l2,
+                   "largest relative error of a tensor that passes")
+      ->type_name("X")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_flag("--all", args->all, "also print tensors that are identical");
+  command->add_flag("--json", args->json, "print one JSON object instead of text");
+  command->footer(
+      "Exit status 1 when a name is only in one of the two, or a tensor's relative error is above\n"
+      "--max-relative-l2.");
+  command->callback([args, &outcome] {
+    const auto reference = open_checkpoint(args->reference);
+    const auto other = open_checkpoint(args->other);
+    const CheckpointComparison comparison = compare_checkpoints(*reference, *other);
+    print_result(args->json ? comparison_json(comparison).dump(2) + "\n"
+                            : comparison_text(comparison, args->all));
+    const bool passed =
+        comparison.same_names() && comparison.max_relative_l2 <= args->max_relative_l2;
+    outcome.exit_status = passed ? 0 : 1;
+  });
+}
+
+}  // namespace narrow

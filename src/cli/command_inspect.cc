@@ -1,0 +1,38 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "report/checkpoint_report.h"
+
+namespace narrow {
+
+void add_inspect_command(CLI::App& app, CommandOutcome& /*outcome*/) {
+  struct Arguments {
+    std::string checkpoint;
+    bool stats = false;
+    bool json = false;
+  };
+  CLI::App* command = app.add_subcommand("inspect", "List the tensors of a checkpoint");
+  auto args = std::make_shared<Arguments>();
+  command->add_option("checkpoint", args->checkpoint, "file, prefix or directory")
+      ->required()
+      ->type_name("CKPT");
+  command->add_flag("--stats", args->stats, "read the values: min, max, mean, rms, zeros, NaN");
+  command->add_flag("--json", args->json, "print one JSON object instead of text");
+  command->callback([args] {
+    const auto reader = open_checkpoint(args->checkpoint);
+    const auto tensors = inspect_checkpoint(*reader, args->stats);
+    if (args->json) {
+      print_result(inspection_json(reader->location(), tensors).dump(2) + "\n");
+    } else {
+      print_result(fmt::format("{} ({})\n", reader->location().path.string(),
+                               to_string(reader->location().format)) +
+                   inspection_text(tensors));
+    }
+  });
+}
+
+}  // namespace narrow

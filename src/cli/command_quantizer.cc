@@ -1,0 +1,108 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/quantize_run.h"
+#include "narrow/resnet_checkpoints.h"
+#include "report/numbers.h"
+#include "report/quantize_report.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::size_t kLineEvery = 20;
+
+struct Arguments {
+  int layers = 0;
+  std::string checkpoint;
+  int classes = 0;
+  int method = 0;
+  int bits = 0;
+  int threads = 0;
+  bool force = false;
+  bool json = false;
+};
+
+std::string closing_text(const QuantizeSummary& summary) {
+  return fmt::format(
+      "minimum relative error {}\n"
+      "maximum relative error {}\n"
+      "average relative error {}\n",
+      format_ratio(summary.min_relative_l2), format_ratio(summary.max_relative_l2),
+      format_ratio(summary.mean_relative_l2));
+}
+
+void run(const Arguments& args) {
+  Scheme scheme;
+  scheme.kind = args.method == 1 ? SchemeKind::kBin : SchemeKind::kFixedPoint;
+  scheme.bits = args.bits;
+  const std::string network = fmt::format("resnet_v1_{}", args.layers);
+  const auto reader = open_checkpoint(args.checkpoint);
+  const QuantizePlan plan = resnet_plan(*reader, network, args.classes, scheme);
+  QuantizeRun run;
+  run.output = output_location(reader->location(), CheckpointFormat::kTensorFlowV2, "",
+                               result_directory_name(scheme));
+  run.options.threads = args.threads;
+  run.options.code_statistics = args.json;
+  run.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
+  run.line_every = args.json ? 0 : kLineEvery;
+  if (!args.json) {
+    print_result(fmt::format("{} with {} classes: {} quantization, {} bits\n", network,
+                             args.classes, to_string(scheme.kind), scheme.bits));
+  }
+  const QuantizeResult result = run_quantization(*reader, plan, run);
+  if (!reader->find("global_step").has_value()) {
+    print_warning(
+        fmt::format("{} has no global_step, so the result has none; TF-Slim's "
+                    "evaluation needs one",
+                    reader->location().path.string()));
+  }
+  if (args.json) {
+    nlohmann::ordered_json json = quantize_json(result);
+    json["input"] = reader->location().path.string();
+    json["output"] = run.output.path.string();
+    print_result(json.dump(2) + "\n");
+    return;
+  }
+  print_result(closing_text(result.summary));
+  print_result(fmt::format("written: {}\n", run.output.path.string()));
+}
+
+}  // namespace
+
+void add_quantizer_command(CLI::App& app, CommandOutcome& /*outcome*/) {
+  CLI::App* command = app.add_subcommand(
+      "quantizer", "Quantize every trainable variable of a ResNet V1 checkpoint");
+  auto args = std::make_shared<Arguments>();
+  command->add_option("layers", args->layers, "of the network: 50, 101, 152 or 200")
+      ->required()
+      ->type_name("50|101")
+      ->check(CLI::IsMember({50, 101, 152, 200}));
+  command->add_option("checkpoint", args->checkpoint, "file, prefix or directory")
+      ->required()
+      ->type_name("CKPT");
+  command->add_option("classes", args->classes, "outputs of the logits layer")
+      ->required()
+      ->type_name("CLASSES")
+      ->check(CLI::Range(1, 1000000));
+  command->add_option("method", args->method, "1: bin, 2: fixed-point")
+      ->required()
+      ->type_name("1|2")
+      ->check(CLI::IsMember({1, 2}));
+  command->add_option("bits", args->bits, "width of a code, 1 to 32")
+      ->required()
+      ->type_name("BITS")
+      ->check(CLI::Range(1, 32));
+  command->add_option("--threads", args->threads, "0: all cores")->check(CLI::Range(0, 1024));
+  command->add_flag("--force", args->force, "replace an existing result");
+  command->add_flag("--json", args->json, "print one JSON object instead of text");
+  command->footer(
+      "The result is a TensorFlow checkpoint in bin_<BITS>bits/ or fixed-point_<BITS>bits/ beside\n"
+      "CKPT. Moving means and variances and global_step are copied.\n"
+      "Example: narrow quantizer 50 train/model.ckpt-5000 10 1 8");
+  command->callback([args] { run(*args); });
+}
+
+}  // namespace narrow

@@ -1,0 +1,57 @@
+// The terminal: results to standard output, everything else to standard error.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "narrow/quantize_checkpoint.h"
+
+namespace narrow {
+
+// Writes to standard output. Throws Error(kIo) when that fails (a full disk, say).
+void print_result(std::string_view text);
+// "warning: ..." on standard error.
+void print_warning(std::string_view sentence);
+
+// Makes the first interrupt or termination signal ask for an orderly stop; a second one kills.
+void catch_interrupts();
+// Throws Error(kInterrupted) once a signal has come.
+void throw_if_interrupted();
+
+// A line on standard error that is drawn over itself, only when that is a terminal.
+class ProgressLine {
+ public:
+  ProgressLine();
+  ~ProgressLine();
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+  void update(std::uint64_t bytes_done, std::uint64_t bytes_total, std::string_view what);
+  void clear();
+
+ private:
+  bool enabled_;
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point start_;
+  std::chrono::steady_clock::time_point last_;
+};
+
+// Shows progress, warns about what a scheme cannot do to a tensor, and stops on a signal.
+class ConsoleObserver : public QuantizeObserver {
+ public:
+  // `line_every` > 0: a plain line on standard output each time so many tensors are quantized.
+  ConsoleObserver(std::size_t line_every, std::size_t quantized_total)
+      : line_every_(line_every), quantized_total_(quantized_total) {}
+  void on_tensor(const TensorResult& result, std::size_t done, std::size_t total) override;
+  void on_bytes(std::uint64_t done, std::uint64_t total) override;
+  void finish() { progress_.clear(); }
+
+ private:
+  std::size_t line_every_;
+  std::size_t quantized_total_;
+  std::size_t quantized_ = 0;
+  std::string current_;
+  ProgressLine progress_;
+};
+
+}  // namespace narrow

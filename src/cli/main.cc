@@ -1,0 +1,9 @@
+#include <string>
+#include <vector>
+
+#include "cli/program.h"
+
+int main(int argc, char** argv) {
+  return narrow::run_program(argc > 0 ? argv[0] : "narrow",
+                             std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+}

@@ -1,0 +1,128 @@
+#include "cli/program.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <new>
+
+#include "cli/commands.h"
+#include "narrow/error.h"
+#include "narrow/version.h"
+
+namespace narrow {
+namespace {
+
+constexpr int kExitError = 2;
+constexpr int kExitInterrupted = 130;
+
+// Number of single-character edits between two words.
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row[b.size()];
+}
+
+std::vector<std::string> known_words(const CLI::App& app) {
+  std::vector<std::string> words;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
+  }
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    words.push_back(command->get_name());
+  }
+  return words;
+}
+
+// " (did you mean --bits?)" for a word that is nearly one of `app`'s; else empty.
+std::string suggestion(const CLI::App& app, const std::string& word) {
+  const std::string name = word.substr(0, word.find('='));
+  std::string best;
+  std::size_t least = std::max<std::size_t>(1, name.size() / 3) + 1;
+  for (const std::string& known : known_words(app)) {
+    const std::size_t distance = edit_distance(name, known);
+    if (distance < least) {
+      least = distance;
+      best = known;
+    }
+  }
+  return best.empty() ? "" : fmt::format(" (did you mean {}?)", best);
+}
+
+// One line on what is wrong with the command line and one on where to look.
+int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const auto used = app.get_subcommands();
+  const CLI::App& command = used.empty() ? app : *used.front();
+  std::string sentence = error.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    const std::vector<std::string> extras = app.remaining(true);
+    if (!extras.empty()) {
+      sentence =
+          fmt::format("unknown argument {}{}", extras.front(), suggestion(command, extras.front()));
+    }
+  }
+  fmt::print(stderr, "narrow: {}\n", sentence);
+  fmt::print(stderr, "try: narrow {}{}--help\n", used.empty() ? "" : command.get_name(),
+             used.empty() ? "" : " ");
+  return kExitError;
+}
+
+void add_commands(CLI::App& app, CommandOutcome& outcome) {
+  app.name("narrow");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "narrow " + build_info().version);
+  app.get_formatter()->column_width(28);
+  app.footer(
+      "Examples:\n"
+      "  narrow quantize model.safetensors --scheme bin --bits 4 --per-tensor\n"
+      "  narrow quantizer 50 train/model.ckpt-5000 10 1 8\n"
+      "  narrow compare train/model.ckpt-5000 train/bin_8bits\n"
+      "narrow COMMAND --help tells more. Exit status: 0 done, 1 a check failed, 2 error.");
+  add_quantize_command(app, outcome);
+  add_quantizer_command(app, outcome);
+  add_inspect_command(app, outcome);
+  add_compare_command(app, outcome);
+  add_init_command(app, outcome);
+  add_version_command(app, outcome);
+}
+
+}  // namespace
+
+int run_program(const std::string& program_name, std::vector<std::string> arguments) {
+  if (std::filesystem::path(program_name).filename() == "quantizer") {
+    arguments.insert(arguments.begin(), "quantizer");
+  }
+  CLI::App app("How few bits can a neural network's numbers have, and what does that cost?");
+  CommandOutcome outcome;
+  try {
+    add_commands(app, outcome);
+    std::ranges::reverse(arguments);  // CLI11 takes the last argument first
+    app.parse(arguments);
+    return outcome.exit_status;
+  } catch (const CLI::Success& request) {
+    return app.exit(request);  // --help and --version
+  } catch (const CLI::ParseError& error) {
+    return report_usage_error(app, error);
+  } catch (const Error& error) {
+    fmt::print(stderr, "narrow: {}\n", error.what());
+    return error.category() == ErrorCategory::kInterrupted ? kExitInterrupted : kExitError;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "narrow: out of memory\n");
+    return kExitError;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "narrow: {}\n", error.what());
+    return kExitError;
+  }
+}
+
+}  // namespace narrow

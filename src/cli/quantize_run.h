@@ -1,0 +1,24 @@
+// The part that `quantize` and `quantizer` share: run a plan, write the result, report.
+#pragma once
+
+#include <string>
+
+#include "cli/console.h"
+#include "narrow/quantize_checkpoint.h"
+
+namespace narrow {
+
+struct QuantizeRun {
+  CheckpointLocation output;
+  QuantizeOptions options;
+  Overwrite overwrite = Overwrite::kNo;
+  bool dry_run = false;
+  std::size_t line_every = 0;  // ConsoleObserver's
+};
+
+// Warns on standard error about what is legal and useless, quantizes, and writes unless it is a dry
+// run. The result is complete on disk when this returns.
+QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
+                                const QuantizeRun& run);
+
+}  // namespace narrow

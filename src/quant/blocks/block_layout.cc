@@ -1,0 +1,74 @@
+#include "quant/blocks/block_layout.h"
+
+#include <algorithm>
+#include <string>
+
+#include "narrow/error.h"
+#include "quant/kernels/kernel_table.h"
+
+namespace narrow {
+namespace {
+
+// Shorter runs of a repeating channel axis are handled position by position.
+constexpr std::uint64_t kShortestRun = 64;
+constexpr std::uint64_t kShortestTable = 256;
+constexpr std::uint64_t kLongestRepeatedTable = 4096;
+
+BlockLayout contiguous(std::uint64_t elements, std::uint64_t block_size) {
+  BlockLayout layout;
+  layout.elements = elements;
+  layout.run = std::max<std::uint64_t>(1, std::min(block_size, elements));
+  layout.blocks = elements / layout.run + (elements % layout.run != 0 ? 1 : 0);
+  layout.kind = layout.run <= kPieceElements ? BlockLayout::Kind::kLocal : BlockLayout::Kind::kRuns;
+  return layout;
+}
+
+std::size_t axis_of(const Granularity& granularity, const TensorInfo& info, int default_axis) {
+  const int rank = static_cast<int>(info.shape.size());
+  const int axis = granularity.axis.value_or(default_axis);
+  if (axis < -rank || axis >= rank) {
+    throw Error(ErrorCategory::kUsage,
+                "channel axis " + std::to_string(axis) + " is outside the shape " +
+                    to_string(info.shape) + " of tensor " + info.name + ": use " +
+                    std::to_string(-rank) + " to " + std::to_string(rank - 1));
+  }
+  return static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
+}
+
+}  // namespace
+
+BlockLayout block_layout(const Granularity& granularity, const TensorInfo& info, int default_axis) {
+  const std::uint64_t elements = element_count(info.shape);
+  if (granularity.kind == Granularity::Kind::kGroup) {
+    return contiguous(elements, static_cast<std::uint64_t>(granularity.group_size));
+  }
+  if (granularity.kind == Granularity::Kind::kTensor || info.shape.size() < 2) {
+    return contiguous(elements, elements);
+  }
+  const std::size_t axis = axis_of(granularity, info, default_axis);
+  if (elements == 0) return contiguous(0, 0);
+  BlockLayout layout;
+  layout.elements = elements;
+  layout.blocks = static_cast<std::uint64_t>(info.shape[axis]);
+  for (std::size_t i = axis + 1; i < info.shape.size(); ++i) {
+    layout.run *= static_cast<std::uint64_t>(info.shape[i]);
+  }
+  if (layout.period() == elements) return contiguous(elements, layout.run);
+  if (layout.blocks == 1) return contiguous(elements, elements);
+  layout.kind = layout.run >= kShortestRun ? BlockLayout::Kind::kRuns : BlockLayout::Kind::kRows;
+  return layout;
+}
+
+std::uint64_t BlockLayout::piece_elements() const {
+  return kind == Kind::kLocal ? kPieceElements / run * run : kPieceElements;
+}
+
+RowPeriod row_period(const BlockLayout& layout) {
+  const std::uint64_t period = layout.period();
+  for (std::uint64_t table = period; table <= kLongestRepeatedTable; table += period) {
+    if (table >= kShortestTable && table % kLanes == 0) return {table, 0};
+  }
+  return {period, period % kLanes == 0 ? 0 : kChunk};
+}
+
+}  // namespace narrow

@@ -1,0 +1,70 @@
+#include "quant/error_sums.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+namespace narrow {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+double tree_sum(std::array<double, kLanes> lanes) {
+  for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
+}
+
+double greatest(const std::array<double, kLanes>& lanes) {
+  return *std::max_element(lanes.begin(), lanes.end());
+}
+
+}  // namespace
+
+ErrorSums combine_lanes(const LaneSums& lanes, std::uint64_t count) {
+  ErrorSums sums;
+  sums.count = count;
+  sums.sum_x2 = tree_sum(lanes.x2);
+  sums.sum_d2 = tree_sum(lanes.d2);
+  sums.sum_d = tree_sum(lanes.d);
+  sums.sum_xd = tree_sum(lanes.xd);
+  // sqrt(d * d) is |d| exactly in binary arithmetic without overflow or underflow, which the range
+  // of float32 excludes (Boldo, ITP 2015).
+  sums.max_abs_d = std::max(greatest(lanes.max_abs_d), std::sqrt(greatest(lanes.max_d2)));
+  return sums;
+}
+
+void ErrorSums::merge(const ErrorSums& next) {
+  count += next.count;
+  sum_x2 += next.sum_x2;
+  sum_d2 += next.sum_d2;
+  sum_d += next.sum_d;
+  sum_xd += next.sum_xd;
+  max_abs_d = std::max(max_abs_d, next.max_abs_d);
+}
+
+double ErrorSums::relative_l2() const {
+  if (sum_d2 == 0) return 0;
+  return sum_x2 == 0 ? kInfinity : std::sqrt(sum_d2) / std::sqrt(sum_x2);
+}
+
+double ErrorSums::sqnr_db() const {
+  if (sum_d2 == 0) return kInfinity;
+  return sum_x2 == 0 ? -kInfinity : 10 * std::log10(sum_x2 / sum_d2);
+}
+
+double ErrorSums::bias() const { return count == 0 ? 0 : sum_d / static_cast<double>(count); }
+
+double ErrorSums::cosine() const {
+  // With r = x + d: x.r = x.x + x.d and r.r = x.x + 2 x.d + d.d.
+  const double restored2 = sum_x2 + 2 * sum_xd + sum_d2;
+  const bool zero_x = sum_x2 == 0;
+  const bool zero_restored = restored2 <= 0;
+  if (zero_x || zero_restored) return zero_x && zero_restored ? 1 : 0;
+  const double cosine = (sum_x2 + sum_xd) / (std::sqrt(sum_x2) * std::sqrt(restored2));
+  return std::clamp(cosine, -1.0, 1.0);
+}
+
+}  // namespace narrow

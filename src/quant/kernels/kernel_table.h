@@ -1,0 +1,103 @@
+// The inner loops of quantization, one copy for every instruction set, all with the same results
+// (docs/numerics.md). They see pointers and lengths only.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace narrow {
+
+// The four ways to compute a code and the value it stands for. The formulas use the fields of
+// BlockConstants.
+enum class Rule : std::uint8_t {
+  kBin,         // floor((x - offset) * up); offset + (code + 0.5) * down
+  kPowerOfTwo,  // rne(x * up); code * down
+  kDecimal,     // rne(x * first_up * up); code * down * last_down
+  kDivided,     // rne(x / up) + offset; (code - offset) * down
+};
+constexpr std::size_t kRules = 4;
+
+// One block's numbers. Codes are clamped to [min, max].
+struct BlockConstants {
+  double offset = 0;
+  double up = 1;
+  double down = 1;
+  double first_up = 1;
+  double last_down = 1;
+  double min = 0;
+  double max = 0;
+  // Bin: offset + 0.5 * down, and whether neither that sum nor any (code + 0.5) * down rounds. Then
+  // code * down + middle rounds once, as the formula does, and takes fewer steps.
+  double middle = 0;
+  bool exact_products = false;
+};
+
+// Numbers that change from value to value: element i uses entry i of every array that the rule
+// reads; the others are null. Arrays are readable for kRowPadding entries past the last value.
+struct RowConstants {
+  const double* offset = nullptr;
+  const double* up = nullptr;
+  const double* down = nullptr;
+  const double* first_up = nullptr;
+  const double* last_down = nullptr;
+  const double* min = nullptr;
+  const double* max = nullptr;
+};
+
+// Error sums are formed in chunks of kChunk values; inside a chunk value i is added to lane
+// i mod kLanes. That fixes every rounding whatever the width of a vector.
+constexpr std::size_t kChunk = 2048;
+constexpr std::size_t kLanes = 16;
+constexpr std::size_t kRowPadding = kLanes;
+
+struct LaneSums {
+  alignas(64) std::array<double, kLanes> x2{};
+  alignas(64) std::array<double, kLanes> d2{};
+  alignas(64) std::array<double, kLanes> d{};
+  alignas(64) std::array<double, kLanes> xd{};
+  alignas(64) std::array<double, kLanes> max_abs_d{};
+  alignas(64) std::array<double, kLanes> max_d2{};  // of float32 values, where the square root of a
+                                                    // rounded square gives |d| back
+};
+
+// Floats as integers in the same order, -0 before +0, NaN and infinities at the ends.
+struct KeyRange {
+  std::int32_t min = INT32_MAX;
+  std::int32_t max = INT32_MIN;
+};
+
+// Codes relative to min, for counting.
+using CodeIndex = std::int32_t;
+
+template <typename Constants>
+struct RuleKernels {
+  // Restores `count` float32 values in place and adds their errors to `sums`; the first value
+  // belongs to lane 0. Writes code indices unless `indices` is null.
+  void (*round_trip)(const Constants& constants, float* values, std::size_t count, LaneSums* sums,
+                     CodeIndex* indices);
+  // The restored values before they are rounded to a type.
+  void (*restore)(const Constants& constants, const float* values, std::size_t count,
+                  double* restored, CodeIndex* indices);
+};
+
+struct KernelTable {
+  void (*scan)(const float* values, std::size_t count, KeyRange* range);
+  // Entry i of the arrays takes value i; `range` takes all of them.
+  void (*scan_rows)(const float* values, std::size_t count, std::int32_t* min_keys,
+                    std::int32_t* max_keys, KeyRange* range);
+  // Errors of `count` values, the first of which belongs to lane 0.
+  void (*add_errors)(const double* values, const double* restored, std::size_t count,
+                     LaneSums* sums);
+  std::array<RuleKernels<BlockConstants>, kRules> block;
+  std::array<RuleKernels<RowConstants>, kRules> rows;
+  std::array<void (*)(const BlockConstants&, const float*, std::size_t, std::int64_t*), kRules>
+      encode;
+  // Codes given as doubles; restored values rounded to float32, finite.
+  std::array<void (*)(const BlockConstants&, const double*, std::size_t, float*), kRules> decode;
+};
+
+// The kernels for this processor (or the forced target, see simd_targets.h).
+const KernelTable& kernels();
+
+}  // namespace narrow

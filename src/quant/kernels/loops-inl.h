@@ -1,0 +1,249 @@
+// The loops over values. Included once for every instruction set.
+#if defined(NARROW_QUANT_KERNELS_LOOPS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NARROW_QUANT_KERNELS_LOOPS_INL_H_
+#undef NARROW_QUANT_KERNELS_LOOPS_INL_H_
+#else
+#define NARROW_QUANT_KERNELS_LOOPS_INL_H_
+#endif
+
+#include <algorithm>
+#include <cfloat>
+#include <cstring>
+#include <limits>
+
+#include "quant/kernels/rules-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace narrow {
+namespace HWY_NAMESPACE {
+
+// A finite weight never becomes infinite: what rounds beyond float32 is its largest value.
+HWY_INLINE FloatVec ToFiniteFloat(DoubleTag d, DoubleVec v) {
+  const auto largest = hn::Set(d, double{FLT_MAX});
+  return hn::DemoteTo(FloatTag(), Clamp(v, hn::Neg(largest), largest));
+}
+
+// Five running sums of one group of lanes.
+class Accumulator {
+ public:
+  HWY_INLINE Accumulator(DoubleTag d, const LaneSums& sums, std::size_t lane)
+      : x2_(hn::LoadU(d, &sums.x2[lane])),
+        d2_(hn::LoadU(d, &sums.d2[lane])),
+        d_(hn::LoadU(d, &sums.d[lane])),
+        xd_(hn::LoadU(d, &sums.xd[lane])) {}
+  // MulAdd is safe for x2 when x is a float32: the square of 24 bits does not round.
+  HWY_INLINE void AddFloat(DoubleVec x, DoubleVec d) {
+    x2_ = hn::MulAdd(x, x, x2_);
+    AddProducts(x, d, hn::Mul(d, d));
+  }
+  HWY_INLINE void AddDouble(DoubleVec x, DoubleVec d) {
+    x2_ = hn::Add(x2_, hn::Mul(x, x));
+    AddProducts(x, d, hn::Mul(d, d));
+  }
+  HWY_INLINE void Store(DoubleTag d, LaneSums* sums, std::size_t lane) const {
+    hn::StoreU(x2_, d, &sums->x2[lane]);
+    hn::StoreU(d2_, d, &sums->d2[lane]);
+    hn::StoreU(d_, d, &sums->d[lane]);
+    hn::StoreU(xd_, d, &sums->xd[lane]);
+  }
+
+ private:
+  HWY_INLINE void AddProducts(DoubleVec x, DoubleVec d, DoubleVec d2) {
+    d2_ = hn::Add(d2_, d2);
+    d_ = hn::Add(d_, d);
+    xd_ = hn::Add(xd_, hn::Mul(x, d));
+  }
+
+  DoubleVec x2_;
+  DoubleVec d2_;
+  DoubleVec d_;
+  DoubleVec xd_;
+};
+
+template <class R, class Source>
+HWY_INLINE void StoreIndices(DoubleTag d, DoubleVec code, const Source& source, std::size_t i,
+                             CodeIndex* to) {
+  hn::StoreU(hn::DemoteTo(IntTag(), hn::Sub(code, source.Min(d, i))), IntTag(), to);
+}
+
+// Whole steps of kLanes values, one group of lanes after the other: few registers, any width.
+template <class R, bool kIndices, class Source>
+HWY_INLINE void RoundTripSteps(const Source& source, float* HWY_RESTRICT values, std::size_t count,
+                               LaneSums* HWY_RESTRICT sums, CodeIndex* HWY_RESTRICT indices) {
+  const DoubleTag d;
+  const FloatTag df;
+  for (std::size_t lane = 0; lane < kLanes; lane += hn::Lanes(d)) {
+    Accumulator accumulator(d, *sums, lane);
+    auto max_d2 = hn::LoadU(d, &sums->max_d2[lane]);
+    for (std::size_t i = lane; i < count; i += kLanes) {
+      const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
+      const auto code = R::Encode(d, x, source, i);
+      if (kIndices) StoreIndices<R>(d, code, source, i, indices + i);
+      const auto restored = ToFiniteFloat(d, R::Decode(d, code, source, i));
+      hn::StoreU(restored, df, values + i);
+      const auto error = hn::Sub(hn::PromoteTo(d, restored), x);
+      accumulator.AddFloat(x, error);
+      max_d2 = hn::Max(max_d2, hn::Mul(error, error));
+    }
+    accumulator.Store(d, sums, lane);
+    hn::StoreU(max_d2, d, &sums->max_d2[lane]);
+  }
+}
+
+// The last values, fewer than kLanes: the lanes beyond them restore to themselves.
+template <class R, class Source>
+HWY_INLINE void RestoreSteps(const Source& source, const float* HWY_RESTRICT values,
+                             std::size_t begin, std::size_t end, double* HWY_RESTRICT restored,
+                             CodeIndex* HWY_RESTRICT indices) {
+  const DoubleTag d;
+  const FloatTag df;
+  for (std::size_t i = begin; i < end; i += hn::Lanes(d)) {
+    const auto code = R::Encode(d, hn::PromoteTo(d, hn::LoadU(df, values + i - begin)), source, i);
+    if (indices != nullptr) StoreIndices<R>(d, code, source, i, indices + i - begin);
+    hn::StoreU(R::Decode(d, code, source, i), d, restored + i - begin);
+  }
+}
+
+// Values [begin, begin + count) of a run, count < kLanes, through buffers of a whole step.
+struct TailBuffers {
+  float values[kLanes] = {};
+  double restored[kLanes] = {};
+  CodeIndex indices[kLanes] = {};
+};
+
+template <class R, class Source>
+HWY_INLINE void RestoreTail(const Source& source, const float* values, std::size_t begin,
+                            std::size_t count, TailBuffers* tail) {
+  std::copy_n(values + begin, count, tail->values);
+  RestoreSteps<R>(source, tail->values, begin, begin + kLanes, tail->restored, tail->indices);
+}
+
+HWY_INLINE void AddErrorSteps(const double* HWY_RESTRICT values,
+                              const double* HWY_RESTRICT restored, std::size_t count,
+                              LaneSums* HWY_RESTRICT sums) {
+  const DoubleTag d;
+  for (std::size_t lane = 0; lane < kLanes; lane += hn::Lanes(d)) {
+    Accumulator accumulator(d, *sums, lane);
+    auto max_abs = hn::LoadU(d, &sums->max_abs_d[lane]);
+    for (std::size_t i = lane; i < count; i += kLanes) {
+      const auto x = hn::LoadU(d, values + i);
+      const auto error = hn::Sub(hn::LoadU(d, restored + i), x);
+      accumulator.AddDouble(x, error);
+      max_abs = hn::Max(max_abs, hn::Abs(error));
+    }
+    accumulator.Store(d, sums, lane);
+    hn::StoreU(max_abs, d, &sums->max_abs_d[lane]);
+  }
+}
+
+void AddErrors(const double* values, const double* restored, std::size_t count, LaneSums* sums) {
+  const std::size_t whole = count - count % kLanes;
+  AddErrorSteps(values, restored, whole, sums);
+  if (whole == count) return;
+  // A lane past the end adds +0 to sums that are never -0: nothing.
+  double tail_values[kLanes] = {};
+  double tail_restored[kLanes] = {};
+  std::copy_n(values + whole, count - whole, tail_values);
+  std::copy_n(restored + whole, count - whole, tail_restored);
+  AddErrorSteps(tail_values, tail_restored, kLanes, sums);
+}
+
+template <class R, class Source>
+HWY_INLINE void RoundTripWith(const typename Source::Constants& constants, float* values,
+                              std::size_t count, LaneSums* sums, CodeIndex* indices) {
+  const Source source(constants);
+  const std::size_t whole = count - count % kLanes;
+  if (indices != nullptr) {
+    RoundTripSteps<R, true>(source, values, whole, sums, indices);
+  } else {
+    RoundTripSteps<R, false>(source, values, whole, sums, indices);
+  }
+  if (whole == count) return;
+  TailBuffers tail;
+  RestoreTail<R>(source, values, whole, count - whole, &tail);
+  double originals[kLanes] = {};
+  double restored[kLanes] = {};
+  for (std::size_t i = 0; whole + i < count; ++i) {
+    const double finite = std::clamp(tail.restored[i], -double{FLT_MAX}, double{FLT_MAX});
+    originals[i] = values[whole + i];
+    values[whole + i] = static_cast<float>(finite);
+    restored[i] = values[whole + i];
+    if (indices != nullptr) indices[whole + i] = tail.indices[i];
+  }
+  AddErrorSteps(originals, restored, kLanes, sums);
+}
+
+template <class R, class Source>
+void RoundTrip(const typename Source::Constants& constants, float* values, std::size_t count,
+               LaneSums* sums, CodeIndex* indices) {
+  RoundTripWith<R, Source>(constants, values, count, sums, indices);
+}
+
+// Bin of one block, with fewer steps where that gives the same bits.
+void RoundTripBin(const BlockConstants& constants, float* values, std::size_t count, LaneSums* sums,
+                  CodeIndex* indices) {
+  if (constants.exact_products) {
+    RoundTripWith<ExactBinRule, BlockSource>(constants, values, count, sums, indices);
+  } else {
+    RoundTripWith<BinRule, BlockSource>(constants, values, count, sums, indices);
+  }
+}
+
+template <class R, class Source>
+void Restore(const typename Source::Constants& constants, const float* values, std::size_t count,
+             double* restored, CodeIndex* indices) {
+  const Source source(constants);
+  const std::size_t whole = count - count % kLanes;
+  RestoreSteps<R>(source, values, 0, whole, restored, indices);
+  if (whole == count) return;
+  TailBuffers tail;
+  RestoreTail<R>(source, values, whole, count - whole, &tail);
+  std::copy_n(tail.restored, count - whole, restored + whole);
+  if (indices != nullptr) std::copy_n(tail.indices, count - whole, indices + whole);
+}
+
+template <class R>
+void Encode(const BlockConstants& constants, const float* values, std::size_t count,
+            std::int64_t* codes) {
+  const BlockSource source(constants);
+  const DoubleTag d;
+  const LongTag dl;
+  // The low bits of code + kRoundingShift are the code.
+  const auto shift = hn::Set(d, kRoundingShift);
+  for (std::size_t begin = 0; begin < count; begin += kLanes) {
+    const std::size_t rest = std::min(kLanes, count - begin);
+    float x[kLanes] = {};
+    std::int64_t step[kLanes];
+    std::copy_n(values + begin, rest, x);
+    for (std::size_t i = 0; i < kLanes; i += hn::Lanes(d)) {
+      const auto code = R::Encode(d, hn::PromoteTo(d, hn::LoadU(FloatTag(), x + i)), source, i);
+      const auto shifted = hn::BitCast(dl, hn::Add(code, shift));
+      hn::StoreU(hn::Sub(shifted, hn::BitCast(dl, shift)), dl, step + i);
+    }
+    std::copy_n(step, rest, codes + begin);
+  }
+}
+
+template <class R>
+void Decode(const BlockConstants& constants, const double* codes, std::size_t count,
+            float* restored) {
+  const BlockSource source(constants);
+  const DoubleTag d;
+  for (std::size_t begin = 0; begin < count; begin += kLanes) {
+    const std::size_t rest = std::min(kLanes, count - begin);
+    double code[kLanes] = {};
+    float step[kLanes];
+    std::copy_n(codes + begin, rest, code);
+    for (std::size_t i = 0; i < kLanes; i += hn::Lanes(d)) {
+      const auto value = R::Decode(d, hn::LoadU(d, code + i), source, i);
+      hn::StoreU(ToFiniteFloat(d, value), FloatTag(), step + i);
+    }
+    std::copy_n(step, rest, restored + begin);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace narrow
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

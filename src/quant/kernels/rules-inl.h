@@ -1,0 +1,150 @@
+// The four rules for one vector of doubles. Included once for every instruction set.
+#if defined(NARROW_QUANT_KERNELS_RULES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NARROW_QUANT_KERNELS_RULES_INL_H_
+#undef NARROW_QUANT_KERNELS_RULES_INL_H_
+#else
+#define NARROW_QUANT_KERNELS_RULES_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include "quant/kernels/kernel_table.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace narrow {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// At most kLanes doubles: wider vectors could not follow the order of summation.
+using DoubleTag = hn::CappedTag<double, kLanes>;
+using FloatTag = hn::Rebind<float, DoubleTag>;
+using IntTag = hn::Rebind<std::int32_t, DoubleTag>;
+using LongTag = hn::Rebind<std::int64_t, DoubleTag>;
+using DoubleVec = hn::Vec<DoubleTag>;
+using FloatVec = hn::Vec<FloatTag>;
+
+// The nearest integer, ties to even, of |v| <= 2^32: there the sum has no fraction bits left. Zero
+// comes out as +0, so that a restored value is the same with and without a stored code.
+constexpr double kRoundingShift = 0x1.8p52;
+HWY_INLINE DoubleVec RoundSmall(DoubleTag d, DoubleVec v) {
+  const auto shift = hn::Set(d, kRoundingShift);
+  return hn::Sub(hn::Add(v, shift), shift);
+}
+
+// Clamping before rounding to an integer gives the same as after it, because the ends are integers.
+HWY_INLINE DoubleVec Clamp(DoubleVec v, DoubleVec min, DoubleVec max) {
+  return hn::Min(hn::Max(v, min), max);
+}
+
+// Where a rule takes its numbers from: the same for every value ...
+class BlockSource {
+ public:
+  using Constants = BlockConstants;
+  explicit BlockSource(const BlockConstants& c) : c_(c) {}
+  HWY_INLINE DoubleVec Offset(DoubleTag d, std::size_t) const { return hn::Set(d, c_.offset); }
+  HWY_INLINE DoubleVec Up(DoubleTag d, std::size_t) const { return hn::Set(d, c_.up); }
+  HWY_INLINE DoubleVec Down(DoubleTag d, std::size_t) const { return hn::Set(d, c_.down); }
+  HWY_INLINE DoubleVec FirstUp(DoubleTag d, std::size_t) const { return hn::Set(d, c_.first_up); }
+  HWY_INLINE DoubleVec LastDown(DoubleTag d, std::size_t) const { return hn::Set(d, c_.last_down); }
+  HWY_INLINE DoubleVec Min(DoubleTag d, std::size_t) const { return hn::Set(d, c_.min); }
+  HWY_INLINE DoubleVec Max(DoubleTag d, std::size_t) const { return hn::Set(d, c_.max); }
+  HWY_INLINE DoubleVec Middle(DoubleTag d, std::size_t) const { return hn::Set(d, c_.middle); }
+
+ private:
+  BlockConstants c_;
+};
+
+// ... or an array entry for each.
+class RowSource {
+ public:
+  using Constants = RowConstants;
+  explicit RowSource(const RowConstants& c) : c_(c) {}
+  HWY_INLINE DoubleVec Offset(DoubleTag d, std::size_t i) const {
+    return hn::LoadU(d, c_.offset + i);
+  }
+  HWY_INLINE DoubleVec Up(DoubleTag d, std::size_t i) const { return hn::LoadU(d, c_.up + i); }
+  HWY_INLINE DoubleVec Down(DoubleTag d, std::size_t i) const { return hn::LoadU(d, c_.down + i); }
+  HWY_INLINE DoubleVec FirstUp(DoubleTag d, std::size_t i) const {
+    return hn::LoadU(d, c_.first_up + i);
+  }
+  HWY_INLINE DoubleVec LastDown(DoubleTag d, std::size_t i) const {
+    return hn::LoadU(d, c_.last_down + i);
+  }
+  HWY_INLINE DoubleVec Min(DoubleTag d, std::size_t i) const { return hn::LoadU(d, c_.min + i); }
+  HWY_INLINE DoubleVec Max(DoubleTag d, std::size_t i) const { return hn::LoadU(d, c_.max + i); }
+
+ private:
+  RowConstants c_;
+};
+
+struct BinRule {
+  template <class Source>
+  static HWY_INLINE DoubleVec Encode(DoubleTag d, DoubleVec x, const Source& s, std::size_t i) {
+    const auto v = hn::Mul(hn::Sub(x, s.Offset(d, i)), s.Up(d, i));
+    return hn::Floor(Clamp(v, s.Min(d, i), s.Max(d, i)));
+  }
+  template <class Source>
+  static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const Source& s, std::size_t i) {
+    const auto middle = hn::Add(code, hn::Set(d, 0.5));
+    return hn::Add(s.Offset(d, i), hn::Mul(middle, s.Down(d, i)));
+  }
+};
+
+// Bin where no product rounds (BlockConstants::exact_products): a fused and a separate
+// multiplication then give the same bits.
+struct ExactBinRule {
+  static HWY_INLINE DoubleVec Encode(DoubleTag d, DoubleVec x, const BlockSource& s,
+                                     std::size_t i) {
+    return BinRule::Encode(d, x, s, i);
+  }
+  static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const BlockSource& s,
+                                     std::size_t i) {
+    return hn::MulAdd(code, s.Down(d, i), s.Middle(d, i));
+  }
+};
+
+struct PowerOfTwoRule {
+  template <class Source>
+  static HWY_INLINE DoubleVec Encode(DoubleTag d, DoubleVec x, const Source& s, std::size_t i) {
+    return RoundSmall(d, Clamp(hn::Mul(x, s.Up(d, i)), s.Min(d, i), s.Max(d, i)));
+  }
+  template <class Source>
+  static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const Source& s, std::size_t i) {
+    return hn::Mul(code, s.Down(d, i));
+  }
+};
+
+struct DecimalRule {
+  template <class Source>
+  static HWY_INLINE DoubleVec Encode(DoubleTag d, DoubleVec x, const Source& s, std::size_t i) {
+    const auto v = hn::Mul(hn::Mul(x, s.FirstUp(d, i)), s.Up(d, i));
+    return RoundSmall(d, Clamp(v, s.Min(d, i), s.Max(d, i)));
+  }
+  template <class Source>
+  static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const Source& s, std::size_t i) {
+    return hn::Mul(hn::Mul(code, s.Down(d, i)), s.LastDown(d, i));
+  }
+};
+
+struct DividedRule {
+  template <class Source>
+  static HWY_INLINE DoubleVec Encode(DoubleTag d, DoubleVec x, const Source& s, std::size_t i) {
+    const auto zero = s.Offset(d, i);
+    // Clamped to [min - zero, max - zero] first, which are integers: then rounding is exact and so
+    // is the sum.
+    const auto min = hn::Sub(s.Min(d, i), zero);
+    const auto max = hn::Sub(s.Max(d, i), zero);
+    return hn::Add(RoundSmall(d, Clamp(hn::Div(x, s.Up(d, i)), min, max)), zero);
+  }
+  template <class Source>
+  static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const Source& s, std::size_t i) {
+    return hn::Mul(hn::Sub(code, s.Offset(d, i)), s.Down(d, i));
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace narrow
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

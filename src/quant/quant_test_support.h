@@ -1,0 +1,86 @@
+// What the tests of this folder share: values of many kinds, and comparison bit for bit.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "narrow/quantize_values.h"
+
+namespace narrow {
+
+inline std::vector<Scheme> all_schemes() {
+  std::vector<Scheme> schemes(5);
+  schemes[1].kind = SchemeKind::kFixedPoint;
+  schemes[2].kind = SchemeKind::kFixedPoint;
+  schemes[2].scaling = Scaling::kDecimal;
+  schemes[3].kind = SchemeKind::kAffine;
+  schemes[4].kind = SchemeKind::kSymmetric;
+  return schemes;
+}
+
+inline std::string scheme_text(const Scheme& scheme) {
+  std::string text(to_string(scheme.kind));
+  if (scheme.scaling == Scaling::kDecimal) text.append(" decimal");
+  return text.append(", bits ")
+      .append(std::to_string(scheme.bits))
+      .append(", ")
+      .append(to_string(scheme.granularity));
+}
+
+enum class ValueKind { kNormal, kPositive, kNegative, kAnyBits, kSubnormal, kGrid };
+constexpr std::array<ValueKind, 6> kValueKinds = {ValueKind::kNormal,    ValueKind::kPositive,
+                                                  ValueKind::kNegative,  ValueKind::kAnyBits,
+                                                  ValueKind::kSubnormal, ValueKind::kGrid};
+
+inline float random_value(ValueKind kind, RandomStream* random) {
+  switch (kind) {
+    case ValueKind::kNormal:
+      return static_cast<float>(0.1 * random->normal());
+    case ValueKind::kPositive:
+      return static_cast<float>(1 + random->uniform());
+    case ValueKind::kNegative:
+      return static_cast<float>(-3 * random->uniform());
+    case ValueKind::kSubnormal:
+      return std::bit_cast<float>(static_cast<std::uint32_t>(random->below(1000)) |
+                                  static_cast<std::uint32_t>(random->below(2)) << 31);
+    case ValueKind::kGrid:  // many ties
+      return static_cast<float>(static_cast<int>(random->below(257)) - 128) / 64;
+    case ValueKind::kAnyBits:
+      break;
+  }
+  for (;;) {
+    const auto value = std::bit_cast<float>(static_cast<std::uint32_t>(random->next()));
+    if (std::isfinite(value)) return value;
+  }
+}
+
+inline std::vector<float> random_values(ValueKind kind, std::size_t count, RandomStream* random) {
+  std::vector<float> values(count);
+  std::generate(values.begin(), values.end(), [&] { return random_value(kind, random); });
+  return values;
+}
+
+inline bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](float x, float y) {
+    return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y);
+  });
+}
+
+inline bool same_bits(double a, double b) {
+  return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+}
+
+inline bool same_bits(const ErrorSums& a, const ErrorSums& b) {
+  return a.count == b.count && same_bits(a.sum_x2, b.sum_x2) && same_bits(a.sum_d2, b.sum_d2) &&
+         same_bits(a.sum_d, b.sum_d) && same_bits(a.sum_xd, b.sum_xd) &&
+         same_bits(a.max_abs_d, b.max_abs_d);
+}
+
+}  // namespace narrow

@@ -1,0 +1,119 @@
+#include "narrow/quantize_values.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+
+#include "narrow/error.h"
+#include "quant/blocks/block_fit.h"
+#include "quant/blocks/block_layout.h"
+#include "quant/error_sums.h"
+
+namespace narrow {
+namespace {
+
+void require_equal(std::size_t a, std::size_t b, const char* what) {
+  if (a == b) return;
+  throw Error(ErrorCategory::kUsage, std::string(what) + " differ in length: " + std::to_string(a) +
+                                         " and " + std::to_string(b));
+}
+
+std::size_t rule_index(const Scheme& scheme) { return static_cast<std::size_t>(rule_of(scheme)); }
+
+// Sums of chunks, added in order within pieces, and pieces in order: body(begin, length, lanes)
+// adds the errors of one chunk.
+template <typename Body>
+ErrorSums sum_chunks(std::size_t count, const Body& body) {
+  ErrorSums total;
+  for (std::size_t piece = 0; piece < count; piece += kPieceElements) {
+    const std::size_t end = std::min<std::size_t>(count, piece + kPieceElements);
+    ErrorSums sums;
+    for (std::size_t begin = piece; begin < end; begin += kChunk) {
+      const std::size_t length = std::min(kChunk, end - begin);
+      LaneSums lanes;
+      body(begin, length, &lanes);
+      sums.merge(combine_lanes(lanes, length));
+    }
+    total.merge(sums);
+  }
+  return total;
+}
+
+}  // namespace
+
+BlockParams fit(std::span<const float> values, const Scheme& scheme) {
+  validate(scheme);
+  if (values.empty()) return {};
+  KeyRange range;
+  kernels().scan(values.data(), values.size(), &range);
+  if (!all_finite(range)) {
+    const auto is_bad = [](float value) { return !std::isfinite(value); };
+    const auto first = std::find_if(values.begin(), values.end(), is_bad);
+    throw Error(ErrorCategory::kNumeric,
+                std::to_string(std::count_if(first, values.end(), is_bad)) + " of " +
+                    std::to_string(values.size()) + " values are NaN or infinite, the first at " +
+                    std::to_string(first - values.begin()) + ": they cannot be quantized");
+  }
+  return fit_checked_range(value_of_key(range.min), value_of_key(range.max), scheme);
+}
+
+void encode(std::span<const float> values, const Scheme& scheme, const BlockParams& params,
+            std::span<std::int64_t> codes) {
+  validate(scheme);
+  require_equal(values.size(), codes.size(), "values and codes");
+  kernels().encode[rule_index(scheme)](block_constants(scheme, params), values.data(),
+                                       values.size(), codes.data());
+}
+
+void decode(std::span<const std::int64_t> codes, const Scheme& scheme, const BlockParams& params,
+            std::span<float> restored) {
+  validate(scheme);
+  require_equal(codes.size(), restored.size(), "codes and restored values");
+  const KernelTable& table = kernels();
+  const BlockConstants constants = block_constants(scheme, params);
+  const CodeRange range = code_range(scheme, params);
+  std::array<double, kChunk> chunk;
+  for (std::size_t begin = 0; begin < codes.size(); begin += kChunk) {
+    const std::size_t length = std::min(kChunk, codes.size() - begin);
+    for (std::size_t i = 0; i < length; ++i) {
+      chunk[i] = static_cast<double>(std::clamp(codes[begin + i], range.min, range.max));
+    }
+    table.decode[rule_index(scheme)](constants, chunk.data(), length, restored.data() + begin);
+  }
+}
+
+ErrorSums round_trip(std::span<const float> values, const Scheme& scheme, const BlockParams& params,
+                     std::span<float> restored) {
+  validate(scheme);
+  require_equal(values.size(), restored.size(), "values and restored values");
+  const auto round_trip_kernel = kernels().block[rule_index(scheme)].round_trip;
+  const BlockConstants constants = block_constants(scheme, params);
+  return sum_chunks(values.size(), [&](std::size_t begin, std::size_t length, LaneSums* lanes) {
+    float* const chunk = restored.data() + begin;
+    if (chunk != values.data() + begin) std::copy_n(values.data() + begin, length, chunk);
+    round_trip_kernel(constants, chunk, length, lanes, nullptr);
+  });
+}
+
+ErrorSums measure_error(std::span<const double> original, std::span<const double> restored) {
+  require_equal(original.size(), restored.size(), "original and restored values");
+  const KernelTable& table = kernels();
+  return sum_chunks(original.size(), [&](std::size_t begin, std::size_t length, LaneSums* lanes) {
+    table.add_errors(original.data() + begin, restored.data() + begin, length, lanes);
+  });
+}
+
+ErrorSums measure_error(std::span<const float> original, std::span<const float> restored) {
+  require_equal(original.size(), restored.size(), "original and restored values");
+  const KernelTable& table = kernels();
+  std::array<double, kChunk> originals;
+  std::array<double, kChunk> results;
+  return sum_chunks(original.size(), [&](std::size_t begin, std::size_t length, LaneSums* lanes) {
+    std::copy_n(original.begin() + begin, length, originals.begin());
+    std::copy_n(restored.begin() + begin, length, results.begin());
+    table.add_errors(originals.data(), results.data(), length, lanes);
+  });
+}
+
+}  // namespace narrow

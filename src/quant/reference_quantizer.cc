@@ -1,0 +1,89 @@
+#include "quant/reference_quantizer.h"
+
+#include <algorithm>
+#include <array>
+#include <cfloat>
+#include <cmath>
+#include <cstdlib>
+#include <string>
+
+#include "quant/kernels/kernel_table.h"
+
+namespace narrow {
+namespace {
+
+double rne(double value) { return std::nearbyint(value); }
+
+double power_of_ten(int exponent) {
+  return std::strtod(std::string("1e").append(std::to_string(exponent)).c_str(), nullptr);
+}
+
+bool is_decimal(const Scheme& scheme) { return scheme.scaling == Scaling::kDecimal; }
+
+// The code as a number that is an integer but may lie outside the range.
+double unclamped_code(double x, const Scheme& scheme, const BlockParams& p) {
+  switch (scheme.kind) {
+    case SchemeKind::kBin: {
+      if (p.hi == p.lo) return 0;
+      const double inv = std::ldexp(1.0, scheme.bits) / (p.hi - p.lo);
+      return std::floor((x - p.lo) * inv);
+    }
+    case SchemeKind::kFixedPoint: {
+      const double shifted = is_decimal(scheme) ? x * power_of_ten(p.decimal_exponent) : x;
+      return rne(shifted * std::ldexp(1.0, p.fraction_bits));
+    }
+    case SchemeKind::kAffine:
+    case SchemeKind::kSymmetric:
+      break;
+  }
+  return rne(x / p.scale) + static_cast<double>(p.zero);
+}
+
+}  // namespace
+
+std::int64_t reference_code(float value, const Scheme& scheme, const BlockParams& params) {
+  const CodeRange range = code_range(scheme, params);
+  return static_cast<std::int64_t>(std::clamp(unclamped_code(value, scheme, params),
+                                              static_cast<double>(range.min),
+                                              static_cast<double>(range.max)));
+}
+
+double reference_value(std::int64_t code, const Scheme& scheme, const BlockParams& params) {
+  switch (scheme.kind) {
+    case SchemeKind::kBin:
+      if (params.hi == params.lo) return params.lo;
+      return params.lo + (static_cast<double>(code) + 0.5) * params.width;
+    case SchemeKind::kFixedPoint: {
+      const double value = static_cast<double>(code) * std::ldexp(1.0, -params.fraction_bits);
+      return is_decimal(scheme) ? value * power_of_ten(-params.decimal_exponent) : value;
+    }
+    case SchemeKind::kAffine:
+    case SchemeKind::kSymmetric:
+      break;
+  }
+  return static_cast<double>(code - params.zero) * params.scale;
+}
+
+float reference_float(double value) {
+  return static_cast<float>(std::clamp(value, -double{FLT_MAX}, double{FLT_MAX}));
+}
+
+ErrorSums reference_sums(std::span<const double> original, std::span<const double> restored) {
+  ErrorSums total;
+  for (std::size_t begin = 0; begin < original.size(); begin += kChunk) {
+    const std::size_t end = std::min(original.size(), begin + kChunk);
+    std::array<ErrorSums, kLanes> lanes;
+    for (std::size_t i = begin; i < end; ++i) {
+      const double x = original[i];
+      const double d = restored[i] - x;
+      lanes.at((i - begin) % kLanes).merge({1, x * x, d * d, d, x * d, std::fabs(d)});
+    }
+    for (const std::size_t half : {8U, 4U, 2U, 1U}) {
+      for (std::size_t lane = 0; lane < half; ++lane) lanes.at(lane).merge(lanes.at(lane + half));
+    }
+    total.merge(lanes.front());
+  }
+  return total;
+}
+
+}  // namespace narrow

@@ -1,0 +1,397 @@
+#include "quant/tensor_quantizer.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/parallel.h"
+#include "base/random.h"
+#include "narrow/error.h"
+#include "quant/elements/element_chunk.h"
+#include "quant/elements/half.h"
+#include "quant/quant_test_support.h"
+#include "quant/reference_quantizer.h"
+#include "quant/simd_targets.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::array<DType, 4> kTypes = {DType::kFloat32, DType::kFloat64, DType::kFloat16,
+                                         DType::kBFloat16};
+
+struct Case {
+  Scheme scheme;
+  TensorInfo info;
+  int default_axis = -1;
+};
+
+std::string case_text(const Case& c) {
+  return scheme_text(c.scheme)
+      .append(", ")
+      .append(to_string(c.info.dtype))
+      .append(to_string(c.info.shape))
+      .append(", ")
+      .append(chosen_simd_target());
+}
+
+// The block of every element, counted from the multi-index.
+std::vector<std::uint64_t> blocks_of(const Case& c, std::uint64_t elements) {
+  std::vector<std::uint64_t> blocks(elements);
+  const Shape& shape = c.info.shape;
+  const Granularity& granularity = c.scheme.granularity;
+  const int rank = static_cast<int>(shape.size());
+  int axis = granularity.axis.value_or(c.default_axis);
+  if (axis < 0) axis += rank;
+  for (std::uint64_t i = 0; i < elements; ++i) {
+    if (granularity.kind == Granularity::Kind::kGroup) {
+      blocks[i] = i / static_cast<std::uint64_t>(granularity.group_size);
+    } else if (granularity.kind == Granularity::Kind::kChannel && rank >= 2) {
+      std::uint64_t rest = i;
+      for (int d = rank - 1; d >= axis; --d) {
+        const auto dim = static_cast<std::uint64_t>(shape[static_cast<std::size_t>(d)]);
+        if (d == axis) blocks[i] = rest % dim;
+        rest /= dim;
+      }
+    }
+  }
+  return blocks;
+}
+
+struct Outcome {
+  std::vector<std::byte> bytes;
+  ErrorSums sums;
+  CodeCounts counts;
+  std::vector<BlockParams> params;
+};
+
+Outcome expected_of(const Case& c, const std::vector<std::byte>& bytes, std::uint64_t piece) {
+  const std::size_t count = bytes.size() / element_size(c.info.dtype);
+  std::vector<float> values(count);
+  std::vector<double> exact(count);
+  load_as_float(c.info.dtype, bytes.data(), count, values.data());
+  load_as_double(c.info.dtype, bytes.data(), count, exact.data());
+  const std::vector<std::uint64_t> blocks = blocks_of(c, count);
+  const std::uint64_t block_count =
+      count == 0 ? 0 : *std::max_element(blocks.begin(), blocks.end()) + 1;
+  std::vector<std::optional<std::pair<float, float>>> ranges(block_count);
+  for (std::size_t i = 0; i < count; ++i) {
+    auto& range = ranges[blocks[i]];
+    const float x = values[i];
+    if (!range) range = {x, x};
+    if (x < range->first || (x == range->first && std::signbit(x))) range->first = x;
+    if (x > range->second || (x == range->second && !std::signbit(x))) range->second = x;
+  }
+  Outcome expected;
+  for (const auto& range : ranges) {
+    expected.params.push_back(fit_range(range->first, range->second, c.scheme));
+  }
+  std::vector<double> restored(count);
+  if (c.scheme.bits <= CodeCounts::kMaxBits && count > 0) {
+    expected.counts.counts.resize(std::size_t{1} << c.scheme.bits);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const BlockParams& params = expected.params[blocks[i]];
+    const std::int64_t code = reference_code(values[i], c.scheme, params);
+    restored[i] = reference_value(code, c.scheme, params);
+    if (c.scheme.bits > CodeCounts::kMaxBits) continue;
+    ++expected.counts.counts[static_cast<std::size_t>(code - code_range(c.scheme, params).min)];
+  }
+  expected.bytes.resize(bytes.size());
+  store_rounded(c.info.dtype, restored.data(), count, expected.bytes.data());
+  for (std::size_t begin = 0; begin < count; begin += piece) {
+    const std::size_t length = std::min<std::size_t>(piece, count - begin);
+    expected.sums.merge(reference_sums(std::span(exact).subspan(begin, length),
+                                       std::span<const double>(restored).subspan(begin, length)));
+  }
+  return expected;
+}
+
+// Scans in odd parts, then quantizes the pieces in parallel, at an odd address if asked.
+Outcome run(const Case& c, const std::vector<std::byte>& bytes, std::size_t misalignment) {
+  const std::size_t size = element_size(c.info.dtype);
+  const std::size_t count = bytes.size() / size;
+  std::vector<std::byte> memory(bytes.size() + misalignment);
+  std::copy(bytes.begin(), bytes.end(), memory.begin() + static_cast<std::ptrdiff_t>(misalignment));
+  const std::span<std::byte> tensor = std::span(memory).subspan(misalignment);
+  TensorQuantizer quantizer(c.scheme, c.info, c.default_axis);
+  std::size_t part = 1;
+  for (std::size_t begin = 0; begin < count; part = part * 3 + 1) {
+    const std::size_t length = std::min(part, count - begin);
+    quantizer.scan(tensor.subspan(begin * size, length * size));
+    begin += length;
+  }
+  quantizer.finish_scan();
+  EXPECT_EQ(quantizer.non_finite().count, 0U);
+  const std::uint64_t piece = quantizer.piece_elements();
+  const std::size_t pieces = (count + piece - 1) / piece;
+  std::vector<Outcome> outcomes(pieces);
+  parallel_for(pieces, [&](std::size_t i) {
+    const std::size_t first = i * piece;
+    const std::size_t length = std::min<std::size_t>(piece, count - first);
+    outcomes[i].sums = quantizer.round_trip(first, tensor.subspan(first * size, length * size),
+                                            &outcomes[i].counts);
+  });
+  Outcome outcome;
+  for (const Outcome& one : outcomes) {
+    outcome.sums.merge(one.sums);
+    outcome.counts.merge(one.counts);
+  }
+  outcome.bytes.assign(tensor.begin(), tensor.end());
+  outcome.params = quantizer.block_params(1U << 20);
+  return outcome;
+}
+
+void check(const Case& c, const std::vector<std::byte>& bytes) {
+  const TensorQuantizer quantizer(c.scheme, c.info, c.default_axis);
+  Outcome expected = expected_of(c, bytes, quantizer.piece_elements());
+  ASSERT_EQ(quantizer.block_count(), expected.params.size());
+  for (const std::string& name : runnable_simd_targets()) {
+    const ForcedSimdTarget forced(name);
+    for (const std::size_t misalignment : {0U, 1U}) {
+      SCOPED_TRACE(case_text(c));
+      const Outcome outcome = run(c, bytes, misalignment);
+      ASSERT_EQ(outcome.bytes, expected.bytes);
+      ASSERT_TRUE(same_bits(outcome.sums, expected.sums));
+      ASSERT_EQ(outcome.counts.counts, expected.counts.counts);
+      expected.params.resize(outcome.params.size());
+      ASSERT_EQ(outcome.params, expected.params);
+    }
+  }
+}
+
+std::vector<std::byte> random_bytes(const TensorInfo& info, ValueKind kind, RandomStream* random) {
+  const std::uint64_t count = element_count(info.shape);
+  std::vector<double> values(count);
+  for (double& value : values) {
+    value = random_value(kind, random);
+    // Values that float32 cannot hold exactly.
+    if (info.dtype == DType::kFloat64) value *= 1 + 0.4 * random->uniform() * 0x1p-23;
+    if (info.dtype == DType::kFloat64) value = std::clamp(value, -3e38, 3e38);
+  }
+  std::vector<std::byte> bytes(info.byte_size());
+  store_rounded(info.dtype, values.data(), count, bytes.data());
+  return bytes;
+}
+
+Granularity group(std::int64_t size) {
+  Granularity granularity;
+  granularity.kind = Granularity::Kind::kGroup;
+  granularity.group_size = size;
+  return granularity;
+}
+
+Granularity channel(int axis) {
+  Granularity granularity;
+  granularity.kind = Granularity::Kind::kChannel;
+  granularity.axis = axis;
+  return granularity;
+}
+
+TEST(TensorQuantizer, EveryGranularityAndType) {
+  RandomStream random(1, "granularity");
+  const std::vector<std::pair<Granularity, Shape>> layouts = {{{}, {}},
+                                                              {{}, {0, 3}},
+                                                              {{}, {77, 31}},
+                                                              {channel(0), {5}},
+                                                              {channel(0), {}},
+                                                              {channel(0), {7, 3, 11}},
+                                                              {channel(0), {4, 8, 16}},
+                                                              {channel(1), {3, 7, 70}},
+                                                              {channel(1), {3, 4, 64}},
+                                                              {channel(1), {9, 7, 5}},
+                                                              {channel(-1), {3, 3, 16, 32}},
+                                                              {channel(-1), {50, 101}},
+                                                              {channel(-1), {7, 331}},
+                                                              {channel(-1), {7, 4801}},
+                                                              {channel(1), {30, 1, 11}},
+                                                              {channel(1), {0, 4}},
+                                                              {group(1), {100}},
+                                                              {group(7), {30, 30}},
+                                                              {group(16), {1000}},
+                                                              {group(64), {5000}},
+                                                              {group(100), {3, 1001}},
+                                                              {group(4096), {9999}}};
+  for (const auto& [granularity, shape] : layouts) {
+    for (const DType dtype : kTypes) {
+      for (Scheme scheme : all_schemes()) {
+        scheme.granularity = granularity;
+        const Case c{scheme, {"t", dtype, shape}, -1};
+        check(c, random_bytes(c.info, ValueKind::kNormal, &random));
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(TensorQuantizer, EveryWidthAndKindOfValue) {
+  RandomStream random(2, "widths");
+  for (Scheme scheme : all_schemes()) {
+    for (int bits = 2; bits <= 32; ++bits) {
+      scheme.bits = bits;
+      for (const DType dtype : kTypes) {
+        for (const ValueKind kind : kValueKinds) {
+          if (dtype == DType::kFloat16 && kind == ValueKind::kAnyBits) continue;
+          scheme.granularity = bits % 2 == 0 ? group(40) : channel(-1);
+          const Case c{scheme, {"t", dtype, {13, 17}}, -1};
+          check(c, random_bytes(c.info, kind, &random));
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TEST(TensorQuantizer, ManyPieces) {
+  RandomStream random(3, "pieces");
+  const std::vector<std::pair<Granularity, Shape>> layouts = {
+      {{}, {1000, 600}},           {group(300000), {700001}},  {group(5000), {600000}},
+      {group(3), {600000}},        {channel(-1), {3000, 200}}, {channel(0), {2, 300001}},
+      {channel(1), {2, 3, 100000}}};
+  for (const auto& [granularity, shape] : layouts) {
+    Scheme scheme;
+    scheme.granularity = granularity;
+    const Case c{scheme, {"t", DType::kFloat32, shape}, -1};
+    check(c, random_bytes(c.info, ValueKind::kNormal, &random));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(TensorQuantizer, WholeTensorEqualsTheFunctionsOfOneBlock) {
+  RandomStream random(4, "one block");
+  std::vector<float> values = random_values(ValueKind::kNormal, 600001, &random);
+  const Scheme scheme;
+  const TensorInfo info{"t", DType::kFloat32, {600001}};
+  TensorQuantizer quantizer(scheme, info, 0);
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(values));
+  std::vector<float> restored(values.size());
+  const ErrorSums expected = round_trip(values, scheme, fit(values, scheme), restored);
+  quantizer.scan(bytes);
+  quantizer.finish_scan();
+  ErrorSums sums;
+  for (std::uint64_t first = 0; first < values.size(); first += quantizer.piece_elements()) {
+    const std::size_t length = std::min(quantizer.piece_elements(), values.size() - first);
+    sums.merge(quantizer.round_trip(first, bytes.subspan(first * 4, length * 4), nullptr));
+  }
+  EXPECT_TRUE(same_bits(values, restored));
+  EXPECT_TRUE(same_bits(sums, expected));
+}
+
+TEST(TensorQuantizer, NonFiniteValuesAreCountedNotQuantized) {
+  for (const Granularity& granularity : {Granularity(), group(10), channel(0), channel(1)}) {
+    for (const DType dtype : kTypes) {
+      Scheme scheme;
+      scheme.granularity = granularity;
+      const TensorInfo info{"bad", dtype, {40, 250}};
+      std::vector<double> values(10000, 0.5);
+      std::vector<std::byte> bytes(info.byte_size());
+      store_rounded(dtype, values.data(), values.size(), bytes.data());
+      const std::vector<std::byte> good = bytes;
+      const std::size_t size = element_size(dtype);
+      const auto put = [&](std::size_t at, double value) {
+        if (dtype == DType::kFloat64) store_le(&bytes[at * size], value);
+        if (dtype == DType::kFloat32) store_le(&bytes[at * size], static_cast<float>(value));
+        const auto infinity =
+            dtype == DType::kFloat16 ? Half::kInfinityBits : BFloat16::kInfinityBits;
+        const int bits =
+            infinity | (std::isnan(value) ? 1 : 0) | (std::signbit(value) ? 0x8000 : 0);
+        if (size == 2) store_le(&bytes[at * size], static_cast<std::uint16_t>(bits));
+      };
+      put(777, -std::numeric_limits<double>::infinity());
+      put(4242, std::numeric_limits<double>::quiet_NaN());
+      put(9999, std::numeric_limits<double>::infinity());
+      TensorQuantizer quantizer(scheme, info, 0);
+      quantizer.scan(bytes);
+      quantizer.finish_scan();
+      EXPECT_EQ(quantizer.non_finite().count, 3U);
+      EXPECT_EQ(quantizer.non_finite().first_index, 777U);
+      EXPECT_THROW(quantizer.round_trip(0, bytes, nullptr), Error);
+      EXPECT_TRUE(quantizer.block_params(10).empty());
+    }
+  }
+}
+
+TEST(TensorQuantizer, DoublesBeyondFloatAreNotFinite) {
+  std::vector<double> values = {1, 3.5e38, -0x1.ffffffp127, 0x1.fffffefffffffp127};
+  TensorQuantizer quantizer(Scheme(), {"t", DType::kFloat64, {4}}, 0);
+  quantizer.scan(std::as_bytes(std::span(values)));
+  quantizer.finish_scan();
+  EXPECT_EQ(quantizer.non_finite().count, 2U);
+  EXPECT_EQ(quantizer.non_finite().first_index, 1U);
+}
+
+TEST(TensorQuantizer, ClippedBlocksAreCounted) {
+  for (const Granularity& granularity : {channel(0), channel(1), group(100)}) {
+    Scheme scheme;
+    scheme.kind = SchemeKind::kFixedPoint;
+    scheme.scaling = Scaling::kDecimal;
+    scheme.granularity = granularity;
+    std::vector<float> values(20 * 100, 0.5F);
+    values[105] = 1e6F;
+    TensorQuantizer quantizer(scheme, {"t", DType::kFloat32, {20, 100}}, 0);
+    quantizer.scan(std::as_bytes(std::span(values)));
+    quantizer.finish_scan();
+    EXPECT_EQ(quantizer.clipped_blocks(), 1U);
+  }
+}
+
+TEST(TensorQuantizer, LargestValuesStayFinite) {
+  for (const DType dtype : kTypes) {
+    for (Scheme scheme : all_schemes()) {
+      for (const int bits : {2, 3, 8}) {
+        scheme.bits = bits;
+        const double largest = dtype == DType::kFloat16 ? 65504.0 : 0x1.fep127;
+        std::vector<double> values = {largest, -largest, largest / 3, 0};
+        std::vector<std::byte> bytes(values.size() * element_size(dtype));
+        store_rounded(dtype, values.data(), values.size(), bytes.data());
+        TensorQuantizer quantizer(scheme, {"t", dtype, {4}}, 0);
+        quantizer.scan(bytes);
+        quantizer.finish_scan();
+        quantizer.round_trip(0, bytes, nullptr);
+        load_as_double(dtype, bytes.data(), values.size(), values.data());
+        for (const double value : values) EXPECT_TRUE(std::isfinite(value)) << scheme_text(scheme);
+      }
+    }
+  }
+}
+
+TEST(TensorQuantizer, WrongUseIsRefused) {
+  Scheme scheme;
+  EXPECT_THROW(TensorQuantizer(scheme, {"t", DType::kInt32, {4}}, 0), Error);
+  scheme.granularity = channel(2);
+  EXPECT_THROW(TensorQuantizer(scheme, {"t", DType::kFloat32, {4, 4}}, 0), Error);
+  EXPECT_NO_THROW(TensorQuantizer(scheme, {"t", DType::kFloat32, {4}}, 0));
+  scheme.granularity = {};
+  std::vector<float> values(5000000);
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(values));
+  TensorQuantizer quantizer(scheme, {"t", DType::kFloat32, {5000000}}, 0);
+  EXPECT_THROW(quantizer.scan(bytes.first(3)), Error);
+  quantizer.scan(bytes.first(4000));
+  EXPECT_THROW(quantizer.finish_scan(), Error);
+  EXPECT_THROW(quantizer.scan(bytes), Error);
+  EXPECT_THROW(quantizer.round_trip(0, bytes, nullptr), Error);
+  quantizer.scan(bytes.subspan(4000));
+  quantizer.finish_scan();
+  EXPECT_THROW(quantizer.round_trip(0, bytes, nullptr), Error);
+  EXPECT_THROW(quantizer.round_trip(1, bytes.first(4), nullptr), Error);
+  EXPECT_THROW(quantizer.round_trip(std::uint64_t{262144} * 1000, {}, nullptr), Error);
+  EXPECT_NO_THROW(quantizer.round_trip(0, bytes.first(262144 * 4), nullptr));
+}
+
+TEST(CodeCounts, EntropyAndUse) {
+  CodeCounts counts;
+  EXPECT_EQ(counts.used(), 0U);
+  EXPECT_EQ(counts.entropy_bits(), 0);
+  counts.merge({{4, 4, 0, 8}});
+  EXPECT_EQ(counts.used(), 3U);
+  EXPECT_EQ(counts.entropy_bits(), 1.5);
+  counts.merge({{0, 0, 16}});
+  EXPECT_EQ(counts.used(), 4U);
+}
+
+}  // namespace
+}  // namespace narrow

@@ -1,0 +1,191 @@
+#include "report/checkpoint_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "report/numbers.h"
+#include "report/text_table.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+using Align = TextTable::Align;
+
+struct Totals {
+  std::uint64_t elements = 0;
+  std::uint64_t bytes = 0;
+};
+
+// By type, in order of the type's number; the sum of all under nothing.
+std::map<DType, Totals> totals_by_type(const std::vector<TensorInspection>& tensors) {
+  std::map<DType, Totals> totals;
+  for (const TensorInspection& tensor : tensors) {
+    Totals& total = totals[tensor.info.dtype];
+    total.elements += element_count(tensor.info.shape);
+    total.bytes += tensor.bytes;
+  }
+  return totals;
+}
+
+// "float32[3, 3]" when the two agree, "float32[3] / float32[4]" when not.
+std::string types_text(const TensorComparison& tensor) {
+  const auto describe = [](const TensorInfo& info) {
+    return fmt::format("{}{}", to_string(info.dtype), to_string(info.shape));
+  };
+  std::string text = describe(tensor.reference);
+  if (tensor.other.dtype != tensor.reference.dtype ||
+      tensor.other.shape != tensor.reference.shape) {
+    text += " / " + describe(tensor.other);
+  }
+  return text;
+}
+
+ordered_json comparison_row_json(const TensorComparison& tensor) {
+  ordered_json json = {
+      {"name", tensor.reference.name},     {"dtype", to_string(tensor.reference.dtype)},
+      {"shape", tensor.reference.shape},   {"other_dtype", to_string(tensor.other.dtype)},
+      {"other_shape", tensor.other.shape}, {"comparable", tensor.comparable},
+      {"identical", tensor.identical}};
+  if (!tensor.comparable) return json;
+  json["relative_l2"] = json_number(tensor.relative_l2());
+  json["sqnr_db"] = json_number(tensor.errors.sqnr_db());
+  json["max_abs_error"] = json_number(tensor.errors.max_abs_d);
+  json["bias"] = json_number(tensor.errors.bias());
+  json["cosine"] = json_number(tensor.errors.cosine());
+  json["non_finite_differences"] = tensor.non_finite_differences;
+  return json;
+}
+
+}  // namespace
+
+std::string inspection_text(const std::vector<TensorInspection>& tensors) {
+  const bool with_statistics = std::ranges::any_of(
+      tensors, [](const auto& tensor) { return tensor.statistics.has_value(); });
+  std::vector<TextTable::Column> columns = {
+      {"tensor", Align::kLeft}, {"dtype", Align::kLeft}, {"shape", Align::kLeft}, {"bytes"}};
+  if (with_statistics) {
+    for (const char* title : {"min", "max", "mean", "rms", "zeros", "not finite"}) {
+      columns.push_back({title});
+    }
+  }
+  TextTable table(columns);
+  for (const TensorInspection& tensor : tensors) {
+    std::vector<std::string> row = {tensor.info.name, std::string(to_string(tensor.info.dtype)),
+                                    to_string(tensor.info.shape), fmt::format("{}", tensor.bytes)};
+    if (tensor.statistics.has_value()) {
+      const TensorStatistics& stats = *tensor.statistics;
+      row.insert(row.end(), {format_short(stats.min), format_short(stats.max),
+                             format_short(stats.mean), format_short(stats.rms),
+                             fmt::format("{}", stats.zeros), fmt::format("{}", stats.non_finite)});
+    }
+    row.resize(columns.size(), "-");
+    table.add_row(std::move(row));
+  }
+  std::string text = table.text();
+  std::uint64_t elements = 0;
+  std::uint64_t bytes = 0;
+  for (const auto& [dtype, total] : totals_by_type(tensors)) {
+    elements += total.elements;
+    bytes += total.bytes;
+    text += fmt::format("{}: {} elements, {}\n", to_string(dtype), total.elements,
+                        format_bytes(total.bytes));
+  }
+  return text + fmt::format("{} tensors, {} elements, {}\n", tensors.size(), elements,
+                            format_bytes(bytes));
+}
+
+ordered_json inspection_json(const CheckpointLocation& location,
+                             const std::vector<TensorInspection>& tensors) {
+  ordered_json rows = ordered_json::array();
+  std::uint64_t elements = 0;
+  std::uint64_t bytes = 0;
+  for (const TensorInspection& tensor : tensors) {
+    ordered_json row = {{"name", tensor.info.name},
+                        {"dtype", to_string(tensor.info.dtype)},
+                        {"shape", tensor.info.shape},
+                        {"elements", element_count(tensor.info.shape)},
+                        {"bytes", tensor.bytes}};
+    if (tensor.statistics.has_value()) {
+      const TensorStatistics& stats = *tensor.statistics;
+      row["statistics"] = {{"count", stats.count},
+                           {"min", stats.min},
+                           {"max", stats.max},
+                           {"mean", stats.mean},
+                           {"rms", stats.rms},
+                           {"zeros", stats.zeros},
+                           {"non_finite", stats.non_finite}};
+    }
+    elements += element_count(tensor.info.shape);
+    bytes += tensor.bytes;
+    rows.push_back(std::move(row));
+  }
+  return {{"schema", 1},
+          {"format", to_string(location.format)},
+          {"path", location.path.string()},
+          {"tensors", std::move(rows)},
+          {"summary", {{"tensors", tensors.size()}, {"elements", elements}, {"bytes", bytes}}}};
+}
+
+std::string comparison_text(const CheckpointComparison& comparison, bool all) {
+  TextTable table({{"tensor", Align::kLeft},
+                   {"type", Align::kLeft},
+                   {"relative error"},
+                   {"SQNR dB"},
+                   {"largest |d|"}});
+  bool any = false;
+  for (const TensorComparison& tensor : comparison.tensors) {
+    if (tensor.identical && !all) continue;
+    any = true;
+    if (tensor.comparable) {
+      table.add_row({tensor.reference.name, types_text(tensor), format_short(tensor.relative_l2()),
+                     fmt::format("{:.2f}", tensor.errors.sqnr_db()),
+                     format_short(tensor.errors.max_abs_d)});
+    } else {
+      table.add_row({tensor.reference.name, types_text(tensor), "not comparable", "-", "-"});
+    }
+  }
+  std::string text = any ? table.text() : "";
+  for (const std::string& name : comparison.only_reference) {
+    text += fmt::format("only in the first: {}\n", name);
+  }
+  for (const std::string& name : comparison.only_other) {
+    text += fmt::format("only in the second: {}\n", name);
+  }
+  text += fmt::format(
+      "{} tensors in both, {} identical, {} only in the first, {} only in the "
+      "second\n",
+      comparison.tensors.size(), comparison.identical, comparison.only_reference.size(),
+      comparison.only_other.size());
+  return text + fmt::format(
+                    "relative error: maximum {}\n                pooled  {}\nSQNR {}, "
+                    "largest |d| {}\n",
+                    format_ratio(comparison.max_relative_l2),
+                    format_ratio(comparison.pooled.relative_l2()),
+                    format_decibel(comparison.pooled.sqnr_db()),
+                    format_short(comparison.pooled.max_abs_d));
+}
+
+ordered_json comparison_json(const CheckpointComparison& comparison) {
+  ordered_json tensors = ordered_json::array();
+  for (const TensorComparison& tensor : comparison.tensors) {
+    tensors.push_back(comparison_row_json(tensor));
+  }
+  return {{"schema", 1},
+          {"tensors", std::move(tensors)},
+          {"only_reference", comparison.only_reference},
+          {"only_other", comparison.only_other},
+          {"summary",
+           {{"tensors", comparison.tensors.size()},
+            {"identical", comparison.identical},
+            {"relative_l2",
+             {{"max", json_number(comparison.max_relative_l2)},
+              {"pooled", json_number(comparison.pooled.relative_l2())}}},
+            {"sqnr_db", json_number(comparison.pooled.sqnr_db())},
+            {"max_abs_error", json_number(comparison.pooled.max_abs_d)}}}};
+}
+
+}  // namespace narrow

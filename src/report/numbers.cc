@@ -1,0 +1,40 @@
+#include "report/numbers.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+namespace narrow {
+
+std::string format_bytes(std::uint64_t bytes) {
+  constexpr std::array<const char*, 4> kUnits = {"kB", "MB", "GB", "TB"};
+  if (bytes < 10000) return fmt::format("{} bytes", bytes);
+  double value = static_cast<double>(bytes) / 1000;
+  std::size_t unit = 0;
+  while (value >= 1000 && unit + 1 < kUnits.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  return fmt::format("{:.4g} {} ({} bytes)", value, kUnits.at(unit), bytes);
+}
+
+std::string format_ratio(double ratio) {
+  return fmt::format("{} ({} %)", format_short(ratio), format_short(100 * ratio));
+}
+
+std::string format_short(double value) { return fmt::format("{:.4g}", value); }
+
+std::string format_decibel(double value) {
+  if (value == std::numeric_limits<double>::infinity()) return "exact";
+  return fmt::format("{:.2f} dB", value);
+}
+
+nlohmann::ordered_json json_number(double value) {
+  if (!std::isfinite(value)) return nullptr;
+  return value;
+}
+
+}  // namespace narrow

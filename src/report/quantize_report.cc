@@ -1,0 +1,170 @@
+#include "report/quantize_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "report/numbers.h"
+#include "report/text_table.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+// The parameters of a tensor in one table cell.
+std::string params_text(const TensorResult& result) {
+  if (result.params.empty()) return "";
+  if (result.blocks > 1) return fmt::format("{} blocks", result.blocks);
+  const BlockParams& params = result.params.front();
+  switch (result.scheme.kind) {
+    case SchemeKind::kBin:
+      return fmt::format("[{:.4g}, {:.4g}]", params.lo, params.hi);
+    case SchemeKind::kFixedPoint:
+      if (result.scheme.scaling == Scaling::kBinary) return q_format(result.scheme, params);
+      return fmt::format("10^{} 2^{}", params.decimal_exponent, params.fraction_bits);
+    case SchemeKind::kAffine:
+      return fmt::format("scale {:.4g} zero {}", params.scale, params.zero);
+    case SchemeKind::kSymmetric:
+      return fmt::format("scale {:.4g}", params.scale);
+  }
+  return "";
+}
+
+ordered_json block_json(const Scheme& scheme, const BlockParams& params) {
+  ordered_json json = {{"lo", params.lo}, {"hi", params.hi}};
+  switch (scheme.kind) {
+    case SchemeKind::kBin:
+      json["width"] = params.width;
+      break;
+    case SchemeKind::kFixedPoint:
+      json["signed"] = params.is_signed;
+      json["fraction_bits"] = params.fraction_bits;
+      if (scheme.scaling == Scaling::kDecimal) {
+        json["decimal_exponent"] = params.decimal_exponent;
+        json["clips"] = params.clips;
+      } else {
+        json["format"] = q_format(scheme, params);
+      }
+      break;
+    case SchemeKind::kAffine:
+      json["scale"] = params.scale;
+      json["zero"] = params.zero;
+      break;
+    case SchemeKind::kSymmetric:
+      json["scale"] = params.scale;
+      break;
+  }
+  return json;
+}
+
+// One object for one block, an array for several; null when there are more than are kept.
+ordered_json params_json(const TensorResult& result) {
+  if (result.params.empty() || result.blocks > result.params.size()) return nullptr;
+  if (result.blocks == 1) return block_json(result.scheme, result.params.front());
+  ordered_json array = ordered_json::array();
+  for (const BlockParams& params : result.params)
+    array.push_back(block_json(result.scheme, params));
+  return array;
+}
+
+ordered_json tensor_json(const TensorResult& result) {
+  ordered_json json = {{"name", result.info.name},
+                       {"dtype", to_string(result.info.dtype)},
+                       {"shape", result.info.shape},
+                       {"quantized", result.quantized}};
+  if (result.non_finite > 0) json["non_finite"] = result.non_finite;
+  if (!result.quantized) return json;
+  json["scheme"] = to_string(result.scheme.kind);
+  if (result.scheme.kind == SchemeKind::kFixedPoint) {
+    json["scaling"] = result.scheme.scaling == Scaling::kBinary ? "binary" : "decimal";
+  }
+  json["bits"] = result.scheme.bits;
+  json["granularity"] = to_string(result.scheme.granularity);
+  json["blocks"] = result.blocks;
+  json["params"] = params_json(result);
+  json["relative_l2"] = json_number(result.errors.relative_l2());
+  json["sqnr_db"] = json_number(result.errors.sqnr_db());
+  json["max_abs_error"] = json_number(result.errors.max_abs_d);
+  json["bias"] = json_number(result.errors.bias());
+  json["cosine"] = json_number(result.errors.cosine());
+  if (result.codes_used.has_value()) json["codes_used"] = *result.codes_used;
+  if (result.entropy_bits.has_value()) json["entropy_bits"] = *result.entropy_bits;
+  if (result.clipped_blocks > 0) json["clipped_blocks"] = result.clipped_blocks;
+  return json;
+}
+
+}  // namespace
+
+std::string quantize_table(const QuantizeResult& result) {
+  using Align = TextTable::Align;
+  TextTable table({{"tensor", Align::kLeft},
+                   {"dtype", Align::kLeft},
+                   {"shape", Align::kLeft},
+                   {"parameters", Align::kLeft},
+                   {"relative error"},
+                   {"SQNR dB"},
+                   {"largest |d|"},
+                   {"codes used"},
+                   {"entropy"}});
+  for (const TensorResult& tensor : result.tensors) {
+    std::vector<std::string> row = {tensor.info.name, std::string(to_string(tensor.info.dtype)),
+                                    to_string(tensor.info.shape)};
+    if (tensor.quantized) {
+      row.insert(
+          row.end(),
+          {params_text(tensor), format_short(tensor.errors.relative_l2()),
+           fmt::format("{:.2f}", tensor.errors.sqnr_db()), format_short(tensor.errors.max_abs_d),
+           tensor.codes_used ? fmt::format("{}", *tensor.codes_used) : "-",
+           tensor.entropy_bits ? fmt::format("{:.2f}", *tensor.entropy_bits) : "-"});
+    } else {
+      row.insert(row.end(),
+                 {tensor.non_finite > 0 ? "kept: not finite" : "copied", "-", "-", "-", "-", "-"});
+    }
+    table.add_row(std::move(row));
+  }
+  return table.text();
+}
+
+std::string quantize_summary_text(const QuantizeSummary& summary) {
+  const double gigabytes = static_cast<double>(summary.input_bytes) / 1e9;
+  std::string text =
+      fmt::format("{} tensors quantized, {} copied", summary.quantized, summary.copied);
+  if (summary.kept_non_finite > 0) {
+    text += fmt::format(" ({} of them for NaN or infinite values)", summary.kept_non_finite);
+  }
+  text += '\n';
+  if (summary.quantized > 0) {
+    text += fmt::format(
+        "relative error: minimum {}\n"
+        "                maximum {}\n"
+        "                average {}\n"
+        "                pooled  {}\n"
+        "SQNR {}\n",
+        format_ratio(summary.min_relative_l2), format_ratio(summary.max_relative_l2),
+        format_ratio(summary.mean_relative_l2), format_ratio(summary.pooled.relative_l2()),
+        format_decibel(summary.pooled.sqnr_db()));
+  }
+  return text + fmt::format("{} in {:.3f} s, {:.2f} GB/s\n", format_bytes(summary.input_bytes),
+                            summary.seconds, gigabytes / summary.seconds);
+}
+
+ordered_json quantize_json(const QuantizeResult& result) {
+  ordered_json tensors = ordered_json::array();
+  for (const TensorResult& tensor : result.tensors) tensors.push_back(tensor_json(tensor));
+  const QuantizeSummary& summary = result.summary;
+  ordered_json summary_json = {{"quantized", summary.quantized},
+                               {"copied", summary.copied},
+                               {"kept_non_finite", summary.kept_non_finite},
+                               {"relative_l2",
+                                {{"min", json_number(summary.min_relative_l2)},
+                                 {"max", json_number(summary.max_relative_l2)},
+                                 {"mean", json_number(summary.mean_relative_l2)},
+                                 {"pooled", json_number(summary.pooled.relative_l2())}}},
+                               {"sqnr_db", json_number(summary.pooled.sqnr_db())},
+                               {"input_bytes", summary.input_bytes},
+                               {"seconds", summary.seconds}};
+  return {{"schema", 1}, {"tensors", std::move(tensors)}, {"summary", std::move(summary_json)}};
+}
+
+}  // namespace narrow

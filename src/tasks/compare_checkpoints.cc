@@ -1,0 +1,99 @@
+#include "narrow/compare_checkpoints.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tasks/value_pieces.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::size_t kPieceValues = 65536;
+
+// Takes positions with a non-finite value out of the sums: both become 0. Gives how many of them
+// differ.
+std::uint64_t neutralize_non_finite(std::vector<double>& reference, std::vector<double>& other) {
+  std::uint64_t differences = 0;
+  for (std::size_t i = 0; i < reference.size(); ++i) {
+    if (std::isfinite(reference[i]) && std::isfinite(other[i])) continue;
+    const bool same =
+        reference[i] == other[i] || (std::isnan(reference[i]) && std::isnan(other[i]));
+    if (!same) ++differences;
+    reference[i] = 0;
+    other[i] = 0;
+  }
+  return differences;
+}
+
+void compare_values(const CheckpointReader& reference, std::size_t reference_index,
+                    const CheckpointReader& other, std::size_t other_index,
+                    TensorComparison& result) {
+  ValuePieces reference_pieces(reference, reference_index);
+  ValuePieces other_pieces(other, other_index);
+  std::vector<double> a;
+  std::vector<double> b;
+  while (true) {
+    const auto reference_values = reference_pieces.next(kPieceValues);
+    const auto other_values = other_pieces.next(kPieceValues);
+    if (reference_values.empty()) break;
+    result.identical =
+        result.identical && std::ranges::equal(reference_pieces.raw(), other_pieces.raw());
+    a.assign(reference_values.begin(), reference_values.end());
+    b.assign(other_values.begin(), other_values.end());
+    result.non_finite_differences += neutralize_non_finite(a, b);
+    result.errors.merge(measure_error(a, b));
+  }
+}
+
+TensorComparison compare_tensor(const CheckpointReader& reference, std::size_t reference_index,
+                                const CheckpointReader& other, std::size_t other_index) {
+  TensorComparison result;
+  result.reference = reference.tensors()[reference_index];
+  result.other = other.tensors()[other_index];
+  const int parts = values_per_element(result.reference.dtype);
+  result.comparable = result.reference.shape == result.other.shape &&
+                      parts == values_per_element(result.other.dtype);
+  result.identical = result.comparable && result.reference.dtype == result.other.dtype;
+  if (!result.comparable) return result;
+  if (parts == 0) {
+    result.identical = reference.read_strings(reference_index) == other.read_strings(other_index);
+  } else {
+    compare_values(reference, reference_index, other, other_index, result);
+  }
+  return result;
+}
+
+}  // namespace
+
+double TensorComparison::relative_l2() const {
+  const bool strings_differ = values_per_element(reference.dtype) == 0 && !identical;
+  if (!comparable || strings_differ || non_finite_differences > 0) {
+    return std::numeric_limits<double>::infinity();
+  }
+  return errors.relative_l2();
+}
+
+CheckpointComparison compare_checkpoints(const CheckpointReader& reference,
+                                         const CheckpointReader& other) {
+  CheckpointComparison result;
+  for (std::size_t i = 0; i < reference.tensors().size(); ++i) {
+    const std::string& name = reference.tensors()[i].name;
+    const auto other_index = other.find(name);
+    if (!other_index.has_value()) {
+      result.only_reference.push_back(name);
+      continue;
+    }
+    const TensorComparison& tensor =
+        result.tensors.emplace_back(compare_tensor(reference, i, other, *other_index));
+    result.pooled.merge(tensor.errors);
+    result.max_relative_l2 = std::max(result.max_relative_l2, tensor.relative_l2());
+    if (tensor.identical) ++result.identical;
+  }
+  for (const TensorInfo& info : other.tensors()) {
+    if (!reference.find(info.name).has_value()) result.only_other.push_back(info.name);
+  }
+  return result;
+}
+
+}  // namespace narrow

@@ -1,0 +1,71 @@
+#include "narrow/compare_checkpoints.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tasks/memory_checkpoint.h"
+
+namespace narrow {
+namespace {
+
+const float kNan = std::numeric_limits<float>::quiet_NaN();
+
+MemoryTensor floats(const char* name, std::vector<float> values) {
+  const auto size = static_cast<std::int64_t>(values.size());
+  return memory_tensor(name, DType::kFloat32, {size}, values);
+}
+
+TEST(CompareCheckpoints, EqualCheckpointsAreIdentical) {
+  const MemoryReader reader({floats("a", {1, kNan, 3}), {{"s", DType::kString, {1}}, {}, {"x"}}});
+  const auto result = compare_checkpoints(reader, reader);
+  EXPECT_EQ(result.identical, 2u);
+  EXPECT_EQ(result.max_relative_l2, 0);
+  EXPECT_TRUE(result.same_names());
+}
+
+TEST(CompareCheckpoints, MeasuresWhatDiffers) {
+  const MemoryReader a({floats("w", {3, 4}), floats("gone", {1})});
+  const MemoryReader b({floats("w", {3, 4.5F}), floats("new", {1})});
+  const auto result = compare_checkpoints(a, b);
+  ASSERT_EQ(result.tensors.size(), 1u);
+  EXPECT_EQ(result.tensors[0].relative_l2(), 0.1);
+  EXPECT_EQ(result.max_relative_l2, 0.1);
+  EXPECT_EQ(result.tensors[0].errors.max_abs_d, 0.5);
+  EXPECT_EQ(result.only_reference, std::vector<std::string>{"gone"});
+  EXPECT_EQ(result.only_other, std::vector<std::string>{"new"});
+  EXPECT_FALSE(result.same_names());
+}
+
+TEST(CompareCheckpoints, NonFiniteDifferencesAreInfinitelyWrong) {
+  const MemoryReader a({floats("w", {3, 4, kNan})});
+  const MemoryReader b({floats("w", {3, 4, 1})});
+  const auto result = compare_checkpoints(a, b);
+  EXPECT_EQ(result.tensors[0].non_finite_differences, 1u);
+  EXPECT_EQ(result.tensors[0].errors.sum_d2, 0);
+  EXPECT_TRUE(std::isinf(result.max_relative_l2));
+}
+
+TEST(CompareCheckpoints, OtherTypesAreComparedByValueOtherShapesNotAtAll) {
+  const MemoryReader a({floats("w", {1, 2}), floats("x", {1, 2})});
+  const MemoryReader b({memory_tensor("w", DType::kFloat64, {2}, std::vector<double>{1, 2}),
+                        memory_tensor("x", DType::kFloat32, {1, 2}, std::vector<float>{1, 2})});
+  const auto result = compare_checkpoints(a, b);
+  EXPECT_TRUE(result.tensors[0].comparable);
+  EXPECT_FALSE(result.tensors[0].identical);
+  EXPECT_EQ(result.tensors[0].relative_l2(), 0);
+  EXPECT_FALSE(result.tensors[1].comparable);
+  EXPECT_TRUE(std::isinf(result.tensors[1].relative_l2()));
+}
+
+TEST(CompareCheckpoints, SignOfZeroIsADifferenceOfBytesOnly) {
+  const MemoryReader a({floats("w", {0.0F, 1})});
+  const MemoryReader b({floats("w", {-0.0F, 1})});
+  const auto result = compare_checkpoints(a, b);
+  EXPECT_FALSE(result.tensors[0].identical);
+  EXPECT_EQ(result.max_relative_l2, 0);
+}
+
+}  // namespace
+}  // namespace narrow

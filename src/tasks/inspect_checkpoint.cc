@@ -1,0 +1,62 @@
+#include "narrow/inspect_checkpoint.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tasks/value_pieces.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::size_t kPieceValues = 65536;
+
+TensorStatistics statistics_of(const CheckpointReader& reader, std::size_t index) {
+  TensorStatistics stats;
+  double sum = 0;
+  double sum_squares = 0;
+  ValuePieces pieces(reader, index);
+  for (auto values = pieces.next(kPieceValues); !values.empty();
+       values = pieces.next(kPieceValues)) {
+    for (const double value : values) {
+      if (!std::isfinite(value)) {
+        ++stats.non_finite;
+        continue;
+      }
+      stats.min = stats.count == 0 ? value : std::min(stats.min, value);
+      stats.max = stats.count == 0 ? value : std::max(stats.max, value);
+      ++stats.count;
+      sum += value;
+      sum_squares += value * value;
+      if (value == 0) ++stats.zeros;
+    }
+  }
+  if (stats.count > 0) {
+    const auto count = static_cast<double>(stats.count);
+    stats.mean = sum / count;
+    stats.rms = std::sqrt(sum_squares / count);
+  }
+  return stats;
+}
+
+std::uint64_t string_bytes(const CheckpointReader& reader, std::size_t index) {
+  std::uint64_t bytes = 0;
+  for (const std::string& text : reader.read_strings(index)) bytes += text.size();
+  return bytes;
+}
+
+}  // namespace
+
+std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
+                                                 bool with_statistics) {
+  std::vector<TensorInspection> inspections;
+  for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
+    TensorInspection& inspection = inspections.emplace_back();
+    inspection.info = reader.tensors()[i];
+    const bool is_text = inspection.info.dtype == DType::kString;
+    inspection.bytes = is_text ? string_bytes(reader, i) : inspection.info.byte_size();
+    if (with_statistics && !is_text) inspection.statistics = statistics_of(reader, i);
+  }
+  return inspections;
+}
+
+}  // namespace narrow

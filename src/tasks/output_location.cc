@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <filesystem>
+
+#include "narrow/error.h"
+#include "narrow/quantize_checkpoint.h"
+
+namespace narrow {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string_view file_extension(CheckpointFormat format) {
+  switch (format) {
+    case CheckpointFormat::kSafetensors:
+      return ".safetensors";
+    case CheckpointFormat::kNpz:
+      return ".npz";
+    case CheckpointFormat::kNpy:
+      return ".npy";
+    case CheckpointFormat::kTensorFlowV1:
+    case CheckpointFormat::kTensorFlowV2:
+      break;
+  }
+  return "";
+}
+
+bool is_tensorflow(CheckpointFormat format) { return file_extension(format).empty(); }
+
+// The input's file name as a name in `format`: its extension is exchanged, a prefix keeps its dots.
+std::string base_name(const CheckpointLocation& input, CheckpointFormat format) {
+  std::string name = input.path.filename().string();
+  const std::string_view extension = file_extension(input.format);
+  if (!extension.empty() && name.ends_with(extension)) {
+    name.resize(name.size() - extension.size());
+  }
+  return name.append(file_extension(format));
+}
+
+// The file that shows that something is at `location`.
+fs::path main_file(const CheckpointLocation& location) {
+  fs::path path = location.path;
+  if (location.format == CheckpointFormat::kTensorFlowV2) path += ".index";
+  return path;
+}
+
+}  // namespace
+
+CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFormat format,
+                                   const std::string& output,
+                                   const std::string& default_directory) {
+  CheckpointLocation location;
+  location.format = is_tensorflow(format) ? CheckpointFormat::kTensorFlowV2 : format;
+  const std::string name = base_name(input, format);
+  if (output.empty()) {
+    location.path = input.path.parent_path() / default_directory / name;
+  } else if (output.back() == '/' || fs::is_directory(output)) {
+    location.path = fs::path(output) / name;
+  } else {
+    location.path = output;
+  }
+  std::error_code error;
+  if (fs::equivalent(main_file(location), main_file(input), error)) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("the output {} is the input itself; choose another output",
+                            location.path.string()));
+  }
+  return location;
+}
+
+std::string result_directory_name(const Scheme& scheme) {
+  return fmt::format("{}_{}bits", to_string(scheme.kind), scheme.bits);
+}
+
+}  // namespace narrow

@@ -1,0 +1,169 @@
+#include "narrow/quantize_checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/random.h"
+#include "tasks/memory_checkpoint.h"
+
+namespace narrow {
+namespace {
+
+std::vector<float> normal_values(std::size_t count, const char* name) {
+  RandomStream stream(1, name);
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(stream.normal());
+  return values;
+}
+
+// More than one piece, a small one, an empty one, a scalar, integers and strings.
+std::vector<MemoryTensor> mixed_tensors() {
+  std::vector<MemoryTensor> tensors;
+  tensors.push_back(
+      memory_tensor("a/weights", DType::kFloat32, {3, 1000, 257}, normal_values(771000, "a")));
+  tensors.push_back(memory_tensor("b/weights", DType::kFloat32, {10, 30}, normal_values(300, "b")));
+  tensors.push_back(memory_tensor("c/empty", DType::kFloat32, {0, 4}, std::vector<float>{}));
+  tensors.push_back(memory_tensor("d/scalar", DType::kFloat32, {}, std::vector<float>{-2.5F}));
+  tensors.push_back(memory_tensor("global_step", DType::kInt64, {}, std::vector<std::int64_t>{12}));
+  tensors.push_back({{"names", DType::kString, {2}}, {}, {"x", "yy"}});
+  return tensors;
+}
+
+std::span<const float> floats(const MemoryTensor& tensor) {
+  return {reinterpret_cast<const float*>(tensor.bytes.data()), tensor.bytes.size() / sizeof(float)};
+}
+
+Scheme scheme_of(SchemeKind kind, int bits) {
+  Scheme scheme;
+  scheme.kind = kind;
+  scheme.bits = bits;
+  return scheme;
+}
+
+TEST(QuantizeCheckpoint, RestoresWhatTheArrayFunctionsRestore) {
+  const MemoryReader reader(mixed_tensors());
+  const Scheme scheme = scheme_of(SchemeKind::kBin, 5);
+  MemoryWriter writer;
+  const QuantizeResult result =
+      quantize_checkpoint(reader, make_plan(reader, scheme, {}), {}, &writer, nullptr);
+  ASSERT_EQ(writer.tensors.size(), 6u);
+  const auto original = mixed_tensors();
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto values = floats(original[i]);
+    std::vector<float> expected(values.size());
+    const BlockParams params = fit(values, scheme);
+    round_trip(values, scheme, params, expected);
+    const auto restored = floats(writer.tensors[i]);
+    EXPECT_TRUE(std::equal(restored.begin(), restored.end(), expected.begin(), expected.end()))
+        << original[i].info.name;
+    EXPECT_TRUE(result.tensors[i].quantized);
+    EXPECT_EQ(result.tensors[i].errors.count, values.size());
+  }
+  EXPECT_EQ(writer.tensors[4].bytes, original[4].bytes);
+  EXPECT_EQ(writer.tensors[5].strings, original[5].strings);
+  EXPECT_EQ(result.summary.quantized, 4u);
+  EXPECT_EQ(result.summary.copied, 2u);
+  EXPECT_FALSE(writer.finished) << "finishing is the caller's";
+}
+
+TEST(QuantizeCheckpoint, SummaryFollowsFromTheTensors) {
+  const MemoryReader reader(mixed_tensors());
+  const QuantizeResult result = quantize_checkpoint(
+      reader, make_plan(reader, scheme_of(SchemeKind::kBin, 4), {}), {}, nullptr, nullptr);
+  double sum = 0;
+  double largest = 0;
+  double d2 = 0;
+  double x2 = 0;
+  for (const TensorResult& tensor : result.tensors) {
+    if (!tensor.quantized) continue;
+    sum += tensor.errors.relative_l2();
+    largest = std::max(largest, tensor.errors.relative_l2());
+    d2 += tensor.errors.sum_d2;
+    x2 += tensor.errors.sum_x2;
+  }
+  EXPECT_EQ(result.summary.min_relative_l2, 0) << "the scalar and the empty tensor are exact";
+  EXPECT_EQ(result.summary.max_relative_l2, largest);
+  EXPECT_EQ(result.summary.mean_relative_l2, sum / 4);
+  EXPECT_DOUBLE_EQ(result.summary.pooled.relative_l2(), std::sqrt(d2) / std::sqrt(x2));
+}
+
+TEST(QuantizeCheckpoint, ThreadsDoNotChangeAnything) {
+  const MemoryReader reader(mixed_tensors());
+  for (const char* granularity : {"tensor", "channel", "group:7"}) {
+    Scheme scheme = scheme_of(SchemeKind::kFixedPoint, 6);
+    scheme.granularity = parse_granularity(granularity);
+    const QuantizePlan plan = make_plan(reader, scheme, {});
+    QuantizeOptions options;
+    options.code_statistics = true;
+    options.threads = 1;
+    MemoryWriter one_writer;
+    const QuantizeResult one = quantize_checkpoint(reader, plan, options, &one_writer, nullptr);
+    options.threads = 4;
+    MemoryWriter four_writer;
+    const QuantizeResult four = quantize_checkpoint(reader, plan, options, &four_writer, nullptr);
+    for (std::size_t i = 0; i < plan.size(); ++i) {
+      EXPECT_EQ(one_writer.tensors[i].bytes, four_writer.tensors[i].bytes);
+      EXPECT_EQ(one.tensors[i].errors.sum_d2, four.tensors[i].errors.sum_d2);
+      EXPECT_EQ(one.tensors[i].errors.sum_xd, four.tensors[i].errors.sum_xd);
+      EXPECT_EQ(one.tensors[i].codes_used, four.tensors[i].codes_used);
+      EXPECT_EQ(one.tensors[i].entropy_bits, four.tensors[i].entropy_bits);
+    }
+  }
+}
+
+TEST(QuantizeCheckpoint, NonFiniteValuesStopOrAreKept) {
+  auto values = normal_values(1000, "n");
+  values[17] = std::numeric_limits<float>::quiet_NaN();
+  values[400] = std::numeric_limits<float>::infinity();
+  const MemoryReader reader(
+      {memory_tensor("bad", DType::kFloat32, {1000}, values),
+       memory_tensor("good", DType::kFloat32, {3}, std::vector<float>{1, 2, 3})});
+  const QuantizePlan plan = make_plan(reader, scheme_of(SchemeKind::kBin, 8), {});
+  try {
+    quantize_checkpoint(reader, plan, {}, nullptr, nullptr);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::kNumeric);
+    const std::string text = error.what();
+    EXPECT_NE(text.find("bad has 2 NaN"), std::string::npos) << text;
+    EXPECT_NE(text.find("index 17"), std::string::npos) << text;
+  }
+  QuantizeOptions options;
+  options.non_finite = NonFinitePolicy::kKeep;
+  MemoryWriter writer;
+  const QuantizeResult result = quantize_checkpoint(reader, plan, options, &writer, nullptr);
+  EXPECT_EQ(writer.tensors[0].bytes, memory_tensor("bad", DType::kFloat32, {1000}, values).bytes);
+  EXPECT_EQ(result.tensors[0].non_finite, 2u);
+  EXPECT_EQ(result.summary.kept_non_finite, 1u);
+  EXPECT_EQ(result.summary.quantized, 1u);
+}
+
+TEST(QuantizeCheckpoint, TheObserverCanStopTheRun) {
+  class Stopper : public QuantizeObserver {
+   public:
+    void on_bytes(std::uint64_t, std::uint64_t) override {
+      throw Error(ErrorCategory::kInterrupted, "stop");
+    }
+  };
+  const MemoryReader reader(mixed_tensors());
+  Stopper stopper;
+  EXPECT_THROW(quantize_checkpoint(reader, make_plan(reader, scheme_of(SchemeKind::kBin, 8), {}),
+                                   {}, nullptr, &stopper),
+               Error);
+}
+
+TEST(QuantizeCheckpoint, CountsCodes) {
+  const MemoryReader reader(
+      {memory_tensor("x", DType::kFloat32, {4}, std::vector<float>{0, 0, 1, 1})});
+  QuantizeOptions options;
+  options.code_statistics = true;
+  const QuantizeResult result = quantize_checkpoint(
+      reader, make_plan(reader, scheme_of(SchemeKind::kBin, 3), {}), options, nullptr, nullptr);
+  EXPECT_EQ(result.tensors[0].codes_used, 2u);
+  EXPECT_EQ(result.tensors[0].entropy_bits, 1.0);
+}
+
+}  // namespace
+}  // namespace narrow

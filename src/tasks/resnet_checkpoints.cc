@@ -1,0 +1,155 @@
+#include "narrow/resnet_checkpoints.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "base/random.h"
+#include "narrow/error.h"
+#include "nn/resnet_v1.h"
+
+namespace narrow {
+namespace {
+
+constexpr const char* kGlobalStep = "global_step";
+// An error sentence names at most this many variables.
+constexpr std::size_t kMaxNamed = 5;
+
+bool has_class_dimension(VariableKind kind) {
+  return kind == VariableKind::kLogitsWeights || kind == VariableKind::kLogitsBiases;
+}
+
+// What is wrong with `found` as the value of `variable`; empty when nothing is.
+std::string complaint(const ModelVariable& variable, const TensorInfo& found) {
+  if (found.dtype != DType::kFloat32) {
+    return fmt::format("{} is {}, expected float32", variable.name, to_string(found.dtype));
+  }
+  if (found.shape == variable.shape) return "";
+  std::string text = fmt::format("{} has shape {}, expected {}", variable.name,
+                                 to_string(found.shape), to_string(variable.shape));
+  if (has_class_dimension(variable.kind) && !found.shape.empty()) {
+    text += fmt::format(" (the checkpoint has {} classes, {} were asked for)", found.shape.back(),
+                        variable.shape.back());
+  }
+  return text;
+}
+
+std::string join_some(const std::vector<std::string>& parts) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(parts.size(), kMaxNamed); ++i) {
+    text += (i == 0 ? "" : "; ") + parts[i];
+  }
+  if (parts.size() > kMaxNamed) text += fmt::format("; and {} more", parts.size() - kMaxNamed);
+  return text;
+}
+
+[[noreturn]] void throw_mismatch(const CheckpointReader& reader, const ResnetV1& network,
+                                 const std::vector<std::string>& missing,
+                                 const std::vector<std::string>& wrong) {
+  const std::string where = reader.location().path.string();
+  if (!missing.empty()) {
+    throw Error(ErrorCategory::kNotFound,
+                fmt::format("{} is not a checkpoint of {}: {} of its {} variables are missing: {}; "
+                            "narrow inspect shows what it holds",
+                            where, network.name, missing.size(), network.variables().size(),
+                            join_some(missing)));
+  }
+  throw Error(ErrorCategory::kCorrupt,
+              fmt::format("{} does not fit {} with {} classes: {}", where, network.name,
+                          network.class_count, join_some(wrong)));
+}
+
+double initial_stddev(const ModelVariable& variable) {
+  const auto fan_in =
+      static_cast<double>(variable.shape[0] * variable.shape[1] * variable.shape[2]);
+  return std::sqrt(1.3 * 2.0 / fan_in);
+}
+
+std::vector<float> initial_values(const ModelVariable& variable, std::uint64_t seed) {
+  std::vector<float> values(element_count(variable.shape), 0.0F);
+  switch (variable.kind) {
+    case VariableKind::kConvWeights:
+    case VariableKind::kLogitsWeights: {
+      RandomStream stream(seed, variable.name);
+      const double stddev = initial_stddev(variable);
+      for (float& value : values) value = static_cast<float>(stddev * stream.truncated_normal());
+      break;
+    }
+    case VariableKind::kGamma:
+    case VariableKind::kMovingVariance:
+      std::ranges::fill(values, 1.0F);
+      break;
+    case VariableKind::kBeta:
+    case VariableKind::kMovingMean:
+    case VariableKind::kLogitsBiases:
+      break;
+  }
+  return values;
+}
+
+}  // namespace
+
+QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& network,
+                         int class_count, const Scheme& scheme) {
+  validate(scheme);
+  const ResnetV1 resnet = resnet_v1(network, class_count);
+  QuantizePlan plan;
+  std::vector<std::string> missing;
+  std::vector<std::string> wrong;
+  for (const ModelVariable& variable : resnet.variables()) {
+    const auto index = reader.find(variable.name);
+    if (!index.has_value()) {
+      missing.push_back(variable.name);
+      continue;
+    }
+    if (auto text = complaint(variable, reader.tensors()[*index]); !text.empty()) {
+      wrong.push_back(std::move(text));
+    }
+    TensorPlan& tensor = plan.emplace_back();
+    tensor.index = *index;
+    if (is_trainable(variable.kind)) tensor.scheme = scheme;
+  }
+  if (!missing.empty() || !wrong.empty()) throw_mismatch(reader, resnet, missing, wrong);
+  if (const auto index = reader.find(kGlobalStep)) plan.push_back({*index, std::nullopt});
+  std::ranges::sort(plan, {}, &TensorPlan::index);
+  return plan;
+}
+
+void write_initial_resnet(const std::string& network, int class_count, std::uint64_t seed,
+                          CheckpointWriter& writer) {
+  std::vector<ModelVariable> variables = resnet_v1(network, class_count).variables();
+  // Saver's order, so that the files are what TensorFlow would have written.
+  std::ranges::sort(variables, {}, &ModelVariable::name);
+  const TensorInfo step{kGlobalStep, DType::kInt64, {}};
+  writer.add(step);
+  for (const ModelVariable& variable : variables) {
+    writer.add({variable.name, DType::kFloat32, variable.shape});
+  }
+  const std::int64_t zero = 0;
+  writer.write(std::as_bytes(std::span(&zero, 1)));
+  // Streams are keyed by name, so the values do not depend on who computes them.
+  struct Job {
+    const ModelVariable* variable = nullptr;
+    std::vector<float> values;
+  };
+  std::vector<Job> jobs(variables.size());
+  std::size_t next = 0;
+  const auto in_flight = static_cast<std::size_t>(available_threads()) + 1;
+  run_pipeline<Job>(
+      in_flight,
+      [&]() -> Job* {
+        if (next == jobs.size()) return nullptr;
+        jobs[next].variable = &variables[next];
+        return &jobs[next++];
+      },
+      [&](Job& job) { job.values = initial_values(*job.variable, seed); },
+      [&](Job& job) {
+        writer.write(std::as_bytes(std::span(job.values)));
+        job.values = {};
+      });
+  writer.finish();
+}
+
+}  // namespace narrow

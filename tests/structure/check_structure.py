@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Fails when the source tree breaks its own rules.
+
+    check_structure.py SOURCE_DIR
+
+The rules: a folder includes only folders below it, a third-party library is included only in its
+home folders, file names are unique, and every public header belongs to a layer.
+"""
+import collections
+import pathlib
+import re
+import sys
+
+# What the code of a layer may include besides itself.
+LAYERS = {
+    "base": set(),
+    "tensor": {"base"},
+    "quant": {"base", "tensor"},
+    "checkpoint": {"base", "tensor"},
+    "nn": {"base", "tensor"},
+    "data": {"base", "tensor"},
+    "tasks": {"base", "tensor", "quant", "checkpoint", "nn", "data"},
+    "report": {"base", "tensor", "quant", "checkpoint", "tasks"},
+    "cli": {"base", "tensor", "quant", "checkpoint", "tasks", "report"},
+}
+
+# A report and a command see other layers only through the public headers.
+PUBLIC_ONLY = {"report": {"quant", "checkpoint", "tasks"}, "cli": {"tensor", "quant", "checkpoint"}}
+
+PUBLIC_HEADERS = {
+    "error.h": "base",
+    "overwrite.h": "base",
+    "tensor.h": "tensor",
+    "scheme.h": "quant",
+    "quantize_values.h": "quant",
+    "checkpoint.h": "checkpoint",
+    "selection.h": "tasks",
+    "quantize_checkpoint.h": "tasks",
+    "compare_checkpoints.h": "tasks",
+    "inspect_checkpoint.h": "tasks",
+    "resnet_checkpoints.h": "tasks",
+    "version.h": "tasks",
+}
+
+# Prefix of an include -> the folders that may have it.
+HOMES = {
+    "leveldb/": ["checkpoint/tensorflow"],
+    "snappy": ["checkpoint/tensorflow"],
+    "google/protobuf/": ["checkpoint/tensorflow", "data"],
+    "isa-l": ["base"],
+    "oneapi/tbb": ["base"],
+    "tbb/": ["base"],
+    "hwy/": ["quant", "base"],
+    "dnnl": ["nn"],
+    "oneapi/dnnl": ["nn"],
+    "omp.h": ["nn"],
+    "curl/": ["data"],
+    "archive": ["data", "checkpoint/npz"],
+    "spng.h": ["data"],
+    "png.h": ["data"],
+    "turbojpeg.h": ["data"],
+    "jpeglib.h": ["data"],
+    "zlib.h": ["data"],
+    "CLI/": ["cli"],
+    "nlohmann/": ["report", "cli", "checkpoint/safetensors", "tasks"],
+}
+
+TEST_LIBRARIES = ("gtest/", "gmock/", "rapidcheck")
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
+
+
+def includes(path):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        match = INCLUDE.match(line)
+        if match:
+            yield number, match.group(1), match.group(2)
+
+
+def check_edge(place, layer, target, problems):
+    """One quoted include of a project header."""
+    first, _, rest = target.partition("/")
+    public = first == "narrow"
+    target_layer = PUBLIC_HEADERS.get(rest) if public else first
+    if target_layer is None:
+        problems.append(f"{place}: {target} is not in the table of public headers")
+        return
+    if target_layer == layer:
+        return
+    if target_layer not in LAYERS.get(layer, set()):
+        problems.append(f"{place}: {layer} may not include {target_layer} ({target})")
+    elif not public and target_layer in PUBLIC_ONLY.get(layer, set()):
+        problems.append(f"{place}: {layer} may include {target_layer} through include/narrow only")
+
+
+def check_home(place, folder, target, problems):
+    for prefix, homes in HOMES.items():
+        if not target.startswith(prefix):
+            continue
+        if not any(folder == home or folder.startswith(home + "/") for home in homes):
+            problems.append(f"{place}: {target} belongs in {' or '.join(homes)}")
+
+
+def check_file(root, path, problems):
+    relative = path.relative_to(root)
+    public = relative.parts[0] == "include"
+    if public:
+        layer = PUBLIC_HEADERS.get(path.name)
+        if layer is None:
+            problems.append(f"{relative}: public header without a layer")
+            return
+        folder = layer
+    else:
+        layer = relative.parts[1]
+        folder = "/".join(relative.parts[1:-1])
+        if layer not in LAYERS:
+            problems.append(f"{relative}: src/{layer} is not a layer")
+            return
+    is_test = path.stem.endswith("_test")
+    for number, quote, target in includes(path):
+        place = f"{relative}:{number}"
+        if target.startswith("narrow/") or (quote == '"' and target.split("/")[0] in LAYERS):
+            check_edge(place, layer, target, problems)
+        elif public and ("/" in target or target.endswith(".h")):
+            problems.append(f"{place}: a public header includes {target}")
+        else:
+            check_home(place, folder, target, problems)
+        if not is_test and target.startswith(TEST_LIBRARIES):
+            problems.append(f"{place}: {target} outside a test")
+
+
+def main(root):
+    files = [path for folder in ("include", "src") for path in sorted((root / folder).rglob("*"))
+             if path.suffix in (".h", ".cc")]
+    problems = []
+    names = collections.defaultdict(list)
+    for folder in ("include", "src", "tests", "bench", "fuzz"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in (".h", ".cc", ".py", ".proto", ".sh"):
+                names[path.name].append(str(path.relative_to(root)))
+    for name, places in names.items():
+        if len(places) > 1 and name != "make_golden.py":
+            problems.append(f"file name {name} is used {len(places)} times: {', '.join(places)}")
+    for path in files:
+        check_file(root, path, problems)
+    for problem in problems:
+        print(problem)
+    print(f"{len(files)} files, {len(problems)} problems")
+    return 1 if problems or not files else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sys.exit(main(pathlib.Path(sys.argv[1])))
