@@ -7,7 +7,7 @@
 #include <cmath>
 #include <set>
 
-#include "data/dataset_testing.h"
+#include "data/dataset_for_test.h"
 
 namespace narrow {
 namespace {

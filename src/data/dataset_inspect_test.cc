@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "data/dataset_testing.h"
+#include "data/dataset_for_test.h"
 
 namespace narrow {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <limits>
 
-#include "data/dataset_testing.h"
+#include "data/dataset_for_test.h"
 
 namespace narrow {
 namespace {

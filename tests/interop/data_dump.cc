@@ -44,10 +44,11 @@ void run(std::string_view mode, const TfRecordFile& in, OutputFile& out,
     if (mode == "copy-records") {
       writer.write(record);
     } else if (mode == "copy-examples") {
-      writer.write(narrow::as_byte_span(
-          narrow::serialize_example(narrow::parse_example(record, place))));
+      writer.write(
+          narrow::as_byte_span(narrow::serialize_example(narrow::parse_example(record, place))));
     } else if (mode == "decode") {
-      out.write(std::as_bytes(std::span(image_of(record, place).pixels)));
+      const narrow::Image image = image_of(record, place);
+      out.write(std::as_bytes(std::span(image.pixels)));
     } else {
       narrow::preprocess_for_evaluation(image_of(record, place), options, values);
       out.write(std::as_bytes(std::span(values)));

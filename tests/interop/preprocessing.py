@@ -1,7 +1,7 @@
 """Compares decoding and preprocessing with the real TensorFlow: python preprocessing.py DATA_DUMP
 
 DATA_DUMP is the program built from data_dump.cc. Exit status 0 when pixels and vgg's floats are equal
-to the bit and cifarnet's are within 2 units in the last place."""
+to the bit and cifarnet's within what summation in float32 leaves open."""
 import pathlib
 import subprocess
 import sys
@@ -21,7 +21,8 @@ VGG = [(32, 32, 256, 224), (32, 32, 300, 224), (32, 32, 331, 331), (32, 32, 512,
        (256, 256, 256, 256), (255, 257, 256, 224), (640, 427, 257, 255), (3, 5, 250, 9)]
 CIFARNET = [(32, 32, 32), (28, 28, 32), (32, 32, 224), (48, 40, 32), (33, 31, 24), (5, 300, 32)]
 RANDOM_SIZES = 60
-LARGEST_CIFARNET_DIFFERENCE_ULP = 2
+# TensorFlow sums up to 150,000 squares in float32; the library rounds once, from double.
+LARGEST_CIFARNET_DIFFERENCE_ULP = 16
 
 
 def example(encoded):

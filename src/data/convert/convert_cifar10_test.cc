@@ -1,9 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "data/convert/cifar10_testing.h"
+#include "data/convert/cifar10_for_test.h"
 #include "data/convert/convert.h"
-#include "data/data_testing.h"
+#include "data/data_for_test.h"
 #include "data/dataset.h"
 #include "data/download/loopback_server.h"
 

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "data/convert/convert.h"
-#include "data/data_testing.h"
+#include "data/data_for_test.h"
 #include "data/dataset.h"
 
 namespace narrow {

@@ -5,7 +5,7 @@
 #include <zlib.h>
 
 #include "base/bytes.h"
-#include "data/data_testing.h"
+#include "data/data_for_test.h"
 
 namespace narrow {
 namespace {

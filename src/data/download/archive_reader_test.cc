@@ -5,8 +5,8 @@
 
 #include <map>
 
-#include "data/data_testing.h"
-#include "data/download/archive_testing.h"
+#include "data/data_for_test.h"
+#include "data/download/archive_for_test.h"
 
 namespace narrow {
 namespace {

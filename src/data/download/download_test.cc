@@ -6,7 +6,7 @@
 
 #include <csignal>
 
-#include "data/data_testing.h"
+#include "data/data_for_test.h"
 #include "data/download/loopback_server.h"
 
 namespace narrow {

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "data/data_testing.h"
-#include "data/download/archive_testing.h"
+#include "data/data_for_test.h"
+#include "data/download/archive_for_test.h"
 #include "data/download/loopback_server.h"
 
 namespace narrow {

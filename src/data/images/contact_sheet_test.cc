@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "data/data_testing.h"
+#include "data/data_for_test.h"
 
 namespace narrow {
 namespace {

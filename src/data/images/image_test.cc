@@ -5,7 +5,7 @@
 #include <rapidcheck/gtest.h>
 
 #include "base/bytes.h"
-#include "data/data_testing.h"
+#include "data/data_for_test.h"
 #include "data/records/example.h"
 #include "data/records/tfrecord.h"
 

@@ -8,7 +8,7 @@
 #include <set>
 #include <tuple>
 
-#include "data/data_testing.h"
+#include "data/data_for_test.h"
 #include "data/records/example.h"
 #include "data/records/tfrecord.h"
 

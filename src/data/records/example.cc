@@ -94,7 +94,8 @@ std::string serialize_example(const Example& example) {
   for (const auto& [key, feature] : example) {
     wire::Feature& out = features[key];
     if (const auto* texts = std::get_if<std::vector<std::string>>(&feature)) {
-      for (const auto& text : *texts) out.mutable_bytes_list()->add_value(text);
+      auto* list = out.mutable_bytes_list();
+      for (const auto& text : *texts) list->add_value(text);
     } else if (const auto* floats = std::get_if<std::vector<float>>(&feature)) {
       out.mutable_float_list()->mutable_value()->Add(floats->begin(), floats->end());
     } else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&feature)) {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
-#include "data/data_testing.h"
+#include "data/data_for_test.h"
 
 namespace narrow {
 namespace {
@@ -39,7 +39,10 @@ TEST(Example, AcceptsUnpackedNumbers) {
 TEST(Example, RoundTripsEveryKind) {
   const Example example = {{"bytes", std::vector<std::string>{"", std::string("\0z", 2)}},
                            {"floats", std::vector<float>{1.5F, -0.0F}},
-                           {"integers", std::vector<std::int64_t>{-1, 1LL << 62}}};
+                           {"integers", std::vector<std::int64_t>{-1, 1LL << 62}},
+                           {"no bytes", std::vector<std::string>{}},
+                           {"no floats", std::vector<float>{}},
+                           {"nothing", std::monostate{}}};
   EXPECT_EQ(parse(serialize_example(example)), example);
 }
 

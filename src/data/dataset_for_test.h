@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "data/data_testing.h"
+#include "data/data_for_test.h"
 #include "data/dataset.h"
 #include "data/records/example.h"
 
