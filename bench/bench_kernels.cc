@@ -48,7 +48,7 @@ std::vector<TensorInfo> all_tensors() {
   std::vector<TensorInfo> tensors;
   for (const TensorSize& size : kResNet50) {
     for (int i = 0; i < size.tensors; ++i) {
-      tensors.push_back({"t" + std::to_string(tensors.size()),
+      tensors.push_back({std::string("t").append(std::to_string(tensors.size())),
                          DType::kFloat32,
                          {static_cast<std::int64_t>(size.elements)}});
     }
@@ -92,7 +92,7 @@ Weights& weights() {
   return all;
 }
 
-// Pieces of all tensors, so that threads share the work evenly.
+// Pieces of all tensors, so that threads share the copying evenly.
 struct Piece {
   std::size_t tensor;
   std::uint64_t first;
@@ -130,25 +130,30 @@ void copy_bytes(benchmark::State& state) {
   set_rate(state);
 }
 
-// Quantizes what the last run left: values change little after the first time, the work not at all.
+ErrorSums quantize_tensor(const Scheme& scheme, const TensorInfo& info, std::byte* values) {
+  TensorQuantizer quantizer(scheme, info, -1);
+  quantizer.scan({values, info.byte_size()});
+  quantizer.finish_scan();
+  const std::uint64_t elements = element_count(info.shape);
+  ErrorSums sums;
+  for (std::uint64_t first = 0; first < elements; first += quantizer.piece_elements()) {
+    const std::uint64_t length = std::min(quantizer.piece_elements(), elements - first);
+    sums.merge(quantizer.round_trip(first, {values + first * sizeof(float), length * sizeof(float)},
+                                    nullptr));
+  }
+  return sums;
+}
+
+// Quantizes what the last run left: the values change little, the work not at all.
 void quantize(benchmark::State& state, SchemeKind kind) {
   const ThreadLimit limit(static_cast<int>(state.range(0)));
   const std::vector<TensorInfo>& tensors = weights().tensors();
-  const std::vector<Piece> pieces = all_pieces();
   Scheme scheme;
   scheme.kind = kind;
   for (auto _ : state) {
-    std::vector<TensorQuantizer> quantizers;
-    for (const TensorInfo& tensor : tensors) quantizers.emplace_back(scheme, tensor, -1);
+    std::vector<ErrorSums> sums(tensors.size());
     parallel_for(tensors.size(), [&](std::size_t t) {
-      quantizers[t].scan({weights().work(t), tensors[t].byte_size()});
-      quantizers[t].finish_scan();
-    });
-    std::vector<ErrorSums> sums(pieces.size());
-    parallel_for(pieces.size(), [&](std::size_t i) {
-      const Piece& piece = pieces[i];
-      std::byte* const values = weights().work(piece.tensor) + piece.first * sizeof(float);
-      sums[i] = quantizers[piece.tensor].round_trip(piece.first, {values, piece.bytes}, nullptr);
+      sums[t] = quantize_tensor(scheme, tensors[t], weights().work(t));
     });
     benchmark::DoNotOptimize(sums.data());
   }

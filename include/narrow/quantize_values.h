@@ -13,7 +13,8 @@ namespace narrow {
 // Throws Error(kUsage) for an invalid scheme, Error(kNumeric) when a value is NaN or infinite.
 BlockParams fit(std::span<const float> values, const Scheme& scheme);
 
-// The same from a known range: lo and hi finite, lo <= hi.
+// The same from a known range: lo <= hi, both within float32's range, else Error(kUsage). Ends
+// nearer to zero than every other float32 count as zero.
 BlockParams fit_range(double lo, double hi, const Scheme& scheme);
 
 // The smallest and the largest code the scheme can produce with these parameters.
@@ -29,7 +30,8 @@ void encode(std::span<const float> values, const Scheme& scheme, const BlockPara
             std::span<std::int64_t> codes);
 
 // restored[i] = the value that codes[i] stands for; both of equal length. A value beyond float32's
-// range becomes the largest finite float32 of its sign.
+// range becomes the largest finite float32 of its sign; a code outside code_range stands for the
+// nearest one inside.
 void decode(std::span<const std::int64_t> codes, const Scheme& scheme, const BlockParams& params,
             std::span<float> restored);
 

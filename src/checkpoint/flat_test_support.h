@@ -73,8 +73,8 @@ inline std::vector<FullTensor> read_everything(const CheckpointReader& reader,
     const auto stream = reader.open(i);
     auto left = std::as_writable_bytes(std::span(tensor.values));
     while (!left.empty()) {
-      const auto piece = left.first(piece_bytes == 0 ? left.size()
-                                                     : std::min(piece_bytes, left.size()));
+      const auto piece =
+          left.first(piece_bytes == 0 ? left.size() : std::min(piece_bytes, left.size()));
       stream->read(piece);
       left = left.subspan(piece.size());
     }

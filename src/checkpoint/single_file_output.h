@@ -1,19 +1,23 @@
 // A result that is one file, written aside and renamed.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "base/file.h"
 #include "base/staged_output.h"
+#include "narrow/error.h"
 
 namespace narrow {
 
 class SingleFileOutput {
  public:
-  // Throws what StagedOutput and OutputFile throw.
+  // Throws what StagedOutput and OutputFile throw, and Error(kUsage) when `path` is a directory.
   SingleFileOutput(const std::filesystem::path& path, Overwrite overwrite)
-      : name_(path.filename().string()),
+      : name_(file_name_of(path)),
         staged_(path.parent_path(), {name_}, overwrite),
         file_(staged_.staging_path(name_)) {}
 
@@ -22,6 +26,16 @@ class SingleFileOutput {
   void commit() { staged_.commit(); }
 
  private:
+  static std::string file_name_of(const std::filesystem::path& path) {
+    std::error_code ignored;  // what cannot be examined cannot be created either, which says why
+    if (!path.has_filename() || std::filesystem::is_directory(path, ignored)) {
+      throw Error(ErrorCategory::kUsage,
+                  fmt::format("{} is a directory, but the result is one file; give it a name",
+                              path.string()));
+    }
+    return path.filename().string();
+  }
+
   std::string name_;
   StagedOutput staged_;
   OutputFile file_;

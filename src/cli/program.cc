@@ -64,12 +64,14 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const auto used = app.get_subcommands();
   const CLI::App& command = used.empty() ? app : *used.front();
   std::string sentence = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-    const std::vector<std::string> extras = app.remaining(true);
-    if (!extras.empty()) {
-      sentence =
-          fmt::format("unknown argument {}{}", extras.front(), suggestion(command, extras.front()));
-    }
+  const std::vector<std::string> extras = app.remaining(true);
+  if (used.empty()) {
+    const std::string word = extras.empty() ? "" : extras.front();
+    sentence = word.empty() ? "a command is needed"
+                            : fmt::format("unknown command {}{}", word, suggestion(app, word));
+  } else if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extras.empty()) {
+    sentence =
+        fmt::format("unknown argument {}{}", extras.front(), suggestion(command, extras.front()));
   }
   fmt::print(stderr, "narrow: {}\n", sentence);
   fmt::print(stderr, "try: narrow {}{}--help\n", used.empty() ? "" : command.get_name(),

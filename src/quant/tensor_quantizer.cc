@@ -31,6 +31,13 @@ BlockParams fit_keys(const KeyRange& range, const Scheme& scheme) {
   return fit_checked_range(value_of_key(range.min), value_of_key(range.max), scheme);
 }
 
+// For the values that the range was taken from.
+BlockConstants fitted_constants(const KeyRange& range, const Scheme& scheme) {
+  BlockConstants constants = block_constants(scheme, fit_keys(range, scheme));
+  constants.fitted = true;
+  return constants;
+}
+
 }  // namespace
 
 struct TensorQuantizer::State {
@@ -62,7 +69,7 @@ void TensorQuantizer::State::finish_scan() {
   if (layout.kind == BlockLayout::Kind::kLocal) return;
   blocks.reserve(ranges.ranges().size());
   for (const KeyRange& range : ranges.ranges()) {
-    blocks.push_back(block_constants(scheme, fit_keys(range, scheme)));
+    blocks.push_back(fitted_constants(range, scheme));
   }
   if (layout.kind == BlockLayout::Kind::kRows) {
     rows = RowTables(layout, rule_of(scheme), blocks);
@@ -150,7 +157,7 @@ class PieceRoundTrip {
                                                  std::to_string(position) +
                                                  " holds NaN or infinity: it cannot be quantized");
       }
-      local_ = block_constants(scheme_, fit_keys(range, scheme_));
+      local_ = fitted_constants(range, scheme_);
     }
     return local_;
   }

@@ -41,7 +41,8 @@ class TensorQuantizer {
   TensorQuantizer& operator=(TensorQuantizer&&) noexcept;
 
   // First pass: the raw little-endian elements of the tensor in order, cut anywhere between
-  // elements.
+  // elements. A float64 that float32 cannot hold counts as infinite. Throws Error(kUsage) when
+  // these are not whole elements or more than are left.
   void scan(std::span<const std::byte> values);
   // After the last scan: fits every block's parameters when there is no non-finite value.
   void finish_scan();
@@ -53,10 +54,15 @@ class TensorQuantizer {
 
   // Replaces the elements of one piece by their restored values, rounded to the tensor's own type.
   // `values` begins at element `first`. Adds the codes to `codes` unless it is null. Thread-safe.
+  // A finite value never becomes infinite: what rounds beyond the type is its largest finite value.
+  // Throws Error(kNumeric) before finish_scan or when there are non-finite values, Error(kUsage)
+  // when this is not one of the pieces.
   ErrorSums round_trip(std::uint64_t first, std::span<std::byte> values, CodeCounts* codes) const;
 
   [[nodiscard]] std::uint64_t block_count() const;
-  // Parameters of the first min(block_count, limit) blocks, in order.
+  // Parameters of the first min(block_count, limit) blocks, in order. Contiguous blocks of at most
+  // 262144 elements are fitted where they are quantized: of these at most 4096 are known. Empty
+  // before finish_scan and when there are non-finite values.
   [[nodiscard]] std::vector<BlockParams> block_params(std::uint64_t limit) const;
   // Blocks whose range does not hold every value (decimal fixed point only).
   [[nodiscard]] std::uint64_t clipped_blocks() const;

@@ -47,7 +47,7 @@ HOMES = {
     "leveldb/": ["checkpoint/tensorflow"],
     "snappy": ["checkpoint/tensorflow"],
     "google/protobuf/": ["checkpoint/tensorflow", "data"],
-    "isa-l": ["base"],
+    "isa-l": ["base", "checkpoint/npz"],
     "oneapi/tbb": ["base"],
     "tbb/": ["base"],
     "hwy/": ["quant", "base"],
@@ -60,7 +60,7 @@ HOMES = {
     "png.h": ["data"],
     "turbojpeg.h": ["data"],
     "jpeglib.h": ["data"],
-    "zlib.h": ["data"],
+    "zlib.h": ["data", "checkpoint/npz"],
     "CLI/": ["cli"],
     "nlohmann/": ["report", "cli", "checkpoint/safetensors", "tasks"],
 }
@@ -115,7 +115,7 @@ def check_file(root, path, problems):
         if layer not in LAYERS:
             problems.append(f"{relative}: src/{layer} is not a layer")
             return
-    is_test = path.stem.endswith("_test")
+    is_test = path.stem.endswith(("_test", "_test_support"))
     for number, quote, target in includes(path):
         place = f"{relative}:{number}"
         if target.startswith("narrow/") or (quote == '"' and target.split("/")[0] in LAYERS):

@@ -57,7 +57,7 @@ void set_type(std::string_view descr, const std::string& where, NpyHeader* heade
   throw Error(ErrorCategory::kUnsupported,
               fmt::format("{} holds elements of NumPy type {}; only bool, integer, float and "
                           "complex arrays of up to 64 bits a number can be read",
-                          where, descr));
+                          where, descr.substr(0, 100)));
 }
 
 std::uint64_t read_header_length(const std::function<void(std::span<std::byte>)>& read,

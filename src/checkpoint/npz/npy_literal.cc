@@ -10,6 +10,9 @@
 namespace narrow {
 namespace {
 
+// NumPy's limit since 2.0.
+constexpr std::size_t kMaxRank = 64;
+
 class LiteralParser {
  public:
   LiteralParser(std::string_view text, const std::string& where) : text_(text), where_(where) {}
@@ -107,6 +110,7 @@ class LiteralParser {
     Shape shape;
     expect('(');
     while (!accept(')')) {
+      if (shape.size() == kMaxRank) fail("')' after 64 dimensions at most");
       shape.push_back(whole_number());
       if (accept(',')) continue;
       if (shape.size() == 1) fail("',' (a tuple of one)");

@@ -9,9 +9,9 @@
 #include "checkpoint/formats.h"
 #include "checkpoint/npz/npy_header.h"
 #include "checkpoint/npz/npy_stream.h"
-#include "checkpoint/npz/zip_directory.h"
-#include "checkpoint/npz/zip_format.h"
-#include "checkpoint/npz/zip_member_stream.h"
+#include "checkpoint/npz/zip/zip_directory.h"
+#include "checkpoint/npz/zip/zip_format.h"
+#include "checkpoint/npz/zip/zip_member_stream.h"
 #include "narrow/error.h"
 
 namespace narrow {

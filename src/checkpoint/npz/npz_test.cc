@@ -4,10 +4,9 @@
 
 #include "checkpoint/flat_test_support.h"
 #include "checkpoint/formats.h"
-#include "checkpoint/npz/npy_header.h"
-#include "checkpoint/npz/zip_crc32.h"
-#include "checkpoint/npz/zip_directory.h"
-#include "checkpoint/npz/zip_format.h"
+#include "checkpoint/memory_file.h"
+#include "checkpoint/npz/zip/zip_crc32.h"
+#include "checkpoint/npz/zip/zip_directory.h"
 
 namespace narrow {
 namespace {
@@ -22,9 +21,8 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 }
 
 void expect_refused(ErrorCategory category, const std::string& part, const std::string& content) {
-  const TempFolder folder;
-  put_file(folder / "f.npz", content);
-  expect_error(category, part, [&] { read_everything(*open_npz(at(folder / "f.npz"))); });
+  const MemoryFile file(as_byte_span(content));
+  expect_error(category, part, [&] { read_everything(*open_npz(at(file.path()))); });
 }
 
 class NpzGolden : public testing::TestWithParam<std::string> {};
@@ -60,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(Files, NpzGolden,
                          testing::Values("types.npz", "compressed.npz", "fortran.npz",
                                          "big_endian.npz", "small.npz", "small_compressed.npz",
                                          "streamed.npz", "zip64.npz"),
-                         [](const auto& info) { return replaced(info.param, ".npz", ""); });
+                         [](const auto& file) { return replaced(file.param, ".npz", ""); });
 
 TEST(Npz, WritesTheMembersThatNumpyWrites) {
   const TempFolder folder;
@@ -120,7 +118,6 @@ TEST(Npz, RefusesEveryTruncation) {
 
 // Checksums and the comparison of the two headers leave no bit that could change a value or a name.
 TEST(Npz, NoFlippedBitGoesUnnoticed) {
-  const TempFolder folder;
   for (const std::string name :
        {"small.npz", "small_compressed.npz", "streamed.npz", "zip64.npz"}) {
     const std::string content = file_content(golden_path("npz/" + name));
@@ -129,10 +126,9 @@ TEST(Npz, NoFlippedBitGoesUnnoticed) {
     for (std::size_t bit = 0; bit < content.size() * 8; ++bit) {
       std::string flipped = content;
       flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
-      put_file(folder / "flipped", flipped);
+      const MemoryFile file(as_byte_span(flipped));
       try {
-        EXPECT_EQ(read_everything(*open_npz(at(folder / "flipped"))), expected)
-            << name << ", bit " << bit;
+        EXPECT_EQ(read_everything(*open_npz(at(file.path()))), expected) << name << ", bit " << bit;
       } catch (const Error&) {
         ++refused;
       }
@@ -178,7 +174,6 @@ TEST(Npz, RefusesForeignArchives) {
 
 TEST(Npz, LeavesOutFolders) {
   const TempFolder folder;
-  std::string content = file_content(golden_path("npz/small.npz"));
   auto writer = create_npz(at(folder / "f.npz"), Overwrite::kNo);
   writer->add({"a", DType::kInt8, {0}});
   writer->finish();

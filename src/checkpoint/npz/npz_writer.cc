@@ -2,7 +2,7 @@
 #include "base/bytes.h"
 #include "checkpoint/formats.h"
 #include "checkpoint/npz/npy_header.h"
-#include "checkpoint/npz/zip_writer.h"
+#include "checkpoint/npz/zip/zip_writer.h"
 #include "checkpoint/single_file_output.h"
 #include "checkpoint/write_order.h"
 

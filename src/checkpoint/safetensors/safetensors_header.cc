@@ -42,7 +42,8 @@ std::uint64_t checked_byte_size(const TensorInfo& info, const std::string& file)
   try {
     return info.byte_size();
   } catch (const Error& error) {
-    throw_corrupt(file, fmt::format("is wrong for tensor {}: {}", info.name, error.what()));
+    throw_corrupt(file,
+                  fmt::format("is wrong for tensor {}: {}", excerpt(info.name), error.what()));
   }
 }
 
@@ -53,20 +54,21 @@ void check_places(const std::vector<SafetensorsEntry>& entries, std::uint64_t da
     if (entry.begin != position) {
       throw_corrupt(file, fmt::format("places tensor {} at data byte {}, but the tensor before it "
                                       "ends at {}: there is a gap or an overlap",
-                                      entry.info.name, entry.begin, position));
+                                      excerpt(entry.info.name), entry.begin, position));
     }
     if (entry.end < entry.begin || entry.end > data_bytes) {
-      throw_corrupt(file, fmt::format("lets tensor {} end at data byte {}, which is not between "
-                                      "its begin {} and the {} bytes of data: the file is "
-                                      "truncated or damaged",
-                                      entry.info.name, entry.end, entry.begin, data_bytes));
+      throw_corrupt(file,
+                    fmt::format("lets tensor {} end at data byte {}, which is not between "
+                                "its begin {} and the {} bytes of data: the file is "
+                                "truncated or damaged",
+                                excerpt(entry.info.name), entry.end, entry.begin, data_bytes));
     }
     const std::uint64_t byte_size = checked_byte_size(entry.info, file);
     if (entry.end - entry.begin != byte_size) {
-      throw_corrupt(file,
-                    fmt::format("gives tensor {} {} bytes, but {} {} needs {}", entry.info.name,
-                                entry.end - entry.begin, to_string(entry.info.dtype),
-                                to_string(entry.info.shape), byte_size));
+      throw_corrupt(
+          file, fmt::format("gives tensor {} {} bytes, but {} {} needs {}",
+                            excerpt(entry.info.name), entry.end - entry.begin,
+                            to_string(entry.info.dtype), to_string(entry.info.shape), byte_size));
     }
     position = entry.end;
   }

@@ -10,13 +10,15 @@ namespace {
 
 constexpr const char* kMetadataKey = "__metadata__";
 
-// A name from the file may be as long as the header; a sentence should not.
+// TensorFlow's limit, the widest of the formats.
+constexpr std::size_t kMaxRank = 254;
+
+}  // namespace
+
 std::string excerpt(const std::string& text) {
   constexpr std::size_t kLongest = 200;
   return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
 }
-
-}  // namespace
 
 bool SafetensorsSax::fail(std::string problem, ErrorCategory category) {
   problem_ = std::move(problem);
@@ -58,6 +60,11 @@ bool SafetensorsSax::number_unsigned(std::uint64_t value) {
   }
   if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     return unexpected("the too large number " + std::to_string(value));
+  }
+  if (entry_.info.shape.size() == kMaxRank) {
+    return fail(fmt::format("gives tensor {} more than {} dimensions, which is not supported",
+                            excerpt(entry_.info.name), kMaxRank),
+                ErrorCategory::kUnsupported);
   }
   entry_.info.shape.push_back(static_cast<std::int64_t>(value));
   return true;

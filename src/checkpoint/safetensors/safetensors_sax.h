@@ -11,6 +11,9 @@
 
 namespace narrow {
 
+// A name from the file may be as long as the header; a sentence should not.
+std::string excerpt(const std::string& text);
+
 // The interface of nlohmann::json_sax. Every event returns whether to go on; after a false,
 // problem() says what was wrong, in the words that follow
 // "the header of FILE ".

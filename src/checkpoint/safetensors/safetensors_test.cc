@@ -5,6 +5,7 @@
 
 #include "checkpoint/flat_test_support.h"
 #include "checkpoint/formats.h"
+#include "checkpoint/memory_file.h"
 #include "checkpoint/safetensors/safetensors_header.h"
 
 namespace narrow {
@@ -22,13 +23,12 @@ std::string make_file(const std::string& json, std::size_t data_bytes) {
 }
 
 void expect_refused(ErrorCategory category, const std::string& part, const std::string& content) {
-  const TempFolder folder;
-  put_file(folder / "f", content);
-  expect_error(category, part, [&] { open_safetensors(at(folder / "f")); });
+  const MemoryFile file(as_byte_span(content));
+  expect_error(category, part, [&] { open_safetensors(at(file.path())); });
 }
 
 void expect_corrupt(const std::string& part, const std::string& json, std::size_t data_bytes) {
-  SCOPED_TRACE(json);
+  SCOPED_TRACE(json.substr(0, 200));
   expect_refused(ErrorCategory::kCorrupt, part, make_file(json, data_bytes));
 }
 
@@ -122,7 +122,7 @@ TEST(Safetensors, RefusesWrongPlaces) {
   expect_corrupt("needs 3", "{" + entry("a", R"([3],"data_offsets":[0,2])") + "}", 2);
   expect_corrupt("not between",
                  "{" + entry("a", R"([2],"data_offsets":[0,18446744073709551615])") + "}", 2);
-  expect_corrupt("cannot",
+  expect_corrupt("is wrong for tensor a",
                  "{" + entry("a", R"([4294967296,4294967296],"data_offsets":[0,0])") + "}", 0);
   expect_corrupt("too large number",
                  "{" + entry("a", R"([18446744073709551615],"data_offsets":[0,0])") + "}", 0);
@@ -132,7 +132,7 @@ TEST(Safetensors, RefusesHeadersOfAnotherForm) {
   expect_corrupt("not valid JSON", "{", 0);
   expect_corrupt("not valid JSON", "{} {}", 0);
   expect_corrupt("not valid JSON", std::string("{\"\xff\":1}"), 0);
-  expect_corrupt("a number", R"({"a":1})", 0);
+  expect_corrupt("the number 1 for a instead of an object", R"({"a":1})", 0);
   expect_corrupt("a list for a instead of an object", R"({"a":[]})", 0);
   expect_corrupt("twice in __metadata__", R"({"__metadata__":{"k":"1","k":"2"}})", 0);
   expect_corrupt("instead of a text", R"({"__metadata__":{"k":1}})", 0);
@@ -152,8 +152,17 @@ TEST(Safetensors, RefusesHeadersOfAnotherForm) {
                  1);
   expect_corrupt("a list", "{\"a\":" + std::string(5'000'000, '['), 0);
   std::string deep;
-  for (int i = 0; i < 500'000; ++i) deep += "{\"a\":";
+  for (int i = 0; i < 500'000; ++i) deep += "{\"shape\":";
   expect_corrupt("an object", deep, 0);
+  std::string ones = "1";
+  for (int i = 0; i < 254; ++i) ones += ",1";
+  expect_refused(
+      ErrorCategory::kUnsupported, "more than 254 dimensions",
+      make_file(R"({"a":{"dtype":"U8","data_offsets":[0,1],"shape":[)" + ones + "]}}", 1));
+  expect_corrupt(
+      "aaa... at data byte 1",
+      "{\"" + std::string(1'000'000, 'a') + R"(":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
+      2);
   expect_refused(ErrorCategory::kUnsupported, "the type F4,",
                  make_file(R"({"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}})", 1));
   expect_refused(ErrorCategory::kUnsupported, "has strides for tensor a",
@@ -161,25 +170,22 @@ TEST(Safetensors, RefusesHeadersOfAnotherForm) {
 }
 
 TEST(Safetensors, RefusesEveryTruncation) {
-  const TempFolder folder;
   const std::string content = file_content(golden_path("safetensors/small.safetensors"));
   for (std::size_t size = 0; size < content.size(); ++size) {
-    put_file(folder / "cut", content.substr(0, size));
-    expect_error(ErrorCategory::kCorrupt, "", [&] { open_safetensors(at(folder / "cut")); });
+    expect_refused(ErrorCategory::kCorrupt, "", content.substr(0, size));
   }
 }
 
 // The format has no checksum: a flipped bit gives an error or other values, and never more.
 TEST(Safetensors, SurvivesEveryFlippedBit) {
-  const TempFolder folder;
   const std::string content = file_content(golden_path("safetensors/small.safetensors"));
   const std::size_t header_bytes = 8 + load_le<std::uint64_t>(content.data());
   for (std::size_t bit = 0; bit < content.size() * 8; ++bit) {
     std::string flipped = content;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
-    put_file(folder / "flipped", flipped);
+    const MemoryFile file(as_byte_span(flipped));
     try {
-      const auto tensors = read_everything(*open_safetensors(at(folder / "flipped")));
+      const auto tensors = read_everything(*open_safetensors(at(file.path())));
       std::size_t bytes = 0;
       for (const FullTensor& tensor : tensors) bytes += tensor.values.size();
       EXPECT_EQ(bytes, content.size() - header_bytes) << "bit " << bit;
@@ -232,6 +238,11 @@ TEST(Safetensors, WriterInsistsOnItsOrder) {
   writer->add({"\xff", DType::kInt8, {0}});
   expect_error(ErrorCategory::kUnsupported, "UTF-8", [&] { writer->finish(); });
   writer.reset();
+  expect_error(ErrorCategory::kUsage, "is a directory",
+               [&] { create_safetensors(at(folder / ""), Overwrite::kYes); });
+  std::filesystem::create_directory(folder / "sub");
+  expect_error(ErrorCategory::kUsage, "is a directory",
+               [&] { create_safetensors(at(folder / "sub"), Overwrite::kYes); });
   put_file(folder / "out", "old");
   expect_error(ErrorCategory::kExists, "out",
                [&] { create_safetensors(at(folder / "out"), Overwrite::kNo); });

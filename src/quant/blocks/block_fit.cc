@@ -5,6 +5,7 @@
 #include <bit>
 #include <cfloat>
 #include <cmath>
+#include <cstdlib>
 #include <string>
 
 #include "narrow/error.h"
@@ -97,7 +98,15 @@ void set_fixed_point_constants(const Scheme& scheme, const BlockParams& params,
                                BlockConstants* constants) {
   constants->up = power_of_two(params.fraction_bits);
   constants->down = power_of_two(-params.fraction_bits);
-  if (scheme.scaling == Scaling::kBinary) return;
+  if (scheme.scaling == Scaling::kBinary) {
+    // Codes stay below 2^22, where a float32 still has room for the tie bit, and both powers are
+    // normal float32 numbers: then only what rounds to 0 can underflow.
+    constexpr int kWidest = 22;
+    constexpr int kMaxExponent = 126;
+    constants->exact_in_float =
+        scheme.bits <= kWidest && std::abs(params.fraction_bits) <= kMaxExponent;
+    return;
+  }
   if (params.decimal_exponent < 0 || params.decimal_exponent > kMaxPowerOfTen) {
     throw Error(ErrorCategory::kUsage,
                 "decimal exponent " + std::to_string(params.decimal_exponent) +
@@ -108,10 +117,12 @@ void set_fixed_point_constants(const Scheme& scheme, const BlockParams& params,
   constants->last_down = kPowersOfTenth[s];
 }
 
+bool fits_float(double value) { return std::fabs(value) <= double{FLT_MAX}; }
+
 // Doubles too small for float32 count as zeros of their sign, so that no formula leaves the range
 // of double.
 double checked_end(double value) {
-  if (!(std::fabs(value) <= double{FLT_MAX})) {
+  if (!fits_float(value)) {
     throw Error(ErrorCategory::kUsage,
                 "range end " + std::to_string(value) + " is not a finite float32 number");
   }
@@ -188,9 +199,13 @@ BlockConstants block_constants(const Scheme& scheme, const BlockParams& params) 
   switch (scheme.kind) {
     case SchemeKind::kBin:
       set_bin_constants(scheme.bits, params, &constants);
+      constants.finite_ends = fits_float(constants.middle) &&
+                              fits_float(constants.max * constants.down + constants.middle);
       break;
     case SchemeKind::kFixedPoint:
       set_fixed_point_constants(scheme, params, &constants);
+      constants.finite_ends =
+          fits_float(constants.min * constants.down) && fits_float(constants.max * constants.down);
       break;
     case SchemeKind::kAffine:
     case SchemeKind::kSymmetric:

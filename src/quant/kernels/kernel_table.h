@@ -31,6 +31,12 @@ struct BlockConstants {
   // code * down + middle rounds once, as the formula does, and takes fewer steps.
   double middle = 0;
   bool exact_products = false;
+  // Power of two: float32 arithmetic does not round where the formula does not (up to 22 bits).
+  bool exact_in_float = false;
+  // No code stands for a value beyond float32's range.
+  bool finite_ends = false;
+  // The block's own range was fitted: its values need no clamping, but the greatest of a bin.
+  bool fitted = false;
 };
 
 // Numbers that change from value to value: element i uses entry i of every array that the rule

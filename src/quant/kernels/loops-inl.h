@@ -6,6 +6,8 @@
 #define NARROW_QUANT_KERNELS_LOOPS_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <cfloat>
 #include <cstring>
@@ -23,7 +25,7 @@ HWY_INLINE FloatVec ToFiniteFloat(DoubleTag d, DoubleVec v) {
   return hn::DemoteTo(FloatTag(), Clamp(v, hn::Neg(largest), largest));
 }
 
-// Five running sums of one group of lanes.
+// Four running sums of one group of lanes.
 class Accumulator {
  public:
   HWY_INLINE Accumulator(DoubleTag d, const LaneSums& sums, std::size_t lane)
@@ -60,7 +62,7 @@ class Accumulator {
   DoubleVec xd_;
 };
 
-template <class R, class Source>
+template <class Source>
 HWY_INLINE void StoreIndices(DoubleTag d, DoubleVec code, const Source& source, std::size_t i,
                              CodeIndex* to) {
   hn::StoreU(hn::DemoteTo(IntTag(), hn::Sub(code, source.Min(d, i))), IntTag(), to);
@@ -78,7 +80,7 @@ HWY_INLINE void RoundTripSteps(const Source& source, float* HWY_RESTRICT values,
     for (std::size_t i = lane; i < count; i += kLanes) {
       const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
       const auto code = R::Encode(d, x, source, i);
-      if (kIndices) StoreIndices<R>(d, code, source, i, indices + i);
+      if (kIndices) StoreIndices(d, code, source, i, indices + i);
       const auto restored = ToFiniteFloat(d, R::Decode(d, code, source, i));
       hn::StoreU(restored, df, values + i);
       const auto error = hn::Sub(hn::PromoteTo(d, restored), x);
@@ -90,7 +92,7 @@ HWY_INLINE void RoundTripSteps(const Source& source, float* HWY_RESTRICT values,
   }
 }
 
-// The last values, fewer than kLanes: the lanes beyond them restore to themselves.
+// Whole vectors of positions [begin, end) of a run; the pointers point to position `begin`.
 template <class R, class Source>
 HWY_INLINE void RestoreSteps(const Source& source, const float* HWY_RESTRICT values,
                              std::size_t begin, std::size_t end, double* HWY_RESTRICT restored,
@@ -99,7 +101,7 @@ HWY_INLINE void RestoreSteps(const Source& source, const float* HWY_RESTRICT val
   const FloatTag df;
   for (std::size_t i = begin; i < end; i += hn::Lanes(d)) {
     const auto code = R::Encode(d, hn::PromoteTo(d, hn::LoadU(df, values + i - begin)), source, i);
-    if (indices != nullptr) StoreIndices<R>(d, code, source, i, indices + i - begin);
+    if (indices != nullptr) StoreIndices(d, code, source, i, indices + i - begin);
     hn::StoreU(R::Decode(d, code, source, i), d, restored + i - begin);
   }
 }
@@ -179,14 +181,88 @@ void RoundTrip(const typename Source::Constants& constants, float* values, std::
   RoundTripWith<R, Source>(constants, values, count, sums, indices);
 }
 
-// Bin of one block, with fewer steps where that gives the same bits.
-void RoundTripBin(const BlockConstants& constants, float* values, std::size_t count, LaneSums* sums,
-                  CodeIndex* indices) {
-  if (constants.exact_products) {
-    RoundTripWith<ExactBinRule, BlockSource>(constants, values, count, sums, indices);
-  } else {
-    RoundTripWith<BinRule, BlockSource>(constants, values, count, sums, indices);
+// Where the numbers of a block allow it, the same bits with fewer steps: one loop restores to a
+// buffer in the first cache, a second one reads both and puts the results in place.
+HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_t count,
+                                  float* HWY_RESTRICT values, LaneSums* HWY_RESTRICT sums) {
+  const DoubleTag d;
+  const FloatTag df;
+  for (std::size_t lane = 0; lane < kLanes; lane += hn::Lanes(d)) {
+    Accumulator accumulator(d, *sums, lane);
+    auto max_d2 = hn::LoadU(d, &sums->max_d2[lane]);
+    for (std::size_t i = lane; i < count; i += kLanes) {
+      const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
+      const auto result = hn::LoadU(df, restored + i);
+      const auto error = hn::Sub(hn::PromoteTo(d, result), x);
+      hn::StoreU(result, df, values + i);
+      accumulator.AddFloat(x, error);
+      max_d2 = hn::Max(max_d2, hn::Mul(error, error));
+    }
+    accumulator.Store(d, sums, lane);
+    hn::StoreU(max_d2, d, &sums->max_d2[lane]);
   }
+}
+
+// The processor's own prefetching ends at every page, which is half of a chunk. The address may lie
+// past the end of the array: prefetching never faults.
+HWY_INLINE void PrefetchNextChunk(const float* values) {
+  const auto address = reinterpret_cast<std::uintptr_t>(values) + kChunk * sizeof(float);
+  hwy::Prefetch(reinterpret_cast<const float*>(address));
+}
+
+struct FittedBin {
+  static bool Applies(const BlockConstants& c) { return c.exact_products && c.finite_ends; }
+  static HWY_INLINE void Restore(const BlockConstants& c, const float* HWY_RESTRICT values,
+                                 std::size_t count, float* HWY_RESTRICT restored) {
+    const DoubleTag d;
+    const FloatTag df;
+    const auto offset = hn::Set(d, c.offset);
+    const auto up = hn::Set(d, c.up);
+    const auto max = hn::Set(d, c.max);
+    const auto down = hn::Set(d, c.down);
+    const auto middle = hn::Set(d, c.middle);
+    for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
+      if (i % kLanes == 0) PrefetchNextChunk(values + i);
+      const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
+      const auto code = FloorSmall(d, hn::Min(hn::Mul(hn::Sub(x, offset), up), max));
+      hn::StoreU(hn::DemoteTo(df, hn::MulAdd(code, down, middle)), df, restored + i);
+    }
+  }
+};
+
+struct FittedPowerOfTwo {
+  static bool Applies(const BlockConstants& c) { return c.exact_in_float && c.finite_ends; }
+  static HWY_INLINE void Restore(const BlockConstants& c, const float* HWY_RESTRICT values,
+                                 std::size_t count, float* HWY_RESTRICT restored) {
+    const hn::CappedTag<float, kLanes> df;
+    const auto up = hn::Set(df, static_cast<float>(c.up));
+    const auto down = hn::Set(df, static_cast<float>(c.down));
+    const auto shift = hn::Set(df, 0x1.8p23F);
+    for (std::size_t i = 0; i < count; i += hn::Lanes(df)) {
+      if (i % kLanes == 0) PrefetchNextChunk(values + i);
+      const auto scaled = hn::Mul(hn::LoadU(df, values + i), up);
+      const auto code = hn::Sub(hn::Add(scaled, shift), shift);
+      hn::StoreU(hn::Mul(code, down), df, restored + i);
+    }
+  }
+};
+
+template <class Fitted, class R>
+void RoundTripBlock(const BlockConstants& constants, float* values, std::size_t count,
+                    LaneSums* sums, CodeIndex* indices) {
+  if (indices != nullptr || !constants.fitted || !Fitted::Applies(constants)) {
+    RoundTripWith<R, BlockSource>(constants, values, count, sums, indices);
+    return;
+  }
+  alignas(64) float restored[kChunk];
+  while (count >= kLanes) {
+    const std::size_t part = std::min(kChunk, count - count % kLanes);
+    Fitted::Restore(constants, values, part, restored);
+    AddErrorsAndStore(restored, part, values, sums);
+    values += part;
+    count -= part;
+  }
+  RoundTripWith<R, BlockSource>(constants, values, count, sums, indices);
 }
 
 template <class R, class Source>

@@ -37,6 +37,17 @@ HWY_INLINE DoubleVec Clamp(DoubleVec v, DoubleVec min, DoubleVec max) {
   return hn::Min(hn::Max(v, min), max);
 }
 
+// The integer below 0 <= v <= 2^32, for instruction sets without one that does it.
+HWY_INLINE DoubleVec FloorSmall(DoubleTag d, DoubleVec v) {
+#if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  const auto nearest = RoundSmall(d, v);
+  return hn::Sub(nearest, hn::IfThenElseZero(hn::Gt(nearest, v), hn::Set(d, 1.0)));
+#else
+  (void)d;
+  return hn::Floor(v);
+#endif
+}
+
 // Where a rule takes its numbers from: the same for every value ...
 class BlockSource {
  public:
@@ -49,7 +60,6 @@ class BlockSource {
   HWY_INLINE DoubleVec LastDown(DoubleTag d, std::size_t) const { return hn::Set(d, c_.last_down); }
   HWY_INLINE DoubleVec Min(DoubleTag d, std::size_t) const { return hn::Set(d, c_.min); }
   HWY_INLINE DoubleVec Max(DoubleTag d, std::size_t) const { return hn::Set(d, c_.max); }
-  HWY_INLINE DoubleVec Middle(DoubleTag d, std::size_t) const { return hn::Set(d, c_.middle); }
 
  private:
   BlockConstants c_;
@@ -82,25 +92,12 @@ struct BinRule {
   template <class Source>
   static HWY_INLINE DoubleVec Encode(DoubleTag d, DoubleVec x, const Source& s, std::size_t i) {
     const auto v = hn::Mul(hn::Sub(x, s.Offset(d, i)), s.Up(d, i));
-    return hn::Floor(Clamp(v, s.Min(d, i), s.Max(d, i)));
+    return FloorSmall(d, Clamp(v, s.Min(d, i), s.Max(d, i)));
   }
   template <class Source>
   static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const Source& s, std::size_t i) {
     const auto middle = hn::Add(code, hn::Set(d, 0.5));
     return hn::Add(s.Offset(d, i), hn::Mul(middle, s.Down(d, i)));
-  }
-};
-
-// Bin where no product rounds (BlockConstants::exact_products): a fused and a separate
-// multiplication then give the same bits.
-struct ExactBinRule {
-  static HWY_INLINE DoubleVec Encode(DoubleTag d, DoubleVec x, const BlockSource& s,
-                                     std::size_t i) {
-    return BinRule::Encode(d, x, s, i);
-  }
-  static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const BlockSource& s,
-                                     std::size_t i) {
-    return hn::MulAdd(code, s.Down(d, i), s.Middle(d, i));
   }
 };
 

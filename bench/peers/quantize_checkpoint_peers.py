@@ -1,0 +1,212 @@
+"""Quantizing a ResNet V1 50 checkpoint: narrow and what a user would pick instead, in one run.
+
+Makes the checkpoint with `narrow init`, virtual environments for the peers in --environments (pip;
+kept for the next run), checks that narrow and NumPy restore the same values, and only then times,
+in rounds that visit all contenders. Tables show medians and how they relate to narrow.
+
+usage: quantize_checkpoint_peers.py --narrow PROGRAM [--bench-kernels PROGRAM] [--rounds 7]
+       [--environments DIR] [--large-gigabytes 8]
+
+--large-gigabytes also measures one safetensors file of that size (made here, removed after).
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+
+HERE = pathlib.Path(__file__).resolve().parent
+PACKAGES = {
+    "onnx": ["numpy", "onnx", "onnxruntime"],
+    "tensorflow": ["numpy<2", "tensorflow-cpu==2.15.1"],
+}
+
+
+def environment_python(folder, name):
+    python = folder / name / "bin" / "python"
+    mark = folder / name / "complete"
+    if not mark.exists():
+        print(f"making the environment {name} ...", flush=True)
+        venv.create(folder / name, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES[name]], check=True)
+        mark.touch()
+    return python
+
+
+def run_measured(command):
+    """Seconds and peak memory in bytes of a whole process."""
+    start = time.perf_counter()
+    child = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - start
+    if status != 0:
+        sys.exit(f"{command} failed")
+    return seconds, usage.ru_maxrss * 1024
+
+
+class Peer:
+    """A process that answers every line with the seconds one pass took."""
+
+    def __init__(self, python, name, folder):
+        self.process = subprocess.Popen(
+            [str(python), str(HERE / "quantize_checkpoint_peer.py"), name, str(folder)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline().strip() != "ready":
+            sys.exit(f"{name} did not start")
+
+    def measure(self):
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline()), None
+
+    def stop(self):
+        self.process.stdin.close()
+        _, _, usage = os.wait4(self.process.pid, 0)
+        return usage.ru_maxrss * 1024
+
+
+def copy_files(source, target):
+    """What cp does to the files of a checkpoint, to names that are new."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    return run_measured(["cp", *source.glob("model.ckpt-0*"), target])
+
+
+def quantize(narrow, scheme, source, target):
+    shutil.rmtree(target, ignore_errors=True)
+    return run_measured([narrow, "quantize", source / "model.ckpt-0", "--scheme", scheme, "--bits",
+                         "8", "-o", f"{target}/model.ckpt-0"])
+
+
+def print_table(title, rows, base):
+    print(f"\n{title}")
+    width = max(len(name) for name in rows)
+    for name, samples in rows.items():
+        seconds = statistics.median(s for s, _ in samples)
+        ratio = statistics.median(s / b for (s, _), (b, _) in zip(samples, rows[base]))
+        memory = [m for _, m in samples if m is not None]
+        text = f"{name:<{width}}  {seconds:8.3f} s  {ratio:8.2f} times {base}"
+        if memory:
+            text += f"  peak {max(memory) / 2**20:7.1f} MiB"
+        print(text)
+
+
+def whole_program(options, folder, environments):
+    source = folder / "source"
+    contenders = {
+        "narrow bin": lambda: quantize(options.narrow, "bin", source, folder / "bin"),
+        "narrow fixed-point": lambda: quantize(options.narrow, "fixed-point", source, folder / "fp"),
+        "cp": lambda: copy_files(source, folder / "copy"),
+    }
+    peers = {
+        "onnxruntime quantize_dynamic": Peer(environment_python(environments, "onnx"),
+                                             "quantize_dynamic", folder),
+        "NumPy and TensorFlow script": Peer(environment_python(environments, "tensorflow"),
+                                            "checkpoint_script", folder),
+    }
+    contenders.update({name: peer.measure for name, peer in peers.items()})
+    rows = {name: [] for name in contenders}
+    for _ in range(options.rounds):
+        for name, measure in contenders.items():
+            rows[name].append(measure())
+    for name, peer in peers.items():
+        rows[name].append((rows[name][-1][0], peer.stop()))
+    print_table("checkpoint to checkpoint, ResNet V1 50, 8 bits, warm cache", rows, "narrow bin")
+
+
+def kernels(options, folder, environments):
+    """GB/s of input: range, codes, restored values, errors of the same tensors, in memory."""
+    python = environment_python(environments, "tensorflow")
+    peers = {"NumPy": Peer(python, "numpy_arrays", folder),
+             "TensorFlow fake_quant": Peer(python, "fake_quant", folder)}
+    gigabytes = (folder / "weights.npz").stat().st_size / 1e9
+    rates = {}
+    for _ in range(options.rounds):
+        done = subprocess.run([options.bench_kernels, "--benchmark_format=json",
+                               "--benchmark_filter=/2/"], check=True, capture_output=True, text=True)
+        for row in json.loads(done.stdout)["benchmarks"]:
+            name = row["name"].split("/2/")[0].replace("quantize/", "narrow ")
+            rates.setdefault(name, []).append(row["bytes_per_second"] / 1e9)
+        for name, peer in peers.items():
+            rates.setdefault(name, []).append(gigabytes / peer.measure()[0])
+    for peer in peers.values():
+        peer.stop()
+    print("\nin memory, ResNet V1 50, 8 bits, 2 threads: range, codes, restored values, errors")
+    for name, samples in rates.items():
+        ratio = statistics.median(s / b for s, b in zip(samples, rates["memcpy"]))
+        print(f"{name:<24} {statistics.median(samples):8.3f} GB/s  {ratio:7.3f} times memcpy")
+
+
+def write_large_file(path, gigabytes):
+    """Tensors of 64 MB with normally distributed values, in blocks that repeat."""
+    import numpy as np
+    elements = 16_000_000
+    count = round(gigabytes * 1e9 / (4 * elements))
+    block = np.random.default_rng(1).normal(0, 0.05, elements).astype("<f4")
+    header = {f"layer{i}.weight": {"dtype": "F32", "shape": [4000, 4000],
+                                   "data_offsets": [4 * elements * i, 4 * elements * (i + 1)]}
+              for i in range(count)}
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for i in range(count):
+            file.write(np.roll(block, 997 * i).tobytes())
+
+
+def large_file(options, folder):
+    source = folder / "large.safetensors"
+    write_large_file(source, options.large_gigabytes)
+    size = source.stat().st_size
+    print(f"\none safetensors file of {size / 1e9:.2f} GB, 8 bits")
+    for name, command in {
+            "narrow bin": [options.narrow, "quantize", source, "--scheme", "bin", "--bits", "8",
+                           "-o", folder / "large-bin.safetensors", "--force"],
+            "cp": ["cp", source, folder / "large-copy.safetensors"]}.items():
+        seconds, memory = run_measured(command)
+        print(f"{name:<12} {seconds:8.2f} s  {size / seconds / 1e9:6.2f} GB/s  "
+              f"peak {memory / 2**20:.1f} MiB")
+        for result in folder.glob("large-*"):
+            result.unlink()
+    source.unlink()
+
+
+def prepare(options, folder):
+    run_measured([options.narrow, "init", "resnet_v1_50", "--classes", "1000", "-o",
+                  f"{folder}/source/model.ckpt-0"])
+    # The same values for everybody, as the peers read them.
+    run_measured([options.narrow, "quantize", folder / "source", "--scheme", "bin", "--bits", "8",
+                  "--exclude", "*", "--format", "npz", "-o", folder / "weights.npz"])
+    run_measured([options.narrow, "quantize", folder / "source", "--scheme", "bin", "--bits", "8",
+                  "--format", "npz", "-o", folder / "expected.npz"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--narrow", required=True)
+    parser.add_argument("--bench-kernels")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--environments", default="bench-environments", type=pathlib.Path)
+    parser.add_argument("--large-gigabytes", type=float, default=0)
+    options = parser.parse_args()
+    environments = options.environments.resolve()
+    with tempfile.TemporaryDirectory(prefix="narrow-bench-", dir=".") as name:
+        folder = pathlib.Path(name).resolve()
+        prepare(options, folder)
+        whole_program(options, folder, environments)
+        if options.bench_kernels:
+            kernels(options, folder, environments)
+        if options.large_gigabytes:
+            large_file(options, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Images a second of ResNet V1 inference, float32: narrow and what a user would pick instead.
+
+Makes virtual environments for the peers in --environments (pip; kept for the next run), gives every
+contender the same random variables and images, compares the logits, and only then times: one
+contender at a time, in rounds that visit all of them, each classifying all images once a round.
+The table shows medians over the rounds and how many times faster narrow is, round by round.
+
+usage: resnet_inference.py --bench-resnet PROGRAM [--network resnet_v1_50] [--size 224]
+       [--images 32] [--rounds 15] [--threads 0] [--environments DIR] [--only NAME ...]
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PACKAGES = {
+    "onnx": ["numpy", "onnx", "onnxruntime", "openvino"],
+    "tensorflow": ["numpy<2", "tensorflow-cpu==2.15.1", "tf-slim==1.1.0"],
+}
+CLASSES = 1000
+# Contender: environment, images of one call. None: all images in one call.
+CONTENDERS = {
+    "narrow": ("narrow", None),
+    "onnxruntime": ("onnx", None),
+    "onnxruntime-1": ("onnx", 1),
+    "onnxruntime-2": ("onnx", 2),
+    "onnxruntime-4": ("onnx", 4),
+    "onnxruntime-8": ("onnx", 8),
+    "openvino": ("onnx", None),
+    "openvino-streams-1": ("onnx", 1),
+    "openvino-streams-4": ("onnx", 4),
+    "tensorflow": ("tensorflow", None),
+}
+LOGIT_TOLERANCE = 1e-4
+
+
+def environment_python(folder, name):
+    python = os.path.join(folder, name, "bin", "python")
+    mark = os.path.join(folder, name, "complete")
+    if not os.path.exists(mark):
+        print(f"making the environment {name} ...", flush=True)
+        venv.create(os.path.join(folder, name), with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES[name]], check=True)
+        open(mark, "w").close()
+    return python
+
+
+class Contender:
+    """A process that answers every line with the seconds one pass over the images took."""
+
+    def __init__(self, name, command):
+        self.name = name
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        ready = self.process.stdout.readline().split()
+        if ready[:1] != ["ready"]:
+            raise RuntimeError(f"{name} did not start")
+        if ready[1:]:
+            print(f"{name}: {' '.join(ready[1:])}")
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def start(name, options, python, folder):
+    kind, batch = CONTENDERS[name]
+    batch = batch or options.images
+    if kind == "narrow":
+        command = [options.bench_resnet, options.network, CLASSES, f"{folder}/variables"]
+        command += [f"{folder}/images", options.size, options.size, batch, options.threads]
+    else:
+        command = [python[kind], os.path.join(HERE, "resnet_peer.py"), name.split("-")[0]]
+        command += [folder, options.network, CLASSES, options.size, batch, options.threads]
+        command += ["streams"] if "-streams" in name else []
+    return Contender(name, [str(part) for part in command])
+
+
+def logits(contender, folder):
+    import array
+
+    values = array.array("f")
+    path = f"{folder}/logits"
+    contender.ask("logits " + path)
+    with open(path, "rb") as file:
+        values.frombytes(file.read())
+    return values
+
+
+def compare_logits(contenders, folder):
+    expected = logits(contenders[0], folder)
+    largest = max(map(abs, expected))
+    for contender in contenders[1:]:
+        found = logits(contender, folder)
+        if len(found) != len(expected):
+            raise RuntimeError(f"{contender.name} gave another number of logits")
+        difference = max(abs(a - b) for a, b in zip(expected, found)) / largest
+        print(f"{contender.name}: logits differ by {difference:.2e} of the largest")
+        if not difference <= LOGIT_TOLERANCE:
+            raise RuntimeError(f"{contender.name} does not compute the same network")
+
+
+def time_rounds(contenders, rounds):
+    seconds = {contender.name: [] for contender in contenders}
+    for round_index in range(rounds + 1):  # the first one warms up
+        for contender in contenders:
+            time.sleep(0.2)  # until the threads of the one before sleep
+            taken = contender.ask("run")
+            if round_index > 0:
+                seconds[contender.name].append(taken)
+    return seconds
+
+
+def print_table(seconds, images):
+    print(f"\n{'contender':22} {'images/s':>9} {'least':>7} {'most':>7} {'narrow is faster by':>20}")
+    for name, taken in seconds.items():
+        rate = images / statistics.median(taken)
+        ratio = statistics.median(other / own for other, own in zip(taken, seconds["narrow"]))
+        print(
+            f"{name:22} {rate:9.1f} {images / max(taken):7.1f} {images / min(taken):7.1f} "
+            f"{ratio:18.2f} x"
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--bench-resnet", required=True, help="the program of bench/bench_resnet.cc")
+    parser.add_argument("--network", default="resnet_v1_50")
+    parser.add_argument("--size", type=int, default=224, help="image height and width")
+    parser.add_argument("--images", type=int, default=32, help="images of a round, the large batch")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=0, help="0: all cores this process may use")
+    parser.add_argument("--environments", default=os.path.expanduser("~/.cache/narrow-peers"))
+    parser.add_argument("--only", nargs="*", default=list(CONTENDERS), choices=list(CONTENDERS))
+    options = parser.parse_args()
+    options.threads = options.threads or len(os.sched_getaffinity(0))
+    names = ["narrow"] + [name for name in CONTENDERS if name in options.only and name != "narrow"]
+    python = {
+        kind: environment_python(options.environments, kind)
+        for kind in ["onnx"] + ["tensorflow"] * ("tensorflow" in names)
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = [folder, options.network, CLASSES, options.size, options.images]
+        subprocess.run(
+            [python["onnx"], os.path.join(HERE, "resnet_peer.py"), "inputs", *map(str, inputs)],
+            check=True,
+        )
+        contenders = [start(name, options, python, folder) for name in names]
+        compare_logits(contenders, folder)
+        seconds = time_rounds(contenders, options.rounds)
+        for contender in contenders:
+            contender.stop()
+    print_table(seconds, options.images)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+// Any scheme on any floats: every instruction set gives the reference's bits, and restoring from
+// stored codes gives what the pass without codes gives.
+//
+// Input: scheme kind and scaling, bits, granularity, group size, then float32 values.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "narrow/error.h"
+#include "narrow/quantize_values.h"
+#include "quant/quant_test_support.h"
+#include "quant/reference_quantizer.h"
+#include "quant/simd_targets.h"
+#include "quant/tensor_quantizer.h"
+
+namespace narrow {
+namespace {
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+struct Input {
+  Scheme scheme;
+  std::vector<float> values;
+};
+
+Input read_input(std::span<const std::uint8_t> bytes) {
+  Input input;
+  input.scheme.kind = static_cast<SchemeKind>(bytes[0] % 4);
+  input.scheme.scaling = bytes[0] % 8 < 4 ? Scaling::kBinary : Scaling::kDecimal;
+  input.scheme.bits = bytes[1] % 34;
+  input.scheme.granularity.kind = static_cast<Granularity::Kind>(bytes[2] % 3);
+  input.scheme.granularity.group_size = bytes[3];
+  for (std::size_t i = 4; i + sizeof(float) <= bytes.size(); i += sizeof(float)) {
+    input.values.push_back(load_le<float>(&bytes[i]));
+  }
+  return input;
+}
+
+// One block, through the public functions.
+void check_block(const Input& input) {
+  const BlockParams params = fit(input.values, input.scheme);
+  const std::size_t count = input.values.size();
+  std::vector<std::int64_t> codes(count);
+  std::vector<float> decoded(count);
+  std::vector<float> restored(count);
+  encode(input.values, input.scheme, params, codes);
+  decode(codes, input.scheme, params, decoded);
+  const ErrorSums sums = round_trip(input.values, input.scheme, params, restored);
+  require(same_bits(decoded, restored));
+  require(same_bits(sums, measure_error(input.values, restored)));
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int64_t code = reference_code(input.values[i], input.scheme, params);
+    require(codes[i] == code);
+    const float value = reference_float(reference_value(code, input.scheme, params));
+    require(same_bits(std::span(&restored[i], 1), std::span(&value, 1)));
+    require(std::isfinite(restored[i]));
+  }
+}
+
+// The same values as a tensor in blocks.
+struct TensorResult {
+  std::vector<float> values;
+  ErrorSums sums;
+  CodeCounts counts;
+};
+
+TensorResult quantize_tensor(const Input& input) {
+  TensorResult result{input.values, {}, {}};
+  const auto rows = static_cast<std::int64_t>(input.values.size() / 3);
+  result.values.resize(static_cast<std::size_t>(rows) * 3);
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(result.values));
+  TensorQuantizer quantizer(input.scheme, {"fuzz", DType::kFloat32, {rows, 3}}, -1);
+  quantizer.scan(bytes);
+  quantizer.finish_scan();
+  if (quantizer.non_finite().count > 0 || rows == 0) return result;
+  const std::size_t piece = quantizer.piece_elements();
+  for (std::size_t first = 0; first < result.values.size(); first += piece) {
+    const std::size_t length = std::min(piece, result.values.size() - first);
+    result.sums.merge(quantizer.round_trip(
+        first, bytes.subspan(first * sizeof(float), length * sizeof(float)), &result.counts));
+  }
+  return result;
+}
+
+void check_input(const Input& input) {
+  validate(input.scheme);
+  TensorResult first;
+  bool is_first = true;
+  for (const std::string& name : runnable_simd_targets()) {
+    const ForcedSimdTarget forced(name);
+    TensorResult result = quantize_tensor(input);
+    if (is_first) first = result;
+    is_first = false;
+    require(same_bits(result.values, first.values));
+    require(same_bits(result.sums, first.sums));
+    require(result.counts.counts == first.counts.counts);
+    check_block(input);
+  }
+}
+
+}  // namespace
+}  // namespace narrow
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 4 || size > 40000) return 0;
+  try {
+    narrow::check_input(narrow::read_input({data, size}));
+  } catch (const narrow::Error&) {
+    // Schemes and values that are refused with a sentence.
+  }
+  return 0;
+}

@@ -1,0 +1,184 @@
+#include "nn/inference_network.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/parallel.h"
+#include "narrow/error.h"
+#include "nn/inference_program.h"
+
+namespace narrow {
+namespace {
+
+constexpr int kImageChannels = 3;
+constexpr int kLargestMicroBatch = 1024;
+
+// Few images keep the activations in the core's cache, more keep the kernels long and the weights
+// of the last layers in use: measured best near this number of pixels.
+int choose_micro_batch(int height, int width) {
+  constexpr std::int64_t kPixels = 4 * 224 * 224;
+  constexpr std::int64_t kMost = 32;
+  const std::int64_t images = kPixels / (static_cast<std::int64_t>(height) * width);
+  return static_cast<int>(std::clamp(images, std::int64_t{1}, kMost));
+}
+
+void require_in_range(const char* what, int value, int least, int most) {
+  if (value >= least && value <= most) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("The {} is {}, expected {} to {}.", what, value, least, most));
+}
+
+}  // namespace
+
+struct InferenceNetwork::State {
+  InferenceProgram program;
+  int class_count = 0;
+  std::size_t floats_per_image = 0;
+  int micro_batch = 0;
+  int threads = 0;
+
+  std::mutex mutex;
+  std::vector<std::unique_ptr<InferenceWorker>> idle;  // guarded by mutex
+
+  // A worker for one thread while it lives; goes back to the idle ones.
+  class Lease {
+   public:
+    explicit Lease(State& state) : state_(state) {
+      const std::lock_guard lock(state.mutex);
+      if (!state.idle.empty()) {
+        worker_ = std::move(state.idle.back());
+        state.idle.pop_back();
+      }
+    }
+    ~Lease() {
+      const std::lock_guard lock(state_.mutex);
+      if (worker_) state_.idle.push_back(std::move(worker_));
+    }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+
+    InferenceWorker& get() {
+      if (!worker_) worker_ = std::make_unique<InferenceWorker>(state_.program);
+      return *worker_;
+    }
+
+   private:
+    State& state_;
+    std::unique_ptr<InferenceWorker> worker_;
+  };
+
+  void work(std::int64_t count, const FillImages& fill, const TakeLogits& take,
+            std::atomic<std::int64_t>& next);
+  void classify(InferenceWorker& worker, std::int64_t first, std::size_t images,
+                const FillImages& fill, const TakeLogits& take) const;
+};
+
+void InferenceNetwork::State::classify(InferenceWorker& worker, std::int64_t first,
+                                       std::size_t images, const FillImages& fill,
+                                       const TakeLogits& take) const {
+  const std::size_t used = images * floats_per_image;
+  fill(first, {worker.images(), used});
+  std::fill_n(worker.images() + used,
+              static_cast<std::size_t>(micro_batch) * floats_per_image - used, 0.0F);
+  {
+    const SingleThreadedOneDnn single_threaded;
+    worker.execute();
+  }
+  take(first, {worker.logits(), images * static_cast<std::size_t>(class_count)});
+}
+
+void InferenceNetwork::State::work(std::int64_t count, const FillImages& fill,
+                                   const TakeLogits& take, std::atomic<std::int64_t>& next) {
+  Lease lease(*this);
+  try {
+    while (true) {
+      const std::int64_t first = next.fetch_add(micro_batch);
+      if (first >= count) return;
+      const auto images =
+          static_cast<std::size_t>(std::min<std::int64_t>(micro_batch, count - first));
+      classify(lease.get(), first, images, fill, take);
+    }
+  } catch (const dnnl::error& error) {
+    next = count;
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("oneDNN failed to run the network: {}.", error.what()));
+  } catch (...) {
+    next = count;
+    throw;
+  }
+}
+
+InferenceNetwork::InferenceNetwork(const ResnetV1& network, const VariableSource& source,
+                                   int height, int width, const InferenceOptions& options)
+    : state_(std::make_unique<State>()) {
+  require_in_range("height of the images", height, 1, kLargestImageSide);
+  require_in_range("width of the images", width, 1, kLargestImageSide);
+  require_in_range("number of images in a micro-batch", options.micro_batch, 0, kLargestMicroBatch);
+  require_in_range("number of threads", options.threads, 0, 1 << 16);
+  check_variables(network, source);
+  state_->class_count = network.class_count;
+  state_->floats_per_image = static_cast<std::size_t>(height) * width * kImageChannels;
+  state_->threads = options.threads > 0 ? options.threads : available_threads();
+  state_->micro_batch =
+      options.micro_batch > 0 ? options.micro_batch : choose_micro_batch(height, width);
+  try {
+    const SingleThreadedOneDnn single_threaded;
+    state_->program = compile_inference(network, source, height, width, state_->micro_batch);
+  } catch (const dnnl::error& error) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("oneDNN cannot build {} for images of {} x {} pixels: {}.",
+                            network.name, height, width, error.what()));
+  }
+}
+
+InferenceNetwork::~InferenceNetwork() = default;
+InferenceNetwork::InferenceNetwork(InferenceNetwork&& other) noexcept = default;
+InferenceNetwork& InferenceNetwork::operator=(InferenceNetwork&& other) noexcept = default;
+
+int InferenceNetwork::class_count() const { return state_->class_count; }
+std::size_t InferenceNetwork::floats_per_image() const { return state_->floats_per_image; }
+int InferenceNetwork::micro_batch() const { return state_->micro_batch; }
+int InferenceNetwork::threads() const { return state_->threads; }
+std::size_t InferenceNetwork::weight_bytes() const { return state_->program.weight_bytes; }
+std::size_t InferenceNetwork::worker_bytes() const { return state_->program.plan.byte_size; }
+
+void InferenceNetwork::run(std::span<const float> images, std::int64_t count,
+                           std::span<float> logits) const {
+  const std::size_t image = state_->floats_per_image;
+  const auto classes = static_cast<std::size_t>(state_->class_count);
+  if (count < 0 || images.size() / image != static_cast<std::size_t>(count) ||
+      images.size() % image != 0 || logits.size() / classes != static_cast<std::size_t>(count) ||
+      logits.size() % classes != 0) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} images need {} values each and {} logits each; found {} values and "
+                            "room for {} logits.",
+                            count, image, classes, images.size(), logits.size()));
+  }
+  run_each(
+      count,
+      [&](std::int64_t first, std::span<float> to) {
+        const auto from = images.subspan(static_cast<std::size_t>(first) * image, to.size());
+        std::copy(from.begin(), from.end(), to.begin());
+      },
+      [&](std::int64_t first, std::span<const float> from) {
+        std::copy(from.begin(), from.end(),
+                  logits.begin() +
+                      static_cast<std::ptrdiff_t>(static_cast<std::size_t>(first) * classes));
+      });
+}
+
+void InferenceNetwork::run_each(std::int64_t count, const FillImages& fill,
+                                const TakeLogits& take) const {
+  const std::int64_t micro_batches = (count + state_->micro_batch - 1) / state_->micro_batch;
+  const auto workers =
+      static_cast<std::size_t>(std::min<std::int64_t>(state_->threads, micro_batches));
+  std::atomic<std::int64_t> next = 0;
+  parallel_for(workers, [&](std::size_t) { state_->work(count, fill, take, next); });
+}
+
+}  // namespace narrow

@@ -1,0 +1,67 @@
+// A network as a list of oneDNN primitives over planned memory. Internal to this folder.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "nn/memory_plan.h"
+#include "nn/onednn_support.h"
+#include "nn/resnet_v1.h"
+#include "nn/variable_source.h"
+
+namespace narrow {
+
+// An argument of a primitive: a place in the worker's memory, or a constant that workers share.
+struct StepArgument {
+  int role = 0;  // DNNL_ARG_...
+  dnnl::memory::desc desc;
+  int buffer = -1;        // index of the buffer, or -1 for a constant
+  dnnl::memory constant;  // weights or biases
+};
+
+struct Step {
+  dnnl::primitive primitive;
+  std::vector<StepArgument> arguments;
+};
+
+// Made once, then only read; any number of workers execute it at the same time.
+struct InferenceProgram {
+  dnnl::engine engine;
+  std::vector<Step> steps;
+  MemoryPlan plan;
+  int image_buffer = -1;   // micro_batch x height x width x 3
+  int logits_buffer = -1;  // micro_batch x classes
+  std::size_t weight_bytes = 0;
+};
+
+// The program for micro-batches of `micro_batch` images; the variables have been checked.
+InferenceProgram compile_inference(const ResnetV1& network, const VariableSource& source,
+                                   int height, int width, int micro_batch);
+
+// One thread's memory for a program, and its execution.
+class InferenceWorker {
+ public:
+  explicit InferenceWorker(const InferenceProgram& program);
+  // Where the images of the next execution go, and where its logits are.
+  [[nodiscard]] float* images() const { return images_; }
+  [[nodiscard]] const float* logits() const { return logits_; }
+  // To be called under SingleThreadedOneDnn.
+  void execute();
+
+ private:
+  struct FreeAligned {
+    void operator()(std::byte* memory) const;
+  };
+  struct BoundStep {
+    const dnnl::primitive* primitive;
+    std::unordered_map<int, dnnl::memory> arguments;
+  };
+  std::unique_ptr<std::byte, FreeAligned> memory_;
+  dnnl::stream stream_;
+  std::vector<BoundStep> steps_;
+  float* images_ = nullptr;
+  float* logits_ = nullptr;
+};
+
+}  // namespace narrow

@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""Makes the TensorFlow checkpoints in this folder and the values that TensorFlow reads from them.
+
+Run with a Python that has TensorFlow 2.15 and NumPy:  python make_golden.py
+Every checkpoint NAME comes with NAME.values: one line a tensor, `name dtype shape values`, values in
+hexadecimal or `-` for none, shape with commas or `-` for a scalar. String elements are separated by
+commas and start with `s`. Values of more than 4096 bytes are given as `crc32c:` and the checksum.
+The files are the same on every run.
+"""
+
+import pathlib
+import struct
+
+import numpy as np
+import tensorflow as tf
+
+HERE = pathlib.Path(__file__).resolve().parent
+# Names that differ between TensorFlow and this project.
+DTYPE_NAMES = {"float8_e4m3fn": "float8_e4m3"}
+INLINE_BYTES = 4096
+
+CRC_TABLE = []
+for index in range(256):
+    for _ in range(8):
+        index = (index >> 1) ^ (0x82F63B78 if index & 1 else 0)
+    CRC_TABLE.append(index)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
+
+
+def masked_crc32c(data):
+    crc = crc32c(data)
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def raw_tensor(dtype, shape, seed):
+    """A tensor of any type with random values."""
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.size
+    data = np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
+    if dtype == tf.bool:
+        return tf.constant(data.reshape(shape) % 2 == 1)
+    if dtype in (tf.qint8, tf.quint8, tf.qint16, tf.quint16, tf.qint32):
+        plain = {tf.qint8: tf.int8, tf.quint8: tf.uint8, tf.qint16: tf.int16,
+                 tf.quint16: tf.uint16, tf.qint32: tf.int32}[dtype]
+        values = np.frombuffer(data.tobytes(), plain.as_numpy_dtype).reshape(shape)
+        return tf.bitcast(tf.constant(values), dtype)
+    if dtype in (tf.complex64, tf.complex128, tf.float32, tf.float64):
+        # Decoded numbers, because Python would change the bits of a signalling NaN.
+        values = np.random.default_rng(seed).standard_normal(size // dtype.size * 2)
+        if dtype.is_complex:
+            values = values[0::2] + 1j * values[1::2]
+        else:
+            values = values[: size // dtype.size]
+        return tf.constant(values.reshape(shape).astype(dtype.as_numpy_dtype))
+    return tf.constant(np.frombuffer(data.tobytes(), dtype.as_numpy_dtype).reshape(shape))
+
+
+def all_types(v1):
+    types = [tf.float32, tf.float64, tf.float16, tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8,
+             tf.uint16, tf.bool, tf.complex64, tf.complex128, tf.qint8, tf.quint8, tf.qint32]
+    if not v1:
+        types += [tf.bfloat16, tf.uint32, tf.uint64, tf.qint16, tf.quint16,
+                  tf.dtypes.experimental.float8_e5m2, tf.dtypes.experimental.float8_e4m3fn]
+    return types
+
+
+def small_tensors(v1):
+    tensors = {}
+    for seed, dtype in enumerate(all_types(v1)):
+        tensors[f"types/{dtype.name}"] = raw_tensor(dtype, [3, 5], seed)
+    tensors["a/three_bytes"] = tf.constant([True, False, True])
+    tensors["a/unaligned"] = tf.constant([1.5, -2.25], tf.float32)
+    tensors["empty"] = tf.zeros([0, 4], tf.float32)
+    tensors["global_step"] = tf.constant(5000, tf.int64)
+    tensors["scalar/float"] = tf.constant(-0.0, tf.float32)
+    tensors["strings/matrix"] = tf.constant([[b"", b"a\0b"], [b"\xff\xfe", b"x" * 300]])
+    tensors["strings/none"] = tf.constant([], tf.string, shape=[0])
+    tensors["strings/scalar"] = tf.constant(b"one")
+    return tensors
+
+
+def partitioned():
+    """name: (tensor, [slice specifications as TensorFlow writes them])"""
+    return {
+        "cut/columns": (raw_tensor(tf.float32, [20, 300], 1), ["0,20:0,150", "0,20:150,150"]),
+        "cut/grid": (raw_tensor(tf.float32, [6, 7, 2], 2),
+                     ["0,2:0,3:-", "0,2:3,4:-", "2,4:0,5:-", "2,4:5,2:-"]),
+        "cut/rows": (raw_tensor(tf.int64, [200, 4], 3), ["0,67:-", "67,67:-", "134,66:-"]),
+        "whole": (raw_tensor(tf.float32, [4], 4), [""]),
+    }
+
+
+def slice_arguments(tensors):
+    names, specs, pieces = [], [], []
+    for name, (tensor, slices) in sorted(tensors.items()):  # as Saver does
+        for spec in slices:
+            index = tuple(
+                slice(None) if part == "-" else
+                slice(int(part.split(",")[0]), sum(int(n) for n in part.split(",")))
+                for part in spec.split(":")) if spec else ()
+            names.append(name)
+            specs.append(" ".join(str(n) for n in tensor.shape) + " " + spec if spec else "")
+            pieces.append(tensor[index] if spec else tensor)
+    return names, specs, pieces
+
+
+def save_v2(name, tensors):
+    names, specs, pieces = slice_arguments(tensors)
+    tf.raw_ops.SaveV2(prefix=str(HERE / name), tensor_names=names, shape_and_slices=specs,
+                      tensors=pieces)
+
+
+def save_v1(name, tensors):
+    names, specs, pieces = slice_arguments(tensors)
+    tf.raw_ops.SaveSlices(filename=str(HERE / name), tensor_names=names, shapes_and_slices=specs,
+                          data=pieces)
+
+
+def whole(tensors):
+    return {name: (tensor, [""]) for name, tensor in tensors.items()}
+
+
+def write_values(name, tensors):
+    """What TensorFlow restores, which must also be what was saved."""
+    lines = []
+    for tensor_name in sorted(tensors):
+        tensor = tensors[tensor_name][0]
+        restored = tf.raw_ops.RestoreV2(prefix=str(HERE / name), tensor_names=[tensor_name],
+                                        shape_and_slices=[""], dtypes=[tensor.dtype])[0]
+        assert restored.shape == tensor.shape, tensor_name
+        if tensor.dtype == tf.string:
+            elements = restored.numpy().ravel().tolist() if restored.shape.rank else [restored.numpy()]
+            text = ",".join("s" + element.hex() for element in elements) or "-"
+        else:
+            data = restored.numpy().tobytes()
+            assert data == tensor.numpy().tobytes(), tensor_name
+            text = data.hex() if len(data) <= INLINE_BYTES else f"crc32c:{crc32c(data):08x}"
+        shape = ",".join(str(n) for n in tensor.shape) or "-"
+        dtype = DTYPE_NAMES.get(tensor.dtype.name, tensor.dtype.name)
+        lines.append(f"{tensor_name} {dtype} {shape} {text or '-'}\n")
+    (HERE / f"{name}.values").write_text("".join(lines))
+
+
+def make_sharded(name, tensors):
+    parts = [f"{name}-part{i}" for i in range(3)]
+    items = list(whole(tensors).items())
+    for i, part in enumerate(parts):
+        save_v2(part, dict(items[i::3]))
+    tf.raw_ops.MergeV2Checkpoints(checkpoint_prefixes=[str(HERE / part) for part in parts],
+                                  destination_prefix=str(HERE / name), delete_old_dirs=False)
+    for leftover in HERE.glob(f"{name}-part*"):
+        leftover.unlink()
+
+
+# --- A V1 file with compressed blocks, which no TensorFlow of today writes ------------------------
+
+
+def varint(value):
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def read_varint(data, position):
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, position
+
+
+def snappy(data):
+    """Literals and two-byte-offset copies, found by looking for the last equal four bytes."""
+    out = bytearray(varint(len(data)))
+    seen, position, literal = {}, 0, 0
+
+    def flush(end):
+        for start in range(literal, end, 60):
+            piece = data[start:min(start + 60, end)]
+            out.append((len(piece) - 1) << 2)
+            out.extend(piece)
+
+    while position + 4 <= len(data):
+        before = seen.get(data[position:position + 4])
+        seen[data[position:position + 4]] = position
+        if before is None or position - before > 65535:
+            position += 1
+            continue
+        length = 4
+        while length < 64 and position + length < len(data) \
+                and data[before + length] == data[position + length]:
+            length += 1
+        flush(position)
+        out.append((length - 1) << 2 | 2)
+        out.extend(struct.pack("<H", position - before))
+        position += length
+        literal = position
+    flush(len(data))
+    return bytes(out)
+
+
+def compress_table(source, target):
+    table = (HERE / source).read_bytes()
+    position, handles = len(table) - 48, []
+    for _ in range(2):
+        offset, position = read_varint(table, position)
+        size, position = read_varint(table, position)
+        handles.append((offset, size))
+    index = table[handles[1][0]:sum(handles[1])]
+    count = struct.unpack("<I", index[-4:])[0]
+    entries, position = [], 0
+    while position < len(index) - 4 * (count + 1):
+        _, position = read_varint(index, position)
+        key_size, position = read_varint(index, position)
+        value_size, position = read_varint(index, position)
+        key = index[position:position + key_size]
+        offset, size_at = read_varint(index, position + key_size)
+        size, _ = read_varint(index, size_at)
+        entries.append((key, table[offset:offset + size]))
+        position += key_size + value_size
+    out = bytearray()
+
+    def add_block(content):
+        handle = varint(len(out))
+        stored = snappy(content) + b"\x01"
+        out.extend(stored + struct.pack("<I", masked_crc32c(stored)))
+        return handle + varint(len(stored) - 1)
+
+    index_block, restarts = bytearray(), []
+    for key, content in entries:
+        handle = add_block(content)
+        restarts.append(len(index_block))
+        index_block += varint(0) + varint(len(key)) + varint(len(handle)) + key + handle
+    index_block += b"".join(struct.pack("<I", r) for r in restarts + [len(restarts)])
+    footer = add_block(struct.pack("<II", 0, 1)) + add_block(bytes(index_block))
+    out += footer.ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
+    (HERE / target).write_bytes(out)
+
+
+def main():
+    v2, v1, cut = whole(small_tensors(False)), whole(small_tensors(True)), partitioned()
+    tiny = whole({"a/w": tf.constant([[1, 2, 3], [4, 5, 6]], tf.float32),
+                  "global_step": tf.constant(7, tf.int64)})
+    many = whole({f"{i:04}/" + f"{i * 7919:07}/" * 32: tf.constant(i, tf.int16)
+                  for i in range(1100)})
+    large = whole({f"layer_{i}": tf.constant(np.arange(60000 + i) % 100, tf.int8) for i in range(6)})
+    for name, tensors in {"v2_tiny": tiny, "v2_types": v2, "v2_partitioned": cut,
+                          "v2_blocks": many}.items():
+        save_v2(name, tensors)
+        write_values(name, tensors)
+    make_sharded("v2_sharded", small_tensors(False))
+    write_values("v2_sharded", v2)
+    for name, tensors in {"v1_tiny": tiny, "v1_types": v1, "v1_partitioned": cut,
+                          "v1_blocks": large}.items():
+        save_v1(name, tensors)
+        write_values(name, tensors)
+    for source, target in {"v1_types": "v1_snappy", "v1_blocks": "v1_snappy_blocks"}.items():
+        compress_table(source, target)
+        write_values(target, v1 if source == "v1_types" else large)
+
+
+if __name__ == "__main__":
+    main()
