@@ -3,12 +3,12 @@
 #include <cstdlib>
 
 #include "data/download/archive_reader.h"
-#include "memory_file.h"
+#include "fuzz_input_file.h"
 #include "narrow/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   constexpr std::uint64_t kMaxBytes = 1 << 16;
-  const narrow::MemoryFile file(data, size);
+  const narrow::FuzzInputFile file(data, size);
   std::uint64_t seen = 0;
   const std::array<narrow::WantedMember, 1> wanted = {narrow::WantedMember{"wanted", kMaxBytes}};
   try {

@@ -1,7 +1,7 @@
 // Parses the input as an IDX file of one and of three dimensions, packed and plain.
 #include "base/bytes.h"
 #include "data/convert/idx.h"
-#include "memory_file.h"
+#include "fuzz_input_file.h"
 #include "narrow/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   try {
-    const narrow::MemoryFile file(data, size);
+    const narrow::FuzzInputFile file(data, size);
     narrow::read_gzip_file(file.path(), kMaxBytes);
   } catch (const narrow::Error&) {
   }

@@ -1,11 +1,11 @@
 // Opens the input as a TFRecord file and reads every record, as an example where it is one.
 #include "data/records/example.h"
 #include "data/records/tfrecord.h"
-#include "memory_file.h"
+#include "fuzz_input_file.h"
 #include "narrow/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const narrow::MemoryFile file(data, size);
+  const narrow::FuzzInputFile file(data, size);
   try {
     const narrow::TfRecordFile records(file.path());
     std::vector<std::byte> record;

@@ -16,7 +16,7 @@ namespace narrow {
 namespace {
 
 constexpr std::uint32_t kUnsignedByteMagic = 0x0800;
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
 
 std::uint32_t big_endian(std::span<const std::byte> bytes) {
   std::uint32_t value = 0;

@@ -1,9 +1,8 @@
 #include "data/records/example.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -27,14 +26,22 @@ void parse_wire(std::span<const std::byte> bytes, std::string_view place, wire::
   }
 }
 
+// The feature called `key`, or null; of several the last, as in a protobuf map.
+const wire::Feature* find_feature(const wire::Features& features, std::string_view key) {
+  const auto& entries = features.feature();
+  const auto found = std::find_if(entries.rbegin(), entries.rend(),
+                                  [&](const auto& entry) { return entry.key() == key; });
+  return found == entries.rend() ? nullptr : &found->value();
+}
+
 // The one value of a feature of type `kind`, or null when there is no such feature.
 template <typename List>
 auto* single_value(const wire::Features& features, std::string_view key, std::string_view place,
                    wire::Feature::KindCase kind, const List& (wire::Feature::*list)() const) {
   using Value = std::remove_reference_t<decltype((std::declval<const List&>()).value(0))>;
-  const auto found = features.feature().find(std::string(key));
-  if (found == features.feature().end()) return static_cast<const Value*>(nullptr);
-  const wire::Feature& feature = found->second;
+  const wire::Feature* found = find_feature(features, key);
+  if (found == nullptr) return static_cast<const Value*>(nullptr);
+  const wire::Feature& feature = *found;
   if (feature.kind_case() != kind || (feature.*list)().value_size() != 1) {
     throw Error(
         ErrorCategory::kCorrupt,
@@ -82,17 +89,19 @@ Example parse_example(std::span<const std::byte> bytes, std::string_view place) 
   wire::Example parsed;
   parse_wire(bytes, place, &parsed);
   Example example;
-  for (const auto& [key, feature] : parsed.features().feature()) {
-    example.emplace(key, from_wire(feature));
+  for (const auto& entry : parsed.features().feature()) {
+    example.insert_or_assign(entry.key(), from_wire(entry.value()));
   }
   return example;
 }
 
 std::string serialize_example(const Example& example) {
   wire::Example message;
-  auto& features = *message.mutable_features()->mutable_feature();
+  wire::Features& features = *message.mutable_features();
   for (const auto& [key, feature] : example) {
-    wire::Feature& out = features[key];
+    auto* entry = features.add_feature();
+    entry->set_key(key);
+    wire::Feature& out = *entry->mutable_value();
     if (const auto* texts = std::get_if<std::vector<std::string>>(&feature)) {
       auto* list = out.mutable_bytes_list();
       for (const auto& text : *texts) list->add_value(text);
@@ -102,14 +111,7 @@ std::string serialize_example(const Example& example) {
       out.mutable_int64_list()->mutable_value()->Add(integers->begin(), integers->end());
     }
   }
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&coded);
-  }
-  return bytes;
+  return message.SerializeAsString();
 }
 
 ImageExample parse_image_example(std::span<const std::byte> bytes, std::string_view place) {
@@ -126,7 +128,7 @@ ImageExample parse_image_example(std::span<const std::byte> bytes, std::string_v
   image.encoded = *encoded;
   const std::string* format = bytes_value(features, kFormat, place);
   image.format = format == nullptr ? "png" : *format;
-  if (!features.feature().contains(std::string(kLabel))) throw missing(kLabel);
+  if (find_feature(features, kLabel) == nullptr) throw missing(kLabel);
   image.label = integer_or(features, kLabel, place, 0);
   image.height = integer_or(features, kHeight, place, 0);
   image.width = integer_or(features, kWidth, place, 0);

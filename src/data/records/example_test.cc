@@ -72,6 +72,19 @@ TEST(Example, RefusesFeaturesOfTheWrongKind) {
   error_message(ErrorCategory::kCorrupt, [&] { parse_image(two_labels); });
 }
 
+TEST(Example, OfTwoFeaturesWithOneNameTheLastCounts) {
+  const std::string twice = serialize_example({{"x", std::vector<std::int64_t>{1}}}) +
+                            serialize_example({{"x", std::vector<std::int64_t>{2}}});
+  EXPECT_EQ(std::get<3>(parse(twice).at("x")), std::vector<std::int64_t>{2});
+}
+
+TEST(Example, NamesMayBeAnyBytes) {
+  const Example example = {{"\xff\xfe", std::vector<float>{1}}};
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(parse(serialize_example(example)), example);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
 TEST(Example, RefusesOtherBytes) {
   EXPECT_THAT(error_message(ErrorCategory::kCorrupt, [] { parse("\x0a\xff\xff\xff\xff\x0f"sv); }),
               HasSubstr("the record is no tf.Example"));

@@ -11,15 +11,15 @@
 
 namespace narrow {
 
-class MemoryFile {
+class FuzzInputFile {
  public:
-  MemoryFile(const std::uint8_t* data, std::size_t size)
+  FuzzInputFile(const std::uint8_t* data, std::size_t size)
       : fd_(::memfd_create("fuzz", MFD_CLOEXEC)) {
     if (fd_ < 0 || ::write(fd_, data, size) != static_cast<ssize_t>(size)) std::abort();
   }
-  ~MemoryFile() { ::close(fd_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
+  ~FuzzInputFile() { ::close(fd_); }
+  FuzzInputFile(const FuzzInputFile&) = delete;
+  FuzzInputFile& operator=(const FuzzInputFile&) = delete;
   [[nodiscard]] std::filesystem::path path() const {
     return "/proc/self/fd/" + std::to_string(fd_);
   }
