@@ -55,6 +55,7 @@ HOMES = {
     "oneapi/dnnl": ["nn"],
     "omp.h": ["nn"],
     "curl/": ["data"],
+    "nettle/": ["data"],
     "archive": ["data", "checkpoint/npz"],
     "spng.h": ["data"],
     "png.h": ["data"],
