@@ -183,23 +183,42 @@ void RoundTrip(const typename Source::Constants& constants, float* values, std::
 
 // Where the numbers of a block allow it, the same bits with fewer steps: one loop restores to a
 // buffer in the first cache, a second one reads both and puts the results in place.
+// Errors are added for as many lanes at once as one vector of floats has, or two vectors of
+// doubles: converting straight from memory costs less than from a register.
 HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_t count,
                                   float* HWY_RESTRICT values, LaneSums* HWY_RESTRICT sums) {
   const DoubleTag d;
   const FloatTag df;
-  for (std::size_t lane = 0; lane < kLanes; lane += hn::Lanes(d)) {
-    Accumulator accumulator(d, *sums, lane);
-    auto max_d2 = hn::LoadU(d, &sums->max_d2[lane]);
+  constexpr std::size_t kHalf = hn::MaxLanes(DoubleTag());
+  constexpr std::size_t kTogether = kHalf < kLanes ? 2 * kHalf : kHalf;
+  const hn::CappedTag<float, kTogether> together;
+  for (std::size_t lane = 0; lane < kLanes; lane += kTogether) {
+    const std::size_t second_lane = lane + kTogether - kHalf;
+    Accumulator first(d, *sums, lane);
+    Accumulator second(d, *sums, second_lane);
+    auto first_max_d2 = hn::LoadU(d, &sums->max_d2[lane]);
+    auto second_max_d2 = hn::LoadU(d, &sums->max_d2[second_lane]);
     for (std::size_t i = lane; i < count; i += kLanes) {
       const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
-      const auto result = hn::LoadU(df, restored + i);
-      const auto error = hn::Sub(hn::PromoteTo(d, result), x);
-      hn::StoreU(result, df, values + i);
-      accumulator.AddFloat(x, error);
-      max_d2 = hn::Max(max_d2, hn::Mul(error, error));
+      const auto error = hn::Sub(hn::PromoteTo(d, hn::LoadU(df, restored + i)), x);
+      first.AddFloat(x, error);
+      first_max_d2 = hn::Max(first_max_d2, hn::Mul(error, error));
+      if constexpr (kTogether > kHalf) {
+        const auto x2 = hn::PromoteTo(d, hn::LoadU(df, values + i + kHalf));
+        const auto error2 = hn::Sub(hn::PromoteTo(d, hn::LoadU(df, restored + i + kHalf)), x2);
+        second.AddFloat(x2, error2);
+        second_max_d2 = hn::Max(second_max_d2, hn::Mul(error2, error2));
+      }
+      for (std::size_t j = 0; j < kTogether; j += hn::Lanes(together)) {
+        hn::StoreU(hn::LoadU(together, restored + i + j), together, values + i + j);
+      }
     }
-    accumulator.Store(d, sums, lane);
-    hn::StoreU(max_d2, d, &sums->max_d2[lane]);
+    first.Store(d, sums, lane);
+    hn::StoreU(first_max_d2, d, &sums->max_d2[lane]);
+    if constexpr (kTogether > kHalf) {
+      second.Store(d, sums, second_lane);
+      hn::StoreU(second_max_d2, d, &sums->max_d2[second_lane]);
+    }
   }
 }
 
@@ -254,7 +273,14 @@ void RoundTripBlock(const BlockConstants& constants, float* values, std::size_t 
     RoundTripWith<R, BlockSource>(constants, values, count, sums, indices);
     return;
   }
-  alignas(64) float restored[kChunk];
+  // The buffer lies half a page away from the values, modulo the page size: processors compare only
+  // these low bits of a load's address with those of earlier stores, and wait when they are equal.
+  constexpr std::size_t kPageFloats = 4096 / sizeof(float);
+  alignas(64) float buffer[kChunk + kPageFloats];
+  const auto distance =
+      (reinterpret_cast<std::uintptr_t>(values) - reinterpret_cast<std::uintptr_t>(buffer)) /
+      sizeof(float);
+  float* const restored = buffer + (distance + kPageFloats / 2) % kPageFloats;
   while (count >= kLanes) {
     const std::size_t part = std::min(kChunk, count - count % kLanes);
     Fitted::Restore(constants, values, part, restored);
