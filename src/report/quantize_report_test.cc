@@ -9,7 +9,8 @@ namespace {
 
 QuantizeResult example() {
   QuantizeResult result;
-  TensorResult& weights = result.tensors.emplace_back();
+  result.tensors.resize(2);
+  TensorResult& weights = result.tensors[0];
   weights.info = {"conv/weights", DType::kFloat32, {2, 3}};
   weights.quantized = true;
   weights.scheme.kind = SchemeKind::kFixedPoint;
@@ -19,7 +20,7 @@ QuantizeResult example() {
   weights.params.back().is_signed = true;
   weights.errors = {.count = 6, .sum_x2 = 100, .sum_d2 = 1, .max_abs_d = 0.5};
   weights.codes_used = 5;
-  TensorResult& step = result.tensors.emplace_back();
+  TensorResult& step = result.tensors[1];
   step.info = {"global_step", DType::kInt64, {}};
   result.summary.quantized = 1;
   result.summary.copied = 1;

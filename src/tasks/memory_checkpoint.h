@@ -1,9 +1,10 @@
 // A checkpoint in memory, for the tests of the tasks.
 #pragma once
 
-#include <cstring>
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,8 +24,8 @@ template <typename T>
 MemoryTensor memory_tensor(std::string name, DType dtype, Shape shape,
                            const std::vector<T>& values) {
   MemoryTensor tensor{{std::move(name), dtype, std::move(shape)}, {}, {}};
-  tensor.bytes.resize(values.size() * sizeof(T));
-  std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
+  const auto bytes = std::as_bytes(std::span(values));
+  tensor.bytes.assign(bytes.begin(), bytes.end());
   return tensor;
 }
 
@@ -50,7 +51,7 @@ class MemoryReader : public CheckpointReader {
     explicit Stream(std::span<const std::byte> bytes) : left_(bytes) {}
     void read(std::span<std::byte> out) override {
       if (out.size() > left_.size()) throw Error(ErrorCategory::kUsage, "read past the end");
-      std::memcpy(out.data(), left_.data(), out.size());
+      std::ranges::copy(left_.first(out.size()), out.begin());
       left_ = left_.subspan(out.size());
     }
 
