@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <ranges>
 #include <string>
 #include <unordered_map>
 
@@ -120,7 +121,7 @@ class PickleReader {
   }
   std::vector<NodeIndex> pop_some(std::size_t count) {
     std::vector<NodeIndex> items(count);
-    for (auto item = items.rbegin(); item != items.rend(); ++item) *item = pop();
+    for (NodeIndex& item : std::views::reverse(items)) item = pop();
     return items;
   }
   Node& top(Kind kind, const char* name) {

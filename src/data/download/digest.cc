@@ -24,7 +24,8 @@ std::string to_hex(std::span<const std::uint8_t> bytes) {
 }
 
 std::size_t hex_digits(DigestAlgorithm algorithm) {
-  return 2 * (algorithm == DigestAlgorithm::kMd5 ? MD5_DIGEST_SIZE : SHA256_DIGEST_SIZE);
+  return std::size_t{2} *
+         (algorithm == DigestAlgorithm::kMd5 ? MD5_DIGEST_SIZE : SHA256_DIGEST_SIZE);
 }
 
 }  // namespace

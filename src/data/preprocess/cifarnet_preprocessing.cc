@@ -57,8 +57,9 @@ void adjust_contrast(std::span<float> values, float factor) {
   std::array<double, kImageChannels> sums{};
   for (std::size_t i = 0; i < values.size(); ++i) sums[i % kImageChannels] += double{values[i]};
   std::array<float, kImageChannels> means{};
+  const std::size_t pixels = values.size() / kImageChannels;
   for (std::size_t c = 0; c < kImageChannels; ++c) {
-    means[c] = static_cast<float>(sums[c] / static_cast<double>(values.size() / kImageChannels));
+    means[c] = static_cast<float>(sums[c] / static_cast<double>(pixels));
   }
   for (std::size_t i = 0; i < values.size(); ++i) {
     const float mean = means[i % kImageChannels];

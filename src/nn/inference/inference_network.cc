@@ -21,7 +21,7 @@ constexpr int kLargestMicroBatch = 1024;
 // Few images keep the activations near the core and memory small, more of them share the weights of
 // the last layers and fill Winograd's tiles: beyond this number of pixels little is gained.
 int choose_micro_batch(int height, int width) {
-  constexpr std::int64_t kPixels = 8 * 224 * 224;
+  constexpr std::int64_t kPixels = std::int64_t{8} * 224 * 224;
   constexpr std::int64_t kMost = 64;
   const std::int64_t images = kPixels / (static_cast<std::int64_t>(height) * width);
   return static_cast<int>(std::clamp(images, std::int64_t{1}, kMost));

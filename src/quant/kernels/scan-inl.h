@@ -34,7 +34,7 @@ HWY_INLINE KeyVec Keys(KeyTag d, const float* values) {
 }
 
 HWY_INLINE std::int32_t KeyOf(float value) {
-  std::int32_t bits;
+  std::int32_t bits = 0;
   std::memcpy(&bits, &value, sizeof(bits));
   return bits ^ static_cast<std::int32_t>(static_cast<std::uint32_t>(bits >> 31) >> 1);
 }
