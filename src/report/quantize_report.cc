@@ -98,29 +98,30 @@ ordered_json tensor_json(const TensorResult& result) {
 
 std::string quantize_table(const QuantizeResult& result) {
   using Align = TextTable::Align;
-  TextTable table({{"tensor", Align::kLeft},
-                   {"dtype", Align::kLeft},
-                   {"shape", Align::kLeft},
-                   {"parameters", Align::kLeft},
-                   {"relative error"},
+  // Names last: they are long, and a narrow terminal wraps what comes after the numbers.
+  TextTable table({{"relative error"},
                    {"SQNR dB"},
                    {"largest |d|"},
-                   {"codes used"},
-                   {"entropy"}});
+                   {"codes"},
+                   {"entropy"},
+                   {"parameters", Align::kLeft},
+                   {"dtype", Align::kLeft},
+                   {"shape", Align::kLeft},
+                   {"tensor", Align::kLeft}});
   for (const TensorResult& tensor : result.tensors) {
-    std::vector<std::string> row = {tensor.info.name, std::string(to_string(tensor.info.dtype)),
-                                    to_string(tensor.info.shape)};
+    std::vector<std::string> row;
     if (tensor.quantized) {
-      row.insert(
-          row.end(),
-          {params_text(tensor), format_short(tensor.errors.relative_l2()),
-           fmt::format("{:.2f}", tensor.errors.sqnr_db()), format_short(tensor.errors.max_abs_d),
-           tensor.codes_used ? fmt::format("{}", *tensor.codes_used) : "-",
-           tensor.entropy_bits ? fmt::format("{:.2f}", *tensor.entropy_bits) : "-"});
+      row = {format_short(tensor.errors.relative_l2()),
+             fmt::format("{:.2f}", tensor.errors.sqnr_db()),
+             format_short(tensor.errors.max_abs_d),
+             tensor.codes_used ? fmt::format("{}", *tensor.codes_used) : "-",
+             tensor.entropy_bits ? fmt::format("{:.2f}", *tensor.entropy_bits) : "-",
+             params_text(tensor)};
     } else {
-      row.insert(row.end(),
-                 {tensor.non_finite > 0 ? "kept: not finite" : "copied", "-", "-", "-", "-", "-"});
+      row = {"-", "-", "-", "-", "-", tensor.non_finite > 0 ? "kept: not finite" : "copied"};
     }
+    row.insert(row.end(), {std::string(to_string(tensor.info.dtype)), to_string(tensor.info.shape),
+                           tensor.info.name});
     table.add_row(std::move(row));
   }
   return table.text();
