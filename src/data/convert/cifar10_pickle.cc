@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <deque>
-#include <ranges>
 #include <string>
 #include <unordered_map>
 
@@ -121,7 +120,7 @@ class PickleReader {
   }
   std::vector<NodeIndex> pop_some(std::size_t count) {
     std::vector<NodeIndex> items(count);
-    for (NodeIndex& item : std::views::reverse(items)) item = pop();
+    for (std::size_t i = count; i-- > 0;) items[i] = pop();
     return items;
   }
   Node& top(Kind kind, const char* name) {
