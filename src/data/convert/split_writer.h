@@ -1,0 +1,34 @@
+// What the converters share: finding out whether a dataset is there and whole, and writing it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/convert/convert.h"
+#include "data/dataset.h"
+
+namespace narrow {
+
+// The images of one split, by row; called from several threads.
+struct SplitSource {
+  std::uint64_t records = 0;
+  std::function<LabeledImage(std::size_t row)> image;
+};
+
+// What was found of the dataset `spec` in `directory`, given the records each split must have.
+// `result` is complete but for the archive's digests when every record file is whole; otherwise
+// the observer has been told why not, unless nothing was there. A missing labels.txt is written.
+bool find_complete_dataset(const std::filesystem::path& directory, const DatasetSpec& spec,
+                           const std::vector<std::uint64_t>& records, ConvertObserver& observer,
+                           ConvertResult* result);
+
+// Writes every split and labels.txt, all of which appear together, replacing what is there.
+// `sources` are in the order of spec.splits. Throws Error(kIo), Error(kInterrupted).
+void write_dataset(const std::filesystem::path& directory, const DatasetSpec& spec,
+                   const std::vector<SplitSource>& sources, ConvertObserver& observer,
+                   ConvertResult* result);
+
+}  // namespace narrow

@@ -1,0 +1,42 @@
+// The ResNet V1 checkpoints that TF-Slim publishes (tensorflow/models, research/slim, README:
+// "Pre-trained Models").
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "data/download/download.h"
+#include "narrow/overwrite.h"
+
+namespace narrow {
+
+struct ResnetDownloadOptions {
+  std::string url = {};                 // instead of the published address; a file path is fine too
+  std::optional<Digest> expected = {};  // of the archive; none is published
+  Overwrite overwrite = Overwrite::kNo;
+  int attempts = 4;
+  std::chrono::milliseconds first_wait{1000};
+};
+
+struct ResnetDownloadResult {
+  std::filesystem::path checkpoint;  // DIRECTORY/resnet_v1_50.ckpt
+  FileDigests archive_digests;
+  FileDigests checkpoint_digests;
+  std::uint64_t checkpoint_bytes = 0;
+};
+
+// "http://download.tensorflow.org/models/resnet_v1_50_2016_08_28.tar.gz" for "resnet_v1_50".
+// Throws Error(kUsage) for anything but resnet_v1_50, resnet_v1_101 and resnet_v1_152.
+std::string published_resnet_url(std::string_view model);
+
+// Fetches the archive of `model` into `directory`, unpacks its only checkpoint there, and removes
+// the archive. Throws Error: what download and read_archive_members throw, and kExists when the
+// checkpoint is there and is not to be replaced.
+ResnetDownloadResult download_resnet_v1(std::string_view model,
+                                        const std::filesystem::path& directory,
+                                        const ResnetDownloadOptions& options,
+                                        TransferObserver& observer);
+
+}  // namespace narrow

@@ -1,0 +1,20 @@
+// One function a preprocessing and mode; see preprocessing.h for their contract.
+#pragma once
+
+#include "data/preprocess/preprocessing.h"
+
+namespace narrow {
+
+void vgg_for_evaluation(const Image& image, const PreprocessingOptions& options,
+                        std::span<float> out);
+void vgg_for_training(const Image& image, const PreprocessingOptions& options, RandomStream& random,
+                      std::span<float> out);
+void cifarnet_for_evaluation(const Image& image, const PreprocessingOptions& options,
+                             std::span<float> out);
+void cifarnet_for_training(const Image& image, const PreprocessingOptions& options,
+                           RandomStream& random, std::span<float> out);
+
+// A crop of `crop` pixels from a side of `side`; TensorFlow's sentence, and what to do.
+[[noreturn]] void throw_crop_too_large(int crop, std::int64_t side);
+
+}  // namespace narrow

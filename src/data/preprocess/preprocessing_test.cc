@@ -1,0 +1,188 @@
+#include "data/preprocess/preprocessing.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <set>
+#include <tuple>
+
+#include "data/data_for_test.h"
+#include "data/records/example.h"
+#include "data/records/tfrecord.h"
+
+namespace narrow {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Pixels that tell where they are: red is the row, green the column.
+Image position_image(int height, int width) {
+  Image image{height, width, {}};
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (const int value : {y, x, 7}) image.pixels.push_back(static_cast<std::uint8_t>(value));
+    }
+  }
+  return image;
+}
+
+std::vector<float> evaluate(const Image& image, const PreprocessingOptions& options) {
+  std::vector<float> out(preprocessed_size(options));
+  preprocess_for_evaluation(image, options, out);
+  return out;
+}
+
+std::vector<float> train(const Image& image, const PreprocessingOptions& options,
+                         std::uint64_t seed) {
+  std::vector<float> out(preprocessed_size(options));
+  RandomStream random(seed, "preprocessing test");
+  preprocess_for_training(image, options, random, out);
+  return out;
+}
+
+// Distance in representable numbers; both finite.
+std::int64_t ulps_between(float a, float b) {
+  const auto rank = [](float value) {
+    const auto bits = std::bit_cast<std::int32_t>(value);
+    return std::int64_t{bits < 0 ? std::int32_t{-0x7fffffff - 1} - bits : bits};
+  };
+  return std::abs(rank(a) - rank(b));
+}
+
+// TensorFlow's results, made by tests/golden/data/make_golden.py: vgg to the bit; cifarnet within
+// the 2 ulps that TensorFlow's own order of summation leaves open.
+TEST(Preprocessing, EvaluationEqualsTensorFlow) {
+  const TfRecordFile golden(golden_data_directory() / "preprocess.tfrecord");
+  ASSERT_GE(golden.size(), 16u);
+  std::vector<std::byte> record;
+  for (std::size_t i = 0; i < golden.size(); ++i) {
+    golden.read(i, record);
+    const Example example = parse_example(record, golden.describe(i));
+    const auto text = [&](const char* key) { return std::get<1>(example.at(key)).at(0); };
+    const auto number = [&](const char* key) {
+      return static_cast<int>(std::get<3>(example.at(key)).at(0));
+    };
+    const std::string pixels = text("pixels");
+    const Image image{number("height"), number("width"), {pixels.begin(), pixels.end()}};
+    PreprocessingOptions options;
+    options.kind = preprocessing_for(text("kind"));
+    options.output_size = number("output_size");
+    options.resize_side = number("resize_side");
+    const auto& expected = std::get<2>(example.at("values"));
+    const auto values = evaluate(image, options);
+    ASSERT_EQ(values.size(), expected.size()) << text("name");
+    const std::int64_t allowed = options.kind == PreprocessingKind::kVgg ? 0 : 2;
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      ASSERT_LE(ulps_between(values[k], expected[k]), allowed) << text("name") << " value " << k;
+    }
+  }
+}
+
+// Section 5.1 of Slim's evaluation for CIFAR images: output (y, x) is the source at (2 + y/8, ...).
+TEST(Preprocessing, CifarImageAtSlimsSize) {
+  const auto values = evaluate(position_image(32, 32), {});
+  ASSERT_EQ(values.size(), 224u * 224 * 3);
+  for (std::size_t y = 0; y < 224; y += 7) {
+    EXPECT_EQ(values[(y * 224 + 5) * 3], 2 + static_cast<float>(y) / 8 - 123.68F);
+  }
+}
+
+TEST(Preprocessing, ResizeSideOfTheImageKeepsItsPixels) {
+  const PreprocessingOptions options = {
+      .output_size = 32, .resize_side = 32, .resize_side_min = 32, .resize_side_max = 32};
+  const auto values = evaluate(position_image(32, 32), options);
+  EXPECT_EQ(values[(31 * 32 + 30) * 3], 31 - 123.68F);
+  EXPECT_EQ(values[(31 * 32 + 30) * 3 + 1], 30 - 116.78F);
+  EXPECT_EQ(values[(31 * 32 + 30) * 3 + 2], 7 - 103.94F);
+}
+
+TEST(Preprocessing, TrainingDependsOnTheStreamOnly) {
+  const Image image = position_image(32, 40);
+  for (const auto kind : {PreprocessingKind::kVgg, PreprocessingKind::kCifarnet}) {
+    const PreprocessingOptions options = {
+        .kind = kind, .output_size = 24, .resize_side_min = 24, .resize_side_max = 64};
+    EXPECT_EQ(train(image, options, 1), train(image, options, 1));
+    EXPECT_NE(train(image, options, 1), train(image, options, 2));
+  }
+}
+
+// Without scaling every output is a window of the image, straight or mirrored; over many draws
+// every offset and both directions occur.
+TEST(Preprocessing, VggTrainingCropsAndFlipsEverywhere) {
+  const Image image = position_image(10, 12);
+  const PreprocessingOptions options = {
+      .output_size = 8, .resize_side_min = 10, .resize_side_max = 10};
+  std::set<std::tuple<int, int, bool>> seen;
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    const auto values = train(image, options, seed);
+    const int top = static_cast<int>(std::lround(values[0] + 123.68F));
+    const int first = static_cast<int>(std::lround(values[1] + 116.78F));
+    const int second = static_cast<int>(std::lround(values[4] + 116.78F));
+    const bool flipped = second < first;
+    const int left = flipped ? first - 7 : first;
+    ASSERT_EQ(std::abs(second - first), 1);
+    seen.insert({top, left, flipped});
+  }
+  EXPECT_EQ(seen.size(), 3u * 5 * 2);
+  EXPECT_EQ(std::get<0>(*seen.begin()), 0);
+  EXPECT_EQ(std::get<1>(*seen.begin()), 0);
+  EXPECT_EQ(*seen.rbegin(), std::make_tuple(2, 4, true));
+}
+
+TEST(Preprocessing, VggTrainingDrawsEverySide) {
+  // A flat image stays flat; the drawn side shows where the left edge's gradient ends.
+  const PreprocessingOptions options = {
+      .output_size = 4, .resize_side_min = 4, .resize_side_max = 6};
+  const Image image = position_image(4, 4);
+  std::set<float> steps;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const auto values = train(image, options, seed);
+    steps.insert(std::round(std::abs(values[7] - values[4]) * 100) / 100);
+  }
+  EXPECT_GE(steps.size(), 3u);
+  EXPECT_TRUE(steps.contains(1.0F)) << "side 4: neighbours are one pixel apart";
+  EXPECT_TRUE(steps.contains(0.8F)) << "side 5";
+  EXPECT_TRUE(steps.contains(0.67F)) << "side 6";
+}
+
+TEST(Preprocessing, CifarnetTrainingIsStandardized) {
+  const PreprocessingOptions options = {.kind = PreprocessingKind::kCifarnet, .output_size = 32};
+  const auto values = train(position_image(32, 32), options, 9);
+  double sum = 0;
+  double squares = 0;
+  for (const float value : values) {
+    sum += double{value};
+    squares += double{value} * double{value};
+  }
+  EXPECT_NEAR(sum / static_cast<double>(values.size()), 0, 1e-5);
+  EXPECT_NEAR(squares / static_cast<double>(values.size()), 1, 1e-5);
+}
+
+TEST(Preprocessing, NamesOfModels) {
+  EXPECT_EQ(preprocessing_for("resnet_v1_50"), PreprocessingKind::kVgg);
+  EXPECT_EQ(preprocessing_for("vgg"), PreprocessingKind::kVgg);
+  EXPECT_EQ(preprocessing_for("cifarnet"), PreprocessingKind::kCifarnet);
+  error_message(ErrorCategory::kUnsupported, [] { preprocessing_for("inception_v3"); });
+  EXPECT_THAT(error_message(ErrorCategory::kUsage, [] { preprocessing_for("resnet"); }),
+              HasSubstr("Preprocessing name [resnet] was not recognized"));
+}
+
+TEST(Preprocessing, RefusesImpossibleSizes) {
+  const Image image = position_image(32, 32);
+  EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { evaluate(image, {.output_size = 300}); }),
+              HasSubstr("Crop size greater than the image size"));
+  error_message(ErrorCategory::kUsage, [&] { train(image, {.output_size = 600}, 1); });
+  error_message(ErrorCategory::kUsage, [&] {
+    train(image, {.kind = PreprocessingKind::kCifarnet, .output_size = 41}, 1);
+  });
+  error_message(ErrorCategory::kUsage, [] { validate({.output_size = 0}); });
+  error_message(ErrorCategory::kUsage,
+                [] { validate({.resize_side_min = 300, .resize_side_max = 256}); });
+  std::vector<float> wrong(5);
+  error_message(ErrorCategory::kUsage, [&] { preprocess_for_evaluation(image, {}, wrong); });
+}
+
+}  // namespace
+}  // namespace narrow
