@@ -16,7 +16,7 @@ namespace narrow {
 struct InferenceOptions {
   // Workers of run and run_each, each single-threaded on a core of its own; 0: all available cores.
   int threads = 0;
-  // Images that one worker takes through the network at once; 0: chosen for the image size (4 at
+  // Images that one worker takes through the network at once; 0: chosen for the image size (8 at
   // 224 x 224). Every micro-batch has this size, a shorter last one is filled with zeros.
   int micro_batch = 0;
 };

@@ -170,9 +170,9 @@ TEST_F(InferenceNetworkTest, TellsItsMemory) {
 }
 
 TEST_F(InferenceNetworkTest, MicroBatchFollowsTheImageSize) {
-  EXPECT_EQ(InferenceNetwork(description_, variables_, 224, 224).micro_batch(), 4);
-  EXPECT_EQ(InferenceNetwork(description_, variables_, 32, 32).micro_batch(), 32);
-  EXPECT_EQ(InferenceNetwork(description_, variables_, 600, 600).micro_batch(), 1);
+  EXPECT_EQ(InferenceNetwork(description_, variables_, 224, 224).micro_batch(), 8);
+  EXPECT_EQ(InferenceNetwork(description_, variables_, 32, 32).micro_batch(), 64);
+  EXPECT_EQ(InferenceNetwork(description_, variables_, 700, 700).micro_batch(), 1);
 }
 
 TEST_F(InferenceNetworkTest, NegativeVarianceIsNamed) {
