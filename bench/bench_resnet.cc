@@ -21,7 +21,7 @@
 
 #include "narrow/error.h"
 #include "nn/flat_variables.h"
-#include "nn/inference_network.h"
+#include "nn/inference/inference_network.h"
 
 namespace narrow {
 namespace {

@@ -20,22 +20,22 @@ import venv
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGES = {
-    "onnx": ["numpy", "onnx", "onnxruntime", "openvino"],
-    "tensorflow": ["numpy<2", "tensorflow-cpu==2.15.1", "tf-slim==1.1.0"],
+    "resnet-onnx": ["numpy", "onnx", "onnxruntime", "openvino"],
+    "resnet-tensorflow": ["numpy<2", "tensorflow-cpu==2.15.1", "tf-slim==1.1.0"],
 }
 CLASSES = 1000
 # Contender: environment, images of one call. None: all images in one call.
 CONTENDERS = {
     "narrow": ("narrow", None),
-    "onnxruntime": ("onnx", None),
-    "onnxruntime-1": ("onnx", 1),
-    "onnxruntime-2": ("onnx", 2),
-    "onnxruntime-4": ("onnx", 4),
-    "onnxruntime-8": ("onnx", 8),
-    "openvino": ("onnx", None),
-    "openvino-streams-1": ("onnx", 1),
-    "openvino-streams-4": ("onnx", 4),
-    "tensorflow": ("tensorflow", None),
+    "onnxruntime": ("resnet-onnx", None),
+    "onnxruntime-1": ("resnet-onnx", 1),
+    "onnxruntime-2": ("resnet-onnx", 2),
+    "onnxruntime-4": ("resnet-onnx", 4),
+    "onnxruntime-8": ("resnet-onnx", 8),
+    "openvino": ("resnet-onnx", None),
+    "openvino-streams-1": ("resnet-onnx", 1),
+    "openvino-streams-4": ("resnet-onnx", 4),
+    "tensorflow": ("resnet-tensorflow", None),
 }
 LOGIT_TOLERANCE = 1e-4
 
@@ -149,12 +149,12 @@ def main():
     names = ["narrow"] + [name for name in CONTENDERS if name in options.only and name != "narrow"]
     python = {
         kind: environment_python(options.environments, kind)
-        for kind in ["onnx"] + ["tensorflow"] * ("tensorflow" in names)
+        for kind in ["resnet-onnx"] + ["resnet-tensorflow"] * ("tensorflow" in names)
     }
     with tempfile.TemporaryDirectory() as folder:
         inputs = [folder, options.network, CLASSES, options.size, options.images]
         subprocess.run(
-            [python["onnx"], os.path.join(HERE, "resnet_peer.py"), "inputs", *map(str, inputs)],
+            [python["resnet-onnx"], os.path.join(HERE, "resnet_peer.py"), "inputs", *map(str, inputs)],
             check=True,
         )
         contenders = [start(name, options, python, folder) for name in names]

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "nn/folded_conv.h"
-#include "nn/inference_program.h"
+#include "nn/inference/folded_conv.h"
+#include "nn/inference/inference_program.h"
 
 namespace narrow {
 namespace {

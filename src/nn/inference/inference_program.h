@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "nn/memory_plan.h"
+#include "nn/inference/memory_plan.h"
 #include "nn/onednn_support.h"
 #include "nn/resnet_v1.h"
 #include "nn/variable_source.h"

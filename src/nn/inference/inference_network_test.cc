@@ -1,4 +1,4 @@
-#include "nn/inference_network.h"
+#include "nn/inference/inference_network.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "nn/folded_conv.h"
+#include "nn/inference/folded_conv.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 #include <new>
 
-#include "nn/inference_program.h"
+#include "nn/inference/inference_program.h"
 
 namespace narrow {
 namespace {

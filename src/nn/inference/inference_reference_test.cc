@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "nn/hashed_values.h"
-#include "nn/inference_network.h"
+#include "nn/inference/inference_network.h"
 
 namespace narrow {
 namespace {

@@ -1,4 +1,4 @@
-#include "nn/inference_network.h"
+#include "nn/inference/inference_network.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 
 #include "base/parallel.h"
 #include "narrow/error.h"
-#include "nn/inference_program.h"
+#include "nn/inference/inference_program.h"
 
 namespace narrow {
 namespace {
