@@ -46,6 +46,7 @@ void add_meaningless_flag(CLI::App& command, std::string_view name, std::string_
   };
   command.add_option_function<std::string>(slim_flag(name), say, std::string(reason))
       ->type_name("VALUE")
+      ->expected(0, 1)  // --master= has none, and must not take the next argument
       ->group(kSlimGroup);
 }
 

@@ -81,6 +81,16 @@ struct Contestant {
   InferenceNetwork network;
 };
 
+void require_moving_averages(const CheckpointReader& reader, const CheckpointVariables& variables,
+                             const std::string& scope) {
+  if (variables.find(scope + "/conv1/weights")) return;
+  throw Error(ErrorCategory::kNotFound,
+              fmt::format("{} has no moving averages of {}: there is no "
+                          "{}/conv1/weights/ExponentialMovingAverage; without "
+                          "--moving_average_decay the variables themselves are evaluated",
+                          reader.location().path.string(), scope, scope));
+}
+
 Contestant prepare(const CheckpointReader& reader, const EvaluateOptions& options, int class_count,
                    int threads) {
   const CheckpointVariables variables(reader, options.use_moving_averages);
@@ -90,14 +100,14 @@ Contestant prepare(const CheckpointReader& reader, const EvaluateOptions& option
   evaluation.checkpoint = reader.location();
   evaluation.network = scope;
   evaluation.global_step = read_global_step(reader);
+  if (options.use_moving_averages) require_moving_averages(reader, variables, scope);
   const ResnetV1 network = network_of_checkpoint(reader, variables, scope, class_count);
   try {
     return {std::move(evaluation), InferenceNetwork(network, variables, options.image_size,
                                                     options.image_size, {.threads = threads})};
   } catch (const Error& error) {
     throw Error(error.category(),
-                fmt::format("{}{}: {}", reader.location().path.string(),
-                            options.use_moving_averages ? " (moving averages)" : "", error.what()));
+                fmt::format("{}: {}", reader.location().path.string(), error.what()));
   }
 }
 
