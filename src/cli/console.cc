@@ -21,6 +21,17 @@ void on_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+std::string rate_text(double rate, ProgressUnit unit) {
+  if (unit == ProgressUnit::kImages) return fmt::format("{:.1f} images/s", rate);
+  return rate >= 1e9 ? fmt::format("{:.2f} GB/s", rate / 1e9)
+                     : fmt::format("{:.1f} MB/s", rate / 1e6);
+}
+
+std::string amount_text(std::uint64_t amount, ProgressUnit unit) {
+  if (unit == ProgressUnit::kImages) return fmt::format("{} images", amount);
+  return fmt::format("{:.1f} MB", static_cast<double>(amount) / 1e6);
+}
+
 }  // namespace
 
 void print_result(std::string_view text) {
@@ -33,10 +44,14 @@ void print_warning(std::string_view sentence) {
   fmt::print(stderr, "narrow: warning: {}\n", sentence);
 }
 
+void print_note(std::string_view sentence) { fmt::print(stderr, "narrow: note: {}\n", sentence); }
+
 void catch_interrupts() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
 }
+
+bool is_interrupted() { return interrupted; }
 
 void throw_if_interrupted() {
   if (interrupted) {
@@ -44,23 +59,34 @@ void throw_if_interrupted() {
   }
 }
 
-ProgressLine::ProgressLine()
-    : enabled_(::isatty(STDERR_FILENO) == 1), start_(std::chrono::steady_clock::now()) {}
+ProgressLine::ProgressLine() : enabled_(::isatty(STDERR_FILENO) == 1) {}
 
 ProgressLine::~ProgressLine() { clear(); }
 
-void ProgressLine::update(std::uint64_t bytes_done, std::uint64_t bytes_total,
+void ProgressLine::update(std::uint64_t done, std::uint64_t total, ProgressUnit unit,
                           std::string_view what) {
   const auto now = std::chrono::steady_clock::now();
-  if (!enabled_ || now - last_ < kRedrawInterval) return;
+  if (total_ != total || done < done_at_start_) {
+    total_ = total;
+    start_ = now;
+    done_at_start_ = done;
+  }
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  if (!enabled_ || now - last_ < kRedrawInterval || seconds <= 0) return;
   last_ = now;
   drawn_ = true;
-  const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double rate = static_cast<double>(bytes_done) / seconds;
-  const double left = static_cast<double>(bytes_total - bytes_done) / rate;
-  fmt::print(stderr, "\r\x1b[K{:3.0f} %  {:.2f} GB/s  {:.0f} s left  {:.48}",
-             100 * static_cast<double>(bytes_done) / static_cast<double>(bytes_total), rate / 1e9,
-             left, what);
+  const double rate = static_cast<double>(done - done_at_start_) / seconds;
+  fmt::print(stderr, "\r\x1b[K");
+  if (total > 0) {
+    fmt::print(stderr, "{:3.0f} %", 100 * static_cast<double>(done) / static_cast<double>(total));
+  } else {
+    fmt::print(stderr, "{}", amount_text(done, unit));
+  }
+  fmt::print(stderr, "  {}", rate_text(rate, unit));
+  if (total > done && rate > 0) {
+    fmt::print(stderr, "  {:.0f} s left", static_cast<double>(total - done) / rate);
+  }
+  fmt::print(stderr, "  {:.48}", what);
 }
 
 void ProgressLine::clear() {
@@ -71,7 +97,7 @@ void ProgressLine::clear() {
 
 void ConsoleObserver::on_bytes(std::uint64_t done, std::uint64_t total) {
   throw_if_interrupted();
-  progress_.update(done, total, current_);
+  progress_.update(done, total, ProgressUnit::kBytes, current_);
 }
 
 void ConsoleObserver::on_tensor(const TensorResult& result, std::size_t /*done*/,

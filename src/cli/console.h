@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,11 +15,16 @@ namespace narrow {
 void print_result(std::string_view text);
 // "warning: ..." on standard error.
 void print_warning(std::string_view sentence);
+// "note: ..." on standard error.
+void print_note(std::string_view sentence);
 
 // Makes the first interrupt or termination signal ask for an orderly stop; a second one kills.
 void catch_interrupts();
+bool is_interrupted();
 // Throws Error(kInterrupted) once a signal has come.
 void throw_if_interrupted();
+
+enum class ProgressUnit { kBytes, kImages };
 
 // A line on standard error that is drawn over itself, only when that is a terminal.
 class ProgressLine {
@@ -26,7 +33,9 @@ class ProgressLine {
   ~ProgressLine();
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
-  void update(std::uint64_t bytes_done, std::uint64_t bytes_total, std::string_view what);
+  // `total` 0: not known. The rate is that since the first update, or since the last one that was
+  // about another total.
+  void update(std::uint64_t done, std::uint64_t total, ProgressUnit unit, std::string_view what);
   void clear();
 
  private:
@@ -34,6 +43,8 @@ class ProgressLine {
   bool drawn_ = false;
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point last_;
+  std::uint64_t done_at_start_ = 0;
+  std::optional<std::uint64_t> total_;
 };
 
 // Shows progress, warns about what a scheme cannot do to a tensor, and stops on a signal.

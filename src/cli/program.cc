@@ -62,7 +62,9 @@ std::string suggestion(const CLI::App& app, const std::string& word) {
 // One line on what is wrong with the command line and one on where to look.
 int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const auto used = app.get_subcommands();
-  const CLI::App& command = used.empty() ? app : *used.front();
+  const CLI::App* innermost = &app;
+  while (!innermost->get_subcommands().empty()) innermost = innermost->get_subcommands().front();
+  const CLI::App& command = *innermost;
   std::string sentence = error.what();
   const std::vector<std::string> extras = app.remaining(true);
   if (used.empty()) {
@@ -89,12 +91,18 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
       "  narrow quantize model.safetensors --scheme bin --bits 4 --per-tensor\n"
       "  narrow quantizer 50 train/model.ckpt-5000 10 1 8\n"
       "  narrow compare train/model.ckpt-5000 train/bin_8bits\n"
+      "  narrow download fashion_mnist --dataset_dir data\n"
+      "  narrow eval train/model.ckpt-5000 train/bin_8bits --dataset_name fashion_mnist\n"
+      "      --dataset_dir data\n"
       "narrow COMMAND --help tells more. Exit status: 0 done, 1 a check failed, 2 error.");
   add_quantize_command(app, outcome);
   add_quantizer_command(app, outcome);
   add_inspect_command(app, outcome);
   add_compare_command(app, outcome);
   add_init_command(app, outcome);
+  add_download_command(app, outcome);
+  add_dataset_command(app, outcome);
+  add_eval_command(app, outcome);
   add_version_command(app, outcome);
 }
 

@@ -112,6 +112,9 @@ Dataset::Dataset(const std::filesystem::path& directory, const DatasetSpec& spec
   classes_.erase(classes_.begin(), classes_.begin() + labels_offset);
 }
 
+Dataset::Dataset(const std::filesystem::path& file, std::vector<std::string> classes)
+    : records_(file), classes_(std::move(classes)), labels_offset_(0) {}
+
 LabeledImage Dataset::read(std::size_t index) const {
   std::vector<std::byte> record;
   records_.read(index, record);

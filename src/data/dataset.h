@@ -62,6 +62,8 @@ class Dataset {
   // Error(kNotFound) when the file is missing, Error(kCorrupt) as TfRecordFile does.
   Dataset(const std::filesystem::path& directory, const DatasetSpec& spec, std::string_view split,
           int labels_offset = 0);
+  // A record file of any name with these classes.
+  Dataset(const std::filesystem::path& file, std::vector<std::string> classes);
 
   // Records, counted in the file.
   [[nodiscard]] std::size_t size() const { return records_.size(); }

@@ -39,6 +39,8 @@ PUBLIC_HEADERS = {
     "compare_checkpoints.h": "tasks",
     "inspect_checkpoint.h": "tasks",
     "resnet_checkpoints.h": "tasks",
+    "evaluate.h": "tasks",
+    "datasets.h": "tasks",
     "version.h": "tasks",
 }
 

@@ -1,0 +1,100 @@
+// Datasets and published checkpoints: fetched, converted into TF-Slim's TFRecord files, and looked
+// at.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "narrow/overwrite.h"
+
+namespace narrow {
+
+struct DownloadOptions {
+  // "cifar10", "fashion_mnist", "resnet_v1_50", "resnet_v1_101" or "resnet_v1_152".
+  std::string name;
+  std::filesystem::path directory;  // where the result goes; created when missing
+  // Instead of the published source: the address of a mirror, or a local archive. For
+  // fashion_mnist, which is never fetched, the directory with the four IDX files.
+  std::string source = {};
+  // Of the archive: "sha256:HEX", "md5:HEX" or the digits alone. Empty: the publisher's, if there
+  // is one and the source is the publisher's.
+  std::string checksum = {};
+  bool keep_archive = false;             // cifar10: do not remove a downloaded archive
+  Overwrite overwrite = Overwrite::kNo;  // make a result that is there and whole again
+  int attempts = 4;
+  std::chrono::milliseconds first_wait{1000};  // before the second attempt; then doubling
+};
+
+struct DownloadedFile {
+  std::filesystem::path path;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t records = 0;  // 0 for what is no TFRecord file
+};
+
+struct DownloadOutcome {
+  bool was_complete = false;  // everything was there and whole; nothing was done
+  std::vector<DownloadedFile> files;
+  // Of the archive, in hexadecimal; empty when none was read.
+  std::string archive_md5;
+  std::string archive_sha256;
+};
+
+class DownloadObserver {
+ public:
+  virtual ~DownloadObserver() = default;
+  // `total` is 0 while it is not known. False stops with Error(kInterrupted); the bytes that have
+  // arrived are kept for the next run.
+  virtual bool on_bytes(const std::string& url, std::uint64_t done, std::uint64_t total) = 0;
+  // Images written to a file. False stops with Error(kInterrupted); nothing is changed then.
+  virtual bool on_images(const std::string& file, std::uint64_t done, std::uint64_t total) = 0;
+  // A line worth reading: a retry, a damaged file that is made anew.
+  virtual void on_note(const std::string& sentence) = 0;
+};
+
+// The names that `download` knows.
+std::vector<std::string> downloadable_names();
+
+// Fetches, verifies and converts. Results appear whole or not at all.
+// Throws Error: kUsage for an unknown name or checksum; kNotFound, kCorrupt, kIo and kInterrupted
+// as the source, the archive and the disk give reason; kExists for a checkpoint that is there.
+DownloadOutcome download(const DownloadOptions& options, DownloadObserver& observer);
+
+struct InspectedClass {
+  std::string name;
+  std::uint64_t images = 0;
+};
+
+struct InspectedSplit {
+  std::string dataset_name;
+  std::filesystem::path path;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t records = 0;
+  std::uint64_t published_records = 0;  // what the publisher counted in this split; 0: not known
+  std::vector<InspectedClass> classes;  // by label
+  // Of the images, in pixels; 0 without records.
+  int min_height = 0;
+  int max_height = 0;
+  int min_width = 0;
+  int max_width = 0;
+};
+
+// Reads every record of a TFRecord file, or of every split of a known dataset in a directory:
+// checksums, labels, and every image decoded. `dataset_name` says whose classes a file has; empty:
+// its name does (cifar10_test.tfrecord).
+// Throws Error(kNotFound) for no such file or a directory without one, Error(kUsage) for a file
+// whose dataset is not known, Error(kCorrupt) naming the first bad record.
+std::vector<InspectedSplit> inspect_dataset(const std::filesystem::path& path,
+                                            std::string_view dataset_name = {});
+
+// Writes a PNG file with the first `per_class` images of every class of `path` (of a directory the
+// first split), a row a class, every pixel as scale x scale. Throws Error as above, kUsage for an
+// empty or too large picture, kExists.
+void write_contact_sheet(const std::filesystem::path& path, std::string_view dataset_name,
+                         int per_class, int scale, const std::filesystem::path& png,
+                         Overwrite overwrite);
+
+}  // namespace narrow

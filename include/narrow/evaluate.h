@@ -1,0 +1,143 @@
+// How well networks classify: accuracy, recall@5 and loss of ResNet V1 checkpoints on a labelled
+// dataset, counted as TF-Slim's eval_image_classifier.py counts them (tensorflow/models,
+// research/slim), and compared image by image.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "narrow/checkpoint.h"
+
+namespace narrow {
+
+struct EvaluateOptions {
+  // The scope of the network's variables. resnet_v1_50, resnet_v1_101, resnet_v1_152 and
+  // resnet_v1_200 must have exactly the variables of that network; of any other name the units and
+  // depths are taken from the checkpoint. Empty: the one scope that the checkpoint has.
+  std::string model_name = {};
+  std::string dataset_name;           // "cifar10", "fashion_mnist"
+  std::filesystem::path dataset_dir;  // where its TFRecord files are
+  std::string dataset_split_name = "test";
+  int labels_offset = 0;                // subtracted from every label
+  std::string preprocessing_name = {};  // empty: that of the network
+  int image_size = 224;                 // height and width of what the network sees
+  int resize_side = 256;                // smaller side before the crop to image_size
+  int batch_size = 100;
+  std::uint64_t max_num_batches = 0;  // 0: the whole split
+  // Fill the last batch with images from the start of the file, which then count twice, as Slim
+  // does. Otherwise each image counts at most once.
+  bool slim_batches = false;
+  bool use_moving_averages = false;  // read NAME/ExponentialMovingAverage for every variable NAME
+  int threads = 0;                   // 0: one for each available core
+};
+
+// How many classes a prediction ranks; fewer when the network has fewer.
+constexpr std::size_t kRankedClasses = 5;
+
+struct Prediction {
+  std::uint64_t record = 0;  // of the dataset's file, from 0
+  int label = 0;
+  int argmax = 0;            // the largest logit, the lowest index among equal ones
+  bool is_in_top_5 = false;  // fewer than 5 logits are larger than the label's, all are finite
+  double cross_entropy = 0;  // -ln of the label's probability
+  float label_probability = 0;
+  int ranked = 0;                                // valid entries of the two arrays below
+  std::array<int, kRankedClasses> classes = {};  // by descending logit, then index
+  std::array<float, kRankedClasses> probabilities = {};
+
+  [[nodiscard]] bool is_correct() const { return argmax == label; }
+};
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+// `hits` of `images`, and where the rate of all images like these lies with 95 % confidence
+// (Wilson, "Probable inference, the law of succession, and statistical inference", 1927).
+struct HitRate {
+  std::uint64_t hits = 0;
+  std::uint64_t images = 0;
+  Interval interval;
+
+  [[nodiscard]] double value() const;
+  // Slim's figure: the quotient of two float32 numbers.
+  [[nodiscard]] float slim_value() const;
+};
+
+struct Evaluation {
+  CheckpointLocation checkpoint;
+  std::string network;                      // scope of its variables
+  std::optional<std::int64_t> global_step;  // when the checkpoint has one
+  HitRate accuracy;
+  HitRate recall_at_5;
+  double mean_loss = 0;                 // of the cross entropies, natural logarithm
+  std::vector<Prediction> predictions;  // in the order in which images were counted
+
+  // [label][argmax], numbers of images.
+  [[nodiscard]] std::vector<std::vector<std::uint64_t>> confusion(std::size_t class_count) const;
+};
+
+// The same images under two checkpoints.
+struct PairedComparison {
+  std::uint64_t only_first_correct = 0;
+  std::uint64_t only_other_correct = 0;
+  std::uint64_t same_argmax = 0;
+  // Two-sided exact test that both discordant kinds are equally likely (McNemar, "Note on the
+  // sampling error of the difference between correlated proportions or percentages", 1947).
+  double mcnemar_p = 1;
+  // Accuracy of the other less that of the first, with its adjusted Wald interval at 95 % (Bonett
+  // and Price, "Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on
+  // Paired Data", 2012).
+  double difference = 0;
+  Interval difference_interval;
+};
+
+struct EvaluateResult {
+  std::filesystem::path records;  // the file
+  std::string dataset_name;
+  std::string split_name;
+  std::vector<std::string> classes;  // names, by label
+  std::uint64_t records_in_file = 0;
+  std::uint64_t images = 0;   // counted; more than the file has when Slim's batches wrap
+  std::string preprocessing;  // "vgg", "cifarnet"
+  int image_size = 0;
+  int resize_side = 0;
+  std::vector<Evaluation> evaluations;        // one a checkpoint, in the order given
+  std::vector<PairedComparison> comparisons;  // of every further one with the first
+  double preparation_seconds = 0;             // reading and compiling the networks
+  double seconds = 0;                         // the pass over the images, reading included
+
+  [[nodiscard]] double images_per_second() const;
+};
+
+class EvaluateObserver {
+ public:
+  virtual ~EvaluateObserver() = default;
+  // `done` of `total` images have gone through every network. Called from worker threads, one call
+  // at a time. False stops with Error(kInterrupted).
+  virtual bool on_images(std::uint64_t done, std::uint64_t total) = 0;
+};
+
+// Evaluates every checkpoint in one pass over the images, each of which is read and preprocessed
+// once. The result does not depend on the number of threads.
+// Throws Error: kUsage for options out of range or no checkpoint; kNotFound for a dataset or
+// checkpoint that is not there; what is wrong with a checkpoint's variables, all of it, naming the
+// checkpoint; the record that is damaged; kInterrupted.
+EvaluateResult evaluate_checkpoints(
+    std::span<const std::shared_ptr<const CheckpointReader>> checkpoints,
+    const EvaluateOptions& options, EvaluateObserver* observer = nullptr);
+
+// Writes the scalars eval/Accuracy and eval/Recall_5 of every checkpoint at its global_step for
+// TensorBoard: into `directory` itself for one checkpoint, into DIRECTORY/N-NAME for several, of
+// which each is a run of its own. Returns the files. Throws Error(kIo).
+std::vector<std::filesystem::path> write_evaluation_events(const std::filesystem::path& directory,
+                                                           const EvaluateResult& result);
+
+}  // namespace narrow

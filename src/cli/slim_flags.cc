@@ -1,0 +1,61 @@
+#include "cli/slim_flags.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "cli/console.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+constexpr const char* kSlimGroup = "Flags of TF-Slim without effect here";
+
+class FirstNameFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    if (is_positional || option->get_lnames().empty()) {
+      return CLI::Formatter::make_option_name(option, is_positional);
+    }
+    const std::string name = "--" + option->get_lnames().front();
+    if (option->get_snames().empty()) return name;
+    return fmt::format("-{},{}", option->get_snames().front(), name);
+  }
+};
+
+}  // namespace
+
+std::string slim_flag(std::string_view name) {
+  std::string dashed(name);
+  std::ranges::replace(dashed, '_', '-');
+  if (dashed == name) return fmt::format("--{}", name);
+  return fmt::format("--{},--{}", name, dashed);
+}
+
+void show_first_names(CLI::App& command) {
+  auto formatter = std::make_shared<FirstNameFormatter>();
+  formatter->column_width(command.get_formatter()->get_column_width());
+  command.formatter(formatter);
+}
+
+void add_meaningless_flag(CLI::App& command, std::string_view name, std::string_view reason) {
+  const auto say = [name = std::string(name), reason = std::string(reason)](const std::string&) {
+    print_note(fmt::format("--{} is ignored: {}", name, reason));
+  };
+  command.add_option_function<std::string>(slim_flag(name), say, std::string(reason))
+      ->type_name("VALUE")
+      ->expected(0, 1)  // --master= has none, and must not take the next argument
+      ->group(kSlimGroup);
+}
+
+void add_false_flag(CLI::App& command, std::string_view name, std::string_view reason) {
+  const auto check = [name = std::string(name), reason = std::string(reason)](std::int64_t value) {
+    if (value > 0) throw Error(ErrorCategory::kUsage, fmt::format("--{}: {}", name, reason));
+    print_note(fmt::format("--{} is ignored: false is all there is here", name));
+  };
+  command.add_flag_function(slim_flag(name), check, std::string(reason))->group(kSlimGroup);
+}
+
+}  // namespace narrow

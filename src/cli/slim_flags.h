@@ -1,0 +1,25 @@
+// Flags of TF-Slim's scripts: spelled with underscores or with dashes.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <string>
+#include <string_view>
+
+namespace narrow {
+
+// "--batch_size,--batch-size": how CLI11 wants the two names of one option.
+std::string slim_flag(std::string_view name);
+
+// Help that shows the first name of every option only.
+void show_first_names(CLI::App& command);
+
+// Accepts a flag that means something to TensorFlow only, and says so on standard error.
+void add_meaningless_flag(CLI::App& command, std::string_view name, std::string_view reason);
+
+// A flag of Slim that can only be false here: --quantize, --quantize=False.
+// With true the command ends in a usage error that gives `reason`.
+void add_false_flag(CLI::App& command, std::string_view name, std::string_view reason);
+
+}  // namespace narrow

@@ -1,0 +1,90 @@
+#include "report/dataset_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "report/numbers.h"
+#include "report/text_table.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+using Align = TextTable::Align;
+
+std::string range_text(int least, int most) {
+  return least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most);
+}
+
+}  // namespace
+
+std::string download_text(const DownloadOutcome& outcome) {
+  std::string text;
+  if (!outcome.archive_sha256.empty()) {
+    text += fmt::format("archive: sha256:{} md5:{}\n", outcome.archive_sha256, outcome.archive_md5);
+  }
+  for (const DownloadedFile& file : outcome.files) {
+    text +=
+        fmt::format("{}: {}", outcome.was_complete ? "complete" : "written", file.path.string());
+    if (file.records > 0) text += fmt::format(", {} images", file.records);
+    text += fmt::format(", {}\n", format_bytes(file.size_bytes));
+  }
+  if (outcome.was_complete) text += "everything was there already; --force makes it again\n";
+  return text;
+}
+
+ordered_json download_json(const DownloadOutcome& outcome) {
+  ordered_json files = ordered_json::array();
+  for (const DownloadedFile& file : outcome.files) {
+    files.push_back(
+        {{"path", file.path.string()}, {"bytes", file.size_bytes}, {"records", file.records}});
+  }
+  return {{"schema", 1},
+          {"was_complete", outcome.was_complete},
+          {"archive_md5", outcome.archive_md5},
+          {"archive_sha256", outcome.archive_sha256},
+          {"files", std::move(files)}};
+}
+
+std::string dataset_text(const std::vector<InspectedSplit>& splits) {
+  std::string text;
+  for (const InspectedSplit& split : splits) {
+    text += fmt::format("{}{}: {}, {} records, {}\n", text.empty() ? "" : "\n", split.path.string(),
+                        split.dataset_name, split.records, format_bytes(split.size_bytes));
+    text += fmt::format("images {} pixels high, {} wide; all checksums hold\n",
+                        range_text(split.min_height, split.max_height),
+                        range_text(split.min_width, split.max_width));
+    if (split.published_records > 0 && split.published_records != split.records) {
+      text += fmt::format("the published split has {} records\n", split.published_records);
+    }
+    TextTable table({{"label"}, {"class", Align::kLeft}, {"images"}});
+    for (std::size_t label = 0; label < split.classes.size(); ++label) {
+      table.add_row({fmt::format("{}", label), split.classes[label].name,
+                     fmt::format("{}", split.classes[label].images)});
+    }
+    text += table.text();
+  }
+  return text;
+}
+
+ordered_json dataset_json(const std::vector<InspectedSplit>& splits) {
+  ordered_json rows = ordered_json::array();
+  for (const InspectedSplit& split : splits) {
+    ordered_json classes = ordered_json::array();
+    for (const InspectedClass& label : split.classes) {
+      classes.push_back({{"name", label.name}, {"images", label.images}});
+    }
+    rows.push_back({{"path", split.path.string()},
+                    {"dataset", split.dataset_name},
+                    {"bytes", split.size_bytes},
+                    {"records", split.records},
+                    {"published_records", split.published_records},
+                    {"height", {split.min_height, split.max_height}},
+                    {"width", {split.min_width, split.max_width}},
+                    {"classes", std::move(classes)}});
+  }
+  return {{"schema", 1}, {"splits", std::move(rows)}};
+}
+
+}  // namespace narrow

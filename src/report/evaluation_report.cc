@@ -1,0 +1,187 @@
+#include "report/evaluation_report.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "report/numbers.h"
+#include "report/text_table.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+using Align = TextTable::Align;
+
+std::string step_text(const Evaluation& evaluation) {
+  if (!evaluation.global_step) return "no global_step";
+  return fmt::format("step {}", *evaluation.global_step);
+}
+
+std::string hit_rate_text(const HitRate& rate) {
+  return fmt::format("{:.4f}  ({} of {}, 95 % Wilson interval {:.4f} to {:.4f})", rate.value(),
+                     rate.hits, rate.images, rate.interval.low, rate.interval.high);
+}
+
+std::string dataset_text(const EvaluateResult& result) {
+  std::string text = fmt::format("{} {}: {} of {} images, {} classes, {} preprocessing to {} x {}",
+                                 result.dataset_name, result.split_name, result.images,
+                                 result.records_in_file, result.classes.size(),
+                                 result.preprocessing, result.image_size, result.image_size);
+  if (result.preprocessing == "vgg") text += fmt::format(" of side {}", result.resize_side);
+  text += '\n';
+  if (result.images > result.records_in_file) {
+    text += fmt::format("the last {} are images from the start of the file, counted again\n",
+                        result.images - result.records_in_file);
+  }
+  return text;
+}
+
+std::string comparison_text(const PairedComparison& comparison, std::uint64_t images) {
+  return fmt::format(
+      "against the first: {} right only there, {} right only here, same class for {} of {}\n"
+      "accuracy {:+.4f}  (95 % interval {:+.4f} to {:+.4f}), McNemar's exact p {:.4g}\n",
+      comparison.only_first_correct, comparison.only_other_correct, comparison.same_argmax, images,
+      comparison.difference, comparison.difference_interval.low,
+      comparison.difference_interval.high, comparison.mcnemar_p);
+}
+
+ordered_json hit_rate_json(const HitRate& rate) {
+  return {{"value", rate.value()},
+          {"hits", rate.hits},
+          {"images", rate.images},
+          {"wilson_95", {rate.interval.low, rate.interval.high}}};
+}
+
+ordered_json checkpoint_json(const Evaluation& evaluation, std::size_t classes,
+                             bool with_confusion) {
+  ordered_json json = {{"path", evaluation.checkpoint.path.string()},
+                       {"format", to_string(evaluation.checkpoint.format)},
+                       {"network", evaluation.network},
+                       {"global_step", nullptr},
+                       {"accuracy", hit_rate_json(evaluation.accuracy)},
+                       {"recall_at_5", hit_rate_json(evaluation.recall_at_5)},
+                       {"loss", json_number(evaluation.mean_loss)}};
+  if (evaluation.global_step) json["global_step"] = *evaluation.global_step;
+  if (with_confusion) json["confusion"] = evaluation.confusion(classes);
+  return json;
+}
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + '"';
+}
+
+}  // namespace
+
+std::string format_slim_number(float value) {
+  const std::string digits = fmt::format("{:.6g}", value);
+  if (std::strtof(digits.c_str(), nullptr) == value) return digits;
+  return fmt::format("{:.9g}", value);
+}
+
+std::string evaluation_text(const EvaluateResult& result) {
+  std::string text = dataset_text(result);
+  for (std::size_t i = 0; i < result.evaluations.size(); ++i) {
+    const Evaluation& evaluation = result.evaluations[i];
+    text += fmt::format("\n{}: {}, {}\n", evaluation.checkpoint.path.string(), evaluation.network,
+                        step_text(evaluation));
+    text += fmt::format("accuracy  {}\n", hit_rate_text(evaluation.accuracy));
+    text += fmt::format("recall@5  {}\n", hit_rate_text(evaluation.recall_at_5));
+    text += fmt::format("loss      {}\n", format_short(evaluation.mean_loss));
+    if (i > 0) text += comparison_text(result.comparisons.at(i - 1), result.images);
+    text += fmt::format("eval/Accuracy[{}]\neval/Recall_5[{}]\n",
+                        format_slim_number(evaluation.accuracy.slim_value()),
+                        format_slim_number(evaluation.recall_at_5.slim_value()));
+  }
+  text += fmt::format("\n{:.1f} images/s", result.images_per_second());
+  if (result.evaluations.size() > 1) {
+    text += fmt::format(" through all {} networks", result.evaluations.size());
+  }
+  return text + fmt::format(" ({:.1f} s, and {:.1f} s to prepare)\n", result.seconds,
+                            result.preparation_seconds);
+}
+
+std::string confusion_text(const EvaluateResult& result) {
+  std::string text;
+  for (const Evaluation& evaluation : result.evaluations) {
+    text +=
+        fmt::format("\n{}: labels down, predictions across\n", evaluation.checkpoint.path.string());
+    std::vector<TextTable::Column> columns = {{"label", Align::kLeft}};
+    for (std::size_t i = 0; i < result.classes.size(); ++i) {
+      columns.push_back({fmt::format("{}", i)});
+    }
+    TextTable table(columns);
+    const auto counts = evaluation.confusion(result.classes.size());
+    for (std::size_t label = 0; label < counts.size(); ++label) {
+      std::vector<std::string> row = {fmt::format("{} {}", label, result.classes[label])};
+      for (const std::uint64_t count : counts[label]) row.push_back(fmt::format("{}", count));
+      table.add_row(std::move(row));
+    }
+    text += table.text();
+  }
+  return text;
+}
+
+ordered_json evaluation_json(const EvaluateResult& result, bool with_confusion) {
+  ordered_json checkpoints = ordered_json::array();
+  for (const Evaluation& evaluation : result.evaluations) {
+    checkpoints.push_back(checkpoint_json(evaluation, result.classes.size(), with_confusion));
+  }
+  ordered_json comparisons = ordered_json::array();
+  for (const PairedComparison& comparison : result.comparisons) {
+    comparisons.push_back(
+        {{"only_first_correct", comparison.only_first_correct},
+         {"only_other_correct", comparison.only_other_correct},
+         {"same_argmax", comparison.same_argmax},
+         {"mcnemar_exact_p", comparison.mcnemar_p},
+         {"accuracy_difference", comparison.difference},
+         {"bonett_price_95",
+          {comparison.difference_interval.low, comparison.difference_interval.high}}});
+  }
+  return {{"schema", 1},
+          {"dataset",
+           {{"name", result.dataset_name},
+            {"split", result.split_name},
+            {"path", result.records.string()},
+            {"records", result.records_in_file},
+            {"classes", result.classes}}},
+          {"images", result.images},
+          {"preprocessing",
+           {{"name", result.preprocessing},
+            {"image_size", result.image_size},
+            {"resize_side", result.resize_side}}},
+          {"checkpoints", std::move(checkpoints)},
+          {"comparisons", std::move(comparisons)},
+          {"preparation_seconds", result.preparation_seconds},
+          {"seconds", result.seconds},
+          {"images_per_second", result.images_per_second()}};
+}
+
+std::string predictions_csv(const EvaluateResult& result) {
+  std::string text = "checkpoint,record,label,label_probability";
+  for (std::size_t i = 1; i <= kRankedClasses; ++i) text += fmt::format(",class_{}", i);
+  for (std::size_t i = 1; i <= kRankedClasses; ++i) text += fmt::format(",probability_{}", i);
+  text += '\n';
+  for (const Evaluation& evaluation : result.evaluations) {
+    const std::string path = csv_field(evaluation.checkpoint.path.string());
+    for (const Prediction& prediction : evaluation.predictions) {
+      text += fmt::format("{},{},{},{}", path, prediction.record, prediction.label,
+                          prediction.label_probability);
+      const auto ranked = static_cast<std::size_t>(prediction.ranked);
+      for (std::size_t i = 0; i < kRankedClasses; ++i) {
+        text += i < ranked ? fmt::format(",{}", prediction.classes[i]) : ",";
+      }
+      for (std::size_t i = 0; i < kRankedClasses; ++i) {
+        text += i < ranked ? fmt::format(",{}", prediction.probabilities[i]) : ",";
+      }
+      text += '\n';
+    }
+  }
+  return text;
+}
+
+}  // namespace narrow
