@@ -21,24 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
+
+from peer_environments import DEFAULT_FOLDER, AnsweringProcess, environment_python
 
 HERE = pathlib.Path(__file__).resolve().parent
-PACKAGES = {
-    "onnx": ["numpy", "onnx", "onnxruntime"],
-    "tensorflow": ["numpy<2", "tensorflow-cpu==2.15.1"],
-}
-
-
-def environment_python(folder, name):
-    python = folder / name / "bin" / "python"
-    mark = folder / name / "complete"
-    if not mark.exists():
-        print(f"making the environment {name} ...", flush=True)
-        venv.create(folder / name, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES[name]], check=True)
-        mark.touch()
-    return python
 
 
 def run_measured(command):
@@ -52,25 +38,8 @@ def run_measured(command):
     return seconds, usage.ru_maxrss * 1024
 
 
-class Peer:
-    """A process that answers every line with the seconds one pass took."""
-
-    def __init__(self, python, name, folder):
-        self.process = subprocess.Popen(
-            [str(python), str(HERE / "quantize_checkpoint_peer.py"), name, str(folder)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if self.process.stdout.readline().strip() != "ready":
-            sys.exit(f"{name} did not start")
-
-    def measure(self):
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline()), None
-
-    def stop(self):
-        self.process.stdin.close()
-        _, _, usage = os.wait4(self.process.pid, 0)
-        return usage.ru_maxrss * 1024
+def start_peer(python, name, folder):
+    return AnsweringProcess(name, [python, HERE / "quantize_checkpoint_peer.py", name, folder])
 
 
 def copy_files(source, target):
@@ -107,12 +76,13 @@ def whole_program(options, folder, environments):
         "cp": lambda: copy_files(source, folder / "copy"),
     }
     peers = {
-        "onnxruntime quantize_dynamic": Peer(environment_python(environments, "onnx"),
+        "onnxruntime quantize_dynamic": start_peer(environment_python(environments, "onnx"),
                                              "quantize_dynamic", folder),
-        "NumPy and TensorFlow script": Peer(environment_python(environments, "tensorflow"),
+        "NumPy and TensorFlow script": start_peer(environment_python(environments, "tensorflow"),
                                             "checkpoint_script", folder),
     }
-    contenders.update({name: peer.measure for name, peer in peers.items()})
+    contenders.update({name: lambda peer=peer: (peer.ask("run"), None)
+                       for name, peer in peers.items()})
     rows = {name: [] for name in contenders}
     for _ in range(options.rounds):
         for name, measure in contenders.items():
@@ -125,8 +95,8 @@ def whole_program(options, folder, environments):
 def kernels(options, folder, environments):
     """GB/s of input: range, codes, restored values, errors of the same tensors, in memory."""
     python = environment_python(environments, "tensorflow")
-    peers = {"NumPy": Peer(python, "numpy_arrays", folder),
-             "TensorFlow fake_quant": Peer(python, "fake_quant", folder)}
+    peers = {"NumPy": start_peer(python, "numpy_arrays", folder),
+             "TensorFlow fake_quant": start_peer(python, "fake_quant", folder)}
     gigabytes = (folder / "weights.npz").stat().st_size / 1e9
     rates = {}
     for _ in range(options.rounds):
@@ -136,7 +106,7 @@ def kernels(options, folder, environments):
             name = row["name"].split("/2/")[0].replace("quantize/", "narrow ")
             rates.setdefault(name, []).append(row["bytes_per_second"] / 1e9)
         for name, peer in peers.items():
-            rates.setdefault(name, []).append(gigabytes / peer.measure()[0])
+            rates.setdefault(name, []).append(gigabytes / peer.ask("run"))
     for peer in peers.values():
         peer.stop()
     print("\nin memory, ResNet V1 50, 8 bits, 2 threads: range, codes, restored values, errors")
@@ -194,10 +164,10 @@ def main():
     parser.add_argument("--narrow", required=True)
     parser.add_argument("--bench-kernels")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--environments", default="bench-environments", type=pathlib.Path)
+    parser.add_argument("--environments", default=DEFAULT_FOLDER, type=pathlib.Path)
     parser.add_argument("--large-gigabytes", type=float, default=0)
     options = parser.parse_args()
-    environments = options.environments.resolve()
+    environments = options.environments
     with tempfile.TemporaryDirectory(prefix="narrow-bench-", dir=".") as name:
         folder = pathlib.Path(name).resolve()
         prepare(options, folder)

@@ -11,68 +11,31 @@ usage: resnet_inference.py --bench-resnet PROGRAM [--network resnet_v1_50] [--si
 
 import argparse
 import os
+import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import venv
+
+from peer_environments import DEFAULT_FOLDER, AnsweringProcess, environment_python
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PACKAGES = {
-    "resnet-onnx": ["numpy", "onnx", "onnxruntime", "openvino"],
-    "resnet-tensorflow": ["numpy<2", "tensorflow-cpu==2.15.1", "tf-slim==1.1.0"],
-}
 CLASSES = 1000
 # Contender: environment, images of one call. None: all images in one call.
 CONTENDERS = {
     "narrow": ("narrow", None),
-    "onnxruntime": ("resnet-onnx", None),
-    "onnxruntime-1": ("resnet-onnx", 1),
-    "onnxruntime-2": ("resnet-onnx", 2),
-    "onnxruntime-4": ("resnet-onnx", 4),
-    "onnxruntime-8": ("resnet-onnx", 8),
-    "openvino": ("resnet-onnx", None),
-    "openvino-streams-1": ("resnet-onnx", 1),
-    "openvino-streams-4": ("resnet-onnx", 4),
-    "tensorflow": ("resnet-tensorflow", None),
+    "onnxruntime": ("onnx", None),
+    "onnxruntime-1": ("onnx", 1),
+    "onnxruntime-2": ("onnx", 2),
+    "onnxruntime-4": ("onnx", 4),
+    "onnxruntime-8": ("onnx", 8),
+    "openvino": ("onnx", None),
+    "openvino-streams-1": ("onnx", 1),
+    "openvino-streams-4": ("onnx", 4),
+    "tensorflow": ("tensorflow", None),
 }
 LOGIT_TOLERANCE = 1e-4
-
-
-def environment_python(folder, name):
-    python = os.path.join(folder, name, "bin", "python")
-    mark = os.path.join(folder, name, "complete")
-    if not os.path.exists(mark):
-        print(f"making the environment {name} ...", flush=True)
-        venv.create(os.path.join(folder, name), with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES[name]], check=True)
-        open(mark, "w").close()
-    return python
-
-
-class Contender:
-    """A process that answers every line with the seconds one pass over the images took."""
-
-    def __init__(self, name, command):
-        self.name = name
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        ready = self.process.stdout.readline().split()
-        if ready[:1] != ["ready"]:
-            raise RuntimeError(f"{name} did not start")
-        if ready[1:]:
-            print(f"{name}: {' '.join(ready[1:])}")
-
-    def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def start(name, options, python, folder):
@@ -85,7 +48,7 @@ def start(name, options, python, folder):
         command = [python[kind], os.path.join(HERE, "resnet_peer.py"), name.split("-")[0]]
         command += [folder, options.network, CLASSES, options.size, batch, options.threads]
         command += ["streams"] if "-streams" in name else []
-    return Contender(name, [str(part) for part in command])
+    return AnsweringProcess(name, command)
 
 
 def logits(contender, folder):
@@ -123,14 +86,14 @@ def time_rounds(contenders, rounds):
     return seconds
 
 
-def print_table(seconds, images):
-    print(f"\n{'contender':22} {'images/s':>9} {'least':>7} {'most':>7} {'narrow is faster by':>20}")
+def print_table(seconds, memory, images):
+    print(f"\n{'contender':22} {'images/s':>9} {'least':>7} {'most':>7} {'narrow is faster by':>20}  peak memory")
     for name, taken in seconds.items():
         rate = images / statistics.median(taken)
         ratio = statistics.median(other / own for other, own in zip(taken, seconds["narrow"]))
         print(
             f"{name:22} {rate:9.1f} {images / max(taken):7.1f} {images / min(taken):7.1f} "
-            f"{ratio:18.2f} x"
+            f"{ratio:18.2f} x  {memory[name] / 2**20:6.0f} MiB"
         )
 
 
@@ -142,27 +105,26 @@ def main():
     parser.add_argument("--images", type=int, default=32, help="images of a round, the large batch")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=0, help="0: all cores this process may use")
-    parser.add_argument("--environments", default=os.path.expanduser("~/.cache/narrow-peers"))
+    parser.add_argument("--environments", default=DEFAULT_FOLDER, type=pathlib.Path)
     parser.add_argument("--only", nargs="*", default=list(CONTENDERS), choices=list(CONTENDERS))
     options = parser.parse_args()
     options.threads = options.threads or len(os.sched_getaffinity(0))
     names = ["narrow"] + [name for name in CONTENDERS if name in options.only and name != "narrow"]
     python = {
         kind: environment_python(options.environments, kind)
-        for kind in ["resnet-onnx"] + ["resnet-tensorflow"] * ("tensorflow" in names)
+        for kind in ["onnx"] + ["tensorflow"] * ("tensorflow" in names)
     }
     with tempfile.TemporaryDirectory() as folder:
         inputs = [folder, options.network, CLASSES, options.size, options.images]
         subprocess.run(
-            [python["resnet-onnx"], os.path.join(HERE, "resnet_peer.py"), "inputs", *map(str, inputs)],
+            [python["onnx"], os.path.join(HERE, "resnet_peer.py"), "inputs", *map(str, inputs)],
             check=True,
         )
         contenders = [start(name, options, python, folder) for name in names]
         compare_logits(contenders, folder)
         seconds = time_rounds(contenders, options.rounds)
-        for contender in contenders:
-            contender.stop()
-    print_table(seconds, options.images)
+        memory = {contender.name: contender.stop() for contender in contenders}
+    print_table(seconds, memory, options.images)
 
 
 if __name__ == "__main__":
