@@ -90,8 +90,6 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
       "Examples:\n"
       "  narrow quantize model.safetensors --scheme bin --bits 4 --per-tensor\n"
       "  narrow quantizer 50 train/model.ckpt-5000 10 1 8\n"
-      "  narrow compare train/model.ckpt-5000 train/bin_8bits\n"
-      "  narrow download fashion_mnist --dataset_dir data\n"
       "  narrow eval train/model.ckpt-5000 train/bin_8bits --dataset_name fashion_mnist\n"
       "      --dataset_dir data\n"
       "narrow COMMAND --help tells more. Exit status: 0 done, 1 a check failed, 2 error.");
