@@ -37,7 +37,7 @@ std::filesystem::path existing_split_file(const std::filesystem::path& directory
 }  // namespace
 
 std::span<const DatasetSpec> dataset_specs() {
-  static const std::vector<DatasetSpec> specs = {
+  static const std::vector<DatasetSpec> kSpecs = {
       {"cifar10",
        {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"},
        {{"train", "cifar10_train.tfrecord", 50000}, {"test", "cifar10_test.tfrecord", 10000}}},
@@ -47,7 +47,7 @@ std::span<const DatasetSpec> dataset_specs() {
        {{"train", "fashion_mnist_train.tfrecord", 60000},
         {"test", "fashion_mnist_test.tfrecord", 10000}}},
   };
-  return specs;
+  return kSpecs;
 }
 
 const DatasetSpec& find_dataset_spec(std::string_view name) {
