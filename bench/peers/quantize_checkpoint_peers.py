@@ -68,6 +68,15 @@ def print_table(title, rows, base):
         print(text)
 
 
+def quantize_dynamic_process(python, folder):
+    """What a user's script would be, imports included."""
+    return run_measured([python, "-c", "import logging, sys; logging.disable(); "
+                         "from onnxruntime.quantization import QuantType, quantize_dynamic; "
+                         "quantize_dynamic(*sys.argv[1:], weight_type=QuantType.QUInt8, "
+                         "op_types_to_quantize=['Conv', 'Gemm', 'MatMul'])",
+                         folder / "network.onnx", folder / "process.onnx"])
+
+
 def whole_program(options, folder, environments):
     source = folder / "source"
     contenders = {
@@ -83,6 +92,8 @@ def whole_program(options, folder, environments):
     }
     contenders.update({name: lambda peer=peer: (peer.ask("run"), None)
                        for name, peer in peers.items()})
+    onnx_python = environment_python(environments, "onnx")
+    contenders["onnxruntime, whole process"] = lambda: quantize_dynamic_process(onnx_python, folder)
     rows = {name: [] for name in contenders}
     for _ in range(options.rounds):
         for name, measure in contenders.items():

@@ -138,8 +138,13 @@ void OutputFile::write_through(std::span<const std::byte> bytes) {
 
 void OutputFile::finish() {
   flush();
-  if (::fsync(fd_.get()) != 0) throw_system_error("write", path_, errno);
   if (::close(fd_.release()) != 0) throw_system_error("write", path_, errno);
+}
+
+void sync_file(const std::filesystem::path& path) {
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) throw_system_error("open", path, errno);
+  if (::fsync(fd.get()) != 0) throw_system_error("write", path, errno);
 }
 
 void sync_directory(const std::filesystem::path& directory) {

@@ -60,7 +60,8 @@ class OutputFile {
   [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
   void write(std::span<const std::byte> bytes);
   void write(std::string_view bytes);
-  // Writes what is buffered, makes the file durable and closes it.
+  // Writes what is buffered and closes the file. sync_file, or StagedOutput for its files, makes it
+  // durable.
   void finish();
 
  private:
@@ -74,6 +75,9 @@ class OutputFile {
   std::uint64_t bytes_in_file_ = 0;
   std::uint64_t bytes_sent_on_ = 0;
 };
+
+// Makes the contents of a file durable (fsync).
+void sync_file(const std::filesystem::path& path);
 
 // Makes the entries of a directory durable (fsync on the directory).
 void sync_directory(const std::filesystem::path& directory);

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <future>
 #include <sstream>
 #include <utility>
 
@@ -171,7 +172,18 @@ bool StagedOutput::can_exchange() const {
   return true;
 }
 
+// At the same time, because a file system does the syncs that it finds waiting in one go.
+void StagedOutput::sync_files() const {
+  std::vector<std::future<void>> syncs;
+  for (const std::string& name : names_) {
+    syncs.push_back(
+        std::async(std::launch::async, [path = staging_path(name)] { sync_file(path); }));
+  }
+  for (std::future<void>& sync : syncs) sync.get();
+}
+
 void StagedOutput::commit() {
+  sync_files();
   sync_directory(staging_);
   if (!directory_existed_) {
     rename_or_throw(staging_, directory_, RENAME_NOREPLACE);
@@ -208,6 +220,7 @@ void StagedOutput::commit_by_journal() {
     for (const std::string& name : names_)
       journal.write(std::string_view(name.c_str(), name.size() + 1));
     journal.finish();
+    sync_file(staging_ / kJournalName);
     sync_directory(staging_);
     committed_ = true;  // from here on the next run completes what this one leaves
   }

@@ -36,13 +36,15 @@ class StagedOutput {
   // Where the file that will be called `name` has to be written.
   [[nodiscard]] std::filesystem::path staging_path(const std::string& name) const;
 
-  // Puts the files in place. Every one must have been written and synced (OutputFile::finish).
+  // Makes the files durable and puts them in place. Every one must have been written completely
+  // (OutputFile::finish). Throws Error(kIo), and then nothing is in place.
   void commit();
 
  private:
   void check_nothing_is_replaced() const;
   void open_staging_directory();
   void acquire_staging_directory(const std::filesystem::path& staging);
+  void sync_files() const;
   void commit_by_exchange();
   void commit_by_journal();
   [[nodiscard]] bool can_exchange() const;

@@ -194,7 +194,6 @@ void ZipWriter::patch_checksums() const {
     const auto offset = static_cast<off_t>(member.header_offset + kChecksumInLocalHeader);
     done = done && ::pwrite(fd.get(), crc.data(), crc.size(), offset) == std::ssize(crc);
   }
-  done = done && ::fsync(fd.get()) == 0;
   if (!done) {
     throw Error(ErrorCategory::kIo,
                 fmt::format("cannot write {}: {}", path.string(), strerror(errno)));
