@@ -12,7 +12,6 @@ usage: quantize_checkpoint_peers.py --narrow PROGRAM [--bench-kernels PROGRAM] [
 
 import argparse
 import json
-import os
 import pathlib
 import shutil
 import statistics
@@ -20,22 +19,30 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 
 from peer_environments import DEFAULT_FOLDER, AnsweringProcess, environment_python
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 
+# A process begins as a copy of its parent, whose memory then counts as its peak: so a small one,
+# without this script's arrays, starts what is measured.
+MEASURE = """
+import os, subprocess, sys, time
+start = time.perf_counter()
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+print(time.perf_counter() - start, usage.ru_maxrss * 1024)
+sys.exit(status != 0)
+"""
+
+
 def run_measured(command):
     """Seconds and peak memory in bytes of a whole process."""
-    start = time.perf_counter()
-    child = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - start
-    if status != 0:
-        sys.exit(f"{command} failed")
-    return seconds, usage.ru_maxrss * 1024
+    done = subprocess.run([sys.executable, "-S", "-c", MEASURE, *map(str, command)],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    seconds, peak = done.stdout.split()
+    return float(seconds), int(peak)
 
 
 def start_peer(python, name, folder):
