@@ -1,6 +1,7 @@
 // Reads a checkpoint for tests that compare with other programs.
-//   checkpoint_dump dump CHECKPOINT        every tensor to standard output
-//   checkpoint_dump copy CHECKPOINT PREFIX  every tensor to a TensorFlow V2 checkpoint
+//   checkpoint_dump dump CHECKPOINT               every tensor to standard output
+//   checkpoint_dump copy CHECKPOINT FORMAT OUTPUT every tensor to a checkpoint: tf, safetensors,
+//                                                 npz or npy
 // A tensor is dumped as a line "<type> <dimensions with commas, or -> <bytes of the name> <bytes of
 // the values>", the name, and the values; every string among the values starts with its length in
 // eight bytes.
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/error.h"
 
 namespace {
 
@@ -49,9 +51,19 @@ void dump(const narrow::CheckpointReader& reader) {
   }
 }
 
-void copy(const narrow::CheckpointReader& reader, const char* prefix) {
-  const auto writer = narrow::create_checkpoint(
-      {.format = narrow::CheckpointFormat::kTensorFlowV2, .path = prefix}, narrow::Overwrite::kNo);
+narrow::CheckpointFormat format_of(const std::string& name) {
+  using narrow::CheckpointFormat;
+  for (const auto format : {CheckpointFormat::kTensorFlowV2, CheckpointFormat::kSafetensors,
+                            CheckpointFormat::kNpz, CheckpointFormat::kNpy}) {
+    if (to_string(format) == name) return format;
+  }
+  throw narrow::Error(narrow::ErrorCategory::kUsage, "unknown format " + name);
+}
+
+void copy(const narrow::CheckpointReader& reader, const char* format, const char* output) {
+  const auto writer = narrow::create_checkpoint({.format = format_of(format), .path = output},
+                                                narrow::Overwrite::kYes);
+  writer->set_metadata(reader.metadata());
   for (const auto& info : reader.tensors()) writer->add(info);
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
     if (reader.tensors()[i].dtype == narrow::DType::kString) {
@@ -70,10 +82,11 @@ int main(int argc, char** argv) {
   try {
     if (argc == 3 && std::strcmp(argv[1], "dump") == 0) {
       dump(*narrow::open_checkpoint(argv[2]));
-    } else if (argc == 4 && std::strcmp(argv[1], "copy") == 0) {
-      copy(*narrow::open_checkpoint(argv[2]), argv[3]);
+    } else if (argc == 5 && std::strcmp(argv[1], "copy") == 0) {
+      copy(*narrow::open_checkpoint(argv[2]), argv[3], argv[4]);
     } else {
-      std::fputs("usage: checkpoint_dump dump CHECKPOINT | copy CHECKPOINT PREFIX\n", stderr);
+      std::fputs("usage: checkpoint_dump dump CHECKPOINT | copy CHECKPOINT FORMAT OUTPUT\n",
+                 stderr);
       return 2;
     }
   } catch (const std::exception& error) {

@@ -34,8 +34,9 @@ class Interop:
         self.checks = 0
 
     def run(self, *arguments):
-        result = subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True)
-        assert result.returncode == 0, f"{arguments}: {result.stderr}"
+        result = subprocess.run([self.program, *map(str, arguments)], capture_output=True)
+        assert result.returncode == 0, f"{arguments}: {result.stderr.decode()}"
+        return result.stdout
 
     def refused(self, *arguments):
         result = subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True)
@@ -62,15 +63,15 @@ class Interop:
                 for i, name in enumerate(chosen)}
 
     def dumped(self, path):
-        out = self.folder / "dump"
-        if out.exists():
-            for file in out.iterdir():
-                file.unlink()
-        self.run("dump", path, out)
-        tensors = {}
-        for line in (out / "index.txt").read_text(encoding="utf-8").splitlines():
-            index, dtype, shape, name = line.split(" ", 3)
-            tensors[name] = (dtype, shape, (out / f"{index}.bin").read_bytes())
+        output = self.run("dump", path)
+        tensors, position = {}, 0
+        while position < len(output):
+            end = output.index(b"\n", position)
+            dtype, shape, name_size, size = output[position:end].decode().split(" ")
+            name_end = end + 1 + int(name_size)
+            name = output[end + 1:name_end].decode()
+            position = name_end + int(size)
+            tensors[name] = (dtype, shape, output[name_end:position])
         return tensors
 
     def check_dump(self, path, arrays, names=None):

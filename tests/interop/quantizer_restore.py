@@ -91,6 +91,8 @@ def main(narrow):
         original = net.session.run(variables)
         for name, version in (("v2.ckpt-5000", tf.train.SaverDef.V2),
                               ("v1.ckpt", tf.train.SaverDef.V1)):
+            for key, variable in variables.items():  # the checks restored other values
+                variable.load(original[key], net.session)
             path = pathlib.Path(folder) / name.split(".")[0]
             path.mkdir()
             saver = tf.train.Saver(list(variables.values()), write_version=version)

@@ -64,7 +64,7 @@ class Checker:
         """Reads `path`, and reads a copy of it with the program and with TensorFlow."""
         self.compare(path, expected)
         copy = pathlib.Path(f"{path}-copy")
-        self.run("copy", path, copy)
+        self.run("copy", path, "tf", copy)
         self.compare(copy, expected)
         reader = tf.train.load_checkpoint(str(copy))
         assert sorted(reader.get_variable_to_shape_map()) == sorted(expected), path
@@ -222,7 +222,7 @@ def check_resnet(checker, folder):
                 assert found[name][2] == values.tobytes(), name
                 checker.comparisons += 1
             copy = f"{path}-copy"
-            checker.run("copy", path, copy)
+            checker.run("copy", path, "tf", copy)
             session.run([v.assign(tf.zeros_like(v)) for v in variables])
             tf.compat.v1.train.Saver().restore(session, copy)
             for name, values in zip(saved, session.run(variables)):
