@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/error_summary.h"
 #include "narrow/quantize_values.h"
 #include "narrow/scheme.h"
 #include "narrow/selection.h"
@@ -55,18 +56,11 @@ struct TensorResult {
   static constexpr std::uint64_t kMaxReportedBlocks = 4096;
 };
 
-struct QuantizeSummary {
-  std::uint64_t quantized = 0;
+struct QuantizeSummary : ErrorSummary {
   std::uint64_t copied = 0;  // not selected, or kept for non-finite values
   std::uint64_t kept_non_finite = 0;
   std::uint64_t input_bytes = 0;  // of all tensor values
   double seconds = 0;
-  // Relative L2 error over the quantized tensors: least, greatest, plain average, and of all their
-  // values taken as one vector. All 0 without quantized tensors.
-  double min_relative_l2 = 0;
-  double max_relative_l2 = 0;
-  double mean_relative_l2 = 0;
-  ErrorSums pooled;  // merged in the order of the plan
 };
 
 struct QuantizeResult {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "narrow/error_summary.h"
+
 namespace narrow {
 namespace {
 
@@ -65,6 +67,16 @@ double ErrorSums::cosine() const {
   if (zero_x || zero_restored) return zero_x && zero_restored ? 1 : 0;
   const double cosine = (sum_x2 + sum_xd) / (std::sqrt(sum_x2) * std::sqrt(restored2));
   return std::clamp(cosine, -1.0, 1.0);
+}
+
+void ErrorSummary::add(const ErrorSums& errors) {
+  const double relative_l2 = errors.relative_l2();
+  min_relative_l2 = quantized == 0 ? relative_l2 : std::min(min_relative_l2, relative_l2);
+  max_relative_l2 = std::max(max_relative_l2, relative_l2);
+  sum_relative_l2 += relative_l2;
+  ++quantized;
+  mean_relative_l2 = sum_relative_l2 / static_cast<double>(quantized);
+  pooled.merge(errors);
 }
 
 }  // namespace narrow

@@ -46,16 +46,16 @@ struct TensorQuantizer::State {
         name(info.name),
         dtype(info.dtype),
         layout(block_layout(scheme.granularity, info, default_axis)),
-        rule(static_cast<std::size_t>(rule_of(scheme))),
         ranges(scheme, dtype, layout) {}
 
   void finish_scan();
+  void fit_blocks();
+  void require_piece(std::uint64_t first, std::uint64_t bytes) const;
 
   Scheme scheme;
   std::string name;
   DType dtype;
   BlockLayout layout;
-  std::size_t rule;
   RangeScan ranges;
   std::vector<BlockConstants> blocks;  // of layouts with stored runs
   RowTables rows;
@@ -66,6 +66,12 @@ void TensorQuantizer::State::finish_scan() {
   ranges.finish();
   if (ranges.non_finite().count > 0) return;
   ready = true;
+  fit_blocks();
+}
+
+void TensorQuantizer::State::fit_blocks() {
+  blocks.clear();
+  rows = {};
   if (layout.kind == BlockLayout::Kind::kLocal) return;
   blocks.reserve(ranges.ranges().size());
   for (const KeyRange& range : ranges.ranges()) {
@@ -77,14 +83,32 @@ void TensorQuantizer::State::finish_scan() {
   }
 }
 
+void TensorQuantizer::State::require_piece(std::uint64_t first, std::uint64_t bytes) const {
+  if (!ready) {
+    throw Error(
+        ErrorCategory::kNumeric,
+        "tensor " + name + " cannot be quantized: it was not scanned, or holds NaN or infinity");
+  }
+  const std::uint64_t piece = layout.piece_elements();
+  const bool begins_right = first % piece == 0 && first <= layout.elements;
+  const std::uint64_t expected = begins_right ? std::min(piece, layout.elements - first) : 0;
+  if (!begins_right || bytes != expected * element_size(dtype)) {
+    throw Error(ErrorCategory::kUsage, "tensor " + name + ": a piece of " + std::to_string(bytes) +
+                                           " bytes at element " + std::to_string(first) +
+                                           " is not one of the pieces of " + std::to_string(piece) +
+                                           " elements");
+  }
+}
+
 namespace {
 
-// The second pass over one piece.
+// The second pass over one piece. Restored values go to `target`: the elements themselves, or null
+// when only the errors are wanted; then they go to a buffer in the first cache.
 class PieceRoundTrip {
  public:
   PieceRoundTrip(const Scheme& scheme, DType dtype, const BlockLayout& layout,
                  const std::vector<BlockConstants>& blocks, const RowTables& rows,
-                 std::uint64_t first, std::span<std::byte> elements)
+                 std::uint64_t first, std::span<const std::byte> elements, std::byte* target)
       : scheme_(scheme),
         dtype_(dtype),
         layout_(layout),
@@ -93,20 +117,23 @@ class PieceRoundTrip {
         rule_(static_cast<std::size_t>(rule_of(scheme))),
         first_(first),
         elements_(elements.data()),
+        target_(target),
         count_(elements.size() / element_size(dtype)) {}
 
+  // `counter` may be null.
   ErrorSums run(CodeCounter* counter) {
     ErrorSums sums;
     const bool in_place = lanes_meet_blocks();
     for (std::uint64_t done = 0; done < count_; done += kChunk) {
       const std::size_t length = std::min<std::uint64_t>(kChunk, count_ - done);
       LaneSums lanes;
+      CodeIndex* const indices = counter == nullptr ? nullptr : counter->indices();
       if (in_place) {
-        round_trip_in_place(done, length, &lanes, counter->indices());
+        round_trip_in_place(done, length, &lanes, indices);
       } else {
-        round_trip_copied(done, length, &lanes, counter->indices());
+        round_trip_copied(done, length, &lanes, indices);
       }
-      counter->add_chunk(length);
+      if (counter != nullptr) counter->add_chunk(length);
       sums.merge(combine_lanes(lanes, length));
     }
     return sums;
@@ -122,8 +149,13 @@ class PieceRoundTrip {
            first_ % layout_.run + count_ <= layout_.run;
   }
 
-  [[nodiscard]] std::byte* element(std::uint64_t index) const {
+  [[nodiscard]] const std::byte* element(std::uint64_t index) const {
     return elements_ + index * element_size(dtype_);
+  }
+
+  // Where the restored values of a chunk that begins at `done` go.
+  [[nodiscard]] std::byte* place(std::uint64_t done) {
+    return target_ == nullptr ? scratch_.data() : target_ + done * element_size(dtype_);
   }
 
   // Calls body(offset, length, constants, kernels) for the parts of [done, done + length) that
@@ -164,7 +196,9 @@ class PieceRoundTrip {
 
   void round_trip_in_place(std::uint64_t done, std::size_t length, LaneSums* lanes,
                            CodeIndex* indices) {
-    auto* const values = reinterpret_cast<float*>(element(done));
+    std::byte* const to = place(done);
+    if (target_ == nullptr) std::copy_n(element(done), length * sizeof(float), to);
+    auto* const values = reinterpret_cast<float*>(to);
     for_each_part(
         done, length,
         [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
@@ -183,7 +217,7 @@ class PieceRoundTrip {
           rule_kernels.restore(constants, values_.data() + offset, part, restored_.data() + offset,
                                indices == nullptr ? nullptr : indices + offset);
         });
-    store_rounded(dtype_, restored_.data(), length, element(done));
+    store_rounded(dtype_, restored_.data(), length, place(done));
     table_.add_errors(originals_.data(), restored_.data(), length, lanes);
   }
 
@@ -194,19 +228,23 @@ class PieceRoundTrip {
   const RowTables& rows_;
   std::size_t rule_;
   std::uint64_t first_;
-  std::byte* elements_;
+  const std::byte* elements_;
+  std::byte* target_;
   std::uint64_t count_;
   const KernelTable& table_ = kernels();
   BlockConstants local_;
   std::array<float, kChunk> values_;
   std::array<double, kChunk> originals_;
   std::array<double, kChunk> restored_;
+  alignas(64) std::array<std::byte, kChunk * sizeof(double)> scratch_;
 };
 
 }  // namespace
 
 TensorQuantizer::TensorQuantizer(const Scheme& scheme, const TensorInfo& info, int default_axis)
     : state_(std::make_unique<State>(scheme, info, default_axis)) {}
+
+TensorQuantizer::TensorQuantizer(const State& state) : state_(std::make_unique<State>(state)) {}
 
 TensorQuantizer::~TensorQuantizer() = default;
 TensorQuantizer::TensorQuantizer(TensorQuantizer&&) noexcept = default;
@@ -220,30 +258,44 @@ const NonFinite& TensorQuantizer::non_finite() const { return state_->ranges.non
 
 std::uint64_t TensorQuantizer::piece_elements() const { return state_->layout.piece_elements(); }
 
+bool TensorQuantizer::share_scan(const Scheme& a, const Scheme& b) {
+  // A scan for decimal scaling counts the blocks that its width clips.
+  const auto counts_clips = [](const Scheme& scheme) {
+    return scheme.kind == SchemeKind::kFixedPoint && scheme.scaling == Scaling::kDecimal;
+  };
+  return a == b || (a.granularity == b.granularity && !counts_clips(a) && !counts_clips(b));
+}
+
+TensorQuantizer TensorQuantizer::with_scheme(const Scheme& scheme) const {
+  validate(scheme);
+  if (!share_scan(state_->scheme, scheme)) {
+    throw Error(ErrorCategory::kUsage,
+                "tensor " + state_->name + " was scanned for a scheme with other blocks");
+  }
+  TensorQuantizer other(*state_);
+  other.state_->scheme = scheme;
+  if (other.state_->ready) other.state_->fit_blocks();
+  return other;
+}
+
 ErrorSums TensorQuantizer::round_trip(std::uint64_t first, std::span<std::byte> values,
                                       CodeCounts* codes) const {
   const State& state = *state_;
-  const std::uint64_t elements = state.layout.elements;
-  if (!state.ready) {
-    throw Error(ErrorCategory::kNumeric,
-                "tensor " + state.name +
-                    " cannot be quantized: it was not scanned, or holds NaN or infinity");
-  }
-  const std::uint64_t piece = piece_elements();
-  const bool begins_right = first % piece == 0 && first <= elements;
-  const std::uint64_t expected = begins_right ? std::min(piece, elements - first) : 0;
-  if (!begins_right || values.size() != expected * element_size(state.dtype)) {
-    throw Error(ErrorCategory::kUsage, "tensor " + state.name + ": a piece of " +
-                                           std::to_string(values.size()) + " bytes at element " +
-                                           std::to_string(first) + " is not one of the pieces of " +
-                                           std::to_string(piece) + " elements");
-  }
+  state.require_piece(first, values.size());
   CodeCounter counter(state.scheme.bits, codes);
   PieceRoundTrip round_trip(state.scheme, state.dtype, state.layout, state.blocks, state.rows,
-                            first, values);
+                            first, values, values.data());
   const ErrorSums sums = round_trip.run(&counter);
   counter.finish();
   return sums;
+}
+
+ErrorSums TensorQuantizer::measure(std::uint64_t first, std::span<const std::byte> values) const {
+  const State& state = *state_;
+  state.require_piece(first, values.size());
+  return PieceRoundTrip(state.scheme, state.dtype, state.layout, state.blocks, state.rows, first,
+                        values, nullptr)
+      .run(nullptr);
 }
 
 std::uint64_t TensorQuantizer::block_count() const { return state_->layout.blocks; }

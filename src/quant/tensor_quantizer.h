@@ -48,6 +48,12 @@ class TensorQuantizer {
   void finish_scan();
   [[nodiscard]] const NonFinite& non_finite() const;
 
+  // Whether one scan of a tensor serves both schemes.
+  [[nodiscard]] static bool share_scan(const Scheme& a, const Scheme& b);
+  // After finish_scan: the same tensor with another scheme that shares the scan. Throws
+  // Error(kUsage) for a scheme that is invalid or does not share it.
+  [[nodiscard]] TensorQuantizer with_scheme(const Scheme& scheme) const;
+
   // Second pass: pieces start at multiples of this many elements and are that long, but for the
   // last. It depends on scheme and shape only, so the order of summation is fixed.
   [[nodiscard]] std::uint64_t piece_elements() const;
@@ -59,6 +65,9 @@ class TensorQuantizer {
   // when this is not one of the pieces.
   ErrorSums round_trip(std::uint64_t first, std::span<std::byte> values, CodeCounts* codes) const;
 
+  // What round_trip returns, to the bit, without replacing the elements. Throws the same.
+  [[nodiscard]] ErrorSums measure(std::uint64_t first, std::span<const std::byte> values) const;
+
   [[nodiscard]] std::uint64_t block_count() const;
   // Parameters of the first min(block_count, limit) blocks, in order. Contiguous blocks of at most
   // 262144 elements are fitted where they are quantized: of these at most 4096 are known. Empty
@@ -69,6 +78,7 @@ class TensorQuantizer {
 
  private:
   struct State;
+  explicit TensorQuantizer(const State& state);
   std::unique_ptr<State> state_;
 };
 

@@ -111,14 +111,18 @@ Outcome expected_of(const Case& c, const std::vector<std::byte>& bytes, std::uin
   return expected;
 }
 
-// Scans in odd parts, then quantizes the pieces in parallel, at an odd address if asked.
+// Scans in odd parts, then measures and quantizes the pieces in parallel, at an odd address if
+// asked; then the scan is another scheme's, where one serves both.
 Outcome run(const Case& c, const std::vector<std::byte>& bytes, std::size_t misalignment) {
   const std::size_t size = element_size(c.info.dtype);
   const std::size_t count = bytes.size() / size;
   std::vector<std::byte> memory(bytes.size() + misalignment);
   std::copy(bytes.begin(), bytes.end(), memory.begin() + static_cast<std::ptrdiff_t>(misalignment));
   const std::span<std::byte> tensor = std::span(memory).subspan(misalignment);
-  TensorQuantizer quantizer(c.scheme, c.info, c.default_axis);
+  Scheme scanned;
+  scanned.granularity = c.scheme.granularity;
+  const bool shared = misalignment > 0 && TensorQuantizer::share_scan(scanned, c.scheme);
+  TensorQuantizer quantizer(shared ? scanned : c.scheme, c.info, c.default_axis);
   std::size_t part = 1;
   for (std::size_t begin = 0; begin < count; part = part * 3 + 1) {
     const std::size_t length = std::min(part, count - begin);
@@ -127,14 +131,17 @@ Outcome run(const Case& c, const std::vector<std::byte>& bytes, std::size_t misa
   }
   quantizer.finish_scan();
   EXPECT_EQ(quantizer.non_finite().count, 0U);
+  if (shared) quantizer = quantizer.with_scheme(c.scheme);
   const std::uint64_t piece = quantizer.piece_elements();
   const std::size_t pieces = (count + piece - 1) / piece;
   std::vector<Outcome> outcomes(pieces);
   parallel_for(pieces, [&](std::size_t i) {
     const std::size_t first = i * piece;
     const std::size_t length = std::min<std::size_t>(piece, count - first);
-    outcomes[i].sums = quantizer.round_trip(first, tensor.subspan(first * size, length * size),
-                                            &outcomes[i].counts);
+    const auto values = tensor.subspan(first * size, length * size);
+    const ErrorSums measured = quantizer.measure(first, values);
+    outcomes[i].sums = quantizer.round_trip(first, values, &outcomes[i].counts);
+    EXPECT_TRUE(same_bits(measured, outcomes[i].sums));
   });
   Outcome outcome;
   for (const Outcome& one : outcomes) {

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <utility>
 
+#include "base/item_pool.h"
 #include "base/parallel.h"
-#include "narrow/error.h"
 #include "quant/tensor_quantizer.h"
+#include "tasks/non_finite.h"
 
 namespace narrow {
 namespace {
@@ -31,36 +31,13 @@ struct Piece {
   CodeCounts codes;
 };
 
-// Pieces are used again, so that their memory is allocated and faulted in once.
-class PiecePool {
- public:
-  Piece* take() {
-    const std::lock_guard lock(mutex_);
-    if (free_.empty()) {
-      all_.push_back(std::make_unique<Piece>());
-      return all_.back().get();
-    }
-    Piece* piece = free_.back();
-    free_.pop_back();
-    return piece;
-  }
-  void give_back(Piece* piece) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(piece);
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Piece>> all_;
-  std::vector<Piece*> free_;
-};
-
 // First stage: cuts the tensors of the plan into pieces, after a pass over each tensor that is to
 // be quantized which finds its ranges.
 class PieceSource {
  public:
   PieceSource(const CheckpointReader& reader, const QuantizePlan& plan,
-              const QuantizeOptions& options, PiecePool& pool, std::vector<TensorResult>& results)
+              const QuantizeOptions& options, ItemPool<Piece>& pool,
+              std::vector<TensorResult>& results)
       : reader_(reader), plan_(plan), options_(options), pool_(pool), results_(results) {}
 
   // The next piece, or null after the last.
@@ -125,12 +102,7 @@ class PieceSource {
     const NonFinite& found = quantizer.non_finite();
     if (found.count == 0) return false;
     if (options_.non_finite == NonFinitePolicy::kError) {
-      throw Error(
-          ErrorCategory::kNumeric,
-          fmt::format("tensor {} has {} NaN or infinite value{} (the first at index {}), "
-                      "which cannot be quantized; --nonfinite keep copies such tensors "
-                      "unchanged",
-                      info.name, found.count, found.count == 1 ? "" : "s", found.first_index));
+      throw non_finite_error(info, found);
     }
     results_[plan_index_].non_finite = found.count;
     return true;
@@ -180,7 +152,7 @@ class PieceSource {
   const CheckpointReader& reader_;
   const QuantizePlan& plan_;
   const QuantizeOptions& options_;
-  PiecePool& pool_;
+  ItemPool<Piece>& pool_;
   std::vector<TensorResult>& results_;
   std::size_t plan_index_ = 0;
   std::unique_ptr<TensorStream> stream_;
@@ -239,23 +211,14 @@ class PieceSink {
 
 QuantizeSummary summarize(const std::vector<TensorResult>& results) {
   QuantizeSummary summary;
-  double sum = 0;
   for (const TensorResult& result : results) {
     summary.input_bytes += result.info.byte_size();
-    if (!result.quantized) {
+    if (result.quantized) {
+      summary.add(result.errors);
+    } else {
       ++summary.copied;
       if (result.non_finite > 0) ++summary.kept_non_finite;
-      continue;
     }
-    const double relative_l2 = result.errors.relative_l2();
-    const bool first = summary.quantized++ == 0;
-    summary.min_relative_l2 = first ? relative_l2 : std::min(summary.min_relative_l2, relative_l2);
-    summary.max_relative_l2 = std::max(summary.max_relative_l2, relative_l2);
-    sum += relative_l2;
-    summary.pooled.merge(result.errors);
-  }
-  if (summary.quantized > 0) {
-    summary.mean_relative_l2 = sum / static_cast<double>(summary.quantized);
   }
   return summary;
 }
@@ -287,7 +250,7 @@ QuantizeResult quantize_checkpoint(const CheckpointReader& reader, const Quantiz
     total_bytes += info.byte_size();
     if (writer != nullptr) writer->add(info);
   }
-  PiecePool pool;
+  ItemPool<Piece> pool;
   PieceSource source(reader, plan, options, pool, result.tensors);
   PieceSink sink(result.tensors, total_bytes, writer, observer);
   const auto in_flight =

@@ -33,6 +33,7 @@ PUBLIC_HEADERS = {
     "tensor.h": "tensor",
     "scheme.h": "quant",
     "quantize_values.h": "quant",
+    "error_summary.h": "quant",
     "checkpoint.h": "checkpoint",
     "selection.h": "tasks",
     "quantize_checkpoint.h": "tasks",
@@ -40,6 +41,7 @@ PUBLIC_HEADERS = {
     "inspect_checkpoint.h": "tasks",
     "resnet_checkpoints.h": "tasks",
     "evaluate.h": "tasks",
+    "sweep.h": "tasks",
     "datasets.h": "tasks",
     "version.h": "tasks",
 }

@@ -1,0 +1,83 @@
+// What every scheme costs: all tensors of a checkpoint under many schemes in one pass over it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "narrow/checkpoint.h"
+#include "narrow/error_summary.h"
+#include "narrow/quantize_checkpoint.h"
+#include "narrow/scheme.h"
+#include "narrow/selection.h"
+
+namespace narrow {
+
+// One tensor under one scheme.
+struct SchemeCost {
+  ErrorSums errors;
+  std::uint64_t blocks = 0;
+  std::uint64_t code_bits = 0;       // whole bytes: elements * width, rounded up
+  std::uint64_t parameter_bits = 0;  // of all blocks, as the packed format stores them
+
+  [[nodiscard]] std::uint64_t bits() const { return code_bits + parameter_bits; }
+};
+
+struct TensorSweep {
+  std::size_t index = 0;  // in CheckpointReader::tensors()
+  TensorInfo info;
+  std::uint64_t non_finite = 0;   // > 0: not measured for so many NaN or infinite values
+  std::vector<SchemeCost> costs;  // one a scheme, in their order; empty when not measured
+};
+
+// All measured tensors under one scheme.
+struct SchemeSummary {
+  ErrorSummary errors;
+  std::uint64_t elements = 0;
+  std::uint64_t bits = 0;         // stored, parameters included
+  std::uint64_t input_bytes = 0;  // of the same tensors as they are in the checkpoint
+
+  [[nodiscard]] std::uint64_t bytes() const { return bits / 8; }
+  [[nodiscard]] double bits_per_weight() const;
+  // input_bytes / bytes().
+  [[nodiscard]] double ratio() const;
+};
+
+struct SweepResult {
+  std::vector<Scheme> schemes;
+  std::vector<TensorSweep> tensors;  // the selected ones in the order asked for
+  std::uint64_t copied = 0;          // tensors of the checkpoint that are not measured
+  std::uint64_t copied_bytes = 0;
+  double seconds = 0;
+
+  [[nodiscard]] SchemeSummary summary(std::size_t scheme) const;
+};
+
+struct SweepOptions {
+  NonFinitePolicy non_finite = NonFinitePolicy::kError;
+  int threads = 0;  // 0: all available cores; every number gives the same result
+};
+
+class SweepObserver {
+ public:
+  virtual ~SweepObserver() = default;
+  // Bytes of the selected tensors that all schemes have gone over. From one thread at a time. May
+  // throw to stop.
+  virtual void on_bytes(std::uint64_t /*done*/, std::uint64_t /*total*/) {}
+};
+
+// The positions of the selected tensors. Throws what select_tensors throws.
+std::vector<std::size_t> selected_indices(const CheckpointReader& reader,
+                                          const Selection& selection);
+
+// Measures the tensors at `indices` under every scheme: the numbers of quantize_checkpoint, to the
+// bit. Tensors are read one after another, ranges are found once for all widths that share them,
+// and memory does not grow with the checkpoint.
+// Throws Error: kUsage for an invalid scheme or none; kNumeric for NaN or infinite values under
+// NonFinitePolicy::kError; kCorrupt and kIo from the reader.
+SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                         std::span<const Scheme> schemes, const SweepOptions& options,
+                         SweepObserver* observer = nullptr);
+
+}  // namespace narrow

@@ -1,0 +1,259 @@
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "base/item_pool.h"
+#include "base/parallel.h"
+#include "narrow/error.h"
+#include "narrow/sweep.h"
+#include "quant/tensor_quantizer.h"
+#include "tasks/non_finite.h"
+#include "tasks/quantized_size.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::uint64_t kScanBytes = std::uint64_t{1} << 20;
+// Keeps the pieces in flight below about 32 MiB on machines with many cores.
+constexpr std::size_t kMaxPiecesInFlight = 24;
+
+// Positions of schemes for which one scan of a tensor is enough.
+using ScanGroup = std::vector<std::size_t>;
+
+std::vector<ScanGroup> scan_groups(std::span<const Scheme> schemes) {
+  std::vector<ScanGroup> groups;
+  for (std::size_t i = 0; i < schemes.size(); ++i) {
+    const auto fits = [&](const ScanGroup& group) {
+      return TensorQuantizer::share_scan(schemes[group.front()], schemes[i]);
+    };
+    const auto found = std::ranges::find_if(groups, fits);
+    if (found != groups.end()) {
+      found->push_back(i);
+    } else {
+      groups.push_back({i});
+    }
+  }
+  return groups;
+}
+
+// The quantizers of one tensor for the schemes of one group, in the group's order.
+using Quantizers = std::vector<TensorQuantizer>;
+
+// One piece of one tensor for the schemes of one group.
+struct Piece {
+  std::size_t tensor = 0;
+  const ScanGroup* group = nullptr;
+  std::shared_ptr<const Quantizers> quantizers;
+  std::uint64_t first_element = 0;
+  std::vector<std::byte> bytes;
+  std::vector<ErrorSums> errors;
+};
+
+// First stage: finds the ranges of a tensor, then cuts it into pieces, group after group.
+class PieceSource {
+ public:
+  PieceSource(const CheckpointReader& reader, std::span<const Scheme> schemes,
+              const std::vector<ScanGroup>& groups, const SweepOptions& options,
+              ItemPool<Piece>& pool, std::vector<TensorSweep>& tensors)
+      : reader_(reader),
+        schemes_(schemes),
+        groups_(groups),
+        options_(options),
+        pool_(pool),
+        tensors_(tensors) {}
+
+  // The next piece, or null after the last.
+  Piece* next() {
+    while (bytes_left_ == 0) {
+      if (group_ < scans_.size()) {
+        begin_group();
+      } else if (tensor_ < tensors_.size()) {
+        begin_tensor();
+      } else {
+        return nullptr;
+      }
+    }
+    return next_of_group();
+  }
+
+ private:
+  // Scans the next tensor for every group.
+  void begin_tensor() {
+    TensorSweep& tensor = tensors_[tensor_++];
+    scans_.clear();
+    group_ = 0;
+    for (const ScanGroup& group : groups_) {
+      scans_.emplace_back(schemes_[group.front()], tensor.info,
+                          default_channel_axis(reader_.location().format));
+    }
+    scan(tensor);
+    const NonFinite& found = scans_.front().non_finite();
+    if (found.count == 0) {
+      tensor.costs.resize(schemes_.size());
+      return;
+    }
+    if (options_.non_finite == NonFinitePolicy::kError) throw non_finite_error(tensor.info, found);
+    tensor.non_finite = found.count;
+    scans_.clear();
+  }
+
+  // Keeps the bytes of a tensor that is no longer than one read.
+  void scan(const TensorSweep& tensor) {
+    const auto stream = reader_.open(tensor.index);
+    const std::uint64_t element_bytes = element_size(tensor.info.dtype);
+    std::uint64_t left = tensor.info.byte_size();
+    is_kept_ = left <= kScanBytes;
+    while (left > 0) {
+      kept_.resize(std::min(left, kScanBytes / element_bytes * element_bytes));
+      stream->read(kept_);
+      for (TensorQuantizer& quantizer : scans_) quantizer.scan(kept_);
+      left -= kept_.size();
+    }
+    for (TensorQuantizer& quantizer : scans_) quantizer.finish_scan();
+  }
+
+  // Fits the schemes of the next group.
+  void begin_group() {
+    const TensorSweep& tensor = tensors_[tensor_ - 1];
+    const TensorQuantizer& scanned = scans_[group_];
+    auto quantizers = std::make_shared<Quantizers>();
+    for (const std::size_t scheme : groups_[group_]) {
+      quantizers->push_back(scanned.with_scheme(schemes_[scheme]));
+      SchemeCost& cost = tensors_[tensor_ - 1].costs[scheme];
+      cost.blocks = quantizers->back().block_count();
+      cost.code_bits = packed_code_bits(schemes_[scheme], element_count(tensor.info.shape));
+      cost.parameter_bits = cost.blocks * block_parameter_bits(schemes_[scheme]);
+    }
+    quantizers_ = std::move(quantizers);
+    ++group_;
+    first_element_ = 0;
+    bytes_left_ = tensor.info.byte_size();
+    if (!is_kept_) stream_ = reader_.open(tensor.index);
+  }
+
+  Piece* next_of_group() {
+    const std::uint64_t element_bytes = element_size(tensors_[tensor_ - 1].info.dtype);
+    const std::uint64_t length =
+        std::min(bytes_left_, quantizers_->front().piece_elements() * element_bytes);
+    Piece* piece = pool_.take();
+    piece->tensor = tensor_ - 1;
+    piece->group = &groups_[group_ - 1];
+    piece->quantizers = quantizers_;
+    piece->first_element = first_element_;
+    piece->bytes.resize(length);
+    if (is_kept_) {
+      std::copy_n(kept_.data() + first_element_ * element_bytes, length, piece->bytes.data());
+    } else {
+      stream_->read(piece->bytes);
+    }
+    first_element_ += length / element_bytes;
+    bytes_left_ -= length;
+    return piece;
+  }
+
+  const CheckpointReader& reader_;
+  std::span<const Scheme> schemes_;
+  const std::vector<ScanGroup>& groups_;
+  const SweepOptions& options_;
+  ItemPool<Piece>& pool_;
+  std::vector<TensorSweep>& tensors_;
+  std::size_t tensor_ = 0;  // the one after the current
+  std::vector<TensorQuantizer> scans_;
+  std::size_t group_ = 0;  // the one after the current
+  std::shared_ptr<const Quantizers> quantizers_;
+  std::unique_ptr<TensorStream> stream_;
+  std::vector<std::byte> kept_;
+  bool is_kept_ = false;
+  std::uint64_t first_element_ = 0;
+  std::uint64_t bytes_left_ = 0;
+};
+
+void measure(Piece& piece) {
+  piece.errors.clear();
+  for (const TensorQuantizer& quantizer : *piece.quantizers) {
+    piece.errors.push_back(quantizer.measure(piece.first_element, piece.bytes));
+  }
+}
+
+// The tensors as asked for, and what is left of the checkpoint.
+SweepResult empty_result(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                         std::span<const Scheme> schemes) {
+  SweepResult result;
+  result.schemes.assign(schemes.begin(), schemes.end());
+  std::vector<bool> measured(reader.tensors().size());
+  for (const std::size_t index : indices) {
+    result.tensors.push_back({index, reader.tensors().at(index), 0, {}});
+    measured[index] = true;
+  }
+  for (std::size_t i = 0; i < measured.size(); ++i) {
+    if (measured[i]) continue;
+    ++result.copied;
+    result.copied_bytes += reader.tensors()[i].byte_size();
+  }
+  return result;
+}
+
+}  // namespace
+
+double SchemeSummary::bits_per_weight() const {
+  return elements == 0 ? 0 : static_cast<double>(bits) / static_cast<double>(elements);
+}
+
+double SchemeSummary::ratio() const {
+  return bits == 0 ? 0 : static_cast<double>(input_bytes) / static_cast<double>(bytes());
+}
+
+SchemeSummary SweepResult::summary(std::size_t scheme) const {
+  SchemeSummary summary;
+  for (const TensorSweep& tensor : tensors) {
+    if (tensor.costs.empty()) continue;
+    const SchemeCost& cost = tensor.costs.at(scheme);
+    summary.errors.add(cost.errors);
+    summary.elements += element_count(tensor.info.shape);
+    summary.bits += cost.bits();
+    summary.input_bytes += tensor.info.byte_size();
+  }
+  return summary;
+}
+
+std::vector<std::size_t> selected_indices(const CheckpointReader& reader,
+                                          const Selection& selection) {
+  const std::vector<bool> selected = select_tensors(reader.tensors(), selection);
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < selected.size(); ++i) {
+    if (selected[i]) indices.push_back(i);
+  }
+  return indices;
+}
+
+SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                         std::span<const Scheme> schemes, const SweepOptions& options,
+                         SweepObserver* observer) {
+  if (schemes.empty()) throw Error(ErrorCategory::kUsage, "there is no scheme to measure");
+  const auto start = std::chrono::steady_clock::now();
+  const ThreadLimit limit(options.threads);
+  SweepResult result = empty_result(reader, indices, schemes);
+  std::uint64_t total_bytes = 0;
+  for (const TensorSweep& tensor : result.tensors) total_bytes += tensor.info.byte_size();
+  const std::vector<ScanGroup> groups = scan_groups(schemes);
+  ItemPool<Piece> pool;
+  PieceSource source(reader, schemes, groups, options, pool, result.tensors);
+  std::uint64_t bytes_done = 0;  // counted once for every group
+  run_pipeline<Piece>(
+      std::min(kMaxPiecesInFlight, static_cast<std::size_t>(limit.threads()) + 2),
+      [&] { return source.next(); }, measure,
+      [&](Piece& piece) {
+        for (std::size_t i = 0; i < piece.errors.size(); ++i) {
+          result.tensors[piece.tensor].costs[(*piece.group)[i]].errors.merge(piece.errors[i]);
+        }
+        bytes_done += piece.bytes.size();
+        piece.quantizers.reset();
+        pool.give_back(&piece);
+        if (observer != nullptr) observer->on_bytes(bytes_done / groups.size(), total_bytes);
+      });
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+}  // namespace narrow

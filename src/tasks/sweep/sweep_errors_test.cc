@@ -1,0 +1,134 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/random.h"
+#include "narrow/error.h"
+#include "narrow/sweep.h"
+#include "quant/quant_test_support.h"
+#include "tasks/memory_checkpoint.h"
+
+namespace narrow {
+namespace {
+
+template <typename T>
+std::vector<T> normal_values(std::size_t count, const char* name) {
+  RandomStream stream(3, name);
+  std::vector<T> values(count);
+  for (T& value : values) value = static_cast<T>(stream.normal());
+  return values;
+}
+
+// Several pieces, other types, an empty tensor, a scalar, and what is not measured.
+std::vector<MemoryTensor> tensors() {
+  std::vector<MemoryTensor> list;
+  list.push_back(memory_tensor("a/weights", DType::kFloat32, {3, 1000, 257},
+                               normal_values<float>(771000, "a")));
+  list.push_back(
+      memory_tensor("b/weights", DType::kFloat64, {11, 30}, normal_values<double>(330, "b")));
+  list.push_back(memory_tensor("c/empty", DType::kFloat32, {0, 4}, std::vector<float>{}));
+  list.push_back(memory_tensor("d/scalar", DType::kFloat32, {}, std::vector<float>{-2.5F}));
+  list.push_back(memory_tensor("global_step", DType::kInt64, {}, std::vector<std::int64_t>{12}));
+  list.push_back({{"names", DType::kString, {2}}, {}, {"x", "yy"}});
+  return list;
+}
+
+// Every kind, several widths, three granularities, decimal scaling.
+std::vector<Scheme> schemes() {
+  std::vector<Scheme> list;
+  for (const char* granularity : {"tensor", "channel", "group:48"}) {
+    for (const auto kind :
+         {SchemeKind::kBin, SchemeKind::kFixedPoint, SchemeKind::kAffine, SchemeKind::kSymmetric}) {
+      for (const int bits : {2, 5, 16}) {
+        Scheme scheme{kind, bits, Scaling::kBinary, parse_granularity(granularity)};
+        list.push_back(scheme);
+        scheme.scaling = Scaling::kDecimal;
+        if (kind == SchemeKind::kFixedPoint) list.push_back(scheme);
+      }
+    }
+  }
+  return list;
+}
+
+TEST(SweepErrors, AreThoseOfQuantizeCheckpointToTheBitForAnyThreads) {
+  const MemoryReader reader(tensors());
+  const std::vector<Scheme> list = schemes();
+  const auto indices = selected_indices(reader, {});
+  ASSERT_EQ(indices, (std::vector<std::size_t>{0, 1, 2, 3}));
+  for (const int threads : {1, 3}) {
+    const SweepResult result = sweep_errors(reader, indices, list, {.threads = threads});
+    ASSERT_EQ(result.tensors.size(), indices.size());
+    EXPECT_EQ(result.copied, 2U);
+    EXPECT_EQ(result.copied_bytes, 8U);
+    for (std::size_t s = 0; s < list.size(); ++s) {
+      const QuantizeResult expected =
+          quantize_checkpoint(reader, make_plan(reader, list[s], {}), {}, nullptr, nullptr);
+      for (std::size_t i = 0; i < indices.size(); ++i) {
+        const SchemeCost& cost = result.tensors[i].costs.at(s);
+        EXPECT_TRUE(same_bits(cost.errors, expected.tensors[i].errors))
+            << scheme_text(list[s]) << " " << result.tensors[i].info.name;
+        EXPECT_EQ(cost.blocks, expected.tensors[i].blocks);
+      }
+      const SchemeSummary summary = result.summary(s);
+      EXPECT_TRUE(same_bits(summary.errors.pooled, expected.summary.pooled));
+      EXPECT_EQ(summary.errors.mean_relative_l2, expected.summary.mean_relative_l2);
+      EXPECT_EQ(summary.errors.min_relative_l2, expected.summary.min_relative_l2);
+      EXPECT_EQ(summary.errors.max_relative_l2, expected.summary.max_relative_l2);
+    }
+  }
+}
+
+TEST(SweepErrors, SizesCountCodesAndParameters) {
+  const MemoryReader reader(tensors());
+  Scheme scheme{SchemeKind::kBin, 3, Scaling::kBinary, parse_granularity("group:48")};
+  const std::vector<std::size_t> indices = {1, 3};
+  const SweepResult result = sweep_errors(reader, indices, std::span(&scheme, 1), {});
+  EXPECT_EQ(result.tensors[0].costs[0].blocks, 7U);
+  EXPECT_EQ(result.tensors[0].costs[0].code_bits, 992U) << "330 * 3 = 990, whole bytes";
+  EXPECT_EQ(result.tensors[0].costs[0].parameter_bits, 7U * 128);
+  const SchemeSummary summary = result.summary(0);
+  EXPECT_EQ(summary.bits, 992U + 7 * 128 + 8 + 128);
+  EXPECT_EQ(summary.elements, 331U);
+  EXPECT_EQ(summary.input_bytes, 330U * 8 + 4);
+  EXPECT_DOUBLE_EQ(summary.bits_per_weight(), 2024 / 331.0);
+  EXPECT_DOUBLE_EQ(summary.ratio(), 2644 / 253.0);
+}
+
+TEST(SweepErrors, NonFiniteTensorsStopOrAreLeftOut) {
+  auto list = tensors();
+  list.push_back(memory_tensor("nan", DType::kFloat32, {2},
+                               std::vector<float>{1, std::numeric_limits<float>::quiet_NaN()}));
+  const MemoryReader reader(std::move(list));
+  const Scheme scheme;
+  const auto indices = selected_indices(reader, {});
+  const auto sweep = [&](NonFinitePolicy policy) {
+    return sweep_errors(reader, indices, std::span(&scheme, 1), {.non_finite = policy});
+  };
+  EXPECT_THROW(sweep(NonFinitePolicy::kError), Error);
+  const SweepResult result = sweep(NonFinitePolicy::kKeep);
+  EXPECT_EQ(result.tensors.back().non_finite, 1U);
+  EXPECT_TRUE(result.tensors.back().costs.empty());
+  EXPECT_EQ(result.summary(0).errors.quantized, 4U);
+  EXPECT_THROW(sweep_errors(reader, indices, {}, {}), Error);
+}
+
+class ByteCounter : public SweepObserver {
+ public:
+  void on_bytes(std::uint64_t done, std::uint64_t total) override {
+    EXPECT_GE(done, last);
+    last = done;
+    EXPECT_EQ(total, 771000U * 4 + 330 * 8 + 4);
+  }
+  std::uint64_t last = 0;
+};
+
+TEST(SweepErrors, ProgressEndsAtTheTotal) {
+  const MemoryReader reader(tensors());
+  ByteCounter counter;
+  sweep_errors(reader, selected_indices(reader, {}), schemes(), {}, &counter);
+  EXPECT_EQ(counter.last, 771000U * 4 + 330 * 8 + 4);
+}
+
+}  // namespace
+}  // namespace narrow
