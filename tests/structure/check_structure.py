@@ -35,6 +35,7 @@ PUBLIC_HEADERS = {
     "quantize_values.h": "quant",
     "error_summary.h": "quant",
     "checkpoint.h": "checkpoint",
+    "batch_norm_mode.h": "nn",
     "selection.h": "tasks",
     "quantize_checkpoint.h": "tasks",
     "compare_checkpoints.h": "tasks",

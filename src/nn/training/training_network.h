@@ -1,0 +1,128 @@
+// ResNet V1 ready to be trained: loss and gradients of a batch. What then changes the variables, an
+// optimizer, is not here.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "narrow/batch_norm_mode.h"
+#include "nn/resnet_v1.h"
+#include "nn/variable_source.h"
+
+namespace narrow {
+
+// The values that the forward and backward pass use instead of a trainable variable's own, such as
+// quantized ones; the gradient with respect to them is taken for that of the variable's own values
+// (straight through: Bengio et al., "Estimating or Propagating Gradients Through Stochastic
+// Neurons", 2013). Both spans are row-major. Returns false to leave the variable as it is.
+using EffectiveValues = std::function<bool(
+    const ModelVariable& variable, std::span<const float> values, std::span<float> effective)>;
+
+struct TrainingOptions {
+  int batch_size = 32;
+  int height = 0;  // of the images, in pixels
+  int width = 0;
+  BatchNormMode batch_norm = BatchNormMode::kTrain;
+  double batch_norm_decay = kBatchNormDecay;
+  double label_smoothing = 0;
+  double weight_decay = 4e-5;
+  int threads = 0;  // 0: all available cores
+  // Which of the trainable variables get gradients. Empty: all of them. None at all is fine: then
+  // the network only gives losses, statistics and features.
+  std::function<bool(const ModelVariable&)> is_trained;
+  // Called for every trainable variable before a forward pass when it is set.
+  EffectiveValues effective_values;
+};
+
+struct StepLoss {
+  double cross_entropy = 0;   // mean over the batch
+  double regularization = 0;  // all L2 terms, those of variables that are not trained included
+  double total = 0;           // the sum of the two: the loss that Slim logs
+  int correct = 0;  // images whose largest logit, the first of equal ones, is their label's
+};
+
+// A variable that gets gradients. Both spans have its number of elements, all at the same place in
+// both but in the network's own order: an optimizer that treats every element alike works on them
+// directly, and keeps its slots in that order. The spans stay where they are while the network
+// lives.
+struct TrainedParameter {
+  ModelVariable variable;
+  std::span<float> values;
+  std::span<float> gradients;
+};
+
+// What a batch normalization saw of a batch.
+struct BatchStatistics {
+  const ConvLayer& layer;
+  std::span<const float> mean;      // [out_depth]
+  std::span<const float> variance;  // [out_depth], the mean squared deviation (biased)
+  std::int64_t count = 0;           // values of each channel: images x height x width
+};
+using BatchStatisticsObserver = std::function<void(const BatchStatistics&)>;
+
+// float32 throughout, sums of the loss in double. The backward pass ends at the lowest trained
+// variable, and only the gradients of trained variables are computed and kept.
+//
+// The same calls give the same results to the bit on one machine for the same number of threads and
+// the same options. Another number of threads, another instruction set (oneDNN chooses by it) or
+// batch size changes the last bits.
+//
+// The images are [batch_size, height, width, 3] as preprocessing leaves them, labels are in
+// [0, class_count). Not to be used from several threads at once. Every function throws
+// Error(kUsage) when a span has another length, or for a label outside of the classes.
+class TrainingNetwork : public VariableSource {
+ public:
+  // Copies the variables of `initial`.
+  // Throws what check_variables throws; Error(kUsage) for an option out of range;
+  // Error(kUnsupported) when oneDNN cannot do the work here.
+  TrainingNetwork(const ResnetV1& network, const VariableSource& initial,
+                  const TrainingOptions& options);
+  ~TrainingNetwork() override;
+  TrainingNetwork(const TrainingNetwork&) = delete;
+  TrainingNetwork& operator=(const TrainingNetwork&) = delete;
+
+  [[nodiscard]] const ResnetV1& description() const;
+  [[nodiscard]] const TrainingOptions& options() const;
+
+  // Leaves the gradients of the total loss in parameters(). With BatchNormMode::kTrain the moving
+  // statistics of all layers follow as Slim's do:
+  //   moving -= (moving - batch) * (1 - batch_norm_decay), the variance being the unbiased one.
+  StepLoss forward_backward(std::span<const float> images, std::span<const std::int32_t> labels);
+
+  // The loss alone; no variable and no gradient changes. With BatchNormMode::kTrain, `observer`
+  // receives every layer's statistics in the order of ResnetV1::conv_layers(). No labels: only the
+  // statistics are wanted, and the loss is 0.
+  StepLoss forward_only(std::span<const float> images, std::span<const std::int32_t> labels,
+                        const BatchStatisticsObserver& observer = {});
+
+  // The input of the logits, with BatchNormMode::kFrozen, for any number of images (not only
+  // batch_size): features are [count, feature_depth]. Throws Error(kUsage) with kTrain.
+  void features(std::span<const float> images, std::span<float> features);
+  // As forward_backward with BatchNormMode::kFrozen, for features that were computed before, of any
+  // number of images. Throws Error(kUsage) with kTrain or when more than the logits' weights and
+  // biases is trained.
+  StepLoss forward_backward_features(std::span<const float> features,
+                                     std::span<const std::int32_t> labels);
+
+  // In the order of ResnetV1::variables().
+  [[nodiscard]] std::span<const TrainedParameter> parameters() const;
+  // From the order of parameters()[index] to row-major and back, for values, gradients and slots.
+  void to_plain(std::size_t index, std::span<const float> internal, std::span<float> plain) const;
+  void from_plain(std::size_t index, std::span<const float> plain, std::span<float> internal) const;
+
+  // Every variable of the network, moving statistics included; values are row-major.
+  [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const override;
+  void read(std::string_view name, std::span<float> values) const override;
+  // Sets one. Throws Error(kNotFound) when there is none of that name.
+  void write(std::string_view name, std::span<const float> values);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace narrow
