@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace narrow {
 
@@ -14,7 +15,9 @@ enum class SchemeKind {
   kFixedPoint,  // integers times a power of two (Qm.n), or the historical decimal scaling
   kAffine,      // scale and zero point, the range widened to contain 0
   kSymmetric,   // scale only, codes -(2^(B-1)-1) .. 2^(B-1)-1
+  kCodebook,    // 2^B levels placed where they cost least (Lloyd-Max); 1 to 8 bits
 };
+constexpr int kMaxCodebookBits = 8;
 
 enum class Scaling { kBinary, kDecimal };  // of the fixed-point scheme
 
@@ -32,35 +35,59 @@ struct Granularity {
   bool operator==(const Granularity&) const = default;
 };
 
+// Which part of a block's values the codes have to hold. Values outside get the nearest code.
+// A codebook follows all values of its block: it takes kMinMax only.
+struct Range {
+  enum class Kind {
+    kMinMax,      // all of them
+    kPercentile,  // from the (100 - P)-th to the P-th percentile by nearest rank
+    kMse,         // the part with the least squared error over the block
+    kAciq,        // closed form for Gaussian or Laplacian values (Banner et al., arXiv 1810.05723)
+  };
+  Kind kind = Kind::kMinMax;
+  double percentile = 0;  // P of kPercentile, above 50 and up to 100; else 0
+  bool operator==(const Range&) const = default;
+};
+
 struct Scheme {
   SchemeKind kind = SchemeKind::kBin;
   int bits = 8;  // 1..32
   Scaling scaling = Scaling::kBinary;
   Granularity granularity;
+  Range range = {};
   bool operator==(const Scheme&) const = default;
 };
 
-// "bin", "fixed-point", "affine", "symmetric".
+// "bin", "fixed-point", "affine", "symmetric", "codebook".
 std::string_view to_string(SchemeKind kind) noexcept;
-// The scheme of that name; throws Error(kUsage) naming the four.
+// The scheme of that name; throws Error(kUsage) naming the five.
 SchemeKind parse_scheme_kind(std::string_view name);
+// "minmax", "percentile:99.9", "mse", "aciq"; parse_range takes the same and throws Error(kUsage).
+std::string to_string(const Range& range);
+Range parse_range(std::string_view text);
+// Whether ranges other than kMinMax make sense for the scheme: for all but kCodebook.
+bool takes_range(SchemeKind kind) noexcept;
 // "tensor", "channel", "group:64"; parse_granularity takes the same and throws Error(kUsage).
 std::string to_string(const Granularity& granularity);
 Granularity parse_granularity(std::string_view text);
-// Throws Error(kUsage): bits outside 1..32, symmetric with 1 bit, group size < 1.
+// Throws Error(kUsage): bits outside 1..32 (codebook: 1..8), symmetric with 1 bit, group size < 1,
+// percentile outside (50, 100], a codebook with a range.
 void validate(const Scheme& scheme);
 
-// What fit found for one block. Which fields mean something depends on the scheme.
+// What fit found for one block: with the scheme all that decoding needs. Which fields mean
+// something depends on the scheme. For every scheme but kCodebook all fields follow from lo and hi,
+// which are float32 numbers: fit_range(lo, hi, scheme) gives them back, but for `clips`.
 struct BlockParams {
-  double lo = 0;             // least value of the block
-  double hi = 0;             // greatest value of the block
-  double width = 0;          // bin: (hi - lo) / 2^B
-  int fraction_bits = 0;     // fixed-point: n of Qm.n (binary), f (decimal)
-  int decimal_exponent = 0;  // fixed-point decimal: s, values are multiplied by 10^s first
-  double scale = 1;          // affine, symmetric
-  std::int64_t zero = 0;     // affine: the zero point
-  bool is_signed = false;    // fixed-point: lo < 0
-  bool clips = false;        // fixed-point decimal: the range does not hold every value
+  double lo = 0;              // least value of the block, or where its range begins
+  double hi = 0;              // greatest value of the block, or where its range ends
+  double width = 0;           // bin: (hi - lo) / 2^B
+  int fraction_bits = 0;      // fixed-point: n of Qm.n (binary), f (decimal)
+  int decimal_exponent = 0;   // fixed-point decimal: s, values are multiplied by 10^s first
+  double scale = 1;           // affine, symmetric
+  std::int64_t zero = 0;      // affine: the zero point
+  bool is_signed = false;     // fixed-point: lo < 0
+  bool clips = false;         // some value of the block lies outside what the codes hold
+  std::vector<float> levels;  // codebook: 2^B values in ascending order, repeated where fewer do
   bool operator==(const BlockParams&) const = default;
 };
 

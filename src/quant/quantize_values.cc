@@ -44,6 +44,7 @@ ErrorSums sum_chunks(std::size_t count, const Body& body) {
 
 BlockParams fit(std::span<const float> values, const Scheme& scheme) {
   validate(scheme);
+  require_own_range(scheme);
   if (values.empty()) return {};
   KeyRange range;
   kernels().scan(values.data(), values.size(), &range);

@@ -34,6 +34,7 @@ double unclamped_code(double x, const Scheme& scheme, const BlockParams& p) {
     }
     case SchemeKind::kAffine:
     case SchemeKind::kSymmetric:
+    case SchemeKind::kCodebook:
       break;
   }
   return rne(x / p.scale) + static_cast<double>(p.zero);
@@ -59,6 +60,7 @@ double reference_value(std::int64_t code, const Scheme& scheme, const BlockParam
     }
     case SchemeKind::kAffine:
     case SchemeKind::kSymmetric:
+    case SchemeKind::kCodebook:
       break;
   }
   return static_cast<double>(code - params.zero) * params.scale;

@@ -10,12 +10,38 @@ namespace narrow {
 namespace {
 
 // In the order of SchemeKind.
-constexpr std::array<std::string_view, 4> kKindNames = {"bin", "fixed-point", "affine",
-                                                        "symmetric"};
+constexpr std::array<std::string_view, 5> kKindNames = {"bin", "fixed-point", "affine", "symmetric",
+                                                        "codebook"};
 constexpr std::string_view kGroupPrefix = "group:";
+constexpr std::string_view kPercentilePrefix = "percentile:";
+constexpr double kLeastPercentile = 50;  // itself excluded: both ends would meet in the median
+constexpr double kGreatestPercentile = 100;
 
 [[noreturn]] void refuse(const std::string& sentence) {
   throw Error(ErrorCategory::kUsage, sentence);
+}
+
+// The shortest decimal number that is this double.
+std::string shortest_text(double value) {
+  std::array<char, 32> text{};
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value);
+  return {text.data(), end};
+}
+
+bool is_percentile(double value) {
+  return value > kLeastPercentile && value <= kGreatestPercentile;
+}
+
+void validate_range(const Scheme& scheme) {
+  if (scheme.range.kind == Range::Kind::kPercentile && !is_percentile(scheme.range.percentile)) {
+    refuse("percentile " + shortest_text(scheme.range.percentile) +
+           " is outside its limits: it must be above 50 and at most 100");
+  }
+  if (scheme.range.kind != Range::Kind::kMinMax && !takes_range(scheme.kind)) {
+    refuse(
+        "the codebook scheme places its levels by all values of a block: it takes no range, but " +
+        to_string(scheme.range) + " was given");
+  }
 }
 
 }  // namespace
@@ -29,8 +55,39 @@ SchemeKind parse_scheme_kind(std::string_view name) {
     if (name == kKindNames[i]) return static_cast<SchemeKind>(i);
   }
   refuse("unknown scheme \"" + std::string(name) +
-         "\": use one of bin, fixed-point, affine, symmetric");
+         "\": use one of bin, fixed-point, affine, symmetric, codebook");
 }
+
+std::string to_string(const Range& range) {
+  switch (range.kind) {
+    case Range::Kind::kMinMax:
+      return "minmax";
+    case Range::Kind::kPercentile:
+      return std::string(kPercentilePrefix) + shortest_text(range.percentile);
+    case Range::Kind::kMse:
+      return "mse";
+    case Range::Kind::kAciq:
+      break;
+  }
+  return "aciq";
+}
+
+Range parse_range(std::string_view text) {
+  if (text == "minmax") return {};
+  if (text == "mse") return {Range::Kind::kMse, 0};
+  if (text == "aciq") return {Range::Kind::kAciq, 0};
+  if (text.starts_with(kPercentilePrefix)) {
+    const std::string_view number = text.substr(kPercentilePrefix.size());
+    const char* const end = number.data() + number.size();
+    Range range{Range::Kind::kPercentile, 0};
+    const auto [stop, error] = std::from_chars(number.data(), end, range.percentile);
+    if (error == std::errc() && stop == end && is_percentile(range.percentile)) return range;
+  }
+  refuse("unknown range \"" + std::string(text) +
+         "\": use minmax, mse, aciq, or percentile:P with P above 50 and at most 100");
+}
+
+bool takes_range(SchemeKind kind) noexcept { return kind != SchemeKind::kCodebook; }
 
 std::string to_string(const Granularity& granularity) {
   switch (granularity.kind) {
@@ -71,6 +128,11 @@ void validate(const Scheme& scheme) {
   if (scheme.kind == SchemeKind::kSymmetric && scheme.bits == 1) {
     refuse("the symmetric scheme needs at least 2 bits: with 1 bit its only code is 0");
   }
+  if (scheme.kind == SchemeKind::kCodebook && scheme.bits > kMaxCodebookBits) {
+    refuse("a codebook of " + std::to_string(scheme.bits) + " bits is too large: it has at most " +
+           std::to_string(kMaxCodebookBits) + " bits, 256 levels");
+  }
+  validate_range(scheme);
   if (scheme.granularity.kind == Granularity::Kind::kGroup && scheme.granularity.group_size < 1) {
     refuse("group size " + std::to_string(scheme.granularity.group_size) +
            " is too small: it must be at least 1");

@@ -19,6 +19,7 @@ namespace {
 
 const Scheme& checked(const Scheme& scheme, const TensorInfo& info) {
   validate(scheme);
+  require_own_range(scheme);
   if (!is_floating_point(info.dtype)) {
     throw Error(ErrorCategory::kUsage, "tensor " + info.name + " holds " +
                                            std::string(to_string(info.dtype)) +
@@ -268,6 +269,7 @@ bool TensorQuantizer::share_scan(const Scheme& a, const Scheme& b) {
 
 TensorQuantizer TensorQuantizer::with_scheme(const Scheme& scheme) const {
   validate(scheme);
+  require_own_range(scheme);
   if (!share_scan(state_->scheme, scheme)) {
     throw Error(ErrorCategory::kUsage,
                 "tensor " + state_->name + " was scanned for a scheme with other blocks");

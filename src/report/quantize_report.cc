@@ -27,6 +27,8 @@ std::string params_text(const TensorResult& result) {
       return fmt::format("scale {:.4g} zero {}", params.scale, params.zero);
     case SchemeKind::kSymmetric:
       return fmt::format("scale {:.4g}", params.scale);
+    case SchemeKind::kCodebook:
+      return fmt::format("{} levels", params.levels.size());
   }
   return "";
 }
@@ -53,6 +55,9 @@ ordered_json block_json(const Scheme& scheme, const BlockParams& params) {
       break;
     case SchemeKind::kSymmetric:
       json["scale"] = params.scale;
+      break;
+    case SchemeKind::kCodebook:
+      json["levels"] = params.levels;
       break;
   }
   return json;

@@ -27,6 +27,8 @@ std::uint64_t block_parameter_bits(const Scheme& scheme) {
     case SchemeKind::kFixedPoint:  // fraction bits, decimal exponent and sign as one number
     case SchemeKind::kSymmetric:   // scale
       return kNumber;
+    case SchemeKind::kCodebook:  // levels, as float32
+      return std::uint64_t{32} << scheme.bits;
   }
   return 0;
 }

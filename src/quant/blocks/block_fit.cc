@@ -139,6 +139,7 @@ Rule rule_of(const Scheme& scheme) noexcept {
       return is_decimal(scheme) ? Rule::kDecimal : Rule::kPowerOfTwo;
     case SchemeKind::kAffine:
     case SchemeKind::kSymmetric:
+    case SchemeKind::kCodebook:
       break;
   }
   return Rule::kDivided;
@@ -175,6 +176,8 @@ BlockParams fit_checked_range(double lo, double hi, const Scheme& scheme) {
       break;
     case SchemeKind::kSymmetric:
       fit_symmetric(scheme.bits, &params);
+      break;
+    case SchemeKind::kCodebook:
       break;
   }
   return params;
@@ -213,8 +216,15 @@ BlockConstants block_constants(const Scheme& scheme, const BlockParams& params) 
       constants.up = params.scale;
       constants.down = params.scale;
       break;
+    case SchemeKind::kCodebook:
+      break;
   }
   return constants;
+}
+
+void require_own_range(const Scheme& scheme) {
+  if (scheme.kind != SchemeKind::kCodebook && scheme.range.kind == Range::Kind::kMinMax) return;
+  throw Error(ErrorCategory::kUsage, "this version fits neither codebooks nor ranges but minmax");
 }
 
 float value_of_key(std::int32_t key) noexcept {
