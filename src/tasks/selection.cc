@@ -1,12 +1,12 @@
 #include "narrow/selection.h"
 
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 #include <array>
 
 #include "narrow/error.h"
+#include "tasks/name_pattern.h"
 
 namespace narrow {
 namespace {
@@ -28,10 +28,6 @@ std::string_view last_part(std::string_view name) {
   return cut == std::string_view::npos ? name : name.substr(cut + 1);
 }
 
-bool matches(const std::string& pattern, const std::string& name) {
-  return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-}
-
 // Whether `pattern` may select `info`, which it matches.
 bool may_include(const std::string& pattern, const TensorInfo& info) {
   if (!is_floating_point(info.dtype)) return false;
@@ -40,7 +36,7 @@ bool may_include(const std::string& pattern, const TensorInfo& info) {
 
 void require_match(const std::vector<TensorInfo>& tensors, const std::string& pattern,
                    const char* option) {
-  const auto hit = [&](const TensorInfo& info) { return matches(pattern, info.name); };
+  const auto hit = [&](const TensorInfo& info) { return name_matches(pattern, info.name); };
   if (std::ranges::any_of(tensors, hit)) return;
   throw Error(
       ErrorCategory::kNotFound,
@@ -53,7 +49,7 @@ void include_matches(const std::vector<TensorInfo>& tensors, const std::string& 
   require_match(tensors, pattern, "--include");
   bool any = false;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    if (!matches(pattern, tensors[i].name) || !may_include(pattern, tensors[i])) continue;
+    if (!name_matches(pattern, tensors[i].name) || !may_include(pattern, tensors[i])) continue;
     selected[i] = true;
     any = true;
   }
@@ -87,7 +83,7 @@ std::vector<bool> select_tensors(const std::vector<TensorInfo>& tensors,
   for (const std::string& pattern : selection.exclude) {
     require_match(tensors, pattern, "--exclude");
     for (std::size_t i = 0; i < tensors.size(); ++i) {
-      if (matches(pattern, tensors[i].name)) selected[i] = false;
+      if (name_matches(pattern, tensors[i].name)) selected[i] = false;
     }
   }
   return selected;

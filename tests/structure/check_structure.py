@@ -43,6 +43,7 @@ PUBLIC_HEADERS = {
     "resnet_checkpoints.h": "tasks",
     "evaluate.h": "tasks",
     "sweep.h": "tasks",
+    "plan.h": "tasks",
     "datasets.h": "tasks",
     "version.h": "tasks",
 }

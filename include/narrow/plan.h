@@ -1,0 +1,144 @@
+// Budgets: a width for every tensor of a checkpoint, so that all of them together take no more
+// than so many bytes and damage the network as little as possible.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "narrow/checkpoint.h"
+#include "narrow/quantize_checkpoint.h"
+#include "narrow/scheme.h"
+#include "narrow/selection.h"
+#include "narrow/sweep.h"
+
+namespace narrow {
+
+// What a width costs; d are the errors of a tensor's elements. Damages of tensors are added.
+enum class DamageKind {
+  // sum d^2 / sum x^2: the share of noise in the tensor's power.
+  kWeight,
+  // Noise power behind the batch norm of the tensor's layer, told from the checkpoint of a
+  // ResNet V1 alone: sum over output channels c of gamma_c^2 / (v_c + epsilon) * sum_j d_cj^2
+  // E[r_j^2]
+  // with E[r_j^2] of input channel j from the batch norm before (docs/budgets.md).
+  kOutput,
+};
+
+// "weight", "output"; parse_damage_kind throws Error(kUsage).
+std::string_view to_string(DamageKind kind) noexcept;
+DamageKind parse_damage_kind(std::string_view name);
+
+// Widths of tensors whose name matches a shell pattern (see Selection).
+struct WidthRule {
+  std::string pattern;
+  int bits = 0;
+};
+
+struct PlanRequest {
+  Scheme scheme;            // of every tensor; its width is what is planned
+  std::vector<int> widths;  // to choose from, ascending, within 1..32
+  Selection selection;
+  // Exactly one of the two: bytes, or bits for each weight of the quantized tensors, parameters
+  // included.
+  std::optional<std::uint64_t> budget_bytes;
+  std::optional<double> average_bits;
+  // Whether budget_bytes leaves the tensors that are copied unchanged out of account.
+  bool quantized_only = false;
+  DamageKind damage = DamageKind::kWeight;
+  // The first matching rule of each kind counts. A fixed width may be any, 1..32.
+  std::vector<WidthRule> fixed;
+  std::vector<WidthRule> minimum;
+  std::vector<WidthRule> maximum;
+  // Tensors that match the same pattern get the same width.
+  std::vector<std::string> same;
+  // Width of tensors of rank 0 and 1 (batch norm's gamma and beta, biases) for which no fixed one
+  // is given: they are few and sensitive. Absent: planned as the others are.
+  std::optional<int> vector_bits = 16;
+  int threads = 0;  // 0: all available cores; every number gives the same plan
+};
+
+struct PlannedTensor {
+  TensorInfo info;
+  Scheme scheme;
+  std::uint64_t bytes = 0;  // codes and parameters as the packed format stores them
+  double damage = 0;
+  double relative_l2 = 0;
+};
+
+// The least damage at one size.
+struct CurvePoint {
+  // The width that every tensor has (or the nearest its rules allow) whose size is the budget here;
+  // none at the budget that was asked for.
+  std::optional<int> single_bits;
+  std::optional<double> single_damage;
+  std::uint64_t budget_bytes = 0;
+  double average_bits = 0;  // of the plan, over the quantized weights
+  double damage = 0;        // of the plan
+  double lower_bound = 0;   // no plan within the budget damages less
+};
+
+struct BudgetPlan {
+  std::string input;         // file name of the checkpoint
+  std::string input_digest;  // checkpoint_digest
+  std::uint64_t input_bytes = 0;
+  DamageKind damage_kind = DamageKind::kWeight;
+  std::uint64_t budget_bytes = 0;
+  bool quantized_only = false;
+  std::vector<PlannedTensor> tensors;  // the quantized ones in file order
+  std::uint64_t elements = 0;          // of these
+  std::uint64_t quantized_bytes = 0;
+  std::uint64_t copied = 0;  // tensors
+  std::uint64_t copied_bytes = 0;
+  double damage = 0;
+  double lower_bound = 0;
+  // 1: no plan within the budget damages less. Otherwise sizes were rounded up to so many bytes in
+  // the search, and only the bound tells what a better plan could save.
+  std::uint64_t unit_bytes = 1;
+  std::vector<CurvePoint> curve;  // by rising size
+
+  // What counts against budget_bytes.
+  [[nodiscard]] std::uint64_t bytes() const;
+  [[nodiscard]] double average_bits() const;
+  // damage / lower_bound - 1; 0 when both are 0.
+  [[nodiscard]] double gap() const;
+};
+
+// The plan of least damage within the budget, of those the smallest, of those the one in which the
+// first different tensor by name has fewer bits. Strings count nothing.
+// Throws Error: kUsage for contradictory rules, a budget below the smallest possible size, or a
+// tensor that the kind of damage is not defined for; kNotFound for a pattern that matches none of
+// the quantized tensors or a checkpoint without ResNet V1; kNumeric for NaN or infinite values;
+// what the reader throws.
+BudgetPlan plan_budget(const CheckpointReader& reader, const PlanRequest& request,
+                       SweepObserver* observer = nullptr);
+
+// "crc32c:1a2b3c4d" of names, types, shapes and values of all tensors in file order: the same for
+// equal tensors in files of different formats.
+std::string checkpoint_digest(const CheckpointReader& reader);
+
+// A plan file: JSON, docs/formats.md. The same plan gives the same bytes everywhere.
+std::string plan_file_text(const BudgetPlan& plan);
+
+// One tensor of a plan file, as quantization needs it.
+struct PlanEntry {
+  std::string name;
+  Shape shape;
+  Scheme scheme;
+};
+
+// Throws Error(kCorrupt or kUnsupported) naming `file` and what is wrong in it.
+std::vector<PlanEntry> parse_plan_file(std::string_view json, const std::string& file);
+// The same of a file; Error(kNotFound, kIo) too.
+std::vector<PlanEntry> read_plan_file(const std::filesystem::path& path);
+
+// Every tensor of the checkpoint in file order, those of the plan with their schemes.
+// Throws Error(kUsage) naming every tensor of the plan that the checkpoint lacks or has with
+// another shape or a type that cannot be quantized.
+QuantizePlan quantize_plan(const std::vector<PlanEntry>& entries, const CheckpointReader& reader);
+
+}  // namespace narrow

@@ -1,0 +1,96 @@
+#include "tasks/plan/damage_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "base/parallel.h"
+#include "narrow/error.h"
+#include "tasks/plan/output_weights.h"
+#include "tasks/plan/weighted_errors.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::array<std::pair<DamageKind, std::string_view>, 2> kDamageNames = {{
+    {DamageKind::kWeight, "weight"},
+    {DamageKind::kOutput, "output"},
+}};
+
+// The power of the noise as a share of the tensor's; the power itself when the tensor has none.
+double relative_power(const ErrorSums& errors) {
+  return errors.sum_x2 > 0 ? errors.sum_d2 / errors.sum_x2 : errors.sum_d2;
+}
+
+void weigh_outputs(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                   std::span<const Scheme> schemes, std::vector<std::vector<WidthCost>>& table) {
+  const auto weights = output_weights(reader);
+  for (std::size_t t = 0; t < indices.size(); ++t) {
+    const TensorInfo& info = reader.tensors()[indices[t]];
+    const auto found = weights.find(info.name);
+    if (found == weights.end()) {
+      throw Error(ErrorCategory::kUsage,
+                  fmt::format("{} is no trainable variable of the checkpoint's network, so its "
+                              "output damage is not known: leave it out with --exclude, or plan "
+                              "with --damage weight",
+                              info.name));
+    }
+    const auto damages = weighted_errors(reader, indices[t], schemes, *found->second);
+    for (std::size_t s = 0; s < schemes.size(); ++s) table[t][s].damage = damages[s];
+  }
+}
+
+void check_finite(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                  const std::vector<std::vector<WidthCost>>& table) {
+  for (std::size_t t = 0; t < indices.size(); ++t) {
+    const auto is_finite = [](const WidthCost& cost) { return std::isfinite(cost.damage); };
+    if (std::ranges::all_of(table[t], is_finite)) continue;
+    throw Error(ErrorCategory::kNumeric,
+                fmt::format("the damage to tensor {} is beyond the numbers there are: leave it out "
+                            "with --exclude",
+                            reader.tensors()[indices[t]].name));
+  }
+}
+
+}  // namespace
+
+std::string_view to_string(DamageKind kind) noexcept {
+  for (const auto& [known, name] : kDamageNames) {
+    if (known == kind) return name;
+  }
+  return "";
+}
+
+DamageKind parse_damage_kind(std::string_view name) {
+  for (const auto& [kind, known] : kDamageNames) {
+    if (known == name) return kind;
+  }
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("there is no damage '{}'; known are weight and output", name));
+}
+
+std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
+                                                 std::span<const std::size_t> indices,
+                                                 std::span<const Scheme> schemes,
+                                                 const PlanRequest& request,
+                                                 SweepObserver* observer) {
+  const ThreadLimit limit(request.threads);
+  const SweepOptions options{NonFinitePolicy::kError, request.threads};
+  const SweepResult swept = sweep_errors(reader, indices, schemes, options, observer);
+  std::vector<std::vector<WidthCost>> table;
+  for (const TensorSweep& tensor : swept.tensors) {
+    std::vector<WidthCost>& row = table.emplace_back();
+    for (const SchemeCost& cost : tensor.costs) {
+      row.push_back(
+          {(cost.bits() + 7) / 8, relative_power(cost.errors), cost.errors.relative_l2()});
+    }
+  }
+  if (request.damage == DamageKind::kOutput) weigh_outputs(reader, indices, schemes, table);
+  check_finite(reader, indices, table);
+  return table;
+}
+
+}  // namespace narrow

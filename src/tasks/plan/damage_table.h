@@ -1,0 +1,27 @@
+// Size and damage of every tensor at every width.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "narrow/plan.h"
+
+namespace narrow {
+
+struct WidthCost {
+  std::uint64_t bytes = 0;  // codes and parameters
+  double damage = 0;
+  double relative_l2 = 0;
+};
+
+// [tensor][scheme] for the tensors at `indices`; the schemes differ in width only.
+// Throws what plan_budget throws for the request's kind of damage.
+std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
+                                                 std::span<const std::size_t> indices,
+                                                 std::span<const Scheme> schemes,
+                                                 const PlanRequest& request,
+                                                 SweepObserver* observer);
+
+}  // namespace narrow

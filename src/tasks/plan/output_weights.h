@@ -1,0 +1,24 @@
+// How much noise at the output of its layer a squared error of a weight makes, told from the
+// checkpoint alone.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "narrow/checkpoint.h"
+#include "tasks/plan/weighted_errors.h"
+
+namespace narrow {
+
+// For every trainable variable of the checkpoint's ResNet V1, by name; noise is that behind the
+// batch norm, for the logits that of the logits themselves:
+// - weights of a convolution: gamma_c^2 / (v_c + epsilon) * E[r_j^2] (input_moments);
+// - gamma: v_c / (v_c + epsilon), the power of the normalized value it multiplies; beta: 1;
+// - weights of the logits: E[r_j^2]; their biases: 1.
+// Throws Error: kNotFound when the checkpoint holds no ResNet V1, kUsage for several or for
+// variables that do not fit, kNumeric for variables that are not finite or a variance below 0.
+std::map<std::string, std::unique_ptr<ElementWeights>> output_weights(
+    const CheckpointReader& reader);
+
+}  // namespace narrow

@@ -1,0 +1,274 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "base/random.h"
+#include "narrow/error.h"
+#include "narrow/plan.h"
+#include "tasks/evaluation/checkpoint_network.h"
+#include "tasks/evaluation/evaluation_for_test.h"
+#include "tasks/network/input_moments.h"
+
+namespace narrow {
+namespace {
+
+std::vector<int> widths(int from, int to) {
+  std::vector<int> list;
+  for (int bits = from; bits <= to; ++bits) list.push_back(bits);
+  return list;
+}
+
+PlanRequest request_of(double average_bits) {
+  PlanRequest request;
+  request.widths = widths(1, 12);
+  request.average_bits = average_bits;
+  return request;
+}
+
+std::map<std::string, int> bits_by_name(const BudgetPlan& plan) {
+  std::map<std::string, int> bits;
+  for (const PlannedTensor& tensor : plan.tensors) bits[tensor.info.name] = tensor.scheme.bits;
+  return bits;
+}
+
+std::string error_of(const CheckpointReader& reader, const PlanRequest& request,
+                     ErrorCategory category) {
+  try {
+    plan_budget(reader, request);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), category) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "no error";
+  return "";
+}
+
+TEST(PlanBudget, TotalsAreThoseOfQuantizing) {
+  const auto reader = small_checkpoint(1);
+  const BudgetPlan plan = plan_budget(*reader, request_of(5));
+  QuantizePlan quantize(reader->tensors().size());
+  for (std::size_t i = 0; i < quantize.size(); ++i) quantize[i].index = i;
+  std::uint64_t bytes = 0;
+  for (const PlannedTensor& tensor : plan.tensors) {
+    quantize[*reader->find(tensor.info.name)].scheme = tensor.scheme;
+    bytes += tensor.bytes;
+  }
+  EXPECT_EQ(bytes, plan.quantized_bytes);
+  EXPECT_LE(plan.bytes(), plan.budget_bytes);
+  EXPECT_EQ(plan.budget_bytes, 5 * plan.elements / 8);
+  const QuantizeResult result = quantize_checkpoint(*reader, quantize, {}, nullptr, nullptr);
+  double damage = 0;
+  for (const TensorResult& tensor : result.tensors) {
+    if (!tensor.quantized) continue;
+    const double relative = tensor.errors.relative_l2();
+    damage += relative * relative;
+  }
+  EXPECT_NEAR(damage, plan.damage, 1e-12);
+  EXPECT_EQ(plan.copied, result.summary.copied);
+  EXPECT_EQ(plan.input_bytes, result.summary.input_bytes);
+}
+
+TEST(PlanBudget, NeverABytePastTheBudgetAndNeverWorseThanASingleWidth) {
+  const auto reader = small_checkpoint(2);
+  for (const DamageKind damage : {DamageKind::kWeight, DamageKind::kOutput}) {
+    PlanRequest request = request_of(4);
+    request.damage = damage;
+    const BudgetPlan wide = plan_budget(*reader, request);
+    for (const CurvePoint& point : wide.curve) {
+      PlanRequest exact = request;
+      exact.average_bits.reset();
+      exact.quantized_only = true;
+      exact.budget_bytes = point.budget_bytes;
+      const BudgetPlan plan = plan_budget(*reader, exact);
+      EXPECT_LE(plan.bytes(), point.budget_bytes);
+      EXPECT_EQ(plan.unit_bytes, 1u);
+      EXPECT_EQ(plan.damage, point.damage);
+      EXPECT_LE(plan.lower_bound, plan.damage);
+      EXPECT_LE(plan.damage, point.single_damage.value_or(plan.damage));
+    }
+  }
+}
+
+TEST(PlanBudget, CopiedTensorsCountUnlessToldOtherwise) {
+  const auto reader = small_checkpoint(1);
+  PlanRequest request = request_of(4);
+  const BudgetPlan by_bits = plan_budget(*reader, request);
+  request.average_bits.reset();
+  request.budget_bytes = by_bits.budget_bytes + by_bits.copied_bytes;
+  const BudgetPlan by_bytes = plan_budget(*reader, request);
+  EXPECT_EQ(bits_by_name(by_bytes), bits_by_name(by_bits));
+  EXPECT_EQ(by_bytes.bytes(), by_bits.quantized_bytes + by_bits.copied_bytes);
+  request.budget_bytes = by_bits.budget_bytes;
+  request.quantized_only = true;
+  EXPECT_EQ(bits_by_name(plan_budget(*reader, request)), bits_by_name(by_bits));
+}
+
+TEST(PlanBudget, RulesHold) {
+  const auto reader = small_checkpoint(1);
+  PlanRequest request = request_of(6);
+  request.fixed = {{"*/logits/weights", 8}, {"*/logits/*", 14}};
+  request.minimum = {{"*/block1/*/conv1/weights", 7}};
+  request.maximum = {{"*/block2/*/conv3/weights", 3}};
+  request.same = {"*/block3/*/weights", "*/block3/unit_1/bottleneck_v1/conv1/weights"};
+  const auto bits = bits_by_name(plan_budget(*reader, request));
+  EXPECT_EQ(bits.at("resnet_v1_small/logits/weights"), 8);
+  EXPECT_EQ(bits.at("resnet_v1_small/logits/biases"), 14);
+  std::set<int> block3;
+  for (const auto& [name, width] : bits) {
+    if (name.ends_with("gamma") || name.ends_with("beta")) {
+      EXPECT_EQ(width, 16) << name;
+    }
+    if (name.find("block1") != std::string::npos && name.ends_with("conv1/weights")) {
+      EXPECT_GE(width, 7) << name;
+    }
+    if (name.find("block2") != std::string::npos && name.ends_with("conv3/weights")) {
+      EXPECT_LE(width, 3) << name;
+    }
+    if (name.find("block3") != std::string::npos && name.ends_with("weights")) block3.insert(width);
+  }
+  EXPECT_EQ(block3.size(), 1u);
+  request.vector_bits.reset();
+  const auto free = bits_by_name(plan_budget(*reader, request));
+  EXPECT_LE(free.at("resnet_v1_small/conv1/BatchNorm/gamma"), 12);
+}
+
+TEST(PlanBudget, RulesThatCannotHoldAreErrors) {
+  const auto reader = small_checkpoint(1);
+  PlanRequest request = request_of(6);
+  request.fixed = {{"*/moving_mean", 8}};
+  EXPECT_NE(error_of(*reader, request, ErrorCategory::kNotFound).find("--fix '*/moving_mean'"),
+            std::string::npos);
+  request.fixed = {{"*", 33}};
+  error_of(*reader, request, ErrorCategory::kUsage);
+  request.fixed.clear();
+  request.same = {"nothing"};
+  error_of(*reader, request, ErrorCategory::kNotFound);
+  request.same.clear();
+  request.minimum = {{"*/weights", 9}};
+  request.maximum = {{"*/conv1/weights", 8}};
+  EXPECT_NE(error_of(*reader, request, ErrorCategory::kUsage).find("conv1/weights"),
+            std::string::npos);
+  request.maximum.clear();
+  request.fixed = {{"*/logits/weights", 4}};
+  request.same = {"*/weights"};
+  EXPECT_NE(error_of(*reader, request, ErrorCategory::kUsage).find("--same"), std::string::npos);
+}
+
+TEST(PlanBudget, ABudgetThatCannotHoldIsAnError) {
+  const auto reader = small_checkpoint(1);
+  PlanRequest request = request_of(1);
+  error_of(*reader, request, ErrorCategory::kUsage);
+  for (const double bits : {0.0, -1.0, 1e30, std::nan("")}) {
+    request.average_bits = bits;
+    error_of(*reader, request, ErrorCategory::kUsage);
+  }
+  request.average_bits.reset();
+  error_of(*reader, request, ErrorCategory::kUsage);
+  request.budget_bytes = 1000;
+  EXPECT_NE(error_of(*reader, request, ErrorCategory::kUsage).find("copied take"),
+            std::string::npos);
+  request.average_bits = 4;
+  error_of(*reader, request, ErrorCategory::kUsage);
+  request.budget_bytes = 1 << 30;
+  request.average_bits.reset();
+  EXPECT_EQ(plan_budget(*reader, request).tensors.front().scheme.bits, 12);
+}
+
+TEST(PlanBudget, ThreadsAndOrderOfTheFileDoNotMatter) {
+  const ResnetV1 network = small_network(10);
+  auto tensors = small_tensors(network, 1);
+  const MemoryReader reader(tensors);
+  std::ranges::reverse(tensors);
+  const MemoryReader reversed(tensors);
+  for (const DamageKind damage : {DamageKind::kWeight, DamageKind::kOutput}) {
+    PlanRequest request = request_of(3.7);
+    request.damage = damage;
+    request.threads = 1;
+    const BudgetPlan one = plan_budget(reader, request);
+    request.threads = 4;
+    EXPECT_EQ(plan_file_text(plan_budget(reader, request)), plan_file_text(one));
+    EXPECT_EQ(bits_by_name(plan_budget(reversed, request)), bits_by_name(one));
+  }
+}
+
+// The noise of one layer, from the definition.
+TEST(PlanBudget, OutputDamageIsTheNoiseBehindTheBatchNorm) {
+  const ResnetV1 network = small_network(10);
+  const MemoryReader reader(small_tensors(network, 1));
+  PlanRequest request = request_of(4);
+  request.widths = {4};
+  request.damage = DamageKind::kOutput;
+  const ConvLayer& layer = network.units[0].conv2;
+  request.selection.include = {layer.weights_name(), layer.beta_name()};
+  request.average_bits = 30;
+  const BudgetPlan plan = plan_budget(reader, request);
+  const CheckpointVariables variables(reader, false);
+  const auto depth = static_cast<std::size_t>(layer.out_depth);
+  std::vector<float> gamma(depth);
+  std::vector<float> variance(depth);
+  variables.read(layer.gamma_name(), gamma);
+  variables.read(layer.moving_variance_name(), variance);
+  const auto moments = input_moments(network, variables).at(layer.name);
+  std::vector<float> values(element_count(layer.weights_shape()));
+  variables.read(layer.weights_name(), values);
+  Scheme scheme = request.scheme;
+  scheme.bits = 4;
+  std::vector<float> restored(values.size());
+  round_trip(values, scheme, fit(values, scheme), restored);
+  double expected = 0;
+  for (std::size_t e = 0; e < values.size(); ++e) {
+    const std::size_t c = e % depth;
+    const double d = static_cast<double>(restored[e]) - values[e];
+    const std::size_t j = e / depth % static_cast<std::size_t>(layer.in_depth);
+    expected += gamma[c] * gamma[c] / (variance[c] + kBatchNormEpsilon) * d * d * moments[j].second;
+  }
+  for (const PlannedTensor& tensor : plan.tensors) {
+    if (tensor.info.name == layer.weights_name()) {
+      EXPECT_NEAR(tensor.damage, expected, 1e-6 * expected);
+    } else {
+      EXPECT_NEAR(std::sqrt(tensor.damage), tensor.relative_l2 * 0.3 * std::sqrt(depth), 0.1);
+    }
+  }
+}
+
+TEST(PlanBudget, OutputDamageNeedsTheNetwork) {
+  const MemoryReader plain(
+      {memory_tensor("a", DType::kFloat32, {2, 2}, std::vector<float>{1, 2, 3, 4})});
+  PlanRequest request = request_of(30);
+  request.damage = DamageKind::kOutput;
+  error_of(plain, request, ErrorCategory::kNotFound);
+  auto tensors = small_tensors(small_network(10), 1);
+  tensors.push_back(
+      memory_tensor("other", DType::kFloat32, {2, 2}, std::vector<float>{1, 2, 3, 4}));
+  const MemoryReader more(std::move(tensors));
+  EXPECT_NE(error_of(more, request, ErrorCategory::kUsage).find("other is no trainable"),
+            std::string::npos);
+}
+
+TEST(PlanBudget, NonFiniteValuesAreNamed) {
+  const MemoryReader reader(
+      {memory_tensor("bad", DType::kFloat32, {2, 1},
+                     std::vector<float>{1, std::numeric_limits<float>::infinity()})});
+  EXPECT_NE(error_of(reader, request_of(500), ErrorCategory::kNumeric).find("bad"),
+            std::string::npos);
+}
+
+TEST(PlanBudget, TheDigestIsThatOfTheTensorsNotOfTheFile) {
+  const auto tensors = small_tensors(small_network(10), 1);
+  const MemoryReader tensorflow(tensors);
+  const MemoryReader safetensors(tensors, CheckpointFormat::kSafetensors);
+  EXPECT_EQ(checkpoint_digest(tensorflow), checkpoint_digest(safetensors));
+  auto changed = tensors;
+  changed[3].bytes[0] ^= std::byte{1};
+  EXPECT_NE(checkpoint_digest(MemoryReader(changed)), checkpoint_digest(tensorflow));
+  auto renamed = tensors;
+  renamed[3].info.name += "x";
+  EXPECT_NE(checkpoint_digest(MemoryReader(renamed)), checkpoint_digest(tensorflow));
+}
+
+}  // namespace
+}  // namespace narrow

@@ -1,0 +1,208 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "base/file.h"
+#include "narrow/error.h"
+#include "narrow/plan.h"
+#include "narrow/version.h"
+#include "tasks/scheme_json.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int kSchemaVersion = 1;
+constexpr std::string_view kKind = "narrow plan";
+// A plan of a hundred thousand tensors is smaller.
+constexpr std::uint64_t kMaxPlanBytes = std::uint64_t{32} << 20;
+// TensorFlow's limit, the widest of the formats.
+constexpr std::size_t kMaxRank = 254;
+constexpr std::size_t kMostNamesListed = 5;
+
+// Members of a tensor's object. What is planned is read, what it costs is there to be looked at.
+constexpr std::array<std::string_view, 11> kTensorKeys = {
+    "name", "shape", "scheme", "bits",   "scaling",    "granularity",
+    "axis", "range", "bytes",  "damage", "relative_l2"};
+
+// A text from a file in a sentence.
+std::string excerpt(const std::string& text) {
+  constexpr std::size_t kLongest = 200;
+  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
+}
+
+[[noreturn]] void refuse(const std::string& file, const std::string& problem) {
+  throw Error(ErrorCategory::kCorrupt, fmt::format("the plan {} {}", file, problem));
+}
+
+std::string name_of(const ordered_json& tensor, std::size_t position, const std::string& file) {
+  if (!tensor.is_object()) refuse(file, fmt::format("has no object as tensor {}", position));
+  const auto name = tensor.find("name");
+  if (name == tensor.end() || !name->is_string()) {
+    refuse(file, fmt::format("gives tensor {} no \"name\"", position));
+  }
+  return name->get<std::string>();
+}
+
+Shape shape_of(const ordered_json& tensor, const std::string& where) {
+  const auto member = tensor.find("shape");
+  const auto is_dimension = [](const ordered_json& json) {
+    return json.is_number_unsigned() &&
+           json.get<std::uint64_t>() <=
+               static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  };
+  if (member == tensor.end() || !member->is_array() || member->size() > kMaxRank ||
+      !std::ranges::all_of(*member, is_dimension)) {
+    throw Error(ErrorCategory::kCorrupt,
+                fmt::format("{} has no \"shape\": a list of whole numbers", where));
+  }
+  Shape shape;
+  for (const ordered_json& dimension : *member) shape.push_back(dimension.get<std::int64_t>());
+  return shape;
+}
+
+PlanEntry entry_of(const ordered_json& tensor, std::size_t position, const std::string& file) {
+  PlanEntry entry;
+  entry.name = name_of(tensor, position, file);
+  const std::string where =
+      fmt::format("the plan {} is wrong: tensor {}", file, excerpt(entry.name));
+  for (const auto& member : tensor.items()) {
+    if (std::ranges::find(kTensorKeys, member.key()) != kTensorKeys.end()) continue;
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} has a member \"{}\", which this version does not know", where,
+                            excerpt(member.key())));
+  }
+  entry.shape = shape_of(tensor, where);
+  entry.scheme = parse_scheme_json(tensor, where);
+  return entry;
+}
+
+ordered_json parse_json(std::string_view text, const std::string& file) {
+  try {
+    return ordered_json::parse(text);
+  } catch (const ordered_json::parse_error& error) {
+    refuse(file, fmt::format("is not valid JSON at byte {}", error.byte));
+  } catch (const ordered_json::exception&) {  // a number that no type holds
+    refuse(file, "holds a number that is too large");
+  }
+}
+
+void check_header(const ordered_json& json, const std::string& file) {
+  if (!json.is_object()) refuse(file, "is no JSON object");
+  const auto kind = json.find("kind");
+  if (kind == json.end() || *kind != kKind) {
+    refuse(file, fmt::format("is no plan: it lacks \"kind\": \"{}\"", kKind));
+  }
+  const auto schema = json.find("schema");
+  if (schema == json.end() || *schema != kSchemaVersion) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("the plan {} is not of schema {}, the one this version reads", file,
+                            kSchemaVersion));
+  }
+}
+
+ordered_json tensor_json(const PlannedTensor& tensor) {
+  ordered_json json = {{"name", tensor.info.name}, {"shape", tensor.info.shape}};
+  json.update(scheme_json(tensor.scheme));
+  json["bytes"] = tensor.bytes;
+  json["damage"] = tensor.damage;
+  json["relative_l2"] = tensor.relative_l2;
+  return json;
+}
+
+// Why the checkpoint's tensor does not fit the plan's; empty when it does.
+std::string complaint(const PlanEntry& entry, const TensorInfo& found) {
+  if (!is_floating_point(found.dtype)) {
+    return fmt::format("{} is of type {}, which is not quantized", entry.name,
+                       to_string(found.dtype));
+  }
+  if (found.shape == entry.shape) return "";
+  return fmt::format("{} has shape {}, in the plan {}", entry.name, to_string(found.shape),
+                     to_string(entry.shape));
+}
+
+}  // namespace
+
+std::string plan_file_text(const BudgetPlan& plan) {
+  ordered_json json = {
+      {"schema", kSchemaVersion}, {"kind", kKind}, {"narrow", build_info().version}};
+  json["input"] = {
+      {"name", plan.input}, {"digest", plan.input_digest}, {"bytes", plan.input_bytes}};
+  json["budget"] = {{"bytes", plan.budget_bytes}, {"quantized_only", plan.quantized_only}};
+  json["damage"] = {{"kind", to_string(plan.damage_kind)},
+                    {"total", plan.damage},
+                    {"lower_bound", plan.lower_bound},
+                    {"unit_bytes", plan.unit_bytes}};
+  json["size"] = {{"bytes", plan.bytes()},
+                  {"quantized_bytes", plan.quantized_bytes},
+                  {"copied_bytes", plan.copied_bytes},
+                  {"weights", plan.elements},
+                  {"average_bits", plan.average_bits()}};
+  try {
+    std::string head = json.dump(2);
+    head.resize(head.size() - 2);  // without "\n}"
+    // A line for each tensor can be read, compared and edited.
+    std::string lines;
+    for (const PlannedTensor& tensor : plan.tensors) {
+      lines += fmt::format("{}\n    {}", lines.empty() ? "" : ",", tensor_json(tensor).dump());
+    }
+    return fmt::format("{},\n  \"tensors\": [{}\n  ]\n}}\n", head, lines);
+  } catch (const ordered_json::exception&) {
+    throw Error(ErrorCategory::kUnsupported,
+                "a tensor's name is not UTF-8, which a plan file cannot hold; leave it out with "
+                "--exclude");
+  }
+}
+
+std::vector<PlanEntry> parse_plan_file(std::string_view json, const std::string& file) {
+  const ordered_json plan = parse_json(json, file);
+  check_header(plan, file);
+  const auto tensors = plan.find("tensors");
+  if (tensors == plan.end() || !tensors->is_array()) refuse(file, "has no list \"tensors\"");
+  std::vector<PlanEntry> entries;
+  std::set<std::string> names;
+  for (const ordered_json& tensor : *tensors) {
+    entries.push_back(entry_of(tensor, entries.size(), file));
+    if (names.insert(entries.back().name).second) continue;
+    refuse(file, fmt::format("has tensor {} twice", excerpt(entries.back().name)));
+  }
+  return entries;
+}
+
+std::vector<PlanEntry> read_plan_file(const std::filesystem::path& path) {
+  return parse_plan_file(read_small_file(path, kMaxPlanBytes), path.string());
+}
+
+QuantizePlan quantize_plan(const std::vector<PlanEntry>& entries, const CheckpointReader& reader) {
+  QuantizePlan plan(reader.tensors().size());
+  for (std::size_t i = 0; i < plan.size(); ++i) plan[i].index = i;
+  std::vector<std::string> complaints;
+  for (const PlanEntry& entry : entries) {
+    const auto index = reader.find(entry.name);
+    std::string found = index ? complaint(entry, reader.tensors()[*index])
+                              : fmt::format("{} is missing", entry.name);
+    if (found.empty()) {
+      plan[*index].scheme = entry.scheme;
+    } else {
+      complaints.push_back(std::move(found));
+    }
+  }
+  if (complaints.empty()) return plan;
+  const std::size_t shown = std::min(complaints.size(), kMostNamesListed);
+  std::string sentence = fmt::format(
+      "the plan is for another network than {} holds: {}", reader.location().path.string(),
+      fmt::join(complaints.begin(), complaints.begin() + static_cast<std::ptrdiff_t>(shown), "; "));
+  if (shown < complaints.size()) {
+    sentence += fmt::format("; and {} more", complaints.size() - shown);
+  }
+  throw Error(ErrorCategory::kUsage, sentence);
+}
+
+}  // namespace narrow

@@ -1,0 +1,87 @@
+#include "tasks/plan/weighted_errors.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/parallel.h"
+#include "narrow/quantize_checkpoint.h"
+#include "quant/elements/element_chunk.h"
+#include "quant/tensor_quantizer.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::uint64_t kScanBytes = std::uint64_t{1} << 20;
+
+// A tensor scanned for all schemes.
+std::vector<TensorQuantizer> scanned(const CheckpointReader& reader, std::size_t index,
+                                     std::span<const Scheme> schemes) {
+  const TensorInfo& info = reader.tensors()[index];
+  const int axis = default_channel_axis(reader.location().format);
+  std::vector<TensorQuantizer> quantizers;
+  for (const Scheme& scheme : schemes) {
+    if (!quantizers.empty() && TensorQuantizer::share_scan(schemes.front(), scheme)) {
+      quantizers.push_back(quantizers.front().with_scheme(scheme));
+      continue;
+    }
+    TensorQuantizer quantizer(scheme, info, axis);
+    const auto stream = reader.open(index);
+    std::vector<std::byte> bytes;
+    const std::uint64_t step = kScanBytes / element_size(info.dtype) * element_size(info.dtype);
+    for (std::uint64_t left = info.byte_size(); left > 0; left -= bytes.size()) {
+      bytes.resize(std::min(left, step));
+      stream->read(bytes);
+      quantizer.scan(bytes);
+    }
+    quantizer.finish_scan();
+    quantizers.push_back(std::move(quantizer));
+  }
+  return quantizers;
+}
+
+double weighted_sum(std::span<const double> originals, std::span<const double> restored,
+                    std::span<const double> weights) {
+  double sum = 0;
+  for (std::size_t i = 0; i < originals.size(); ++i) {
+    const double d = restored[i] - originals[i];
+    sum += weights[i] * (d * d);
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::vector<double> weighted_errors(const CheckpointReader& reader, std::size_t index,
+                                    std::span<const Scheme> schemes,
+                                    const ElementWeights& weights) {
+  const TensorInfo& info = reader.tensors()[index];
+  const std::uint64_t elements = element_count(info.shape);
+  const std::size_t element_bytes = element_size(info.dtype);
+  std::vector<double> sums(schemes.size(), 0);
+  if (elements == 0 || schemes.empty()) return sums;
+  const std::vector<TensorQuantizer> quantizers = scanned(reader, index, schemes);
+  const std::uint64_t piece = quantizers.front().piece_elements();
+  const auto stream = reader.open(index);
+  std::vector<std::byte> bytes;
+  std::vector<double> originals;
+  std::vector<double> counts;
+  for (std::uint64_t first = 0; first < elements; first += piece) {
+    const std::size_t length = std::min(piece, elements - first);
+    bytes.resize(length * element_bytes);
+    originals.resize(length);
+    counts.resize(length);
+    stream->read(bytes);
+    load_as_double(info.dtype, bytes.data(), length, originals.data());
+    weights.get(first, counts);
+    parallel_for(schemes.size(), [&](std::size_t i) {
+      std::vector<std::byte> restored_bytes = bytes;
+      std::vector<double> restored(length);
+      quantizers[i].round_trip(first, restored_bytes, nullptr);
+      load_as_double(info.dtype, restored_bytes.data(), length, restored.data());
+      sums[i] += weighted_sum(originals, restored, counts);
+    });
+  }
+  return sums;
+}
+
+}  // namespace narrow

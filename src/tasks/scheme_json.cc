@@ -1,0 +1,74 @@
+#include "tasks/scheme_json.h"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+[[noreturn]] void refuse(const std::string& where, const std::string& problem) {
+  throw Error(ErrorCategory::kCorrupt, fmt::format("{} {}", where, problem));
+}
+
+std::string text_of(const ordered_json& object, const char* key, const std::string& where) {
+  const auto member = object.find(key);
+  if (member == object.end()) refuse(where, fmt::format("lacks \"{}\"", key));
+  if (!member->is_string()) refuse(where, fmt::format("has a \"{}\" that is no text", key));
+  return member->get<std::string>();
+}
+
+int integer_of(const ordered_json& object, const char* key, const std::string& where) {
+  constexpr std::int64_t kLargest = 1 << 16;
+  const auto member = object.find(key);
+  if (member == object.end()) refuse(where, fmt::format("lacks \"{}\"", key));
+  const bool is_small = member->is_number_unsigned() ? member->get<std::uint64_t>() <= kLargest
+                                                     : member->is_number_integer() &&
+                                                           member->get<std::int64_t>() >= -kLargest;
+  if (!is_small) refuse(where, fmt::format("has a \"{}\" that is no small whole number", key));
+  return member->get<int>();
+}
+
+}  // namespace
+
+ordered_json scheme_json(const Scheme& scheme) {
+  ordered_json json = {{"scheme", to_string(scheme.kind)}, {"bits", scheme.bits}};
+  if (scheme.kind == SchemeKind::kFixedPoint) {
+    json["scaling"] = scheme.scaling == Scaling::kBinary ? "binary" : "decimal";
+  }
+  json["granularity"] = to_string(scheme.granularity);
+  if (scheme.granularity.axis) json["axis"] = *scheme.granularity.axis;
+  if (takes_range(scheme.kind)) json["range"] = to_string(scheme.range);
+  return json;
+}
+
+Scheme parse_scheme_json(const ordered_json& object, const std::string& where) {
+  const std::string kind = text_of(object, "scheme", where);
+  const std::string granularity = text_of(object, "granularity", where);
+  Scheme scheme;
+  scheme.bits = integer_of(object, "bits", where);
+  try {
+    scheme.kind = parse_scheme_kind(kind);
+    scheme.granularity = parse_granularity(granularity);
+    if (takes_range(scheme.kind)) scheme.range = parse_range(text_of(object, "range", where));
+    validate(scheme);
+  } catch (const Error& error) {
+    refuse(where, fmt::format("names no scheme: {}", error.what()));
+  }
+  if (object.contains("axis")) scheme.granularity.axis = integer_of(object, "axis", where);
+  if (scheme.kind == SchemeKind::kFixedPoint) {
+    const std::string scaling = text_of(object, "scaling", where);
+    if (scaling != "binary" && scaling != "decimal") {
+      refuse(where, "has a \"scaling\" that is neither binary nor decimal");
+    }
+    scheme.scaling = scaling == "binary" ? Scaling::kBinary : Scaling::kDecimal;
+  }
+  return scheme;
+}
+
+}  // namespace narrow
