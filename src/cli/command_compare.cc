@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/exports.h"
 #include "report/checkpoint_report.h"
 
 namespace narrow {
@@ -14,6 +15,8 @@ void add_compare_command(CLI::App& app, CommandOutcome& outcome) {
     double max_relative_l2 = 0;
     bool all = false;
     bool json = false;
+    bool force = false;
+    ExportOptions exports;
   };
   CLI::App* command = app.add_subcommand("compare", "Tell how two checkpoints differ");
   auto args = std::make_shared<Arguments>();
@@ -27,13 +30,17 @@ void add_compare_command(CLI::App& app, CommandOutcome& outcome) {
       ->capture_default_str();
   command->add_flag("--all", args->all, "also print tensors that are identical");
   command->add_flag("--json", args->json, "print one JSON object instead of text");
+  add_export_options(*command, args->exports);
+  command->add_flag("--force", args->force, "replace an existing FILE");
   command->footer(
       "Exit status 1 when a name is only in one of the two, or a tensor's relative error is above\n"
       "--max-relative-l2.");
   command->callback([args, &outcome] {
+    Exports exports(args->exports, args->force);
     const auto reference = open_checkpoint(args->reference);
     const auto other = open_checkpoint(args->other);
     const CheckpointComparison comparison = compare_checkpoints(*reference, *other);
+    if (!exports.is_empty()) exports.write(comparison_report(comparison, args->all));
     print_result(args->json ? comparison_json(comparison).dump(2) + "\n"
                             : comparison_text(comparison, args->all));
     const bool passed =

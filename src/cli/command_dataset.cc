@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/exports.h"
 #include "cli/slim_flags.h"
 #include "narrow/datasets.h"
 #include "report/dataset_report.h"
@@ -20,14 +21,17 @@ struct Arguments {
   int scale = 2;
   bool force = false;
   bool json = false;
+  ExportOptions exports;
 };
 
 void run(const Arguments& args) {
+  Exports exports(args.exports, args.force);
   if (!args.contact_sheet.empty()) {
     write_contact_sheet(args.path, args.dataset_name, args.per_class, args.scale,
                         args.contact_sheet, args.force ? Overwrite::kYes : Overwrite::kNo);
   }
   const auto splits = inspect_dataset(args.path, args.dataset_name);
+  if (!exports.is_empty()) exports.write(dataset_report(splits));
   if (args.json) {
     print_result(dataset_json(splits).dump(2) + "\n");
     return;
@@ -63,8 +67,9 @@ void add_dataset_command(CLI::App& app, CommandOutcome& /*outcome*/) {
   command->add_option("--scale", args->scale, "its enlargement")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  command->add_flag("--force", args->force, "replace an existing FILE.png");
+  command->add_flag("--force", args->force, "replace an existing FILE");
   command->add_flag("--json", args->json, "print one JSON object instead of text");
+  add_export_options(*command, args->exports);
   show_first_names(*command);
   command->callback([args] { run(*args); });
 }

@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/staged_output.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/exports.h"
 #include "cli/slim_flags.h"
 #include "narrow/error.h"
 #include "narrow/evaluate.h"
@@ -28,6 +28,7 @@ struct Arguments {
   bool confusion = false;
   bool force = false;
   bool json = false;
+  ExportOptions exports;
 };
 
 class EvaluateProgress : public EvaluateObserver {
@@ -104,8 +105,9 @@ void add_output_options(CLI::App& command, Arguments& args) {
   command.add_option("--predictions", args.predictions, "write label and top 5 of every image")
       ->type_name("FILE.csv");
   command.add_flag("--confusion", args.confusion, "also print labels against predictions");
-  command.add_flag("--force", args.force, "replace an existing FILE.csv");
+  command.add_flag("--force", args.force, "replace an existing FILE");
   command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_export_options(command, args.exports);
 }
 
 void add_slim_options(CLI::App& command) {
@@ -129,26 +131,6 @@ void require_arguments(const Arguments& args) {
           "You must supply the dataset directory with --dataset_dir (narrow download makes one)");
 }
 
-// Takes the place of the file before the work begins, so that a refusal costs nothing.
-std::optional<StagedOutput> stage_predictions(const Arguments& args) {
-  if (args.predictions.empty()) return std::nullopt;
-  const std::filesystem::path path = args.predictions;
-  if (path.filename().empty()) {
-    throw Error(ErrorCategory::kUsage, fmt::format("{} is not the name of a file", path.string()));
-  }
-  return std::optional<StagedOutput>(std::in_place,
-                                     path.parent_path().empty() ? "." : path.parent_path(),
-                                     std::vector<std::string>{path.filename().string()},
-                                     args.force ? Overwrite::kYes : Overwrite::kNo);
-}
-
-void write_predictions(StagedOutput& staged, const Arguments& args, const EvaluateResult& result) {
-  OutputFile file(staged.staging_path(std::filesystem::path(args.predictions).filename().string()));
-  file.write(predictions_csv(result));
-  file.finish();
-  staged.commit();
-}
-
 void run(Arguments& args) {
   args.checkpoints.insert(args.checkpoints.end(), args.checkpoint_paths.begin(),
                           args.checkpoint_paths.end());
@@ -157,12 +139,17 @@ void run(Arguments& args) {
   if (args.options.image_size == 0) args.options.image_size = kDefaultImageSize;
   std::vector<std::shared_ptr<const CheckpointReader>> readers;
   for (const std::string& path : args.checkpoints) readers.push_back(open_checkpoint(path));
-  auto staged = stage_predictions(args);
+  Exports exports(args.exports, args.force);
+  std::optional<StagedFile> predictions;
+  if (!args.predictions.empty()) {
+    predictions.emplace(args.predictions, args.force ? Overwrite::kYes : Overwrite::kNo);
+  }
   catch_interrupts();
   EvaluateProgress progress;
   const EvaluateResult result = evaluate_checkpoints(readers, args.options, &progress);
   progress.finish();
-  if (staged) write_predictions(*staged, args, result);
+  if (predictions) predictions->write(predictions_csv(result));
+  if (!exports.is_empty()) exports.write(evaluation_report(result, args.confusion));
   if (!args.eval_dir.empty()) write_evaluation_events(args.eval_dir, result);
   if (args.json) {
     print_result(evaluation_json(result, args.confusion).dump(2) + "\n");

@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/exports.h"
 #include "report/checkpoint_report.h"
 
 namespace narrow {
@@ -14,6 +15,8 @@ void add_inspect_command(CLI::App& app, CommandOutcome& /*outcome*/) {
     std::string checkpoint;
     bool stats = false;
     bool json = false;
+    bool force = false;
+    ExportOptions exports;
   };
   CLI::App* command = app.add_subcommand("inspect", "List the tensors of a checkpoint");
   auto args = std::make_shared<Arguments>();
@@ -22,9 +25,13 @@ void add_inspect_command(CLI::App& app, CommandOutcome& /*outcome*/) {
       ->type_name("CKPT");
   command->add_flag("--stats", args->stats, "read the values: min, max, mean, rms, zeros, NaN");
   command->add_flag("--json", args->json, "print one JSON object instead of text");
+  add_export_options(*command, args->exports);
+  command->add_flag("--force", args->force, "replace an existing FILE");
   command->callback([args] {
+    Exports exports(args->exports, args->force);
     const auto reader = open_checkpoint(args->checkpoint);
     const auto tensors = inspect_checkpoint(*reader, args->stats);
+    if (!exports.is_empty()) exports.write(inspection_report(reader->location(), tensors));
     if (args->json) {
       print_result(inspection_json(reader->location(), tensors).dump(2) + "\n");
     } else {

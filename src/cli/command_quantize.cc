@@ -5,8 +5,10 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/exports.h"
 #include "cli/quantize_run.h"
 #include "report/quantize_report.h"
+#include "report/table/table_formats.h"
 
 namespace narrow {
 namespace {
@@ -27,6 +29,7 @@ struct Arguments {
   bool force = false;
   bool json = false;
   bool per_tensor = false;
+  ExportOptions exports;
 };
 
 void add_options(CLI::App& command, Arguments& args) {
@@ -66,6 +69,7 @@ void add_options(CLI::App& command, Arguments& args) {
   command.add_flag("--force", args.force, "replace an existing result");
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
   command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_export_options(command, args.exports);
   command.footer(
       "Schemes: bin          2^B equal bins from minimum to maximum, restored to the centre\n"
       "         fixed-point  integer times a power of two (Qm.n)\n"
@@ -93,6 +97,7 @@ CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
 
 void run(const Arguments& args) {
   const Scheme scheme = scheme_of(args);
+  Exports exports(args.exports, args.force);
   const auto reader = open_checkpoint(args.checkpoint);
   const QuantizePlan plan = make_plan(*reader, scheme, args.selection);
   QuantizeRun run;
@@ -101,18 +106,19 @@ void run(const Arguments& args) {
   run.options.non_finite =
       args.non_finite == "keep" ? NonFinitePolicy::kKeep : NonFinitePolicy::kError;
   run.options.threads = args.threads;
-  run.options.code_statistics = args.json || args.per_tensor;
+  run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
   run.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
   run.dry_run = args.dry_run;
   const QuantizeResult result = run_quantization(*reader, plan, run);
+  nlohmann::ordered_json json = quantize_json(result);
+  json["input"] = reader->location().path.string();
+  if (!args.dry_run) json["output"] = run.output.path.string();
+  if (!exports.is_empty()) exports.write(quantize_report(result, scheme, json));
   if (args.json) {
-    nlohmann::ordered_json json = quantize_json(result);
-    json["input"] = reader->location().path.string();
-    if (!args.dry_run) json["output"] = run.output.path.string();
     print_result(json.dump(2) + "\n");
     return;
   }
-  if (args.per_tensor) print_result(quantize_table(result));
+  if (args.per_tensor) print_result(table_text(quantize_table(result)));
   print_result(quantize_summary_text(result.summary));
   print_result(args.dry_run ? "dry run: nothing was written\n"
                             : fmt::format("written: {}\n", run.output.path.string()));

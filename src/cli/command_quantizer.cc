@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/exports.h"
 #include "cli/quantize_run.h"
 #include "narrow/resnet_checkpoints.h"
 #include "report/numbers.h"
@@ -23,6 +24,7 @@ struct Arguments {
   int threads = 0;
   bool force = false;
   bool json = false;
+  ExportOptions exports;
 };
 
 std::string closing_text(const QuantizeSummary& summary) {
@@ -35,6 +37,7 @@ std::string closing_text(const QuantizeSummary& summary) {
 }
 
 void run(const Arguments& args) {
+  Exports exports(args.exports, args.force);
   Scheme scheme;
   scheme.kind = args.method == 1 ? SchemeKind::kBin : SchemeKind::kFixedPoint;
   scheme.bits = args.bits;
@@ -45,7 +48,7 @@ void run(const Arguments& args) {
   run.output = output_location(reader->location(), CheckpointFormat::kTensorFlowV2, "",
                                result_directory_name(scheme));
   run.options.threads = args.threads;
-  run.options.code_statistics = args.json;
+  run.options.code_statistics = args.json || !exports.is_empty();
   run.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
   run.line_every = args.json ? 0 : kLineEvery;
   if (!args.json) {
@@ -59,10 +62,11 @@ void run(const Arguments& args) {
                     "evaluation needs one",
                     reader->location().path.string()));
   }
+  nlohmann::ordered_json json = quantize_json(result);
+  json["input"] = reader->location().path.string();
+  json["output"] = run.output.path.string();
+  if (!exports.is_empty()) exports.write(quantize_report(result, scheme, json));
   if (args.json) {
-    nlohmann::ordered_json json = quantize_json(result);
-    json["input"] = reader->location().path.string();
-    json["output"] = run.output.path.string();
     print_result(json.dump(2) + "\n");
     return;
   }
@@ -98,6 +102,7 @@ void add_quantizer_command(CLI::App& app, CommandOutcome& /*outcome*/) {
   command->add_option("--threads", args->threads, "0: all cores")->check(CLI::Range(0, 1024));
   command->add_flag("--force", args->force, "replace an existing result");
   command->add_flag("--json", args->json, "print one JSON object instead of text");
+  add_export_options(*command, args->exports);
   command->footer(
       "The result is a TensorFlow checkpoint in bin_<BITS>bits/ or fixed-point_<BITS>bits/ beside\n"
       "CKPT. Moving means and variances and global_step are copied.\n"

@@ -1,19 +1,19 @@
 #include "report/checkpoint_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "report/numbers.h"
-#include "report/text_table.h"
+#include "report/table/table_formats.h"
 
 namespace narrow {
 namespace {
 
 using nlohmann::ordered_json;
-using Align = TextTable::Align;
 
 struct Totals {
   std::uint64_t elements = 0;
@@ -60,32 +60,65 @@ ordered_json comparison_row_json(const TensorComparison& tensor) {
   return json;
 }
 
+Table inspection_table(const std::vector<TensorInspection>& tensors) {
+  using enum CellStyle;
+  Table table{
+      "tensors",
+      "Tensors",
+      {{"name", "tensor"}, {"dtype", "dtype"}, {"shape", "shape"}, {"bytes", "bytes", kInteger}},
+      {}};
+  if (std::ranges::any_of(tensors,
+                          [](const auto& tensor) { return tensor.statistics.has_value(); })) {
+    table.columns.insert(table.columns.end(), {{"min", "min", kShort},
+                                               {"max", "max", kShort},
+                                               {"mean", "mean", kShort},
+                                               {"rms", "rms", kShort},
+                                               {"zeros", "zeros", kInteger},
+                                               {"non_finite", "not finite", kInteger}});
+  }
+  for (const TensorInspection& tensor : tensors) {
+    std::vector<TableCell> row = {tensor.info.name, std::string(to_string(tensor.info.dtype)),
+                                  to_string(tensor.info.shape), tensor.bytes};
+    if (tensor.statistics.has_value()) {
+      const TensorStatistics& stats = *tensor.statistics;
+      row.insert(row.end(),
+                 {stats.min, stats.max, stats.mean, stats.rms, stats.zeros, stats.non_finite});
+    }
+    row.resize(table.columns.size());
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
+Table comparison_table(const CheckpointComparison& comparison, bool all) {
+  using enum CellStyle;
+  Table table{"tensors",
+              "Tensors",
+              {{"name", "tensor"},
+               {"type", "type"},
+               {"relative_l2", "relative error", kShort},
+               {"sqnr_db", "SQNR dB", kFixed2},
+               {"max_abs_error", "largest |d|", kShort}},
+              {}};
+  for (const TensorComparison& tensor : comparison.tensors) {
+    if (tensor.identical && !all) continue;
+    std::vector<TableCell> row = {tensor.reference.name, types_text(tensor)};
+    if (tensor.comparable) {
+      row.insert(row.end(),
+                 {tensor.relative_l2(), tensor.errors.sqnr_db(), tensor.errors.max_abs_d});
+    } else {
+      row.emplace_back("not comparable");
+    }
+    row.resize(table.columns.size());
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
 }  // namespace
 
 std::string inspection_text(const std::vector<TensorInspection>& tensors) {
-  const bool with_statistics = std::ranges::any_of(
-      tensors, [](const auto& tensor) { return tensor.statistics.has_value(); });
-  std::vector<TextTable::Column> columns = {
-      {"tensor", Align::kLeft}, {"dtype", Align::kLeft}, {"shape", Align::kLeft}, {"bytes"}};
-  if (with_statistics) {
-    for (const char* title : {"min", "max", "mean", "rms", "zeros", "not finite"}) {
-      columns.push_back({title});
-    }
-  }
-  TextTable table(columns);
-  for (const TensorInspection& tensor : tensors) {
-    std::vector<std::string> row = {tensor.info.name, std::string(to_string(tensor.info.dtype)),
-                                    to_string(tensor.info.shape), fmt::format("{}", tensor.bytes)};
-    if (tensor.statistics.has_value()) {
-      const TensorStatistics& stats = *tensor.statistics;
-      row.insert(row.end(), {format_short(stats.min), format_short(stats.max),
-                             format_short(stats.mean), format_short(stats.rms),
-                             fmt::format("{}", stats.zeros), fmt::format("{}", stats.non_finite)});
-    }
-    row.resize(columns.size(), "-");
-    table.add_row(std::move(row));
-  }
-  std::string text = table.text();
+  std::string text = table_text(inspection_table(tensors));
   std::uint64_t elements = 0;
   std::uint64_t bytes = 0;
   for (const auto& [dtype, total] : totals_by_type(tensors)) {
@@ -131,24 +164,8 @@ ordered_json inspection_json(const CheckpointLocation& location,
 }
 
 std::string comparison_text(const CheckpointComparison& comparison, bool all) {
-  TextTable table({{"tensor", Align::kLeft},
-                   {"type", Align::kLeft},
-                   {"relative error"},
-                   {"SQNR dB"},
-                   {"largest |d|"}});
-  bool any = false;
-  for (const TensorComparison& tensor : comparison.tensors) {
-    if (tensor.identical && !all) continue;
-    any = true;
-    if (tensor.comparable) {
-      table.add_row({tensor.reference.name, types_text(tensor), format_short(tensor.relative_l2()),
-                     fmt::format("{:.2f}", tensor.errors.sqnr_db()),
-                     format_short(tensor.errors.max_abs_d)});
-    } else {
-      table.add_row({tensor.reference.name, types_text(tensor), "not comparable", "-", "-"});
-    }
-  }
-  std::string text = any ? table.text() : "";
+  const Table table = comparison_table(comparison, all);
+  std::string text = table.rows.empty() ? "" : table_text(table);
   for (const std::string& name : comparison.only_reference) {
     text += fmt::format("only in the first: {}\n", name);
   }
@@ -186,6 +203,35 @@ ordered_json comparison_json(const CheckpointComparison& comparison) {
               {"pooled", json_number(comparison.pooled.relative_l2())}}},
             {"sqnr_db", json_number(comparison.pooled.sqnr_db())},
             {"max_abs_error", json_number(comparison.pooled.max_abs_d)}}}};
+}
+
+Report inspection_report(const CheckpointLocation& location,
+                         const std::vector<TensorInspection>& tensors) {
+  Report report;
+  report.title = fmt::format("Tensors of {}", location.path.string());
+  report.json = inspection_json(location, tensors);
+  for (const auto& [dtype, total] : totals_by_type(tensors)) {
+    report.facts.emplace_back(to_string(dtype), fmt::format("{} elements, {}", total.elements,
+                                                            format_bytes(total.bytes)));
+  }
+  report.tables.push_back(inspection_table(tensors));
+  return report;
+}
+
+Report comparison_report(const CheckpointComparison& comparison, bool all) {
+  Report report;
+  report.title = "Comparison of two checkpoints";
+  report.json = comparison_json(comparison);
+  report.facts = {
+      {"tensors in both", fmt::format("{}", comparison.tensors.size())},
+      {"identical", fmt::format("{}", comparison.identical)},
+      {"only in the first", fmt::format("{}", fmt::join(comparison.only_reference, ", "))},
+      {"only in the second", fmt::format("{}", fmt::join(comparison.only_other, ", "))},
+      {"relative error, maximum", format_ratio(comparison.max_relative_l2)},
+      {"relative error, pooled", format_ratio(comparison.pooled.relative_l2())},
+      {"SQNR", format_decibel(comparison.pooled.sqnr_db())}};
+  report.tables.push_back(comparison_table(comparison, all));
+  return report;
 }
 
 }  // namespace narrow

@@ -1,12 +1,12 @@
 // Contents of one checkpoint, and differences between two.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "narrow/compare_checkpoints.h"
 #include "narrow/inspect_checkpoint.h"
+#include "report/report.h"
 
 namespace narrow {
 
@@ -19,5 +19,10 @@ nlohmann::ordered_json inspection_json(const CheckpointLocation& location,
 // two has, and the totals.
 std::string comparison_text(const CheckpointComparison& comparison, bool all);
 nlohmann::ordered_json comparison_json(const CheckpointComparison& comparison);
+
+// For exports.
+Report inspection_report(const CheckpointLocation& location,
+                         const std::vector<TensorInspection>& tensors);
+Report comparison_report(const CheckpointComparison& comparison, bool all);
 
 }  // namespace narrow

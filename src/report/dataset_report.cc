@@ -3,18 +3,38 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "report/numbers.h"
-#include "report/text_table.h"
+#include "report/table/table_formats.h"
 
 namespace narrow {
 namespace {
 
 using nlohmann::ordered_json;
-using Align = TextTable::Align;
 
 std::string range_text(int least, int most) {
   return least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most);
+}
+
+// A row for each class of each split.
+Table class_table(std::span<const InspectedSplit> splits) {
+  constexpr auto kPrograms = TableColumn::Audience::kPrograms;
+  constexpr auto kAll = TableColumn::Audience::kAll;
+  Table table{"classes",
+              "Classes",
+              {{"split", "split", CellStyle::kText, splits.size() > 1 ? kAll : kPrograms},
+               {"label", "label", CellStyle::kInteger},
+               {"class", "class"},
+               {"images", "images", CellStyle::kInteger}},
+              {}};
+  for (const InspectedSplit& split : splits) {
+    for (std::size_t label = 0; label < split.classes.size(); ++label) {
+      table.add_row({split.path.filename().string(), std::uint64_t{label},
+                     split.classes[label].name, split.classes[label].images});
+    }
+  }
+  return table;
 }
 
 }  // namespace
@@ -58,12 +78,7 @@ std::string dataset_text(const std::vector<InspectedSplit>& splits) {
     if (split.published_records > 0 && split.published_records != split.records) {
       text += fmt::format("the published split has {} records\n", split.published_records);
     }
-    TextTable table({{"label"}, {"class", Align::kLeft}, {"images"}});
-    for (std::size_t label = 0; label < split.classes.size(); ++label) {
-      table.add_row({fmt::format("{}", label), split.classes[label].name,
-                     fmt::format("{}", split.classes[label].images)});
-    }
-    text += table.text();
+    text += table_text(class_table(std::span(&split, 1)));
   }
   return text;
 }
@@ -85,6 +100,22 @@ ordered_json dataset_json(const std::vector<InspectedSplit>& splits) {
                     {"classes", std::move(classes)}});
   }
   return {{"schema", 1}, {"splits", std::move(rows)}};
+}
+
+Report dataset_report(const std::vector<InspectedSplit>& splits) {
+  Report report;
+  report.title = "Images of a dataset by class";
+  report.json = dataset_json(splits);
+  for (const InspectedSplit& split : splits) {
+    report.facts.emplace_back(
+        split.path.string(),
+        fmt::format("{}, {} records, {}, images {} pixels high, {} wide", split.dataset_name,
+                    split.records, format_bytes(split.size_bytes),
+                    range_text(split.min_height, split.max_height),
+                    range_text(split.min_width, split.max_width)));
+  }
+  report.tables.push_back(class_table(splits));
+  return report;
 }
 
 }  // namespace narrow

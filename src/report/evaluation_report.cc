@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "report/numbers.h"
+#include "report/table/table_formats.h"
 #include "report/text_table.h"
 
 namespace narrow {
@@ -68,11 +69,43 @@ ordered_json checkpoint_json(const Evaluation& evaluation, std::size_t classes,
   return json;
 }
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
+Table evaluation_table(const EvaluateResult& result) {
+  using enum CellStyle;
+  constexpr auto kPrograms = TableColumn::Audience::kPrograms;
+  Table table{"checkpoints",
+              "Checkpoints",
+              {{"checkpoint", "checkpoint"},
+               {"network", "network"},
+               {"accuracy", "accuracy", kRate},
+               {"accuracy_low", "95 % from", kRate},
+               {"accuracy_high", "to", kRate},
+               {"recall_at_5", "recall@5", kRate},
+               {"loss", "loss", kShort},
+               {"images", "images", kInteger, kPrograms},
+               {"accuracy_difference", "points to the first", kDelta},
+               {"difference_low", "95 % from", kDelta},
+               {"difference_high", "to", kDelta},
+               {"mcnemar_p", "McNemar's p", kShort}},
+              {}};
+  for (std::size_t i = 0; i < result.evaluations.size(); ++i) {
+    const Evaluation& evaluation = result.evaluations[i];
+    std::vector<TableCell> row = {evaluation.checkpoint.path.string(),
+                                  evaluation.network,
+                                  evaluation.accuracy.value(),
+                                  evaluation.accuracy.interval.low,
+                                  evaluation.accuracy.interval.high,
+                                  evaluation.recall_at_5.value(),
+                                  evaluation.mean_loss,
+                                  result.images};
+    if (i > 0) {
+      const PairedComparison& comparison = result.comparisons.at(i - 1);
+      row.insert(row.end(), {comparison.difference, comparison.difference_interval.low,
+                             comparison.difference_interval.high, comparison.mcnemar_p});
+    }
+    row.resize(table.columns.size());
+    table.add_row(std::move(row));
+  }
+  return table;
 }
 
 }  // namespace
@@ -159,6 +192,19 @@ ordered_json evaluation_json(const EvaluateResult& result, bool with_confusion) 
           {"preparation_seconds", result.preparation_seconds},
           {"seconds", result.seconds},
           {"images_per_second", result.images_per_second()}};
+}
+
+Report evaluation_report(const EvaluateResult& result, bool with_confusion) {
+  Report report;
+  report.title = fmt::format("Evaluation on {} {}", result.dataset_name, result.split_name);
+  report.json = evaluation_json(result, with_confusion);
+  report.facts = {{"records", result.records.string()},
+                  {"images", fmt::format("{} of {}", result.images, result.records_in_file)},
+                  {"preprocessing", fmt::format("{} to {} x {}", result.preprocessing,
+                                                result.image_size, result.image_size)},
+                  {"images/s", fmt::format("{:.1f}", result.images_per_second())}};
+  report.tables.push_back(evaluation_table(result));
+  return report;
 }
 
 std::string predictions_csv(const EvaluateResult& result) {

@@ -1,10 +1,10 @@
 // How well checkpoints classify: for people, for programs, and image by image.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "narrow/evaluate.h"
+#include "report/report.h"
 
 namespace narrow {
 
@@ -17,6 +17,9 @@ std::string confusion_text(const EvaluateResult& result);
 
 // {"schema": 1, "dataset": {...}, "checkpoints": [...], "comparisons": [...], ...}.
 nlohmann::ordered_json evaluation_json(const EvaluateResult& result, bool with_confusion);
+
+// For exports: a row for each checkpoint.
+Report evaluation_report(const EvaluateResult& result, bool with_confusion);
 
 // One line for each checkpoint and image: label, its probability, the first five classes and their
 // probabilities. Floats have the shortest digits that read back as the same float32.

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "report/numbers.h"
-#include "report/text_table.h"
 
 namespace narrow {
 namespace {
@@ -99,37 +100,63 @@ ordered_json tensor_json(const TensorResult& result) {
   return json;
 }
 
+template <typename Number>
+TableCell optional_cell(const std::optional<Number>& value) {
+  return value ? TableCell(*value) : TableCell();
+}
+
+void add_tensor_row(const TensorResult& tensor, Table& table) {
+  std::vector<TableCell> row = {tensor.info.name, to_string(tensor.info.shape),
+                                std::string(to_string(tensor.info.dtype))};
+  if (!tensor.quantized) {
+    row.emplace_back(tensor.non_finite > 0 ? "kept: not finite" : "copied");
+    row.resize(table.columns.size());
+    table.add_row(std::move(row));
+    return;
+  }
+  const std::vector<TableCell> rest = {params_text(tensor),
+                                       std::string(to_string(tensor.scheme.kind)),
+                                       static_cast<std::uint64_t>(tensor.scheme.bits),
+                                       to_string(tensor.scheme.granularity),
+                                       tensor.blocks,
+                                       tensor.errors.relative_l2(),
+                                       tensor.errors.sqnr_db(),
+                                       tensor.errors.max_abs_d,
+                                       tensor.errors.bias(),
+                                       tensor.errors.cosine(),
+                                       optional_cell(tensor.codes_used),
+                                       optional_cell(tensor.entropy_bits)};
+  row.insert(row.end(), rest.begin(), rest.end());
+  table.add_row(std::move(row));
+}
+
 }  // namespace
 
-std::string quantize_table(const QuantizeResult& result) {
-  using Align = TextTable::Align;
-  // Names last: they are long, and a narrow terminal wraps what comes after the numbers.
-  TextTable table({{"relative error"},
-                   {"SQNR dB"},
-                   {"largest |d|"},
-                   {"codes"},
-                   {"entropy"},
-                   {"parameters", Align::kLeft},
-                   {"dtype", Align::kLeft},
-                   {"shape", Align::kLeft},
-                   {"tensor", Align::kLeft}});
-  for (const TensorResult& tensor : result.tensors) {
-    std::vector<std::string> row;
-    if (tensor.quantized) {
-      row = {format_short(tensor.errors.relative_l2()),
-             fmt::format("{:.2f}", tensor.errors.sqnr_db()),
-             format_short(tensor.errors.max_abs_d),
-             tensor.codes_used ? fmt::format("{}", *tensor.codes_used) : "-",
-             tensor.entropy_bits ? fmt::format("{:.2f}", *tensor.entropy_bits) : "-",
-             params_text(tensor)};
-    } else {
-      row = {"-", "-", "-", "-", "-", tensor.non_finite > 0 ? "kept: not finite" : "copied"};
-    }
-    row.insert(row.end(), {std::string(to_string(tensor.info.dtype)), to_string(tensor.info.shape),
-                           tensor.info.name});
-    table.add_row(std::move(row));
-  }
-  return table.text();
+Table quantize_table(const QuantizeResult& result) {
+  using enum CellStyle;
+  constexpr auto kPeople = TableColumn::Audience::kPeople;
+  constexpr auto kPrograms = TableColumn::Audience::kPrograms;
+  constexpr auto kAll = TableColumn::Audience::kAll;
+  Table table{"tensors",
+              "Tensors",
+              {{"name", "tensor", kText, kAll, true},
+               {"shape", "shape", kText, kAll, true},
+               {"dtype", "dtype", kText, kAll, true},
+               {"parameters", "parameters", kText, kPeople, true},
+               {"scheme", "scheme", kText, kPrograms},
+               {"bits", "bits", kInteger, kPrograms},
+               {"granularity", "granularity", kText, kPrograms},
+               {"blocks", "blocks", kInteger, kPrograms},
+               {"relative_l2", "relative error", kShort},
+               {"sqnr_db", "SQNR dB", kFixed2},
+               {"max_abs_error", "largest |d|", kShort},
+               {"bias", "bias", kShort, kPrograms},
+               {"cosine", "cosine", kShort, kPrograms},
+               {"codes_used", "codes", kInteger},
+               {"entropy_bits", "entropy", kFixed2}},
+              {}};
+  for (const TensorResult& tensor : result.tensors) add_tensor_row(tensor, table);
+  return table;
 }
 
 std::string quantize_summary_text(const QuantizeSummary& summary) {
@@ -171,6 +198,23 @@ ordered_json quantize_json(const QuantizeResult& result) {
                                {"input_bytes", summary.input_bytes},
                                {"seconds", summary.seconds}};
   return {{"schema", 1}, {"tensors", std::move(tensors)}, {"summary", std::move(summary_json)}};
+}
+
+Report quantize_report(const QuantizeResult& result, const Scheme& scheme, ordered_json json) {
+  const QuantizeSummary& summary = result.summary;
+  Report report;
+  report.title = fmt::format("Quantized: {}, {} bits", to_string(scheme.kind), scheme.bits);
+  report.facts = {{"checkpoint", json.value("input", "")},
+                  {"tensors quantized", fmt::format("{}", summary.quantized)},
+                  {"tensors copied", fmt::format("{}", summary.copied)},
+                  {"relative error, minimum", format_ratio(summary.min_relative_l2)},
+                  {"relative error, maximum", format_ratio(summary.max_relative_l2)},
+                  {"relative error, average", format_ratio(summary.mean_relative_l2)},
+                  {"relative error, pooled", format_ratio(summary.pooled.relative_l2())},
+                  {"SQNR", format_decibel(summary.pooled.sqnr_db())}};
+  report.tables.push_back(quantize_table(result));
+  report.json = std::move(json);
+  return report;
 }
 
 }  // namespace narrow

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "report/table/table_formats.h"
+
 namespace narrow {
 namespace {
 
@@ -60,7 +62,7 @@ TEST(QuantizeReport, TextNamesQuotientAndPercent) {
   EXPECT_NE(text.find("1 tensors quantized, 1 copied"), std::string::npos) << text;
   EXPECT_NE(text.find("average 0.1 (10 %)"), std::string::npos) << text;
   EXPECT_NE(text.find("SQNR 20.00 dB"), std::string::npos) << text;
-  const std::string table = quantize_table(example());
+  const std::string table = table_text(quantize_table(example()));
   EXPECT_NE(table.find("Q1.6"), std::string::npos) << table;
   EXPECT_NE(table.find("copied"), std::string::npos) << table;
 }

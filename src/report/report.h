@@ -1,0 +1,26 @@
+// A result in every form: the object for programs, tables for people, CSV, Markdown and HTML.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "report/table/table.h"
+
+namespace narrow {
+
+struct Report {
+  std::string title;
+  std::vector<std::pair<std::string, std::string>> facts;  // name and value
+  std::vector<Table> tables;                               // the first is what CSV holds
+  nlohmann::ordered_json json;
+  std::string html;  // a whole page, when it is more than title, facts and tables
+};
+
+std::string report_json(const Report& report);
+std::string report_csv(const Report& report);
+std::string report_markdown(const Report& report);
+std::string report_html(const Report& report);
+
+}  // namespace narrow
