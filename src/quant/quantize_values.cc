@@ -63,24 +63,35 @@ void encode(std::span<const float> values, const Scheme& scheme, const BlockPara
             std::span<std::int64_t> codes) {
   validate(scheme);
   require_equal(values.size(), codes.size(), "values and codes");
-  kernels().encode[rule_index(scheme)](block_constants(scheme, params), values.data(),
-                                       values.size(), codes.data());
+  const auto encode_kernel = kernels().block[rule_index(scheme)].encode;
+  const BlockConstants constants = block_constants(scheme, params);
+  std::array<std::uint32_t, kChunk> chunk;
+  for (std::size_t begin = 0; begin < codes.size(); begin += kChunk) {
+    const std::size_t length = std::min(kChunk, codes.size() - begin);
+    encode_kernel(constants, values.data() + begin, length, chunk.data());
+    for (std::size_t i = 0; i < length; ++i) {
+      codes[begin + i] = constants.min < 0 ? std::int64_t{static_cast<std::int32_t>(chunk[i])}
+                                           : std::int64_t{chunk[i]};
+    }
+  }
 }
 
 void decode(std::span<const std::int64_t> codes, const Scheme& scheme, const BlockParams& params,
             std::span<float> restored) {
   validate(scheme);
   require_equal(codes.size(), restored.size(), "codes and restored values");
-  const KernelTable& table = kernels();
+  const auto decode_kernel = kernels().block[rule_index(scheme)].decode_float;
   const BlockConstants constants = block_constants(scheme, params);
   const CodeRange range = code_range(scheme, params);
-  std::array<double, kChunk> chunk;
+  const std::int64_t mask = (std::int64_t{1} << scheme.bits) - 1;
+  std::array<std::uint32_t, kChunk> chunk;
   for (std::size_t begin = 0; begin < codes.size(); begin += kChunk) {
     const std::size_t length = std::min(kChunk, codes.size() - begin);
     for (std::size_t i = 0; i < length; ++i) {
-      chunk[i] = static_cast<double>(std::clamp(codes[begin + i], range.min, range.max));
+      chunk[i] =
+          static_cast<std::uint32_t>(std::clamp(codes[begin + i], range.min, range.max) & mask);
     }
-    table.decode[rule_index(scheme)](constants, chunk.data(), length, restored.data() + begin);
+    decode_kernel(constants, chunk.data(), length, restored.data() + begin);
   }
 }
 

@@ -8,11 +8,13 @@
 #include "narrow/error.h"
 #include "quant/blocks/block_fit.h"
 #include "quant/blocks/block_layout.h"
+#include "quant/blocks/piece_blocks.h"
 #include "quant/blocks/range_scan.h"
-#include "quant/blocks/row_tables.h"
+#include "quant/blocks/stored_blocks.h"
 #include "quant/code_counts.h"
 #include "quant/elements/element_chunk.h"
 #include "quant/error_sums.h"
+#include "quant/packing/pack_bits.h"
 
 namespace narrow {
 namespace {
@@ -28,17 +30,6 @@ const Scheme& checked(const Scheme& scheme, const TensorInfo& info) {
   return scheme;
 }
 
-BlockParams fit_keys(const KeyRange& range, const Scheme& scheme) {
-  return fit_checked_range(value_of_key(range.min), value_of_key(range.max), scheme);
-}
-
-// For the values that the range was taken from.
-BlockConstants fitted_constants(const KeyRange& range, const Scheme& scheme) {
-  BlockConstants constants = block_constants(scheme, fit_keys(range, scheme));
-  constants.fitted = true;
-  return constants;
-}
-
 }  // namespace
 
 struct TensorQuantizer::State {
@@ -52,14 +43,19 @@ struct TensorQuantizer::State {
   void finish_scan();
   void fit_blocks();
   void require_piece(std::uint64_t first, std::uint64_t bytes) const;
+  // `params`: see PieceBlocks.
+  [[nodiscard]] PieceBlocks piece(std::uint64_t first, std::span<const std::byte> values,
+                                  std::vector<BlockParams>* params) const {
+    require_piece(first, values.size());
+    return {scheme, dtype, layout, blocks, first, values, params};
+  }
 
   Scheme scheme;
   std::string name;
   DType dtype;
   BlockLayout layout;
   RangeScan ranges;
-  std::vector<BlockConstants> blocks;  // of layouts with stored runs
-  RowTables rows;
+  StoredBlocks blocks;
   bool ready = false;
 };
 
@@ -71,17 +67,13 @@ void TensorQuantizer::State::finish_scan() {
 }
 
 void TensorQuantizer::State::fit_blocks() {
-  blocks.clear();
-  rows = {};
   if (layout.kind == BlockLayout::Kind::kLocal) return;
-  blocks.reserve(ranges.ranges().size());
+  std::vector<BlockConstants> constants;
+  constants.reserve(ranges.ranges().size());
   for (const KeyRange& range : ranges.ranges()) {
-    blocks.push_back(fitted_constants(range, scheme));
+    constants.push_back(fitted_constants(range, scheme));
   }
-  if (layout.kind == BlockLayout::Kind::kRows) {
-    rows = RowTables(layout, rule_of(scheme), blocks);
-    blocks = {};
-  }
+  blocks = StoredBlocks(layout, rule_of(scheme), std::move(constants));
 }
 
 void TensorQuantizer::State::require_piece(std::uint64_t first, std::uint64_t bytes) const {
@@ -103,30 +95,19 @@ void TensorQuantizer::State::require_piece(std::uint64_t first, std::uint64_t by
 
 namespace {
 
-// The second pass over one piece. Restored values go to `target`: the elements themselves, or null
-// when only the errors are wanted; then they go to a buffer in the first cache.
+// Restores one piece. Restored values go to `target`: the elements themselves, or null when only
+// the errors are wanted; then they go to a buffer in the first cache.
 class PieceRoundTrip {
  public:
-  PieceRoundTrip(const Scheme& scheme, DType dtype, const BlockLayout& layout,
-                 const std::vector<BlockConstants>& blocks, const RowTables& rows,
-                 std::uint64_t first, std::span<const std::byte> elements, std::byte* target)
-      : scheme_(scheme),
-        dtype_(dtype),
-        layout_(layout),
-        blocks_(blocks),
-        rows_(rows),
-        rule_(static_cast<std::size_t>(rule_of(scheme))),
-        first_(first),
-        elements_(elements.data()),
-        target_(target),
-        count_(elements.size() / element_size(dtype)) {}
+  PieceRoundTrip(const PieceBlocks& blocks, DType dtype, std::byte* target)
+      : blocks_(blocks), dtype_(dtype), target_(target) {}
 
   // `counter` may be null.
   ErrorSums run(CodeCounter* counter) {
     ErrorSums sums;
-    const bool in_place = lanes_meet_blocks();
-    for (std::uint64_t done = 0; done < count_; done += kChunk) {
-      const std::size_t length = std::min<std::uint64_t>(kChunk, count_ - done);
+    const bool in_place = blocks_.lanes_meet_blocks();
+    for (std::uint64_t done = 0; done < blocks_.count(); done += kChunk) {
+      const std::size_t length = std::min<std::uint64_t>(kChunk, blocks_.count() - done);
       LaneSums lanes;
       CodeIndex* const indices = counter == nullptr ? nullptr : counter->indices();
       if (in_place) {
@@ -141,66 +122,18 @@ class PieceRoundTrip {
   }
 
  private:
-  // The kernel that does everything at once needs float32 in place and blocks that begin where
-  // lane 0 does.
-  [[nodiscard]] bool lanes_meet_blocks() const {
-    if (dtype_ != DType::kFloat32) return false;
-    if (reinterpret_cast<std::uintptr_t>(elements_) % alignof(float) != 0) return false;
-    return layout_.kind == BlockLayout::Kind::kRows || layout_.run % kLanes == 0 ||
-           first_ % layout_.run + count_ <= layout_.run;
-  }
-
-  [[nodiscard]] const std::byte* element(std::uint64_t index) const {
-    return elements_ + index * element_size(dtype_);
-  }
-
   // Where the restored values of a chunk that begins at `done` go.
   [[nodiscard]] std::byte* place(std::uint64_t done) {
     return target_ == nullptr ? scratch_.data() : target_ + done * element_size(dtype_);
   }
 
-  // Calls body(offset, length, constants, kernels) for the parts of [done, done + length) that
-  // share a table of constants.
-  template <typename Body>
-  void for_each_part(std::uint64_t done, std::size_t length, const Body& body) {
-    for (std::size_t offset = 0; offset < length;) {
-      const std::uint64_t position = first_ + done + offset;
-      const bool is_rows = layout_.kind == BlockLayout::Kind::kRows;
-      const std::uint64_t run =
-          is_rows ? rows_.run_from(position) : layout_.run - position % layout_.run;
-      const std::size_t part = std::min<std::uint64_t>(run, length - offset);
-      if (is_rows) {
-        body(offset, part, rows_.at(position), table_.rows[rule_]);
-      } else {
-        body(offset, part, constants_at(position), table_.block[rule_]);
-      }
-      offset += part;
-    }
-  }
-
-  const BlockConstants& constants_at(std::uint64_t position) {
-    if (layout_.kind == BlockLayout::Kind::kRuns) return blocks_[layout_.block_of(position)];
-    // A local block is fitted when its first value comes; none of it has been replaced yet.
-    if (position % layout_.run == 0) {
-      const std::uint64_t begin = position - first_;
-      const KeyRange range =
-          range_of(dtype_, element(begin), std::min(layout_.run, count_ - begin));
-      if (!all_finite(range)) {
-        throw Error(ErrorCategory::kNumeric, "a block that begins at element " +
-                                                 std::to_string(position) +
-                                                 " holds NaN or infinity: it cannot be quantized");
-      }
-      local_ = fitted_constants(range, scheme_);
-    }
-    return local_;
-  }
-
+  // The kernel that does everything at once.
   void round_trip_in_place(std::uint64_t done, std::size_t length, LaneSums* lanes,
                            CodeIndex* indices) {
     std::byte* const to = place(done);
-    if (target_ == nullptr) std::copy_n(element(done), length * sizeof(float), to);
+    if (target_ == nullptr) std::copy_n(blocks_.element(done), length * sizeof(float), to);
     auto* const values = reinterpret_cast<float*>(to);
-    for_each_part(
+    blocks_.for_each_part(
         done, length,
         [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
           rule_kernels.round_trip(constants, values + offset, part, lanes,
@@ -210,30 +143,21 @@ class PieceRoundTrip {
 
   void round_trip_copied(std::uint64_t done, std::size_t length, LaneSums* lanes,
                          CodeIndex* indices) {
-    load_as_float(dtype_, element(done), length, values_.data());
-    load_as_double(dtype_, element(done), length, originals_.data());
-    for_each_part(
+    load_as_float(dtype_, blocks_.element(done), length, values_.data());
+    load_as_double(dtype_, blocks_.element(done), length, originals_.data());
+    blocks_.for_each_part(
         done, length,
         [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
           rule_kernels.restore(constants, values_.data() + offset, part, restored_.data() + offset,
                                indices == nullptr ? nullptr : indices + offset);
         });
     store_rounded(dtype_, restored_.data(), length, place(done));
-    table_.add_errors(originals_.data(), restored_.data(), length, lanes);
+    kernels().add_errors(originals_.data(), restored_.data(), length, lanes);
   }
 
-  const Scheme& scheme_;
+  PieceBlocks blocks_;
   DType dtype_;
-  const BlockLayout& layout_;
-  const std::vector<BlockConstants>& blocks_;
-  const RowTables& rows_;
-  std::size_t rule_;
-  std::uint64_t first_;
-  const std::byte* elements_;
   std::byte* target_;
-  std::uint64_t count_;
-  const KernelTable& table_ = kernels();
-  BlockConstants local_;
   std::array<float, kChunk> values_;
   std::array<double, kChunk> originals_;
   std::array<double, kChunk> restored_;
@@ -283,21 +207,46 @@ TensorQuantizer TensorQuantizer::with_scheme(const Scheme& scheme) const {
 ErrorSums TensorQuantizer::round_trip(std::uint64_t first, std::span<std::byte> values,
                                       CodeCounts* codes) const {
   const State& state = *state_;
-  state.require_piece(first, values.size());
   CodeCounter counter(state.scheme.bits, codes);
-  PieceRoundTrip round_trip(state.scheme, state.dtype, state.layout, state.blocks, state.rows,
-                            first, values, values.data());
-  const ErrorSums sums = round_trip.run(&counter);
+  const ErrorSums sums =
+      PieceRoundTrip(state.piece(first, values, nullptr), state.dtype, values.data()).run(&counter);
   counter.finish();
   return sums;
 }
 
 ErrorSums TensorQuantizer::measure(std::uint64_t first, std::span<const std::byte> values) const {
   const State& state = *state_;
-  state.require_piece(first, values.size());
-  return PieceRoundTrip(state.scheme, state.dtype, state.layout, state.blocks, state.rows, first,
-                        values, nullptr)
-      .run(nullptr);
+  return PieceRoundTrip(state.piece(first, values, nullptr), state.dtype, nullptr).run(nullptr);
+}
+
+void TensorQuantizer::encode(std::uint64_t first, std::span<const std::byte> values,
+                             std::vector<std::byte>* packed,
+                             std::vector<BlockParams>* params) const {
+  const State& state = *state_;
+  const bool is_local = state.layout.kind == BlockLayout::Kind::kLocal;
+  PieceBlocks blocks = state.piece(first, values, is_local ? params : nullptr);
+  params->clear();
+  if (!is_local && first == 0) *params = block_params(block_count());
+  const auto bits = static_cast<unsigned>(state.scheme.bits);
+  const auto first_bit = static_cast<unsigned>(first % 8 * bits % 8);
+  packed->assign((first_bit + blocks.count() * bits + 7) / 8, std::byte{0});
+  std::array<float, kChunk> buffer;
+  std::array<std::uint32_t, kChunk> codes;
+  for (std::uint64_t done = 0; done < blocks.count(); done += kChunk) {
+    const std::size_t length = std::min<std::uint64_t>(kChunk, blocks.count() - done);
+    const float* chunk = reinterpret_cast<const float*>(blocks.element(done));
+    if (!blocks.is_aligned_float()) {
+      load_as_float(state.dtype, blocks.element(done), length, buffer.data());
+      chunk = buffer.data();
+    }
+    blocks.for_each_part(
+        done, length,
+        [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
+          rule_kernels.encode(constants, chunk + offset, part, codes.data() + offset);
+        });
+    pack_bits(std::span(codes).first(length), state.scheme.bits, first_bit,
+              std::span(*packed).subspan(done / 8 * bits));
+  }
 }
 
 std::uint64_t TensorQuantizer::block_count() const { return state_->layout.blocks; }

@@ -68,6 +68,13 @@ class TensorQuantizer {
   // What round_trip returns, to the bit, without replacing the elements. Throws the same.
   [[nodiscard]] ErrorSums measure(std::uint64_t first, std::span<const std::byte> values) const;
 
+  // The codes of one piece instead of restored values, as pack_bits puts them side by side from bit
+  // first * bits % 8 on, and the parameters that they need beyond those of earlier pieces: of local
+  // blocks (contiguous, of at most 262144 elements) the ones that begin in this piece, else of all
+  // blocks with the first piece. Throws what round_trip throws.
+  void encode(std::uint64_t first, std::span<const std::byte> values,
+              std::vector<std::byte>* packed, std::vector<BlockParams>* params) const;
+
   [[nodiscard]] std::uint64_t block_count() const;
   // Parameters of the first min(block_count, limit) blocks, in order. Contiguous blocks of at most
   // 262144 elements are fitted where they are quantized: of these at most 4096 are known. Empty

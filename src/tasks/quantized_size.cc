@@ -19,15 +19,15 @@ std::uint64_t packed_code_bits(const Scheme& scheme, std::uint64_t elements) {
 }
 
 std::uint64_t block_parameter_bits(const Scheme& scheme) {
-  constexpr std::uint64_t kNumber = 64;
   switch (scheme.kind) {
-    case SchemeKind::kBin:     // lo, width
-    case SchemeKind::kAffine:  // scale, zero
-      return 2 * kNumber;
-    case SchemeKind::kFixedPoint:  // fraction bits, decimal exponent and sign as one number
-    case SchemeKind::kSymmetric:   // scale
-      return kNumber;
-    case SchemeKind::kCodebook:  // levels, as float32
+    case SchemeKind::kBin:
+    case SchemeKind::kAffine:  // both ends of the range, as float32
+      return 32 + 32;
+    case SchemeKind::kSymmetric:  // the largest magnitude
+      return 32;
+    case SchemeKind::kFixedPoint:  // fraction bits, sign, decimal exponent
+      return scheme.scaling == Scaling::kDecimal ? 16 + 8 + 8 : 16 + 8;
+    case SchemeKind::kCodebook:  // levels
       return std::uint64_t{32} << scheme.bits;
   }
   return 0;

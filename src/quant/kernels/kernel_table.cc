@@ -21,21 +21,25 @@ HWY_BEFORE_NAMESPACE();
 namespace narrow {
 namespace HWY_NAMESPACE {
 
+template <auto kRoundTrip, class R, class Source>
+constexpr RuleKernels<typename Source::Constants> Kernels() {
+  return {kRoundTrip, Restore<R, Source>, Encode<R, Source>, Decode<R, Source, double>,
+          Decode<R, Source, float>};
+}
+
 const KernelTable* Table() {
   static constexpr KernelTable kTable = {
       Scan,
       ScanRows,
       AddErrors,
-      {{{RoundTripBlock<FittedBin, BinRule>, Restore<BinRule, BlockSource>},
-        {RoundTripBlock<FittedPowerOfTwo, PowerOfTwoRule>, Restore<PowerOfTwoRule, BlockSource>},
-        {RoundTrip<DecimalRule, BlockSource>, Restore<DecimalRule, BlockSource>},
-        {RoundTrip<DividedRule, BlockSource>, Restore<DividedRule, BlockSource>}}},
-      {{{RoundTrip<BinRule, RowSource>, Restore<BinRule, RowSource>},
-        {RoundTrip<PowerOfTwoRule, RowSource>, Restore<PowerOfTwoRule, RowSource>},
-        {RoundTrip<DecimalRule, RowSource>, Restore<DecimalRule, RowSource>},
-        {RoundTrip<DividedRule, RowSource>, Restore<DividedRule, RowSource>}}},
-      {Encode<BinRule>, Encode<PowerOfTwoRule>, Encode<DecimalRule>, Encode<DividedRule>},
-      {Decode<BinRule>, Decode<PowerOfTwoRule>, Decode<DecimalRule>, Decode<DividedRule>}};
+      {{Kernels<RoundTripBlock<FittedBin, BinRule>, BinRule, BlockSource>(),
+        Kernels<RoundTripBlock<FittedPowerOfTwo, PowerOfTwoRule>, PowerOfTwoRule, BlockSource>(),
+        Kernels<RoundTrip<DecimalRule, BlockSource>, DecimalRule, BlockSource>(),
+        Kernels<RoundTrip<DividedRule, BlockSource>, DividedRule, BlockSource>()}},
+      {{Kernels<RoundTrip<BinRule, RowSource>, BinRule, RowSource>(),
+        Kernels<RoundTrip<PowerOfTwoRule, RowSource>, PowerOfTwoRule, RowSource>(),
+        Kernels<RoundTrip<DecimalRule, RowSource>, DecimalRule, RowSource>(),
+        Kernels<RoundTrip<DividedRule, RowSource>, DividedRule, RowSource>()}}};
   return &kTable;
 }
 

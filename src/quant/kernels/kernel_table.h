@@ -85,6 +85,15 @@ struct RuleKernels {
   // The restored values before they are rounded to a type.
   void (*restore)(const Constants& constants, const float* values, std::size_t count,
                   double* restored, CodeIndex* indices);
+  // The low 32 bits of the codes, two's complement.
+  void (*encode)(const Constants& constants, const float* values, std::size_t count,
+                 std::uint32_t* codes);
+  // What the codes stand for, given as their low B bits and zeros above: before it is rounded to a
+  // type, and rounded to float32, finite. A code below the least one stands for the least one.
+  void (*decode)(const Constants& constants, const std::uint32_t* codes, std::size_t count,
+                 double* restored);
+  void (*decode_float)(const Constants& constants, const std::uint32_t* codes, std::size_t count,
+                       float* restored);
 };
 
 struct KernelTable {
@@ -97,10 +106,6 @@ struct KernelTable {
                      LaneSums* sums);
   std::array<RuleKernels<BlockConstants>, kRules> block;
   std::array<RuleKernels<RowConstants>, kRules> rows;
-  std::array<void (*)(const BlockConstants&, const float*, std::size_t, std::int64_t*), kRules>
-      encode;
-  // Codes given as doubles; restored values rounded to float32, finite.
-  std::array<void (*)(const BlockConstants&, const double*, std::size_t, float*), kRules> decode;
 };
 
 // The kernels for this processor (or the forced target, see simd_targets.h).

@@ -304,44 +304,71 @@ void Restore(const typename Source::Constants& constants, const float* values, s
   if (indices != nullptr) std::copy_n(tail.indices, count - whole, indices + whole);
 }
 
-template <class R>
-void Encode(const BlockConstants& constants, const float* values, std::size_t count,
-            std::int64_t* codes) {
-  const BlockSource source(constants);
+// Codes of whole vectors of positions [begin, end); the pointers point to position `begin`.
+template <class R, class Source>
+HWY_INLINE void EncodeSteps(const Source& source, const float* HWY_RESTRICT values,
+                            std::size_t begin, std::size_t end, std::uint32_t* HWY_RESTRICT codes) {
   const DoubleTag d;
-  const LongTag dl;
-  // The low bits of code + kRoundingShift are the code.
+  // The low bits of code + kRoundingShift are those of the code.
   const auto shift = hn::Set(d, kRoundingShift);
-  for (std::size_t begin = 0; begin < count; begin += kLanes) {
-    const std::size_t rest = std::min(kLanes, count - begin);
-    float x[kLanes] = {};
-    std::int64_t step[kLanes];
-    std::copy_n(values + begin, rest, x);
-    for (std::size_t i = 0; i < kLanes; i += hn::Lanes(d)) {
-      const auto code = R::Encode(d, hn::PromoteTo(d, hn::LoadU(FloatTag(), x + i)), source, i);
-      const auto shifted = hn::BitCast(dl, hn::Add(code, shift));
-      hn::StoreU(hn::Sub(shifted, hn::BitCast(dl, shift)), dl, step + i);
-    }
-    std::copy_n(step, rest, codes + begin);
+  for (std::size_t i = begin; i < end; i += hn::Lanes(d)) {
+    const auto x = hn::PromoteTo(d, hn::LoadU(FloatTag(), values + i - begin));
+    const auto shifted = hn::BitCast(BitsTag(), hn::Add(R::Encode(d, x, source, i), shift));
+    hn::StoreU(hn::TruncateTo(CodeTag(), shifted), CodeTag(), codes + i - begin);
   }
 }
 
-template <class R>
-void Decode(const BlockConstants& constants, const double* codes, std::size_t count,
-            float* restored) {
-  const BlockSource source(constants);
+template <class R, class Source>
+void Encode(const typename Source::Constants& constants, const float* values, std::size_t count,
+            std::uint32_t* codes) {
+  const Source source(constants);
+  const std::size_t whole = count - count % kLanes;
+  EncodeSteps<R>(source, values, 0, whole, codes);
+  if (whole == count) return;
+  float tail_values[kLanes] = {};
+  std::uint32_t tail_codes[kLanes];
+  std::copy_n(values + whole, count - whole, tail_values);
+  EncodeSteps<R>(source, tail_values, whole, whole + kLanes, tail_codes);
+  std::copy_n(tail_codes, count - whole, codes + whole);
+}
+
+HWY_INLINE void StoreRestored(DoubleTag d, DoubleVec value, double* to) {
+  hn::StoreU(value, d, to);
+}
+HWY_INLINE void StoreRestored(DoubleTag d, DoubleVec value, float* to) {
+  hn::StoreU(ToFiniteFloat(d, value), FloatTag(), to);
+}
+
+template <class R, class Source, typename T>
+HWY_INLINE void DecodeSteps(const Source& source, const std::uint32_t* HWY_RESTRICT codes,
+                            std::size_t begin, std::size_t end, T* HWY_RESTRICT restored) {
   const DoubleTag d;
-  for (std::size_t begin = 0; begin < count; begin += kLanes) {
-    const std::size_t rest = std::min(kLanes, count - begin);
-    double code[kLanes] = {};
-    float step[kLanes];
-    std::copy_n(codes + begin, rest, code);
-    for (std::size_t i = 0; i < kLanes; i += hn::Lanes(d)) {
-      const auto value = R::Decode(d, hn::LoadU(d, code + i), source, i);
-      hn::StoreU(ToFiniteFloat(d, value), FloatTag(), step + i);
-    }
-    std::copy_n(step, rest, restored + begin);
+  // Below the bits of 2^52 every integer of 32 bits is itself.
+  const auto shift = hn::Set(d, 0x1p52);
+  for (std::size_t i = begin; i < end; i += hn::Lanes(d)) {
+    const auto bits = hn::PromoteTo(BitsTag(), hn::LoadU(CodeTag(), codes + i - begin));
+    const auto number = hn::Sub(hn::BitCast(d, hn::Or(bits, hn::BitCast(BitsTag(), shift))), shift);
+    // Beyond the greatest code of a signed block lie the negative ones.
+    const auto max = source.Max(d, i);
+    const auto wrap = hn::Add(hn::Add(max, hn::Set(d, 1.0)), hn::Add(max, hn::Set(d, 1.0)));
+    const auto code = hn::Sub(number, hn::IfThenElseZero(hn::Gt(number, max), wrap));
+    const auto value = R::Decode(d, hn::Max(code, source.Min(d, i)), source, i);
+    StoreRestored(d, value, restored + i - begin);
   }
+}
+
+template <class R, class Source, typename T>
+void Decode(const typename Source::Constants& constants, const std::uint32_t* codes,
+            std::size_t count, T* restored) {
+  const Source source(constants);
+  const std::size_t whole = count - count % kLanes;
+  DecodeSteps<R>(source, codes, 0, whole, restored);
+  if (whole == count) return;
+  std::uint32_t tail_codes[kLanes] = {};
+  T tail_restored[kLanes];
+  std::copy_n(codes + whole, count - whole, tail_codes);
+  DecodeSteps<R>(source, tail_codes, whole, whole + kLanes, tail_restored);
+  std::copy_n(tail_restored, count - whole, restored + whole);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -20,7 +20,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using DoubleTag = hn::CappedTag<double, kLanes>;
 using FloatTag = hn::Rebind<float, DoubleTag>;
 using IntTag = hn::Rebind<std::int32_t, DoubleTag>;
-using LongTag = hn::Rebind<std::int64_t, DoubleTag>;
+using BitsTag = hn::Rebind<std::uint64_t, DoubleTag>;
+using CodeTag = hn::Rebind<std::uint32_t, DoubleTag>;
 using DoubleVec = hn::Vec<DoubleTag>;
 using FloatVec = hn::Vec<FloatTag>;
 

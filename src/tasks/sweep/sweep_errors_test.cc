@@ -86,7 +86,7 @@ TEST(SweepErrors, SizesCountCodesAndParameters) {
   const SweepResult result = sweep_errors(reader, indices, std::span(&scheme, 1), {});
   EXPECT_EQ(result.tensors[0].costs[0].blocks, 7U);
   EXPECT_EQ(result.tensors[0].costs[0].code_bits, 992U) << "330 * 3 = 990, whole bytes";
-  EXPECT_EQ(result.tensors[0].costs[0].parameter_bits, 7U * 128);
+  EXPECT_EQ(result.tensors[0].costs[0].parameter_bits, 7U * 64);
   const SchemeSummary summary = result.summary(0);
   EXPECT_EQ(summary.bits, 992U + 7 * 128 + 8 + 128);
   EXPECT_EQ(summary.elements, 331U);

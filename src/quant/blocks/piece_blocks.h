@@ -1,0 +1,97 @@
+// The blocks of one piece of a tensor in the second pass, when its values are there.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "narrow/error.h"
+#include "quant/blocks/block_fit.h"
+#include "quant/blocks/block_layout.h"
+#include "quant/blocks/range_scan.h"
+#include "quant/blocks/stored_blocks.h"
+
+namespace narrow {
+
+inline BlockParams fit_keys(const KeyRange& range, const Scheme& scheme) {
+  return fit_checked_range(value_of_key(range.min), value_of_key(range.max), scheme);
+}
+
+// For the values that the range was taken from.
+inline BlockConstants fitted_constants(const KeyRange& range, const Scheme& scheme) {
+  BlockConstants constants = block_constants(scheme, fit_keys(range, scheme));
+  constants.fitted = true;
+  return constants;
+}
+
+// The blocks of one piece in the second pass. Local blocks are fitted when their first value comes,
+// and none of it has been replaced yet.
+class PieceBlocks {
+ public:
+  // `params` unless null gets the parameters of the local blocks.
+  PieceBlocks(const Scheme& scheme, DType dtype, const BlockLayout& layout,
+              const StoredBlocks& stored, std::uint64_t first, std::span<const std::byte> elements,
+              std::vector<BlockParams>* params)
+      : scheme_(scheme),
+        dtype_(dtype),
+        layout_(layout),
+        stored_(stored),
+        first_(first),
+        elements_(elements.data()),
+        count_(elements.size() / element_size(dtype)),
+        params_(params) {}
+
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] const std::byte* element(std::uint64_t index) const {
+    return elements_ + index * element_size(dtype_);
+  }
+
+  // Whether blocks begin where lane 0 does and elements can be read as float32 where they are.
+  [[nodiscard]] bool lanes_meet_blocks() const {
+    if (!is_aligned_float()) return false;
+    return layout_.kind == BlockLayout::Kind::kRows || layout_.run % kLanes == 0 ||
+           first_ % layout_.run + count_ <= layout_.run;
+  }
+  [[nodiscard]] bool is_aligned_float() const {
+    return dtype_ == DType::kFloat32 &&
+           reinterpret_cast<std::uintptr_t>(elements_) % alignof(float) == 0;
+  }
+
+  // StoredBlocks::for_each_part for [done, done + length) of the piece.
+  template <typename Body>
+  void for_each_part(std::uint64_t done, std::size_t length, const Body& body) {
+    const auto local = [this](std::uint64_t position) -> const BlockConstants& {
+      if (position % layout_.run == 0) fit_local(position);
+      return local_;
+    };
+    stored_.for_each_part(layout_, rule_of(scheme_), first_ + done, length, local, body);
+  }
+
+ private:
+  void fit_local(std::uint64_t position) {
+    const std::uint64_t begin = position - first_;
+    const KeyRange range = range_of(dtype_, element(begin), std::min(layout_.run, count_ - begin));
+    if (!all_finite(range)) {
+      throw Error(ErrorCategory::kNumeric, "a block that begins at element " +
+                                               std::to_string(position) +
+                                               " holds NaN or infinity: it cannot be quantized");
+    }
+    local_ = fitted_constants(range, scheme_);
+    if (params_ != nullptr) params_->push_back(fit_keys(range, scheme_));
+  }
+
+  const Scheme& scheme_;
+  DType dtype_;
+  const BlockLayout& layout_;
+  const StoredBlocks& stored_;
+  std::uint64_t first_;
+  const std::byte* elements_;
+  std::uint64_t count_;
+  std::vector<BlockParams>* params_;
+  BlockConstants local_;
+};
+
+}  // namespace narrow

@@ -1,0 +1,128 @@
+#include "tasks/quantize_pieces.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tasks/non_finite.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::uint64_t kCopyPieceBytes = std::uint64_t{1} << 20;
+// Keeps the pieces in flight below about 32 MiB on machines with many cores.
+constexpr std::size_t kMaxPiecesInFlight = 24;
+
+}  // namespace
+
+std::size_t pieces_in_flight(int threads) {
+  return std::min(kMaxPiecesInFlight, static_cast<std::size_t>(threads) + 2);
+}
+
+QuantizePiece* PieceSource::next() {
+  while (stream_ == nullptr && plan_index_ < plan_.size()) {
+    if (QuantizePiece* whole = begin_tensor()) return whole;
+  }
+  return stream_ == nullptr ? nullptr : next_of_stream();
+}
+
+// Starts tensor plan_index_: gives a piece when that is the whole tensor, else opens stream_.
+QuantizePiece* PieceSource::begin_tensor() {
+  const TensorPlan& plan = plan_[plan_index_];
+  const TensorInfo& info = reader_.tensors()[plan.index];
+  element_bytes_ = element_size(info.dtype);
+  bytes_left_ = info.byte_size();
+  first_element_ = 0;
+  quantizer_.reset();
+  if (info.dtype == DType::kString) {
+    QuantizePiece* piece = finished_piece();
+    piece->strings = reader_.read_strings(plan.index);
+    return piece;
+  }
+  piece_bytes_ = kCopyPieceBytes / element_bytes_ * element_bytes_;
+  if (plan.scheme.has_value()) {
+    if (QuantizePiece* whole = scan_tensor(plan, info)) return whole;
+  }
+  if (bytes_left_ == 0) return finished_piece();
+  stream_ = reader_.open(plan.index);
+  return nullptr;
+}
+
+// Finds the ranges; a tensor of one piece is kept and returned, so that it is read once.
+QuantizePiece* PieceSource::scan_tensor(const TensorPlan& plan, const TensorInfo& info) {
+  auto quantizer = std::make_shared<TensorQuantizer>(
+      *plan.scheme, info, default_channel_axis(reader_.location().format));
+  const std::uint64_t piece_bytes = quantizer->piece_elements() * element_bytes_;
+  QuantizePiece* piece = pool_.take();
+  const auto stream = reader_.open(plan.index);
+  for (std::uint64_t left = bytes_left_; left > 0;) {
+    piece->bytes.resize(std::min(left, piece_bytes));
+    stream->read(piece->bytes);
+    quantizer->scan(piece->bytes);
+    left -= piece->bytes.size();
+  }
+  quantizer->finish_scan();
+  if (keep_non_finite(*quantizer, info)) {
+    pool_.give_back(piece);
+    return nullptr;
+  }
+  describe(*quantizer, *plan.scheme);
+  quantizer_ = std::move(quantizer);
+  piece_bytes_ = piece_bytes;
+  if (bytes_left_ > 0 && bytes_left_ <= piece_bytes) return finish(piece);
+  pool_.give_back(piece);
+  return nullptr;
+}
+
+// Whether the tensor has to be copied for its non-finite values.
+bool PieceSource::keep_non_finite(const TensorQuantizer& quantizer, const TensorInfo& info) {
+  const NonFinite& found = quantizer.non_finite();
+  if (found.count == 0) return false;
+  if (non_finite_ == NonFinitePolicy::kError) {
+    throw non_finite_error(info, found);
+  }
+  results_[plan_index_].non_finite = found.count;
+  return true;
+}
+
+void PieceSource::describe(const TensorQuantizer& quantizer, const Scheme& scheme) {
+  TensorResult& result = results_[plan_index_];
+  result.quantized = true;
+  result.scheme = scheme;
+  result.blocks = quantizer.block_count();
+  result.clipped_blocks = quantizer.clipped_blocks();
+  result.params = quantizer.block_params(TensorResult::kMaxReportedBlocks);
+}
+
+QuantizePiece* PieceSource::next_of_stream() {
+  QuantizePiece* piece = pool_.take();
+  piece->bytes.resize(std::min(bytes_left_, piece_bytes_));
+  stream_->read(piece->bytes);
+  bytes_left_ -= piece->bytes.size();
+  if (bytes_left_ == 0) return finish(piece);
+  label(piece, false);
+  first_element_ += piece->bytes.size() / element_bytes_;
+  return piece;
+}
+
+QuantizePiece* PieceSource::finished_piece() {
+  QuantizePiece* piece = pool_.take();
+  piece->bytes.clear();
+  return finish(piece);
+}
+
+QuantizePiece* PieceSource::finish(QuantizePiece* piece) {
+  label(piece, true);
+  stream_.reset();
+  ++plan_index_;
+  return piece;
+}
+
+void PieceSource::label(QuantizePiece* piece, bool last) const {
+  piece->plan_index = plan_index_;
+  piece->quantizer = quantizer_;
+  piece->first_element = first_element_;
+  piece->last = last;
+  piece->strings.clear();
+}
+
+}  // namespace narrow
