@@ -227,15 +227,6 @@ void require_own_range(const Scheme& scheme) {
   throw Error(ErrorCategory::kUsage, "this version fits neither codebooks nor ranges but minmax");
 }
 
-BlockConstants restoring_constants(const Scheme& scheme, const BlockParams& params) {
-  if (scheme.kind != SchemeKind::kBin) return block_constants(scheme, params);
-  BlockConstants constants;
-  constants.offset = params.lo;
-  constants.down = params.width == 0 ? -0.0 : params.width;
-  constants.max = static_cast<double>(code_range(scheme, params).max);
-  return constants;
-}
-
 float value_of_key(std::int32_t key) noexcept {
   return std::bit_cast<float>(key ^ (key < 0 ? INT32_MAX : 0));
 }

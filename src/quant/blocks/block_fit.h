@@ -12,10 +12,6 @@ Rule rule_of(const Scheme& scheme) noexcept;
 // Throws Error(kUsage) when params cannot come from a fit (decimal exponent out of range).
 BlockConstants block_constants(const Scheme& scheme, const BlockParams& params);
 
-// The numbers that decoding needs, from those parameters that the packed format stores
-// (docs/formats.md): of a bin only lo and width.
-BlockConstants restoring_constants(const Scheme& scheme, const BlockParams& params);
-
 // fit_range without checking scheme and range again, for loops over blocks.
 BlockParams fit_checked_range(double lo, double hi, const Scheme& scheme);
 

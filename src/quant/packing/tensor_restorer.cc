@@ -33,7 +33,7 @@ void TensorRestorer::store_blocks(std::span<const BlockParams> params) {
   std::vector<BlockConstants> constants;
   constants.reserve(params.size());
   for (const BlockParams& block : params) {
-    constants.push_back(restoring_constants(scheme_, block));
+    constants.push_back(block_constants(scheme_, block));
   }
   blocks_ = StoredBlocks(layout_, rule_of(scheme_), std::move(constants));
   has_blocks_ = params.size() == layout_.blocks;
@@ -69,7 +69,7 @@ void TensorRestorer::restore(std::uint64_t first, std::span<const std::byte> pac
   BlockConstants local;
   const auto local_block = [&](std::uint64_t position) -> const BlockConstants& {
     if (position % layout_.run == 0) {
-      local = restoring_constants(scheme_, params[(position - first) / layout_.run]);
+      local = block_constants(scheme_, params[(position - first) / layout_.run]);
     }
     return local;
   };

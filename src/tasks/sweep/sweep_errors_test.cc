@@ -88,7 +88,7 @@ TEST(SweepErrors, SizesCountCodesAndParameters) {
   EXPECT_EQ(result.tensors[0].costs[0].code_bits, 992U) << "330 * 3 = 990, whole bytes";
   EXPECT_EQ(result.tensors[0].costs[0].parameter_bits, 7U * 64);
   const SchemeSummary summary = result.summary(0);
-  EXPECT_EQ(summary.bits, 992U + 7 * 128 + 8 + 128);
+  EXPECT_EQ(summary.bits, 992U + 7 * 64 + 8 + 64);
   EXPECT_EQ(summary.elements, 331U);
   EXPECT_EQ(summary.input_bytes, 330U * 8 + 4);
   EXPECT_DOUBLE_EQ(summary.bits_per_weight(), 2024 / 331.0);
