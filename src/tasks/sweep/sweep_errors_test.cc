@@ -91,8 +91,8 @@ TEST(SweepErrors, SizesCountCodesAndParameters) {
   EXPECT_EQ(summary.bits, 992U + 7 * 64 + 8 + 64);
   EXPECT_EQ(summary.elements, 331U);
   EXPECT_EQ(summary.input_bytes, 330U * 8 + 4);
-  EXPECT_DOUBLE_EQ(summary.bits_per_weight(), 2024 / 331.0);
-  EXPECT_DOUBLE_EQ(summary.ratio(), 2644 / 253.0);
+  EXPECT_DOUBLE_EQ(summary.bits_per_weight(), 1512 / 331.0);
+  EXPECT_DOUBLE_EQ(summary.ratio(), 2644 / 189.0);
 }
 
 TEST(SweepErrors, NonFiniteTensorsStopOrAreLeftOut) {
