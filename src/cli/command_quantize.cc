@@ -7,6 +7,8 @@
 #include "cli/commands.h"
 #include "cli/exports.h"
 #include "cli/quantize_run.h"
+#include "narrow/error.h"
+#include "narrow/plan.h"
 #include "report/quantize_report.h"
 #include "report/table/table_formats.h"
 
@@ -17,6 +19,7 @@ struct Arguments {
   std::string checkpoint;
   std::string scheme;
   int bits = 0;
+  std::string plan;
   std::string output;
   std::string granularity = "tensor";
   std::optional<int> axis;
@@ -37,11 +40,8 @@ void add_options(CLI::App& command, Arguments& args) {
       ->required()
       ->type_name("CKPT");
   command.add_option("--scheme", args.scheme, "what a value becomes: see below")
-      ->required()
       ->check(CLI::IsMember({"bin", "fixed-point", "affine", "symmetric"}));
-  command.add_option("-b,--bits", args.bits, "width of a code, 1 to 32")
-      ->required()
-      ->check(CLI::Range(1, 32));
+  command.add_option("-b,--bits", args.bits, "width of a code, 1 to 32")->check(CLI::Range(1, 32));
   command.add_option("-o,--output", args.output,
                      "prefix, file or directory; default <scheme>_<B>bits/ beside CKPT");
   command.add_option("--granularity", args.granularity,
@@ -58,6 +58,10 @@ void add_options(CLI::App& command, Arguments& args) {
       ->type_name("GLOB")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command
+      .add_option("--plan", args.plan,
+                  "instead of all these: schemes and widths that narrow plan chose")
+      ->type_name("FILE.json");
   command
       .add_option("--nonfinite", args.non_finite,
                   "tensors with NaN or infinity: error, or keep them unchanged")
@@ -95,25 +99,45 @@ CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
   return input;
 }
 
-void run(const Arguments& args) {
+// What is to be done, and what it is called.
+struct Method {
+  QuantizePlan plan;
+  std::string directory;  // the default one of the result
+  std::string title;
+};
+
+Method method_of(const Arguments& args, const CheckpointReader& reader) {
+  if (!args.plan.empty()) {
+    const std::filesystem::path path = args.plan;
+    return {quantize_plan(read_plan_file(path), reader), path.stem().string(),
+            fmt::format("plan {}", args.plan)};
+  }
   const Scheme scheme = scheme_of(args);
+  return {make_plan(reader, scheme, args.selection), result_directory_name(scheme),
+          fmt::format("{}, {} bits", args.scheme, args.bits)};
+}
+
+void run(const Arguments& args) {
+  if (args.plan.empty() && (args.scheme.empty() || args.bits == 0)) {
+    throw Error(ErrorCategory::kUsage, "--scheme and --bits are needed, or --plan");
+  }
   Exports exports(args.exports, args.force);
   const auto reader = open_checkpoint(args.checkpoint);
-  const QuantizePlan plan = make_plan(*reader, scheme, args.selection);
+  const Method method = method_of(args, *reader);
   QuantizeRun run;
   run.output = output_location(reader->location(), output_format(args, reader->location().format),
-                               args.output, result_directory_name(scheme));
+                               args.output, method.directory);
   run.options.non_finite =
       args.non_finite == "keep" ? NonFinitePolicy::kKeep : NonFinitePolicy::kError;
   run.options.threads = args.threads;
   run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
   run.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
   run.dry_run = args.dry_run;
-  const QuantizeResult result = run_quantization(*reader, plan, run);
+  const QuantizeResult result = run_quantization(*reader, method.plan, run);
   nlohmann::ordered_json json = quantize_json(result);
   json["input"] = reader->location().path.string();
   if (!args.dry_run) json["output"] = run.output.path.string();
-  if (!exports.is_empty()) exports.write(quantize_report(result, scheme, json));
+  if (!exports.is_empty()) exports.write(quantize_report(result, method.title, json));
   if (args.json) {
     print_result(json.dump(2) + "\n");
     return;
@@ -131,6 +155,10 @@ void add_quantize_command(CLI::App& app, CommandOutcome& /*outcome*/) {
       app.add_subcommand("quantize", "Quantize and restore the tensors of a checkpoint");
   auto args = std::make_shared<Arguments>();
   add_options(*command, *args);
+  for (const char* name :
+       {"--scheme", "--bits", "--granularity", "--axis", "--scaling", "--include", "--exclude"}) {
+    command->get_option("--plan")->excludes(command->get_option(name));
+  }
   command->callback([args] { run(*args); });
 }
 

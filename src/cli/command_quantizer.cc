@@ -65,7 +65,10 @@ void run(const Arguments& args) {
   nlohmann::ordered_json json = quantize_json(result);
   json["input"] = reader->location().path.string();
   json["output"] = run.output.path.string();
-  if (!exports.is_empty()) exports.write(quantize_report(result, scheme, json));
+  if (!exports.is_empty()) {
+    const std::string method = fmt::format("{}, {} bits", to_string(scheme.kind), scheme.bits);
+    exports.write(quantize_report(result, method, json));
+  }
   if (args.json) {
     print_result(json.dump(2) + "\n");
     return;

@@ -15,6 +15,7 @@ struct CommandOutcome {
 
 void add_quantize_command(CLI::App& app, CommandOutcome& outcome);
 void add_quantizer_command(CLI::App& app, CommandOutcome& outcome);
+void add_plan_command(CLI::App& app, CommandOutcome& outcome);
 void add_inspect_command(CLI::App& app, CommandOutcome& outcome);
 void add_compare_command(CLI::App& app, CommandOutcome& outcome);
 void add_init_command(CLI::App& app, CommandOutcome& outcome);

@@ -95,6 +95,7 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
       "narrow COMMAND --help tells more. Exit status: 0 done, 1 a check failed, 2 error.");
   add_quantize_command(app, outcome);
   add_quantizer_command(app, outcome);
+  add_plan_command(app, outcome);
   add_inspect_command(app, outcome);
   add_compare_command(app, outcome);
   add_init_command(app, outcome);

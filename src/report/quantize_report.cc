@@ -200,10 +200,10 @@ ordered_json quantize_json(const QuantizeResult& result) {
   return {{"schema", 1}, {"tensors", std::move(tensors)}, {"summary", std::move(summary_json)}};
 }
 
-Report quantize_report(const QuantizeResult& result, const Scheme& scheme, ordered_json json) {
+Report quantize_report(const QuantizeResult& result, const std::string& method, ordered_json json) {
   const QuantizeSummary& summary = result.summary;
   Report report;
-  report.title = fmt::format("Quantized: {}, {} bits", to_string(scheme.kind), scheme.bits);
+  report.title = "Quantized: " + method;
   report.facts = {{"checkpoint", json.value("input", "")},
                   {"tensors quantized", fmt::format("{}", summary.quantized)},
                   {"tensors copied", fmt::format("{}", summary.copied)},

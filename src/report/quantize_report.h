@@ -17,8 +17,9 @@ std::string quantize_summary_text(const QuantizeSummary& summary);
 // {"schema": 1, "tensors": [...], "summary": {...}}.
 nlohmann::ordered_json quantize_json(const QuantizeResult& result);
 
-// For exports; `json` is what the command prints, with the path of its input.
-Report quantize_report(const QuantizeResult& result, const Scheme& scheme,
+// For exports; `method` is what was done ("bin, 4 bits"), `json` what the command prints, with the
+// path of its input.
+Report quantize_report(const QuantizeResult& result, const std::string& method,
                        nlohmann::ordered_json json);
 
 }  // namespace narrow

@@ -98,7 +98,7 @@ void check_header(const ordered_json& json, const std::string& file) {
   if (!json.is_object()) refuse(file, "is no JSON object");
   const auto kind = json.find("kind");
   if (kind == json.end() || *kind != kKind) {
-    refuse(file, fmt::format("is no plan: it lacks \"kind\": \"{}\"", kKind));
+    refuse(file, fmt::format(R"(is no plan: it lacks "kind": "{}")", kKind));
   }
   const auto schema = json.find("schema");
   if (schema == json.end() || *schema != kSchemaVersion) {

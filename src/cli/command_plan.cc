@@ -1,0 +1,205 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/exports.h"
+#include "cli/plan_arguments.h"
+#include "narrow/error.h"
+#include "narrow/plan.h"
+#include "report/plan_report.h"
+#include "report/table/table_formats.h"
+
+namespace narrow {
+namespace {
+
+struct Arguments {
+  std::string checkpoint;
+  std::string budget;
+  std::optional<double> average_bits;
+  bool quantized_only = false;
+  std::string damage = "weight";
+  std::string scheme = "bin";
+  std::string bits;
+  std::string granularity = "tensor";
+  std::optional<int> axis;
+  std::string scaling = "binary";
+  std::string range = "minmax";
+  Selection selection;
+  std::vector<std::string> fixed;
+  std::vector<std::string> minimum;
+  std::vector<std::string> maximum;
+  std::vector<std::string> same;
+  std::string vector_bits = "16";
+  std::string output;
+  int threads = 0;
+  bool force = false;
+  bool per_tensor = false;
+  bool json = false;
+  ExportOptions exports;
+};
+
+class PlanProgress : public SweepObserver {
+ public:
+  void on_bytes(std::uint64_t done, std::uint64_t total) override {
+    throw_if_interrupted();
+    line_.update(done, total, ProgressUnit::kBytes, "measuring every width");
+  }
+  void finish() { line_.clear(); }
+
+ private:
+  ProgressLine line_;
+};
+
+void add_repeatable(CLI::App& command, const char* name, std::vector<std::string>& values,
+                    const char* type, const char* description) {
+  command.add_option(name, values, description)
+      ->type_name(type)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void add_budget_options(CLI::App& command, Arguments& args) {
+  command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
+      ->required()
+      ->type_name("CKPT");
+  auto* budget = command.add_option("--budget", args.budget, "most bytes: 12MiB, 12.5MB, 12582912");
+  budget->type_name("SIZE");
+  command
+      .add_option("--average-bits", args.average_bits,
+                  "instead: bits a weight of the planned tensors, parameters included")
+      ->type_name("X")
+      ->excludes(budget);
+  command.add_flag("--quantized-only", args.quantized_only,
+                   "the budget leaves copied tensors out of account");
+  command.add_option("--damage", args.damage, "what is kept low: see below")
+      ->check(CLI::IsMember({"weight", "output"}))
+      ->capture_default_str();
+  command.add_option("--scheme", args.scheme, "bin, fixed-point, affine or symmetric")
+      ->check(CLI::IsMember({"bin", "fixed-point", "affine", "symmetric"}))
+      ->capture_default_str();
+  command.add_option("-b,--bits", args.bits, "widths to choose from; default 1..16")
+      ->type_name("LIST");
+  command.add_option("--granularity", args.granularity,
+                     "values that share one range: tensor, channel or group:G");
+  command.add_option("--axis", args.axis,
+                     "channel axis, negative from the last; default 0 for safetensors, else -1");
+  command.add_option("--scaling", args.scaling, "of fixed-point: binary (Qm.n) or decimal")
+      ->check(CLI::IsMember({"binary", "decimal"}));
+  command.add_option("--range", args.range, "minmax, percentile:P, mse or aciq");
+}
+
+void add_rule_options(CLI::App& command, Arguments& args) {
+  add_repeatable(command, "--include", args.selection.include, "GLOB",
+                 "plan tensors of this GLOB only");
+  add_repeatable(command, "--exclude", args.selection.exclude, "GLOB", "copy tensors of this GLOB");
+  add_repeatable(command, "--fix", args.fixed, "GLOB=BITS", "exactly this width");
+  add_repeatable(command, "--min", args.minimum, "GLOB=BITS", "at least this width");
+  add_repeatable(command, "--max", args.maximum, "GLOB=BITS", "at most this width");
+  add_repeatable(command, "--same", args.same, "GLOB", "one width for all of them");
+  command
+      .add_option("--vector-bits", args.vector_bits,
+                  "width of tensors of rank 0 and 1 that no --fix names, or plan")
+      ->type_name("BITS|plan")
+      ->capture_default_str();
+}
+
+void add_output_options(CLI::App& command, Arguments& args) {
+  command.add_option("-o,--output", args.output, "write the plan here, for quantize --plan")
+      ->type_name("FILE.json");
+  command.add_option("--threads", args.threads, "0: all cores")->check(CLI::Range(0, 1024));
+  command.add_flag("--force", args.force, "replace an existing file");
+  command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
+  command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_export_options(command, args.exports);
+  command.footer(
+      "Damage: weight  sum over tensors of |error|^2 / |values|^2\n"
+      "        output  noise behind each layer's batch norm, for ResNet V1; needs no data\n"
+      "Of the rules of one kind the first that matches a tensor counts. The plan is the best\n"
+      "there is, and 'at least' is a proof: no plan within the budget damages less.\n"
+      "Example: narrow plan model.ckpt-0 --budget 12MiB --fix '*/logits/*=8' -o plan.json\n"
+      "         narrow quantize model.ckpt-0 --plan plan.json");
+}
+
+std::vector<WidthRule> rules_of(const std::vector<std::string>& texts, const char* option) {
+  std::vector<WidthRule> rules;
+  for (const std::string& text : texts) rules.push_back(parse_width_rule(text, option));
+  return rules;
+}
+
+// Symmetric codes need a sign beside the zero.
+std::string default_widths(SchemeKind kind) {
+  return kind == SchemeKind::kSymmetric ? "2..16" : "1..16";
+}
+
+std::optional<int> vector_bits_of(const std::string& text) {
+  if (text == "plan") return std::nullopt;
+  const std::vector<int> widths = parse_widths(text, "--vector-bits");
+  if (widths.size() == 1) return widths.front();
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("--vector-bits {}: expected one width, or plan", text));
+}
+
+PlanRequest request_of(const Arguments& args) {
+  PlanRequest request;
+  request.scheme.kind = parse_scheme_kind(args.scheme);
+  request.scheme.scaling = args.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
+  request.scheme.granularity = parse_granularity(args.granularity);
+  request.scheme.granularity.axis = args.axis;
+  request.scheme.range = parse_range(args.range);
+  request.widths =
+      parse_widths(args.bits.empty() ? default_widths(request.scheme.kind) : args.bits, "--bits");
+  request.selection = args.selection;
+  if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget);
+  request.average_bits = args.average_bits;
+  request.quantized_only = args.quantized_only;
+  request.damage = parse_damage_kind(args.damage);
+  request.fixed = rules_of(args.fixed, "--fix");
+  request.minimum = rules_of(args.minimum, "--min");
+  request.maximum = rules_of(args.maximum, "--max");
+  request.same = args.same;
+  request.vector_bits = vector_bits_of(args.vector_bits);
+  request.threads = args.threads;
+  return request;
+}
+
+void run(const Arguments& args) {
+  const PlanRequest request = request_of(args);
+  Exports exports(args.exports, args.force);
+  std::optional<StagedFile> file;
+  if (!args.output.empty()) {
+    file.emplace(args.output, args.force ? Overwrite::kYes : Overwrite::kNo);
+  }
+  const auto reader = open_checkpoint(args.checkpoint);
+  catch_interrupts();
+  PlanProgress progress;
+  const BudgetPlan plan = plan_budget(*reader, request, &progress);
+  progress.finish();
+  if (file) file->write(plan_file_text(plan));
+  if (!exports.is_empty()) exports.write(plan_report(plan));
+  if (args.json) {
+    print_result(plan_json(plan).dump(2) + "\n");
+    return;
+  }
+  if (args.per_tensor) print_result(table_text(allocation_table(plan)) + "\n");
+  print_result(table_text(curve_table(plan)) + "\n");
+  print_result(plan_summary_text(plan));
+  if (file) print_result(fmt::format("written: {}\n", args.output));
+}
+
+}  // namespace
+
+void add_plan_command(CLI::App& app, CommandOutcome& /*outcome*/) {
+  CLI::App* command =
+      app.add_subcommand("plan", "Choose the width of every tensor under a budget of bytes");
+  auto args = std::make_shared<Arguments>();
+  add_budget_options(*command, *args);
+  add_rule_options(*command, *args);
+  add_output_options(*command, *args);
+  command->callback([args] { run(*args); });
+}
+
+}  // namespace narrow

@@ -1,0 +1,127 @@
+#include "report/plan_report.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "report/numbers.h"
+#include "report/table/table_formats.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+TableCell cell_of(const std::optional<double>& value) {
+  return value ? TableCell(*value) : TableCell();
+}
+
+std::string width_text(const CurvePoint& point) {
+  return point.single_bits ? fmt::format("{}", *point.single_bits) : "budget";
+}
+
+// "3 bits for 12 tensors, 4 for 20".
+std::string widths_text(const BudgetPlan& plan) {
+  std::map<int, int> tensors;
+  for (const PlannedTensor& tensor : plan.tensors) ++tensors[tensor.scheme.bits];
+  std::string text;
+  for (const auto& [bits, count] : tensors) {
+    if (text.empty()) {
+      text = fmt::format("{} bit{} for {} tensor{}", bits, bits == 1 ? "" : "s", count,
+                         count == 1 ? "" : "s");
+    } else {
+      text += fmt::format(", {} for {}", bits, count);
+    }
+  }
+  return text;
+}
+
+// How good the plan is known to be.
+std::string certainty_text(const BudgetPlan& plan) {
+  if (plan.unit_bytes == 1) return "no plan within the budget damages less";
+  return fmt::format(
+      "searched in units of {} bytes; a better plan may exist, but none beyond the gap",
+      plan.unit_bytes);
+}
+
+}  // namespace
+
+Table curve_table(const BudgetPlan& plan) {
+  Table table{"curve",
+              "Damage and size: every tensor at one width, and the best plan of that size",
+              {{"width", "one width", CellStyle::kText},
+               {"single_damage", "its damage", CellStyle::kShort},
+               {"budget_bytes", "bytes", CellStyle::kInteger},
+               {"average_bits", "bits/weight", CellStyle::kFixed2},
+               {"damage", "plan's damage", CellStyle::kShort},
+               {"lower_bound", "at least", CellStyle::kShort}},
+              {}};
+  for (const CurvePoint& point : plan.curve) {
+    table.add_row({width_text(point), cell_of(point.single_damage), point.budget_bytes,
+                   point.average_bits, point.damage, point.lower_bound});
+  }
+  return table;
+}
+
+Table allocation_table(const BudgetPlan& plan) {
+  Table table{"tensors",
+              "Width of every tensor",
+              {{"bits", "bits", CellStyle::kInteger},
+               {"bytes", "bytes", CellStyle::kInteger},
+               {"damage", "damage", CellStyle::kShort},
+               {"relative_l2", "relative error", CellStyle::kShort},
+               {"shape", "shape", CellStyle::kText},
+               {"name", "tensor", CellStyle::kText}},
+              {}};
+  for (const PlannedTensor& tensor : plan.tensors) {
+    table.add_row({static_cast<std::uint64_t>(tensor.scheme.bits), tensor.bytes, tensor.damage,
+                   tensor.relative_l2, to_string(tensor.info.shape), tensor.info.name});
+  }
+  return table;
+}
+
+std::string plan_summary_text(const BudgetPlan& plan) {
+  std::string text =
+      fmt::format("{} tensors planned, {} copied\n", plan.tensors.size(), plan.copied);
+  text += fmt::format("budget   {}{}\n", format_bytes(plan.budget_bytes),
+                      plan.quantized_only ? " for the planned tensors" : "");
+  text += fmt::format("plan     {}", format_bytes(plan.bytes()));
+  text += plan.quantized_only
+              ? fmt::format(", and {} copied\n", format_bytes(plan.copied_bytes))
+              : fmt::format(", of which {} copied\n", format_bytes(plan.copied_bytes));
+  text +=
+      fmt::format("         {:.3f} bits per weight, parameters included\n", plan.average_bits());
+  text += fmt::format("widths   {}\n", widths_text(plan));
+  text += fmt::format("damage   {} ({}), at least {} for any plan: gap {:.3g} %\n",
+                      format_short(plan.damage), to_string(plan.damage_kind),
+                      format_short(plan.lower_bound), 100 * plan.gap());
+  return text + fmt::format("         {}\n", certainty_text(plan));
+}
+
+ordered_json plan_json(const BudgetPlan& plan) {
+  ordered_json json = ordered_json::parse(plan_file_text(plan));
+  json["damage"]["gap"] = json_number(plan.gap());
+  json["curve"] = table_json(curve_table(plan));
+  return json;
+}
+
+Report plan_report(const BudgetPlan& plan) {
+  Report report;
+  report.title = fmt::format("Budget plan for {}", plan.input);
+  report.facts = {
+      {"budget", format_bytes(plan.budget_bytes)},
+      {"plan", format_bytes(plan.bytes())},
+      {"bits per weight", fmt::format("{:.3f}", plan.average_bits())},
+      {"widths", widths_text(plan)},
+      {"damage", fmt::format("{} ({})", format_short(plan.damage), to_string(plan.damage_kind))},
+      {"lower bound", format_short(plan.lower_bound)},
+      {"gap", fmt::format("{:.3g} %", 100 * plan.gap())}};
+  report.tables = {curve_table(plan), allocation_table(plan)};
+  report.json = plan_json(plan);
+  return report;
+}
+
+}  // namespace narrow

@@ -1,0 +1,26 @@
+// A budget plan: for people and for programs.
+#pragma once
+
+#include <string>
+
+#include "narrow/plan.h"
+#include "report/report.h"
+
+namespace narrow {
+
+// The least damage at the size of every single width and at the budget.
+Table curve_table(const BudgetPlan& plan);
+
+// A row for each quantized tensor: its width, and what it takes and costs.
+Table allocation_table(const BudgetPlan& plan);
+
+// The closing lines: budget, size, damage and how far from the bound it is.
+std::string plan_summary_text(const BudgetPlan& plan);
+
+// The plan file's object and "curve", an array.
+nlohmann::ordered_json plan_json(const BudgetPlan& plan);
+
+// For exports; CSV holds the curve.
+Report plan_report(const BudgetPlan& plan);
+
+}  // namespace narrow
