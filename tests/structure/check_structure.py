@@ -57,7 +57,7 @@ HOMES = {
     "isa-l": ["base", "checkpoint/npz"],
     "oneapi/tbb": ["base"],
     "tbb/": ["base"],
-    "hwy/": ["quant", "base"],
+    "hwy/": ["quant", "base", "nn/training/kernels"],
     "dnnl": ["nn"],
     "oneapi/dnnl": ["nn"],
     "omp.h": ["nn"],

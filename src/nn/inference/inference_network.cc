@@ -86,7 +86,7 @@ void InferenceNetwork::State::classify(InferenceWorker& worker, std::int64_t fir
   std::fill_n(worker.images() + used,
               static_cast<std::size_t>(micro_batch) * floats_per_image - used, 0.0F);
   {
-    const SingleThreadedOneDnn single_threaded;
+    const OneDnnThreads single_threaded(1);
     worker.execute();
   }
   take(first, {worker.logits(), images * static_cast<std::size_t>(class_count)});
@@ -127,7 +127,7 @@ InferenceNetwork::InferenceNetwork(const ResnetV1& network, const VariableSource
   state_->micro_batch =
       options.micro_batch > 0 ? options.micro_batch : choose_micro_batch(height, width);
   try {
-    const SingleThreadedOneDnn single_threaded;
+    const OneDnnThreads single_threaded(1);
     state_->program = compile_inference(network, source, height, width, state_->micro_batch);
   } catch (const dnnl::error& error) {
     throw Error(ErrorCategory::kUnsupported,

@@ -5,7 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "nn/inference/memory_plan.h"
+#include "nn/aligned_memory.h"
+#include "nn/memory_plan.h"
 #include "nn/onednn_support.h"
 #include "nn/resnet_v1.h"
 #include "nn/variable_source.h"
@@ -46,18 +47,15 @@ class InferenceWorker {
   // Where the images of the next execution go, and where its logits are.
   [[nodiscard]] float* images() const { return images_; }
   [[nodiscard]] const float* logits() const { return logits_; }
-  // To be called under SingleThreadedOneDnn.
+  // To be called under OneDnnThreads(1).
   void execute();
 
  private:
-  struct FreeAligned {
-    void operator()(std::byte* memory) const;
-  };
   struct BoundStep {
     const dnnl::primitive* primitive;
     std::unordered_map<int, dnnl::memory> arguments;
   };
-  std::unique_ptr<std::byte, FreeAligned> memory_;
+  AlignedMemory memory_;
   dnnl::stream stream_;
   std::vector<BoundStep> steps_;
   float* images_ = nullptr;

@@ -1,25 +1,11 @@
-#include <new>
-
 #include "nn/inference/inference_program.h"
 
 namespace narrow {
-namespace {
-
-// Whole pages, so that workers on different cores never share one.
-constexpr std::size_t kMemoryAlignment = 4096;
-
-}  // namespace
-
-void InferenceWorker::FreeAligned::operator()(std::byte* memory) const {
-  ::operator delete (memory, std::align_val_t{kMemoryAlignment});
-}
 
 InferenceWorker::InferenceWorker(const InferenceProgram& program)
-    : memory_(static_cast<std::byte*>(
-          ::operator new (program.plan.byte_size, std::align_val_t{kMemoryAlignment}))),
-      stream_(program.engine) {
+    : memory_(program.plan.byte_size), stream_(program.engine) {
   const auto place = [&](int buffer) {
-    return memory_.get() + program.plan.byte_offsets[static_cast<std::size_t>(buffer)];
+    return memory_.data() + program.plan.byte_offsets[static_cast<std::size_t>(buffer)];
   };
   for (const Step& step : program.steps) {
     BoundStep bound{&step.primitive, {}};

@@ -45,10 +45,8 @@ struct StepLoss {
   int correct = 0;  // images whose largest logit, the first of equal ones, is their label's
 };
 
-// A variable that gets gradients. Both spans have its number of elements, all at the same place in
-// both but in the network's own order: an optimizer that treats every element alike works on them
-// directly, and keeps its slots in that order. The spans stay where they are while the network
-// lives.
+// A variable that gets gradients: both spans are row-major, as TensorFlow has the variable, and
+// stay where they are while the network lives. An optimizer changes the values in place.
 struct TrainedParameter {
   ModelVariable variable;
   std::span<float> values;
@@ -110,9 +108,6 @@ class TrainingNetwork : public VariableSource {
 
   // In the order of ResnetV1::variables().
   [[nodiscard]] std::span<const TrainedParameter> parameters() const;
-  // From the order of parameters()[index] to row-major and back, for values, gradients and slots.
-  void to_plain(std::size_t index, std::span<const float> internal, std::span<float> plain) const;
-  void from_plain(std::size_t index, std::span<const float> plain, std::span<float> internal) const;
 
   // Every variable of the network, moving statistics included; values are row-major.
   [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const override;

@@ -1,4 +1,4 @@
-#include "nn/inference/memory_plan.h"
+#include "nn/memory_plan.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>

@@ -1,0 +1,60 @@
+// A convolution of a whole batch with its gradients. Internal to the training network.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "nn/resnet_v1.h"
+
+namespace narrow {
+
+// Images and their sizes before and after a layer.
+struct ConvGeometry {
+  int images = 0;
+  int in_height = 0;
+  int in_width = 0;
+  int out_height = 0;
+  int out_width = 0;
+};
+
+ConvGeometry conv_geometry(const ConvLayer& layer, int images, int in_height, int in_width);
+
+// Activations are [images, height, width, depth], weights [kernel, kernel, in, out] as TensorFlow
+// has them. Everything runs on oneDNN's threads; it must be made and used under the same number of
+// them. `scratch` is memory for the time of one call.
+class TrainingConv {
+ public:
+  virtual ~TrainingConv() = default;
+  [[nodiscard]] virtual std::size_t scratch_bytes() const = 0;
+
+  virtual void forward(const float* x, const float* weights, float* y,
+                       std::byte* scratch) const = 0;
+  // The gradient of the input from that of the output; `add`: is added to what dx holds, only with
+  // kernel 1.
+  virtual void backward_data(const float* dy, const float* weights, float* dx, bool add,
+                             std::byte* scratch) const = 0;
+  virtual void backward_weights(const float* x, const float* dy, float* dweights,
+                                std::byte* scratch) const = 0;
+};
+
+// The fastest kind for this layer and size.
+std::unique_ptr<TrainingConv> make_training_conv(const ConvLayer& layer,
+                                                 const ConvGeometry& geometry);
+
+// With kernel and stride 1: one product of matrices.
+std::unique_ptr<TrainingConv> make_pointwise_conv(const ConvLayer& layer,
+                                                  const ConvGeometry& geometry);
+
+// A product of matrices for each pair of an output pixel and an input pixel it sees, over all
+// images. Nothing is computed for taps of the kernel that only meet padding: of 3 x 3 taps, an
+// image of one pixel uses one, and one of 2 x 2 less than half.
+std::unique_ptr<TrainingConv> make_tap_conv(const ConvLayer& layer, const ConvGeometry& geometry);
+// The number of such pairs.
+std::int64_t tap_pair_count(const ConvLayer& layer, const ConvGeometry& geometry);
+
+// oneDNN's primitives, for any layer.
+std::unique_ptr<TrainingConv> make_onednn_conv(const ConvLayer& layer,
+                                               const ConvGeometry& geometry);
+
+}  // namespace narrow

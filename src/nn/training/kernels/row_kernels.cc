@@ -1,0 +1,233 @@
+#include "nn/training/kernels/row_kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "nn/training/kernels/row_kernels.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace narrow::training_kernels {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Wide = hn::ScalableTag<float>;
+using Single = hn::CappedTag<float, 1>;
+
+// Calls body(tag, channel) for whole vectors of channels, then for single ones.
+template <typename Body>
+HWY_INLINE void ForChannels(std::size_t channels, const Body& body) {
+  const Wide wide;
+  const std::size_t lanes = hn::Lanes(wide);
+  std::size_t c = 0;
+  for (; c + lanes <= channels; c += lanes) body(wide, c);
+  for (; c < channels; ++c) body(Single(), c);
+}
+
+// Rows that are taken together, so that what is one value a channel is loaded once for them.
+constexpr std::size_t kRowsTogether = 4;
+
+template <std::size_t kRows>
+void AddMomentsOfRows(const float* x, std::size_t channels, const float* shift, float* sum,
+                      float* square) {
+  ForChannels(channels, [&](auto d, std::size_t c) HWY_ATTR {
+    const auto origin = hn::LoadU(d, shift + c);
+    auto s = hn::LoadU(d, sum + c);
+    auto q = hn::LoadU(d, square + c);
+    for (std::size_t r = 0; r < kRows; ++r) {
+      const auto difference = hn::Sub(hn::LoadU(d, x + r * channels + c), origin);
+      s = hn::Add(s, difference);
+      q = hn::MulAdd(difference, difference, q);
+    }
+    hn::StoreU(s, d, sum + c);
+    hn::StoreU(q, d, square + c);
+  });
+}
+
+void AddMoments(const float* x, std::size_t rows, std::size_t channels, const float* shift,
+                float* sum, float* square) {
+  std::size_t r = 0;
+  for (; r + kRowsTogether <= rows; r += kRowsTogether) {
+    AddMomentsOfRows<kRowsTogether>(x + r * channels, channels, shift, sum, square);
+  }
+  for (; r < rows; ++r) AddMomentsOfRows<1>(x + r * channels, channels, shift, sum, square);
+}
+
+template <class D>
+HWY_INLINE hn::Vec<D> Apply(D d, const Affine& affine, std::size_t c, hn::Vec<D> x) {
+  return hn::MulAdd(hn::Sub(x, hn::LoadU(d, affine.mean + c)), hn::LoadU(d, affine.scale + c),
+                    hn::LoadU(d, affine.beta + c));
+}
+
+enum class Addend { kNone, kPlain, kAffine };
+
+template <Addend kAddend, bool kRelu>
+void NormalizeRows(const NormalizeArguments& a) {
+  for (std::size_t r = 0; r < a.rows; ++r) {
+    const float* x = a.x + r * a.channels;
+    const float* addend = kAddend == Addend::kNone ? nullptr : a.addend + r * a.addend_step;
+    float* y = a.y + r * a.channels;
+    ForChannels(a.channels, [&](auto d, std::size_t c) HWY_ATTR {
+      auto value = Apply(d, a.affine, c, hn::LoadU(d, x + c));
+      if constexpr (kAddend != Addend::kNone) {
+        auto added = hn::LoadU(d, addend + c);
+        if constexpr (kAddend == Addend::kAffine) added = Apply(d, a.addend_affine, c, added);
+        value = hn::Add(value, added);
+      }
+      // In this order x86 gives NaN for NaN: a broken network must not look sound.
+      if constexpr (kRelu) value = hn::Max(hn::Zero(d), value);
+      hn::StoreU(value, d, y + c);
+    });
+  }
+}
+
+template <Addend kAddend>
+void NormalizeWith(const NormalizeArguments& arguments) {
+  if (arguments.relu) {
+    NormalizeRows<kAddend, true>(arguments);
+  } else {
+    NormalizeRows<kAddend, false>(arguments);
+  }
+}
+
+void Normalize(const NormalizeArguments& arguments) {
+  if (arguments.addend == nullptr) {
+    NormalizeWith<Addend::kNone>(arguments);
+  } else if (arguments.addend_affine.mean == nullptr) {
+    NormalizeWith<Addend::kPlain>(arguments);
+  } else {
+    NormalizeWith<Addend::kAffine>(arguments);
+  }
+}
+
+template <ReluMask kMask, std::size_t kRows>
+void AddGradientSumsOfRows(const NormGradientArguments& a, std::size_t row, float* sum,
+                           float* product) {
+  const std::size_t first = row * a.channels;
+  ForChannels(a.channels, [&](auto d, std::size_t c) HWY_ATTR {
+    auto s = hn::LoadU(d, sum + c);
+    auto p = hn::LoadU(d, product + c);
+    const auto mean = hn::LoadU(d, a.affine.mean + c);
+    for (std::size_t r = 0; r < kRows; ++r) {
+      const std::size_t i = first + r * a.channels + c;
+      const auto x = hn::LoadU(d, a.x + i);
+      auto g = hn::LoadU(d, a.gradient + i);
+      if constexpr (kMask == ReluMask::kInput) {
+        g = hn::IfThenElseZero(hn::Gt(Apply(d, a.affine, c, x), hn::Zero(d)), g);
+      }
+      if constexpr (kMask == ReluMask::kOutput) {
+        g = hn::IfThenElseZero(hn::Gt(hn::LoadU(d, a.y + i), hn::Zero(d)), g);
+        hn::StoreU(g, d, a.gradient + i);
+      }
+      s = hn::Add(s, g);
+      p = hn::MulAdd(g, hn::Sub(x, mean), p);
+    }
+    hn::StoreU(s, d, sum + c);
+    hn::StoreU(p, d, product + c);
+  });
+}
+
+template <ReluMask kMask>
+void AddGradientSums(const NormGradientArguments& arguments, float* sum, float* product) {
+  std::size_t r = 0;
+  for (; r + kRowsTogether <= arguments.rows; r += kRowsTogether) {
+    AddGradientSumsOfRows<kMask, kRowsTogether>(arguments, r, sum, product);
+  }
+  for (; r < arguments.rows; ++r) AddGradientSumsOfRows<kMask, 1>(arguments, r, sum, product);
+}
+
+void AddNormGradientSums(const NormGradientArguments& arguments, float* sum, float* product) {
+  switch (arguments.mask) {
+    case ReluMask::kNone:
+      return AddGradientSums<ReluMask::kNone>(arguments, sum, product);
+    case ReluMask::kInput:
+      return AddGradientSums<ReluMask::kInput>(arguments, sum, product);
+    case ReluMask::kOutput:
+      return AddGradientSums<ReluMask::kOutput>(arguments, sum, product);
+  }
+}
+
+template <bool kMasked, bool kBatch>
+void ApplyGradient(const NormGradientArguments& a, const NormGradientFactors& factors,
+                   float* result) {
+  for (std::size_t r = 0; r < a.rows; ++r) {
+    const std::size_t first = r * a.channels;
+    ForChannels(a.channels, [&](auto d, std::size_t c) HWY_ATTR {
+      const std::size_t i = first + c;
+      auto g = hn::LoadU(d, a.gradient + i);
+      if constexpr (kMasked) {
+        const auto y = Apply(d, a.affine, c, hn::LoadU(d, a.x + i));
+        g = hn::IfThenElseZero(hn::Gt(y, hn::Zero(d)), g);
+      }
+      const auto scale = hn::LoadU(d, factors.a + c);
+      if constexpr (kBatch) {
+        const auto deviation = hn::Sub(hn::LoadU(d, a.x + i), hn::LoadU(d, a.affine.mean + c));
+        const auto shift =
+            hn::MulAdd(deviation, hn::LoadU(d, factors.b + c), hn::LoadU(d, factors.c + c));
+        g = hn::MulAdd(g, scale, shift);
+      } else {
+        g = hn::Mul(g, scale);
+      }
+      hn::StoreU(g, d, result + i);
+    });
+  }
+}
+
+void ApplyNormGradient(const NormGradientArguments& arguments, const NormGradientFactors& factors,
+                       float* result) {
+  const bool masked = arguments.mask == ReluMask::kInput;
+  if (factors.b != nullptr) {
+    (masked ? ApplyGradient<true, true> : ApplyGradient<false, true>)(arguments, factors, result);
+  } else {
+    (masked ? ApplyGradient<true, false> : ApplyGradient<false, false>)(arguments, factors, result);
+  }
+}
+
+// Squares are added in float over a piece, whose sum is added in double.
+double AddWeightDecay(const float* values, std::size_t count, float decay, float* gradients) {
+  constexpr std::size_t kPiece = 1024;
+  const Wide d;
+  const std::size_t lanes = hn::Lanes(d);
+  double total = 0;
+  for (std::size_t first = 0; first < count; first += kPiece) {
+    const std::size_t last = HWY_MIN(first + kPiece, count);
+    auto squares = hn::Zero(d);
+    std::size_t i = first;
+    for (; i + lanes <= last; i += lanes) {
+      const auto w = hn::LoadU(d, values + i);
+      squares = hn::MulAdd(w, w, squares);
+      if (gradients == nullptr) continue;
+      hn::StoreU(hn::MulAdd(w, hn::Set(d, decay), hn::LoadU(d, gradients + i)), d, gradients + i);
+    }
+    float sum = hn::GetLane(hn::SumOfLanes(d, squares));
+    for (; i < last; ++i) {
+      sum += values[i] * values[i];
+      if (gradients != nullptr) gradients[i] += values[i] * decay;
+    }
+    total += static_cast<double>(sum);
+  }
+  return total;
+}
+
+const RowKernels* Kernels() {
+  static constexpr RowKernels kKernels = {AddMoments, Normalize, AddNormGradientSums,
+                                          ApplyNormGradient, AddWeightDecay};
+  return &kKernels;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace narrow::training_kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace narrow::training_kernels {
+namespace {
+
+HWY_EXPORT(Kernels);
+
+}  // namespace
+
+const RowKernels& row_kernels() { return *HWY_DYNAMIC_DISPATCH(Kernels)(); }
+
+}  // namespace narrow::training_kernels
+#endif

@@ -1,0 +1,54 @@
+// The poolings of ResNet V1 with their gradients, for rows of channels. Internal to the training
+// network; runs on oneDNN's threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "nn/onednn_support.h"
+
+namespace narrow {
+
+// 3x3 windows with stride 2 and TensorFlow's SAME padding, [images, height, width, depth].
+class RootPool {
+ public:
+  // `trained`: forward() also fills the workspace that backward() needs.
+  RootPool(int images, int height, int width, int depth, bool trained);
+
+  [[nodiscard]] std::size_t workspace_bytes() const { return workspace_.get_size(); }
+  [[nodiscard]] std::size_t scratch_bytes() const;
+
+  void forward(const float* x, float* y, std::byte* workspace, std::byte* scratch) const;
+  void backward(const float* dy, float* dx, std::byte* workspace, std::byte* scratch) const;
+
+ private:
+  dnnl::engine engine_;
+  mutable dnnl::stream stream_;  // running a primitive changes nothing that shows
+  dnnl::memory::desc x_;
+  dnnl::memory::desc y_;
+  dnnl::memory::desc workspace_;
+  dnnl::memory::desc forward_scratch_;
+  dnnl::memory::desc backward_scratch_;
+  dnnl::pooling_forward forward_;
+  dnnl::pooling_backward backward_;
+};
+
+// The mean over all pixels: [images, pixels, depth] to [images, depth].
+void mean_of_pixels(const float* x, int images, std::int64_t pixels, int depth, float* y);
+void mean_of_pixels_backward(const float* dy, int images, std::int64_t pixels, int depth,
+                             float* dx);
+
+// The gradient of taking every stride-th pixel: [images, out_height, out_width, depth] to [images,
+// in_height, in_width, depth].
+struct Subsampling {
+  int images = 0;
+  int in_height = 0;
+  int in_width = 0;
+  int out_height = 0;
+  int out_width = 0;
+  int stride = 1;
+  int depth = 0;
+};
+void subsample_backward(const Subsampling& sampling, const float* dy, float* dx);
+
+}  // namespace narrow

@@ -1,0 +1,239 @@
+#include "nn/training/training_network.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/parallel.h"
+#include "narrow/error.h"
+#include "nn/flat_variables.h"
+#include "nn/inference/inference_network.h"
+#include "nn/onednn_support.h"
+#include "nn/training/logits_head.h"
+#include "nn/training/training_program.h"
+#include "nn/training/training_variables.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::size_t kImageChannels = 3;
+
+template <typename Number>
+void require_in_range(const char* what, Number value, Number least, Number most) {
+  if (value >= least && value <= most) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("The {} is {}, expected {} to {}.", what, value, least, most));
+}
+
+void require_length(const char* what, std::size_t found, std::size_t expected) {
+  if (found == expected) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("The {} are {} values, expected {}.", what, found, expected));
+}
+
+void require_labels(std::span<const std::int32_t> labels, int class_count) {
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] >= 0 && labels[i] < class_count) continue;
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("The label of image {} of the batch is {}, expected 0 to {}.", i,
+                            labels[i], class_count - 1));
+  }
+}
+
+void check_options(const TrainingOptions& options) {
+  require_in_range("number of images in a batch", options.batch_size, 1, 1 << 16);
+  require_in_range("height of the images", options.height, 1, kLargestImageSide);
+  require_in_range("width of the images", options.width, 1, kLargestImageSide);
+  require_in_range("number of threads", options.threads, 0, 1 << 16);
+  require_in_range("decay of the batch norm", options.batch_norm_decay, 0.0, 1.0);
+  require_in_range("label smoothing", options.label_smoothing, 0.0, 1.0);
+  require_in_range("weight decay", options.weight_decay, 0.0, 1e6);
+}
+
+// Runs what uses oneDNN, on so many threads; its failures become sentences.
+template <typename Body>
+auto on_threads(int threads, const char* doing, const Body& body) {
+  try {
+    const OneDnnThreads limit(threads);
+    return body();
+  } catch (const dnnl::error& error) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("oneDNN failed to {} the network: {}.", doing, error.what()));
+  }
+}
+
+}  // namespace
+
+struct TrainingNetwork::State {
+  State(const ResnetV1& network, const VariableSource& initial, const TrainingOptions& requested)
+      : description(network),
+        options(requested),
+        threads(requested.threads > 0 ? requested.threads : available_threads()),
+        variables(description, initial, options),
+        head(description, options.label_smoothing, variables),
+        program(description, options, variables) {}
+
+  [[nodiscard]] std::size_t floats_per_image() const {
+    return static_cast<std::size_t>(options.height) * options.width * kImageChannels;
+  }
+  [[nodiscard]] std::size_t feature_depth() const {
+    return static_cast<std::size_t>(description.feature_depth);
+  }
+  [[nodiscard]] bool trains_only_logits() const {
+    return std::all_of(variables.parameters().begin(), variables.parameters().end(),
+                       [](const TrainedParameter& parameter) {
+                         return parameter.variable.kind == VariableKind::kLogitsWeights ||
+                                parameter.variable.kind == VariableKind::kLogitsBiases;
+                       });
+  }
+  void require_frozen(const char* what) const {
+    if (options.batch_norm == BatchNormMode::kFrozen) return;
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} depend on the batch unless batch normalization is frozen.", what));
+  }
+
+  void update_moving_statistics() {
+    if (options.batch_norm == BatchNormMode::kFrozen) return;
+    for (const auto& layer : program.layers()) {
+      layer->norm.update_moving_statistics(options.batch_norm_decay);
+    }
+  }
+  void show_statistics(const BatchStatisticsObserver& observer) const {
+    if (!observer || options.batch_norm == BatchNormMode::kFrozen) return;
+    for (const auto& layer : program.layers()) {
+      observer(
+          {layer->norm.layer(), layer->norm.mean(), layer->norm.variance(), layer->norm.rows()});
+    }
+  }
+  // With the gradients of the L2 terms added, which come last.
+  StepLoss finished(StepLoss loss, bool add_gradients) {
+    loss.regularization = variables.regularization(add_gradients);
+    loss.total = loss.cross_entropy + loss.regularization;
+    return loss;
+  }
+
+  ResnetV1 description;
+  TrainingOptions options;
+  int threads;
+  TrainingVariables variables;
+  LogitsHead head;
+  TrainingProgram program;
+};
+
+TrainingNetwork::TrainingNetwork(const ResnetV1& network, const VariableSource& initial,
+                                 const TrainingOptions& options) {
+  check_options(options);
+  check_variables(network, initial);
+  const int threads = options.threads > 0 ? options.threads : available_threads();
+  state_ = on_threads(threads, "build",
+                      [&] { return std::make_unique<State>(network, initial, options); });
+}
+
+TrainingNetwork::~TrainingNetwork() = default;
+
+const ResnetV1& TrainingNetwork::description() const { return state_->description; }
+const TrainingOptions& TrainingNetwork::options() const { return state_->options; }
+
+StepLoss TrainingNetwork::forward_backward(std::span<const float> images,
+                                           std::span<const std::int32_t> labels) {
+  State& s = *state_;
+  const auto batch = static_cast<std::size_t>(s.options.batch_size);
+  require_length("images", images.size(), batch * s.floats_per_image());
+  require_length("labels", labels.size(), batch);
+  require_labels(labels, s.description.class_count);
+  return on_threads(s.threads, "train", [&] {
+    s.variables.update_effective_values();
+    const float* features = s.program.forward(images.data());
+    const StepLoss loss = s.head.forward(features, labels);
+    s.update_moving_statistics();
+    float* feature_gradients = s.program.feature_gradients();
+    s.head.backward(features, feature_gradients);
+    if (feature_gradients != nullptr) s.program.backward();
+    return s.finished(loss, true);
+  });
+}
+
+StepLoss TrainingNetwork::forward_only(std::span<const float> images,
+                                       std::span<const std::int32_t> labels,
+                                       const BatchStatisticsObserver& observer) {
+  State& s = *state_;
+  const auto batch = static_cast<std::size_t>(s.options.batch_size);
+  require_length("images", images.size(), batch * s.floats_per_image());
+  if (!labels.empty()) require_length("labels", labels.size(), batch);
+  require_labels(labels, s.description.class_count);
+  return on_threads(s.threads, "run", [&] {
+    s.variables.update_effective_values();
+    const float* features = s.program.forward(images.data());
+    s.show_statistics(observer);
+    if (labels.empty()) return StepLoss();
+    return s.finished(s.head.forward(features, labels), false);
+  });
+}
+
+void TrainingNetwork::features(std::span<const float> images, std::span<float> features) {
+  State& s = *state_;
+  s.require_frozen("Features");
+  const std::size_t image = s.floats_per_image();
+  const std::size_t count = images.size() / image;
+  require_length("images", images.size(), count * image);
+  require_length("features", features.size(), count * s.feature_depth());
+  const auto batch = static_cast<std::size_t>(s.options.batch_size);
+  std::vector<float> padded;
+  on_threads(s.threads, "run", [&] {
+    s.variables.update_effective_values();
+    for (std::size_t first = 0; first < count; first += batch) {
+      const std::size_t now = std::min(batch, count - first);
+      std::span<const float> part = images.subspan(first * image, now * image);
+      if (now < batch) {
+        padded.assign(part.begin(), part.end());
+        padded.resize(batch * image);
+        part = padded;
+      }
+      std::copy_n(s.program.forward(part.data()), now * s.feature_depth(),
+                  features.subspan(first * s.feature_depth()).begin());
+    }
+  });
+}
+
+StepLoss TrainingNetwork::forward_backward_features(std::span<const float> features,
+                                                    std::span<const std::int32_t> labels) {
+  State& s = *state_;
+  s.require_frozen("Features");
+  if (!s.trains_only_logits()) {
+    throw Error(ErrorCategory::kUsage,
+                "Only the logits can be trained on features that were computed before; other "
+                "variables are to be trained too.");
+  }
+  require_length("features", features.size(), labels.size() * s.feature_depth());
+  require_length("labels", labels.size(), std::max<std::size_t>(labels.size(), 1));
+  require_labels(labels, s.description.class_count);
+  return on_threads(s.threads, "train", [&] {
+    s.variables.update_effective_values();
+    const StepLoss loss = s.head.forward(features.data(), labels);
+    s.head.backward(features.data(), nullptr);
+    return s.finished(loss, true);
+  });
+}
+
+std::span<const TrainedParameter> TrainingNetwork::parameters() const {
+  return state_->variables.parameters();
+}
+
+std::optional<TensorInfo> TrainingNetwork::find(std::string_view name) const {
+  return state_->variables.values().find(name);
+}
+
+void TrainingNetwork::read(std::string_view name, std::span<float> values) const {
+  state_->variables.values().read(name, values);
+}
+
+void TrainingNetwork::write(std::string_view name, std::span<const float> values) {
+  require_length("values of the variable", values.size(),
+                 state_->variables.values().values(name).size());
+  state_->variables.write(name, values);
+}
+
+}  // namespace narrow
