@@ -11,10 +11,20 @@
 #include <vector>
 
 #include "nn/flat_variables.h"
+#include "nn/hashed_values.h"
 #include "nn/plain_layers_test_support.h"
 #include "nn/training/training_network.h"
 
 namespace narrow {
+
+inline std::vector<std::int32_t> hashed_labels(int count, int classes) {
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < count; ++i) {
+    labels.push_back(
+        static_cast<std::int32_t>(hashed_uniform(static_cast<std::uint32_t>(i)) * classes));
+  }
+  return labels;
+}
 
 struct PlainStatistics {
   std::vector<double> mean;

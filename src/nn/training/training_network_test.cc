@@ -1,3 +1,5 @@
+// What the training network promises beside loss and gradients, which training_gradients_test.cc
+// checks.
 #include "nn/training/training_network.h"
 
 #include <gmock/gmock.h>
@@ -5,9 +7,9 @@
 
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "narrow/error.h"
-#include "nn/hashed_values.h"
 #include "nn/training/plain_training_test_support.h"
 
 namespace narrow {
@@ -15,113 +17,313 @@ namespace {
 
 using testing::HasSubstr;
 
-std::vector<std::int32_t> hashed_labels(int count, int classes) {
-  std::vector<std::int32_t> labels;
-  for (int i = 0; i < count; ++i) {
-    labels.push_back(
-        static_cast<std::int32_t>(hashed_uniform(static_cast<std::uint32_t>(i)) * classes));
-  }
-  return labels;
-}
+constexpr int kImages = 4;
+constexpr int kHeight = 21;
+constexpr int kWidth = 26;
+constexpr int kClasses = 5;
+const ResnetV1Shape kShape = {"small", 8, {{3, 2, 2}, {4, 2, 2}, {4, 1, 1}}, kClasses};
 
-struct Case {
-  const char* name;
-  ResnetV1Shape shape;
-  int images;
-  int height;
-  int width;
-  BatchNormMode batch_norm;
-  double label_smoothing;
-};
+std::vector<float> copied(std::span<const float> values) { return {values.begin(), values.end()}; }
 
-void PrintTo(const Case& test_case, std::ostream* out) { *out << test_case.name; }
-
-class AgainstPlainTraining : public testing::TestWithParam<Case> {
+class TrainingNetworkTest : public testing::Test {
  protected:
-  AgainstPlainTraining()
-      : description_(make_resnet_v1(GetParam().shape)),
-        variables_(hashed_variables(description_)),
-        images_(hashed_images(GetParam().images, GetParam().height, GetParam().width)),
-        labels_(hashed_labels(GetParam().images, GetParam().shape.class_count)) {
-    options_.batch_size = GetParam().images;
-    options_.height = GetParam().height;
-    options_.width = GetParam().width;
-    options_.batch_norm = GetParam().batch_norm;
-    options_.label_smoothing = GetParam().label_smoothing;
+  TrainingNetworkTest() {
+    options_.batch_size = kImages;
+    options_.height = kHeight;
+    options_.width = kWidth;
     options_.weight_decay = 0.01;
-    // Stored statistics near those of the batch keep activations of a deep network in range.
-    for (const ConvLayer* layer : description_.conv_layers()) {
-      if (layer->kernel == 7) {
-        for (float& v : variables_.values(layer->moving_variance_name())) v = 4000;
-      }
-    }
+    for (float& v : variables_.values("small/conv1/BatchNorm/moving_variance")) v = 4000;
   }
 
-  ResnetV1 description_;
-  FlatVariables variables_;
-  std::vector<float> images_;
-  std::vector<std::int32_t> labels_;
+  [[nodiscard]] TrainingNetwork make(const TrainingOptions& options) const {
+    return {description_, variables_, options};
+  }
+  StepLoss step(TrainingNetwork& network) { return network.forward_backward(images_, labels_); }
+
+  [[nodiscard]] static std::vector<float> read(const VariableSource& source,
+                                               const std::string& name) {
+    std::vector<float> values(element_count(source.find(name)->shape));
+    source.read(name, values);
+    return values;
+  }
+
+  TrainingOptions training(const std::function<bool(const ModelVariable&)>& is_trained) {
+    TrainingOptions options = options_;
+    options.is_trained = is_trained;
+    return options;
+  }
+
+  TrainingOptions frozen_logits() {
+    TrainingOptions options = training(
+        [](const ModelVariable& variable) { return variable.name.starts_with("small/logits"); });
+    options.batch_norm = BatchNormMode::kFrozen;
+    return options;
+  }
+
+  ResnetV1 description_ = make_resnet_v1(kShape);
+  FlatVariables variables_ = hashed_variables(description_);
+  std::vector<float> images_ = hashed_images(kImages, kHeight, kWidth);
+  std::vector<std::int32_t> labels_ = hashed_labels(kImages, kClasses);
   TrainingOptions options_;
 };
 
-TEST_P(AgainstPlainTraining, LossAgrees) {
-  TrainingNetwork network(description_, variables_, options_);
+TEST_F(TrainingNetworkTest, MovingStatisticsFollowInAllLayers) {
+  options_.is_trained = [](const ModelVariable&) { return false; };
+  options_.batch_norm_decay = 0.9;
+  TrainingNetwork network = make(options_);
+  step(network);
   PlainTraining plain(description_, variables_, options_);
-  const StepLoss found = network.forward_backward(images_, labels_);
-  const PlainLoss expected = plain.loss(images_, labels_);
-  EXPECT_NEAR(found.cross_entropy, expected.cross_entropy, 2e-5 * expected.cross_entropy);
-  EXPECT_NEAR(found.regularization, expected.regularization, 1e-6 * expected.regularization);
-  EXPECT_EQ(found.total, found.cross_entropy + found.regularization);
-  EXPECT_EQ(found.correct, expected.correct);
-}
-
-TEST_P(AgainstPlainTraining, GradientsAreThoseOfTheLoss) {
-  TrainingNetwork network(description_, variables_, options_);
-  PlainTraining plain(description_, variables_, options_);
-  network.forward_backward(images_, labels_);
-  constexpr std::size_t kSamples = 4;
-  constexpr double kStep = 1e-6;
-  for (const TrainedParameter& parameter : network.parameters()) {
-    std::vector<double>& values = plain.values(parameter.variable.name);
-    const double scale =
-        std::abs(*std::max_element(parameter.gradients.begin(), parameter.gradients.end(),
-                                   [](float a, float b) { return std::abs(a) < std::abs(b); }));
-    EXPECT_GT(scale, 0) << parameter.variable.name;
-    const std::size_t stride = std::max<std::size_t>(values.size() / kSamples, 1) | 1;
-    for (std::size_t i = 0; i < values.size(); i += stride) {
-      const double value = values[i];
-      values[i] = value + kStep;
-      const PlainLoss above = plain.loss(images_, labels_);
-      values[i] = value - kStep;
-      const PlainLoss below = plain.loss(images_, labels_);
-      values[i] = value;
-      const double expected = (above.cross_entropy + above.regularization - below.cross_entropy -
-                               below.regularization) /
-                              (2 * kStep);
-      EXPECT_NEAR(parameter.gradients[i], expected, 1e-3 * scale)
-          << parameter.variable.name << " element " << i;
+  for (const auto& [layer, batch] : plain.loss(images_, labels_).statistics) {
+    const auto mean_before = std::as_const(variables_).values(layer + "/BatchNorm/moving_mean");
+    const auto variance_before =
+        std::as_const(variables_).values(layer + "/BatchNorm/moving_variance");
+    const std::vector<float> mean = read(network, layer + "/BatchNorm/moving_mean");
+    const std::vector<float> variance = read(network, layer + "/BatchNorm/moving_variance");
+    for (std::size_t c = 0; c < mean.size(); ++c) {
+      const double deviation = std::sqrt(batch.variance[c]);
+      EXPECT_NEAR(mean[c], 0.9 * mean_before[c] + 0.1 * batch.mean[c], 1e-5 * deviation) << layer;
+      const double unbiased = batch.variance[c] * batch.count / (batch.count - 1);
+      EXPECT_NEAR(variance[c], 0.9 * variance_before[c] + 0.1 * unbiased, 1e-5 * unbiased) << layer;
     }
   }
 }
 
-// Depths that fill no vector; units with and without projection, strides in all of them; sizes that
-// leave 1, 2 x 2 and more pixels; depths of whole vectors.
-const ResnetV1Shape kThin = {"thin", 5, {{3, 2, 2}, {4, 3, 2}, {6, 1, 1}}, 7};
-const ResnetV1Shape kWhole = {"whole", 16, {{16, 2, 2}, {32, 1, 1}}, 10};
-const ResnetV1Shape kNoProjection = {"no_projection", 32, {{8, 2, 2}, {8, 1, 3}, {8, 1, 1}}, 2};
+TEST_F(TrainingNetworkTest, FrozenStatisticsStay) {
+  options_.batch_norm = BatchNormMode::kFrozen;
+  TrainingNetwork network = make(options_);
+  step(network);
+  for (const ModelVariable& variable : description_.variables()) {
+    EXPECT_EQ(read(network, variable.name), read(variables_, variable.name)) << variable.name;
+  }
+}
 
-INSTANTIATE_TEST_SUITE_P(
-    ShapesAndSizes, AgainstPlainTraining,
-    testing::Values(Case{"thin", kThin, 4, 23, 18, BatchNormMode::kTrain, 0},
-                    Case{"thin_frozen", kThin, 4, 23, 18, BatchNormMode::kFrozen, 0},
-                    Case{"thin_smooth", kThin, 6, 9, 12, BatchNormMode::kTrain, 0.1},
-                    Case{"thin_one_pixel", kThin, 9, 2, 1, BatchNormMode::kTrain, 0},
-                    Case{"whole", kWhole, 3, 24, 24, BatchNormMode::kTrain, 0},
-                    Case{"whole_frozen", kWhole, 3, 33, 17, BatchNormMode::kFrozen, 0.2},
-                    Case{"no_projection", kNoProjection, 3, 19, 24, BatchNormMode::kTrain, 0},
-                    Case{"no_projection_frozen", kNoProjection, 2, 20, 25, BatchNormMode::kFrozen,
-                         0}),
-    [](const auto& test) { return std::string(test.param.name); });
+TEST_F(TrainingNetworkTest, ForwardOnlyShowsStatisticsAndChangesNothing) {
+  TrainingNetwork network = make(options_);
+  PlainTraining plain(description_, variables_, options_);
+  const PlainLoss expected = plain.loss(images_, labels_);
+  std::vector<std::string> layers;
+  const StepLoss loss =
+      network.forward_only(images_, labels_, [&](const BatchStatistics& statistics) {
+        layers.push_back(statistics.layer.name);
+        const PlainStatistics& batch = expected.statistics.at(statistics.layer.name);
+        ASSERT_EQ(statistics.mean.size(), batch.mean.size());
+        EXPECT_EQ(static_cast<double>(statistics.count), batch.count);
+        for (std::size_t c = 0; c < batch.mean.size(); ++c) {
+          EXPECT_NEAR(statistics.mean[c], batch.mean[c], 1e-5 * std::sqrt(batch.variance[c]));
+          EXPECT_NEAR(statistics.variance[c], batch.variance[c], 1e-5 * batch.variance[c]);
+        }
+      });
+  ASSERT_EQ(layers.size(), description_.conv_layers().size());
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    EXPECT_EQ(layers[i], description_.conv_layers()[i]->name);
+  }
+  for (const ModelVariable& variable : description_.variables()) {
+    EXPECT_EQ(read(network, variable.name), read(variables_, variable.name)) << variable.name;
+  }
+  for (const TrainedParameter& parameter : network.parameters()) {
+    EXPECT_THAT(parameter.gradients, testing::Each(0.0F));
+  }
+  const StepLoss trained = step(network);
+  EXPECT_EQ(loss.total, trained.total);
+  EXPECT_EQ(loss.correct, trained.correct);
+  EXPECT_EQ(network.forward_only(images_, {}).total, 0);
+}
+
+// What is trained decides what is computed, never its value.
+TEST_F(TrainingNetworkTest, GradientsDoNotDependOnWhatElseIsTrained) {
+  const std::vector<std::string> parts = {"logits/biases",
+                                          "logits",
+                                          "block3/unit_1/bottleneck_v1/conv3/BatchNorm/beta",
+                                          "block3",
+                                          "block2/unit_2/bottleneck_v1/conv2/weights",
+                                          "block2/unit_1/bottleneck_v1/shortcut/weights",
+                                          "block2/unit_1/bottleneck_v1/shortcut/BatchNorm/gamma",
+                                          "block1/unit_2/bottleneck_v1/conv1/BatchNorm/gamma",
+                                          "block1/unit_1/bottleneck_v1/conv3",
+                                          "small/conv1/weights",
+                                          "small/conv1/BatchNorm/beta"};
+  for (const BatchNormMode mode : {BatchNormMode::kTrain, BatchNormMode::kFrozen}) {
+    options_.batch_norm = mode;
+    options_.is_trained = nullptr;
+    TrainingNetwork whole = make(options_);
+    const StepLoss expected = step(whole);
+    for (const std::string& part : parts) {
+      TrainingNetwork network = make(training([&](const ModelVariable& variable) {
+        return variable.name.find(part) != std::string::npos;
+      }));
+      const StepLoss loss = step(network);
+      EXPECT_EQ(loss.cross_entropy, expected.cross_entropy);
+      EXPECT_NEAR(loss.regularization, expected.regularization, 1e-12);
+      ASSERT_FALSE(network.parameters().empty());
+      for (const TrainedParameter& parameter : network.parameters()) {
+        const auto same = std::find_if(
+            whole.parameters().begin(), whole.parameters().end(),
+            [&](const TrainedParameter& other) { return other.variable == parameter.variable; });
+        EXPECT_EQ(copied(parameter.gradients), copied(same->gradients)) << parameter.variable.name;
+      }
+    }
+  }
+}
+
+TEST_F(TrainingNetworkTest, SameCallsSameBits) {
+  options_.threads = 2;
+  TrainingNetwork first = make(options_);
+  TrainingNetwork second = make(options_);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(step(first).total, step(second).total);
+    for (std::size_t p = 0; p < first.parameters().size(); ++p) {
+      EXPECT_EQ(copied(first.parameters()[p].gradients), copied(second.parameters()[p].gradients));
+    }
+  }
+}
+
+TEST_F(TrainingNetworkTest, EffectiveValuesAreUsedAndGradientsPassThrough) {
+  const auto rounded = [](float value) { return std::round(value * 16) / 16; };
+  const auto is_rounded = [](const ModelVariable& variable) {
+    return variable.kind != VariableKind::kBeta && is_trainable(variable.kind);
+  };
+  FlatVariables quantized = variables_;
+  for (const ModelVariable& variable : description_.variables()) {
+    if (!is_rounded(variable)) continue;
+    for (float& value : quantized.values(variable.name)) value = rounded(value);
+  }
+  options_.weight_decay = 0;
+  TrainingNetwork expected(description_, quantized, options_);
+  const StepLoss expected_loss = step(expected);
+
+  std::size_t calls = 0;
+  options_.effective_values = [&](const ModelVariable& variable, std::span<const float> values,
+                                  std::span<float> effective) {
+    ++calls;
+    if (!is_rounded(variable)) return false;
+    std::transform(values.begin(), values.end(), effective.begin(), rounded);
+    return true;
+  };
+  TrainingNetwork network = make(options_);
+  EXPECT_EQ(step(network).total, expected_loss.total);
+  EXPECT_EQ(calls, network.parameters().size());
+  for (std::size_t p = 0; p < network.parameters().size(); ++p) {
+    const TrainedParameter& parameter = network.parameters()[p];
+    EXPECT_EQ(copied(parameter.gradients), copied(expected.parameters()[p].gradients));
+    EXPECT_EQ(copied(parameter.values), read(variables_, parameter.variable.name));
+  }
+}
+
+TEST_F(TrainingNetworkTest, LogitsTrainedOnFeaturesEqualTheWholeNetwork) {
+  TrainingNetwork whole = make(frozen_logits());
+  TrainingNetwork on_features = make(frozen_logits());
+  const auto depth = static_cast<std::size_t>(description_.feature_depth);
+  std::vector<float> features(kImages * depth);
+  on_features.features(images_, features);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(on_features.forward_backward_features(features, labels_).total, step(whole).total);
+    for (TrainingNetwork* network : {&whole, &on_features}) {
+      for (const TrainedParameter& parameter : network->parameters()) {
+        for (std::size_t k = 0; k < parameter.values.size(); ++k) {
+          parameter.values[k] -= 0.1F * parameter.gradients[k];
+        }
+      }
+    }
+  }
+  EXPECT_EQ(read(whole, "small/logits/weights"), read(on_features, "small/logits/weights"));
+  EXPECT_NE(read(whole, "small/logits/weights"), read(variables_, "small/logits/weights"));
+}
+
+TEST_F(TrainingNetworkTest, FeaturesOfAnyNumberOfImages) {
+  TrainingNetwork network = make(frozen_logits());
+  const auto depth = static_cast<std::size_t>(description_.feature_depth);
+  const std::vector<float> images = hashed_images(7, kHeight, kWidth);
+  std::vector<float> features(7 * depth);
+  network.features(images, features);
+  PlainTraining plain(description_, variables_, network.options());
+  const PlainLoss expected = plain.loss(images, std::vector<std::int32_t>(7));
+  for (std::size_t i = 0; i < 7; ++i) {
+    for (std::size_t c = 0; c < depth; ++c) {
+      EXPECT_NEAR(features[i * depth + c], expected.features[i][c],
+                  1e-4 * (1 + expected.features[i][c]));
+    }
+  }
+  network.features({}, {});
+}
+
+TEST_F(TrainingNetworkTest, WrittenVariablesCount) {
+  TrainingNetwork network = make(frozen_logits());
+  const double before = step(network).regularization;
+  std::vector<float> weights = read(network, "small/conv1/weights");
+  weights[0] = 10;
+  network.write("small/conv1/weights", weights);
+  EXPECT_EQ(read(network, "small/conv1/weights"), weights);
+  EXPECT_NEAR(step(network).regularization, before + 0.01 * 50, 0.01);
+}
+
+TEST_F(TrainingNetworkTest, BrokenValuesShowInTheLoss) {
+  std::vector<float> weights = read(variables_, "small/block1/unit_1/bottleneck_v1/conv2/weights");
+  weights[3] = std::numeric_limits<float>::quiet_NaN();
+  TrainingNetwork network = make(options_);
+  network.write("small/block1/unit_1/bottleneck_v1/conv2/weights", weights);
+  EXPECT_TRUE(std::isnan(step(network).cross_entropy));
+}
+
+TEST_F(TrainingNetworkTest, WrongRequestsAreRefused) {
+  TrainingNetwork network = make(options_);
+  const std::span<const float> images = images_;
+  const std::span<const std::int32_t> labels = labels_;
+  EXPECT_THROW(network.forward_backward(images.first(images.size() - 1), labels), Error);
+  EXPECT_THROW(network.forward_backward(images, labels.first(3)), Error);
+  EXPECT_THROW(network.forward_only(images, labels.first(3)), Error);
+  EXPECT_THROW(network.write("small/conv1/weights", images.first(1)), Error);
+  EXPECT_THROW(network.write("small/conv2/weights", images.first(1)), Error);
+  std::vector<float> features(kImages * static_cast<std::size_t>(description_.feature_depth));
+  EXPECT_THROW(network.features(images, features), Error);
+  EXPECT_THROW(network.forward_backward_features(features, labels), Error);
+  options_.batch_norm = BatchNormMode::kFrozen;
+  EXPECT_THROW(make(options_).forward_backward_features(features, labels), Error);
+  TrainingNetwork logits = make(frozen_logits());
+  EXPECT_THROW(logits.features(images, std::span(features).first(3)), Error);
+  EXPECT_THROW(logits.forward_backward_features(features, labels.first(3)), Error);
+  EXPECT_THROW(logits.forward_backward_features({}, {}), Error);
+}
+
+TEST_F(TrainingNetworkTest, OptionsOutOfRangeAreRefused) {
+  const auto refuses = [&](auto change) {
+    TrainingOptions options = options_;
+    change(options);
+    EXPECT_THROW(std::ignore = make(options).options(), Error);
+  };
+  refuses([](TrainingOptions& o) { o.batch_size = 0; });
+  refuses([](TrainingOptions& o) { o.height = 0; });
+  refuses([](TrainingOptions& o) { o.width = 100000; });
+  refuses([](TrainingOptions& o) { o.threads = -1; });
+  refuses([](TrainingOptions& o) { o.batch_norm_decay = 1.5; });
+  refuses([](TrainingOptions& o) { o.label_smoothing = -0.1; });
+  refuses([](TrainingOptions& o) { o.weight_decay = std::nan(""); });
+}
+
+TEST_F(TrainingNetworkTest, LabelOutsideOfTheClassesIsNamed) {
+  TrainingNetwork network = make(options_);
+  labels_[2] = kClasses;
+  try {
+    step(network);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::kUsage);
+    EXPECT_THAT(error.what(), HasSubstr("label of image 2 of the batch is 5, expected 0 to 4"));
+  }
+}
+
+TEST_F(TrainingNetworkTest, NegativeStoredVarianceIsNamed) {
+  variables_.values("small/block2/unit_1/bottleneck_v1/conv2/BatchNorm/moving_variance")[1] = -0.5F;
+  options_.batch_norm = BatchNormMode::kFrozen;
+  TrainingNetwork network = make(options_);
+  try {
+    step(network);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::kNumeric);
+    EXPECT_THAT(error.what(), HasSubstr("block2/unit_1/bottleneck_v1/conv2"));
+    EXPECT_THAT(error.what(), HasSubstr("channel 1"));
+  }
+}
 
 }  // namespace
 }  // namespace narrow

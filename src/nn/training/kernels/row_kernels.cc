@@ -74,8 +74,8 @@ void NormalizeRows(const NormalizeArguments& a) {
         if constexpr (kAddend == Addend::kAffine) added = Apply(d, a.addend_affine, c, added);
         value = hn::Add(value, added);
       }
-      // In this order x86 gives NaN for NaN: a broken network must not look sound.
-      if constexpr (kRelu) value = hn::Max(hn::Zero(d), value);
+      // Not Max: NaN stays NaN, a broken network must not look sound.
+      if constexpr (kRelu) value = hn::IfThenZeroElse(hn::Lt(value, hn::Zero(d)), value);
       hn::StoreU(value, d, y + c);
     });
   }

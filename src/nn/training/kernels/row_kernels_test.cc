@@ -1,0 +1,166 @@
+// Every instruction set that this processor has, against loops in double.
+#include "nn/training/kernels/row_kernels.h"
+
+#include <gtest/gtest.h>
+#include <hwy/highway.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "nn/hashed_values.h"
+
+namespace narrow::training_kernels {
+namespace {
+
+constexpr std::size_t kRows = 7;
+constexpr std::size_t kChannels = 37;  // whole vectors of every width, and a rest
+
+std::vector<float> hashed(std::size_t count, std::uint32_t seed) {
+  std::vector<float> values(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    values[i] = static_cast<float>(2 * hashed_uniform(seed + static_cast<std::uint32_t>(i)) - 1);
+  }
+  return values;
+}
+
+class RowKernelsTest : public testing::TestWithParam<std::int64_t> {
+ protected:
+  RowKernelsTest() {
+    hwy::SetSupportedTargetsForTest(GetParam());
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  ~RowKernelsTest() override {
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+
+  [[nodiscard]] double normalized(std::size_t i) const {
+    const std::size_t c = i % kChannels;
+    return (static_cast<double>(x_[i]) - mean_[c]) * scale_[c] + beta_[c];
+  }
+
+  std::vector<float> x_ = hashed(kRows * kChannels, 1);
+  std::vector<float> gradient_ = hashed(kRows * kChannels, 1000);
+  std::vector<float> mean_ = hashed(kChannels, 2000);
+  std::vector<float> scale_ = hashed(kChannels, 3000);
+  std::vector<float> beta_ = hashed(kChannels, 4000);
+  Affine affine_{mean_.data(), scale_.data(), beta_.data()};
+  std::vector<float> sums_ = std::vector<float>(kChannels, 1.0F);
+  std::vector<float> other_sums_ = std::vector<float>(kChannels, 2.0F);
+};
+
+TEST_P(RowKernelsTest, Moments) {
+  row_kernels().add_moments(x_.data(), kRows, kChannels, mean_.data(), sums_.data(),
+                            other_sums_.data());
+  for (std::size_t c = 0; c < kChannels; ++c) {
+    double sum = 1;
+    double square = 2;
+    for (std::size_t i = c; i < x_.size(); i += kChannels) {
+      const double distance = static_cast<double>(x_[i]) - mean_[c];
+      sum += distance;
+      square += distance * distance;
+    }
+    EXPECT_NEAR(sums_[c], sum, 1e-5);
+    EXPECT_NEAR(other_sums_[c], square, 1e-5);
+  }
+}
+
+TEST_P(RowKernelsTest, Normalization) {
+  const std::vector<float> addend = hashed(2 * kRows * kChannels, 5000);
+  for (const bool relu : {false, true}) {
+    for (const int kind : {0, 1, 2}) {
+      std::vector<float> y(x_.size());
+      NormalizeArguments arguments{kRows,   kChannels, x_.data(), affine_, relu,
+                                   nullptr, 0,         {},        y.data()};
+      if (kind > 0) {
+        arguments.addend = addend.data();
+        arguments.addend_step = 2 * kChannels;
+      }
+      if (kind > 1) arguments.addend_affine = {beta_.data(), mean_.data(), scale_.data()};
+      row_kernels().normalize(arguments);
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        const std::size_t c = i % kChannels;
+        const double added = addend[i / kChannels * 2 * kChannels + c];
+        double expected = normalized(i);
+        if (kind == 1) expected += added;
+        if (kind == 2) expected += (added - beta_[c]) * mean_[c] + scale_[c];
+        EXPECT_NEAR(y[i], relu ? std::max(expected, 0.0) : expected, 1e-6);
+      }
+    }
+  }
+}
+
+TEST_P(RowKernelsTest, ReluKeepsNaN) {
+  for (const std::size_t at : {std::size_t{0}, kChannels - 1}) {
+    x_[at] = std::numeric_limits<float>::quiet_NaN();
+    std::vector<float> y(x_.size());
+    row_kernels().normalize({kRows, kChannels, x_.data(), affine_, true, nullptr, 0, {}, y.data()});
+    EXPECT_TRUE(std::isnan(y[at]));
+  }
+}
+
+TEST_P(RowKernelsTest, GradientSumsAndGradients) {
+  const std::vector<float> y = hashed(x_.size(), 6000);
+  const std::vector<float> b = hashed(kChannels, 7000);
+  const std::vector<float> c = hashed(kChannels, 8000);
+  for (const ReluMask mask : {ReluMask::kNone, ReluMask::kInput, ReluMask::kOutput}) {
+    std::vector<double> masked(x_.size());
+    for (std::size_t i = 0; i < x_.size(); ++i) {
+      const bool passes =
+          mask == ReluMask::kNone || (mask == ReluMask::kInput ? normalized(i) > 0 : y[i] > 0);
+      masked[i] = passes ? gradient_[i] : 0;
+    }
+    std::vector<float> gradient = gradient_;
+    std::vector<float> sums(kChannels);
+    std::vector<float> products(kChannels);
+    const NormGradientArguments arguments{kRows,   kChannels, mask,           x_.data(),
+                                          affine_, y.data(),  gradient.data()};
+    row_kernels().add_norm_gradient_sums(arguments, sums.data(), products.data());
+    for (std::size_t k = 0; k < kChannels; ++k) {
+      double sum = 0;
+      double product = 0;
+      for (std::size_t i = k; i < x_.size(); i += kChannels) {
+        sum += masked[i];
+        product += masked[i] * (static_cast<double>(x_[i]) - mean_[k]);
+      }
+      EXPECT_NEAR(sums[k], sum, 1e-5);
+      EXPECT_NEAR(products[k], product, 1e-5);
+    }
+    for (const bool batch : {false, true}) {
+      std::vector<float> result(x_.size());
+      row_kernels().apply_norm_gradient(
+          arguments, {scale_.data(), batch ? b.data() : nullptr, batch ? c.data() : nullptr},
+          result.data());
+      for (std::size_t i = 0; i < x_.size(); ++i) {
+        const std::size_t k = i % kChannels;
+        double expected = scale_[k] * masked[i];
+        if (batch) expected += b[k] * (static_cast<double>(x_[i]) - mean_[k]) + c[k];
+        EXPECT_NEAR(result[i], expected, 1e-6);
+      }
+    }
+  }
+}
+
+TEST_P(RowKernelsTest, WeightDecay) {
+  const std::vector<float> w = hashed(5003, 9000);
+  const std::vector<float> before = hashed(5003, 20000);
+  double squares = 0;
+  for (const float value : w) squares += static_cast<double>(value) * value;
+  std::vector<float> gradients = before;
+  EXPECT_NEAR(row_kernels().add_weight_decay(w.data(), w.size(), 0.25F, nullptr), squares,
+              1e-6 * squares);
+  EXPECT_NEAR(row_kernels().add_weight_decay(w.data(), w.size(), 0.25F, gradients.data()), squares,
+              1e-6 * squares);
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    EXPECT_NEAR(gradients[i], before[i] + 0.25 * w[i], 1e-6);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, RowKernelsTest,
+                         testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
+                         [](const auto& test) { return std::string(hwy::TargetName(test.param)); });
+
+}  // namespace
+}  // namespace narrow::training_kernels
