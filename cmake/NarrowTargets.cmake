@@ -31,6 +31,29 @@ function(narrow_sources)
   endforeach()
 endfunction()
 
+# What the tests share: the library as a shared object, so that a test links in no time instead of
+# containing all of it, and GoogleTest, optionally as a precompiled header.
+function(narrow_test_support)
+  add_library(narrow_test_support INTERFACE)
+  target_include_directories(
+    narrow_test_support INTERFACE $<TARGET_PROPERTY:narrow_objects,INTERFACE_INCLUDE_DIRECTORIES>)
+  target_link_libraries(
+    narrow_test_support INTERFACE narrow $<TARGET_PROPERTY:narrow_objects,INTERFACE_LINK_LIBRARIES>
+                                  GTest::gtest_main GTest::gmock rapidcheck)
+  if(NARROW_SANITIZE)
+    # The library keeps its optimization, a test compiles in two thirds of the time without.
+    target_compile_options(narrow_test_support INTERFACE -O0)
+  endif()
+  if(NARROW_PRECOMPILE_HEADERS)
+    file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc CONTENT "")
+    add_library(narrow_test_headers OBJECT ${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc)
+    target_link_libraries(narrow_test_headers PRIVATE narrow_test_support)
+    set_target_properties(narrow_test_headers PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_precompile_headers(narrow_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h>
+                                                          <rapidcheck/gtest.h>)
+  endif()
+endfunction()
+
 # narrow_test(name_test.cc [LIBS target...]): one GoogleTest program per file, in the current folder.
 # NARROW_SOURCE_DIR in the environment tells it where tests/golden is.
 function(narrow_test file)
@@ -40,8 +63,10 @@ function(narrow_test file)
   cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
   get_filename_component(name ${file} NAME_WE)
   add_executable(${name} ${file})
-  target_link_libraries(${name} PRIVATE narrow_objects GTest::gtest_main GTest::gmock rapidcheck
-                                        ${ARG_LIBS})
+  target_link_libraries(${name} PRIVATE narrow_test_support ${ARG_LIBS})
+  if(NARROW_PRECOMPILE_HEADERS)
+    target_precompile_headers(${name} REUSE_FROM narrow_test_headers)
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES
                        ENVIRONMENT "NARROW_SOURCE_DIR=${PROJECT_SOURCE_DIR}" TIMEOUT 600)
