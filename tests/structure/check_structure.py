@@ -36,6 +36,7 @@ PUBLIC_HEADERS = {
     "error_summary.h": "quant",
     "checkpoint.h": "checkpoint",
     "batch_norm_mode.h": "nn",
+    "optimizer.h": "nn",
     "selection.h": "tasks",
     "quantize_checkpoint.h": "tasks",
     "compare_checkpoints.h": "tasks",
