@@ -36,12 +36,16 @@ class Order {
   };
 
   Order(std::uint64_t records, const LoaderOptions& options)
-      : records_(records), seed_(options.seed), training_(options.training) {}
+      : records_(records),
+        seed_(options.seed),
+        training_(options.training),
+        shuffle_(options.shuffle) {}
 
   Place at(std::uint64_t position) {
     const std::uint64_t epoch = position / records_;
     const std::uint64_t index = position % records_;
     if (!training_) return {0, index};
+    if (!shuffle_) return {epoch, index};
     if (epoch != shuffled_epoch_) shuffle(epoch);
     return {epoch, permutation_[index]};
   }
@@ -60,6 +64,7 @@ class Order {
   std::uint64_t records_;
   std::uint64_t seed_;
   bool training_;
+  bool shuffle_;
   std::vector<std::uint64_t> permutation_;
   std::uint64_t shuffled_epoch_ = std::numeric_limits<std::uint64_t>::max();
 };

@@ -19,6 +19,7 @@ struct LoaderOptions {
   // is drawn from seed, epoch and record. Otherwise: one pass in file order, each image exactly
   // once.
   bool training = false;
+  bool shuffle = true;  // Training: false takes the records of every epoch in file order.
   int batch_size = 32;
   std::uint64_t seed = 0;
   // Training: the number of batches already consumed by an earlier run with these options.

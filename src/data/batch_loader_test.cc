@@ -87,6 +87,14 @@ TEST_F(BatchLoaderTest, EveryEpochIsAnotherPermutation) {
   EXPECT_EQ(orders.size(), 3u);
 }
 
+TEST_F(BatchLoaderTest, FileOrderWithoutShuffling) {
+  const Dataset data = dataset(5);
+  BatchLoader loader(
+      data, {.preprocessing = kUnscaled, .training = true, .shuffle = false, .batch_size = 3});
+  EXPECT_EQ(records_of_batches(loader, 3),
+            (std::vector<std::vector<std::uint64_t>>{{0, 1, 2}, {3, 4, 0}, {1, 2, 3}}));
+}
+
 TEST_F(BatchLoaderTest, TrainingDependsOnTheSeedNotOnThreads) {
   const Dataset data = dataset(20);
   const auto run = [&](std::uint64_t seed, int threads, std::uint64_t first_step) {

@@ -79,6 +79,14 @@ PreprocessingKind preprocessing_for(std::string_view name) {
                                                  name));
 }
 
+Augmentation parse_augmentation(std::string_view name) {
+  if (name == "none") return Augmentation::kNone;
+  if (name == "slim") return Augmentation::kSlim;
+  if (name == "cifar") return Augmentation::kCifar;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("there is no augmentation {}; choose none, slim or cifar", name));
+}
+
 void validate(const PreprocessingOptions& options) {
   check_side("image size", options.output_size);
   if (options.kind != PreprocessingKind::kVgg) return;
@@ -116,8 +124,14 @@ void preprocess_for_evaluation(const Image& image, const PreprocessingOptions& o
 
 void preprocess_for_training(const Image& image, const PreprocessingOptions& options,
                              RandomStream& random, std::span<float> out) {
+  if (options.augmentation == Augmentation::kNone) {
+    preprocess_for_evaluation(image, options, out);
+    return;
+  }
   check_out(image, options, out);
-  if (options.kind == PreprocessingKind::kVgg) {
+  if (options.augmentation == Augmentation::kCifar) {
+    shifted_for_training(image, options, random, out);
+  } else if (options.kind == PreprocessingKind::kVgg) {
     vgg_for_training(image, options, random, out);
   } else {
     cifarnet_for_training(image, options, random, out);

@@ -14,6 +14,10 @@ void cifarnet_for_evaluation(const Image& image, const PreprocessingOptions& opt
 void cifarnet_for_training(const Image& image, const PreprocessingOptions& options,
                            RandomStream& random, std::span<float> out);
 
+// Augmentation::kCifar, for either kind.
+void shifted_for_training(const Image& image, const PreprocessingOptions& options,
+                          RandomStream& random, std::span<float> out);
+
 // A crop of `crop` pixels from a side of `side`; TensorFlow's sentence, and what to do.
 [[noreturn]] void throw_crop_too_large(int crop, std::int64_t side);
 

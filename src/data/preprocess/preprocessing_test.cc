@@ -147,6 +147,42 @@ TEST(Preprocessing, VggTrainingDrawsEverySide) {
   EXPECT_TRUE(steps.contains(0.67F)) << "side 6";
 }
 
+// Every shift and both directions occur; pixels from outside are zeros.
+TEST(Preprocessing, CifarTrainingShiftsAndFlips) {
+  const Image image = position_image(12, 12);
+  const PreprocessingOptions options = {.output_size = 12, .augmentation = Augmentation::kCifar};
+  std::set<std::tuple<int, int, bool>> seen;
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+    const auto values = train(image, options, seed);
+    const auto at = [&](int y, int x) { return values.data() + (y * 12 + x) * 3; };
+    // The middle is never padding.
+    const int top = static_cast<int>(std::lround(at(6, 6)[0] + 123.68F)) - 6;
+    const int first = static_cast<int>(std::lround(at(6, 6)[1] + 116.78F));
+    const bool flipped = static_cast<int>(std::lround(at(6, 7)[1] + 116.78F)) < first;
+    const int left = flipped ? first - 5 : first - 6;
+    seen.insert({top, left, flipped});
+    for (int y = 0; y < 12; ++y) {
+      for (int x = 0; x < 12; ++x) {
+        const int row = y + top;
+        const int column = left + (flipped ? 11 - x : x);
+        const bool inside = row >= 0 && row < 12 && column >= 0 && column < 12;
+        ASSERT_EQ(at(y, x)[0], inside ? static_cast<float>(row) - 123.68F : 0.0F);
+        ASSERT_EQ(at(y, x)[1], inside ? static_cast<float>(column) - 116.78F : 0.0F);
+      }
+    }
+  }
+  EXPECT_EQ(seen.size(), 9u * 9 * 2);
+}
+
+TEST(Preprocessing, TrainingWithoutAugmentationIsEvaluation) {
+  const Image image = position_image(20, 16);
+  for (const auto kind : {PreprocessingKind::kVgg, PreprocessingKind::kCifarnet}) {
+    const PreprocessingOptions options = {
+        .kind = kind, .output_size = 14, .resize_side = 18, .augmentation = Augmentation::kNone};
+    EXPECT_EQ(train(image, options, 1), evaluate(image, options));
+  }
+}
+
 TEST(Preprocessing, CifarnetTrainingIsStandardized) {
   const PreprocessingOptions options = {.kind = PreprocessingKind::kCifarnet, .output_size = 32};
   const auto values = train(position_image(32, 32), options, 9);
@@ -167,6 +203,14 @@ TEST(Preprocessing, NamesOfModels) {
   error_message(ErrorCategory::kUnsupported, [] { preprocessing_for("inception_v3"); });
   EXPECT_THAT(error_message(ErrorCategory::kUsage, [] { preprocessing_for("resnet"); }),
               HasSubstr("Preprocessing name [resnet] was not recognized"));
+}
+
+TEST(Preprocessing, NamesOfAugmentations) {
+  EXPECT_EQ(parse_augmentation("none"), Augmentation::kNone);
+  EXPECT_EQ(parse_augmentation("slim"), Augmentation::kSlim);
+  EXPECT_EQ(parse_augmentation("cifar"), Augmentation::kCifar);
+  EXPECT_THAT(error_message(ErrorCategory::kUsage, [] { parse_augmentation("mixup"); }),
+              HasSubstr("none, slim or cifar"));
 }
 
 TEST(Preprocessing, RefusesImpossibleSizes) {
