@@ -60,12 +60,13 @@ class OutputFile {
   [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
   void write(std::span<const std::byte> bytes);
   void write(std::string_view bytes);
+  // Hands what is buffered to the system, so that whoever reads the file meanwhile sees it.
+  void flush();
   // Writes what is buffered and closes the file. sync_file, or StagedOutput for its files, makes it
   // durable.
   void finish();
 
  private:
-  void flush();
   void write_through(std::span<const std::byte> bytes);
 
   std::filesystem::path path_;

@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/parallel.h"
-#include "base/random.h"
 #include "narrow/error.h"
 #include "nn/resnet_v1.h"
+#include "tasks/initial_values.h"
 
 namespace narrow {
 namespace {
@@ -59,34 +58,6 @@ std::string join_some(const std::vector<std::string>& parts) {
   throw Error(ErrorCategory::kCorrupt,
               fmt::format("{} does not fit {} with {} classes: {}", where, network.name,
                           network.class_count, join_some(wrong)));
-}
-
-double initial_stddev(const ModelVariable& variable) {
-  const auto fan_in =
-      static_cast<double>(variable.shape[0] * variable.shape[1] * variable.shape[2]);
-  return std::sqrt(1.3 * 2.0 / fan_in);
-}
-
-std::vector<float> initial_values(const ModelVariable& variable, std::uint64_t seed) {
-  std::vector<float> values(element_count(variable.shape), 0.0F);
-  switch (variable.kind) {
-    case VariableKind::kConvWeights:
-    case VariableKind::kLogitsWeights: {
-      RandomStream stream(seed, variable.name);
-      const double stddev = initial_stddev(variable);
-      for (float& value : values) value = static_cast<float>(stddev * stream.truncated_normal());
-      break;
-    }
-    case VariableKind::kGamma:
-    case VariableKind::kMovingVariance:
-      std::ranges::fill(values, 1.0F);
-      break;
-    case VariableKind::kBeta:
-    case VariableKind::kMovingMean:
-    case VariableKind::kLogitsBiases:
-      break;
-  }
-  return values;
 }
 
 }  // namespace
@@ -144,7 +115,10 @@ void write_initial_resnet(const std::string& network, int class_count, std::uint
         jobs[next].variable = &variables[next];
         return &jobs[next++];
       },
-      [&](Job& job) { job.values = initial_values(*job.variable, seed); },
+      [&](Job& job) {
+        job.values.resize(element_count(job.variable->shape));
+        fill_initial_values(*job.variable, seed, job.values);
+      },
       [&](Job& job) {
         writer.write(std::as_bytes(std::span(job.values)));
         job.values = {};

@@ -4,11 +4,14 @@
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <system_error>
+#include <vector>
 
 #include "base/file.h"
+#include "base/staged_output.h"
 #include "checkpoint/tensorflow/v2_index.h"
 #include "narrow/error.h"
 #include "tensorflow_checkpoint.pb.h"
@@ -51,6 +54,25 @@ bool is_checkpoint(const fs::path& prefix) {
   throw Error(ErrorCategory::kNotFound,
               fmt::format("{} {}; it holds {}: name the checkpoint itself", directory.string(),
                           problem, list_prefixes(directory)));
+}
+
+// Whether a listed path means the checkpoint PREFIX<number> in `directory` itself.
+bool is_numbered(const fs::path& directory, const fs::path& listed, std::string_view prefix) {
+  const auto home = [](const fs::path& path) {
+    return fs::absolute(path).lexically_normal().parent_path();
+  };
+  if (home(directory / listed) != home(directory / prefix)) return false;
+  const std::string name = listed.filename().string();
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return name.size() > prefix.size() && name.starts_with(prefix) &&
+         std::all_of(name.begin() + static_cast<std::ptrdiff_t>(prefix.size()), name.end(),
+                     is_digit);
+}
+
+std::string text_of(const CheckpointState& state) {
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(state, &text);
+  return text;
 }
 
 }  // namespace
@@ -105,9 +127,36 @@ std::string state_file_text(const fs::path& directory, const std::string& name) 
     }
   }
   state.add_all_model_checkpoint_paths(name);
-  std::string text;
-  google::protobuf::TextFormat::PrintToString(state, &text);
-  return text;
+  return text_of(state);
+}
+
+void keep_newest_checkpoints(const fs::path& directory, std::string_view prefix, std::size_t keep) {
+  const fs::path file = directory / kStateFileName;
+  if (!is_file(file)) return;
+  auto state = parse_state(read_small_file(file, kMaxStateBytes));
+  if (!state) return;
+  std::vector<std::string> listed(state->all_model_checkpoint_paths().begin(),
+                                  state->all_model_checkpoint_paths().end());
+  const auto counts = [&](const std::string& path) { return is_numbered(directory, path, prefix); };
+  auto surplus = std::ranges::count_if(listed, counts) - static_cast<std::ptrdiff_t>(keep);
+  if (surplus <= 0) return;
+  state->clear_all_model_checkpoint_paths();
+  for (const std::string& path : listed) {
+    if (surplus <= 0 || !counts(path)) {
+      state->add_all_model_checkpoint_paths(path);
+      continue;
+    }
+    --surplus;
+    const fs::path checkpoint = directory / fs::path(path).filename();
+    std::error_code error;  // a file that stays only takes space
+    fs::remove(v2_index_path(checkpoint), error);
+    fs::remove(v2_data_path(checkpoint, 0, 1), error);
+  }
+  StagedOutput staged(directory, {kStateFileName}, Overwrite::kYes);
+  OutputFile out(staged.staging_path(kStateFileName));
+  out.write(text_of(*state));
+  out.finish();
+  staged.commit();
 }
 
 }  // namespace narrow

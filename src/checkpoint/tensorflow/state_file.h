@@ -1,8 +1,10 @@
 // The text file `checkpoint` in which TensorFlow notes the newest checkpoints of a directory.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace narrow {
 
@@ -21,5 +23,12 @@ std::string list_prefixes(const std::filesystem::path& directory);
 // The content of a state file in `directory` after the checkpoint `name` was written there: it is
 // the newest, behind those that the present state file lists.
 std::string state_file_text(const std::filesystem::path& directory, const std::string& name);
+
+// Deletes the oldest of the checkpoints PREFIX<number> that the state file of `directory` lists,
+// all but the newest `keep`, and then takes them off the list. What the list says of other names or
+// of other directories is neither deleted nor changed; files that are gone already are no concern.
+// Throws Error(kIo) when the state file cannot be replaced.
+void keep_newest_checkpoints(const std::filesystem::path& directory, std::string_view prefix,
+                             std::size_t keep);
 
 }  // namespace narrow

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "checkpoint/tensorflow/tensorflow_test_support.h"
 
 namespace narrow {
@@ -72,6 +73,43 @@ TEST_F(StateFile, IsReplacedWhenItCannotBeRead) {
   put_state("no proto");
   EXPECT_EQ(state_file_text(scratch_.path(), "a\nb"),
             "model_checkpoint_path: \"a\\nb\"\nall_model_checkpoint_paths: \"a\\nb\"\n");
+}
+
+TEST_F(StateFile, OnlyTheNewestOfTheNumberedAreKept) {
+  for (const char* name : {"model.ckpt-1", "model.ckpt-2", "model.ckpt-30", "model.ckpt-best"}) {
+    put_file(scratch_ / (std::string(name) + ".index"), "");
+    put_file(scratch_ / (std::string(name) + ".data-00000-of-00001"), "");
+  }
+  const std::string absolute = (scratch_ / "model.ckpt-2").string();
+  put_state(
+      "model_checkpoint_path: \"model.ckpt-30\"\n"
+      "all_model_checkpoint_paths: \"/elsewhere/model.ckpt-0\"\n"
+      "all_model_checkpoint_paths: \"model.ckpt-best\"\n"
+      "all_model_checkpoint_paths: \"../model.ckpt-7\"\n"
+      "all_model_checkpoint_paths: \"model.ckpt-1\"\n"
+      "all_model_checkpoint_paths: \"" +
+      absolute +
+      "\"\n"
+      "all_model_checkpoint_paths: \"model.ckpt-30\"\n");
+  const std::string before = read_small_file(scratch_ / "checkpoint", 10000);
+  keep_newest_checkpoints(scratch_.path(), "model.ckpt-", 3);
+  EXPECT_EQ(read_small_file(scratch_ / "checkpoint", 10000), before);
+  keep_newest_checkpoints(scratch_.path(), "model.ckpt-", 1);
+  EXPECT_EQ(read_small_file(scratch_ / "checkpoint", 10000),
+            "model_checkpoint_path: \"model.ckpt-30\"\n"
+            "all_model_checkpoint_paths: \"/elsewhere/model.ckpt-0\"\n"
+            "all_model_checkpoint_paths: \"model.ckpt-best\"\n"
+            "all_model_checkpoint_paths: \"../model.ckpt-7\"\n"
+            "all_model_checkpoint_paths: \"model.ckpt-30\"\n");
+  const auto is_there = [&](const char* name) { return std::filesystem::exists(scratch_ / name); };
+  for (const char* name : {"model.ckpt-1.index", "model.ckpt-1.data-00000-of-00001",
+                           "model.ckpt-2.index", "model.ckpt-2.data-00000-of-00001"}) {
+    EXPECT_FALSE(is_there(name)) << name;
+  }
+  for (const char* name :
+       {"model.ckpt-30.index", "model.ckpt-30.data-00000-of-00001", "model.ckpt-best.index"}) {
+    EXPECT_TRUE(is_there(name)) << name;
+  }
 }
 
 }  // namespace

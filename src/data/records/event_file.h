@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "data/records/tfrecord.h"
 
 namespace narrow {
 
@@ -15,9 +16,17 @@ struct ScalarSummary {
   float value = 0;
 };
 
-// Writes the record that opens an event file and one with the scalars at `step`; both at
-// `wall_time`, in seconds since 1970. Throws Error(kIo) as OutputFile does.
-void write_scalar_events(OutputFile& file, double wall_time, std::int64_t step,
-                         const std::vector<ScalarSummary>& scalars);
+// Appends to a file that the caller has created and will finish. Times are seconds since 1970.
+// Everything throws Error(kIo) as OutputFile does.
+class EventWriter {
+ public:
+  // Writes the record that opens an event file.
+  EventWriter(OutputFile& file, double wall_time);
+  // Writes one record with the scalars at `step`.
+  void write(double wall_time, std::int64_t step, const std::vector<ScalarSummary>& scalars);
+
+ private:
+  TfRecordWriter records_;
+};
 
 }  // namespace narrow

@@ -19,7 +19,7 @@ std::string record_text(const TfRecordFile& records, std::size_t index) {
 TEST_F(EventFile, HasAVersionAndTheScalars) {
   const auto path = directory() / "events";
   OutputFile file(path);
-  write_scalar_events(file, 1.5, 300, {{"a", 0.5F}, {"b", 0.0F}});
+  EventWriter(file, 1.5).write(1.5, 300, {{"a", 0.5F}, {"b", 0.0F}});
   file.finish();
   const TfRecordFile records(path);
   ASSERT_EQ(records.size(), 2U);

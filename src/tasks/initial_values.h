@@ -1,0 +1,17 @@
+// The values with which TF-Slim begins to train a ResNet V1.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "nn/resnet_v1.h"
+
+namespace narrow {
+
+// Weights from a truncated normal distribution with standard deviation sqrt(1.3 * 2 / fan_in),
+// gamma and moving variance 1, everything else 0 (narrow/resnet_checkpoints.h). A function of seed
+// and name. `values` holds exactly the variable's elements.
+void fill_initial_values(const ModelVariable& variable, std::uint64_t seed,
+                         std::span<float> values);
+
+}  // namespace narrow
