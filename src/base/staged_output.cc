@@ -105,6 +105,26 @@ StagedOutput::~StagedOutput() {
   fs::remove_all(staging_, error);
 }
 
+void StagedOutput::clear_leftovers(const fs::path& directory, const std::string& prefix) {
+  const fs::path home = resolved(directory);
+  std::error_code error;
+  if (!fs::is_directory(home, error)) return;
+  std::vector<fs::path> leftovers;
+  const auto collect = [&](const fs::path& place, const std::string& begin) {
+    for (const auto& entry : fs::directory_iterator(place, error)) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with(begin) && name.ends_with(kStagingSuffix)) {
+        leftovers.push_back(entry.path());
+      }
+    }
+  };
+  collect(home, "." + prefix);
+  collect(home.parent_path(), fmt::format(".{}.{}", home.filename().string(), prefix));
+  for (const fs::path& leftover : leftovers) {
+    StagedOutput(home, prefix).acquire_staging_directory(leftover);
+  }
+}
+
 fs::path StagedOutput::staging_path(const std::string& name) const { return staging_ / name; }
 
 void StagedOutput::check_nothing_is_replaced() const {

@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -33,6 +34,11 @@ class StagedOutput {
   StagedOutput(const StagedOutput&) = delete;
   StagedOutput& operator=(const StagedOutput&) = delete;
 
+  // Completes or removes what crashed runs left of results in `directory` of which the first name
+  // begins with `prefix`, for programs that never write the same result again. Throws Error(kIo)
+  // when another process is writing one of them.
+  static void clear_leftovers(const std::filesystem::path& directory, const std::string& prefix);
+
   // Where the file that will be called `name` has to be written.
   [[nodiscard]] std::filesystem::path staging_path(const std::string& name) const;
 
@@ -41,6 +47,12 @@ class StagedOutput {
   void commit();
 
  private:
+  // For clear_leftovers: has no staging directory yet. `directory` exists and is resolved.
+  StagedOutput(std::filesystem::path directory, const std::string& name)
+      : directory_(std::move(directory)),
+        names_{name},
+        overwrite_(Overwrite::kYes),
+        directory_existed_(true) {}
   void check_nothing_is_replaced() const;
   void open_staging_directory();
   void acquire_staging_directory(const std::filesystem::path& staging);

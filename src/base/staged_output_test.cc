@@ -177,5 +177,20 @@ TEST_F(StagedOutputTest, AnInterruptedRenamingIsCompleted) {
             (Contents{{"out/a", "new a"}, {"out/b", "new b"}, {"out/sub/notes.txt", "mine"}}));
 }
 
+TEST_F(StagedOutputTest, LeftoversOfOtherResultsCanBeCleared) {
+  put(root_ / "train" / "m-1.data", "1");
+  put(root_ / "train" / ".m-2.data.narrow-tmp" / "m-2.data", "2");
+  put(root_ / ".train.m-3.data.narrow-tmp" / "m-3.data", "3");
+  put(root_ / ".train.other.data.narrow-tmp" / "other.data", "4");
+  put(root_ / ".train2.m-3.data.narrow-tmp" / "m-3.data", "5");
+  StagedOutput::clear_leftovers(root_ / "train", "m-");
+  StagedOutput::clear_leftovers(root_ / "missing", "m-");
+  EXPECT_EQ(tree(), (Contents{{"train/m-1.data", "1"},
+                              {".train.other.data.narrow-tmp/other.data", "4"},
+                              {".train2.m-3.data.narrow-tmp/m-3.data", "5"}}));
+  StagedOutput writing(root_ / "train", {"m-4.data", "m-4.index"}, Overwrite::kNo);
+  EXPECT_THROW(StagedOutput::clear_leftovers(root_ / "train", "m-"), Error);
+}
+
 }  // namespace
 }  // namespace narrow

@@ -20,6 +20,7 @@ void add_inspect_command(CLI::App& app, CommandOutcome& outcome);
 void add_compare_command(CLI::App& app, CommandOutcome& outcome);
 void add_init_command(CLI::App& app, CommandOutcome& outcome);
 void add_eval_command(CLI::App& app, CommandOutcome& outcome);
+void add_train_command(CLI::App& app, CommandOutcome& outcome);
 void add_download_command(CLI::App& app, CommandOutcome& outcome);
 void add_dataset_command(CLI::App& app, CommandOutcome& outcome);
 void add_version_command(CLI::App& app, CommandOutcome& outcome);

@@ -50,6 +50,22 @@ void add_meaningless_flag(CLI::App& command, std::string_view name, std::string_
       ->group(kSlimGroup);
 }
 
+void add_constant_flag(CLI::App& command, std::string_view name, int value,
+                       std::string_view reason) {
+  const auto check = [name = std::string(name), value, reason = std::string(reason)](int given) {
+    if (given != value) {
+      throw Error(ErrorCategory::kUsage,
+                  fmt::format("--{} can only be {} here: {}", name, value, reason));
+    }
+    print_note(fmt::format("--{} is ignored: {} is all there is here", name, value));
+  };
+  command.add_option_function<int>(slim_flag(name), check, std::string(reason))->group(kSlimGroup);
+}
+
+void add_slim_bool(CLI::App& command, std::string_view name, bool& value, std::string_view help) {
+  command.add_flag(fmt::format("{},!--no{}", slim_flag(name), name), value, std::string(help));
+}
+
 void add_false_flag(CLI::App& command, std::string_view name, std::string_view reason) {
   const auto check = [name = std::string(name), reason = std::string(reason)](std::int64_t value) {
     if (value > 0) throw Error(ErrorCategory::kUsage, fmt::format("--{}: {}", name, reason));

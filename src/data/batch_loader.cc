@@ -7,12 +7,12 @@
 #include <exception>
 #include <limits>
 #include <mutex>
-#include <numeric>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "base/parallel.h"
+#include "data/record_order.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -26,48 +26,6 @@ void check_range(const char* what, int value, int least, int most) {
   throw Error(ErrorCategory::kUsage,
               fmt::format("the {} is {}; it must lie in {}..{}", what, value, least, most));
 }
-
-// Which record stands at which place of the endless or finite sequence of images.
-class Order {
- public:
-  struct Place {
-    std::uint64_t epoch = 0;
-    std::uint64_t record = 0;
-  };
-
-  Order(std::uint64_t records, const LoaderOptions& options)
-      : records_(records),
-        seed_(options.seed),
-        training_(options.training),
-        shuffle_(options.shuffle) {}
-
-  Place at(std::uint64_t position) {
-    const std::uint64_t epoch = position / records_;
-    const std::uint64_t index = position % records_;
-    if (!training_) return {0, index};
-    if (!shuffle_) return {epoch, index};
-    if (epoch != shuffled_epoch_) shuffle(epoch);
-    return {epoch, permutation_[index]};
-  }
-
- private:
-  void shuffle(std::uint64_t epoch) {
-    permutation_.resize(records_);
-    std::iota(permutation_.begin(), permutation_.end(), std::uint64_t{0});
-    RandomStream random(seed_, fmt::format("data/shuffle/{}", epoch));
-    for (std::uint64_t i = records_; i > 1; --i) {
-      std::swap(permutation_[i - 1], permutation_[random.below(i)]);
-    }
-    shuffled_epoch_ = epoch;
-  }
-
-  std::uint64_t records_;
-  std::uint64_t seed_;
-  bool training_;
-  bool shuffle_;
-  std::vector<std::uint64_t> permutation_;
-  std::uint64_t shuffled_epoch_ = std::numeric_limits<std::uint64_t>::max();
-};
 
 }  // namespace
 
@@ -90,7 +48,7 @@ class BatchLoader::Workers {
   struct Job {
     Slot* slot = nullptr;
     std::size_t position = 0;  // in the batch
-    Order::Place place;
+    RecordOrder::Place place;
   };
 
   [[nodiscard]] std::size_t size_of_batch(std::uint64_t batch) const;
@@ -112,7 +70,7 @@ class BatchLoader::Workers {
   std::condition_variable job_may_exist_;
   std::condition_variable batch_may_be_ready_;
   // All below is guarded by mutex_; a slot's pixels by the one worker that has the job.
-  Order order_;
+  RecordOrder order_;
   std::vector<Slot> slots_;
   std::uint64_t taken_batch_;        // the batch whose images are being handed out
   std::size_t taken_position_ = 0;   // images of it that were
@@ -128,7 +86,7 @@ BatchLoader::Workers::Workers(const Dataset& dataset, const LoaderOptions& optio
       options_(options),
       image_floats_(preprocessed_size(options.preprocessing)),
       batch_size_(static_cast<std::uint64_t>(options.batch_size)),
-      order_(dataset.size(), options),
+      order_(dataset.size(), {options.training, options.shuffle, options.seed}),
       slots_(static_cast<std::size_t>(options.prefetch_batches)),
       taken_batch_(options.training ? options.first_step : 0),
       delivered_batches_(taken_batch_) {

@@ -47,6 +47,7 @@ PUBLIC_HEADERS = {
     "sweep.h": "tasks",
     "plan.h": "tasks",
     "datasets.h": "tasks",
+    "train.h": "tasks",
     "version.h": "tasks",
 }
 

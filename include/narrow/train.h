@@ -1,0 +1,131 @@
+// Training: ResNet V1 on a labelled dataset as TF-Slim's train_image_classifier.py trains it
+// (tensorflow/models, research/slim), from initial values or from a checkpoint. docs/slim.md says
+// what is the same and what differs.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "narrow/batch_norm_mode.h"
+#include "narrow/optimizer.h"
+#include "narrow/scheme.h"
+
+namespace narrow {
+
+// Slim's flags under Slim's names, and a few more. The defaults are Slim's.
+struct TrainOptions {
+  std::filesystem::path train_dir;  // checkpoints and event files; continues what is there
+
+  // The network. Empty: the one network that the checkpoint holds.
+  std::string model_name = {};
+  std::optional<std::filesystem::path> checkpoint_path = {};  // initial values
+  std::vector<std::string> checkpoint_exclude_scopes = {};    // prefixes of names not read from it
+  bool ignore_missing_vars = false;                           // others that it has not
+  std::optional<std::vector<std::string>> trainable_scopes =
+      {};  // regular expressions; all without
+
+  // The images.
+  std::string dataset_name;
+  std::filesystem::path dataset_dir;
+  std::string dataset_split_name = "train";
+  int labels_offset = 0;
+  std::string preprocessing_name = {};  // empty: that of the network
+  int image_size = 224;                 // --train_image_size
+  std::string augment = "slim";         // "none", "slim", "cifar"
+  int resize_side = 256;                // without augmentation
+  int resize_side_min = 256;
+  int resize_side_max = 512;
+  bool shuffle = true;
+  int batch_size = 32;
+
+  // The steps.
+  std::optional<std::int64_t> max_number_of_steps = {};  // of global_step; without end otherwise
+  OptimizerOptions optimizer = {};
+  LearningRateOptions learning_rate = {};  // decay_steps is computed from the next
+  double num_epochs_per_decay = 2.0;
+  double weight_decay = 0.00004;
+  double label_smoothing = 0;
+  double moving_average_decay = 0;  // 0: no moving averages of the variables
+  BatchNormMode batch_norm = BatchNormMode::kTrain;
+  double batch_norm_decay = 0.997;
+  int recalibrate_batch_norm = 0;       // batches for the moving statistics at the end
+  std::optional<Scheme> quantize = {};  // weights in the forward pass; per tensor
+
+  // What is written.
+  int log_every_n_steps = 10;
+  double save_interval_secs = 600;
+  std::int64_t save_interval_steps = 0;  // 0: by time only
+  double save_summaries_secs = 600;
+
+  std::uint64_t seed = 0;
+  int threads = 0;  // 0: one for each available core
+};
+
+// One line of the log.
+struct TrainStep {
+  std::int64_t global_step = 0;  // after the step
+  double loss = 0;               // cross entropy and all L2 terms, as Slim logs it
+  double cross_entropy = 0;
+  double accuracy = 0;  // of the batch, before the update
+  float learning_rate = 0;
+  double seconds_per_step = 0;   // mean since the last line
+  double images_per_second = 0;  // the same
+  std::optional<double> seconds_left = {};
+};
+
+// What is trained, known before the first step.
+struct TrainPlan {
+  std::string network;
+  int class_count = 0;
+  std::size_t variables = 0;
+  std::uint64_t elements = 0;
+  std::size_t trained_variables = 0;
+  std::uint64_t trained_elements = 0;
+  std::filesystem::path records;
+  std::uint64_t record_count = 0;
+  std::int64_t first_step = 0;       // global_step at the start
+  std::int64_t steps_per_epoch = 0;  // rounded up
+  std::int64_t decay_steps = 0;
+  bool features_cached = false;  // only the last layer is computed in every step
+};
+
+struct TrainResult {
+  TrainPlan plan;
+  std::int64_t global_step = 0;      // at the end
+  bool was_finished = false;         // nothing was left to do
+  std::filesystem::path checkpoint;  // the last one written, or the one that was there
+  std::vector<TrainStep> log;
+  double seconds = 0;  // of the steps
+
+  [[nodiscard]] double images_per_second(int batch_size) const;
+};
+
+class TrainObserver {
+ public:
+  virtual ~TrainObserver() = default;
+  // Where the values come from, what is ignored, and the like.
+  virtual void on_note(const std::string& sentence) = 0;
+  virtual void on_plan(const TrainPlan& plan) = 0;
+  // Every log_every_n_steps steps.
+  virtual void on_step(const TrainStep& step) = 0;
+  virtual void on_checkpoint(const std::filesystem::path& checkpoint) = 0;
+  // Between steps and while features are computed; false saves a checkpoint and stops with
+  // Error(kInterrupted).
+  virtual bool keep_going() = 0;
+};
+
+// Trains until global_step is max_number_of_steps. Continues from the newest checkpoint of
+// train_dir if there is one, else begins with checkpoint_path or with initial values. The same
+// options give the same result to the bit on this machine, however often the run was interrupted.
+// Throws Error: kUsage for options out of range; kNotFound, kUsage for a checkpoint that does not
+// fit, naming the variable, both shapes and the flag to set; what the dataset throws; kNumeric when
+// the loss or a variable is no longer finite, naming the last good checkpoint; kInterrupted.
+TrainResult train(const TrainOptions& options, TrainObserver& observer);
+
+// What train would do, without doing it. Reads checkpoints and the dataset's size.
+TrainPlan plan_training(const TrainOptions& options, TrainObserver& observer);
+
+}  // namespace narrow

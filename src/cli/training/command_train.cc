@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/exports.h"
+#include "cli/slim_flags.h"
+#include "cli/training/train_flags.h"
+#include "report/training_report.h"
+
+namespace narrow {
+namespace {
+
+// What goes on: to standard output, unless that is for JSON.
+class TrainConsole : public TrainObserver {
+ public:
+  TrainConsole(const TrainOptions& options, bool json) : options_(options), json_(json) {}
+
+  void on_note(const std::string& sentence) override { print_note(sentence); }
+  void on_plan(const TrainPlan& plan) override { print(train_plan_text(plan, options_)); }
+  void on_step(const TrainStep& step) override { print(train_step_text(step)); }
+  void on_checkpoint(const std::filesystem::path& checkpoint) override {
+    print(fmt::format("saved {}\n", checkpoint.string()));
+  }
+  bool keep_going() override { return !is_interrupted(); }
+
+ private:
+  void print(const std::string& text) const {
+    if (json_) {
+      fmt::print(stderr, "{}", text);
+    } else {
+      print_result(text);
+    }
+  }
+
+  const TrainOptions& options_;
+  bool json_;
+};
+
+struct Arguments {
+  TrainFlags flags;
+  bool summary = false;
+  bool json = false;
+  bool force = false;
+  ExportOptions exports;
+};
+
+void run(const CLI::App& command, const Arguments& args) {
+  const TrainOptions options = train_options(command, args.flags);
+  catch_interrupts();
+  TrainConsole console(options, args.json);
+  if (args.summary) {
+    const TrainPlan plan = plan_training(options, console);
+    if (args.json) print_result(train_plan_json(plan).dump(2) + "\n");
+    return;
+  }
+  Exports exports(args.exports, args.force);
+  const TrainResult result = train(options, console);
+  if (!exports.is_empty()) exports.write(train_report(result, options));
+  print_result(args.json ? train_result_json(result, options).dump(2) + "\n"
+                         : train_result_text(result, options));
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app, CommandOutcome& /*outcome*/) {
+  CLI::App* command = app.add_subcommand("train", "Train a ResNet V1, from scratch or fine-tuning");
+  auto args = std::make_shared<Arguments>();
+  add_train_flags(*command, args->flags);
+  command->add_flag("--summary", args->summary, "tell what would be trained, and stop");
+  command->add_flag("--json", args->json, "print one JSON object at the end instead of text");
+  add_export_options(*command, args->exports);
+  command->add_flag("--force", args->force, "replace existing files of these exports");
+  show_first_names(*command);
+  command->footer(
+      "Flags may be spelled with dashes as well; their defaults are TF-Slim's. With\n"
+      "--augment cifar --train_image_size 32 images of 32 pixels are trained as they\n"
+      "are; narrow eval --resize_side 32 --eval_image_size 32 sees them so. The same\n"
+      "command again continues after an interruption, with the result that it would\n"
+      "have had without.");
+  command->callback([command, args] { run(*command, *args); });
+}
+
+}  // namespace narrow

@@ -1,0 +1,334 @@
+#include "narrow/train.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "data/dataset.h"
+#include "narrow/error.h"
+#include "narrow/quantize_values.h"
+#include "tasks/training/recalibration.h"
+#include "tasks/training/training_batches.h"
+#include "tasks/training/training_files.h"
+#include "tasks/training/training_start.h"
+#include "tasks/training/training_state.h"
+
+namespace narrow {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void require(bool holds, const std::string& sentence) {
+  if (!holds) throw Error(ErrorCategory::kUsage, sentence);
+}
+
+void validate_options(const TrainOptions& options) {
+  validate(options.optimizer);
+  require(options.batch_size >= 1,
+          fmt::format("the batch size is {}; it must be at least 1", options.batch_size));
+  require(!options.max_number_of_steps || *options.max_number_of_steps > 0,
+          "--max_number_of_steps must be above 0; leave it out to train without end");
+  require(options.weight_decay >= 0 && std::isfinite(options.weight_decay),
+          "--weight_decay must be finite and at least 0");
+  require(options.label_smoothing >= 0 && options.label_smoothing <= 1,
+          "--label_smoothing must lie in 0..1");
+  require(options.moving_average_decay >= 0 && options.moving_average_decay < 1,
+          "--moving_average_decay must be at least 0 and below 1");
+  require(options.batch_norm_decay >= 0 && options.batch_norm_decay <= 1,
+          "--batch_norm_decay must lie in 0..1");
+  require(options.num_epochs_per_decay > 0 && std::isfinite(options.num_epochs_per_decay),
+          "--num_epochs_per_decay must be finite and above 0");
+  require(options.recalibrate_batch_norm >= 0, "--recalibrate_batch_norm must be at least 0");
+  require(options.recalibrate_batch_norm == 0 || options.batch_norm == BatchNormMode::kTrain,
+          "--recalibrate_batch_norm needs --batch_norm train: with frozen the statistics stay");
+  require(options.log_every_n_steps >= 1, "--log_every_n_steps must be at least 1");
+  require(options.save_interval_secs > 0, "--save_interval_secs must be above 0");
+  require(options.save_interval_steps >= 0, "--save_interval_steps must be at least 0");
+  if (options.quantize) {
+    validate(*options.quantize);
+    require(options.quantize->granularity.kind == Granularity::Kind::kTensor,
+            "training quantizes per tensor only");
+  }
+}
+
+// Slim's int(num_samples * num_epochs_per_decay / batch_size).
+std::int64_t decay_steps_of(const TrainOptions& options, std::uint64_t records) {
+  const double steps =
+      static_cast<double>(records) * options.num_epochs_per_decay / options.batch_size;
+  return static_cast<std::int64_t>(std::min(steps, 1e15));
+}
+
+// Options, data and network, looked at before anything is computed.
+struct Preparation {
+  Preparation(const TrainOptions& given, TrainObserver& observer)
+      : options((validate_options(given), given)),
+        dataset(options.dataset_dir, find_dataset_spec(options.dataset_name),
+                options.dataset_split_name, options.labels_offset) {
+    training_preprocessing(options);
+    require(dataset.size() > 0,
+            fmt::format("{} has no records; make it anew", dataset.records().path().string()));
+    options.learning_rate.decay_steps = decay_steps_of(options, dataset.size());
+    validate(options.learning_rate);
+    start = find_training_start(options, dataset.class_count(), observer);
+    trained = trained_variables(start.network, options.trainable_scopes, observer);
+    make_plan();
+  }
+
+  void make_plan() {
+    const auto records = static_cast<std::uint64_t>(dataset.size());
+    const auto batch = static_cast<std::uint64_t>(options.batch_size);
+    plan.network = start.network.name;
+    plan.class_count = start.network.class_count;
+    for (const ModelVariable& variable : start.network.variables()) {
+      const std::uint64_t elements = element_count(variable.shape);
+      ++plan.variables;
+      plan.elements += elements;
+      if (std::ranges::find(trained, variable.name) == trained.end()) continue;
+      ++plan.trained_variables;
+      plan.trained_elements += elements;
+    }
+    plan.records = dataset.records().path();
+    plan.record_count = records;
+    plan.first_step = start.global_step;
+    plan.steps_per_epoch = static_cast<std::int64_t>((records + batch - 1) / batch);
+    plan.decay_steps = options.learning_rate.decay_steps;
+    plan.features_cached = can_cache_features(options, start.network, trained, records);
+  }
+
+  [[nodiscard]] bool is_finished() const {
+    return options.max_number_of_steps && start.global_step >= *options.max_number_of_steps;
+  }
+
+  TrainOptions options;
+  Dataset dataset;
+  TrainingStart start;
+  std::vector<std::string> trained;
+  TrainPlan plan;
+};
+
+TrainingOptions network_options(const Preparation& preparation) {
+  const TrainOptions& options = preparation.options;
+  TrainingOptions network;
+  network.batch_size = options.batch_size;
+  network.height = options.image_size;
+  network.width = options.image_size;
+  network.batch_norm = options.batch_norm;
+  network.batch_norm_decay = options.batch_norm_decay;
+  network.label_smoothing = options.label_smoothing;
+  network.weight_decay = options.weight_decay;
+  network.threads = options.threads;
+  network.is_trained = [&trained = preparation.trained](const ModelVariable& variable) {
+    return std::ranges::find(trained, variable.name) != trained.end();
+  };
+  if (options.quantize) {
+    network.effective_values = [scheme = *options.quantize](const ModelVariable& /*variable*/,
+                                                            std::span<const float> values,
+                                                            std::span<float> effective) {
+      round_trip(values, scheme, fit(values, scheme), effective);
+      return true;
+    };
+  }
+  return network;
+}
+
+// Means since the last line of the log.
+class StepClock {
+ public:
+  explicit StepClock(std::int64_t step) : step_(step) {}
+
+  void fill(TrainStep& line, const TrainOptions& options) {
+    const double seconds = seconds_since(start_);
+    const auto steps = static_cast<double>(line.global_step - step_);
+    line.seconds_per_step = seconds / steps;
+    line.images_per_second = options.batch_size * steps / seconds;
+    if (options.max_number_of_steps) {
+      line.seconds_left = line.seconds_per_step *
+                          static_cast<double>(*options.max_number_of_steps - line.global_step);
+    }
+    start_ = Clock::now();
+    step_ = line.global_step;
+  }
+
+ private:
+  std::int64_t step_;
+  Clock::time_point start_ = Clock::now();
+};
+
+class Training {
+ public:
+  Training(Preparation& preparation, TrainObserver& observer)
+      : options_(preparation.options),
+        preparation_(preparation),
+        observer_(observer),
+        network_(preparation.start.network,
+                 read_start_values(preparation.start, options_, observer),
+                 network_options(preparation)),
+        state_(network_, options_.optimizer, options_.moving_average_decay),
+        files_(options_.train_dir, newest_of(preparation.start)) {
+    if (const auto& resumed = preparation.start.resumed) {
+      state_.restore(*resumed, preparation.start.global_step);
+    }
+  }
+
+  TrainResult run() {
+    TrainResult result;
+    result.plan = preparation_.plan;
+    observer_.on_plan(result.plan);
+    if (!files_.newest()) save();
+    const auto batches = make_batches();
+    const auto start = Clock::now();
+    StepClock clock(state_.global_step());
+    while (!is_done()) {
+      if (!observer_.keep_going()) stop();
+      step(*batches, clock, result);
+      if (is_time_to_save()) save();
+    }
+    result.seconds = seconds_since(start);
+    if (options_.recalibrate_batch_norm > 0) recalibrate();
+    if (saved_step_ != state_.global_step() || options_.recalibrate_batch_norm > 0) save();
+    result.global_step = state_.global_step();
+    result.checkpoint = *files_.newest();
+    return result;
+  }
+
+ private:
+  static std::optional<std::filesystem::path> newest_of(const TrainingStart& start) {
+    if (!start.resumed) return std::nullopt;
+    return start.resumed->location().path;
+  }
+
+  [[nodiscard]] bool is_done() const {
+    return options_.max_number_of_steps && state_.global_step() >= *options_.max_number_of_steps;
+  }
+
+  std::unique_ptr<TrainingBatches> make_batches() {
+    const Dataset& dataset = preparation_.dataset;
+    const std::int64_t first = state_.global_step();
+    if (!preparation_.plan.features_cached) return image_batches(dataset, options_, first);
+    observer_.on_note(
+        fmt::format("only the logits are trained, and images are the same in every epoch: the "
+                    "features of all {} are computed once and kept",
+                    dataset.size()));
+    return feature_batches(dataset, options_, first, network_,
+                           [this] { return observer_.keep_going(); });
+  }
+
+  // An error of the forward pass about numbers, infinite weights to quantize say, means the same as
+  // an infinite loss.
+  StepLoss loss_of(TrainingBatches& batches) {
+    try {
+      const StepLoss loss = batches.forward_backward(network_);
+      if (std::isfinite(loss.total)) return loss;
+    } catch (const Error& error) {
+      if (error.category() != ErrorCategory::kNumeric) throw;
+    }
+    throw_not_finite("the loss");
+  }
+
+  [[noreturn]] void throw_not_finite(const char* what) const {
+    throw Error(
+        ErrorCategory::kNumeric,
+        fmt::format("{} is not a finite number at step {}; the last good checkpoint is {}; try a "
+                    "smaller --learning_rate or --warmup_steps",
+                    what, state_.global_step() + 1, files_.newest()->string()));
+  }
+
+  void step(TrainingBatches& batches, StepClock& clock, TrainResult& result) {
+    const StepLoss loss = loss_of(batches);
+    TrainStep line;
+    line.learning_rate = learning_rate_at(options_.learning_rate, state_.global_step());
+    state_.apply(line.learning_rate);
+    line.global_step = state_.global_step();
+    if (line.global_step % options_.log_every_n_steps != 0) return;
+    line.loss = loss.total;
+    line.cross_entropy = loss.cross_entropy;
+    line.accuracy = static_cast<double>(loss.correct) / options_.batch_size;
+    clock.fill(line, options_);
+    observer_.on_step(line);
+    files_.write_event(line);
+    if (seconds_since(flushed_) >= options_.save_summaries_secs) {
+      files_.flush_events();
+      flushed_ = Clock::now();
+    }
+    result.log.push_back(line);
+  }
+
+  [[nodiscard]] bool is_time_to_save() const {
+    if (is_done()) return false;  // the last checkpoint is written behind the loop
+    if (options_.save_interval_steps > 0 &&
+        state_.global_step() % options_.save_interval_steps == 0) {
+      return true;
+    }
+    return seconds_since(saved_) >= options_.save_interval_secs;
+  }
+
+  void save() {
+    if (!state_.is_finite()) throw_not_finite("a variable");
+    files_.save(state_.global_step(), state_.tensors());
+    saved_ = Clock::now();
+    saved_step_ = state_.global_step();
+    observer_.on_checkpoint(*files_.newest());
+  }
+
+  void recalibrate() {
+    observer_.on_note(fmt::format("moving statistics are taken anew from {} batches",
+                                  options_.recalibrate_batch_norm));
+    BatchLoader loader(preparation_.dataset, training_loader(options_, state_.global_step()));
+    recalibrate_batch_norm(network_, loader, options_.recalibrate_batch_norm);
+  }
+
+  [[noreturn]] void stop() {
+    if (saved_step_ != state_.global_step()) save();
+    throw Error(ErrorCategory::kInterrupted,
+                fmt::format("interrupted at step {}; {} is saved, and the same command continues",
+                            state_.global_step(), files_.newest()->string()));
+  }
+
+  const TrainOptions& options_;
+  Preparation& preparation_;
+  TrainObserver& observer_;
+  TrainingNetwork network_;
+  TrainingState state_;
+  TrainingFiles files_;
+  Clock::time_point saved_ = Clock::now();
+  Clock::time_point flushed_ = Clock::now();
+  std::int64_t saved_step_ = -1;
+};
+
+}  // namespace
+
+double TrainResult::images_per_second(int batch_size) const {
+  const auto images = static_cast<double>(global_step - plan.first_step) * batch_size;
+  return seconds > 0 ? images / seconds : 0;
+}
+
+TrainPlan plan_training(const TrainOptions& options, TrainObserver& observer) {
+  const Preparation preparation(options, observer);
+  read_start_values(preparation.start, options, observer);  // they may not fit
+  observer.on_plan(preparation.plan);
+  return preparation.plan;
+}
+
+TrainResult train(const TrainOptions& options, TrainObserver& observer) {
+  const ThreadLimit limit(options.threads);
+  TrainingFiles::clear_leftovers(options.train_dir);
+  Preparation preparation(options, observer);
+  if (preparation.is_finished()) {
+    TrainResult result;
+    result.plan = preparation.plan;
+    result.global_step = preparation.start.global_step;
+    result.was_finished = true;
+    result.checkpoint = preparation.start.resumed->location().path;
+    return result;
+  }
+  return Training(preparation, observer).run();
+}
+
+}  // namespace narrow

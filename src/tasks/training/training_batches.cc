@@ -1,0 +1,133 @@
+#include "tasks/training/training_batches.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+class ImageBatches : public TrainingBatches {
+ public:
+  ImageBatches(const Dataset& dataset, const LoaderOptions& options) : loader_(dataset, options) {}
+
+  StepLoss forward_backward(TrainingNetwork& network) override {
+    loader_.next(batch_);
+    return network.forward_backward(batch_.images, batch_.labels);
+  }
+
+ private:
+  BatchLoader loader_;
+  Batch batch_;
+};
+
+class FeatureBatches : public TrainingBatches {
+ public:
+  FeatureBatches(std::uint64_t records, const LoaderOptions& options, std::size_t depth)
+      : depth_(depth),
+        batch_size_(static_cast<std::size_t>(options.batch_size)),
+        position_(options.first_step * batch_size_),
+        order_(records, {true, options.shuffle, options.seed}),
+        features_(records * depth),
+        labels_(records),
+        batch_features_(batch_size_ * depth),
+        batch_labels_(batch_size_) {}
+
+  [[nodiscard]] std::span<float> features() { return features_; }
+  [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
+
+  StepLoss forward_backward(TrainingNetwork& network) override {
+    for (std::size_t i = 0; i < batch_size_; ++i) {
+      const auto record = static_cast<std::ptrdiff_t>(order_.at(position_++).record);
+      const auto depth = static_cast<std::ptrdiff_t>(depth_);
+      std::copy_n(features_.begin() + record * depth, depth,
+                  batch_features_.begin() + static_cast<std::ptrdiff_t>(i) * depth);
+      batch_labels_[i] = labels_[static_cast<std::size_t>(record)];
+    }
+    return network.forward_backward_features(batch_features_, batch_labels_);
+  }
+
+ private:
+  std::size_t depth_;
+  std::size_t batch_size_;
+  std::uint64_t position_;
+  RecordOrder order_;
+  std::vector<float> features_;
+  std::vector<std::int32_t> labels_;
+  std::vector<float> batch_features_;
+  std::vector<std::int32_t> batch_labels_;
+};
+
+}  // namespace
+
+PreprocessingOptions training_preprocessing(const TrainOptions& options) {
+  PreprocessingOptions preprocessing;
+  // That of every ResNet V1 in Slim's table is kVgg; a variant is seen like them.
+  if (!options.preprocessing_name.empty()) {
+    preprocessing.kind = preprocessing_for(options.preprocessing_name);
+  }
+  preprocessing.output_size = options.image_size;
+  preprocessing.resize_side = options.resize_side;
+  preprocessing.resize_side_min = options.resize_side_min;
+  preprocessing.resize_side_max = options.resize_side_max;
+  preprocessing.augmentation = parse_augmentation(options.augment);
+  validate(preprocessing);
+  return preprocessing;
+}
+
+LoaderOptions training_loader(const TrainOptions& options, std::int64_t first_step) {
+  LoaderOptions loader;
+  loader.preprocessing = training_preprocessing(options);
+  loader.training = true;
+  loader.shuffle = options.shuffle;
+  loader.batch_size = options.batch_size;
+  loader.seed = options.seed;
+  loader.first_step = static_cast<std::uint64_t>(first_step);
+  loader.threads = options.threads;
+  return loader;
+}
+
+std::unique_ptr<TrainingBatches> image_batches(const Dataset& dataset, const TrainOptions& options,
+                                               std::int64_t first_step) {
+  return std::make_unique<ImageBatches>(dataset, training_loader(options, first_step));
+}
+
+bool can_cache_features(const TrainOptions& options, const ResnetV1& network,
+                        const std::vector<std::string>& trained, std::uint64_t records) {
+  const std::string logits = network.logits_name() + "/";
+  const bool only_logits = std::ranges::all_of(
+      trained, [&](const std::string& name) { return name.starts_with(logits); });
+  if (options.batch_norm != BatchNormMode::kFrozen || !only_logits ||
+      parse_augmentation(options.augment) != Augmentation::kNone) {
+    return false;
+  }
+  const auto seen = static_cast<std::uint64_t>(options.max_number_of_steps.value_or(0)) *
+                    static_cast<std::uint64_t>(options.batch_size);
+  const std::uint64_t bytes =
+      static_cast<std::uint64_t>(network.feature_depth) * sizeof(float) * records;
+  return bytes <= kMostFeatureBytes && (!options.max_number_of_steps || seen > records);
+}
+
+std::unique_ptr<TrainingBatches> feature_batches(const Dataset& dataset,
+                                                 const TrainOptions& options,
+                                                 std::int64_t first_step, TrainingNetwork& network,
+                                                 const std::function<bool()>& keep_going) {
+  const LoaderOptions loader_options = training_loader(options, first_step);
+  const auto depth = static_cast<std::size_t>(network.description().feature_depth);
+  auto batches = std::make_unique<FeatureBatches>(dataset.size(), loader_options, depth);
+  LoaderOptions one_pass = loader_options;
+  one_pass.training = false;
+  BatchLoader loader(dataset, one_pass);
+  std::size_t done = 0;
+  for (Batch batch; loader.next(batch); done += batch.size()) {
+    if (!keep_going()) {
+      throw Error(ErrorCategory::kInterrupted, "interrupted before the first step");
+    }
+    network.features(batch.images, batches->features().subspan(done * depth, batch.size() * depth));
+    std::ranges::copy(batch.labels, batches->labels().begin() + static_cast<std::ptrdiff_t>(done));
+  }
+  return batches;
+}
+
+}  // namespace narrow

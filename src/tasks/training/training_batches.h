@@ -1,0 +1,45 @@
+// What a step is taken on: images from the loader, or features that were computed once.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "data/batch_loader.h"
+#include "data/dataset.h"
+#include "data/record_order.h"
+#include "narrow/train.h"
+#include "nn/training/training_network.h"
+
+namespace narrow {
+
+class TrainingBatches {
+ public:
+  virtual ~TrainingBatches() = default;
+  // Loss and gradients of the next batch.
+  virtual StepLoss forward_backward(TrainingNetwork& network) = 0;
+};
+
+// The preprocessing that the options mean. Throws Error(kUsage) as validate does.
+PreprocessingOptions training_preprocessing(const TrainOptions& options);
+
+// The loader of a training whose step `first_step` comes next.
+LoaderOptions training_loader(const TrainOptions& options, std::int64_t first_step);
+
+std::unique_ptr<TrainingBatches> image_batches(const Dataset& dataset, const TrainOptions& options,
+                                               std::int64_t first_step);
+
+// Whether the network below the logits gives every image the same features in every epoch, and
+// keeping them is worth it: it fits in kMostFeatureBytes, and more than one epoch may come.
+constexpr std::uint64_t kMostFeatureBytes = std::uint64_t{4} << 30;
+bool can_cache_features(const TrainOptions& options, const ResnetV1& network,
+                        const std::vector<std::string>& trained, std::uint64_t records);
+
+// Computes the features of all records, in file order. The batches are those of image_batches.
+// Throws Error(kInterrupted) when keep_going() says no.
+std::unique_ptr<TrainingBatches> feature_batches(const Dataset& dataset,
+                                                 const TrainOptions& options,
+                                                 std::int64_t first_step, TrainingNetwork& network,
+                                                 const std::function<bool()>& keep_going);
+
+}  // namespace narrow

@@ -1,0 +1,236 @@
+#include "tasks/training/training_start.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <regex>
+
+#include "base/parallel.h"
+#include "checkpoint/tensorflow/state_file.h"
+#include "narrow/error.h"
+#include "tasks/evaluation/checkpoint_network.h"
+#include "tasks/initial_values.h"
+
+namespace narrow {
+namespace {
+
+// An error sentence names at most this many variables.
+constexpr std::size_t kMaxNamed = 5;
+
+std::string listing(const std::vector<std::string>& items) {
+  const std::size_t shown = std::min(items.size(), kMaxNamed);
+  std::string text = fmt::format(
+      "{}", fmt::join(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(shown), "; "));
+  if (shown < items.size()) text += fmt::format("; and {} more", items.size() - shown);
+  return text;
+}
+
+std::int64_t read_resumed_step(const CheckpointReader& reader) {
+  const auto index = reader.find("global_step");
+  const std::string where = reader.location().path.string();
+  if (!index || reader.tensors()[*index].dtype != DType::kInt64 ||
+      element_count(reader.tensors()[*index].shape) != 1) {
+    throw Error(ErrorCategory::kNotFound,
+                fmt::format("{} holds no global_step, so the training in its directory cannot be "
+                            "continued; name another --train_dir and this as --checkpoint_path",
+                            where));
+  }
+  std::int64_t step = 0;
+  reader.read(*index, std::as_writable_bytes(std::span(&step, 1)));
+  if (step < 0) {
+    throw Error(ErrorCategory::kCorrupt, fmt::format("the global_step of {} is {}", where, step));
+  }
+  return step;
+}
+
+ResnetV1 network_from(const CheckpointReader& reader, const TrainOptions& options,
+                      int class_count) {
+  const CheckpointVariables variables(reader, false);
+  const std::string scope =
+      options.model_name.empty() ? find_network_scope(reader) : options.model_name;
+  return network_of_checkpoint(reader, variables, scope, class_count);
+}
+
+ResnetV1 new_network(const TrainOptions& options, int class_count) {
+  if (options.model_name.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("You must supply the network with --model_name ({}), or a checkpoint "
+                            "with --checkpoint_path",
+                            fmt::join(resnet_v1_names(), ", ")));
+  }
+  return resnet_v1(options.model_name, class_count);
+}
+
+bool is_excluded(const std::string& name, const std::vector<std::string>& scopes) {
+  return std::ranges::any_of(scopes,
+                             [&](const std::string& scope) { return name.starts_with(scope); });
+}
+
+// The scope that leaves a variable out: of the logits both variables.
+std::string scope_of(const ResnetV1& network, const ModelVariable& variable) {
+  const bool is_logits =
+      variable.kind == VariableKind::kLogitsWeights || variable.kind == VariableKind::kLogitsBiases;
+  return is_logits ? network.logits_name() : variable.name;
+}
+
+[[noreturn]] void throw_unfit(const CheckpointReader& reader, const std::vector<std::string>& unfit,
+                              std::vector<std::string> scopes) {
+  scopes.erase(std::unique(scopes.begin(), scopes.end()), scopes.end());
+  const bool all_named = scopes.size() <= kMaxNamed;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{} does not fit the network: {}; to begin with new values there, set "
+                          "--checkpoint_exclude_scopes={}",
+                          reader.location().path.string(), listing(unfit),
+                          all_named ? fmt::format("{}", fmt::join(scopes, ","))
+                                    : "PREFIX,... with prefixes of their names"));
+}
+
+// The model variables that come from the checkpoint of a warm start.
+std::vector<const ModelVariable*> choose_restored(const TrainingStart& start,
+                                                  const std::vector<ModelVariable>& variables,
+                                                  const TrainOptions& options,
+                                                  TrainObserver& observer) {
+  const CheckpointVariables source(*start.warm, false);
+  const std::string where = start.warm->location().path.string();
+  std::vector<const ModelVariable*> restored;
+  std::vector<std::string> missing;
+  std::vector<std::string> unfit;
+  std::vector<std::string> unfit_scopes;
+  bool any_wanted = false;
+  for (const ModelVariable& variable : variables) {
+    if (is_excluded(variable.name, options.checkpoint_exclude_scopes)) continue;
+    any_wanted = true;
+    const auto found = source.find(variable.name);
+    if (!found) {
+      missing.push_back(variable.name);
+    } else if (found->shape != variable.shape || !is_floating_point(found->dtype)) {
+      unfit.push_back(fmt::format("{} is {} {} there and float32 {} here", variable.name,
+                                  to_string(found->dtype), to_string(found->shape),
+                                  to_string(variable.shape)));
+      unfit_scopes.push_back(scope_of(start.network, variable));
+    } else {
+      restored.push_back(&variable);
+    }
+  }
+  if (!any_wanted) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("--checkpoint_exclude_scopes={} leaves nothing to read from {}; an "
+                            "empty scope is a prefix of every name",
+                            fmt::join(options.checkpoint_exclude_scopes, ","), where));
+  }
+  if (!unfit.empty()) throw_unfit(*start.warm, unfit, std::move(unfit_scopes));
+  if (!missing.empty() && !options.ignore_missing_vars) {
+    throw Error(ErrorCategory::kNotFound,
+                fmt::format("{} lacks {} of the variables of {}: {}; set "
+                            "--checkpoint_exclude_scopes to what shall begin with new values, or "
+                            "--ignore_missing_vars",
+                            where, missing.size(), start.network.name, listing(missing)));
+  }
+  for (const std::string& name : missing) {
+    observer.on_note(fmt::format("Variable {} missing in checkpoint {}", name, where));
+  }
+  return restored;
+}
+
+void read_all(const std::vector<const ModelVariable*>& variables, const CheckpointReader& reader,
+              FlatVariables& values) {
+  const CheckpointVariables source(reader, false);
+  parallel_for(variables.size(), [&](std::size_t i) {
+    source.read(variables[i]->name, values.values(variables[i]->name));
+  });
+}
+
+FlatVariables resumed_values(const TrainingStart& start) {
+  check_variables(start.network, CheckpointVariables(*start.resumed, false));
+  FlatVariables values(start.network);
+  const std::vector<ModelVariable> variables = start.network.variables();
+  std::vector<const ModelVariable*> all;
+  for (const ModelVariable& variable : variables) all.push_back(&variable);
+  read_all(all, *start.resumed, values);
+  return values;
+}
+
+}  // namespace
+
+TrainingStart find_training_start(const TrainOptions& options, int class_count,
+                                  TrainObserver& observer) {
+  TrainingStart start;
+  if (std::filesystem::exists(options.train_dir / kStateFileName)) {
+    start.resumed = open_checkpoint(newest_in_state_file(options.train_dir));
+    start.global_step = read_resumed_step(*start.resumed);
+    if (options.checkpoint_path) {
+      observer.on_note(
+          fmt::format("Ignoring --checkpoint_path because a checkpoint already exists in {}",
+                      options.train_dir.string()));
+    }
+    observer.on_note(
+        fmt::format("Restoring parameters from {}", start.resumed->location().path.string()));
+    start.network = network_from(*start.resumed, options, class_count);
+  } else if (options.checkpoint_path) {
+    start.warm = open_checkpoint(*options.checkpoint_path);
+    observer.on_note(fmt::format("Fine-tuning from {}", start.warm->location().path.string()));
+    start.network = network_from(*start.warm, options, class_count);
+  } else {
+    start.network = new_network(options, class_count);
+  }
+  return start;
+}
+
+FlatVariables read_start_values(const TrainingStart& start, const TrainOptions& options,
+                                TrainObserver& observer) {
+  if (start.resumed) return resumed_values(start);
+  const std::vector<ModelVariable> variables = start.network.variables();
+  std::vector<const ModelVariable*> restored;
+  if (start.warm) restored = choose_restored(start, variables, options, observer);
+  FlatVariables values(start.network);
+  parallel_for(variables.size(), [&](std::size_t i) {
+    if (std::ranges::find(restored, &variables[i]) != restored.end()) return;
+    fill_initial_values(variables[i], options.seed, values.values(variables[i].name));
+  });
+  if (start.warm) read_all(restored, *start.warm, values);
+  return values;
+}
+
+std::vector<std::string> trained_variables(
+    const ResnetV1& network, const std::optional<std::vector<std::string>>& trainable_scopes,
+    TrainObserver& observer) {
+  std::vector<std::string> all;
+  for (const ModelVariable& variable : network.variables()) {
+    if (is_trainable(variable.kind)) all.push_back(variable.name);
+  }
+  if (!trainable_scopes) return all;
+  std::vector<bool> chosen(all.size(), false);
+  for (const std::string& scope : *trainable_scopes) {
+    bool matches = false;
+    try {
+      const std::regex pattern(scope);
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        if (!std::regex_search(all[i], pattern, std::regex_constants::match_continuous)) continue;
+        chosen[i] = true;
+        matches = true;
+      }
+    } catch (const std::regex_error&) {
+      throw Error(ErrorCategory::kUsage,
+                  fmt::format("'{}' of --trainable_scopes is not a regular expression", scope));
+    }
+    if (!matches) {
+      observer.on_note(
+          fmt::format("'{}' of --trainable_scopes matches no variable of {}", scope, network.name));
+    }
+  }
+  std::vector<std::string> trained;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (chosen[i]) trained.push_back(all[i]);
+  }
+  if (trained.empty()) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("no trainable variable of {} matches --trainable_scopes={}; a scope is "
+                    "a regular expression for the beginning of a name, {} say",
+                    network.name, fmt::join(*trainable_scopes, ","), network.logits_name()));
+  }
+  return trained;
+}
+
+}  // namespace narrow

@@ -1,0 +1,92 @@
+"""Training as TF-Slim's train_image_classifier.py does it, on TensorFlow 2.15 and tf_slim 1.1, from
+given batches. Needs numpy below 2."""
+
+from slim_resnet import import_slim
+
+
+def make_optimizer(tf, name, rate):
+    """With Slim's default values."""
+    if name == "rmsprop":
+        return tf.train.RMSPropOptimizer(rate, decay=0.9, momentum=0.9, epsilon=1.0)
+    if name == "momentum":
+        return tf.train.MomentumOptimizer(rate, momentum=0.9)
+    if name == "adam":
+        return tf.train.AdamOptimizer(rate, beta1=0.9, beta2=0.999, epsilon=1.0)
+    if name == "adagrad":
+        return tf.train.AdagradOptimizer(rate, initial_accumulator_value=0.1)
+    if name == "adadelta":
+        return tf.train.AdadeltaOptimizer(rate, rho=0.95, epsilon=1.0)
+    if name == "ftrl":
+        return tf.train.FtrlOptimizer(rate, learning_rate_power=-0.5,
+                                      initial_accumulator_value=0.1)
+    return tf.train.GradientDescentOptimizer(rate)
+
+
+class SlimTrainer:
+    def __init__(self, name, blocks, class_count, optimizer, rate, decay_steps, weight_decay=4e-5,
+                 label_smoothing=0.0, batch_norm_decay=0.997, moving_average_decay=None,
+                 trainable_scope=None):
+        """blocks: [(base depth, units, last stride)]; the rate decays by 0.94 in stairs."""
+        import tensorflow.compat.v1 as tf
+
+        tf.disable_eager_execution()
+        slim, resnet_v1 = import_slim()
+        self.tf = tf
+        with tf.Graph().as_default():
+            self.images = tf.placeholder(tf.float32, [None, None, None, 3])
+            self.labels = tf.placeholder(tf.int32, [None])
+            step = tf.train.get_or_create_global_step()
+            scope = resnet_v1.resnet_arg_scope(
+                weight_decay=weight_decay, batch_norm_decay=batch_norm_decay)
+            with slim.arg_scope(scope):
+                net, _ = resnet_v1.resnet_v1(
+                    self.images,
+                    [resnet_v1.resnet_v1_block(f"block{i + 1}", *block)
+                     for i, block in enumerate(blocks)],
+                    class_count, is_training=True, scope=name)
+            logits = tf.squeeze(net, [1, 2])
+            tf.losses.softmax_cross_entropy(
+                tf.one_hot(self.labels, class_count), logits, label_smoothing=label_smoothing)
+            self.loss = tf.losses.get_total_loss()
+            self.model_variables = slim.get_model_variables()
+            rate = tf.train.exponential_decay(rate, step, decay_steps, 0.94, staircase=True)
+            trained = tf.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES, trainable_scope)
+            updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+            opt = make_optimizer(tf, optimizer, rate)
+            gradients = opt.compute_gradients(self.loss, trained)
+            with tf.control_dependencies(updates):
+                if moving_average_decay:
+                    # The step before the update counts; Slim leaves the order open.
+                    old_step = tf.identity(step)
+                    with tf.control_dependencies([old_step]):
+                        apply = opt.apply_gradients(gradients, global_step=step)
+                    average = tf.train.ExponentialMovingAverage(moving_average_decay, old_step)
+                    with tf.control_dependencies([apply]):
+                        self.train = average.apply(self.model_variables)
+                else:
+                    self.train = opt.apply_gradients(gradients, global_step=step)
+            self.saver = tf.train.Saver()
+            self.session = tf.Session()
+            self.session.run(tf.global_variables_initializer())
+            self.warm_saver = tf.train.Saver(self.model_variables)
+            self.averages = [
+                (average.average(v), v) for v in self.model_variables
+            ] if moving_average_decay else []
+            self.copies = [tf.assign(a, v) for a, v in self.averages]
+
+    def warm_start(self, prefix):
+        self.warm_saver.restore(self.session, str(prefix))
+        self.session.run(self.copies)
+
+    def restore(self, prefix):
+        """Everything: slots and averages too."""
+        self.saver.restore(self.session, str(prefix))
+
+    def save(self, directory, step):
+        return self.saver.save(self.session, f"{directory}/model.ckpt", global_step=step,
+                               write_meta_graph=False)
+
+    def step(self, images, labels):
+        loss, _ = self.session.run(
+            [self.loss, self.train], {self.images: images, self.labels: labels})
+        return float(loss)
