@@ -99,7 +99,8 @@ struct PairedComparison {
   Interval difference_interval;
 };
 
-struct EvaluateResult {
+// Which images were evaluated, and how they were made ready.
+struct EvaluatedImages {
   std::filesystem::path records;  // the file
   std::string dataset_name;
   std::string split_name;
@@ -109,6 +110,9 @@ struct EvaluateResult {
   std::string preprocessing;  // "vgg", "cifarnet"
   int image_size = 0;
   int resize_side = 0;
+};
+
+struct EvaluateResult : EvaluatedImages {
   std::vector<Evaluation> evaluations;        // one a checkpoint, in the order given
   std::vector<PairedComparison> comparisons;  // of every further one with the first
   double preparation_seconds = 0;             // reading and compiling the networks

@@ -1,9 +1,8 @@
-#include <fmt/format.h>
-
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/arguments/evaluate_flags.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exports.h"
@@ -14,9 +13,6 @@
 
 namespace narrow {
 namespace {
-
-// Slim's default; the flag's 0 stands for it.
-constexpr int kDefaultImageSize = 224;
 
 struct Arguments {
   std::vector<std::string> checkpoints;
@@ -29,18 +25,6 @@ struct Arguments {
   bool force = false;
   bool json = false;
   ExportOptions exports;
-};
-
-class EvaluateProgress : public EvaluateObserver {
- public:
-  bool on_images(std::uint64_t done, std::uint64_t total) override {
-    line_.update(done, total, ProgressUnit::kImages, fmt::format("{} of {}", done, total));
-    return !is_interrupted();
-  }
-  void finish() { line_.clear(); }
-
- private:
-  ProgressLine line_;
 };
 
 void add_network_options(CLI::App& command, Arguments& args) {
@@ -63,42 +47,6 @@ void add_network_options(CLI::App& command, Arguments& args) {
   command.add_option("--threads", args.options.threads, "0: all cores")->check(CLI::Range(0, 1024));
 }
 
-void add_dataset_options(CLI::App& command, EvaluateOptions& options) {
-  command.add_option(slim_flag("dataset_name"), options.dataset_name, "cifar10 or fashion_mnist")
-      ->type_name("NAME");
-  command.add_option(slim_flag("dataset_dir"), options.dataset_dir, "where its records are")
-      ->type_name("DIR");
-  command.add_option(slim_flag("dataset_split_name"), options.dataset_split_name, "train or test")
-      ->capture_default_str();
-  command
-      .add_option(slim_flag("labels_offset"), options.labels_offset,
-                  "subtracted from every label and the number of classes")
-      ->capture_default_str();
-  command
-      .add_option(slim_flag("preprocessing_name"), options.preprocessing_name,
-                  "vgg or cifarnet, or a model's name; default that of the network")
-      ->type_name("NAME");
-  command
-      .add_option(slim_flag("eval_image_size"), options.image_size,
-                  "height and width that the network sees")
-      ->check(CLI::Range(0, 8192))
-      ->capture_default_str();
-  command
-      .add_option(slim_flag("resize_side"), options.resize_side,
-                  "vgg: smaller side of the image before the crop to that size")
-      ->check(CLI::Range(1, 16384))
-      ->capture_default_str();
-  command.add_option(slim_flag("batch_size"), options.batch_size, "images of a batch")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  command
-      .add_option(slim_flag("max_num_batches"), options.max_num_batches,
-                  "evaluate so many batches only; 0: all")
-      ->capture_default_str();
-  command.add_flag(slim_flag("slim_batches"), options.slim_batches,
-                   "fill the last batch from the start of the file, as TF-Slim does");
-}
-
 void add_output_options(CLI::App& command, Arguments& args) {
   command.add_option(slim_flag("eval_dir"), args.eval_dir, "write a TensorBoard event file here")
       ->type_name("DIR");
@@ -119,24 +67,15 @@ void add_slim_options(CLI::App& command) {
   add_false_flag(command, "use_grayscale", "images have three channels");
 }
 
-// What is missing, in Slim's words where it has some.
-void require_arguments(const Arguments& args) {
-  const auto require = [](bool there, const char* sentence) {
-    if (!there) throw Error(ErrorCategory::kUsage, sentence);
-  };
-  require(!args.checkpoints.empty(), "You must supply a checkpoint, as CKPT or --checkpoint_path");
-  require(!args.options.dataset_name.empty(),
-          "You must supply the dataset name with --dataset_name (cifar10 or fashion_mnist)");
-  require(!args.options.dataset_dir.empty(),
-          "You must supply the dataset directory with --dataset_dir (narrow download makes one)");
-}
-
 void run(Arguments& args) {
   args.checkpoints.insert(args.checkpoints.end(), args.checkpoint_paths.begin(),
                           args.checkpoint_paths.end());
-  require_arguments(args);
+  if (args.checkpoints.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                "You must supply a checkpoint, as CKPT or --checkpoint_path");
+  }
+  finish_dataset_options(args.options);
   args.options.use_moving_averages = args.moving_average_decay != 0;
-  if (args.options.image_size == 0) args.options.image_size = kDefaultImageSize;
   std::vector<std::shared_ptr<const CheckpointReader>> readers;
   for (const std::string& path : args.checkpoints) readers.push_back(open_checkpoint(path));
   Exports exports(args.exports, args.force);
@@ -167,6 +106,8 @@ void add_eval_command(CLI::App& app, CommandOutcome& /*outcome*/) {
   auto args = std::make_shared<Arguments>();
   add_network_options(*command, *args);
   add_dataset_options(*command, args->options);
+  command->add_flag(slim_flag("slim_batches"), args->options.slim_batches,
+                    "fill the last batch from the start of the file, as TF-Slim does");
   add_output_options(*command, *args);
   add_slim_options(*command);
   show_first_names(*command);

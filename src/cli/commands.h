@@ -23,6 +23,7 @@ void add_eval_command(CLI::App& app, CommandOutcome& outcome);
 void add_train_command(CLI::App& app, CommandOutcome& outcome);
 void add_download_command(CLI::App& app, CommandOutcome& outcome);
 void add_dataset_command(CLI::App& app, CommandOutcome& outcome);
+void add_sweep_command(CLI::App& app, CommandOutcome& outcome);
 void add_version_command(CLI::App& app, CommandOutcome& outcome);
 
 }  // namespace narrow

@@ -8,6 +8,8 @@
 #include <new>
 
 #include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/generate/generate.h"
 #include "narrow/error.h"
 #include "narrow/version.h"
 
@@ -86,6 +88,16 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "narrow " + build_info().version);
   app.get_formatter()->column_width(28);
+  app.add_option_function<std::string>(
+         "--generate",
+         [&app](const std::string& kind) {
+           print_result(generate(command_model(app), kind, build_info().version));
+           throw CLI::Success();
+         },
+         "print shell completion or the manual page")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember(generated_kinds()))
+      ->trigger_on_parse();
   app.footer(
       "Examples:\n"
       "  narrow quantize model.safetensors --scheme bin --bits 4 --per-tensor\n"
@@ -103,6 +115,7 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
   add_dataset_command(app, outcome);
   add_train_command(app, outcome);
   add_eval_command(app, outcome);
+  add_sweep_command(app, outcome);
   add_version_command(app, outcome);
 }
 

@@ -10,15 +10,20 @@
 namespace narrow {
 
 std::string format_bytes(std::uint64_t bytes) {
-  constexpr std::array<const char*, 4> kUnits = {"kB", "MB", "GB", "TB"};
   if (bytes < 10000) return fmt::format("{} bytes", bytes);
-  double value = static_cast<double>(bytes) / 1000;
+  return fmt::format("{} ({} bytes)", format_short_bytes(static_cast<double>(bytes)), bytes);
+}
+
+std::string format_short_bytes(double bytes) {
+  constexpr std::array<const char*, 4> kUnits = {"kB", "MB", "GB", "TB"};
+  if (bytes < 1000) return fmt::format("{} bytes", bytes);
+  double value = bytes / 1000;
   std::size_t unit = 0;
   while (value >= 1000 && unit + 1 < kUnits.size()) {
     value /= 1000;
     ++unit;
   }
-  return fmt::format("{:.4g} {} ({} bytes)", value, kUnits.at(unit), bytes);
+  return fmt::format("{:.4g} {}", value, kUnits.at(unit));
 }
 
 std::string format_ratio(double ratio) {

@@ -10,6 +10,9 @@ namespace narrow {
 // "94.33 MB (94326576 bytes)": decimal units, the exact number in parentheses from 10 kB up.
 std::string format_bytes(std::uint64_t bytes);
 
+// "94.33 MB", "512 bytes".
+std::string format_short_bytes(double bytes);
+
 // "0.003412 (0.3412 %)".
 std::string format_ratio(double ratio);
 

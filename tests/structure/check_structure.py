@@ -45,6 +45,8 @@ PUBLIC_HEADERS = {
     "evaluate.h": "tasks",
     "packed_checkpoint.h": "tasks",
     "sweep.h": "tasks",
+    "sweep_evaluation.h": "tasks",
+    "sweep_histograms.h": "tasks",
     "plan.h": "tasks",
     "datasets.h": "tasks",
     "train.h": "tasks",

@@ -49,7 +49,7 @@ thead th{position:sticky;top:0;background:var(--card);box-shadow:inset 0 -1px va
 .sortable th[aria-sort=ascending]::after{content:" \2191";opacity:1}
 .sortable th[aria-sort=descending]::after{content:" \2193";opacity:1}
 .sortable tbody tr:hover{background:color-mix(in srgb,var(--accent) 9%,transparent)}
-.heat{width:auto;font-size:11px}
+.heat{font-size:11px}
 .heat td,.heat th{padding:.1rem .3rem;border:0}
 .heat td{text-align:center;min-width:2.6rem}
 .heat tbody th{font-weight:400;text-align:left;position:sticky;left:0;background:var(--card);max-width:26rem;

@@ -10,6 +10,7 @@ namespace narrow {
 namespace {
 
 constexpr double kWantedTicks = 7;
+constexpr double kMostWholeTicks = 20;
 constexpr std::array<double, 3> kLogSteps = {1, 2, 5};
 
 std::string tick_label(double value, TickFormat format) {
@@ -70,7 +71,7 @@ void PlotScale::choose_linear_ticks(const PlotAxis& axis) {
     high_ += half;
   }
   double step = nice_step(high_ - low_);
-  if (axis.whole_numbers) step = std::max(1.0, step);
+  if (axis.whole_numbers) step = high_ - low_ <= kMostWholeTicks ? 1 : std::max(1.0, step);
   const double first = std::floor(low_ / step + 1e-9);
   const double last = std::ceil(high_ / step - 1e-9);
   low_ = first * step;

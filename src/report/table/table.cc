@@ -26,6 +26,10 @@ std::string number_text(double value, CellStyle style) {
       return fmt::format("{} %", format_short(100 * value));
     case CellStyle::kDelta:
       return fmt::format("{:+.2f}", 100 * value);
+    case CellStyle::kBytes:
+      return format_short_bytes(value);
+    case CellStyle::kSignificance:
+      return value < 0.0001 ? "<0.0001" : fmt::format("{:.4f}", value);
     case CellStyle::kText:
     case CellStyle::kShort:
       break;
@@ -45,7 +49,10 @@ void Table::add_row(std::vector<TableCell> cells) {
 
 std::string cell_text(const TableCell& cell, CellStyle style) {
   if (const auto* text = std::get_if<std::string>(&cell)) return *text;
-  if (const auto* integer = std::get_if<std::uint64_t>(&cell)) return fmt::format("{}", *integer);
+  if (const auto* integer = std::get_if<std::uint64_t>(&cell)) {
+    if (style == CellStyle::kBytes) return format_short_bytes(static_cast<double>(*integer));
+    return fmt::format("{}", *integer);
+  }
   if (const auto* number = std::get_if<double>(&cell)) return number_text(*number, style);
   return "-";
 }

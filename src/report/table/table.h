@@ -16,13 +16,15 @@ using TableCell = std::variant<std::monostate, std::string, std::uint64_t, doubl
 // back as the same number.
 enum class CellStyle {
   kText,
-  kInteger,  // also doubles without a fraction
-  kShort,    // four significant digits
-  kDecibel,  // two decimals, "exact" for infinity
-  kFixed2,   // two decimals
-  kRate,     // four decimals: 0.9123
-  kPercent,  // of a quotient, four significant digits: "0.3412 %"
-  kDelta,    // a difference of rates in points, two decimals and a sign: "-0.12"
+  kInteger,       // also doubles without a fraction
+  kShort,         // four significant digits
+  kDecibel,       // two decimals, "exact" for infinity
+  kFixed2,        // two decimals
+  kRate,          // four decimals: 0.9123
+  kPercent,       // of a quotient, four significant digits: "0.3412 %"
+  kBytes,         // "11.76 MB"
+  kSignificance,  // a probability: "0.0123", "<0.0001"
+  kDelta,         // a difference of rates in points, two decimals and a sign: "-0.12"
 };
 
 struct TableColumn {

@@ -34,20 +34,19 @@ bool is_in_top(std::span<const float> logits, std::size_t label, std::size_t k) 
   return larger < k;
 }
 
-// ln of the sum of the exponentials.
-double log_sum_exp(std::span<const float> logits) {
-  const double largest = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-  return largest + std::log(sum);
-}
-
 bool ranks_before(float a, float b) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(b) && !std::isnan(a);
   return a > b;
 }
 
 }  // namespace
+
+double log_sum_exp(std::span<const float> logits) {
+  const double largest = *std::ranges::max_element(logits);
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
+  return largest + std::log(sum);
+}
 
 Prediction score_logits(std::span<const float> logits, int label, std::uint64_t record) {
   const auto label_index = static_cast<std::size_t>(label);

@@ -12,6 +12,9 @@ namespace narrow {
 // TensorFlow's argmax and in_top_k, for NaN and infinite logits too.
 Prediction score_logits(std::span<const float> logits, int label, std::uint64_t record);
 
+// ln of the sum of the exponentials; NaN when a logit is.
+double log_sum_exp(std::span<const float> logits);
+
 // 0 to 1 when there are no images.
 Interval wilson_interval(std::uint64_t hits, std::uint64_t images);
 

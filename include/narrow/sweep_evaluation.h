@@ -1,0 +1,71 @@
+// What every scheme costs in accuracy: quantized copies of one ResNet V1 checkpoint, made in
+// memory, on the same images in the same passes over the data.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "narrow/checkpoint.h"
+#include "narrow/evaluate.h"
+#include "narrow/quantize_checkpoint.h"
+#include "narrow/scheme.h"
+
+namespace narrow {
+
+// One network on the images of the sweep.
+struct NetworkScore {
+  HitRate accuracy;
+  HitRate recall_at_5;
+  double mean_loss = 0;
+  // The rest compares with the float network and is trivial for that one.
+  PairedComparison comparison;
+  double agreement = 0;  // images with the same largest logit, of all
+  // Mean over the images of sum p ln(p / q), p the softmax of the float network, q this one's
+  // (Kullback and Leibler, "On Information and Sufficiency", 1951). NaN when a logit is not finite.
+  double mean_kl = 0;
+};
+
+struct SweepEvaluation {
+  EvaluatedImages images;
+  std::string network;  // scope of its variables
+  NetworkScore float_network;
+  std::vector<NetworkScore> networks;     // one a scheme, in their order
+  std::uint64_t images_from_journal = 0;  // images times networks that an earlier run had done
+  std::uint64_t passes = 0;               // over the data
+  double seconds = 0;
+};
+
+struct SweepEvaluationOptions {
+  EvaluateOptions evaluate;  // slim_batches and use_moving_averages are not for sweeps
+  NonFinitePolicy non_finite = NonFinitePolicy::kError;
+  // Where results are kept as they come, so that a run that is stopped, however hard, is continued
+  // by the next one with the same checkpoint, records and options. Empty: nowhere.
+  std::filesystem::path journal = {};
+  // A journal of something else is replaced instead of being an error.
+  bool replace_journal = false;
+  // Networks whose weights take more than this together go over the images one pass after another.
+  // 0: half of the machine's memory.
+  std::uint64_t network_bytes = 0;
+};
+
+// The positions of the trainable variables of the checkpoint's network, which is what `narrow
+// quantizer` quantizes. `model_name` as in EvaluateOptions. Throws what reading the network throws.
+std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
+                                           const std::string& model_name);
+
+// Evaluates the float network and, for each scheme, the network with the tensors at `indices`
+// quantized and restored. Results do not depend on threads, passes or interruptions.
+// `observer` counts images through networks. Throws what evaluate_checkpoints and
+// quantize_checkpoint throw; Error(kExists) for a journal of another sweep.
+SweepEvaluation evaluate_schemes(const std::shared_ptr<const CheckpointReader>& reader,
+                                 std::span<const std::size_t> indices,
+                                 std::span<const Scheme> schemes,
+                                 const SweepEvaluationOptions& options,
+                                 EvaluateObserver* observer = nullptr);
+
+}  // namespace narrow

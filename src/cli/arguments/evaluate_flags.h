@@ -1,0 +1,28 @@
+// What `eval` and `sweep` share: Slim's flags about the images, and progress.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cli/console.h"
+#include "narrow/evaluate.h"
+
+namespace narrow {
+
+void add_dataset_options(CLI::App& command, EvaluateOptions& options);
+
+// Puts Slim's default where the flags say 0. Throws Error(kUsage), in Slim's words, when the
+// dataset or its directory is missing.
+void finish_dataset_options(EvaluateOptions& options);
+
+class EvaluateProgress : public EvaluateObserver {
+ public:
+  bool on_images(std::uint64_t done, std::uint64_t total) override;
+  void finish() { line_.clear(); }
+
+ private:
+  ProgressLine line_;
+};
+
+}  // namespace narrow

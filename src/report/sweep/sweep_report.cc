@@ -1,0 +1,261 @@
+#include "report/sweep/sweep_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "report/numbers.h"
+#include "report/sweep/sweep_page.h"
+#include "report/table/table_formats.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::uint64_t kFloatBits = 32;
+
+// The cells of the columns that an evaluation adds.
+void append_score(const NetworkScore& score, bool is_float, std::vector<TableCell>& row) {
+  row.insert(row.end(), {score.accuracy.value(), score.accuracy.interval.low,
+                         score.accuracy.interval.high, score.recall_at_5.value(), score.mean_loss});
+  if (is_float) return;
+  const PairedComparison& paired = score.comparison;
+  row.insert(row.end(), {score.agreement, score.mean_kl, paired.difference,
+                         paired.difference_interval.low, paired.difference_interval.high,
+                         paired.mcnemar_p, paired.only_first_correct, paired.only_other_correct});
+}
+
+void append_score_columns(Table& table) {
+  using enum CellStyle;
+  constexpr auto kAll = TableColumn::Audience::kAll;
+  constexpr auto kPrograms = TableColumn::Audience::kPrograms;
+  const std::vector<TableColumn> columns = {{"accuracy", "top-1", kRate},
+                                            {"accuracy_low", "from", kRate, kPrograms},
+                                            {"accuracy_high", "to", kRate, kPrograms},
+                                            {"recall_at_5", "recall@5", kRate},
+                                            {"loss", "loss", kShort, kPrograms},
+                                            {"agreement", "agrees", kRate},
+                                            {"mean_kl", "mean KL", kShort},
+                                            {"accuracy_difference", "points", kDelta, kAll},
+                                            {"difference_low", "95 % from", kDelta},
+                                            {"difference_high", "to", kDelta},
+                                            {"mcnemar_p", "p", kSignificance},
+                                            {"only_float_correct", "lost", kInteger, kPrograms},
+                                            {"only_quantized_correct", "won", kInteger, kPrograms}};
+  table.columns.insert(table.columns.end(), columns.begin(), columns.end());
+}
+
+std::vector<TableCell> float_row(const SweepOutcome& outcome) {
+  const SchemeSummary summary = outcome.errors.summary(0);
+  std::vector<TableCell> row = {std::string("float"), std::string("float"), {}, {}, {},
+                                kFloatBits,           summary.input_bytes};
+  row.emplace_back(summary.elements == 0 ? 0
+                                         : 8 * static_cast<double>(summary.input_bytes) /
+                                               static_cast<double>(summary.elements));
+  row.emplace_back(1.0);
+  row.resize(row.size() + 5);
+  append_score(outcome.evaluation->float_network, true, row);
+  return row;
+}
+
+std::vector<TableCell> scheme_row(const SweepOutcome& outcome, std::size_t i) {
+  const Scheme& scheme = outcome.errors.schemes[i];
+  const SchemeSummary summary = outcome.errors.summary(i);
+  const ErrorSummary& errors = summary.errors;
+  const bool is_fixed_point = scheme.kind == SchemeKind::kFixedPoint;
+  std::vector<TableCell> row = {series_name(scheme),
+                                std::string(to_string(scheme.kind)),
+                                {},
+                                to_string(scheme.granularity),
+                                to_string(scheme.range),
+                                static_cast<std::uint64_t>(scheme.bits),
+                                summary.bytes(),
+                                summary.bits_per_weight(),
+                                summary.ratio(),
+                                errors.min_relative_l2,
+                                errors.mean_relative_l2,
+                                errors.max_relative_l2,
+                                errors.pooled.relative_l2(),
+                                errors.pooled.sqnr_db()};
+  if (is_fixed_point) {
+    row[2] = std::string(scheme.scaling == Scaling::kDecimal ? "decimal" : "binary");
+  }
+  if (outcome.evaluation) append_score(outcome.evaluation->networks.at(i), false, row);
+  return row;
+}
+
+std::string subject_text(const SweepOutcome& outcome) {
+  const SweepResult& errors = outcome.errors;
+  const SchemeSummary summary = errors.summary(0);
+  return fmt::format(
+      "{} tensors of {} ({}; {}), {} others ({})\nleft as they are and not counted. Sizes hold "
+      "codes "
+      "and parameters.\n",
+      summary.errors.quantized, outcome.checkpoint.path.string(), outcome.selection,
+      format_short_bytes(static_cast<double>(summary.input_bytes)), errors.copied,
+      format_short_bytes(static_cast<double>(errors.copied_bytes)));
+}
+
+std::string evaluation_text(const SweepEvaluation& evaluation) {
+  const EvaluatedImages& images = evaluation.images;
+  std::string text = fmt::format(
+      "{} on {} of {} images of {} {}, {} preprocessing to {} x {}. points: top-1 less that of\n"
+      "float, in percent points, with its 95 % interval; p: McNemar's exact test on the same "
+      "images.\n",
+      evaluation.network, images.images, images.records_in_file, images.dataset_name,
+      images.split_name, images.preprocessing, images.image_size, images.image_size);
+  if (evaluation.images_from_journal > 0) {
+    text += fmt::format("{} results of images came from the journal of an earlier run\n",
+                        evaluation.images_from_journal);
+  }
+  return text + fmt::format("{:.1f} s for the images in {} pass{}\n", evaluation.seconds,
+                            evaluation.passes, evaluation.passes == 1 ? "" : "es");
+}
+
+ordered_json evaluation_json(const SweepEvaluation& evaluation) {
+  const EvaluatedImages& images = evaluation.images;
+  return {{"network", evaluation.network},   {"dataset", images.dataset_name},
+          {"split", images.split_name},      {"records", images.records.string()},
+          {"images", images.images},         {"preprocessing", images.preprocessing},
+          {"image_size", images.image_size}, {"resize_side", images.resize_side}};
+}
+
+std::vector<std::pair<std::string, std::string>> facts_of(const SweepOutcome& outcome) {
+  const SchemeSummary summary = outcome.errors.summary(0);
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"checkpoint", outcome.checkpoint.path.string()},
+      {"tensors",
+       fmt::format("{} quantized ({}; {} numbers, {}), {} unchanged ({})", summary.errors.quantized,
+                   outcome.selection, summary.elements, format_bytes(summary.input_bytes),
+                   outcome.errors.copied, format_bytes(outcome.errors.copied_bytes))}};
+  if (outcome.evaluation) {
+    const EvaluatedImages& images = outcome.evaluation->images;
+    facts.emplace_back(
+        "images",
+        fmt::format("{} of {} {}, {} preprocessing to {} x {}", images.images, images.dataset_name,
+                    images.split_name, images.preprocessing, images.image_size, images.image_size));
+  }
+  facts.emplace_back("command", outcome.command);
+  return facts;
+}
+
+}  // namespace
+
+std::string series_name(const Scheme& scheme) {
+  std::string name(to_string(scheme.kind));
+  if (scheme.scaling == Scaling::kDecimal) name += " decimal";
+  if (scheme.granularity.kind != Granularity::Kind::kTensor) {
+    name += ", " + to_string(scheme.granularity);
+  }
+  if (scheme.range.kind != Range::Kind::kMinMax) name += ", " + to_string(scheme.range);
+  return name;
+}
+
+std::vector<SweepSeries> series_of(const std::vector<Scheme>& schemes) {
+  std::vector<SweepSeries> series;
+  for (std::size_t i = 0; i < schemes.size(); ++i) {
+    const std::string name = series_name(schemes[i]);
+    auto found = std::ranges::find(series, name, &SweepSeries::name);
+    if (found == series.end()) found = series.insert(series.end(), {name, {}});
+    found->schemes.push_back(i);
+  }
+  for (SweepSeries& one : series) {
+    std::ranges::stable_sort(one.schemes, {}, [&](std::size_t i) { return schemes[i].bits; });
+  }
+  return series;
+}
+
+Table sweep_table(const SweepOutcome& outcome) {
+  using enum CellStyle;
+  constexpr auto kPeople = TableColumn::Audience::kPeople;
+  constexpr auto kPrograms = TableColumn::Audience::kPrograms;
+  Table table{"rows",
+              "Schemes and widths",
+              {{"series", "scheme", kText, kPeople},
+               {"scheme", "scheme", kText, kPrograms},
+               {"scaling", "scaling", kText, kPrograms},
+               {"granularity", "granularity", kText, kPrograms},
+               {"range", "range", kText, kPrograms},
+               {"bits", "bits", kInteger},
+               {"bytes", "size", kBytes},
+               {"bits_per_weight", "bits/weight", kFixed2},
+               {"ratio", "smaller", kFixed2},
+               {"relative_l2_min", "error: min", kPercent},
+               {"relative_l2_mean", "average", kPercent},
+               {"relative_l2_max", "max", kPercent},
+               {"relative_l2_pooled", "pooled", kPercent},
+               {"sqnr_db", "SQNR dB", kDecibel}},
+              {}};
+  if (outcome.evaluation) append_score_columns(table);
+  const auto add = [&](std::vector<TableCell> row) {
+    row.resize(table.columns.size());
+    table.add_row(std::move(row));
+  };
+  if (outcome.evaluation) add(float_row(outcome));
+  for (std::size_t i = 0; i < outcome.errors.schemes.size(); ++i) add(scheme_row(outcome, i));
+  return table;
+}
+
+Table sweep_tensor_table(const SweepOutcome& outcome) {
+  using enum CellStyle;
+  Table table{"tensors",
+              "Tensors",
+              {{"name", "tensor"},
+               {"shape", "shape"},
+               {"series", "scheme"},
+               {"bits", "bits", kInteger},
+               {"stored_bits", "stored bits", kInteger},
+               {"blocks", "blocks", kInteger},
+               {"relative_l2", "relative error", kPercent},
+               {"sqnr_db", "SQNR dB", kDecibel},
+               {"max_abs_error", "largest |d|", kShort}},
+              {}};
+  for (const TensorSweep& tensor : outcome.errors.tensors) {
+    for (std::size_t i = 0; i < tensor.costs.size(); ++i) {
+      const SchemeCost& cost = tensor.costs[i];
+      const Scheme& scheme = outcome.errors.schemes[i];
+      table.add_row({tensor.info.name, to_string(tensor.info.shape), series_name(scheme),
+                     static_cast<std::uint64_t>(scheme.bits), cost.bits(), cost.blocks,
+                     cost.errors.relative_l2(), cost.errors.sqnr_db(), cost.errors.max_abs_d});
+    }
+  }
+  return table;
+}
+
+std::string sweep_text(const SweepOutcome& outcome) {
+  std::string text = table_text(sweep_table(outcome)) + "\n" + subject_text(outcome);
+  for (const TensorSweep& tensor : outcome.errors.tensors) {
+    if (tensor.non_finite == 0) continue;
+    text += fmt::format("left out: {} has {} NaN or infinite values\n", tensor.info.name,
+                        tensor.non_finite);
+  }
+  if (outcome.evaluation) text += evaluation_text(*outcome.evaluation);
+  return text + fmt::format("{:.2f} s for the errors\n", outcome.errors.seconds);
+}
+
+Report sweep_report(const SweepOutcome& outcome) {
+  Report report;
+  report.title =
+      fmt::format("What every bit costs: {}", outcome.checkpoint.path.filename().string());
+  report.facts = facts_of(outcome);
+  const SchemeSummary summary = outcome.errors.summary(0);
+  report.json = {{"schema", 1},
+                 {"checkpoint", outcome.checkpoint.path.string()},
+                 {"format", to_string(outcome.checkpoint.format)},
+                 {"selection", outcome.selection},
+                 {"input_bytes", summary.input_bytes},
+                 {"elements", summary.elements},
+                 {"copied", outcome.errors.copied},
+                 {"copied_bytes", outcome.errors.copied_bytes}};
+  if (outcome.evaluation) report.json["evaluation"] = evaluation_json(*outcome.evaluation);
+  report.tables.push_back(sweep_table(outcome));
+  report.json["rows"] = table_json(report.tables.front());
+  report.json["tensors"] = table_json(sweep_tensor_table(outcome));
+  report.json["seconds"] =
+      outcome.errors.seconds + (outcome.evaluation ? outcome.evaluation->seconds : 0);
+  report.html = sweep_page(outcome, report);
+  return report;
+}
+
+}  // namespace narrow

@@ -1,0 +1,289 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <optional>
+#include <set>
+
+#include "base/parallel.h"
+#include "narrow/error.h"
+#include "narrow/sweep_evaluation.h"
+#include "tasks/evaluation/checkpoint_network.h"
+#include "tasks/evaluation/evaluation_metrics.h"
+#include "tasks/evaluation/evaluation_pass.h"
+#include "tasks/sweep/quantized_reader.h"
+#include "tasks/sweep/sweep_journal.h"
+#include "tasks/sweep/sweep_key.h"
+
+namespace narrow {
+namespace {
+
+// The logits of one network, as far as they are known.
+struct NetworkLogits {
+  std::uint64_t id = 0;  // in the journal
+  std::vector<float> values;
+  std::vector<char> is_done;  // by position; not bool: neighbours are written by different threads
+};
+
+std::uint64_t half_of_memory() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page_bytes = ::sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || page_bytes <= 0) return std::uint64_t{1} << 32;
+  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes) / 2;
+}
+
+QuantizePlan plan_of(std::span<const std::size_t> indices, const Scheme& scheme) {
+  QuantizePlan plan;
+  for (const std::size_t index : indices) plan.push_back({index, scheme});
+  return plan;
+}
+
+// KL(p || q) of the softmax of two rows of logits, in nats.
+double divergence(std::span<const float> reference, std::span<const float> other) {
+  const double p_normalizer = log_sum_exp(reference);
+  const double q_normalizer = log_sum_exp(other);
+  double sum = 0;
+  for (std::size_t i = 0; i < reference.size(); ++i) {
+    const double log_p = static_cast<double>(reference[i]) - p_normalizer;
+    const double log_q = static_cast<double>(other[i]) - q_normalizer;
+    sum += std::exp(log_p) * (log_p - log_q);
+  }
+  return sum;
+}
+
+// Network 0 is the float network, network i + 1 that of scheme i.
+class SweepRun {
+ public:
+  SweepRun(const CheckpointReader& reader, std::span<const std::size_t> indices,
+           std::span<const Scheme> schemes, const SweepEvaluationOptions& options,
+           EvaluateObserver* observer)
+      : reader_(reader),
+        indices_(indices),
+        schemes_(schemes),
+        options_(options),
+        observer_(observer),
+        data_(open_evaluation_data(options.evaluate)),
+        class_count_(static_cast<std::size_t>(data_.dataset.class_count())),
+        networks_(schemes.size() + 1),
+        labels_(data_.images) {
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      networks_[i].id = i == 0 ? float_network_id() : network_id(schemes[i - 1]);
+      networks_[i].values.resize(data_.images * class_count_);
+      networks_[i].is_done.resize(data_.images);
+    }
+  }
+
+  SweepEvaluation run() {
+    const ThreadLimit limit(options_.evaluate.threads);
+    const auto start = std::chrono::steady_clock::now();
+    SweepEvaluation result;
+    if (!options_.journal.empty()) open_journal();
+    result.images_from_journal = images_done_;
+    images_total_ = data_.images * networks_.size() - images_done_;
+    images_done_ = 0;
+    result.passes = run_passes(limit.threads());
+    result.images = describe(data_, options_.evaluate);
+    result.network = options_.evaluate.model_name.empty() ? find_network_scope(reader_)
+                                                          : options_.evaluate.model_name;
+    score(result);
+    result.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return result;
+  }
+
+ private:
+  void open_journal() {
+    const std::string key = sweep_key(reader_, indices_, data_, options_.evaluate);
+    journal_.emplace(options_.journal, key, options_.replace_journal,
+                     [this](const JournalRecord& record) { load(record); });
+  }
+
+  // A record of this sweep; those of other schemes are left for other runs.
+  void load(const JournalRecord& record) {
+    if (record.classes != class_count_) return;
+    for (NetworkLogits& network : networks_) {
+      if (network.id != record.network) continue;
+      keep(network, {0, record.positions, record.labels, record.logits});
+    }
+  }
+
+  // Returns how many images are new.
+  std::size_t keep(NetworkLogits& network, const LogitsPart& part) {
+    std::size_t added = 0;
+    for (std::size_t i = 0; i < part.positions.size(); ++i) {
+      const std::uint64_t position = part.positions[i];
+      if (position >= data_.images || network.is_done[position] != 0) continue;
+      const auto logits = part.logits.subspan(i * class_count_, class_count_);
+      std::ranges::copy(
+          logits, network.values.begin() + static_cast<std::ptrdiff_t>(position * class_count_));
+      network.is_done[position] = 1;
+      labels_[position] = part.labels[i];
+      ++added;
+    }
+    images_done_ += added;
+    return added;
+  }
+
+  [[nodiscard]] static bool is_complete(const NetworkLogits& network) {
+    return std::ranges::find(network.is_done, 0) == network.is_done.end();
+  }
+
+  // As many networks at once as memory allows. Returns the number of passes over the images.
+  std::uint64_t run_passes(int threads) {
+    const std::uint64_t budget =
+        options_.network_bytes > 0 ? options_.network_bytes : half_of_memory();
+    std::uint64_t passes = 0;
+    std::vector<PreparedNetwork> prepared;
+    std::vector<std::size_t> group;
+    std::uint64_t bytes = 0;
+    const auto run_group = [&] {
+      if (group.empty()) return;
+      run_pass(prepared, group);
+      ++passes;
+      prepared.clear();
+      group.clear();
+      bytes = 0;
+    };
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      if (is_complete(networks_[i])) continue;
+      report(0);
+      prepared.push_back(prepare(i, threads));
+      group.push_back(i);
+      bytes += prepared.back().network.weight_bytes();
+      // Networks of one checkpoint are of one size.
+      if (bytes + prepared.back().network.weight_bytes() > budget) run_group();
+    }
+    run_group();
+    return passes;
+  }
+
+  [[nodiscard]] PreparedNetwork prepare(std::size_t network, int threads) const {
+    const int classes = static_cast<int>(class_count_);
+    if (network == 0) return prepare_network(reader_, options_.evaluate, classes, threads);
+    const QuantizedReader quantized(reader_, plan_of(indices_, schemes_[network - 1]),
+                                    options_.non_finite);
+    return prepare_network(quantized, options_.evaluate, classes, threads);
+  }
+
+  void run_pass(std::span<const PreparedNetwork> prepared, std::span<const std::size_t> group) {
+    std::vector<const InferenceNetwork*> inference;
+    for (const PreparedNetwork& one : prepared) inference.push_back(&one.network);
+    std::vector<std::uint64_t> positions;
+    for (std::uint64_t position = 0; position < data_.images; ++position) {
+      const auto lacks = [&](std::size_t i) { return networks_[i].is_done[position] == 0; };
+      if (std::ranges::any_of(group, lacks)) positions.push_back(position);
+    }
+    run_networks(
+        data_, inference, positions,
+        [&](const LogitsPart& part) {
+          NetworkLogits& network = networks_[group[part.network]];
+          if (keep(network, part) > 0 && journal_) append(network.id, part);
+        },
+        [&](std::uint64_t /*images*/) { report(images_done_); });
+  }
+
+  void append(std::uint64_t id, const LogitsPart& part) {
+    journal_->append({id,
+                      static_cast<std::uint32_t>(class_count_),
+                      {part.positions.begin(), part.positions.end()},
+                      {part.labels.begin(), part.labels.end()},
+                      {part.logits.begin(), part.logits.end()}});
+  }
+
+  // One call at a time.
+  void report(std::uint64_t done) const {
+    if (observer_ == nullptr || observer_->on_images(done, images_total_)) return;
+    throw Error(ErrorCategory::kInterrupted,
+                fmt::format("the sweep was stopped after {} of {} images through networks{}", done,
+                            images_total_, journal_ ? "; the same command continues it" : ""));
+  }
+
+  [[nodiscard]] Evaluation evaluation_of(const NetworkLogits& network) const {
+    Evaluation evaluation;
+    for (std::uint64_t position = 0; position < data_.images; ++position) {
+      evaluation.predictions.push_back(score_logits(logits_at(network, position), labels_[position],
+                                                    position % data_.dataset.size()));
+    }
+    summarize(evaluation);
+    return evaluation;
+  }
+
+  [[nodiscard]] std::span<const float> logits_at(const NetworkLogits& network,
+                                                 std::uint64_t position) const {
+    return std::span(network.values).subspan(position * class_count_, class_count_);
+  }
+
+  void score(SweepEvaluation& result) const {
+    const Evaluation reference = evaluation_of(networks_.front());
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      const Evaluation evaluation = evaluation_of(networks_[i]);
+      NetworkScore score{evaluation.accuracy,
+                         evaluation.recall_at_5,
+                         evaluation.mean_loss,
+                         compare_predictions(reference.predictions, evaluation.predictions),
+                         0,
+                         0};
+      const auto images = static_cast<double>(data_.images);
+      score.agreement = static_cast<double>(score.comparison.same_argmax) / images;
+      for (std::uint64_t position = 0; position < data_.images; ++position) {
+        score.mean_kl +=
+            divergence(logits_at(networks_.front(), position), logits_at(networks_[i], position));
+      }
+      score.mean_kl /= images;
+      (i == 0 ? result.float_network : result.networks.emplace_back()) = score;
+    }
+  }
+
+  const CheckpointReader& reader_;
+  std::span<const std::size_t> indices_;
+  std::span<const Scheme> schemes_;
+  const SweepEvaluationOptions& options_;
+  EvaluateObserver* observer_;
+  EvaluationData data_;
+  std::size_t class_count_;
+  std::vector<NetworkLogits> networks_;
+  std::vector<int> labels_;  // by position; several threads may write the same number
+  std::optional<SweepJournal> journal_;
+  std::atomic<std::uint64_t> images_done_ = 0;  // through networks
+  std::uint64_t images_total_ = 0;
+};
+
+}  // namespace
+
+std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
+                                           const std::string& model_name) {
+  const CheckpointVariables variables(reader, false);
+  const std::string scope = model_name.empty() ? find_network_scope(reader) : model_name;
+  const auto logits = variables.find(scope + "/logits/weights");
+  const int classes =
+      logits && !logits->shape.empty()
+          ? static_cast<int>(std::clamp<std::int64_t>(logits->shape.back(), 1, 1 << 20))
+          : 1;
+  const ResnetV1 network = network_of_checkpoint(reader, variables, scope, classes);
+  std::vector<std::size_t> indices;
+  for (const ModelVariable& variable : network.variables()) {
+    const auto index = reader.find(variable.name);
+    if (index && is_trainable(variable.kind)) indices.push_back(*index);
+  }
+  std::ranges::sort(indices);
+  return indices;
+}
+
+SweepEvaluation evaluate_schemes(const std::shared_ptr<const CheckpointReader>& reader,
+                                 std::span<const std::size_t> indices,
+                                 std::span<const Scheme> schemes,
+                                 const SweepEvaluationOptions& options,
+                                 EvaluateObserver* observer) {
+  if (options.evaluate.slim_batches || options.evaluate.use_moving_averages) {
+    throw Error(ErrorCategory::kUsage,
+                "a sweep counts each image once and evaluates the variables themselves: "
+                "slim_batches and use_moving_averages do not go with it");
+  }
+  return SweepRun(*reader, indices, schemes, options, observer).run();
+}
+
+}  // namespace narrow

@@ -1,0 +1,71 @@
+#include "tasks/sweep/sweep_key.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/sha256.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 18;
+
+void add_text(Sha256& digest, const std::string& text) {
+  digest.update(as_byte_span(fmt::format("{}:{}\n", text.size(), text)));
+}
+
+void add_tensor(Sha256& digest, const CheckpointReader& reader, std::size_t index) {
+  const TensorInfo& info = reader.tensors()[index];
+  add_text(digest, info.name);
+  add_text(digest, fmt::format("{}{}", to_string(info.dtype), to_string(info.shape)));
+  if (info.dtype == DType::kString || info.byte_size() == 0) return;
+  const auto stream = reader.open(index);
+  std::vector<std::byte> piece;
+  for (std::uint64_t left = info.byte_size(); left > 0; left -= piece.size()) {
+    piece.resize(std::min(left, kPieceBytes));
+    stream->read(piece);
+    digest.update(piece);
+  }
+}
+
+void add_file(Sha256& digest, const InputFile& file) {
+  std::vector<std::byte> piece;
+  for (std::uint64_t at = 0; at < file.size(); at += piece.size()) {
+    piece.resize(std::min(kPieceBytes, file.size() - at));
+    file.read_at(at, piece);
+    digest.update(piece);
+  }
+}
+
+std::uint64_t id_of(const std::string& text) {
+  Sha256 digest;
+  add_text(digest, text);
+  return load_le<std::uint64_t>(digest.digest().data());
+}
+
+}  // namespace
+
+std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                      const EvaluationData& data, const EvaluateOptions& options) {
+  Sha256 digest;
+  for (std::size_t i = 0; i < reader.tensors().size(); ++i) add_tensor(digest, reader, i);
+  for (const std::size_t index : indices) add_text(digest, fmt::format("{}", index));
+  add_file(digest, InputFile(data.dataset.records().path()));
+  add_text(digest, fmt::format("{} {} {} {} {} {}", options.model_name, options.labels_offset,
+                               to_string(data.preprocessing.kind), data.preprocessing.output_size,
+                               data.preprocessing.resize_side, data.dataset.class_count()));
+  return to_hex(digest.digest());
+}
+
+std::uint64_t network_id(const Scheme& scheme) {
+  return id_of(fmt::format("{} {} {} {} {} {}", to_string(scheme.kind), scheme.bits,
+                           static_cast<int>(scheme.scaling), to_string(scheme.granularity),
+                           scheme.granularity.axis.value_or(-1000), to_string(scheme.range)));
+}
+
+std::uint64_t float_network_id() { return id_of("float"); }
+
+}  // namespace narrow

@@ -1,0 +1,24 @@
+// By what a journal knows that it belongs to a sweep.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "narrow/checkpoint.h"
+#include "narrow/evaluate.h"
+#include "narrow/scheme.h"
+#include "tasks/evaluation/evaluation_pass.h"
+
+namespace narrow {
+
+// A digest of everything that logits depend on but the scheme: the values of the checkpoint, which
+// tensors are quantized, the records, and the options of the images. 64 hexadecimal digits.
+std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                      const EvaluationData& data, const EvaluateOptions& options);
+
+// The network of a scheme, and the float network.
+std::uint64_t network_id(const Scheme& scheme);
+std::uint64_t float_network_id();
+
+}  // namespace narrow

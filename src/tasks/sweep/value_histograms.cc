@@ -1,0 +1,115 @@
+#include <algorithm>
+#include <cmath>
+
+#include "narrow/sweep_histograms.h"
+#include "quant/elements/element_chunk.h"
+#include "quant/tensor_quantizer.h"
+#include "tasks/non_finite.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::uint64_t kScanBytes = std::uint64_t{1} << 20;
+
+// Calls body(bytes) for the whole tensor in pieces of `piece_bytes`.
+template <typename Body>
+void for_each_piece(const CheckpointReader& reader, std::size_t index, std::uint64_t piece_bytes,
+                    const Body& body) {
+  const auto stream = reader.open(index);
+  std::vector<std::byte> bytes;
+  for (std::uint64_t left = reader.tensors()[index].byte_size(); left > 0; left -= bytes.size()) {
+    bytes.resize(std::min(left, piece_bytes));
+    stream->read(bytes);
+    body(std::span<std::byte>(bytes));
+  }
+}
+
+class Counter {
+ public:
+  Counter(const ValueHistograms& histograms, DType dtype, std::size_t bins)
+      : lo_(histograms.lo), dtype_(dtype), last_(static_cast<double>(bins - 1)) {
+    const double span = histograms.hi - histograms.lo;
+    bins_per_unit_ = span > 0 ? static_cast<double>(bins) / span : 0;
+  }
+
+  void add(std::span<const std::byte> bytes, std::vector<std::uint64_t>* counts) {
+    values_.resize(bytes.size() / element_size(dtype_));
+    load_as_double(dtype_, bytes.data(), values_.size(), values_.data());
+    for (const double value : values_) {
+      const double bin = std::clamp(std::floor((value - lo_) * bins_per_unit_), 0.0, last_);
+      ++(*counts)[static_cast<std::size_t>(bin)];
+    }
+  }
+
+ private:
+  double lo_;
+  DType dtype_;
+  double last_;
+  double bins_per_unit_ = 0;
+  std::vector<double> values_;
+};
+
+}  // namespace
+
+ValueHistograms value_histograms(const CheckpointReader& reader, std::size_t index,
+                                 std::span<const Scheme> schemes, std::size_t bins) {
+  ValueHistograms histograms;
+  histograms.info = reader.tensors().at(index);
+  const DType dtype = histograms.info.dtype;
+  const int axis = default_channel_axis(reader.location().format);
+  // One block of the whole tensor has the range of its values.
+  TensorQuantizer whole(Scheme{}, histograms.info, axis);
+  std::vector<TensorQuantizer> quantizers;
+  for (const Scheme& scheme : schemes) quantizers.emplace_back(scheme, histograms.info, axis);
+  for_each_piece(reader, index, kScanBytes, [&](std::span<const std::byte> bytes) {
+    whole.scan(bytes);
+    for (TensorQuantizer& quantizer : quantizers) quantizer.scan(bytes);
+  });
+  whole.finish_scan();
+  for (TensorQuantizer& quantizer : quantizers) quantizer.finish_scan();
+  if (whole.non_finite().count > 0) throw non_finite_error(histograms.info, whole.non_finite());
+  const auto params = whole.block_params(1);
+  if (!params.empty()) {
+    histograms.lo = params.front().lo;
+    histograms.hi = params.front().hi;
+  }
+  Counter counter(histograms, dtype, bins);
+  histograms.original.resize(bins);
+  for_each_piece(reader, index, kScanBytes, [&](std::span<const std::byte> bytes) {
+    counter.add(bytes, &histograms.original);
+  });
+  for (const TensorQuantizer& quantizer : quantizers) {
+    std::vector<std::uint64_t>& counts = histograms.restored.emplace_back(bins);
+    std::uint64_t first = 0;
+    for_each_piece(reader, index, quantizer.piece_elements() * element_size(dtype),
+                   [&](std::span<std::byte> bytes) {
+                     quantizer.round_trip(first, bytes, nullptr);
+                     first += bytes.size() / element_size(dtype);
+                     counter.add(bytes, &counts);
+                   });
+  }
+  return histograms;
+}
+
+std::vector<std::size_t> telling_tensors(const SweepResult& result, std::size_t scheme) {
+  const auto best_by = [&](bool weights_only, const auto& key) {
+    std::vector<std::size_t> best;
+    for (std::size_t i = 0; i < result.tensors.size(); ++i) {
+      const TensorSweep& tensor = result.tensors[i];
+      if (tensor.costs.empty() || (weights_only && tensor.info.shape.size() < 2)) continue;
+      if (best.empty() || key(tensor) > key(result.tensors[best.front()])) best = {i};
+    }
+    return best;
+  };
+  std::vector<std::size_t> telling =
+      best_by(false, [](const TensorSweep& tensor) { return element_count(tensor.info.shape); });
+  const auto error = [&](const TensorSweep& tensor) {
+    return tensor.costs.at(scheme).errors.relative_l2();
+  };
+  std::vector<std::size_t> worst = best_by(true, error);
+  if (worst.empty()) worst = best_by(false, error);
+  if (!worst.empty() && worst != telling) telling.push_back(worst.front());
+  return telling;
+}
+
+}  // namespace narrow
