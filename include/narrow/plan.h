@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/evaluate.h"
 #include "narrow/quantize_checkpoint.h"
 #include "narrow/scheme.h"
 #include "narrow/selection.h"
@@ -27,9 +28,12 @@ enum class DamageKind {
   // E[r_j^2]
   // with E[r_j^2] of input channel j from the batch norm before (docs/budgets.md).
   kOutput,
+  // Rise of the loss on images, to second order and without cross terms: sum F_j d_j^2 / 2, F_j the
+  // mean squared gradient of the loss, for a ResNet V1 (docs/budgets.md).
+  kFisher,
 };
 
-// "weight", "output"; parse_damage_kind throws Error(kUsage).
+// "weight", "output", "fisher"; parse_damage_kind throws Error(kUsage).
 std::string_view to_string(DamageKind kind) noexcept;
 DamageKind parse_damage_kind(std::string_view name);
 
@@ -50,6 +54,8 @@ struct PlanRequest {
   // Whether budget_bytes leaves the tensors that are copied unchanged out of account.
   bool quantized_only = false;
   DamageKind damage = DamageKind::kWeight;
+  // What kFisher measures gradients on: max_num_batches batches, the first of the split.
+  EvaluateOptions images = {};
   // The first matching rule of each kind counts. A fixed width may be any, 1..32.
   std::vector<WidthRule> fixed;
   std::vector<WidthRule> minimum;
@@ -113,7 +119,7 @@ struct BudgetPlan {
 // Throws Error: kUsage for contradictory rules, a budget below the smallest possible size, or a
 // tensor that the kind of damage is not defined for; kNotFound for a pattern that matches none of
 // the quantized tensors or a checkpoint without ResNet V1; kNumeric for NaN or infinite values;
-// what the reader throws.
+// what the reader throws; for kFisher what evaluate_checkpoints throws.
 BudgetPlan plan_budget(const CheckpointReader& reader, const PlanRequest& request,
                        SweepObserver* observer = nullptr);
 

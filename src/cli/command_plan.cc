@@ -4,10 +4,13 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/arguments/evaluate_flags.h"
+#include "cli/arguments/plan_arguments.h"
+#include "cli/arguments/scheme_lists.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exports.h"
-#include "cli/plan_arguments.h"
+#include "cli/slim_flags.h"
 #include "narrow/error.h"
 #include "narrow/plan.h"
 #include "report/plan_report.h"
@@ -22,6 +25,7 @@ struct Arguments {
   std::optional<double> average_bits;
   bool quantized_only = false;
   std::string damage = "weight";
+  EvaluateOptions images;
   std::string scheme = "bin";
   std::string bits;
   std::string granularity = "tensor";
@@ -76,7 +80,7 @@ void add_budget_options(CLI::App& command, Arguments& args) {
   command.add_flag("--quantized-only", args.quantized_only,
                    "the budget leaves copied tensors out of account");
   command.add_option("--damage", args.damage, "what is kept low: see below")
-      ->check(CLI::IsMember({"weight", "output"}))
+      ->check(CLI::IsMember({"weight", "output", "fisher"}))
       ->capture_default_str();
   command.add_option("--scheme", args.scheme, "bin, fixed-point, affine or symmetric")
       ->check(CLI::IsMember({"bin", "fixed-point", "affine", "symmetric"}))
@@ -107,6 +111,18 @@ void add_rule_options(CLI::App& command, Arguments& args) {
       ->capture_default_str();
 }
 
+// Gradients are measured on few images, of which small batches tell most.
+void add_image_options(CLI::App& command, Arguments& args) {
+  args.images.dataset_split_name = "train";
+  args.images.batch_size = 8;
+  args.images.max_num_batches = 16;
+  command.option_defaults()->group("Images for --damage fisher");
+  add_dataset_options(command, args.images);
+  command.add_option("--batches", args.images.max_num_batches, "the same as --max_num_batches");
+  command.option_defaults()->group("Options");
+  show_first_names(command);
+}
+
 void add_output_options(CLI::App& command, Arguments& args) {
   command.add_option("-o,--output", args.output, "write the plan here, for quantize --plan")
       ->type_name("FILE.json");
@@ -118,6 +134,7 @@ void add_output_options(CLI::App& command, Arguments& args) {
   command.footer(
       "Damage: weight  sum over tensors of |error|^2 / |values|^2\n"
       "        output  noise behind each layer's batch norm, for ResNet V1; needs no data\n"
+      "        fisher  rise of the loss by mean squared gradients, for ResNet V1 and a dataset\n"
       "Of the rules of one kind the first that matches a tensor counts. The plan is the best\n"
       "there is, and 'at least' is a proof: no plan within the budget damages less.\n"
       "Example: narrow plan model.ckpt-0 --budget 12MiB --fix '*/logits/*=8' -o plan.json\n"
@@ -130,17 +147,14 @@ std::vector<WidthRule> rules_of(const std::vector<std::string>& texts, const cha
   return rules;
 }
 
-// Symmetric codes need a sign beside the zero.
+// All that the scheme has, up to 16: symmetric codes need a sign beside the zero.
 std::string default_widths(SchemeKind kind) {
   return kind == SchemeKind::kSymmetric ? "2..16" : "1..16";
 }
 
 std::optional<int> vector_bits_of(const std::string& text) {
   if (text == "plan") return std::nullopt;
-  const std::vector<int> widths = parse_widths(text, "--vector-bits");
-  if (widths.size() == 1) return widths.front();
-  throw Error(ErrorCategory::kUsage,
-              fmt::format("--vector-bits {}: expected one width, or plan", text));
+  return parse_width(text, "--vector-bits");
 }
 
 PlanRequest request_of(const Arguments& args) {
@@ -151,7 +165,7 @@ PlanRequest request_of(const Arguments& args) {
   request.scheme.granularity.axis = args.axis;
   request.scheme.range = parse_range(args.range);
   request.widths =
-      parse_widths(args.bits.empty() ? default_widths(request.scheme.kind) : args.bits, "--bits");
+      parse_widths(args.bits.empty() ? default_widths(request.scheme.kind) : args.bits);
   request.selection = args.selection;
   if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget);
   request.average_bits = args.average_bits;
@@ -163,6 +177,11 @@ PlanRequest request_of(const Arguments& args) {
   request.same = args.same;
   request.vector_bits = vector_bits_of(args.vector_bits);
   request.threads = args.threads;
+  if (request.damage == DamageKind::kFisher) {
+    request.images = args.images;
+    request.images.threads = args.threads;
+    finish_dataset_options(request.images);
+  }
   return request;
 }
 
@@ -198,6 +217,7 @@ void add_plan_command(CLI::App& app, CommandOutcome& /*outcome*/) {
   auto args = std::make_shared<Arguments>();
   add_budget_options(*command, *args);
   add_rule_options(*command, *args);
+  add_image_options(*command, *args);
   add_output_options(*command, *args);
   command->callback([args] { run(*args); });
 }

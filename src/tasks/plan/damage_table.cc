@@ -5,19 +5,24 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include "base/parallel.h"
 #include "narrow/error.h"
+#include "tasks/plan/fisher_weights.h"
 #include "tasks/plan/output_weights.h"
 #include "tasks/plan/weighted_errors.h"
 
 namespace narrow {
 namespace {
 
-constexpr std::array<std::pair<DamageKind, std::string_view>, 2> kDamageNames = {{
+constexpr std::array<std::pair<DamageKind, std::string_view>, 3> kDamageNames = {{
     {DamageKind::kWeight, "weight"},
     {DamageKind::kOutput, "output"},
+    {DamageKind::kFisher, "fisher"},
 }};
 
 // The power of the noise as a share of the tensor's; the power itself when the tensor has none.
@@ -25,16 +30,18 @@ double relative_power(const ErrorSums& errors) {
   return errors.sum_x2 > 0 ? errors.sum_d2 / errors.sum_x2 : errors.sum_d2;
 }
 
-void weigh_outputs(const CheckpointReader& reader, std::span<const std::size_t> indices,
-                   std::span<const Scheme> schemes, std::vector<std::vector<WidthCost>>& table) {
-  const auto weights = output_weights(reader);
+using WeightMap = std::map<std::string, std::unique_ptr<ElementWeights>>;
+
+void weigh(const CheckpointReader& reader, std::span<const std::size_t> indices,
+           std::span<const Scheme> schemes, const WeightMap& weights,
+           std::vector<std::vector<WidthCost>>& table) {
   for (std::size_t t = 0; t < indices.size(); ++t) {
     const TensorInfo& info = reader.tensors()[indices[t]];
     const auto found = weights.find(info.name);
     if (found == weights.end()) {
       throw Error(ErrorCategory::kUsage,
                   fmt::format("{} is no trainable variable of the checkpoint's network, so its "
-                              "output damage is not known: leave it out with --exclude, or plan "
+                              "damage is not known: leave it out with --exclude, or plan "
                               "with --damage weight",
                               info.name));
     }
@@ -69,7 +76,7 @@ DamageKind parse_damage_kind(std::string_view name) {
     if (known == name) return kind;
   }
   throw Error(ErrorCategory::kUsage,
-              fmt::format("there is no damage '{}'; known are weight and output", name));
+              fmt::format("there is no damage '{}'; known are weight, output and fisher", name));
 }
 
 std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
@@ -88,7 +95,11 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
           {(cost.bits() + 7) / 8, relative_power(cost.errors), cost.errors.relative_l2()});
     }
   }
-  if (request.damage == DamageKind::kOutput) weigh_outputs(reader, indices, schemes, table);
+  if (request.damage == DamageKind::kOutput) {
+    weigh(reader, indices, schemes, output_weights(reader), table);
+  } else if (request.damage == DamageKind::kFisher) {
+    weigh(reader, indices, schemes, fisher_weights(reader, request.images), table);
+  }
   check_finite(reader, indices, table);
   return table;
 }

@@ -1,4 +1,4 @@
-#include "cli/plan_arguments.h"
+#include "cli/arguments/plan_arguments.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,6 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -23,32 +22,14 @@ std::optional<T> number_of(std::string_view text) {
   return value;
 }
 
-// Adds what one part of a list of widths says; false when it says nothing.
-bool add_widths(std::string_view part, std::set<int>& widths) {
-  constexpr int kMostBits = 32;
-  const auto dots = part.find("..");
-  const auto from = number_of<int>(part.substr(0, dots));
-  const auto to = dots == std::string_view::npos ? from : number_of<int>(part.substr(dots + 2));
-  if (!from || !to || *from < 1 || *to > kMostBits || *from > *to) return false;
-  for (int bits = *from; bits <= *to; ++bits) widths.insert(bits);
-  return true;
-}
-
 }  // namespace
 
-std::vector<int> parse_widths(std::string_view text, std::string_view option) {
-  std::set<int> widths;
-  for (std::string_view rest = text;;) {
-    const auto comma = rest.find(',');
-    if (!add_widths(rest.substr(0, comma), widths)) {
-      throw Error(ErrorCategory::kUsage,
-                  fmt::format("{} {}: expected widths within 1 to 32, such as 1..16 or 2,4,8",
-                              option, text));
-    }
-    if (comma == std::string_view::npos) break;
-    rest.remove_prefix(comma + 1);
-  }
-  return {widths.begin(), widths.end()};
+int parse_width(std::string_view text, std::string_view option) {
+  constexpr int kMostBits = 32;
+  const auto bits = number_of<int>(text);
+  if (bits && *bits >= 1 && *bits <= kMostBits) return *bits;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{} {}: expected a width of 1 to {} bits", option, text, kMostBits));
 }
 
 std::uint64_t parse_byte_size(std::string_view text) {

@@ -1,16 +1,15 @@
-// Sizes, widths and rules as they are typed.
+// Sizes and rules of a budget plan as they are typed.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "narrow/plan.h"
 
 namespace narrow {
 
-// "1..16", "4", "2,4,6..8": ascending, none twice. Throws Error(kUsage) naming `option`.
-std::vector<int> parse_widths(std::string_view text, std::string_view option);
+// "16": a width within 1 to 32. Throws Error(kUsage) naming `option`.
+int parse_width(std::string_view text, std::string_view option);
 
 // "12582912", "12MiB", "12.5MB" (kB, MB, GB of 1000, KiB, MiB, GiB of 1024; with or without a
 // space): whole bytes, rounded down. Throws Error(kUsage).

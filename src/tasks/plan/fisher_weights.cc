@@ -1,0 +1,120 @@
+#include "tasks/plan/fisher_weights.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "data/batch_loader.h"
+#include "narrow/error.h"
+#include "nn/training/training_network.h"
+#include "tasks/evaluation/checkpoint_network.h"
+#include "tasks/evaluation/evaluation_pass.h"
+
+namespace narrow {
+namespace {
+
+using WeightMap = std::map<std::string, std::unique_ptr<ElementWeights>>;
+
+class StoredWeights : public ElementWeights {
+ public:
+  explicit StoredWeights(std::vector<float> values) : values_(std::move(values)) {}
+  void get(std::uint64_t first, std::span<double> weights) const override {
+    for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = values_[first + i];
+  }
+
+ private:
+  std::vector<float> values_;
+};
+
+// Sums of squares, parameter by parameter.
+class SquareSums {
+ public:
+  explicit SquareSums(const TrainingNetwork& network) : network_(network) {
+    for (const TrainedParameter& parameter : network.parameters()) {
+      sums_.emplace_back(parameter.gradients.size(), 0.0F);
+    }
+  }
+
+  void add() {
+    const auto parameters = network_.parameters();
+    for (std::size_t p = 0; p < sums_.size(); ++p) {
+      const std::span<const float> gradients = parameters[p].gradients;
+      for (std::size_t i = 0; i < gradients.size(); ++i) {
+        sums_[p][i] += gradients[i] * gradients[i];
+      }
+    }
+  }
+
+  // Every sum times `factor`. The sums are gone.
+  [[nodiscard]] WeightMap take_weights(double factor) {
+    WeightMap map;
+    const auto parameters = network_.parameters();
+    for (std::size_t p = 0; p < sums_.size(); ++p) {
+      const ModelVariable& variable = parameters[p].variable;
+      for (float& value : sums_[p]) {
+        if (!std::isfinite(value)) {
+          throw Error(ErrorCategory::kNumeric,
+                      fmt::format("the gradient of {} is not finite: the checkpoint's network "
+                                  "does not work on these images",
+                                  variable.name));
+        }
+        value = static_cast<float>(factor * value);
+      }
+      map.emplace(variable.name, std::make_unique<StoredWeights>(std::move(sums_[p])));
+    }
+    return map;
+  }
+
+ private:
+  const TrainingNetwork& network_;
+  std::vector<std::vector<float>> sums_;
+};
+
+TrainingOptions training_options(const EvaluateOptions& options) {
+  TrainingOptions training;
+  training.batch_size = options.batch_size;
+  training.height = options.image_size;
+  training.width = options.image_size;
+  training.batch_norm = BatchNormMode::kFrozen;
+  training.weight_decay = 0;
+  training.threads = 1;
+  return training;
+}
+
+LoaderOptions loader_options(const EvaluationData& data, const EvaluateOptions& options) {
+  LoaderOptions loader;
+  loader.preprocessing = data.preprocessing;
+  loader.batch_size = options.batch_size;
+  loader.fill_last_batch = true;
+  loader.threads = options.threads;
+  return loader;
+}
+
+}  // namespace
+
+WeightMap fisher_weights(const CheckpointReader& reader, const EvaluateOptions& options) {
+  const EvaluationData data = open_evaluation_data(options);
+  const CheckpointVariables variables(reader, options.use_moving_averages);
+  const std::string scope =
+      options.model_name.empty() ? find_network_scope(reader) : options.model_name;
+  const ResnetV1 description =
+      network_of_checkpoint(reader, variables, scope, data.dataset.class_count());
+  check_variables(description, variables);
+  TrainingNetwork network(description, variables, training_options(options));
+  SquareSums sums(network);
+  BatchLoader loader(data.dataset, loader_options(data, options));
+  Batch batch;
+  std::uint64_t batches = 0;
+  const std::uint64_t wanted = options.max_num_batches;  // 0: all
+  while ((wanted == 0 || batches < wanted) && loader.next(batch)) {
+    network.forward_backward(batch.images, batch.labels);
+    sums.add();
+    ++batches;
+  }
+  return sums.take_weights(0.5 * options.batch_size / static_cast<double>(batches));
+}
+
+}  // namespace narrow

@@ -1,0 +1,122 @@
+#include "tasks/plan/fisher_weights.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "data/batch_loader.h"
+#include "narrow/error.h"
+#include "narrow/plan.h"
+#include "nn/training/training_network.h"
+#include "tasks/evaluation/checkpoint_network.h"
+#include "tasks/evaluation/evaluation_for_test.h"
+
+namespace narrow {
+namespace {
+
+class FisherWeights : public TemporaryDirectoryTest {
+ protected:
+  FisherWeights() {
+    write_noise_dataset(directory(), 12);
+    options_.dataset_name = "cifar10";
+    options_.dataset_dir = directory();
+    options_.image_size = 32;
+    options_.resize_side = 32;
+    options_.batch_size = 4;
+    options_.max_num_batches = 2;
+  }
+
+  EvaluateOptions options_;
+};
+
+std::vector<double> values_of(const ElementWeights& weights, std::size_t count) {
+  std::vector<double> values(count);
+  weights.get(0, values);
+  return values;
+}
+
+TEST_F(FisherWeights, AreThoseOfDifferencesOfTheLoss) {
+  const auto reader = small_checkpoint(1);
+  const auto weights = fisher_weights(*reader, options_);
+  const ResnetV1 network = small_network(10);
+  const std::string biases = network.logits_name() + "/biases";
+  TrainingOptions training;
+  training.batch_size = options_.batch_size;
+  training.height = options_.image_size;
+  training.width = options_.image_size;
+  training.batch_norm = BatchNormMode::kFrozen;
+  training.weight_decay = 0;
+  training.threads = 1;
+  TrainingNetwork trained(network, CheckpointVariables(*reader, false), training);
+  const Dataset dataset(options_.dataset_dir, find_dataset_spec("cifar10"), "test");
+  LoaderOptions loader_options;
+  loader_options.preprocessing.output_size = 32;
+  loader_options.preprocessing.resize_side = 32;
+  loader_options.batch_size = options_.batch_size;
+  BatchLoader loader(dataset, loader_options);
+  std::vector<double> expected(10, 0);
+  std::vector<float> values(10);
+  trained.read(biases, values);
+  Batch batch;
+  for (std::uint64_t b = 0; b < options_.max_num_batches; ++b) {
+    ASSERT_TRUE(loader.next(batch));
+    for (std::size_t j = 0; j < expected.size(); ++j) {
+      constexpr float kStep = 0.05F;
+      const auto loss_at = [&](float shift) {
+        auto moved = values;
+        moved[j] += shift;
+        trained.write(biases, moved);
+        return trained.forward_only(batch.images, batch.labels).cross_entropy;
+      };
+      const double gradient = (loss_at(kStep) - loss_at(-kStep)) / (2 * kStep);
+      trained.write(biases, values);
+      expected[j] += 0.5 * 4 * gradient * gradient / 2;
+    }
+  }
+  const auto found = values_of(*weights.at(biases), expected.size());
+  for (std::size_t j = 0; j < expected.size(); ++j) {
+    EXPECT_NEAR(found[j], expected[j], 0.02 * expected[j] + 1e-5) << j;
+  }
+}
+
+TEST_F(FisherWeights, DoNotDependOnThreads) {
+  const auto reader = small_checkpoint(1);
+  options_.threads = 1;
+  const auto one = fisher_weights(*reader, options_);
+  options_.threads = 3;
+  const auto three = fisher_weights(*reader, options_);
+  ASSERT_EQ(one.size(), three.size());
+  for (const ModelVariable& variable : small_network(10).variables()) {
+    if (!is_trainable(variable.kind)) continue;
+    const std::size_t count = element_count(variable.shape);
+    EXPECT_EQ(values_of(*one.at(variable.name), count), values_of(*three.at(variable.name), count))
+        << variable.name;
+  }
+}
+
+TEST_F(FisherWeights, MakeAPlan) {
+  const auto reader = small_checkpoint(1);
+  PlanRequest request;
+  request.widths = {2, 3, 4, 5, 6, 7, 8};
+  request.average_bits = 6;
+  request.damage = DamageKind::kFisher;
+  request.images = options_;
+  const BudgetPlan plan = plan_budget(*reader, request);
+  EXPECT_LE(plan.bytes(), plan.budget_bytes);
+  EXPECT_GT(plan.damage, 0);
+  std::set<int> widths;
+  for (const PlannedTensor& tensor : plan.tensors) widths.insert(tensor.scheme.bits);
+  EXPECT_GT(widths.size(), 2u);
+}
+
+TEST_F(FisherWeights, WhatIsMissingIsAnError) {
+  const MemoryReader plain(
+      {memory_tensor("a", DType::kFloat32, {2, 2}, std::vector<float>{1, 2, 3, 4})});
+  EXPECT_THROW(fisher_weights(plain, options_), Error);
+  const auto reader = small_checkpoint(1);
+  options_.dataset_dir = directory() / "none";
+  EXPECT_THROW(fisher_weights(*reader, options_), Error);
+}
+
+}  // namespace
+}  // namespace narrow
