@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/download_progress.h"
 #include "cli/slim_flags.h"
 #include "narrow/datasets.h"
 #include "narrow/error.h"
@@ -21,26 +22,6 @@ struct Arguments {
   bool force = false;
   bool json = false;
   DownloadOptions options;
-};
-
-class DownloadProgress : public DownloadObserver {
- public:
-  bool on_bytes(const std::string& url, std::uint64_t done, std::uint64_t total) override {
-    line_.update(done, total, ProgressUnit::kBytes, url);
-    return !is_interrupted();
-  }
-  bool on_images(const std::string& file, std::uint64_t done, std::uint64_t total) override {
-    line_.update(done, total, ProgressUnit::kImages, file);
-    return !is_interrupted();
-  }
-  void on_note(const std::string& sentence) override {
-    line_.clear();
-    print_note(sentence);
-  }
-  void finish() { line_.clear(); }
-
- private:
-  ProgressLine line_;
 };
 
 void run(Arguments& args) {

@@ -21,6 +21,7 @@ void add_compare_command(CLI::App& app, CommandOutcome& outcome);
 void add_init_command(CLI::App& app, CommandOutcome& outcome);
 void add_eval_command(CLI::App& app, CommandOutcome& outcome);
 void add_train_command(CLI::App& app, CommandOutcome& outcome);
+void add_example_command(CLI::App& app, CommandOutcome& outcome);
 void add_download_command(CLI::App& app, CommandOutcome& outcome);
 void add_dataset_command(CLI::App& app, CommandOutcome& outcome);
 void add_sweep_command(CLI::App& app, CommandOutcome& outcome);

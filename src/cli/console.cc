@@ -40,6 +40,14 @@ void print_result(std::string_view text) {
   }
 }
 
+void print_account(std::string_view text, bool json) {
+  if (json) {
+    fmt::print(stderr, "{}", text);
+  } else {
+    print_result(text);
+  }
+}
+
 void print_warning(std::string_view sentence) {
   fmt::print(stderr, "narrow: warning: {}\n", sentence);
 }

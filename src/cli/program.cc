@@ -114,6 +114,7 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
   add_download_command(app, outcome);
   add_dataset_command(app, outcome);
   add_train_command(app, outcome);
+  add_example_command(app, outcome);
   add_eval_command(app, outcome);
   add_sweep_command(app, outcome);
   add_version_command(app, outcome);

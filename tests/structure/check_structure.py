@@ -50,6 +50,7 @@ PUBLIC_HEADERS = {
     "plan.h": "tasks",
     "datasets.h": "tasks",
     "train.h": "tasks",
+    "example.h": "tasks",
     "version.h": "tasks",
 }
 

@@ -7,37 +7,12 @@
 #include "cli/console.h"
 #include "cli/exports.h"
 #include "cli/slim_flags.h"
+#include "cli/training/train_console.h"
 #include "cli/training/train_flags.h"
 #include "report/training_report.h"
 
 namespace narrow {
 namespace {
-
-// What goes on: to standard output, unless that is for JSON.
-class TrainConsole : public TrainObserver {
- public:
-  TrainConsole(const TrainOptions& options, bool json) : options_(options), json_(json) {}
-
-  void on_note(const std::string& sentence) override { print_note(sentence); }
-  void on_plan(const TrainPlan& plan) override { print(train_plan_text(plan, options_)); }
-  void on_step(const TrainStep& step) override { print(train_step_text(step)); }
-  void on_checkpoint(const std::filesystem::path& checkpoint) override {
-    print(fmt::format("saved {}\n", checkpoint.string()));
-  }
-  bool keep_going() override { return !is_interrupted(); }
-
- private:
-  void print(const std::string& text) const {
-    if (json_) {
-      fmt::print(stderr, "{}", text);
-    } else {
-      print_result(text);
-    }
-  }
-
-  const TrainOptions& options_;
-  bool json_;
-};
 
 struct Arguments {
   TrainFlags flags;
