@@ -52,7 +52,7 @@ struct ExampleResult {
   ExampleOptions options;  // as used: steps is what was trained
   std::uint64_t test_images = 0;
   std::vector<std::string> classes;
-  std::vector<ExampleRow> rows;  // float first, then by bits as given, bin before fixed-point
+  std::vector<ExampleRow> rows;        // float first, then by bits as given, bin before fixed-point
   bool evaluation_was_stored = false;  // the figures are those of an earlier run
 };
 

@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "base/staged_output.h"
+#include "cli/arguments/evaluate_flags.h"
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/arguments/evaluate_flags.h"
 #include "cli/download_progress.h"
 #include "cli/training/train_console.h"
 #include "narrow/example.h"
@@ -134,8 +134,7 @@ void add_options(CLI::App& command, Arguments& args) {
   command.add_option("--sha256", options.data_checksum, "of that archive")->type_name("HEX");
   command.add_option("--model", options.model_name, "network to train")
       ->type_name("NAME")
-      ->check(
-          CLI::IsMember({"resnet_v1_50", "resnet_v1_101", "resnet_v1_152", "resnet_v1_200"}))
+      ->check(CLI::IsMember({"resnet_v1_50", "resnet_v1_101", "resnet_v1_152", "resnet_v1_200"}))
       ->capture_default_str();
   command
       .add_option("--checkpoint", options.checkpoint_path,

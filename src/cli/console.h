@@ -13,8 +13,8 @@ namespace narrow {
 
 // Writes to standard output. Throws Error(kIo) when that fails (a full disk, say).
 void print_result(std::string_view text);
-// What a command does as it goes: a result, unless standard output is kept for one JSON object; then
-// it goes to standard error.
+// What a command does as it goes: a result, unless standard output is kept for one JSON object;
+// then it goes to standard error.
 void print_account(std::string_view text, bool json);
 // "warning: ..." on standard error.
 void print_warning(std::string_view sentence);

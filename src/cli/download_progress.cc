@@ -7,8 +7,7 @@ bool DownloadProgress::on_bytes(const std::string& url, std::uint64_t done, std:
   return !is_interrupted();
 }
 
-bool DownloadProgress::on_images(const std::string& file, std::uint64_t done,
-                                 std::uint64_t total) {
+bool DownloadProgress::on_images(const std::string& file, std::uint64_t done, std::uint64_t total) {
   line_.update(done, total, ProgressUnit::kImages, file);
   return !is_interrupted();
 }

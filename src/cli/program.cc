@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/generate/generate.h"
+#include "cli/program_help.h"
 #include "narrow/error.h"
 #include "narrow/version.h"
 
@@ -118,6 +119,8 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
   add_eval_command(app, outcome);
   add_sweep_command(app, outcome);
   add_version_command(app, outcome);
+  // Only now: what is added to a program takes over its formatter.
+  app.formatter(std::make_shared<ProgramHelp>());
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ std::string accuracy_plot(const ExampleResult& result) {
   plot.x = {.title = "bits", .whole_numbers = true};
   plot.y = {.title = "top-1 accuracy", .format = TickFormat::kPercent};
   for (const std::string& method : methods()) {
-    PlotSeries series{.name = method};
+    PlotSeries series;
+    series.name = method;
     for (const ExampleRow* row : rows_of(result, method)) {
       series.points.push_back(
           {.x = static_cast<double>(row->bits),
@@ -62,7 +63,8 @@ std::string error_plot(const ExampleResult& result) {
   plot.x = {.title = "bits", .whole_numbers = true};
   plot.y = {.title = "relative error", .is_log = true, .format = TickFormat::kPercent};
   for (const std::string& method : methods()) {
-    PlotSeries series{.name = method};
+    PlotSeries series;
+    series.name = method;
     for (const ExampleRow* row : rows_of(result, method)) {
       series.points.push_back({.x = static_cast<double>(row->bits),
                                .y = row->mean_relative_l2,
@@ -102,7 +104,9 @@ std::vector<HtmlTile> tiles(const ExampleResult& result) {
 }  // namespace
 
 Table example_table(const ExampleResult& result) {
-  Table table{.name = "rows", .title = "What every bit costs"};
+  Table table;
+  table.name = "rows";
+  table.title = "What every bit costs";
   table.columns = {{"method", "method"},
                    {"bits", "bits", CellStyle::kInteger},
                    {"stored_bytes", "MB", CellStyle::kFixed2, TableColumn::Audience::kPeople},
@@ -116,9 +120,7 @@ Table example_table(const ExampleResult& result) {
                    {"difference_interval_95", "95 % interval"},
                    {"checkpoint", "", CellStyle::kText, TableColumn::Audience::kPrograms}};
   for (const ExampleRow& row : result.rows) {
-    const auto error = [&](double value) {
-      return is_float(row) ? TableCell() : TableCell(value);
-    };
+    const auto error = [&](double value) { return is_float(row) ? TableCell() : TableCell(value); };
     table.add_row({row.method, static_cast<std::uint64_t>(row.bits),
                    static_cast<double>(row.stored_bytes) / 1e6, row.stored_bytes,
                    error(row.min_relative_l2), error(row.mean_relative_l2),

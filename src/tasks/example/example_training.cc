@@ -74,8 +74,8 @@ std::string train_command(const TrainOptions& training) {
   text += fmt::format(
       " --max_number_of_steps {} --batch_size {} --train_image_size {} --resize_side {} --augment "
       "{}",
-      *training.max_number_of_steps, training.batch_size, training.image_size,
-      training.resize_side, training.augment);
+      *training.max_number_of_steps, training.batch_size, training.image_size, training.resize_side,
+      training.augment);
   text += fmt::format(
       " --optimizer {} --learning_rate {} --learning_rate_decay_type {} --end_learning_rate {}"
       " --num_epochs_per_decay {} --warmup_steps {} --weight_decay {}",

@@ -43,9 +43,8 @@ std::uint64_t stored_bytes(const QuantizeResult& result) {
       bytes += tensor.info.byte_size();
       continue;
     }
-    const std::uint64_t bits =
-        packed_code_bits(tensor.scheme, element_count(tensor.info.shape)) +
-        tensor.blocks * block_parameter_bits(tensor.scheme);
+    const std::uint64_t bits = packed_code_bits(tensor.scheme, element_count(tensor.info.shape)) +
+                               tensor.blocks * block_parameter_bits(tensor.scheme);
     bytes += bits / kBitsPerByte;
   }
   return bytes;
@@ -119,8 +118,7 @@ class Example {
     row.checkpoint = output_location(reader.location(), CheckpointFormat::kTensorFlowV2, "",
                                      result_directory_name(scheme));
     const auto writer = create_checkpoint(row.checkpoint, Overwrite::kYes);
-    const QuantizePlan plan =
-        resnet_plan(reader, options_.model_name, class_count(), scheme);
+    const QuantizePlan plan = resnet_plan(reader, options_.model_name, class_count(), scheme);
     QuantizeOptions quantize_options;
     quantize_options.threads = options_.threads;
     const QuantizeResult quantized =

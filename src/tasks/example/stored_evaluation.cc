@@ -38,17 +38,19 @@ HitRate hit_rate_from(const ordered_json& json) {
 }
 
 ordered_json to_json(const PairedComparison& c) {
-  return {c.only_first_correct,       c.only_other_correct,        c.same_argmax, c.mcnemar_p,
-          c.difference, c.difference_interval.low, c.difference_interval.high};
+  return {c.only_first_correct,
+          c.only_other_correct,
+          c.same_argmax,
+          c.mcnemar_p,
+          c.difference,
+          c.difference_interval.low,
+          c.difference_interval.high};
 }
 
 PairedComparison comparison_from(const ordered_json& json) {
-  return {json.at(0).get<std::uint64_t>(),
-          json.at(1).get<std::uint64_t>(),
-          json.at(2).get<std::uint64_t>(),
-          json.at(3).get<double>(),
-          json.at(4).get<double>(),
-          {json.at(5).get<double>(), json.at(6).get<double>()}};
+  return {json.at(0).get<std::uint64_t>(), json.at(1).get<std::uint64_t>(),
+          json.at(2).get<std::uint64_t>(), json.at(3).get<double>(),
+          json.at(4).get<double>(),        {json.at(5).get<double>(), json.at(6).get<double>()}};
 }
 
 StoredEvaluation parse(const ordered_json& json) {
