@@ -10,7 +10,7 @@
 #include "cli/console.h"
 #include "cli/download_progress.h"
 #include "cli/training/train_console.h"
-#include "narrow/example.h"
+#include "narrow/run_example.h"
 #include "narrow/version.h"
 #include "report/dataset_report.h"
 #include "report/example_report.h"

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "narrow/example.h"
+#include "narrow/run_example.h"
 #include "report/table/table.h"
 
 namespace narrow {

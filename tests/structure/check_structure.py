@@ -50,7 +50,7 @@ PUBLIC_HEADERS = {
     "plan.h": "tasks",
     "datasets.h": "tasks",
     "train.h": "tasks",
-    "example.h": "tasks",
+    "run_example.h": "tasks",
     "version.h": "tasks",
 }
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "narrow/example.h"
+#include "narrow/run_example.h"
 
 namespace narrow {
 

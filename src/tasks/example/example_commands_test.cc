@@ -37,9 +37,9 @@ TEST(ExampleCommands, EveryStepHasItsCommand) {
 
 TEST(ExampleCommands, FineTuningDropsTheLogits) {
   ExampleOptions options;
-  EXPECT_THAT(train_command(example_training(options)), Not(HasSubstr("checkpoint_path")));
+  EXPECT_THAT(train_command(example_training(options, 60000)), Not(HasSubstr("checkpoint_path")));
   options.checkpoint_path = "resnet_v1_50.ckpt";
-  EXPECT_THAT(train_command(example_training(options)),
+  EXPECT_THAT(train_command(example_training(options, 60000)),
               HasSubstr(" --checkpoint_path resnet_v1_50.ckpt --checkpoint_exclude_scopes "
                         "resnet_v1_50/logits "));
 }
@@ -48,7 +48,7 @@ TEST(ExampleCommands, TheLearningRateReachesItsEndAtTheLastStep) {
   ExampleOptions options;
   options.steps = 937;
   options.batch_size = 128;
-  const TrainOptions training = example_training(options);
+  const TrainOptions training = example_training(options, 60000);
   EXPECT_EQ(training.max_number_of_steps, 937);
   EXPECT_NEAR(training.num_epochs_per_decay * 60000 / 128, 937, 1e-9);
 }

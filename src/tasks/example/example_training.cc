@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "data/dataset.h"
 #include "tasks/example/example_commands.h"
 
 namespace narrow {
@@ -18,16 +17,9 @@ std::string flag(std::string_view name, const std::string& value) {
   return fmt::format(" --{} {}", name, shell_word(value));
 }
 
-// Of the whole training.
-double epochs(const TrainOptions& training) {
-  const DatasetSpec& spec = find_dataset_spec(training.dataset_name);
-  return static_cast<double>(*training.max_number_of_steps) * training.batch_size /
-         static_cast<double>(find_split(spec, training.dataset_split_name).published_records);
-}
-
 }  // namespace
 
-TrainOptions example_training(const ExampleOptions& options) {
+TrainOptions example_training(const ExampleOptions& options, std::uint64_t train_images) {
   TrainOptions training;
   training.train_dir = options.directory / "train";
   training.model_name = options.model_name;
@@ -50,7 +42,9 @@ TrainOptions example_training(const ExampleOptions& options) {
   training.learning_rate.initial = options.checkpoint_path.empty() ? 0.05 : 0.01;
   training.learning_rate.end = 0.0001;
   training.learning_rate.warmup_steps = kWarmupSteps;
-  training.num_epochs_per_decay = epochs(training);  // so that it reaches the end at the last step
+  // The whole training, so that the rate reaches its end with the last step.
+  training.num_epochs_per_decay = static_cast<double>(*training.max_number_of_steps) *
+                                  training.batch_size / static_cast<double>(train_images);
   training.weight_decay = 1e-4;
   // Slim's 0.997 leaves a short run with the initial statistics: of 600 steps, a sixth of them.
   training.batch_norm_decay = 0.9;

@@ -5,8 +5,8 @@
 
 #include "data/dataset.h"
 #include "narrow/error.h"
-#include "narrow/example.h"
 #include "narrow/resnet_checkpoints.h"
+#include "narrow/run_example.h"
 #include "tasks/example/example_commands.h"
 #include "tasks/example/example_training.h"
 #include "tasks/example/stored_evaluation.h"
@@ -86,7 +86,8 @@ class Example {
   }
 
   fs::path train_network() {
-    const TrainOptions training = example_training(options_);
+    const Dataset images(data_directory(), find_dataset_spec(options_.dataset_name), "train");
+    const TrainOptions training = example_training(options_, images.size());
     options_.steps = static_cast<std::uint64_t>(*training.max_number_of_steps);
     observer_.on_command(ExampleStep::kTrain, train_command(training));
     const TrainResult result = train(training, observer_.train_observer(training));

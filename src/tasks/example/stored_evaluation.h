@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "narrow/evaluate.h"
-#include "narrow/example.h"
+#include "narrow/run_example.h"
 
 namespace narrow {
 
