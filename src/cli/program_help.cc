@@ -29,9 +29,8 @@ const std::vector<CommandGroup>& groups() {
 }
 
 bool has_command(const CLI::App& app, const std::string& name) {
-  return std::ranges::any_of(
-      app.get_subcommands([](const CLI::App*) { return true; }),
-      [&](const CLI::App* command) { return command->get_name() == name; });
+  return std::ranges::any_of(app.get_subcommands([](const CLI::App*) { return true; }),
+                             [&](const CLI::App* command) { return command->get_name() == name; });
 }
 
 bool is_grouped(const std::string& name) {
