@@ -30,6 +30,16 @@ constexpr std::uint64_t kWritebackBytes = std::uint64_t{8} << 20;
   throw Error(category, fmt::format("cannot {} {}: {}", action, path.string(), strerror(error)));
 }
 
+FileDescriptor create_file(const std::filesystem::path& path) {
+  FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (fd.get() < 0) throw_system_error("create", path, errno);
+  return fd;
+}
+
+void close_file(FileDescriptor& fd, const std::filesystem::path& path) {
+  if (::close(fd.release()) != 0) throw_system_error("write", path, errno);
+}
+
 }  // namespace
 
 FileDescriptor::~FileDescriptor() {
@@ -95,9 +105,8 @@ std::string read_small_file(const std::filesystem::path& path, std::uint64_t max
   return text;
 }
 
-OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)) {
-  fd_ = FileDescriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-  if (fd_.get() < 0) throw_system_error("create", path_, errno);
+OutputFile::OutputFile(std::filesystem::path path)
+    : path_(std::move(path)), fd_(create_file(path_)) {
   buffer_.reserve(kBufferBytes);
 }
 
@@ -138,8 +147,26 @@ void OutputFile::write_through(std::span<const std::byte> bytes) {
 
 void OutputFile::finish() {
   flush();
-  if (::close(fd_.release()) != 0) throw_system_error("write", path_, errno);
+  close_file(fd_, path_);
 }
+
+ScatteredOutputFile::ScatteredOutputFile(std::filesystem::path path)
+    : path_(std::move(path)), fd_(create_file(path_)) {}
+
+void ScatteredOutputFile::write_at(std::uint64_t byte_offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t wrote = ::pwrite(fd_.get(), bytes.data(), std::min(bytes.size(), kMaxCallBytes),
+                                   static_cast<off_t>(byte_offset));
+    if (wrote < 0) {
+      if (errno == EINTR) continue;
+      throw_system_error("write", path_, errno);
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(wrote));
+    byte_offset += static_cast<std::uint64_t>(wrote);
+  }
+}
+
+void ScatteredOutputFile::finish() { close_file(fd_, path_); }
 
 void sync_file(const std::filesystem::path& path) {
   const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -77,6 +77,20 @@ class OutputFile {
   std::uint64_t bytes_sent_on_ = 0;
 };
 
+// A new file whose bytes are written in any order. Errors as of OutputFile.
+class ScatteredOutputFile {
+ public:
+  explicit ScatteredOutputFile(std::filesystem::path path);
+
+  void write_at(std::uint64_t byte_offset, std::span<const std::byte> bytes);
+  // Closes the file.
+  void finish();
+
+ private:
+  std::filesystem::path path_;
+  FileDescriptor fd_;
+};
+
 // Makes the contents of a file durable (fsync).
 void sync_file(const std::filesystem::path& path);
 

@@ -13,15 +13,17 @@
 
 namespace narrow {
 
-class SingleFileOutput {
+// `File`: OutputFile or ScatteredOutputFile.
+template <typename File>
+class BasicSingleFileOutput {
  public:
   // Throws what StagedOutput and OutputFile throw, and Error(kUsage) when `path` is a directory.
-  SingleFileOutput(const std::filesystem::path& path, Overwrite overwrite)
+  BasicSingleFileOutput(const std::filesystem::path& path, Overwrite overwrite)
       : name_(file_name_of(path)),
         staged_(path.parent_path(), {name_}, overwrite),
         file_(staged_.staging_path(name_)) {}
 
-  OutputFile& file() { return file_; }
+  File& file() { return file_; }
   // Gives the finished file its final name.
   void commit() { staged_.commit(); }
 
@@ -38,7 +40,9 @@ class SingleFileOutput {
 
   std::string name_;
   StagedOutput staged_;
-  OutputFile file_;
+  File file_;
 };
+
+using SingleFileOutput = BasicSingleFileOutput<OutputFile>;
 
 }  // namespace narrow

@@ -109,6 +109,10 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
   add_quantize_command(app, outcome);
   add_quantizer_command(app, outcome);
   add_plan_command(app, outcome);
+  add_pack_command(app, outcome);
+  add_unpack_command(app, outcome);
+  add_verify_command(app, outcome);
+  add_export_command(app, outcome);
   add_inspect_command(app, outcome);
   add_compare_command(app, outcome);
   add_init_command(app, outcome);

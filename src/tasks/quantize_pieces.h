@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/item_pool.h"
+#include "base/sha256.h"
 #include "narrow/quantize_checkpoint.h"
 #include "quant/tensor_quantizer.h"
 
@@ -27,6 +28,12 @@ struct QuantizePiece {
   CodeCounts codes;
   std::vector<std::byte> packed;  // see TensorQuantizer::encode
   std::vector<BlockParams> params;
+  std::vector<Sha256Digest> leaves;  // of `bytes`: see leaf_digests
+
+  // 0 for strings.
+  [[nodiscard]] std::uint64_t elements(DType dtype) const {
+    return dtype == DType::kString ? 0 : bytes.size() / element_size(dtype);
+  }
 };
 
 // How many pieces may be under way at once, for so many threads.

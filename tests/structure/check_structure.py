@@ -43,6 +43,7 @@ PUBLIC_HEADERS = {
     "inspect_checkpoint.h": "tasks",
     "resnet_checkpoints.h": "tasks",
     "evaluate.h": "tasks",
+    "export_codes.h": "tasks",
     "packed_checkpoint.h": "tasks",
     "sweep.h": "tasks",
     "sweep_evaluation.h": "tasks",

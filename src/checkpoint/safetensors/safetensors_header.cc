@@ -132,7 +132,8 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
 }
 
 std::string build_safetensors_header(const std::vector<TensorInfo>& tensors,
-                                     const std::map<std::string, std::string>& metadata) {
+                                     const std::map<std::string, std::string>& metadata,
+                                     std::size_t alignment) {
   std::vector<std::string> parts;
   if (!metadata.empty()) {
     std::vector<std::string> pairs;
@@ -148,7 +149,8 @@ std::string build_safetensors_header(const std::vector<TensorInfo>& tensors,
     position = end;
   }
   std::string text = fmt::format("{{{}}}", fmt::join(parts, ","));
-  text.append((8 - text.size() % 8) % 8, ' ');
+  const std::size_t unpadded = kSafetensorsPrefixBytes + text.size();
+  text.append((alignment - unpadded % alignment) % alignment, ' ');
   if (text.size() > kMaxSafetensorsHeaderBytes) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("a safetensors header of {} bytes is needed, but the format allows {}; "

@@ -42,10 +42,11 @@ std::optional<DType> safetensors_dtype(std::string_view name);
 // Every name, for error messages.
 std::string safetensors_dtype_list();
 
-// Length prefix and JSON, padded with spaces to a multiple of 8 bytes; the data follow in the order
-// of `tensors`. Throws Error(kUnsupported) for a name or text that is not UTF-8 and for a header
-// longer than kMaxSafetensorsHeaderBytes.
+// Length prefix and JSON, padded with spaces to a multiple of `alignment` bytes, itself a multiple
+// of 8; the data follow in the order of `tensors`. Throws Error(kUnsupported) for a name or text
+// that is not UTF-8 and for a header longer than kMaxSafetensorsHeaderBytes.
 std::string build_safetensors_header(const std::vector<TensorInfo>& tensors,
-                                     const std::map<std::string, std::string>& metadata);
+                                     const std::map<std::string, std::string>& metadata,
+                                     std::size_t alignment = 8);
 
 }  // namespace narrow

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <nettle/md5.h>
-#include <nettle/sha2.h>
 
 #include <algorithm>
 #include <array>
@@ -10,18 +9,13 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/sha256.h"
 #include "narrow/error.h"
 
 namespace narrow {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 18;
-
-std::string to_hex(std::span<const std::uint8_t> bytes) {
-  std::string hex;
-  for (const std::uint8_t byte : bytes) hex += fmt::format("{:02x}", byte);
-  return hex;
-}
 
 std::size_t hex_digits(DigestAlgorithm algorithm) {
   return std::size_t{2} *
@@ -54,22 +48,18 @@ Digest parse_digest(std::string_view text) {
 FileDigests digest_file(const std::filesystem::path& path) {
   const InputFile file(path);
   md5_ctx md5{};
-  sha256_ctx sha256{};
+  Sha256 sha256;
   md5_init(&md5);
-  sha256_init(&sha256);
   std::vector<std::byte> piece(kPieceBytes);
   for (std::uint64_t at = 0; at < file.size(); at += kPieceBytes) {
     piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, file.size() - at)));
     file.read_at(at, piece);
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(piece.data());
-    md5_update(&md5, piece.size(), bytes);
-    sha256_update(&sha256, piece.size(), bytes);
+    md5_update(&md5, piece.size(), reinterpret_cast<const std::uint8_t*>(piece.data()));
+    sha256.update(piece);
   }
   std::array<std::uint8_t, MD5_DIGEST_SIZE> md5_bytes{};
-  std::array<std::uint8_t, SHA256_DIGEST_SIZE> sha256_bytes{};
   md5_digest(&md5, md5_bytes.size(), md5_bytes.data());
-  sha256_digest(&sha256, sha256_bytes.size(), sha256_bytes.data());
-  return {to_hex(md5_bytes), to_hex(sha256_bytes)};
+  return {to_hex(md5_bytes), to_hex(sha256.digest())};
 }
 
 }  // namespace narrow

@@ -1,0 +1,121 @@
+// Packed checkpoints: the integer codes of the quantized tensors instead of floating-point numbers,
+// in a plain safetensors file. docs/formats.md, "Packed checkpoints", specifies it completely.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "narrow/checkpoint.h"
+#include "narrow/quantize_checkpoint.h"
+#include "narrow/scheme.h"
+
+namespace narrow {
+
+// One tensor of the original and what it became.
+struct PackedTensor {
+  TensorInfo info;               // as in the original
+  std::optional<Scheme> scheme;  // nothing: its values are stored unchanged
+  std::uint64_t non_finite = 0;  // > 0: unchanged for so many NaN or infinite values
+  std::uint64_t blocks = 0;
+  std::uint64_t code_bytes = 0;  // ceil(elements * bits / 8)
+  std::uint64_t parameter_bytes = 0;
+  std::uint64_t unchanged_bytes = 0;
+
+  [[nodiscard]] std::uint64_t stored_bytes() const {
+    return code_bytes + parameter_bytes + unchanged_bytes;
+  }
+};
+
+struct PackedSummary {
+  std::uint64_t quantized = 0;  // tensors
+  std::uint64_t unchanged = 0;
+  std::uint64_t weights = 0;  // elements of the quantized tensors
+  std::uint64_t code_bytes = 0;
+  std::uint64_t parameter_bytes = 0;
+  std::uint64_t unchanged_bytes = 0;
+  std::uint64_t input_bytes = 0;  // of all tensor values of the original
+  std::uint64_t file_bytes = 0;   // header included
+
+  // Codes and parameters; 0 without weights.
+  [[nodiscard]] double bits_per_weight() const;
+};
+
+// What a packed file says about itself.
+struct PackedContents {
+  std::vector<PackedTensor> tensors;  // in the order of the original
+  CheckpointFormat input_format = CheckpointFormat::kSafetensors;
+  std::string input_sha256;  // of names, types, shapes and values, in hexadecimal
+  std::string tool;          // "narrow 0.1.0"
+  std::map<std::string, std::string> metadata;  // the original's own
+  std::uint64_t file_bytes = 0;
+
+  [[nodiscard]] PackedSummary summary() const;
+};
+
+// Told about progress from one thread at a time; may throw to stop the run.
+class PackObserver {
+ public:
+  virtual ~PackObserver() = default;
+  // Bytes of tensor values of the original.
+  virtual void on_bytes(std::uint64_t /*done*/, std::uint64_t /*total*/) {}
+};
+
+struct PackOptions {
+  // kKeep reads the selected tensors once more.
+  NonFinitePolicy non_finite = NonFinitePolicy::kError;
+  int threads = 0;  // 0: all available cores; every number gives the same bytes
+};
+
+// Writes the packed form of a checkpoint to the file `output`. The plan covers every tensor.
+// Memory does not grow with the checkpoint.
+// Throws Error: what quantize_checkpoint throws; kUnsupported when the checkpoint is packed already
+// or a name cannot be written; kExists; kIo.
+PackedContents pack_checkpoint(const CheckpointReader& reader, const QuantizePlan& plan,
+                               const PackOptions& options, const std::filesystem::path& output,
+                               Overwrite overwrite, PackObserver* observer = nullptr);
+
+// A packed file, opened: its header is read and checked, every size against the recipe.
+class PackedCheckpoint {
+ public:
+  // Throws Error: kNotFound, kIo; kUnsupported for a file that is not packed, or by a later version
+  // of the format; kCorrupt for one whose parts do not belong together.
+  explicit PackedCheckpoint(const std::filesystem::path& path);
+  ~PackedCheckpoint();
+  PackedCheckpoint(PackedCheckpoint&&) noexcept;
+  PackedCheckpoint& operator=(PackedCheckpoint&&) noexcept;
+
+  [[nodiscard]] const CheckpointLocation& location() const;
+  [[nodiscard]] const PackedContents& contents() const;
+
+  class File;
+  [[nodiscard]] const File& file() const { return *file_; }
+
+ private:
+  std::unique_ptr<File> file_;
+};
+
+// Writes the restored checkpoint: bit for bit what quantize_checkpoint writes with the same plan
+// and the same writer. The caller calls finish(). Verifies the checksum of every tensor.
+// Throws Error: kCorrupt for a checksum or a parameter that cannot be; what the writer throws.
+void unpack_checkpoint(const PackedCheckpoint& packed, int threads, CheckpointWriter& writer,
+                       PackObserver* observer = nullptr);
+
+// One thing in which a packed file is not what its checkpoint gives.
+struct PackedDifference {
+  std::string tensor;    // of the original; empty for the whole file
+  std::string sentence;  // "code 17 is 5, but the checkpoint gives 6"
+};
+
+// Packs `reader` anew by the recipe of the file and compares; differences in the order of the
+// original, at most one for each tensor. Empty: the file is the packed form of this checkpoint.
+// Throws Error: kCorrupt for a damaged file, and what reading the checkpoint throws.
+std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
+                                            const CheckpointReader& reader, int threads,
+                                            PackObserver* observer = nullptr);
+
+}  // namespace narrow

@@ -1,0 +1,47 @@
+// What is to become of the tensors of a checkpoint, as it is typed: the options that every command
+// has which quantizes.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <optional>
+#include <string>
+
+#include "narrow/quantize_checkpoint.h"
+
+namespace narrow {
+
+struct MethodOptions {
+  std::string scheme;
+  int bits = 0;
+  std::string plan;
+  std::string granularity = "tensor";
+  std::optional<int> axis;
+  std::string scaling = "binary";
+  Selection selection;
+  std::string non_finite = "error";
+
+  [[nodiscard]] NonFinitePolicy non_finite_policy() const {
+    return non_finite == "keep" ? NonFinitePolicy::kKeep : NonFinitePolicy::kError;
+  }
+};
+
+// Adds --scheme to --nonfinite and a footer that explains the schemes.
+void add_method_options(CLI::App& command, MethodOptions& options);
+
+// What is to be done, and what it is called.
+struct Method {
+  QuantizePlan plan;
+  std::string directory;  // "bin_4bits": the default one of a result
+  std::string title;
+};
+
+// Whether there is a scheme or a plan at all.
+bool has_method(const MethodOptions& options);
+
+// Throws Error(kUsage) when there is neither a scheme nor a plan, and what making or reading the
+// plan throws.
+Method method_of(const MethodOptions& options, const CheckpointReader& reader);
+
+}  // namespace narrow

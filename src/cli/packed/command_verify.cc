@@ -1,0 +1,44 @@
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/packed/pack_progress.h"
+#include "report/packed_report.h"
+
+namespace narrow {
+
+void add_verify_command(CLI::App& app, CommandOutcome& outcome) {
+  struct Arguments {
+    std::string packed;
+    std::string checkpoint;
+    int threads = 0;
+    bool json = false;
+  };
+  CLI::App* command =
+      app.add_subcommand("verify", "Pack a checkpoint anew and compare with a packed file");
+  auto args = std::make_shared<Arguments>();
+  command->add_option("packed", args->packed, "what narrow pack wrote")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("checkpoint", args->checkpoint, "what it was made from")
+      ->required()
+      ->type_name("CKPT");
+  command->add_option("--threads", args->threads, "0: all cores")->check(CLI::Range(0, 1024));
+  command->add_flag("--json", args->json, "print one JSON object instead of text");
+  command->footer(
+      "The recipe is the one in the packed file. Codes, parameters and unchanged values must all "
+      "be\n"
+      "those that the checkpoint gives. Exit status 1 when something differs.");
+  command->callback([args, &outcome] {
+    const PackedCheckpoint packed(args->packed);
+    const auto reader = open_checkpoint(args->checkpoint);
+    PackProgress progress("verifying");
+    const auto differences = verify_packed(packed, *reader, args->threads, &progress);
+    progress.finish();
+    print_result(args->json ? differences_json(differences).dump(2) + "\n"
+                            : differences_text(differences, packed.contents()));
+    outcome.exit_status = differences.empty() ? 0 : 1;
+  });
+}
+
+}  // namespace narrow

@@ -1,0 +1,170 @@
+#include "report/packed_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "report/numbers.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+double bits_per_weight(const PackedTensor& tensor) {
+  const std::uint64_t elements = element_count(tensor.info.shape);
+  if (!tensor.scheme.has_value() || elements == 0) return 0;
+  return 8 * static_cast<double>(tensor.stored_bytes()) / static_cast<double>(elements);
+}
+
+std::string state_of(const PackedTensor& tensor) {
+  if (tensor.non_finite > 0) return "unchanged: not finite";
+  return tensor.scheme.has_value() ? std::string(to_string(tensor.scheme->kind)) : "unchanged";
+}
+
+ordered_json tensor_json(const PackedTensor& tensor) {
+  ordered_json json = {{"name", tensor.info.name},
+                       {"dtype", to_string(tensor.info.dtype)},
+                       {"shape", tensor.info.shape},
+                       {"quantized", tensor.scheme.has_value()}};
+  if (tensor.non_finite > 0) json["non_finite"] = tensor.non_finite;
+  json["bytes"] = tensor.stored_bytes();
+  if (!tensor.scheme.has_value()) return json;
+  const Scheme& scheme = *tensor.scheme;
+  json["scheme"] = to_string(scheme.kind);
+  if (scheme.kind == SchemeKind::kFixedPoint) {
+    json["scaling"] = scheme.scaling == Scaling::kBinary ? "binary" : "decimal";
+  }
+  json["bits"] = scheme.bits;
+  json["granularity"] = to_string(scheme.granularity);
+  if (takes_range(scheme.kind)) json["range"] = to_string(scheme.range);
+  json["blocks"] = tensor.blocks;
+  json["code_bytes"] = tensor.code_bytes;
+  json["parameter_bytes"] = tensor.parameter_bytes;
+  json["bits_per_weight"] = bits_per_weight(tensor);
+  return json;
+}
+
+ordered_json summary_json(const PackedSummary& summary) {
+  return {{"quantized", summary.quantized},
+          {"unchanged", summary.unchanged},
+          {"weights", summary.weights},
+          {"code_bytes", summary.code_bytes},
+          {"parameter_bytes", summary.parameter_bytes},
+          {"unchanged_bytes", summary.unchanged_bytes},
+          {"bits_per_weight", summary.bits_per_weight()},
+          {"input_bytes", summary.input_bytes},
+          {"file_bytes", summary.file_bytes}};
+}
+
+}  // namespace
+
+Table packed_table(const PackedContents& contents) {
+  using enum CellStyle;
+  constexpr auto kAll = TableColumn::Audience::kAll;
+  constexpr auto kPrograms = TableColumn::Audience::kPrograms;
+  Table table{"tensors",
+              "Tensors",
+              {{"name", "tensor", kText, kAll, true},
+               {"shape", "shape", kText, kAll, true},
+               {"dtype", "dtype", kText, kAll, true},
+               {"scheme", "scheme", kText, kAll, true},
+               {"bits", "bits", kInteger},
+               {"blocks", "blocks", kInteger},
+               {"code_bytes", "code bytes", kInteger, kPrograms},
+               {"parameter_bytes", "parameter bytes", kInteger, kPrograms},
+               {"bytes", "bytes", kInteger},
+               {"bits_per_weight", "bits/weight", kFixed2}},
+              {}};
+  for (const PackedTensor& tensor : contents.tensors) {
+    std::vector<TableCell> row = {tensor.info.name, to_string(tensor.info.shape),
+                                  std::string(to_string(tensor.info.dtype)), state_of(tensor)};
+    if (tensor.scheme.has_value()) {
+      row.emplace_back(static_cast<std::uint64_t>(tensor.scheme->bits));
+      row.emplace_back(tensor.blocks);
+      row.emplace_back(tensor.code_bytes);
+      row.emplace_back(tensor.parameter_bytes);
+      row.emplace_back(tensor.stored_bytes());
+      row.emplace_back(bits_per_weight(tensor));
+    } else {
+      row.resize(row.size() + 4);
+      row.emplace_back(tensor.stored_bytes());
+      row.emplace_back();
+    }
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
+std::string packed_summary_text(const PackedSummary& summary) {
+  std::string text =
+      fmt::format("{} tensors quantized, {} unchanged\n", summary.quantized, summary.unchanged);
+  if (summary.weights > 0) {
+    text += fmt::format("codes      {}\nparameters {}\n", format_bytes(summary.code_bytes),
+                        format_bytes(summary.parameter_bytes));
+  }
+  if (summary.unchanged > 0) {
+    text += fmt::format("unchanged  {}\n", format_bytes(summary.unchanged_bytes));
+  }
+  text += fmt::format("file       {}\n", format_bytes(summary.file_bytes));
+  if (summary.weights > 0) {
+    text += fmt::format(
+        "{:.4f} bits per weight, parameters included; the file is {:.2f} times "
+        "smaller than {}\n",
+        summary.bits_per_weight(),
+        static_cast<double>(summary.input_bytes) / static_cast<double>(summary.file_bytes),
+        format_bytes(summary.input_bytes));
+  }
+  return text;
+}
+
+ordered_json packed_json(const PackedContents& contents) {
+  ordered_json tensors = ordered_json::array();
+  for (const PackedTensor& tensor : contents.tensors) tensors.push_back(tensor_json(tensor));
+  return {{"schema", 1},
+          {"tool", contents.tool},
+          {"input_format", to_string(contents.input_format)},
+          {"input_sha256", contents.input_sha256},
+          {"tensors", std::move(tensors)},
+          {"summary", summary_json(contents.summary())}};
+}
+
+Report packed_report(const PackedContents& contents, ordered_json json) {
+  const PackedSummary summary = contents.summary();
+  Report report;
+  report.title = "Packed checkpoint";
+  report.facts = {{"tensors quantized", fmt::format("{}", summary.quantized)},
+                  {"tensors unchanged", fmt::format("{}", summary.unchanged)},
+                  {"bits per weight", fmt::format("{:.4f}", summary.bits_per_weight())},
+                  {"codes", format_bytes(summary.code_bytes)},
+                  {"parameters", format_bytes(summary.parameter_bytes)},
+                  {"file", format_bytes(summary.file_bytes)}};
+  report.tables.push_back(packed_table(contents));
+  report.json = std::move(json);
+  return report;
+}
+
+std::string differences_text(const std::vector<PackedDifference>& differences,
+                             const PackedContents& contents) {
+  if (differences.empty()) {
+    return fmt::format("verified: all {} tensors are what the checkpoint gives\n",
+                       contents.tensors.size());
+  }
+  std::string text;
+  for (const PackedDifference& difference : differences) {
+    if (!difference.tensor.empty()) text += difference.tensor + ": ";
+    text += difference.sentence + "\n";
+  }
+  return text + fmt::format("not verified: {} of {} tensors differ\n", differences.size(),
+                            contents.tensors.size());
+}
+
+ordered_json differences_json(const std::vector<PackedDifference>& differences) {
+  ordered_json list = ordered_json::array();
+  for (const PackedDifference& difference : differences) {
+    list.push_back({{"tensor", difference.tensor}, {"difference", difference.sentence}});
+  }
+  return {{"schema", 1}, {"verified", differences.empty()}, {"differences", std::move(list)}};
+}
+
+}  // namespace narrow

@@ -1,0 +1,111 @@
+#include "tasks/hardware/memory_image.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace narrow {
+namespace {
+
+// Names go into comments: nothing in them may end one or continue it on the next line.
+std::string in_comment(std::string_view text) {
+  std::string safe(text);
+  std::ranges::replace_if(
+      safe,
+      [](unsigned char c) { return c < ' ' || c == '*' || c == '\\' || c == '?' || c == 0x7f; },
+      '_');
+  return safe;
+}
+
+std::string_view signs_text(const CodeFacts& facts) {
+  if (!facts.has_signed_blocks) return "unsigned";
+  return facts.has_unsigned_blocks
+             ? "two's complement in blocks with negative values, else unsigned"
+             : "two's complement";
+}
+
+// Before every line of the test vector.
+std::string_view comment_of(CodeFormat format) {
+  switch (format) {
+    case CodeFormat::kMem:
+      return "// ";
+    case CodeFormat::kCoe:
+      return "; ";
+    case CodeFormat::kMif:
+      return "-- ";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> test_vector(const PackedTensor& tensor, const CodeFacts& facts,
+                                     std::uint32_t crc32c) {
+  const Scheme& scheme = *tensor.scheme;
+  const bool is_decimal =
+      scheme.kind == SchemeKind::kFixedPoint && scheme.scaling == Scaling::kDecimal;
+  return {
+      fmt::format("{}: {} {}", in_comment(tensor.info.name), to_string(tensor.info.dtype),
+                  to_string(tensor.info.shape)),
+      fmt::format("{}{}, {} bits, {}; {}", to_string(scheme.kind), is_decimal ? " decimal" : "",
+                  scheme.bits, to_string(scheme.granularity), signs_text(facts)),
+      fmt::format("{} codes, sum {}, first codes {}", facts.count, facts.sum,
+                  fmt::join(facts.first, " ")),
+      fmt::format("CRC-32C of the codes side by side, {} bits each from the lowest bit on: {:08x}",
+                  scheme.bits, crc32c)};
+}
+
+MemoryImage::MemoryImage(CodeFormat format, const PackedTensor& tensor, const CodeFacts& facts,
+                         std::uint32_t crc32c, OutputFile& file)
+    : format_(format), bits_(tensor.scheme->bits), count_(facts.count), file_(file) {
+  write_head(tensor, facts, crc32c);
+}
+
+void MemoryImage::write_head(const PackedTensor& tensor, const CodeFacts& facts,
+                             std::uint32_t crc32c) {
+  const std::string_view comment = comment_of(format_);
+  if (!comment.empty()) {
+    for (const std::string& line : test_vector(tensor, facts, crc32c)) {
+      file_.write(fmt::format("{}{}\n", comment, line));
+    }
+  }
+  if (format_ == CodeFormat::kCoe) {
+    file_.write("memory_initialization_radix=16;\nmemory_initialization_vector=\n");
+  } else if (format_ == CodeFormat::kMif) {
+    file_.write(
+        fmt::format("DEPTH = {};\nWIDTH = {};\nADDRESS_RADIX = HEX;\nDATA_RADIX = HEX;\n"
+                    "CONTENT BEGIN\n",
+                    count_, bits_));
+  }
+}
+
+void MemoryImage::add(std::span<const std::int64_t> codes) {
+  const std::int64_t mask = (std::int64_t{1} << bits_) - 1;
+  const int digits = (bits_ + 3) / 4;
+  text_.clear();
+  auto out = std::back_inserter(text_);
+  for (const std::int64_t code : codes) {
+    const std::int64_t word = code & mask;
+    ++next_;
+    switch (format_) {
+      case CodeFormat::kCoe:
+        fmt::format_to(out, "{:0{}x}{}\n", word, digits, next_ == count_ ? ";" : ",");
+        break;
+      case CodeFormat::kMif:
+        fmt::format_to(out, "{:x} : {:0{}x};\n", next_ - 1, word, digits);
+        break;
+      default:
+        fmt::format_to(out, "{:0{}x}\n", word, digits);
+    }
+  }
+  file_.write(text_);
+}
+
+void MemoryImage::finish() {
+  if (format_ == CodeFormat::kMif) file_.write("END;\n");
+}
+
+}  // namespace narrow

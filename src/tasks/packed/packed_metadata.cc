@@ -1,0 +1,257 @@
+#include "tasks/packed/packed_metadata.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "narrow/error.h"
+#include "narrow/version.h"
+#include "tasks/scheme_json.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+using Metadata = std::map<std::string, std::string>;
+
+constexpr std::string_view kVersion = "1";
+constexpr const char* kToolKey = "narrow.tool";
+constexpr const char* kFormatKey = "narrow.input_format";
+constexpr const char* kDigestKey = "narrow.input_sha256";
+constexpr const char* kSchemesKey = "narrow.schemes";
+constexpr const char* kTensorsKey = "narrow.tensors";
+constexpr const char* kChecksumsKey = "narrow.crc32c";
+constexpr std::size_t kDigestDigits = 64;
+constexpr std::size_t kChecksumDigits = 8;
+constexpr std::size_t kMaxRank = 254;
+// What a recipe needs: objects in a list, lists in these.
+constexpr int kDeepestNesting = 4;
+constexpr std::array kInputFormats = {
+    CheckpointFormat::kTensorFlowV2, CheckpointFormat::kTensorFlowV1,
+    CheckpointFormat::kSafetensors, CheckpointFormat::kNpz, CheckpointFormat::kNpy};
+
+class Parser {
+ public:
+  Parser(const Metadata& metadata, const std::string& file) : metadata_(metadata), file_(file) {}
+
+  PackedMetadata parse() {
+    PackedMetadata result;
+    PackedContents& contents = result.contents;
+    contents.tool = text(kToolKey);
+    contents.input_format = input_format();
+    contents.input_sha256 = hexadecimal(kDigestKey, text(kDigestKey), kDigestDigits);
+    const std::vector<Scheme> schemes = parse_schemes();
+    parse_tensors(schemes, contents.tensors);
+    parse_checksums(result.checksums);
+    for (const auto& [key, value] : metadata_) {
+      if (!key.starts_with(kPackedKeyPrefix)) contents.metadata.emplace(key, value);
+    }
+    return result;
+  }
+
+ private:
+  [[noreturn]] void refuse(const std::string& problem) const {
+    throw Error(ErrorCategory::kCorrupt,
+                fmt::format("the metadata of the packed file {} {}", file_, problem));
+  }
+
+  const std::string& text(const char* key) const {
+    const auto found = metadata_.find(key);
+    if (found == metadata_.end()) refuse(fmt::format("lack {}", key));
+    return found->second;
+  }
+
+  std::string hexadecimal(const char* key, const std::string& digits, std::size_t count) const {
+    if (digits.size() == count &&
+        digits.find_first_not_of("0123456789abcdef") == std::string::npos) {
+      return digits;
+    }
+    refuse(fmt::format("have something in {} that is not {} lower-case hexadecimal digits", key,
+                       count));
+  }
+
+  CheckpointFormat input_format() const {
+    for (const CheckpointFormat format : kInputFormats) {
+      if (to_string(format) == text(kFormatKey)) return format;
+    }
+    refuse(fmt::format("name a format in {} that is not one", kFormatKey));
+  }
+
+  ordered_json json(const char* key, ordered_json::value_t type) const {
+    const auto is_shallow = [&](int depth, ordered_json::parse_event_t, ordered_json&) {
+      if (depth > kDeepestNesting) refuse(fmt::format("nest too deeply in {}", key));
+      return true;
+    };
+    try {
+      ordered_json value = ordered_json::parse(text(key), is_shallow);
+      if (value.type() == type) return value;
+    } catch (const ordered_json::exception&) {
+      refuse(fmt::format("have something in {} that is not valid JSON", key));
+    }
+    refuse(fmt::format("have JSON of the wrong kind in {}", key));
+  }
+
+  std::vector<Scheme> parse_schemes() const {
+    std::vector<Scheme> schemes;
+    for (const ordered_json& entry : json(kSchemesKey, ordered_json::value_t::array)) {
+      if (!entry.is_object()) refuse("have a scheme that is no object");
+      schemes.push_back(parse_scheme_json(entry, "the recipe of the packed file " + file_));
+      const Granularity& granularity = schemes.back().granularity;
+      if (granularity.kind == Granularity::Kind::kChannel && !granularity.axis.has_value()) {
+        refuse("have a scheme for channels that does not name their axis");
+      }
+    }
+    return schemes;
+  }
+
+  void parse_tensors(const std::vector<Scheme>& schemes, std::vector<PackedTensor>& tensors) const {
+    std::set<std::string> names;
+    for (const ordered_json& entry : json(kTensorsKey, ordered_json::value_t::array)) {
+      const std::string number = std::to_string(tensors.size());
+      if (!entry.is_object()) refuse("have a tensor that is no object: number " + number);
+      PackedTensor& tensor = tensors.emplace_back();
+      const auto name = entry.find("name");
+      if (name == entry.end() || !name->is_string()) refuse("lack the name of tensor " + number);
+      tensor.info.name = name->get<std::string>();
+      if (!names.insert(tensor.info.name).second) {
+        refuse("list a tensor twice: number " + number);
+      }
+      tensor.info.dtype = dtype_of(entry, number);
+      tensor.info.shape = shape_of(entry, number);
+      if (const auto kept = entry.find("non_finite"); kept != entry.end()) {
+        tensor.non_finite = number_of(*kept, UINT64_MAX, "non_finite", number);
+      }
+      const auto scheme = entry.find("scheme");
+      if (scheme == entry.end()) continue;
+      if (schemes.empty()) refuse("have no scheme for tensor " + number);
+      tensor.scheme = schemes[number_of(*scheme, schemes.size() - 1, "scheme", number)];
+      if (!is_floating_point(tensor.info.dtype)) {
+        refuse(
+            fmt::format("have codes for tensor {}, which is not of a floating-point type", number));
+      }
+    }
+  }
+
+  std::uint64_t number_of(const ordered_json& value, std::uint64_t largest, const char* what,
+                          const std::string& number) const {
+    if (value.is_number_unsigned() && value.get<std::uint64_t>() <= largest) {
+      return value.get<std::uint64_t>();
+    }
+    refuse(fmt::format("have a {} of tensor {} that is not a number from 0 to {}", what, number,
+                       largest));
+  }
+
+  DType dtype_of(const ordered_json& entry, const std::string& number) const {
+    const auto found = entry.find("dtype");
+    if (found != entry.end() && found->is_string()) {
+      for (int i = 0; i <= static_cast<int>(DType::kFloat8E5M2); ++i) {
+        if (to_string(static_cast<DType>(i)) == found->get_ref<const std::string&>()) {
+          return static_cast<DType>(i);
+        }
+      }
+    }
+    refuse(fmt::format("have no type that this version knows for tensor {}", number));
+  }
+
+  Shape shape_of(const ordered_json& entry, const std::string& number) const {
+    const auto found = entry.find("shape");
+    if (found == entry.end() || !found->is_array() || found->size() > kMaxRank) {
+      refuse(fmt::format("have no shape for tensor {}", number));
+    }
+    Shape shape;
+    for (const ordered_json& dimension : *found) {
+      shape.push_back(
+          static_cast<std::int64_t>(number_of(dimension, INT64_MAX, "dimension", number)));
+    }
+    return shape;
+  }
+
+  void parse_checksums(StoredChecksums& checksums) const {
+    const ordered_json object = json(kChecksumsKey, ordered_json::value_t::object);
+    for (const auto& [name, value] : object.items()) {
+      if (!value.is_string()) refuse("have a checksum that is no text");
+      const std::string digits =
+          hexadecimal(kChecksumsKey, value.get<std::string>(), kChecksumDigits);
+      std::uint32_t checksum = 0;
+      std::from_chars(digits.data(), digits.data() + digits.size(), checksum, 16);
+      checksums[name] = checksum;
+    }
+  }
+
+  const Metadata& metadata_;
+  const std::string& file_;
+};
+
+ordered_json tensor_json(const PackedTensor& tensor, std::vector<Scheme>& schemes) {
+  ordered_json json = {{"name", tensor.info.name},
+                       {"dtype", to_string(tensor.info.dtype)},
+                       {"shape", tensor.info.shape}};
+  if (tensor.non_finite > 0) json["non_finite"] = tensor.non_finite;
+  if (!tensor.scheme.has_value()) return json;
+  auto scheme = std::ranges::find(schemes, *tensor.scheme);
+  if (scheme == schemes.end()) scheme = schemes.insert(scheme, *tensor.scheme);
+  json["scheme"] = scheme - schemes.begin();
+  return json;
+}
+
+// As JSON text. Names that are not UTF-8 are refused like everywhere in a safetensors file.
+std::string dump(const ordered_json& json) {
+  try {
+    return json.dump();
+  } catch (const ordered_json::exception&) {
+    throw Error(ErrorCategory::kUnsupported,
+                "the name of a tensor is not UTF-8, which a packed file demands; rename the "
+                "tensor");
+  }
+}
+
+}  // namespace
+
+bool is_packed_metadata(const Metadata& metadata) {
+  return metadata.contains(std::string(kPackedVersionKey));
+}
+
+Metadata packed_metadata(const PackedContents& contents, const StoredChecksums& checksums) {
+  Metadata metadata = contents.metadata;
+  std::vector<Scheme> schemes;
+  ordered_json tensors_json = ordered_json::array();
+  for (const PackedTensor& tensor : contents.tensors) {
+    tensors_json.push_back(tensor_json(tensor, schemes));
+  }
+  ordered_json schemes_json = ordered_json::array();
+  for (const Scheme& scheme : schemes) schemes_json.push_back(scheme_json(scheme));
+  ordered_json checksums_json = ordered_json::object();
+  for (const auto& [name, crc] : checksums) checksums_json[name] = fmt::format("{:08x}", crc);
+  metadata[std::string(kPackedVersionKey)] = kVersion;
+  metadata[kToolKey] = contents.tool;
+  metadata[kFormatKey] = to_string(contents.input_format);
+  metadata[kDigestKey] = contents.input_sha256;
+  metadata[kSchemesKey] = dump(schemes_json);
+  metadata[kTensorsKey] = dump(tensors_json);
+  metadata[kChecksumsKey] = dump(checksums_json);
+  return metadata;
+}
+
+PackedMetadata parse_packed_metadata(const Metadata& metadata, const std::string& file) {
+  const auto version = metadata.find(std::string(kPackedVersionKey));
+  if (version == metadata.end()) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} is not a packed checkpoint: it has no {} in its metadata; make one "
+                            "with narrow pack",
+                            file, kPackedVersionKey));
+  }
+  if (version->second != kVersion) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} is a packed checkpoint of another version; narrow {} reads "
+                            "version {}",
+                            file, build_info().version, kVersion));
+  }
+  return Parser(metadata, file).parse();
+}
+
+}  // namespace narrow
