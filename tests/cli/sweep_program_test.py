@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
-"""Exports of every command that has a table."""
+"""Sweeps, exports of every command that has a table, completions and the manual page."""
 import csv
 import html.parser
 import json
+import os
+import re
 import shutil
+import signal
+import subprocess
+import time
 import unittest
 
 import numpy as np
 
-from program_case import SOURCE, ProgramCase, write_safetensors
+from program_case import NARROW, SOURCE, ProgramCase, write_safetensors
 
 GOLDEN = SOURCE / "tests/golden/evaluation"
 FORMS = {"csv": "t.csv", "html": "t.html", "json": "t.json", "markdown": "t.md"}
@@ -142,6 +147,212 @@ class EvaluationExports(ExportCase):
         report, rows = self.export("dataset", "inspect", ".")
         classes = [c for split in report["splits"] for c in split["classes"]]
         self.assertEqual([int(r["images"]) for r in rows], [c["images"] for c in classes])
+
+
+class Sweep(ExportCase):
+    def setUp(self):
+        super().setUp()
+        rng = np.random.default_rng(9)
+        self.tensors = {"a/w": rng.normal(size=(7, 5)).astype(np.float32),
+                        "a/b": rng.normal(size=11).astype(np.float16),
+                        "a/moving_mean": rng.normal(size=5).astype(np.float32),
+                        "step": np.array([3], np.int64)}
+        write_safetensors(self.dir / "net.safetensors", self.tensors)
+
+    def test_rows_are_what_quantize_reports(self):
+        report, rows = self.export("sweep", "net.safetensors", "--bits", "1..3,8", "--schemes",
+                                   "bin,fixed-point,fixed-point-decimal", "--granularity",
+                                   "tensor,channel")
+        self.assertEqual(len(rows), 3 * 2 * 4)
+        self.assertEqual(report["copied"], 2)
+        for row, found in zip(rows, report["rows"], strict=True):
+            scaling = ["--scaling", row["scaling"]] if row["scaling"] else []
+            one = self.json("quantize", "net.safetensors", "--scheme", row["scheme"], "--bits",
+                            row["bits"], "--granularity", row["granularity"], "--dry-run", *scaling)
+            relative = one["summary"]["relative_l2"]
+            for name in ("min", "mean", "max", "pooled"):
+                self.assertEqual(float(row[f"relative_l2_{name}"]), relative[name])
+                self.assertEqual(found[f"relative_l2_{name}"], relative[name])
+            bits = [t["stored_bits"] for t in report["tensors"] if t["bits"] == int(row["bits"])]
+            self.assertIn(int(row["bytes"]) * 8, [sum(bits[i::6]) for i in range(6)])
+            self.assertAlmostEqual(float(row["bits_per_weight"]), int(row["bytes"]) * 8 / 46)
+
+    def test_text_and_selection(self):
+        text = self.narrow("sweep", "net.safetensors", "--bits", "4", "--include", "a/w")
+        self.assertEqual(len(re.findall(r"(?m)^(bin|fixed-point) +4 ", text)), 2, text)
+        self.assertIn("1 tensors of net.safetensors (selected by patterns; 140 bytes), 3 others", text)
+
+    def test_schemes_that_do_not_exist_are_left_out(self):
+        done = self.run_program("sweep", "net.safetensors", "--bits", "1,2", "--schemes=symmetric")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("symmetric with range minmax and 1 bits", done.stderr)
+
+    def test_mistakes(self):
+        for bits in ("0", "33", "4..2", "x", "", "1,,2", "3.."):
+            self.assertIn("--bits", self.error("sweep", "net.safetensors", f"--bits={bits}"))
+        self.error("sweep", "net.safetensors", "--schemes", "best")
+        self.error("sweep", "net.safetensors", "--granularity", "row")
+        self.error("sweep", "net.safetensors", "--range", "all")
+        self.error("sweep", "net.safetensors", "--schemes", "symmetric", "--bits", "1")
+        self.error("sweep", "net.safetensors", "--dataset_name", "cifar10")
+        self.error("sweep", "net.safetensors", "--export-html", "p.html", "--histogram", "none")
+        self.assertEqual(self.tree(), ["net.safetensors"])
+
+    def test_page(self):
+        self.narrow("sweep", "net.safetensors", "--bits", "1..6", "-o", "out", "--histogram", "a/w")
+        self.assertEqual(self.tree(), ["net.safetensors", "out/sweep.csv", "out/sweep.html",
+                                       "out/sweep.json", "out/sweep.md"])
+        page = self.check_page(self.dir / "out/sweep.html")
+        # Two plots, a histogram of one tensor for each of the two schemes.
+        self.assertEqual(page.counts["svg"], 4)
+        self.assertEqual(page.counts["script"], 1)
+        text = (self.dir / "out/sweep.html").read_text()
+        self.assertIn("narrow sweep net.safetensors --bits 1..6", text)
+        self.assertNotRegex(text, "https?:|nan|NaN ")
+        self.assertIn("sweep.csv", self.error("sweep", "net.safetensors", "-o", "out"))
+        self.narrow("sweep", "net.safetensors", "-o", "out", "--force")
+
+
+class SweepWithImages(ExportCase):
+    def setUp(self):
+        super().setUp()
+        shutil.copytree(GOLDEN, self.dir, dirs_exist_ok=True)
+        self.images = ["--dataset_name", "fashion_mnist", "--dataset_dir", ".",
+                       "--resize_side=28", "--eval_image_size=28"]
+        self.sweep = ["sweep", "model.ckpt-7", "--bits", "2,4", *self.images]
+
+    def test_rows_are_what_eval_reports(self):
+        report, rows = self.export(*self.sweep)
+        names = [(r["scheme"], r["bits"]) for r in rows]
+        self.assertEqual(names, [("float", "32"), ("bin", "2"), ("bin", "4"), ("fixed-point", "2"),
+                                 ("fixed-point", "4")])
+        self.assertEqual(report["selection"], "the trainable variables of the network")
+        self.narrow("quantize", "model.ckpt-7", "--scheme", "bin", "--bits", 4, "-o", "bin4/")
+        single = self.json("eval", "model.ckpt-7", "bin4", *self.images)
+        comparison = single["comparisons"][0]
+        for row, found in zip((rows[0], rows[2]), single["checkpoints"]):
+            self.assertEqual(float(row["accuracy"]), found["accuracy"]["value"])
+            self.assertEqual(float(row["recall_at_5"]), found["recall_at_5"]["value"])
+            self.assertEqual(float(row["loss"]), found["loss"])
+        self.assertEqual(float(rows[2]["mcnemar_p"]), comparison["mcnemar_exact_p"])
+        self.assertEqual(float(rows[2]["accuracy_difference"]), comparison["accuracy_difference"])
+        self.assertEqual(float(rows[2]["agreement"]), comparison["same_argmax"] / 120)
+        self.assertGreater(float(rows[1]["mean_kl"]), float(rows[2]["mean_kl"]))
+        self.assertGreater(float(rows[2]["mean_kl"]), 0)
+
+    def test_a_killed_sweep_is_continued(self):
+        bits = ["--bits", "1..16"]
+        arguments = [str(NARROW), "sweep", "model.ckpt-7", *bits, *self.images, "-o", "out",
+                     "--threads", "1"]
+        # Journals of single runs differ in length only with what was done: stop after some of it.
+        process = subprocess.Popen(arguments, cwd=self.dir, stdout=subprocess.DEVNULL)
+        journal = self.dir / "out/sweep.journal"
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if journal.exists() and journal.stat().st_size > 5000:
+                break
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self.assertFalse((self.dir / "out/sweep.html").exists())
+        kept = journal.stat().st_size
+        self.assertGreater(kept, 5000)
+        whole = self.json("sweep", "model.ckpt-7", *bits, *self.images)
+        continued = self.json("sweep", "model.ckpt-7", *bits, *self.images, "-o", "out")
+        self.assertEqual(continued["rows"], whole["rows"])
+        self.assertGreater(journal.stat().st_size, kept)
+        size = journal.stat().st_size
+        # More widths need only their own images; the same ones none.
+        text = self.narrow("sweep", "model.ckpt-7", *bits, *self.images, "-o", "out", "--force")
+        self.assertIn("3960 results of images came from the journal", text)
+        self.assertIn("in 0 passes", text)
+        self.assertEqual(journal.stat().st_size, size)
+        self.assertIn("another checkpoint",
+                      self.error("sweep", "model.ckpt-7", *bits, *self.images, "-o", "out",
+                                 "--exclude", "*gamma", "--export-html", "a", "--export-csv", "b",
+                                 "--export-json", "c", "--export-markdown", "d"))
+
+
+class Generated(ProgramCase):
+    def complete(self, *words):
+        script = self.dir / "narrow.bash"
+        script.write_text(self.narrow("--generate", "complete-bash"))
+        line = " ".join(f"'{w}'" for w in words)
+        done = subprocess.run(
+            ["bash", "-c", f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; "
+             "_narrow; printf '%s\\n' \"${COMPREPLY[@]}\""],
+            cwd=self.dir, capture_output=True, text=True, check=True)
+        self.assertEqual(done.stderr, "")
+        return [w for w in done.stdout.splitlines() if w]
+
+    def test_bash(self):
+        self.assertIn("sweep", self.complete("narrow", "s"))
+        commands = self.complete("narrow", "")
+        self.assertTrue({"quantize", "eval", "dataset", "version"} <= set(commands), commands)
+        self.assertEqual(self.complete("narrow", "dataset", ""), ["inspect"])
+        self.assertEqual(self.complete("narrow", "dataset", "inspect", "--per"), ["--per_class",
+                                                                                   "--per-class"])
+        self.assertIn("fixed-point", self.complete("narrow", "quantize", "--scheme", ""))
+        self.assertEqual(self.complete("narrow", "quantize", "--nonfinite", "=", "k"), ["keep"])
+        self.assertEqual(self.complete("narrow", "quantize", "--nonfinite", "="), ["error", "keep"])
+        self.assertEqual(self.complete("narrow", "quantize", "-b", ""), [])
+        (self.dir / "model.ckpt-1.index").touch()
+        self.assertEqual(self.complete("narrow", "quantize", "mod"), ["model.ckpt-1.index"])
+        self.assertEqual(self.complete("narrow", "sweep", "x", "-o", "mod"), ["model.ckpt-1.index"])
+        self.assertIn("resnet_v1_101", self.complete("narrow", "init", "resnet_v1_1"))
+        self.assertIn("--threads", self.complete("quantizer", "--th"))
+
+    def test_bash_offers_every_option_of_every_command(self):
+        for command in self.complete("narrow", ""):
+            text = self.narrow(command, "--help")
+            named = set(re.findall(r"(?m)^  (?:-\w,)?(--[\w-]+)", text))
+            self.assertTrue(named <= set(self.complete("narrow", command, "--")), command)
+
+    @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed")
+    def test_zsh_accepts_its_file(self):
+        self.check_syntax("zsh", "complete-zsh")
+
+    @unittest.skipUnless(shutil.which("fish"), "fish is not installed")
+    def test_fish_accepts_its_file(self):
+        self.check_syntax("fish", "complete-fish")
+
+    def check_syntax(self, shell, kind):
+        script = self.dir / "script"
+        script.write_text(self.narrow("--generate", kind))
+        done = subprocess.run([shell, "-n", script], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_zsh_and_fish_name_every_command(self):
+        for kind in ("complete-zsh", "complete-fish"):
+            text = self.narrow("--generate", kind)
+            for command in self.complete("narrow", ""):
+                self.assertRegex(text, rf"\b{command}\b")
+
+    def test_manual_page(self):
+        text = self.narrow("--generate", "man")
+        self.assertTrue(text.splitlines()[1].startswith(".TH NARROW 1"))
+        for command in self.complete("narrow", ""):
+            self.assertIn(f".SS narrow {command}\n", text)
+        # Every control line is one that we mean.
+        requests = {line.split()[0] for line in text.splitlines() if line[:1] in ".'"}
+        self.assertLessEqual(requests, {'.\\"', ".TH", ".SH", ".SS", ".PP", ".TP", ".nf", ".fi"})
+        page = self.dir / "narrow.1"
+        page.write_text(text)
+        if shutil.which("mandoc"):
+            done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page],
+                                  capture_output=True, text=True, check=False)
+            # The same program makes the same page on every day: it has no date.
+            problems = [p for p in done.stdout.splitlines() if "missing date" not in p]
+            self.assertEqual(problems, [])
+        if shutil.which("man"):
+            done = subprocess.run(["man", "--warnings", "-l", page], capture_output=True, text=True,
+                                  check=False, env={**os.environ, "MANPAGER": "cat"})
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("EXIT STATUS", re.sub(".\x08", "", done.stdout))
+
+    def test_mistakes(self):
+        self.error("--generate", "poem")
 
 
 if __name__ == "__main__":

@@ -25,10 +25,7 @@ std::string roff_text(const std::string& text) {
 }
 
 // Footers are laid out by hand: they keep their lines.
-std::string as_it_is(const std::string& text) {
-  if (text.empty()) return "";
-  return ".PP\n.nf\n" + roff_text(text) + "\n.fi\n";
-}
+std::string as_it_is(const std::string& text) { return ".nf\n" + roff_text(text) + "\n.fi\n"; }
 
 std::string option_entry(const OptionModel& option) {
   std::vector<std::string> names;
@@ -59,7 +56,7 @@ std::string command_section(const CommandModel& command) {
   std::string text = fmt::format(".SS {}\n{}.\n.PP\n{}", roff_text(command.path),
                                  roff_text(command.text), synopsis(command));
   for (const OptionModel& option : command.options) text += option_entry(option);
-  return text + as_it_is(command.footer);
+  return command.footer.empty() ? text : text + ".PP\n" + as_it_is(command.footer);
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ namespace {
 // What the large letters at the top ask for.
 constexpr double kSmallError = 0.01;
 constexpr double kSmallLoss = 0.01;
+constexpr double kKilobyte = 1e3;
+constexpr double kMegabyte = 1e6;
 
 class SweepPage {
  public:
@@ -23,6 +25,7 @@ class SweepPage {
       : outcome_(outcome), series_(series_of(outcome.errors.schemes)) {
     for (std::size_t i = 0; i < outcome.errors.schemes.size(); ++i) {
       summaries_.push_back(outcome.errors.summary(i));
+      if (summaries_.back().bytes() >= kMegabyte) size_unit_ = kMegabyte;
     }
   }
 
@@ -68,8 +71,13 @@ class SweepPage {
     return summaries_[scheme].errors.pooled.relative_l2();
   }
 
-  [[nodiscard]] double megabytes(std::size_t scheme) const {
-    return static_cast<double>(summaries_[scheme].bytes()) / 1e6;
+  // On the axis of sizes.
+  [[nodiscard]] double size(std::size_t scheme) const {
+    return static_cast<double>(summaries_[scheme].bytes()) / size_unit_;
+  }
+
+  [[nodiscard]] std::string size_text(std::size_t scheme) const {
+    return format_short_bytes(static_cast<double>(summaries_[scheme].bytes()));
   }
 
   [[nodiscard]] const NetworkScore& score(std::size_t scheme) const {
@@ -102,7 +110,7 @@ class SweepPage {
            fmt::format("top-1 accuracy of the float network on {} images", rate.images)});
     } else {
       const SchemeSummary& any = summaries_.front();
-      tiles.push_back({fmt::format("{:.4g} MB", static_cast<double>(any.input_bytes) / 1e6),
+      tiles.push_back({format_short_bytes(static_cast<double>(any.input_bytes)),
                        fmt::format("{:.4g} million weights in {} tensors before",
                                    static_cast<double>(any.elements) / 1e6, any.errors.quantized)});
     }
@@ -123,8 +131,8 @@ class SweepPage {
       return {"none", fmt::format("{}: no width is {}", series.name, goal)};
     }
     return {fmt::format("{} bit{}", bits(*found), bits(*found) == 1 ? "" : "s"),
-            fmt::format("{}: fewest {}, {:.4g} MB, {:.1f} times smaller", series.name, goal,
-                        megabytes(*found), summaries_[*found].ratio())};
+            fmt::format("{}: fewest {}, {}, {:.1f} times smaller", series.name, goal,
+                        size_text(*found), summaries_[*found].ratio())};
   }
 
   // A curve for each series; `point(scheme)` gives its points.
@@ -145,7 +153,7 @@ class SweepPage {
   }
 
   static PlotAxis bits_axis() { return {"bits of a weight", false, true}; }
-  static PlotAxis size_axis() { return {"MB", false, false}; }
+  [[nodiscard]] PlotAxis size_axis() const { return {size_unit_ == kMegabyte ? "MB" : "kB"}; }
   static PlotAxis error_axis() { return {"relative error", true, false, TickFormat::kPercent}; }
 
   std::string error_by_bits() const {
@@ -167,23 +175,23 @@ class SweepPage {
   std::string error_by_size() const {
     return html_figure(
         "Relative error by size",
-        plot_svg(plot(
-            "Relative error falls with size", size_axis(), error_axis(), [&](std::size_t scheme) {
-              return PlotPoint{megabytes(scheme),
-                               pooled(scheme),
-                               {},
-                               fmt::format("{}: {:.4g} MB, {}", name(scheme), megabytes(scheme),
-                                           format_ratio(pooled(scheme)))};
-            })));
+        plot_svg(plot("Relative error falls with size", size_axis(), error_axis(),
+                      [&](std::size_t scheme) {
+                        return PlotPoint{size(scheme),
+                                         pooled(scheme),
+                                         {},
+                                         fmt::format("{}: {}, {}", name(scheme), size_text(scheme),
+                                                     format_ratio(pooled(scheme)))};
+                      })));
   }
 
   PlotPoint accuracy_point(double x, std::size_t scheme) const {
     const NetworkScore& one = score(scheme);
     return {x, one.accuracy.value(),
             std::pair(one.accuracy.interval.low, one.accuracy.interval.high),
-            fmt::format("{}: {:.2f} %, {:+.2f} points, p {:.3g}, {:.4g} MB", name(scheme),
+            fmt::format("{}: {:.2f} %, {:+.2f} points, p {:.3g}, {}", name(scheme),
                         100 * one.accuracy.value(), 100 * one.comparison.difference,
-                        one.comparison.mcnemar_p, megabytes(scheme))};
+                        one.comparison.mcnemar_p, size_text(scheme))};
   }
 
   template <typename MakeX>
@@ -203,7 +211,7 @@ class SweepPage {
 
   std::string accuracy_by_size() const {
     return accuracy_figure("Accuracy by size", size_axis(),
-                           [&](std::size_t scheme) { return megabytes(scheme); });
+                           [&](std::size_t scheme) { return size(scheme); });
   }
 
   std::string divergence_by_bits() const {
@@ -295,6 +303,7 @@ class SweepPage {
   const SweepOutcome& outcome_;
   std::vector<SweepSeries> series_;
   std::vector<SchemeSummary> summaries_;
+  double size_unit_ = kKilobyte;
 };
 
 }  // namespace

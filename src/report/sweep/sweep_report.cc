@@ -15,46 +15,53 @@ using nlohmann::ordered_json;
 
 constexpr std::uint64_t kFloatBits = 32;
 
-// The cells of the columns that an evaluation adds.
-void append_score(const NetworkScore& score, bool is_float, std::vector<TableCell>& row) {
-  row.insert(row.end(), {score.accuracy.value(), score.accuracy.interval.low,
-                         score.accuracy.interval.high, score.recall_at_5.value(), score.mean_loss});
-  if (is_float) return;
-  const PairedComparison& paired = score.comparison;
-  row.insert(row.end(), {score.agreement, score.mean_kl, paired.difference,
-                         paired.difference_interval.low, paired.difference_interval.high,
-                         paired.mcnemar_p, paired.only_first_correct, paired.only_other_correct});
+const std::vector<TableColumn>& score_columns() {
+  using enum CellStyle;
+  constexpr auto kPrograms = TableColumn::Audience::kPrograms;
+  static const std::vector<TableColumn> columns = {
+      {"accuracy", "top-1", kRate},
+      {"accuracy_low", "from", kRate, kPrograms},
+      {"accuracy_high", "to", kRate, kPrograms},
+      {"recall_at_5", "recall@5", kRate},
+      {"loss", "loss", kShort, kPrograms},
+      {"agreement", "agrees", kRate},
+      {"mean_kl", "mean KL", kShort},
+      {"accuracy_difference", "points", kDelta},
+      {"difference_low", "95 % from", kDelta},
+      {"difference_high", "to", kDelta},
+      {"mcnemar_p", "p", kSignificance},
+      {"only_float_correct", "lost", kInteger, kPrograms},
+      {"only_quantized_correct", "won", kInteger, kPrograms}};
+  return columns;
 }
 
-void append_score_columns(Table& table) {
-  using enum CellStyle;
-  constexpr auto kAll = TableColumn::Audience::kAll;
-  constexpr auto kPrograms = TableColumn::Audience::kPrograms;
-  const std::vector<TableColumn> columns = {{"accuracy", "top-1", kRate},
-                                            {"accuracy_low", "from", kRate, kPrograms},
-                                            {"accuracy_high", "to", kRate, kPrograms},
-                                            {"recall_at_5", "recall@5", kRate},
-                                            {"loss", "loss", kShort, kPrograms},
-                                            {"agreement", "agrees", kRate},
-                                            {"mean_kl", "mean KL", kShort},
-                                            {"accuracy_difference", "points", kDelta, kAll},
-                                            {"difference_low", "95 % from", kDelta},
-                                            {"difference_high", "to", kDelta},
-                                            {"mcnemar_p", "p", kSignificance},
-                                            {"only_float_correct", "lost", kInteger, kPrograms},
-                                            {"only_quantized_correct", "won", kInteger, kPrograms}};
-  table.columns.insert(table.columns.end(), columns.begin(), columns.end());
+// The cells of these columns; what compares with the float network has no value for that one.
+void append_score(const NetworkScore& score, bool is_float, std::vector<TableCell>& row) {
+  const std::size_t end = row.size() + score_columns().size();
+  row.insert(row.end(), {score.accuracy.value(), score.accuracy.interval.low,
+                         score.accuracy.interval.high, score.recall_at_5.value(), score.mean_loss});
+  if (!is_float) {
+    const PairedComparison& paired = score.comparison;
+    row.insert(row.end(), {score.agreement, score.mean_kl, paired.difference,
+                           paired.difference_interval.low, paired.difference_interval.high,
+                           paired.mcnemar_p, paired.only_first_correct, paired.only_other_correct});
+  }
+  row.resize(end);
 }
 
 std::vector<TableCell> float_row(const SweepOutcome& outcome) {
   const SchemeSummary summary = outcome.errors.summary(0);
-  std::vector<TableCell> row = {std::string("float"), std::string("float"), {}, {}, {},
-                                kFloatBits,           summary.input_bytes};
-  row.emplace_back(summary.elements == 0 ? 0
-                                         : 8 * static_cast<double>(summary.input_bytes) /
-                                               static_cast<double>(summary.elements));
-  row.emplace_back(1.0);
-  row.resize(row.size() + 5);
+  const auto elements = static_cast<double>(summary.elements);
+  const double bits = 8 * static_cast<double>(summary.input_bytes);
+  std::vector<TableCell> row = {std::string("float"),
+                                std::string("float"),
+                                {},
+                                {},
+                                {},
+                                kFloatBits,
+                                summary.input_bytes,
+                                elements == 0 ? 0 : bits / elements,
+                                1.0};
   append_score(outcome.evaluation->float_network, true, row);
   return row;
 }
@@ -63,7 +70,6 @@ std::vector<TableCell> scheme_row(const SweepOutcome& outcome, std::size_t i) {
   const Scheme& scheme = outcome.errors.schemes[i];
   const SchemeSummary summary = outcome.errors.summary(i);
   const ErrorSummary& errors = summary.errors;
-  const bool is_fixed_point = scheme.kind == SchemeKind::kFixedPoint;
   std::vector<TableCell> row = {series_name(scheme),
                                 std::string(to_string(scheme.kind)),
                                 {},
@@ -72,16 +78,13 @@ std::vector<TableCell> scheme_row(const SweepOutcome& outcome, std::size_t i) {
                                 static_cast<std::uint64_t>(scheme.bits),
                                 summary.bytes(),
                                 summary.bits_per_weight(),
-                                summary.ratio(),
-                                errors.min_relative_l2,
-                                errors.mean_relative_l2,
-                                errors.max_relative_l2,
-                                errors.pooled.relative_l2(),
-                                errors.pooled.sqnr_db()};
-  if (is_fixed_point) {
+                                summary.ratio()};
+  if (scheme.kind == SchemeKind::kFixedPoint) {
     row[2] = std::string(scheme.scaling == Scaling::kDecimal ? "decimal" : "binary");
   }
   if (outcome.evaluation) append_score(outcome.evaluation->networks.at(i), false, row);
+  row.insert(row.end(), {errors.min_relative_l2, errors.mean_relative_l2, errors.max_relative_l2,
+                         errors.pooled.relative_l2(), errors.pooled.sqnr_db()});
   return row;
 }
 
@@ -180,14 +183,17 @@ Table sweep_table(const SweepOutcome& outcome) {
                {"bits", "bits", kInteger},
                {"bytes", "size", kBytes},
                {"bits_per_weight", "bits/weight", kFixed2},
-               {"ratio", "smaller", kFixed2},
-               {"relative_l2_min", "error: min", kPercent},
-               {"relative_l2_mean", "average", kPercent},
-               {"relative_l2_max", "max", kPercent},
-               {"relative_l2_pooled", "pooled", kPercent},
-               {"sqnr_db", "SQNR dB", kDecibel}},
+               {"ratio", "smaller", kFixed2}},
               {}};
-  if (outcome.evaluation) append_score_columns(table);
+  auto& columns = table.columns;
+  if (outcome.evaluation) {
+    columns.insert(columns.end(), score_columns().begin(), score_columns().end());
+  }
+  columns.insert(columns.end(), {{"relative_l2_min", "error: min", kPercent},
+                                 {"relative_l2_mean", "average", kPercent},
+                                 {"relative_l2_max", "max", kPercent},
+                                 {"relative_l2_pooled", "pooled", kPercent},
+                                 {"sqnr_db", "SQNR dB", kDecibel}});
   const auto add = [&](std::vector<TableCell> row) {
     row.resize(table.columns.size());
     table.add_row(std::move(row));
