@@ -1,7 +1,7 @@
 // Any scheme on any floats: every instruction set gives the reference's bits, and restoring from
 // stored codes gives what the pass without codes gives.
 //
-// Input: scheme kind and scaling, bits, granularity, group size, then float32 values.
+// Input: scheme kind, scaling and range, bits, granularity, group size, then float32 values.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -32,8 +32,14 @@ struct Input {
 
 Input read_input(std::span<const std::uint8_t> bytes) {
   Input input;
-  input.scheme.kind = static_cast<SchemeKind>(bytes[0] % 4);
+  // Bits 0 to 2: kind and scaling; 3 to 5: range, or a codebook; 6 and 7: percentile.
+  const int range = bytes[0] / 8 % 8;
+  input.scheme.kind = range == 4 ? SchemeKind::kCodebook : static_cast<SchemeKind>(bytes[0] % 4);
   input.scheme.scaling = bytes[0] % 8 < 4 ? Scaling::kBinary : Scaling::kDecimal;
+  if (range < 4) input.scheme.range.kind = static_cast<Range::Kind>(range);
+  if (input.scheme.range.kind == Range::Kind::kPercentile) {
+    input.scheme.range.percentile = 50.5 + bytes[0] / 64 * 16.5;
+  }
   input.scheme.bits = bytes[1] % 34;
   input.scheme.granularity.kind = static_cast<Granularity::Kind>(bytes[2] % 3);
   input.scheme.granularity.group_size = bytes[3];

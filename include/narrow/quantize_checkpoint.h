@@ -47,8 +47,9 @@ struct TensorResult {
   std::uint64_t non_finite = 0;  // > 0: kept because of so many NaN or infinite values
   Scheme scheme;                 // the rest is meaningful for quantized tensors only
   std::uint64_t blocks = 0;
-  std::uint64_t clipped_blocks = 0;
-  std::vector<BlockParams> params;  // of the first kMaxReportedBlocks blocks
+  std::uint64_t clipped_blocks = 0;  // with BlockParams::clips
+  std::uint64_t clipped_values = 0;  // in them; counted for ranges other than minmax
+  std::vector<BlockParams> params;   // of the first kMaxReportedBlocks blocks
   ErrorSums errors;
   std::optional<std::uint64_t> codes_used;
   std::optional<double> entropy_bits;

@@ -9,12 +9,14 @@
 
 namespace narrow {
 
-// The parameters of `scheme` for one block with these values. An empty block gives BlockParams{}.
+// The parameters of `scheme` for one block with these values, in any order. An empty block gives
+// BlockParams{}, a codebook with levels of 0. Ranges other than minmax and codebooks sort a copy.
 // Throws Error(kUsage) for an invalid scheme, Error(kNumeric) when a value is NaN or infinite.
 BlockParams fit(std::span<const float> values, const Scheme& scheme);
 
-// The same from a known range: lo <= hi, both within float32's range, else Error(kUsage). Ends
-// nearer to zero than every other float32 count as zero.
+// The same from a known range, whatever scheme.range says: lo <= hi, both within float32's range,
+// else Error(kUsage), as for a codebook. Ends nearer to zero than every other float32 count as
+// zero.
 BlockParams fit_range(double lo, double hi, const Scheme& scheme);
 
 // The smallest and the largest code the scheme can produce with these parameters.

@@ -117,7 +117,8 @@ void ConsoleObserver::on_tensor(const TensorResult& result, std::size_t /*done*/
                               result.info.name, result.non_finite));
   }
   if (!result.quantized) return;
-  if (result.clipped_blocks > 0) {
+  // Other ranges than minmax clip on purpose.
+  if (result.clipped_blocks > 0 && result.scheme.range.kind == Range::Kind::kMinMax) {
     progress_.clear();
     print_warning(
         fmt::format("{}: {} bits with decimal scaling do not hold its range; values are "

@@ -25,13 +25,33 @@ inline std::vector<Scheme> all_schemes() {
   return schemes;
 }
 
+// Schemes that are fitted to all values of a block.
+inline std::vector<Scheme> value_schemes() {
+  std::vector<Scheme> schemes;
+  for (Scheme scheme : all_schemes()) {
+    for (const char* const range : {"mse", "aciq", "percentile:90"}) {
+      scheme.range = parse_range(range);
+      schemes.push_back(scheme);
+    }
+  }
+  schemes.emplace_back().kind = SchemeKind::kCodebook;
+  return schemes;
+}
+
+inline bool has_width(const Scheme& scheme, int bits) {
+  if (scheme.kind == SchemeKind::kCodebook) return bits <= kMaxCodebookBits;
+  return scheme.kind != SchemeKind::kSymmetric || bits > 1;
+}
+
 inline std::string scheme_text(const Scheme& scheme) {
   std::string text(to_string(scheme.kind));
   if (scheme.scaling == Scaling::kDecimal) text.append(" decimal");
   return text.append(", bits ")
       .append(std::to_string(scheme.bits))
       .append(", ")
-      .append(to_string(scheme.granularity));
+      .append(to_string(scheme.granularity))
+      .append(", ")
+      .append(to_string(scheme.range));
 }
 
 enum class ValueKind { kNormal, kPositive, kNegative, kAnyBits, kSubnormal, kGrid };

@@ -4,11 +4,15 @@
 #include <array>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "narrow/error.h"
 #include "quant/blocks/block_fit.h"
 #include "quant/blocks/block_layout.h"
+#include "quant/blocks/local_block.h"
 #include "quant/error_sums.h"
+#include "quant/fitting/ascending.h"
+#include "quant/fitting/value_fit.h"
 
 namespace narrow {
 namespace {
@@ -44,8 +48,7 @@ ErrorSums sum_chunks(std::size_t count, const Body& body) {
 
 BlockParams fit(std::span<const float> values, const Scheme& scheme) {
   validate(scheme);
-  require_own_range(scheme);
-  if (values.empty()) return {};
+  if (values.empty()) return fit_ascending({}, scheme).params;
   KeyRange range;
   kernels().scan(values.data(), values.size(), &range);
   if (!all_finite(range)) {
@@ -56,7 +59,12 @@ BlockParams fit(std::span<const float> values, const Scheme& scheme) {
                     std::to_string(values.size()) + " values are NaN or infinite, the first at " +
                     std::to_string(first - values.begin()) + ": they cannot be quantized");
   }
-  return fit_checked_range(value_of_key(range.min), value_of_key(range.max), scheme);
+  if (!fit_needs_values(scheme)) {
+    return fit_checked_range(value_of_key(range.min), value_of_key(range.max), scheme);
+  }
+  std::vector<float> ascending(values.begin(), values.end());
+  sort_ascending(ascending);
+  return fit_ascending(ascending, scheme).params;
 }
 
 void encode(std::span<const float> values, const Scheme& scheme, const BlockParams& params,
@@ -64,7 +72,8 @@ void encode(std::span<const float> values, const Scheme& scheme, const BlockPara
   validate(scheme);
   require_equal(values.size(), codes.size(), "values and codes");
   const auto encode_kernel = kernels().block[rule_index(scheme)].encode;
-  const BlockConstants constants = block_constants(scheme, params);
+  LocalBlock block;
+  const BlockConstants& constants = block.of(scheme, params);
   std::array<std::uint32_t, kChunk> chunk;
   for (std::size_t begin = 0; begin < codes.size(); begin += kChunk) {
     const std::size_t length = std::min(kChunk, codes.size() - begin);
@@ -81,7 +90,8 @@ void decode(std::span<const std::int64_t> codes, const Scheme& scheme, const Blo
   validate(scheme);
   require_equal(codes.size(), restored.size(), "codes and restored values");
   const auto decode_kernel = kernels().block[rule_index(scheme)].decode_float;
-  const BlockConstants constants = block_constants(scheme, params);
+  LocalBlock block;
+  const BlockConstants& constants = block.of(scheme, params);
   const CodeRange range = code_range(scheme, params);
   const std::int64_t mask = (std::int64_t{1} << scheme.bits) - 1;
   std::array<std::uint32_t, kChunk> chunk;
@@ -100,7 +110,8 @@ ErrorSums round_trip(std::span<const float> values, const Scheme& scheme, const 
   validate(scheme);
   require_equal(values.size(), restored.size(), "values and restored values");
   const auto round_trip_kernel = kernels().block[rule_index(scheme)].round_trip;
-  const BlockConstants constants = block_constants(scheme, params);
+  LocalBlock block;
+  const BlockConstants& constants = block.of(scheme, params);
   return sum_chunks(values.size(), [&](std::size_t begin, std::size_t length, LaneSums* lanes) {
     float* const chunk = restored.data() + begin;
     if (chunk != values.data() + begin) std::copy_n(values.data() + begin, length, chunk);

@@ -23,6 +23,14 @@ bool is_decimal(const Scheme& scheme) { return scheme.scaling == Scaling::kDecim
 // The code as a number that is an integer but may lie outside the range.
 double unclamped_code(double x, const Scheme& scheme, const BlockParams& p) {
   switch (scheme.kind) {
+    case SchemeKind::kCodebook: {
+      const auto reaches = [x](float left, float right) {
+        return x <= (double{left} + double{right}) / 2;
+      };
+      const auto found = std::adjacent_find(p.levels.begin(), p.levels.end(), reaches);
+      return static_cast<double>(
+          std::min<std::ptrdiff_t>(found - p.levels.begin(), std::ssize(p.levels) - 1));
+    }
     case SchemeKind::kBin: {
       if (p.hi == p.lo) return 0;
       const double inv = std::ldexp(1.0, scheme.bits) / (p.hi - p.lo);
@@ -34,7 +42,6 @@ double unclamped_code(double x, const Scheme& scheme, const BlockParams& p) {
     }
     case SchemeKind::kAffine:
     case SchemeKind::kSymmetric:
-    case SchemeKind::kCodebook:
       break;
   }
   return rne(x / p.scale) + static_cast<double>(p.zero);
@@ -58,9 +65,10 @@ double reference_value(std::int64_t code, const Scheme& scheme, const BlockParam
       const double value = static_cast<double>(code) * std::ldexp(1.0, -params.fraction_bits);
       return is_decimal(scheme) ? value * power_of_ten(-params.decimal_exponent) : value;
     }
+    case SchemeKind::kCodebook:
+      return double{params.levels.at(static_cast<std::size_t>(code))};
     case SchemeKind::kAffine:
     case SchemeKind::kSymmetric:
-    case SchemeKind::kCodebook:
       break;
   }
   return static_cast<double>(code - params.zero) * params.scale;

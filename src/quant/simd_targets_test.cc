@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "narrow/error.h"
+#include "quant/fitting/value_fit.h"
 #include "quant/quant_test_support.h"
 #include "quant/reference_quantizer.h"
 
@@ -46,7 +47,7 @@ Expected expected_of(const std::vector<float>& values, const Scheme& scheme) {
     if (value < lo || (value == lo && std::signbit(value))) lo = value;
     if (value > hi || (value == hi && !std::signbit(value))) hi = value;
   }
-  expected.params = fit_range(lo, hi, scheme);
+  expected.params = fit_needs_values(scheme) ? fit(values, scheme) : fit_range(lo, hi, scheme);
   for (const float value : values) {
     expected.codes.push_back(reference_code(value, scheme, expected.params));
     expected.restored.push_back(
@@ -98,6 +99,52 @@ TEST(SimdTargets, EveryWidthAndScheme) {
         if (HasFatalFailure()) return;
       }
     }
+  }
+}
+
+TEST(SimdTargets, FitsOfAllValues) {
+  RandomStream random(3, "values");
+  for (Scheme scheme : value_schemes()) {
+    for (const int bits : {1, 2, 3, 4, 5, 7, 8, 11, 16, 32}) {
+      if (!has_width(scheme, bits)) continue;
+      scheme.bits = bits;
+      for (const ValueKind kind : kValueKinds) {
+        const std::vector<float> values = random_values(kind, 1 + random.below(300), &random);
+        // Values that were not fitted too: they are clamped.
+        const std::vector<float> others = random_values(kind, 100, &random);
+        const BlockParams params = fit(values, scheme);
+        check_all_targets(values, scheme);
+        for (const std::string& name : runnable_simd_targets()) {
+          const ForcedSimdTarget forced(name);
+          std::vector<std::int64_t> codes(others.size());
+          encode(others, scheme, params, codes);
+          for (std::size_t i = 0; i < codes.size(); ++i) {
+            ASSERT_EQ(codes[i], reference_code(others[i], scheme, params)) << scheme_text(scheme);
+          }
+        }
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(SimdTargets, LevelsOfCodebooksFromElsewhere) {
+  const Scheme scheme{SchemeKind::kCodebook, 2, Scaling::kBinary, {}};
+  BlockParams params;
+  params.levels = {-1, 0.5F, 0.5F, 2};
+  const std::vector<float> values = {-9,   -0.25F, std::nextafter(-0.25F, 0.0F), 0.5F, 0.6F, 1.25F,
+                                     1.3F, 7};
+  for (const std::string& name : runnable_simd_targets()) {
+    const ForcedSimdTarget forced(name);
+    std::vector<std::int64_t> codes(values.size());
+    encode(values, scheme, params, codes);
+    EXPECT_EQ(codes, (std::vector<std::int64_t>{0, 0, 1, 1, 2, 2, 3, 3})) << name;
+  }
+  std::vector<std::int64_t> codes(values.size());
+  for (const std::vector<float>& levels :
+       {std::vector<float>{}, {0, 1, 2}, {0, 1, 1, 0.5F}, {0, 1, 2, NAN}, {-INFINITY, 0, 1, 2}}) {
+    params.levels = levels;
+    EXPECT_THROW(encode(values, scheme, params, codes), Error);
   }
 }
 

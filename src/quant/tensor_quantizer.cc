@@ -2,18 +2,23 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 
+#include "base/parallel.h"
 #include "narrow/error.h"
 #include "quant/blocks/block_fit.h"
 #include "quant/blocks/block_layout.h"
+#include "quant/blocks/block_values.h"
 #include "quant/blocks/piece_blocks.h"
 #include "quant/blocks/range_scan.h"
 #include "quant/blocks/stored_blocks.h"
 #include "quant/code_counts.h"
 #include "quant/elements/element_chunk.h"
 #include "quant/error_sums.h"
+#include "quant/fitting/value_fit.h"
 #include "quant/packing/pack_bits.h"
 
 namespace narrow {
@@ -21,7 +26,6 @@ namespace {
 
 const Scheme& checked(const Scheme& scheme, const TensorInfo& info) {
   validate(scheme);
-  require_own_range(scheme);
   if (!is_floating_point(info.dtype)) {
     throw Error(ErrorCategory::kUsage, "tensor " + info.name + " holds " +
                                            std::string(to_string(info.dtype)) +
@@ -38,16 +42,18 @@ struct TensorQuantizer::State {
         name(info.name),
         dtype(info.dtype),
         layout(block_layout(scheme.granularity, info, default_axis)),
-        ranges(scheme, dtype, layout) {}
+        ranges(scheme, dtype, layout),
+        values(fit_needs_values(scheme) ? std::make_shared<BlockValues>(dtype, layout) : nullptr) {}
 
   void finish_scan();
   void fit_blocks();
+  void fit_values();
   void require_piece(std::uint64_t first, std::uint64_t bytes) const;
   // `params`: see PieceBlocks.
-  [[nodiscard]] PieceBlocks piece(std::uint64_t first, std::span<const std::byte> values,
+  [[nodiscard]] PieceBlocks piece(std::uint64_t first, std::span<const std::byte> elements,
                                   std::vector<BlockParams>* params) const {
-    require_piece(first, values.size());
-    return {scheme, dtype, layout, blocks, first, values, params};
+    require_piece(first, elements.size());
+    return {scheme, dtype, layout, blocks, fits, first, elements, params};
   }
 
   Scheme scheme;
@@ -55,6 +61,10 @@ struct TensorQuantizer::State {
   DType dtype;
   BlockLayout layout;
   RangeScan ranges;
+  std::shared_ptr<BlockValues> values;  // where fitting needs them
+  std::vector<BlockParams> fits;        // of every block then
+  std::uint64_t clipped_blocks = 0;
+  std::uint64_t clipped_values = 0;
   StoredBlocks blocks;
   bool ready = false;
 };
@@ -63,17 +73,37 @@ void TensorQuantizer::State::finish_scan() {
   ranges.finish();
   if (ranges.non_finite().count > 0) return;
   ready = true;
+  if (values != nullptr) values->sort();
   fit_blocks();
 }
 
 void TensorQuantizer::State::fit_blocks() {
+  clipped_blocks = ranges.clipped_blocks();
+  if (values != nullptr) fit_values();
   if (layout.kind == BlockLayout::Kind::kLocal) return;
+  if (scheme.kind == SchemeKind::kCodebook) {
+    blocks = StoredBlocks(layout, scheme.bits, fits);
+    return;
+  }
   std::vector<BlockConstants> constants;
-  constants.reserve(ranges.ranges().size());
-  for (const KeyRange& range : ranges.ranges()) {
-    constants.push_back(fitted_constants(range, scheme));
+  LocalBlock block;
+  for (std::uint64_t i = 0; i < layout.blocks; ++i) {
+    constants.push_back(
+        block.fitted(scheme, fits.empty() ? fit_keys(ranges.ranges()[i], scheme) : fits[i]));
   }
   blocks = StoredBlocks(layout, rule_of(scheme), std::move(constants));
+}
+
+void TensorQuantizer::State::fit_values() {
+  fits.resize(layout.blocks);
+  std::vector<std::uint64_t> clipped(layout.blocks);
+  parallel_for(layout.blocks, [&](std::size_t i) {
+    ValueFit fit = fit_ascending(values->ascending(i), scheme);
+    fits[i] = std::move(fit.params);
+    clipped[i] = fit.clipped;
+  });
+  clipped_values = std::accumulate(clipped.begin(), clipped.end(), std::uint64_t{0});
+  clipped_blocks = static_cast<std::uint64_t>(std::ranges::count_if(fits, &BlockParams::clips));
 }
 
 void TensorQuantizer::State::require_piece(std::uint64_t first, std::uint64_t bytes) const {
@@ -99,8 +129,8 @@ namespace {
 // the errors are wanted; then they go to a buffer in the first cache.
 class PieceRoundTrip {
  public:
-  PieceRoundTrip(const PieceBlocks& blocks, DType dtype, std::byte* target)
-      : blocks_(blocks), dtype_(dtype), target_(target) {}
+  PieceRoundTrip(PieceBlocks blocks, DType dtype, std::byte* target)
+      : blocks_(std::move(blocks)), dtype_(dtype), target_(target) {}
 
   // `counter` may be null.
   ErrorSums run(CodeCounter* counter) {
@@ -175,7 +205,10 @@ TensorQuantizer::~TensorQuantizer() = default;
 TensorQuantizer::TensorQuantizer(TensorQuantizer&&) noexcept = default;
 TensorQuantizer& TensorQuantizer::operator=(TensorQuantizer&&) noexcept = default;
 
-void TensorQuantizer::scan(std::span<const std::byte> values) { state_->ranges.scan(values); }
+void TensorQuantizer::scan(std::span<const std::byte> values) {
+  state_->ranges.scan(values);
+  if (state_->values != nullptr) state_->values->add(values);
+}
 
 void TensorQuantizer::finish_scan() { state_->finish_scan(); }
 
@@ -183,20 +216,26 @@ const NonFinite& TensorQuantizer::non_finite() const { return state_->ranges.non
 
 std::uint64_t TensorQuantizer::piece_elements() const { return state_->layout.piece_elements(); }
 
+void TensorQuantizer::release_values() { state_->values.reset(); }
+
 bool TensorQuantizer::share_scan(const Scheme& a, const Scheme& b) {
+  if (a.granularity != b.granularity) return false;
+  if (fit_needs_values(a) || fit_needs_values(b)) return fit_needs_values(a) && fit_needs_values(b);
   // A scan for decimal scaling counts the blocks that its width clips.
   const auto counts_clips = [](const Scheme& scheme) {
     return scheme.kind == SchemeKind::kFixedPoint && scheme.scaling == Scaling::kDecimal;
   };
-  return a == b || (a.granularity == b.granularity && !counts_clips(a) && !counts_clips(b));
+  return a == b || (!counts_clips(a) && !counts_clips(b));
 }
 
 TensorQuantizer TensorQuantizer::with_scheme(const Scheme& scheme) const {
   validate(scheme);
-  require_own_range(scheme);
   if (!share_scan(state_->scheme, scheme)) {
     throw Error(ErrorCategory::kUsage,
                 "tensor " + state_->name + " was scanned for a scheme with other blocks");
+  }
+  if (fit_needs_values(scheme) && state_->values == nullptr) {
+    throw Error(ErrorCategory::kUsage, "the values of tensor " + state_->name + " were released");
   }
   TensorQuantizer other(*state_);
   other.state_->scheme = scheme;
@@ -254,12 +293,19 @@ std::uint64_t TensorQuantizer::block_count() const { return state_->layout.block
 std::vector<BlockParams> TensorQuantizer::block_params(std::uint64_t limit) const {
   std::vector<BlockParams> params;
   if (!state_->ready) return params;
+  const auto& fits = state_->fits;
+  if (!fits.empty()) {
+    const auto known = std::min<std::uint64_t>(limit, fits.size());
+    return {fits.begin(), fits.begin() + static_cast<std::ptrdiff_t>(known)};
+  }
   const auto& ranges = state_->ranges.ranges();
   const std::size_t count = std::min<std::uint64_t>(limit, ranges.size());
   for (std::size_t i = 0; i < count; ++i) params.push_back(fit_keys(ranges[i], state_->scheme));
   return params;
 }
 
-std::uint64_t TensorQuantizer::clipped_blocks() const { return state_->ranges.clipped_blocks(); }
+std::uint64_t TensorQuantizer::clipped_blocks() const { return state_->clipped_blocks; }
+
+std::uint64_t TensorQuantizer::clipped_values() const { return state_->clipped_values; }
 
 }  // namespace narrow

@@ -1,6 +1,7 @@
 // Quantizes one tensor of any floating-point type, given in pieces, so that memory does not grow
-// with the tensor. Two passes: scan every piece in order, then finish_scan, then round_trip every
-// piece, in any order and from any thread.
+// with the tensor; but a scheme with a range that is not minmax, or a codebook, keeps all values
+// for a while: see scan. Two passes: scan every piece in order, then finish_scan, then round_trip
+// every piece, in any order and from any thread.
 #pragma once
 
 #include <cstddef>
@@ -42,11 +43,16 @@ class TensorQuantizer {
 
   // First pass: the raw little-endian elements of the tensor in order, cut anywhere between
   // elements. A float64 that float32 cannot hold counts as infinite. Throws Error(kUsage) when
-  // these are not whole elements or more than are left.
+  // these are not whole elements or more than are left. For schemes that are fitted to all values
+  // of a block (fit_needs_values) the whole tensor is collected as float32.
   void scan(std::span<const std::byte> values);
-  // After the last scan: fits every block's parameters when there is no non-finite value.
+  // After the last scan: fits every block's parameters when there is no non-finite value. Where
+  // that takes all values, blocks are fitted on several threads, each with up to 28 bytes a value
+  // of its block besides.
   void finish_scan();
   [[nodiscard]] const NonFinite& non_finite() const;
+  // Frees collected values after finish_scan: with_scheme can then no longer fit to them.
+  void release_values();
 
   // Whether one scan of a tensor serves both schemes.
   [[nodiscard]] static bool share_scan(const Scheme& a, const Scheme& b);
@@ -77,11 +83,13 @@ class TensorQuantizer {
 
   [[nodiscard]] std::uint64_t block_count() const;
   // Parameters of the first min(block_count, limit) blocks, in order. Contiguous blocks of at most
-  // 262144 elements are fitted where they are quantized: of these at most 4096 are known. Empty
-  // before finish_scan and when there are non-finite values.
+  // 262144 elements are fitted where they are quantized, unless by all their values: of these at
+  // most 4096 are known. Empty before finish_scan and when there are non-finite values.
   [[nodiscard]] std::vector<BlockParams> block_params(std::uint64_t limit) const;
-  // Blocks whose range does not hold every value (decimal fixed point only).
+  // Blocks with BlockParams::clips, and the values in them that are clipped; the values are counted
+  // for ranges other than minmax only.
   [[nodiscard]] std::uint64_t clipped_blocks() const;
+  [[nodiscard]] std::uint64_t clipped_values() const;
 
  private:
   struct State;

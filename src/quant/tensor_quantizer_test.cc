@@ -14,6 +14,7 @@
 #include "narrow/error.h"
 #include "quant/elements/element_chunk.h"
 #include "quant/elements/half.h"
+#include "quant/fitting/value_fit.h"
 #include "quant/quant_test_support.h"
 #include "quant/reference_quantizer.h"
 #include "quant/simd_targets.h"
@@ -87,8 +88,16 @@ Outcome expected_of(const Case& c, const std::vector<std::byte>& bytes, std::uin
     if (x > range->second || (x == range->second && !std::signbit(x))) range->second = x;
   }
   Outcome expected;
-  for (const auto& range : ranges) {
-    expected.params.push_back(fit_range(range->first, range->second, c.scheme));
+  for (std::uint64_t block = 0; block < block_count; ++block) {
+    if (!fit_needs_values(c.scheme)) {
+      expected.params.push_back(fit_range(ranges[block]->first, ranges[block]->second, c.scheme));
+      continue;
+    }
+    std::vector<float> members;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (blocks[i] == block) members.push_back(values[i]);
+    }
+    expected.params.push_back(fit(members, c.scheme));
   }
   std::vector<double> restored(count);
   if (c.scheme.bits <= CodeCounts::kMaxBits && count > 0) {
@@ -233,6 +242,69 @@ TEST(TensorQuantizer, EveryGranularityAndType) {
       }
     }
   }
+}
+
+TEST(TensorQuantizer, EveryGranularityByAllValues) {
+  RandomStream random(5, "by values");
+  const std::vector<std::pair<Granularity, Shape>> layouts = {{{}, {}},
+                                                              {{}, {0, 3}},
+                                                              {{}, {77, 31}},
+                                                              {channel(0), {7, 3, 11}},
+                                                              {channel(1), {3, 4, 70}},
+                                                              {channel(1), {9, 7, 5}},
+                                                              {channel(-1), {3, 3, 4, 32}},
+                                                              {channel(-1), {7, 331}},
+                                                              {channel(1), {0, 4}},
+                                                              {group(7), {30, 10}},
+                                                              {group(64), {1000}}};
+  for (Scheme scheme : value_schemes()) {
+    for (const auto& [granularity, shape] : layouts) {
+      scheme.bits = 2 + static_cast<int>(random.below(7));
+      scheme.granularity = granularity;
+      const Case c{scheme, {"t", kTypes.at(random.below(kTypes.size())), shape}, -1};
+      check(c, random_bytes(c.info, ValueKind::kNormal, &random));
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(TensorQuantizer, ManyPiecesByAllValues) {
+  RandomStream random(6, "pieces by values");
+  for (const auto& [granularity, shape] : std::vector<std::pair<Granularity, Shape>>{
+           {{}, {700, 500}}, {channel(-1), {3000, 100}}, {channel(0), {2, 150001}}}) {
+    for (Scheme scheme : {value_schemes().front(), value_schemes().back()}) {
+      scheme.bits = 3;
+      scheme.granularity = granularity;
+      const Case c{scheme, {"t", DType::kFloat32, shape}, -1};
+      check(c, random_bytes(c.info, ValueKind::kNormal, &random));
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(TensorQuantizer, OneScanServesEveryFitOfAllValues) {
+  RandomStream random(7, "shared scan");
+  const TensorInfo info{"t", DType::kFloat32, {40, 50}};
+  const std::vector<std::byte> bytes = random_bytes(info, ValueKind::kNormal, &random);
+  const auto schemes = value_schemes();
+  EXPECT_FALSE(TensorQuantizer::share_scan(Scheme(), schemes.front()));
+  TensorQuantizer scanned(schemes.front(), info, -1);
+  scanned.scan(bytes);
+  scanned.finish_scan();
+  for (Scheme scheme : schemes) {
+    scheme.bits = 5;
+    ASSERT_TRUE(TensorQuantizer::share_scan(schemes.front(), scheme));
+    TensorQuantizer alone(scheme, info, -1);
+    alone.scan(bytes);
+    alone.finish_scan();
+    const TensorQuantizer shared = scanned.with_scheme(scheme);
+    EXPECT_EQ(shared.block_params(1), alone.block_params(1));
+    EXPECT_EQ(shared.clipped_values(), alone.clipped_values());
+    EXPECT_TRUE(same_bits(shared.measure(0, bytes), alone.measure(0, bytes)));
+  }
+  scanned.release_values();
+  EXPECT_EQ(scanned.measure(0, bytes).count, 2000U);
+  EXPECT_THROW((void)scanned.with_scheme(schemes.back()), Error);
 }
 
 TEST(TensorQuantizer, EveryWidthAndKindOfValue) {

@@ -65,6 +65,7 @@ QuantizePiece* PieceSource::scan_tensor(const TensorPlan& plan, const TensorInfo
     pool_.give_back(piece);
     return nullptr;
   }
+  quantizer->release_values();
   describe(*quantizer, *plan.scheme);
   quantizer_ = std::move(quantizer);
   piece_bytes_ = piece_bytes;
@@ -90,6 +91,7 @@ void PieceSource::describe(const TensorQuantizer& quantizer, const Scheme& schem
   result.scheme = scheme;
   result.blocks = quantizer.block_count();
   result.clipped_blocks = quantizer.clipped_blocks();
+  result.clipped_values = quantizer.clipped_values();
   result.params = quantizer.block_params(TensorResult::kMaxReportedBlocks);
 }
 

@@ -5,6 +5,7 @@ each, its tensor NAME.in, the restored tensor NAME.out, and for a single block i
 Everything is compared bit for bit.
 """
 
+import functools
 import math
 import pathlib
 import subprocess
@@ -12,6 +13,8 @@ import sys
 import tempfile
 
 import numpy as np
+
+from value_fits import lloyd_max_levels, value_range
 
 PIECE = 262144
 CHUNK = 2048
@@ -67,16 +70,16 @@ def block_range(x):
 def quantize_bin(x, lo, hi, bits, _scaling):
     count = 2.0**bits
     if lo == hi:
-        return np.zeros_like(x), np.full_like(x, lo), 0
+        return np.zeros_like(x), np.full_like(x, lo), 0, count - 1, 0.0
     width = (hi - lo) / count
     inverse = count / (hi - lo)
     code = np.clip(np.floor((x - lo) * inverse), 0, count - 1)
-    return code, lo + (code + 0.5) * width, 0
+    return code, lo + (code + 0.5) * width, 0, count - 1, width
 
 
-def quantize_fixed_point(x, lo, hi, bits, scaling):
+def quantize_fixed_point(x, lo, hi, bits, _scaling):
     signed = 1 if lo < 0 else 0
-    if scaling == "decimal":
+    if _scaling == "decimal":
         return quantize_decimal(x, lo, hi, bits, signed)
     least = -(2.0 ** (bits - 1)) if signed else 0.0
     greatest = 2.0 ** (bits - signed) - 1
@@ -86,7 +89,7 @@ def quantize_fixed_point(x, lo, hi, bits, scaling):
         while (np.rint(math.ldexp(lo, n)) < least) or (np.rint(math.ldexp(hi, n)) > greatest):
             n -= 1
     code = np.clip(np.rint(x * 2.0**n), least, greatest) + 0.0
-    return code, code * 2.0**-n, least
+    return code, code * 2.0**-n, least, greatest, 2.0**-n
 
 
 def quantize_decimal(x, lo, hi, bits, signed):
@@ -94,7 +97,7 @@ def quantize_decimal(x, lo, hi, bits, signed):
     least = -greatest if signed else 0.0
     largest = max(-lo, hi)
     if largest == 0:
-        return np.zeros_like(x), np.zeros_like(x), least
+        return np.zeros_like(x), np.zeros_like(x), least, greatest, 1.0
     s = 0
     while largest * float(f"1e{s}") < 1:
         s += 1
@@ -102,7 +105,8 @@ def quantize_decimal(x, lo, hi, bits, signed):
     integer_bits = int(math.floor(largest * float(f"1e{s}"))).bit_length()
     f = max(bits - integer_bits - signed, 0)
     code = np.clip(np.rint(x * float(f"1e{s}") * 2.0**f), least, greatest) + 0.0
-    return code, code * 2.0**-f * float(f"1e-{s}"), least
+    step = 2.0**-f * float(f"1e-{s}")
+    return code, code * 2.0**-f * float(f"1e-{s}"), least, greatest, step
 
 
 def quantize_affine(x, lo, hi, bits, _scaling):
@@ -113,7 +117,7 @@ def quantize_affine(x, lo, hi, bits, _scaling):
         scale = (hi - lo) / (count - 1)
         zero = float(np.rint(-lo / scale))
     code = np.clip(np.rint(x / scale) + zero, 0, count - 1)
-    return code, (code - zero) * scale, 0
+    return code, (code - zero) * scale, 0, count - 1, scale
 
 
 def quantize_symmetric(x, lo, hi, bits, _scaling):
@@ -121,7 +125,7 @@ def quantize_symmetric(x, lo, hi, bits, _scaling):
     largest = max(-lo, hi)
     scale = largest / greatest if largest != 0 else 1.0
     code = np.clip(np.rint(x / scale), -greatest, greatest) + 0.0
-    return code, code * scale, -greatest
+    return code, code * scale, -greatest, greatest, scale
 
 
 SCHEMES = {
@@ -157,6 +161,13 @@ def piece_length(granularity, axis, shape, count):
     return PIECE if size > PIECE else PIECE // size * size
 
 
+def squared_error(values, restored):
+    """What the quantizer itself costs, rounded to float32, in the order of summation."""
+    stored = np.clip(restored, -FLT_MAX, FLT_MAX).astype(np.float32).astype(np.float64)
+    d = stored - values
+    return ordered_sum(d * d, PIECE)
+
+
 def ordered_sum(values, piece):
     total = 0.0
     for begin in range(0, len(values), piece):
@@ -176,7 +187,7 @@ def ordered_sum(values, piece):
 
 
 def check_case(folder, line):
-    name, scheme, scaling, bits, granularity, axis, dtype, dims, *sums = line.split()
+    name, scheme, scaling, rule, bits, granularity, axis, dtype, dims, *sums = line.split()
     bits, axis = int(bits), int(axis)
     shape = tuple(int(dim) for dim in dims.split("x") if dim)
     exact, values = read_tensor(folder / f"{name}.in", dtype)
@@ -187,10 +198,19 @@ def check_case(folder, line):
     code, restored, least = np.empty_like(x), np.empty_like(x), np.empty_like(x)
     for members in np.split(order, bounds):
         block = x[members]
+        if scheme == "codebook":
+            levels = lloyd_max_levels(block, bits)
+            # How many thresholds are below x.
+            code[members] = np.searchsorted((levels[:-1] + levels[1:]) / 2, block, side="left")
+            restored[members] = levels[code[members].astype(np.int64)]
+            least[members] = 0
+            continue
+        quantize = functools.partial(SCHEMES[scheme], bits=bits, _scaling=scaling)
         lo, hi = block_range(block)
-        code[members], restored[members], least[members] = SCHEMES[scheme](
-            block, lo, hi, bits, scaling
-        )
+        if rule != "minmax" and lo < hi:
+            lo, hi = value_range(rule, block, scheme, scaling, bits, quantize, squared_error)
+        result = quantize(block, lo, hi)
+        code[members], restored[members], least[members] = result[:3]
     raw, stored = round_to_type(restored, dtype)
     failures = []
     if raw != (folder / f"{name}.out").read_bytes():

@@ -33,9 +33,9 @@ class CaseWriter {
     write_file<std::byte>(name + ".out", bytes);
     if (!counts.counts.empty()) write_file<std::uint64_t>(name + ".counts", counts.counts);
     index_ << name << ' ' << to_string(scheme.kind) << ' '
-           << (scheme.scaling == Scaling::kDecimal ? "decimal" : "binary") << ' ' << scheme.bits
-           << ' ' << to_string(scheme.granularity) << ' ' << scheme.granularity.axis.value_or(-1)
-           << ' ' << to_string(info.dtype) << ' ';
+           << (scheme.scaling == Scaling::kDecimal ? "decimal" : "binary") << ' '
+           << to_string(scheme.range) << ' ' << scheme.bits << ' ' << to_string(scheme.granularity)
+           << ' ' << scheme.granularity.axis.value_or(-1) << ' ' << to_string(info.dtype) << ' ';
     for (const std::int64_t dim : info.shape) index_ << dim << 'x';
     index_ << std::hexfloat;
     for (const double sum : {sums.sum_x2, sums.sum_d2, sums.sum_d, sums.sum_xd, sums.max_abs_d}) {
@@ -138,6 +138,29 @@ void write_all(CaseWriter* writer) {
   }
 }
 
+// Fits of all values of a block; the oracle takes longer for them.
+void write_value_fits(CaseWriter* writer) {
+  using Kind = Granularity::Kind;
+  const std::vector<Layout> small = {
+      {{}, {19, 71}}, {{Kind::kChannel, 0, -1}, {3, 20, 7}}, {{Kind::kGroup, 50, {}}, {430}}};
+  std::size_t turn = 0;
+  for (Scheme scheme : value_schemes()) {
+    for (const int bits : {1, 2, 3, 4, 5, 6, 7, 8, 11, 16, 25, 32}) {
+      if (!has_width(scheme, bits)) continue;
+      scheme.bits = bits;
+      for (const Layout& layout : small) {
+        scheme.granularity = layout.granularity;
+        const DType dtype = turn % 3 == 0 ? DType::kFloat16 : DType::kFloat32;
+        const ValueKind kind = kValueKinds.at(turn++ % kValueKinds.size());
+        writer->write(scheme, {"t", dtype, layout.shape}, kind);
+      }
+    }
+    scheme.bits = 4;
+    scheme.granularity = {};
+    writer->write(scheme, {"t", DType::kFloat32, {700, 811}}, ValueKind::kNormal);
+  }
+}
+
 }  // namespace
 }  // namespace narrow
 
@@ -148,5 +171,6 @@ int main(int argc, char** argv) {
   }
   narrow::CaseWriter writer(argv[1]);
   narrow::write_all(&writer);
+  narrow::write_value_fits(&writer);
   return writer.good() ? 0 : 1;
 }

@@ -137,9 +137,10 @@ Rule rule_of(const Scheme& scheme) noexcept {
       return Rule::kBin;
     case SchemeKind::kFixedPoint:
       return is_decimal(scheme) ? Rule::kDecimal : Rule::kPowerOfTwo;
+    case SchemeKind::kCodebook:
+      return Rule::kCodebook;
     case SchemeKind::kAffine:
     case SchemeKind::kSymmetric:
-    case SchemeKind::kCodebook:
       break;
   }
   return Rule::kDivided;
@@ -177,7 +178,7 @@ BlockParams fit_checked_range(double lo, double hi, const Scheme& scheme) {
     case SchemeKind::kSymmetric:
       fit_symmetric(scheme.bits, &params);
       break;
-    case SchemeKind::kCodebook:
+    case SchemeKind::kCodebook:  // has no parameters that follow from a range
       break;
   }
   return params;
@@ -185,6 +186,10 @@ BlockParams fit_checked_range(double lo, double hi, const Scheme& scheme) {
 
 BlockParams fit_range(double lo, double hi, const Scheme& scheme) {
   validate(scheme);
+  if (scheme.kind == SchemeKind::kCodebook) {
+    throw Error(ErrorCategory::kUsage,
+                "a codebook cannot be fitted to a range: it needs the values of the block");
+  }
   const double least = checked_end(lo);
   const double greatest = checked_end(hi);
   if (least > greatest) {
@@ -216,15 +221,10 @@ BlockConstants block_constants(const Scheme& scheme, const BlockParams& params) 
       constants.up = params.scale;
       constants.down = params.scale;
       break;
-    case SchemeKind::kCodebook:
+    case SchemeKind::kCodebook:  // see CodebookTables
       break;
   }
   return constants;
-}
-
-void require_own_range(const Scheme& scheme) {
-  if (scheme.kind != SchemeKind::kCodebook && scheme.range.kind == Range::Kind::kMinMax) return;
-  throw Error(ErrorCategory::kUsage, "this version fits neither codebooks nor ranges but minmax");
 }
 
 float value_of_key(std::int32_t key) noexcept {

@@ -9,14 +9,12 @@ namespace narrow {
 // Which formulas the scheme follows.
 Rule rule_of(const Scheme& scheme) noexcept;
 
-// Throws Error(kUsage) when params cannot come from a fit (decimal exponent out of range).
+// For every scheme but codebooks (see CodebookTables). Throws Error(kUsage) when params cannot come
+// from a fit (decimal exponent out of range).
 BlockConstants block_constants(const Scheme& scheme, const BlockParams& params);
 
 // fit_range without checking scheme and range again, for loops over blocks.
 BlockParams fit_checked_range(double lo, double hi, const Scheme& scheme);
-
-// Throws Error(kUsage) for a scheme whose parameters do not follow from the range of the block.
-void require_own_range(const Scheme& scheme);
 
 // The key of a float and back: floats in the order of integers, -0 before +0.
 float value_of_key(std::int32_t key) noexcept;

@@ -11,6 +11,7 @@
 #include "narrow/error.h"
 #include "quant/blocks/block_fit.h"
 #include "quant/blocks/block_layout.h"
+#include "quant/blocks/local_block.h"
 #include "quant/blocks/range_scan.h"
 #include "quant/blocks/stored_blocks.h"
 
@@ -20,25 +21,20 @@ inline BlockParams fit_keys(const KeyRange& range, const Scheme& scheme) {
   return fit_checked_range(value_of_key(range.min), value_of_key(range.max), scheme);
 }
 
-// For the values that the range was taken from.
-inline BlockConstants fitted_constants(const KeyRange& range, const Scheme& scheme) {
-  BlockConstants constants = block_constants(scheme, fit_keys(range, scheme));
-  constants.fitted = true;
-  return constants;
-}
-
-// The blocks of one piece in the second pass. Local blocks are fitted when their first value comes,
-// and none of it has been replaced yet.
+// The blocks of one piece in the second pass. Local blocks whose parameters are not known are
+// fitted when their first value comes, and none of it has been replaced yet.
 class PieceBlocks {
  public:
-  // `params` unless null gets the parameters of the local blocks.
+  // `known`: the parameters of all blocks, or none. `params` unless null gets the parameters of the
+  // local blocks.
   PieceBlocks(const Scheme& scheme, DType dtype, const BlockLayout& layout,
-              const StoredBlocks& stored, std::uint64_t first, std::span<const std::byte> elements,
-              std::vector<BlockParams>* params)
+              const StoredBlocks& stored, std::span<const BlockParams> known, std::uint64_t first,
+              std::span<const std::byte> elements, std::vector<BlockParams>* params)
       : scheme_(scheme),
         dtype_(dtype),
         layout_(layout),
         stored_(stored),
+        known_(known),
         first_(first),
         elements_(elements.data()),
         count_(elements.size() / element_size(dtype)),
@@ -64,14 +60,21 @@ class PieceBlocks {
   template <typename Body>
   void for_each_part(std::uint64_t done, std::size_t length, const Body& body) {
     const auto local = [this](std::uint64_t position) -> const BlockConstants& {
-      if (position % layout_.run == 0) fit_local(position);
-      return local_;
+      if (position % layout_.run == 0) begin_local(position);
+      return local_.constants();
     };
     stored_.for_each_part(layout_, rule_of(scheme_), first_ + done, length, local, body);
   }
 
  private:
-  void fit_local(std::uint64_t position) {
+  void begin_local(std::uint64_t position) {
+    const BlockParams params =
+        known_.empty() ? fit_local(position) : known_[layout_.block_of(position)];
+    local_.fitted(scheme_, params);
+    if (params_ != nullptr) params_->push_back(params);
+  }
+
+  [[nodiscard]] BlockParams fit_local(std::uint64_t position) const {
     const std::uint64_t begin = position - first_;
     const KeyRange range = range_of(dtype_, element(begin), std::min(layout_.run, count_ - begin));
     if (!all_finite(range)) {
@@ -79,19 +82,19 @@ class PieceBlocks {
                                                std::to_string(position) +
                                                " holds NaN or infinity: it cannot be quantized");
     }
-    local_ = fitted_constants(range, scheme_);
-    if (params_ != nullptr) params_->push_back(fit_keys(range, scheme_));
+    return fit_keys(range, scheme_);
   }
 
   const Scheme& scheme_;
   DType dtype_;
   const BlockLayout& layout_;
   const StoredBlocks& stored_;
+  std::span<const BlockParams> known_;
   std::uint64_t first_;
   const std::byte* elements_;
   std::uint64_t count_;
   std::vector<BlockParams>* params_;
-  BlockConstants local_;
+  LocalBlock local_;
 };
 
 }  // namespace narrow

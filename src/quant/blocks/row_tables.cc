@@ -15,7 +15,7 @@ std::vector<std::pair<Source, Target>> columns_of(Rule rule) {
                                                     {&BlockConstants::down, &RowConstants::down},
                                                     {&BlockConstants::min, &RowConstants::min},
                                                     {&BlockConstants::max, &RowConstants::max}};
-  if (rule == Rule::kBin || rule == Rule::kDivided) {
+  if (rule == Rule::kBin || rule == Rule::kDivided || rule == Rule::kCodebook) {
     columns.emplace_back(&BlockConstants::offset, &RowConstants::offset);
   }
   if (rule == Rule::kDecimal) {
@@ -28,7 +28,7 @@ std::vector<std::pair<Source, Target>> columns_of(Rule rule) {
 }  // namespace
 
 RowTables::RowTables(const BlockLayout& layout, Rule rule, std::span<const BlockConstants> blocks)
-    : rows_(row_period(layout)) {
+    : rows_(row_period(layout)), codebook_(blocks.front().codebook) {
   for (const auto& [source, target] : columns_of(rule)) {
     const double first = blocks.front().*source;
     Column column{source, target, {}, true};
@@ -51,6 +51,7 @@ RowTables::RowTables(const BlockLayout& layout, Rule rule, std::span<const Block
 RowConstants RowTables::at(std::uint64_t element) const {
   const std::uint64_t phase = element % rows_.period;
   RowConstants constants;
+  constants.codebook = codebook_;
   for (const Column& column : columns_) {
     constants.*column.target = column.values.data() + (column.constant ? 0 : phase);
   }

@@ -29,6 +29,7 @@ class RowTables {
     bool constant;  // the same for all blocks: one short table serves every position
   };
   RowPeriod rows_;
+  CodebookView codebook_;
   std::vector<Column> columns_;
 };
 

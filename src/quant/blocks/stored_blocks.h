@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "quant/blocks/block_layout.h"
+#include "quant/blocks/codebook_tables.h"
 #include "quant/blocks/row_tables.h"
 #include "quant/kernels/kernel_table.h"
 
@@ -24,6 +27,18 @@ class StoredBlocks {
     } else {
       blocks_ = std::move(blocks);
     }
+  }
+
+  // Codebooks of 2^bits levels, of every block in order. Throws what CodebookTables::set throws.
+  StoredBlocks(const BlockLayout& layout, int bits, std::span<const BlockParams> params) {
+    auto tables = std::make_shared<CodebookTables>(bits, params.size());
+    std::vector<BlockConstants> constants;
+    for (std::size_t i = 0; i < params.size(); ++i) {
+      tables->set(i, params[i].levels);
+      constants.push_back(tables->constants(i));
+    }
+    *this = StoredBlocks(layout, Rule::kCodebook, std::move(constants));
+    codebooks_ = std::move(tables);
   }
 
   // Calls body(offset, length, constants, kernels) for the parts of the `count` elements from
@@ -54,6 +69,7 @@ class StoredBlocks {
  private:
   std::vector<BlockConstants> blocks_;  // of layouts with long runs
   RowTables rows_;
+  std::shared_ptr<const CodebookTables> codebooks_;  // what the constants of codebooks refer to
 };
 
 }  // namespace narrow

@@ -8,15 +8,24 @@
 
 namespace narrow {
 
-// The four ways to compute a code and the value it stands for. The formulas use the fields of
+// The five ways to compute a code and the value it stands for. The formulas use the fields of
 // BlockConstants.
 enum class Rule : std::uint8_t {
   kBin,         // floor((x - offset) * up); offset + (code + 0.5) * down
   kPowerOfTwo,  // rne(x * up); code * down
   kDecimal,     // rne(x * first_up * up); code * down * last_down
   kDivided,     // rne(x / up) + offset; (code - offset) * down
+  kCodebook,    // how many thresholds are below x; levels[offset + code]
 };
-constexpr std::size_t kRules = 4;
+constexpr std::size_t kRules = 5;
+
+// Tables of codebooks, all with the same number of levels, one after the other. A threshold lies
+// between its level and the one before; the first of a codebook is not used.
+struct CodebookView {
+  const double* levels = nullptr;
+  const double* thresholds = nullptr;
+  std::size_t half = 0;  // of the levels of one codebook
+};
 
 // One block's numbers. Codes are clamped to [min, max].
 struct BlockConstants {
@@ -37,6 +46,7 @@ struct BlockConstants {
   bool finite_ends = false;
   // The block's own range was fitted: its values need no clamping, but the greatest of a bin.
   bool fitted = false;
+  CodebookView codebook;
 };
 
 // Numbers that change from value to value: element i uses entry i of every array that the rule
@@ -49,6 +59,7 @@ struct RowConstants {
   const double* last_down = nullptr;
   const double* min = nullptr;
   const double* max = nullptr;
+  CodebookView codebook;  // the same for all values; `offset` finds the block's own
 };
 
 // Error sums are formed in chunks of kChunk values; inside a chunk value i is added to lane

@@ -1,4 +1,4 @@
-// The four rules for one vector of doubles. Included once for every instruction set.
+// The five rules for one vector of doubles. Included once for every instruction set.
 #if defined(NARROW_QUANT_KERNELS_RULES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NARROW_QUANT_KERNELS_RULES_INL_H_
 #undef NARROW_QUANT_KERNELS_RULES_INL_H_
@@ -22,6 +22,7 @@ using FloatTag = hn::Rebind<float, DoubleTag>;
 using IntTag = hn::Rebind<std::int32_t, DoubleTag>;
 using BitsTag = hn::Rebind<std::uint64_t, DoubleTag>;
 using CodeTag = hn::Rebind<std::uint32_t, DoubleTag>;
+using LongTag = hn::Rebind<std::int64_t, DoubleTag>;
 using DoubleVec = hn::Vec<DoubleTag>;
 using FloatVec = hn::Vec<FloatTag>;
 
@@ -61,6 +62,7 @@ class BlockSource {
   HWY_INLINE DoubleVec LastDown(DoubleTag d, std::size_t) const { return hn::Set(d, c_.last_down); }
   HWY_INLINE DoubleVec Min(DoubleTag d, std::size_t) const { return hn::Set(d, c_.min); }
   HWY_INLINE DoubleVec Max(DoubleTag d, std::size_t) const { return hn::Set(d, c_.max); }
+  HWY_INLINE const CodebookView& Codebook() const { return c_.codebook; }
 
  private:
   BlockConstants c_;
@@ -84,6 +86,7 @@ class RowSource {
   }
   HWY_INLINE DoubleVec Min(DoubleTag d, std::size_t i) const { return hn::LoadU(d, c_.min + i); }
   HWY_INLINE DoubleVec Max(DoubleTag d, std::size_t i) const { return hn::LoadU(d, c_.max + i); }
+  HWY_INLINE const CodebookView& Codebook() const { return c_.codebook; }
 
  private:
   RowConstants c_;
@@ -138,6 +141,34 @@ struct DividedRule {
   template <class Source>
   static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const Source& s, std::size_t i) {
     return hn::Mul(hn::Sub(code, s.Offset(d, i)), s.Down(d, i));
+  }
+};
+
+// Entries of a table at positions that are given as doubles.
+HWY_INLINE DoubleVec Lookup(DoubleTag d, const double* table, DoubleVec position) {
+  const LongTag dl;
+  const auto shift = hn::Set(d, kRoundingShift);
+  const auto index = hn::Sub(hn::BitCast(dl, hn::Add(position, shift)), hn::BitCast(dl, shift));
+  return hn::GatherIndex(d, table, index);
+}
+
+struct CodebookRule {
+  // A binary search that takes the same steps for every value.
+  template <class Source>
+  static HWY_INLINE DoubleVec Encode(DoubleTag d, DoubleVec x, const Source& s, std::size_t i) {
+    const CodebookView& codebook = s.Codebook();
+    const auto begin = s.Offset(d, i);
+    auto found = begin;
+    for (std::size_t half = codebook.half; half > 0; half /= 2) {
+      const auto next = hn::Add(found, hn::Set(d, static_cast<double>(half)));
+      const auto threshold = Lookup(d, codebook.thresholds, next);
+      found = hn::IfThenElse(hn::Gt(x, threshold), next, found);
+    }
+    return hn::Sub(found, begin);
+  }
+  template <class Source>
+  static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const Source& s, std::size_t i) {
+    return Lookup(d, s.Codebook().levels, hn::Add(code, s.Offset(d, i)));
   }
 };
 

@@ -7,6 +7,7 @@
 
 #include "narrow/error.h"
 #include "quant/blocks/block_fit.h"
+#include "quant/blocks/local_block.h"
 #include "quant/elements/element_chunk.h"
 #include "quant/packing/pack_bits.h"
 
@@ -30,13 +31,17 @@ std::uint64_t TensorRestorer::params_with_piece(std::uint64_t first) const {
 }
 
 void TensorRestorer::store_blocks(std::span<const BlockParams> params) {
+  has_blocks_ = params.size() == layout_.blocks;
+  if (scheme_.kind == SchemeKind::kCodebook) {
+    blocks_ = StoredBlocks(layout_, scheme_.bits, params);
+    return;
+  }
   std::vector<BlockConstants> constants;
   constants.reserve(params.size());
   for (const BlockParams& block : params) {
     constants.push_back(block_constants(scheme_, block));
   }
   blocks_ = StoredBlocks(layout_, rule_of(scheme_), std::move(constants));
-  has_blocks_ = params.size() == layout_.blocks;
 }
 
 void TensorRestorer::require_piece(std::uint64_t first, std::size_t packed_bytes,
@@ -66,12 +71,12 @@ void TensorRestorer::restore(std::uint64_t first, std::span<const std::byte> pac
                         reinterpret_cast<std::uintptr_t>(values.data()) % alignof(float) == 0;
   std::array<std::uint32_t, kChunk> codes;
   std::array<double, kChunk> restored;
-  BlockConstants local;
+  LocalBlock local;
   const auto local_block = [&](std::uint64_t position) -> const BlockConstants& {
     if (position % layout_.run == 0) {
-      local = block_constants(scheme_, params[(position - first) / layout_.run]);
+      local.of(scheme_, params[(position - first) / layout_.run]);
     }
-    return local;
+    return local.constants();
   };
   const std::uint64_t count = values.size() / size;
   for (std::uint64_t done = 0; done < count; done += kChunk) {

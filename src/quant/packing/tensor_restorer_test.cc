@@ -99,6 +99,24 @@ Granularity random_granularity(RandomStream* random) {
   return granularity;
 }
 
+TEST(TensorRestorer, GivesWhatRoundTripGivesForFitsOfAllValues) {
+  RandomStream random(8, "values");
+  for (const std::string& target : runnable_simd_targets()) {
+    const ForcedSimdTarget forced(target);
+    for (Scheme scheme : value_schemes()) {
+      for (int i = 0; i < 5; ++i) {
+        scheme.bits = 2 + static_cast<int>(random.below(7));
+        scheme.granularity = random_granularity(&random);
+        const TensorInfo info{"t",
+                              std::array{DType::kFloat32, DType::kFloat16}.at(random.below(2)),
+                              {static_cast<std::int64_t>(1 + random.below(30)),
+                               static_cast<std::int64_t>(random.below(200))}};
+        expect_the_same(scheme, info, kValueKinds.at(random.below(kValueKinds.size())), &random);
+      }
+    }
+  }
+}
+
 TEST(TensorRestorer, GivesWhatRoundTripGivesForEveryTarget) {
   RandomStream random(7, "targets");
   for (const std::string& target : runnable_simd_targets()) {

@@ -1,0 +1,44 @@
+// The constants of one block after the other.
+#pragma once
+
+#include "quant/blocks/block_fit.h"
+#include "quant/blocks/codebook_tables.h"
+
+namespace narrow {
+
+// Owns the tables that the constants of a codebook refer to: they are valid until the next call.
+class LocalBlock {
+ public:
+  LocalBlock() = default;
+  ~LocalBlock() = default;
+  LocalBlock(LocalBlock&&) = default;
+  LocalBlock& operator=(LocalBlock&&) = default;
+  LocalBlock(const LocalBlock&) = delete;
+  LocalBlock& operator=(const LocalBlock&) = delete;
+
+  // For any values and codes: see block_constants.
+  const BlockConstants& of(const Scheme& scheme, const BlockParams& params) {
+    constants_ = scheme.kind == SchemeKind::kCodebook ? codebook(scheme, params)
+                                                      : block_constants(scheme, params);
+    return constants_;
+  }
+  // For the values that were fitted.
+  const BlockConstants& fitted(const Scheme& scheme, const BlockParams& params) {
+    of(scheme, params);
+    constants_.fitted = !params.clips;
+    return constants_;
+  }
+  [[nodiscard]] const BlockConstants& constants() const { return constants_; }
+
+ private:
+  BlockConstants codebook(const Scheme& scheme, const BlockParams& params) {
+    tables_ = CodebookTables(scheme.bits, 1);
+    tables_.set(0, params.levels);
+    return tables_.constants(0);
+  }
+
+  CodebookTables tables_;
+  BlockConstants constants_;
+};
+
+}  // namespace narrow
