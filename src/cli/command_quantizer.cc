@@ -21,6 +21,7 @@ struct Arguments {
   int classes = 0;
   int method = 0;
   int bits = 0;
+  std::string range = "minmax";
   int threads = 0;
   bool force = false;
   bool json = false;
@@ -41,6 +42,7 @@ void run(const Arguments& args) {
   Scheme scheme;
   scheme.kind = args.method == 1 ? SchemeKind::kBin : SchemeKind::kFixedPoint;
   scheme.bits = args.bits;
+  scheme.range = parse_range(args.range);
   const std::string network = fmt::format("resnet_v1_{}", args.layers);
   const auto reader = open_checkpoint(args.checkpoint);
   const QuantizePlan plan = resnet_plan(*reader, network, args.classes, scheme);
@@ -102,6 +104,8 @@ void add_quantizer_command(CLI::App& app, CommandOutcome& /*outcome*/) {
       ->required()
       ->type_name("BITS")
       ->check(CLI::Range(1, 32));
+  command->add_option("--range", args->range,
+                      "values that codes hold: minmax, percentile:P, mse or aciq");
   command->add_option("--threads", args->threads, "0: all cores")->check(CLI::Range(0, 1024));
   command->add_flag("--force", args->force, "replace an existing result");
   command->add_flag("--json", args->json, "print one JSON object instead of text");

@@ -29,7 +29,8 @@ std::string params_text(const TensorResult& result) {
     case SchemeKind::kSymmetric:
       return fmt::format("scale {:.4g}", params.scale);
     case SchemeKind::kCodebook:
-      return fmt::format("{} levels", params.levels.size());
+      return fmt::format("{} levels in [{:.4g}, {:.4g}]", params.levels.size(), params.lo,
+                         params.hi);
   }
   return "";
 }
@@ -87,6 +88,7 @@ ordered_json tensor_json(const TensorResult& result) {
   }
   json["bits"] = result.scheme.bits;
   json["granularity"] = to_string(result.scheme.granularity);
+  if (takes_range(result.scheme.kind)) json["range"] = to_string(result.scheme.range);
   json["blocks"] = result.blocks;
   json["params"] = params_json(result);
   json["relative_l2"] = json_number(result.errors.relative_l2());
@@ -97,6 +99,7 @@ ordered_json tensor_json(const TensorResult& result) {
   if (result.codes_used.has_value()) json["codes_used"] = *result.codes_used;
   if (result.entropy_bits.has_value()) json["entropy_bits"] = *result.entropy_bits;
   if (result.clipped_blocks > 0) json["clipped_blocks"] = result.clipped_blocks;
+  if (result.clipped_values > 0) json["clipped_values"] = result.clipped_values;
   return json;
 }
 

@@ -77,6 +77,36 @@ class Quantize(ProgramCase):
             self.assertLess(errors[1], errors[0], "channels are never worse here")
             self.assertLess(errors[2], errors[1])
 
+    def test_ranges_and_codebooks(self):
+        command = ("quantize", "net.safetensors", "--bits", "3", "--include", "conv*",
+                   "--dry-run", "--scheme")
+        errors = {}
+        for text in ("minmax", "mse", "aciq", "percentile:90"):
+            row = self.json(*command, "bin", "--range", text)["tensors"]
+            row = next(t for t in row if t["quantized"])
+            self.assertEqual(row["range"], text)
+            errors[text] = row["relative_l2"]
+            if text == "percentile:90":
+                self.assertEqual(row["clipped_blocks"], 1)
+                self.assertGreater(row["clipped_values"], 0)
+        self.assertLess(errors["mse"], errors["minmax"])
+        for text in ("aciq", "percentile:90"):
+            self.assertLessEqual(errors["mse"], errors[text])
+        row = next(t for t in self.json(*command, "codebook")["tensors"] if t["quantized"])
+        self.assertLess(row["relative_l2"], errors["mse"])
+        self.assertNotIn("range", row)
+        levels = row["params"]["levels"]
+        self.assertEqual(len(levels), 8)
+        self.assertEqual(levels, sorted(levels))
+
+    def test_ranges_that_make_no_sense(self):
+        command = ("quantize", "net.safetensors", "--bits", "3", "--dry-run", "--scheme")
+        self.assertIn("above 50", self.error(*command, "bin", "--range", "percentile:50"))
+        self.assertIn("minmax, mse, aciq", self.error(*command, "bin", "--range", "best"))
+        self.assertIn("takes no range", self.error(*command, "codebook", "--range", "mse"))
+        self.assertIn("at most 8 bits", self.error("quantize", "net.safetensors", "--bits", "9",
+                                                   "--scheme", "codebook"))
+
     def test_axis_chooses_the_channel(self):
         for axis, blocks in (("0", 8), ("1", 4), ("-1", 3)):
             report = self.json("quantize", "net.safetensors", "--scheme", "bin", "--bits", "4",

@@ -17,7 +17,14 @@ Scheme scheme_of(const MethodOptions& options) {
   scheme.scaling = options.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
   scheme.granularity = parse_granularity(options.granularity);
   scheme.granularity.axis = options.axis;
+  scheme.range = parse_range(options.range);
   return scheme;
+}
+
+std::string title_of(const Scheme& scheme) {
+  const std::string title = fmt::format("{}, {} bits", to_string(scheme.kind), scheme.bits);
+  if (scheme.range == Range()) return title;
+  return fmt::format("{}, range {}", title, to_string(scheme.range));
 }
 
 void add_patterns(CLI::App& command, const char* name, std::vector<std::string>& patterns,
@@ -32,7 +39,7 @@ void add_patterns(CLI::App& command, const char* name, std::vector<std::string>&
 
 void add_method_options(CLI::App& command, MethodOptions& options) {
   command.add_option("--scheme", options.scheme, "what a value becomes: see below")
-      ->check(CLI::IsMember({"bin", "fixed-point", "affine", "symmetric"}));
+      ->check(CLI::IsMember({"bin", "fixed-point", "affine", "symmetric", "codebook"}));
   command.add_option("-b,--bits", options.bits, "width of a code, 1 to 32")
       ->check(CLI::Range(1, 32));
   command.add_option("--granularity", options.granularity,
@@ -41,6 +48,8 @@ void add_method_options(CLI::App& command, MethodOptions& options) {
                      "channel axis, negative from the last; default 0 for safetensors, else -1");
   command.add_option("--scaling", options.scaling, "of fixed-point: binary (Qm.n) or decimal")
       ->check(CLI::IsMember({"binary", "decimal"}));
+  command.add_option("--range", options.range,
+                     "values that codes hold: minmax, percentile:P, mse or aciq");
   add_patterns(command, "--include", options.selection.include,
                "quantize tensors of this GLOB only");
   add_patterns(command, "--exclude", options.selection.exclude, "copy tensors of this GLOB");
@@ -49,8 +58,8 @@ void add_method_options(CLI::App& command, MethodOptions& options) {
           .add_option("--plan", options.plan,
                       "instead of all these: schemes and widths that narrow plan chose")
           ->type_name("FILE.json");
-  for (const char* name :
-       {"--scheme", "--bits", "--granularity", "--axis", "--scaling", "--include", "--exclude"}) {
+  for (const char* name : {"--scheme", "--bits", "--granularity", "--axis", "--scaling", "--range",
+                           "--include", "--exclude"}) {
     plan->excludes(command.get_option(name));
   }
   command
@@ -62,6 +71,12 @@ void add_method_options(CLI::App& command, MethodOptions& options) {
       "         fixed-point  integer times a power of two (Qm.n)\n"
       "         affine       scale and zero point, range widened to contain 0\n"
       "         symmetric    scale only\n"
+      "         codebook     2^B levels where they cost least (Lloyd-Max), up to 8 bits\n"
+      "Ranges:  minmax       all values of a block\n"
+      "         percentile:P without the lowest and highest 100-P percent\n"
+      "         mse          the one with the least squared error, found by search\n"
+      "         aciq         closed form for Gaussian or Laplacian values\n"
+      "Codebooks and ranges other than minmax keep one whole tensor in memory.\n"
       "Moving averages, optimizer slots and global_step are copied unless a pattern names them.");
 }
 
@@ -80,7 +95,7 @@ Method method_of(const MethodOptions& options, const CheckpointReader& reader) {
   }
   const Scheme scheme = scheme_of(options);
   return {make_plan(reader, scheme, options.selection), result_directory_name(scheme),
-          fmt::format("{}, {} bits", options.scheme, options.bits)};
+          title_of(scheme)};
 }
 
 }  // namespace narrow

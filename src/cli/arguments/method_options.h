@@ -19,6 +19,7 @@ struct MethodOptions {
   std::string granularity = "tensor";
   std::optional<int> axis;
   std::string scaling = "binary";
+  std::string range = "minmax";
   Selection selection;
   std::string non_finite = "error";
 
