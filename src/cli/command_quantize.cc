@@ -6,6 +6,7 @@
 #include "cli/arguments/method_options.h"
 #include "cli/commands.h"
 #include "cli/exports.h"
+#include "cli/network_run.h"
 #include "cli/quantize_run.h"
 #include "report/quantize_report.h"
 #include "report/table/table_formats.h"
@@ -24,6 +25,7 @@ struct Arguments {
   bool json = false;
   bool per_tensor = false;
   ExportOptions exports;
+  NetworkMethods methods;
 };
 
 void add_options(CLI::App& command, Arguments& args) {
@@ -41,6 +43,7 @@ void add_options(CLI::App& command, Arguments& args) {
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
   command.add_flag("--json", args.json, "print one JSON object instead of text");
   add_export_options(command, args.exports);
+  add_network_options(command, args.methods);
 }
 
 CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
@@ -56,23 +59,23 @@ void run(const Arguments& args) {
   const Method method = method_of(args.method, *reader);
   QuantizeRun run;
   run.output = output_location(reader->location(), output_format(args, reader->location().format),
-                               args.output, method.directory);
+                               args.output, network_directory_name(method.directory, args.methods));
   run.options.non_finite = args.method.non_finite_policy();
   run.options.threads = args.threads;
   run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
   run.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
   run.dry_run = args.dry_run;
-  const QuantizeResult result = run_quantization(*reader, method.plan, run);
-  nlohmann::ordered_json json = quantize_json(result);
-  json["input"] = reader->location().path.string();
-  if (!args.dry_run) json["output"] = run.output.path.string();
-  if (!exports.is_empty()) exports.write(quantize_report(result, method.title, json));
+  const QuantizeReports reports =
+      quantize_and_report(*reader, method.plan, method.title, args.methods, run);
+  if (!exports.is_empty()) exports.write(reports.report);
   if (args.json) {
-    print_result(json.dump(2) + "\n");
+    print_result(reports.report.json.dump(2) + "\n");
     return;
   }
-  if (args.per_tensor) print_result(table_text(quantize_table(result)));
-  print_result(quantize_summary_text(result.summary));
+  if (args.per_tensor) {
+    for (const Table& table : reports.report.tables) print_result(table_text(table));
+  }
+  print_result(reports.summary_text + reports.network_text);
   print_result(args.dry_run ? "dry run: nothing was written\n"
                             : fmt::format("written: {}\n", run.output.path.string()));
 }

@@ -5,10 +5,9 @@
 
 #include "cli/commands.h"
 #include "cli/exports.h"
-#include "cli/quantize_run.h"
+#include "cli/network_run.h"
 #include "narrow/resnet_checkpoints.h"
 #include "report/numbers.h"
-#include "report/quantize_report.h"
 
 namespace narrow {
 namespace {
@@ -26,6 +25,7 @@ struct Arguments {
   bool force = false;
   bool json = false;
   ExportOptions exports;
+  NetworkMethods methods;
 };
 
 std::string closing_text(const QuantizeSummary& summary) {
@@ -48,7 +48,7 @@ void run(const Arguments& args) {
   const QuantizePlan plan = resnet_plan(*reader, network, args.classes, scheme);
   QuantizeRun run;
   run.output = output_location(reader->location(), CheckpointFormat::kTensorFlowV2, "",
-                               result_directory_name(scheme));
+                               network_directory_name(result_directory_name(scheme), args.methods));
   run.options.threads = args.threads;
   run.options.code_statistics = args.json || !exports.is_empty();
   run.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
@@ -57,25 +57,21 @@ void run(const Arguments& args) {
     print_result(fmt::format("{} with {} classes: {} quantization, {} bits\n", network,
                              args.classes, to_string(scheme.kind), scheme.bits));
   }
-  const QuantizeResult result = run_quantization(*reader, plan, run);
+  const QuantizeReports reports = quantize_and_report(
+      *reader, plan, fmt::format("{}, {} bits", to_string(scheme.kind), scheme.bits), args.methods,
+      run);
   if (!reader->find("global_step").has_value()) {
     print_warning(
         fmt::format("{} has no global_step, so the result has none; TF-Slim's "
                     "evaluation needs one",
                     reader->location().path.string()));
   }
-  nlohmann::ordered_json json = quantize_json(result);
-  json["input"] = reader->location().path.string();
-  json["output"] = run.output.path.string();
-  if (!exports.is_empty()) {
-    const std::string method = fmt::format("{}, {} bits", to_string(scheme.kind), scheme.bits);
-    exports.write(quantize_report(result, method, json));
-  }
+  if (!exports.is_empty()) exports.write(reports.report);
   if (args.json) {
-    print_result(json.dump(2) + "\n");
+    print_result(reports.report.json.dump(2) + "\n");
     return;
   }
-  print_result(closing_text(result.summary));
+  print_result(reports.network_text + closing_text(reports.summary));
   print_result(fmt::format("written: {}\n", run.output.path.string()));
 }
 
@@ -110,6 +106,7 @@ void add_quantizer_command(CLI::App& app, CommandOutcome& /*outcome*/) {
   command->add_flag("--force", args->force, "replace an existing result");
   command->add_flag("--json", args->json, "print one JSON object instead of text");
   add_export_options(*command, args->exports);
+  add_network_options(*command, args->methods);
   command->footer(
       "The result is a TensorFlow checkpoint in bin_<BITS>bits/ or fixed-point_<BITS>bits/ beside\n"
       "CKPT. Moving means and variances and global_step are copied.\n"

@@ -17,6 +17,7 @@ struct CommandGroup {
 const std::vector<CommandGroup>& groups() {
   static const std::vector<CommandGroup> all = {
       {{"quantize", "quantizer"}, "quantize tensors and write the checkpoint again"},
+      {{"unscale"}, "undo the channel scales that quantize absorbed"},
       {{"sweep", "plan"}, "what every width costs; the best widths within a budget"},
       {{"pack", "unpack", "verify"}, "real integers in a file, and back"},
       {{"export"}, "integers for hardware: C, .mem, .hex, .coe, .mif, NumPy"},

@@ -13,11 +13,21 @@ bool is_useless(const TensorResult& tensor) {
 
 }  // namespace
 
+std::size_t count_quantized(const QuantizePlan& plan) {
+  const auto has_scheme = [](const TensorPlan& tensor) { return tensor.scheme.has_value(); };
+  return static_cast<std::size_t>(std::ranges::count_if(plan, has_scheme));
+}
+
+void warn_about_useless(const QuantizeResult& result) {
+  if (std::ranges::none_of(result.tensors, is_useless)) return;
+  print_warning(
+      "signed fixed point with 1 bit has no positive code: only 0 and one negative "
+      "value remain");
+}
+
 QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                 const QuantizeRun& run) {
-  const auto has_scheme = [](const TensorPlan& tensor) { return tensor.scheme.has_value(); };
-  ConsoleObserver observer(run.line_every,
-                           static_cast<std::size_t>(std::ranges::count_if(plan, has_scheme)));
+  ConsoleObserver observer(run.line_every, count_quantized(plan));
   std::unique_ptr<CheckpointWriter> writer;
   if (!run.dry_run) {
     writer = create_checkpoint(run.output, run.overwrite);
@@ -27,11 +37,7 @@ QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePl
   QuantizeResult result = quantize_checkpoint(reader, plan, run.options, writer.get(), &observer);
   if (writer != nullptr) writer->finish();
   observer.finish();
-  if (std::ranges::any_of(result.tensors, is_useless)) {
-    print_warning(
-        "signed fixed point with 1 bit has no positive code: only 0 and one negative "
-        "value remain");
-  }
+  warn_about_useless(result);
   return result;
 }
 

@@ -16,8 +16,14 @@ struct QuantizeRun {
   std::size_t line_every = 0;  // ConsoleObserver's
 };
 
-// Warns on standard error about what is legal and useless, quantizes, and writes unless it is a dry
-// run. The result is complete on disk when this returns.
+// Tensors of the plan that have a scheme.
+std::size_t count_quantized(const QuantizePlan& plan);
+
+// Warns on standard error about what is legal and useless.
+void warn_about_useless(const QuantizeResult& result);
+
+// Quantizes, writes unless it is a dry run, and warns about what is useless. The result is complete
+// on disk when this returns.
 QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                 const QuantizeRun& run);
 

@@ -39,6 +39,7 @@ PUBLIC_HEADERS = {
     "optimizer.h": "nn",
     "selection.h": "tasks",
     "quantize_checkpoint.h": "tasks",
+    "quantize_network.h": "tasks",
     "compare_checkpoints.h": "tasks",
     "inspect_checkpoint.h": "tasks",
     "resnet_checkpoints.h": "tasks",

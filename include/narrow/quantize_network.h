@@ -1,0 +1,89 @@
+// Quantization of a ResNet V1 as a network: methods that move scales and errors between its
+// variables, so that few bits cost less, without data. docs/methods.md explains them.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "narrow/checkpoint.h"
+#include "narrow/error_summary.h"
+#include "narrow/quantize_checkpoint.h"
+
+namespace narrow {
+
+enum class Rounding {
+  kNearest,
+  kFlips,  // some weights go to the second nearest code, so that errors of a channel cancel
+};
+
+// "nearest", "flips"; parse_rounding takes the same and throws Error(kUsage).
+std::string_view to_string(Rounding rounding) noexcept;
+Rounding parse_rounding(std::string_view name);
+
+// What is done besides taking the nearest codes; in this order.
+struct NetworkMethods {
+  // Levels the input channels of conv2 and conv3 of every unit through the batch norm before.
+  bool equalize = false;
+  // Gives every output channel of a convolution the same loading of the tensor's one range; the
+  // moving statistics take the scales back.
+  bool absorb_channel_scales = false;
+  Rounding rounding = Rounding::kNearest;  // of the weights of convolutions and logits
+  // Lets moving statistics and the biases of the logits take up what quantization did to the mean
+  // and the spread of every layer's output.
+  bool bias_correct = false;
+
+  [[nodiscard]] bool any() const {
+    return equalize || absorb_channel_scales || bias_correct || rounding != Rounding::kNearest;
+  }
+  // Whether weights are stored in other units than the checkpoint's.
+  [[nodiscard]] bool changes_scales() const { return equalize || absorb_channel_scales; }
+};
+
+// What quantization did to one layer.
+struct LayerCost {
+  std::string layer;  // scope: "resnet_v1_50/conv1"
+  // Noise at the layer's output over its signal, as root of the quotient of powers: told from the
+  // checkpoint, with every variable of the layer quantized and corrected and its input unchanged.
+  double output_error = 0;
+};
+
+struct NetworkResult {
+  std::string network;  // scope of its variables
+  // The errors of each tensor are those of the values as stored; see original_errors.
+  QuantizeResult quantization;
+  // By name: the same errors in units of the checkpoint, scales divided out. Of quantized tensors.
+  std::map<std::string, ErrorSums> original_errors;
+  ErrorSummary original;          // of these
+  std::vector<LayerCost> layers;  // in the order of creation
+
+  [[nodiscard]] double mean_output_error() const;  // over the layers
+  [[nodiscard]] double max_output_error() const;
+};
+
+// Runs the plan (see quantize_checkpoint) with methods for the model variables; other tensors of
+// the plan are quantized to their nearest codes or copied. The network's variables are held in
+// memory twice: 190 MB for ResNet V1 50. `writer` null: nothing is written; otherwise the caller
+// calls finish(). Results are identical on every CPU and for every thread count.
+// `scales` gets what undo_channel_scales needs; null, or only read when methods.changes_scales().
+// Throws Error: kNotFound for a checkpoint without ResNet V1; kUsage for a plan that quantizes
+// moving statistics, or methods that do not go with the scheme; kNumeric for variables that are not
+// finite; what quantize_checkpoint throws.
+NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePlan& plan,
+                               const NetworkMethods& methods, const QuantizeOptions& options,
+                               CheckpointWriter* writer, CheckpointWriter* scales,
+                               QuantizeObserver* observer);
+
+// Copies the checkpoint with every scale that quantize_network put in divided out again: the
+// weights are then those of the checkpoint it came from, but for their errors, which an optimizer's
+// learning rates expect. The caller calls finish(). Throws Error(kCorrupt) when `scales` does not
+// belong to the network, and what reading it throws.
+void undo_channel_scales(const CheckpointReader& reader, const CheckpointReader& scales,
+                         CheckpointWriter& writer);
+
+// Where the scales of a checkpoint lie: NAME.channel_scales.safetensors beside it, NAME being the
+// prefix or the file without its extension.
+CheckpointLocation channel_scales_location(const CheckpointLocation& checkpoint);
+
+}  // namespace narrow

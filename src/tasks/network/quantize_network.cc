@@ -1,0 +1,218 @@
+#include "narrow/quantize_network.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "base/parallel.h"
+#include "narrow/error.h"
+#include "quant/tensor_quantizer.h"
+#include "tasks/network/layer_quantizer.h"
+#include "tasks/non_finite.h"
+
+namespace narrow {
+namespace {
+
+bool is_moving_statistic(const std::string& name) {
+  return name.ends_with("/moving_mean") || name.ends_with("/moving_variance");
+}
+
+// The schemes of the plan for variables of the network.
+std::map<std::string, Scheme> schemes_of(const CheckpointReader& reader, const QuantizePlan& plan,
+                                         const FlatVariables& variables) {
+  std::map<std::string, Scheme> schemes;
+  for (const TensorPlan& tensor : plan) {
+    const std::string& name = reader.tensors()[tensor.index].name;
+    if (!tensor.scheme || !variables.find(name)) continue;
+    if (is_moving_statistic(name)) {
+      throw Error(ErrorCategory::kUsage,
+                  fmt::format("{} takes up what the network methods change, so it cannot be "
+                              "quantized with them; leave it out with --exclude",
+                              name));
+    }
+    validate(*tensor.scheme);
+    schemes[name] = *tensor.scheme;
+  }
+  return schemes;
+}
+
+// A tensor that is no variable of the network.
+class OtherTensor {
+ public:
+  OtherTensor(const CheckpointReader& reader, const TensorPlan& plan,
+              const QuantizeOptions& options)
+      : reader_(reader), plan_(plan), info_(reader.tensors()[plan.index]) {
+    result_.info = info_;
+    if (info_.dtype == DType::kString) {
+      strings_ = reader.read_strings(plan.index);
+      return;
+    }
+    bytes_.resize(info_.byte_size());
+    reader.read(plan.index, bytes_);
+    if (plan.scheme) quantize(options);
+  }
+
+  void write(CheckpointWriter& writer) const {
+    if (info_.dtype == DType::kString) {
+      writer.write_strings(strings_);
+    } else if (!bytes_.empty()) {
+      writer.write(bytes_);
+    }
+  }
+  [[nodiscard]] const TensorResult& result() const { return result_; }
+
+ private:
+  void quantize(const QuantizeOptions& options) {
+    TensorQuantizer quantizer(*plan_.scheme, info_,
+                              default_channel_axis(reader_.location().format));
+    quantizer.scan(bytes_);
+    quantizer.finish_scan();
+    if (quantizer.non_finite().count > 0) {
+      if (options.non_finite == NonFinitePolicy::kError) {
+        throw non_finite_error(info_, quantizer.non_finite());
+      }
+      result_.non_finite = quantizer.non_finite().count;
+      return;
+    }
+    result_.quantized = true;
+    result_.scheme = *plan_.scheme;
+    result_.blocks = quantizer.block_count();
+    result_.clipped_blocks = quantizer.clipped_blocks();
+    result_.params = quantizer.block_params(TensorResult::kMaxReportedBlocks);
+    const std::uint64_t element_bytes = element_size(info_.dtype);
+    const std::uint64_t piece_bytes = quantizer.piece_elements() * element_bytes;
+    for (std::uint64_t begin = 0; begin < bytes_.size(); begin += piece_bytes) {
+      const auto piece =
+          std::span(bytes_).subspan(begin, std::min(piece_bytes, bytes_.size() - begin));
+      result_.errors.merge(quantizer.round_trip(begin / element_bytes, piece, nullptr));
+    }
+  }
+
+  const CheckpointReader& reader_;
+  const TensorPlan& plan_;
+  const TensorInfo& info_;
+  std::vector<std::byte> bytes_;
+  std::vector<std::string> strings_;
+  TensorResult result_;
+};
+
+// Writes every tensor of the plan and gathers what is known of it.
+class ResultWriter {
+ public:
+  ResultWriter(const CheckpointReader& reader, const LoadedNetwork& network,
+               const LayerQuantizer& quantizer, NetworkResult& result)
+      : reader_(reader), network_(network), quantizer_(quantizer), result_(result) {}
+
+  void run(const QuantizePlan& plan, const QuantizeOptions& options, CheckpointWriter* writer) {
+    if (writer != nullptr) {
+      for (const TensorPlan& tensor : plan) writer->add(reader_.tensors()[tensor.index]);
+    }
+    for (const TensorPlan& tensor : plan) {
+      if (network_.variables.find(reader_.tensors()[tensor.index].name)) {
+        put_variable(reader_.tensors()[tensor.index], writer);
+        continue;
+      }
+      const OtherTensor other(reader_, tensor, options);
+      if (writer != nullptr) other.write(*writer);
+      count(other.result(), other.result().errors);
+    }
+  }
+
+ private:
+  void put_variable(const TensorInfo& info, CheckpointWriter* writer) {
+    if (writer != nullptr) writer->write(std::as_bytes(network_.variables.values(info.name)));
+    const auto found = quantizer_.results().find(info.name);
+    if (found != quantizer_.results().end()) {
+      count(found->second, quantizer_.original_errors().at(info.name));
+      return;
+    }
+    TensorResult copied;
+    copied.info = info;
+    count(copied, {});
+  }
+
+  void count(const TensorResult& tensor, const ErrorSums& original) {
+    QuantizeSummary& summary = result_.quantization.summary;
+    summary.input_bytes += tensor.info.byte_size();
+    if (tensor.quantized) {
+      summary.add(tensor.errors);
+      result_.original.add(original);
+      result_.original_errors[tensor.info.name] = original;
+    } else {
+      ++summary.copied;
+      if (tensor.non_finite > 0) ++summary.kept_non_finite;
+    }
+    result_.quantization.tensors.push_back(tensor);
+  }
+
+  const CheckpointReader& reader_;
+  const LoadedNetwork& network_;
+  const LayerQuantizer& quantizer_;
+  NetworkResult& result_;
+};
+
+// Tells the observer about the variables of each layer.
+class LayerProgress {
+ public:
+  LayerProgress(const LayerQuantizer& quantizer, std::size_t layers, QuantizeObserver* observer)
+      : quantizer_(quantizer), layers_(layers), observer_(observer) {}
+
+  void report(const std::string& weights) {
+    ++done_;
+    if (observer_ == nullptr) return;
+    const auto found = quantizer_.results().find(weights);
+    if (found != quantizer_.results().end()) observer_->on_tensor(found->second, done_, layers_);
+  }
+
+ private:
+  const LayerQuantizer& quantizer_;
+  std::size_t layers_;
+  QuantizeObserver* observer_;
+  std::size_t done_ = 0;
+};
+
+}  // namespace
+
+double NetworkResult::mean_output_error() const {
+  double sum = 0;
+  for (const LayerCost& layer : layers) sum += layer.output_error;
+  return layers.empty() ? 0 : sum / static_cast<double>(layers.size());
+}
+
+double NetworkResult::max_output_error() const {
+  double largest = 0;
+  for (const LayerCost& layer : layers) largest = std::max(largest, layer.output_error);
+  return largest;
+}
+
+NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePlan& plan,
+                               const NetworkMethods& methods, const QuantizeOptions& options,
+                               CheckpointWriter* writer, CheckpointWriter* scales,
+                               QuantizeObserver* observer) {
+  const auto start = std::chrono::steady_clock::now();
+  const ThreadLimit limit(options.threads);
+  LoadedNetwork network = load_network(reader);
+  const std::map<std::string, Scheme> schemes = schemes_of(reader, plan, network.variables);
+  LayerQuantizer quantizer(network, schemes, methods,
+                           default_channel_axis(reader.location().format), options.code_statistics);
+  NetworkResult result;
+  result.network = network.description.name;
+  const std::vector<const ConvLayer*> layers = network.description.conv_layers();
+  LayerProgress progress(quantizer, layers.size() + 1, observer);
+  for (const ConvLayer* layer : layers) {
+    result.layers.push_back(quantizer.quantize(*layer));
+    progress.report(layer->weights_name());
+  }
+  result.layers.push_back(quantizer.quantize_logits());
+  progress.report(network.description.logits_name() + "/weights");
+  ResultWriter(reader, network, quantizer, result).run(plan, options, writer);
+  if (scales != nullptr && methods.changes_scales()) write_scales(quantizer.scales(), *scales);
+  result.quantization.summary.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+}  // namespace narrow

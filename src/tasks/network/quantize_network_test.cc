@@ -1,0 +1,190 @@
+#include "narrow/quantize_network.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "narrow/compare_checkpoints.h"
+#include "tasks/evaluation/evaluation_for_test.h"
+
+namespace narrow {
+namespace {
+
+using testing::HasSubstr;
+
+// Weights with channels of different size, as trained networks have.
+std::vector<MemoryTensor> tensors() {
+  std::vector<MemoryTensor> all = small_tensors(small_network(10), 1);
+  for (MemoryTensor& tensor : all) {
+    if (tensor.info.shape.size() != 4) continue;
+    std::vector<float> values(element_count(tensor.info.shape));
+    std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+    const auto depth = static_cast<std::size_t>(tensor.info.shape[3]);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] *= std::exp2(static_cast<float>(i % depth) / static_cast<float>(depth) * 3 - 2);
+    }
+    tensor = memory_tensor(tensor.info.name, DType::kFloat32, tensor.info.shape, values);
+  }
+  return all;
+}
+
+Scheme scheme_of(SchemeKind kind, int bits) {
+  Scheme scheme;
+  scheme.kind = kind;
+  scheme.bits = bits;
+  return scheme;
+}
+
+struct Outcome {
+  NetworkResult result;
+  std::vector<MemoryTensor> tensors;
+  std::vector<MemoryTensor> scales;
+};
+
+Outcome run(const Scheme& scheme, const NetworkMethods& methods, int threads = 0,
+            const Selection& selection = {}) {
+  const MemoryReader reader(tensors());
+  MemoryWriter writer;
+  MemoryWriter scales;
+  Outcome run;
+  run.result =
+      quantize_network(reader, make_plan(reader, scheme, selection), methods,
+                       {.threads = threads, .code_statistics = true}, &writer, &scales, nullptr);
+  run.tensors = std::move(writer.tensors);
+  run.scales = std::move(scales.tensors);
+  return run;
+}
+
+constexpr NetworkMethods kEverything = {.equalize = true,
+                                        .absorb_channel_scales = true,
+                                        .rounding = Rounding::kFlips,
+                                        .bias_correct = true};
+
+TEST(QuantizeNetwork, WithoutMethodsItIsQuantizeCheckpoint) {
+  const MemoryReader reader(tensors());
+  for (const SchemeKind kind : {SchemeKind::kBin, SchemeKind::kFixedPoint}) {
+    for (const auto granularity : {Granularity::Kind::kTensor, Granularity::Kind::kChannel}) {
+      Scheme scheme = scheme_of(kind, 4);
+      scheme.granularity.kind = granularity;
+      MemoryWriter writer;
+      const QuantizeResult expected =
+          quantize_checkpoint(reader, make_plan(reader, scheme, {}), {}, &writer, nullptr);
+      const Outcome found = run(scheme, {});
+      ASSERT_EQ(found.tensors.size(), writer.tensors.size());
+      for (std::size_t i = 0; i < writer.tensors.size(); ++i) {
+        EXPECT_EQ(found.tensors[i].bytes, writer.tensors[i].bytes) << writer.tensors[i].info.name;
+      }
+      EXPECT_DOUBLE_EQ(found.result.quantization.summary.mean_relative_l2,
+                       expected.summary.mean_relative_l2);
+      EXPECT_DOUBLE_EQ(found.result.original.mean_relative_l2, expected.summary.mean_relative_l2);
+      EXPECT_TRUE(found.scales.empty());
+    }
+  }
+}
+
+TEST(QuantizeNetwork, AbsorbedScalesGiveChannelsWhatChannelRangesGive) {
+  for (const SchemeKind kind : {SchemeKind::kBin, SchemeKind::kFixedPoint}) {
+    const Scheme scheme = scheme_of(kind, 4);
+    const auto weights_error = [](const Outcome& run) {
+      ErrorSummary summary;
+      for (const auto& [name, errors] : run.result.original_errors) {
+        if (name.ends_with("/weights") && !name.ends_with("logits/weights")) summary.add(errors);
+      }
+      return summary.mean_relative_l2;
+    };
+    const double plain = weights_error(run(scheme, {}));
+    const double absorbed = weights_error(run(scheme, {.absorb_channel_scales = true}));
+    EXPECT_LT(absorbed, 0.7 * plain);
+  }
+}
+
+TEST(QuantizeNetwork, EveryMethodLessensTheOutputError) {
+  const Scheme scheme = scheme_of(SchemeKind::kBin, 3);
+  const double plain = run(scheme, {}).result.mean_output_error();
+  const double absorbed = run(scheme, {.absorb_channel_scales = true}).result.mean_output_error();
+  const double flipped = run(scheme, {.absorb_channel_scales = true, .rounding = Rounding::kFlips})
+                             .result.mean_output_error();
+  const double everything = run(scheme, kEverything).result.mean_output_error();
+  EXPECT_LT(absorbed, plain);
+  EXPECT_LT(flipped, absorbed);
+  EXPECT_LT(everything, flipped);
+}
+
+TEST(QuantizeNetwork, ThreadsDoNotMatter) {
+  const Scheme scheme = scheme_of(SchemeKind::kBin, 3);
+  const Outcome expected = run(scheme, kEverything, 1);
+  for (const int threads : {2, 5}) {
+    const Outcome found = run(scheme, kEverything, threads);
+    for (std::size_t i = 0; i < expected.tensors.size(); ++i) {
+      EXPECT_EQ(found.tensors[i].bytes, expected.tensors[i].bytes);
+    }
+    for (std::size_t i = 0; i < expected.scales.size(); ++i) {
+      EXPECT_EQ(found.scales[i].bytes, expected.scales[i].bytes);
+    }
+  }
+}
+
+TEST(QuantizeNetwork, ScalesCanBeUndone) {
+  const Outcome scaled = run(scheme_of(SchemeKind::kBin, 20), kEverything);
+  MemoryWriter undone;
+  undo_channel_scales(MemoryReader(scaled.tensors), MemoryReader(scaled.scales), undone);
+  const auto comparison =
+      compare_checkpoints(MemoryReader(tensors()), MemoryReader(undone.tensors));
+  EXPECT_TRUE(comparison.same_names());
+  EXPECT_LT(comparison.max_relative_l2, 1e-4);
+  const auto without = compare_checkpoints(MemoryReader(tensors()), MemoryReader(scaled.tensors));
+  EXPECT_GT(without.max_relative_l2, 0.1);
+}
+
+TEST(QuantizeNetwork, StoredValuesLieOnTheGrid) {
+  const Outcome found = run(scheme_of(SchemeKind::kFixedPoint, 4), kEverything);
+  for (const TensorResult& tensor : found.result.quantization.tensors) {
+    if (!tensor.quantized) continue;
+    ASSERT_EQ(tensor.params.size(), 1u);
+    const auto stored = std::ranges::find_if(
+        found.tensors, [&](const MemoryTensor& t) { return t.info.name == tensor.info.name; });
+    std::vector<float> values(element_count(tensor.info.shape));
+    std::memcpy(values.data(), stored->bytes.data(), stored->bytes.size());
+    std::vector<float> again(values.size());
+    round_trip(values, tensor.scheme, tensor.params.front(), again);
+    EXPECT_EQ(again, values) << tensor.info.name;
+    EXPECT_LE(tensor.codes_used.value(), 16u);
+  }
+}
+
+std::string message_of(const Scheme& scheme, const NetworkMethods& methods,
+                       const Selection& selection = {}) {
+  try {
+    run(scheme, methods, 0, selection);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "no error";
+  return "";
+}
+
+TEST(QuantizeNetwork, WhatDoesNotGoTogetherIsNamed) {
+  Scheme scheme = scheme_of(SchemeKind::kBin, 4);
+  EXPECT_THAT(message_of(scheme, kEverything, {{"*/moving_mean"}, {}}), HasSubstr("--exclude"));
+  scheme.granularity.kind = Granularity::Kind::kChannel;
+  EXPECT_THAT(message_of(scheme, {.absorb_channel_scales = true}),
+              HasSubstr("--granularity tensor"));
+}
+
+TEST(QuantizeNetwork, OnlyNetworksAreTaken) {
+  const MemoryReader other({memory_tensor("x", DType::kFloat32, {2}, std::vector<float>{1, 2})});
+  const QuantizePlan plan = make_plan(other, scheme_of(SchemeKind::kBin, 4), {});
+  EXPECT_THROW(quantize_network(other, plan, kEverything, {}, nullptr, nullptr, nullptr), Error);
+  auto broken = tensors();
+  const float not_a_number = std::nanf("");
+  std::memcpy(broken[0].bytes.data(), &not_a_number, sizeof(float));
+  const MemoryReader reader(std::move(broken));
+  EXPECT_THROW(quantize_network(reader, make_plan(reader, scheme_of(SchemeKind::kBin, 4), {}),
+                                kEverything, {}, nullptr, nullptr, nullptr),
+               Error);
+}
+
+}  // namespace
+}  // namespace narrow
