@@ -1,12 +1,14 @@
 // Quantization of a ResNet V1 as a network: methods that move scales and errors between its
-// variables, so that few bits cost less, without data. docs/methods.md explains them.
+// variables, so that few bits cost less, with and without images. docs/methods.md explains them.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "narrow/calibrate_network.h"
 #include "narrow/checkpoint.h"
 #include "narrow/error_summary.h"
 #include "narrow/quantize_checkpoint.h"
@@ -16,9 +18,10 @@ namespace narrow {
 enum class Rounding {
   kNearest,
   kFlips,  // some weights go to the second nearest code, so that errors of a channel cancel
+  kGptq,   // weights make up for the errors of others, as the images show them; needs images
 };
 
-// "nearest", "flips"; parse_rounding takes the same and throws Error(kUsage).
+// "nearest", "flips", "gptq"; parse_rounding takes the same and throws Error(kUsage).
 std::string_view to_string(Rounding rounding) noexcept;
 Rounding parse_rounding(std::string_view name);
 
@@ -33,9 +36,12 @@ struct NetworkMethods {
   // Lets moving statistics and the biases of the logits take up what quantization did to the mean
   // and the spread of every layer's output.
   bool bias_correct = false;
+  // Images that go through the network while it is quantized, front to back: every layer is fitted
+  // to what it gets from the quantized ones before it. Absent: estimates from the checkpoint.
+  std::optional<CalibrationImages> images = {};
 
   [[nodiscard]] bool any() const {
-    return equalize || absorb_channel_scales || bias_correct || rounding != Rounding::kNearest;
+    return changes_scales() || bias_correct || rounding != Rounding::kNearest || images;
   }
   // Whether weights are stored in other units than the checkpoint's.
   [[nodiscard]] bool changes_scales() const { return equalize || absorb_channel_scales; }
@@ -44,8 +50,9 @@ struct NetworkMethods {
 // What quantization did to one layer.
 struct LayerCost {
   std::string layer;  // scope: "resnet_v1_50/conv1"
-  // Noise at the layer's output over its signal, as root of the quotient of powers: told from the
-  // checkpoint, with every variable of the layer quantized and corrected and its input unchanged.
+  // Noise at the layer's output over its signal, as root of the quotient of powers, with every
+  // variable of the layer quantized and corrected and the same input for both: estimated from the
+  // checkpoint, or measured with the images.
   double output_error = 0;
 };
 
@@ -57,6 +64,7 @@ struct NetworkResult {
   std::map<std::string, ErrorSums> original_errors;
   ErrorSummary original;          // of these
   std::vector<LayerCost> layers;  // in the order of creation
+  std::uint64_t images = 0;       // that output errors were measured with; 0: estimated
 
   [[nodiscard]] double mean_output_error() const;  // over the layers
   [[nodiscard]] double max_output_error() const;
@@ -64,12 +72,14 @@ struct NetworkResult {
 
 // Runs the plan (see quantize_checkpoint) with methods for the model variables; other tensors of
 // the plan are quantized to their nearest codes or copied. The network's variables are held in
-// memory twice: 190 MB for ResNet V1 50. `writer` null: nothing is written; otherwise the caller
-// calls finish(). Results are identical on every CPU and for every thread count.
+// memory twice: 190 MB for ResNet V1 50; images take what calibrate_network needs, second moments
+// for kGptq up to 350 MB. `writer` null: nothing is written; otherwise the caller
+// calls finish(). Results are identical for every thread count, and
+// without images on every CPU.
 // `scales` gets what undo_channel_scales needs; null, or only read when methods.changes_scales().
 // Throws Error: kNotFound for a checkpoint without ResNet V1; kUsage for a plan that quantizes
-// moving statistics, or methods that do not go with the scheme; kNumeric for variables that are not
-// finite; what quantize_checkpoint throws.
+// moving statistics, methods that do not go with the scheme, or kGptq without images; kNumeric for
+// variables that are not finite; what quantize_checkpoint throws.
 NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePlan& plan,
                                const NetworkMethods& methods, const QuantizeOptions& options,
                                CheckpointWriter* writer, CheckpointWriter* scales,

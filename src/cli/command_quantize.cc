@@ -6,8 +6,9 @@
 #include "cli/arguments/method_options.h"
 #include "cli/commands.h"
 #include "cli/exports.h"
-#include "cli/network_run.h"
+#include "cli/network/network_run.h"
 #include "cli/quantize_run.h"
+#include "cli/slim_flags.h"
 #include "report/quantize_report.h"
 #include "report/table/table_formats.h"
 
@@ -25,7 +26,7 @@ struct Arguments {
   bool json = false;
   bool per_tensor = false;
   ExportOptions exports;
-  NetworkMethods methods;
+  NetworkArguments network;
 };
 
 void add_options(CLI::App& command, Arguments& args) {
@@ -43,7 +44,8 @@ void add_options(CLI::App& command, Arguments& args) {
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
   command.add_flag("--json", args.json, "print one JSON object instead of text");
   add_export_options(command, args.exports);
-  add_network_options(command, args.methods);
+  add_network_options(command, args.network);
+  show_first_names(command);
 }
 
 CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
@@ -54,19 +56,20 @@ CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
 }
 
 void run(const Arguments& args) {
+  const NetworkMethods methods = args.network.chosen();
   Exports exports(args.exports, args.force);
   const auto reader = open_checkpoint(args.checkpoint);
   const Method method = method_of(args.method, *reader);
   QuantizeRun run;
   run.output = output_location(reader->location(), output_format(args, reader->location().format),
-                               args.output, network_directory_name(method.directory, args.methods));
+                               args.output, network_directory_name(method.directory, methods));
   run.options.non_finite = args.method.non_finite_policy();
   run.options.threads = args.threads;
   run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
   run.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
   run.dry_run = args.dry_run;
   const QuantizeReports reports =
-      quantize_and_report(*reader, method.plan, method.title, args.methods, run);
+      quantize_and_report(*reader, method.plan, method.title, methods, run);
   if (!exports.is_empty()) exports.write(reports.report);
   if (args.json) {
     print_result(reports.report.json.dump(2) + "\n");

@@ -5,7 +5,8 @@
 
 #include "cli/commands.h"
 #include "cli/exports.h"
-#include "cli/network_run.h"
+#include "cli/network/network_run.h"
+#include "cli/slim_flags.h"
 #include "narrow/resnet_checkpoints.h"
 #include "report/numbers.h"
 
@@ -25,7 +26,7 @@ struct Arguments {
   bool force = false;
   bool json = false;
   ExportOptions exports;
-  NetworkMethods methods;
+  NetworkArguments network;
 };
 
 std::string closing_text(const QuantizeSummary& summary) {
@@ -38,6 +39,7 @@ std::string closing_text(const QuantizeSummary& summary) {
 }
 
 void run(const Arguments& args) {
+  const NetworkMethods methods = args.network.chosen();
   Exports exports(args.exports, args.force);
   Scheme scheme;
   scheme.kind = args.method == 1 ? SchemeKind::kBin : SchemeKind::kFixedPoint;
@@ -48,7 +50,7 @@ void run(const Arguments& args) {
   const QuantizePlan plan = resnet_plan(*reader, network, args.classes, scheme);
   QuantizeRun run;
   run.output = output_location(reader->location(), CheckpointFormat::kTensorFlowV2, "",
-                               network_directory_name(result_directory_name(scheme), args.methods));
+                               network_directory_name(result_directory_name(scheme), methods));
   run.options.threads = args.threads;
   run.options.code_statistics = args.json || !exports.is_empty();
   run.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
@@ -58,8 +60,7 @@ void run(const Arguments& args) {
                              args.classes, to_string(scheme.kind), scheme.bits));
   }
   const QuantizeReports reports = quantize_and_report(
-      *reader, plan, fmt::format("{}, {} bits", to_string(scheme.kind), scheme.bits), args.methods,
-      run);
+      *reader, plan, fmt::format("{}, {} bits", to_string(scheme.kind), scheme.bits), methods, run);
   if (!reader->find("global_step").has_value()) {
     print_warning(
         fmt::format("{} has no global_step, so the result has none; TF-Slim's "
@@ -106,7 +107,8 @@ void add_quantizer_command(CLI::App& app, CommandOutcome& /*outcome*/) {
   command->add_flag("--force", args->force, "replace an existing result");
   command->add_flag("--json", args->json, "print one JSON object instead of text");
   add_export_options(*command, args->exports);
-  add_network_options(*command, args->methods);
+  add_network_options(*command, args->network);
+  show_first_names(*command);
   command->footer(
       "The result is a TensorFlow checkpoint in bin_<BITS>bits/ or fixed-point_<BITS>bits/ beside\n"
       "CKPT. Moving means and variances and global_step are copied.\n"

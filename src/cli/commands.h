@@ -20,6 +20,7 @@ void add_pack_command(CLI::App& app, CommandOutcome& outcome);
 void add_unpack_command(CLI::App& app, CommandOutcome& outcome);
 void add_verify_command(CLI::App& app, CommandOutcome& outcome);
 void add_export_command(CLI::App& app, CommandOutcome& outcome);
+void add_calibrate_command(CLI::App& app, CommandOutcome& outcome);
 void add_unscale_command(CLI::App& app, CommandOutcome& outcome);
 void add_inspect_command(CLI::App& app, CommandOutcome& outcome);
 void add_compare_command(CLI::App& app, CommandOutcome& outcome);

@@ -113,6 +113,7 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
   add_unpack_command(app, outcome);
   add_verify_command(app, outcome);
   add_export_command(app, outcome);
+  add_calibrate_command(app, outcome);
   add_unscale_command(app, outcome);
   add_inspect_command(app, outcome);
   add_compare_command(app, outcome);

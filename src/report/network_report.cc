@@ -24,6 +24,11 @@ void add_original_errors(const NetworkResult& result, Table& table) {
   }
 }
 
+std::string source_of(const NetworkResult& result) {
+  if (result.images == 0) return "estimated without images";
+  return fmt::format("measured with {} images", result.images);
+}
+
 Table layer_table(const NetworkResult& result) {
   Table table;
   table.name = "layers";
@@ -51,10 +56,11 @@ std::string network_summary_text(const NetworkResult& result) {
         format_ratio(result.original.pooled.relative_l2()));
   }
   return text + fmt::format(
-                    "output error of {} layers (estimated without images):\n"
+                    "output error of {} layers ({}):\n"
                     "                maximum {}\n"
                     "                average {}\n",
-                    result.layers.size(), format_ratio(result.max_output_error()),
+                    result.layers.size(), source_of(result),
+                    format_ratio(result.max_output_error()),
                     format_ratio(result.mean_output_error()));
 }
 
@@ -79,7 +85,7 @@ ordered_json network_json(const NetworkResult& result) {
       {"pooled", json_number(result.original.pooled.relative_l2())}};
   json["summary"]["output_error"] = {{"max", json_number(result.max_output_error())},
                                      {"mean", json_number(result.mean_output_error())},
-                                     {"source", "estimated"}};
+                                     {"images", result.images}};
   return json;
 }
 
@@ -87,8 +93,8 @@ Report network_report(const NetworkResult& result, const std::string& method, or
   Report report = quantize_report(result.quantization, method, std::move(json));
   report.facts.push_back({"relative error, average, in units of the checkpoint",
                           format_ratio(result.original.mean_relative_l2)});
-  report.facts.push_back(
-      {"output error of a layer, average (estimated)", format_ratio(result.mean_output_error())});
+  report.facts.push_back({fmt::format("output error of a layer, average ({})", source_of(result)),
+                          format_ratio(result.mean_output_error())});
   add_original_errors(result, report.tables.front());
   report.tables.push_back(layer_table(result));
   return report;

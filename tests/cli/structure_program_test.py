@@ -91,6 +91,44 @@ class Structure(ProgramCase):
                     status=1)
         self.assertIn("channel_scales", self.error("unscale", "again.safetensors", "-o", "x.npz"))
 
+    def fashion(self):
+        """The dataset that needs no download; the whole of it takes a second."""
+        self.narrow("download", "fashion_mnist", "--dataset_dir", "data")
+        return ("--dataset_name", "fashion_mnist", "--dataset_dir", "data", "--dataset_split_name",
+                "test", "--eval_image_size", 32, "--resize_side", 32)
+
+    def test_images_lessen_the_output_error(self):
+        images = self.fashion()
+        errors = []
+        for options in (("--round", "flips"), ("--round", "gptq"),
+                        ("--round", "gptq", "--bias-correct")):
+            report = self.quantize("--absorb-channel-scales", *options, *images,
+                                   "--calibration_images", 100)
+            self.assertEqual(report["summary"]["output_error"]["images"], 100)
+            errors.append(report["summary"]["output_error"]["mean"])
+        self.assertEqual(errors, sorted(errors, reverse=True))
+        self.assertIn("--dataset_name", self.error("quantize", "net.safetensors", "--scheme", "bin",
+                                                   "--bits", 4, "--round", "gptq"))
+
+    def test_calibrate(self):
+        images = self.fashion()
+        output = self.quantize("--absorb-channel-scales")["output"]
+        first = self.json("calibrate", output, *images, "--images", 100, "-o", "calibrated/")
+        self.assertEqual(len(first["layers"]), 15)
+        self.assertGreater(first["summary"]["mean_shift"], 0.01)
+        again = self.json("calibrate", "calibrated/net.safetensors", *images, "--images", 100, "-o",
+                          "again/")
+        self.assertLess(again["summary"]["mean_shift"], 1e-4)
+        before = read_safetensors(self.dir / output)
+        after = read_safetensors(self.dir / "calibrated" / "net.safetensors")
+        for name, values in before.items():
+            self.assertEqual(np.array_equal(after[name], values), "/moving_" not in name, name)
+        self.assertIn("calibrated/net.channel_scales.safetensors", self.tree())
+        text = self.narrow("calibrate", output, *images, "--images", 10, "-o", "text/",
+                           "--per-layer")
+        self.assertIn("statistics of 15 layers from 10 images of fashion_mnist", text)
+        self.assertIn("--dataset_dir", self.error("calibrate", output))
+
     def test_quantizer_takes_the_same_options(self):
         self.narrow("init", "resnet_v1_50", "--classes", 10, "-o", "model.ckpt-0")
         text = self.narrow("quantizer", 50, "model.ckpt-0", 10, 2, 4, "--absorb-channel-scales",

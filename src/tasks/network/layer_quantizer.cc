@@ -7,12 +7,12 @@
 
 #include "narrow/error.h"
 #include "quant/tensor_quantizer.h"
-#include "tasks/network/absorb_scales.h"
-#include "tasks/network/bias_correction.h"
-#include "tasks/network/equalize_channels.h"
-#include "tasks/network/layer_values.h"
-#include "tasks/network/output_error.h"
-#include "tasks/network/round_flips.h"
+#include "tasks/network/correction/bias_correction.h"
+#include "tasks/network/correction/layer_values.h"
+#include "tasks/network/rounding/round_flips.h"
+#include "tasks/network/rounding/round_second_order.h"
+#include "tasks/network/scales/absorb_scales.h"
+#include "tasks/network/scales/equalize_channels.h"
 
 namespace narrow {
 namespace {
@@ -47,6 +47,8 @@ void require_one_range(const Scheme& scheme, const std::string& name) {
                           "range, so it goes with --granularity tensor and not with codebooks",
                           name));
 }
+
+std::vector<float> copy_of(std::span<const float> values) { return {values.begin(), values.end()}; }
 
 double unscaled(std::size_t /*index*/) { return 1; }
 
@@ -94,49 +96,46 @@ void LayerQuantizer::absorb() {
   }
 }
 
-LayerCost LayerQuantizer::quantize(const ConvLayer& layer) {
-  FlatVariables& variables = network_.variables;
-  const LayerValues before = conv_values(layer, variables);
-  const auto copy = [&](const std::string& name) {
-    const auto values = variables.values(name);
-    return std::vector<float>(values.begin(), values.end());
-  };
-  const std::vector<float> gamma = copy(layer.gamma_name());
-  const std::vector<float> beta = copy(layer.beta_name());
-
+void LayerQuantizer::quantize_weights(const ConvLayer& layer, const InputGram* gram) {
+  before_ = conv_values(layer, network_.variables);
   const LayerScales scales = scales_[layer.name];
-  quantize_variable(layer.weights_name(), layer.name, Role::kWeights,
-                    [&](std::size_t i) { return scales.of(i, before.out_depth); });
-  // A batch norm's gamma and beta were divided by what the layer behind it was multiplied by.
+  quantize_variable(layer.weights_name(), layer.name, Role::kWeights, gram,
+                    [&](std::size_t i) { return scales.of(i, before_.out_depth); });
+}
+
+LayerCost LayerQuantizer::quantize_batch_norm(const ConvLayer& layer, const LayerInputs& inputs) {
+  FlatVariables& variables = network_.variables;
+  const std::vector<float> gamma = copy_of(variables.values(layer.gamma_name()));
+  const std::vector<float> beta = copy_of(variables.values(layer.beta_name()));
+  // They were divided by what the layer behind was multiplied by.
   std::vector<double> divisors;
   for (const auto& [first, second] : exclusive_chains(network_.description)) {
     if (first == &layer) divisors = scales_[second->name].input;
   }
   const auto factor = [&](std::size_t c) { return divisors.empty() ? 1 : 1 / divisors[c]; };
-  quantize_variable(layer.gamma_name(), layer.name, Role::kGamma, factor);
-  quantize_variable(layer.beta_name(), layer.name, Role::kOther, factor);
-
-  const std::vector<Moments>& inputs = moments_.at(layer.name);
+  quantize_variable(layer.gamma_name(), layer.name, Role::kGamma, nullptr, factor);
+  quantize_variable(layer.beta_name(), layer.name, Role::kOther, nullptr, factor);
   if (methods_.bias_correct) {
-    correct_moving_statistics(layer, before, gamma, beta, inputs, variables);
+    correct_moving_statistics(layer, before_, gamma, beta, inputs, variables);
   }
-  return {layer.name,
-          estimate_output_error(before, conv_values(layer, variables), inputs).relative()};
+  return {layer.name, inputs.output_error(before_, conv_values(layer, variables)).relative()};
 }
 
-LayerCost LayerQuantizer::quantize_logits() {
-  FlatVariables& variables = network_.variables;
+void LayerQuantizer::quantize_logits_weights(const InputGram* gram) {
   const std::string layer = network_.description.logits_name();
-  const LayerValues before = logits_values(network_.description, variables);
-  const std::vector<Moments>& inputs = moments_.at(layer);
-  quantize_variable(layer + "/weights", layer, Role::kWeights, unscaled);
+  before_ = logits_values(network_.description, network_.variables);
+  quantize_variable(layer + "/weights", layer, Role::kWeights, gram, unscaled);
+}
+
+LayerCost LayerQuantizer::quantize_logits_biases(const LayerInputs& inputs) {
+  const std::string layer = network_.description.logits_name();
   if (methods_.bias_correct) {
-    correct_biases(before, variables.values(layer + "/weights"), inputs,
-                   variables.values(layer + "/biases"));
+    const LayerValues after = logits_values(network_.description, network_.variables);
+    correct_biases(before_, after, inputs, network_.variables.values(layer + "/biases"));
   }
-  quantize_variable(layer + "/biases", layer, Role::kOther, unscaled);
-  const LayerValues after = logits_values(network_.description, variables);
-  return {layer, estimate_output_error(before, after, inputs).relative()};
+  quantize_variable(layer + "/biases", layer, Role::kOther, nullptr, unscaled);
+  const LayerValues after = logits_values(network_.description, network_.variables);
+  return {layer, inputs.output_error(before_, after).relative()};
 }
 
 TensorGrid LayerQuantizer::grid_of(const TensorInfo& info, const Scheme& scheme,
@@ -146,9 +145,23 @@ TensorGrid LayerQuantizer::grid_of(const TensorInfo& info, const Scheme& scheme,
   return {network_.variables.values(info.name), scheme, info, channel_axis_};
 }
 
+void LayerQuantizer::round_weights(const TensorInfo& info, const TensorGrid& grid,
+                                   const InputGram* gram, std::span<std::int64_t> codes) const {
+  const std::span<const float> values = network_.variables.values(info.name);
+  switch (methods_.rounding) {
+    case Rounding::kNearest:
+      return;
+    case Rounding::kFlips:
+      require_equal_steps(*scheme_of(info.name), info.name);
+      return flip_to_keep_sums(grid, info.shape, values, codes);
+    case Rounding::kGptq:
+      return round_second_order(grid, info.shape, values, *gram, codes);
+  }
+}
+
 template <typename Factor>
 void LayerQuantizer::quantize_variable(const std::string& name, const std::string& layer, Role role,
-                                       const Factor& factor) {
+                                       const InputGram* gram, const Factor& factor) {
   const Scheme* const scheme = scheme_of(name);
   if (scheme == nullptr) return;
   const TensorInfo info = *network_.variables.find(name);
@@ -156,10 +169,7 @@ void LayerQuantizer::quantize_variable(const std::string& name, const std::strin
   const TensorGrid grid = grid_of(info, *scheme, layer);
   std::vector<std::int64_t> codes(values.size());
   grid.encode(0, values, codes);
-  if (role == Role::kWeights && methods_.rounding == Rounding::kFlips) {
-    require_equal_steps(*scheme, name);
-    flip_to_keep_sums(grid, info.shape, values, codes);
-  }
+  if (role == Role::kWeights) round_weights(info, grid, gram, codes);
   if (role == Role::kGamma && methods_.bias_correct) keep_signs(grid, values, codes);
   std::vector<float> restored(values.size());
   grid.decode(0, codes, restored);

@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "narrow/quantize_network.h"
-#include "tasks/network/channel_scales.h"
+#include "nn/layerwise/input_gram.h"
+#include "tasks/network/correction/layer_inputs.h"
 #include "tasks/network/input_moments.h"
 #include "tasks/network/network_variables.h"
-#include "tasks/network/tensor_grid.h"
+#include "tasks/network/rounding/tensor_grid.h"
+#include "tasks/network/scales/channel_scales.h"
 
 namespace narrow {
 
@@ -22,9 +24,18 @@ class LayerQuantizer {
   LayerQuantizer(LoadedNetwork& network, const std::map<std::string, Scheme>& schemes,
                  const NetworkMethods& methods, int channel_axis, bool code_statistics);
 
-  // Quantizes and corrects one layer; every layer once.
-  LayerCost quantize(const ConvLayer& layer);
-  LayerCost quantize_logits();
+  // One layer after the other: first its weights, with `gram` for Rounding::kGptq only, then its
+  // batch norm, with which the errors of the weights are corrected.
+  void quantize_weights(const ConvLayer& layer, const InputGram* gram);
+  LayerCost quantize_batch_norm(const ConvLayer& layer, const LayerInputs& inputs);
+  // The same of the logits: weights, and then biases.
+  void quantize_logits_weights(const InputGram* gram);
+  LayerCost quantize_logits_biases(const LayerInputs& inputs);
+
+  // What the checkpoint tells about the inputs of a layer or the logits.
+  [[nodiscard]] EstimatedInputs estimated_inputs(const std::string& layer) const {
+    return EstimatedInputs(moments_.at(layer));
+  }
 
   [[nodiscard]] const ChannelScales& scales() const { return scales_; }
   // Of the quantized variables, by name.
@@ -40,10 +51,12 @@ class LayerQuantizer {
   [[nodiscard]] TensorGrid grid_of(const TensorInfo& info, const Scheme& scheme,
                                    const std::string& layer) const;
   enum class Role { kWeights, kGamma, kOther };
-  // `factors` by flat index: by what the values are multiplied.
+  // `factor` by flat index: by what the values are multiplied.
   template <typename Factor>
   void quantize_variable(const std::string& name, const std::string& layer, Role role,
-                         const Factor& factor);
+                         const InputGram* gram, const Factor& factor);
+  void round_weights(const TensorInfo& info, const TensorGrid& grid, const InputGram* gram,
+                     std::span<std::int64_t> codes) const;
   void describe(const TensorInfo& info, const Scheme& scheme, const TensorGrid& grid,
                 std::span<const std::int64_t> codes, const ErrorSums& errors);
 
@@ -55,6 +68,7 @@ class LayerQuantizer {
   ChannelScales scales_;
   std::map<std::string, double> bounds_;  // by layer: of absorbed weights
   InputMoments moments_;
+  LayerValues before_;  // the layer whose weights were quantized last, as it was
   std::map<std::string, TensorResult> results_;
   std::map<std::string, ErrorSums> original_errors_;
 };

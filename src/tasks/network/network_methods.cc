@@ -11,16 +11,18 @@ std::string_view to_string(Rounding rounding) noexcept {
       return "nearest";
     case Rounding::kFlips:
       return "flips";
+    case Rounding::kGptq:
+      return "gptq";
   }
   return "";
 }
 
 Rounding parse_rounding(std::string_view name) {
-  for (const Rounding rounding : {Rounding::kNearest, Rounding::kFlips}) {
+  for (const Rounding rounding : {Rounding::kNearest, Rounding::kFlips, Rounding::kGptq}) {
     if (name == to_string(rounding)) return rounding;
   }
   throw Error(ErrorCategory::kUsage,
-              fmt::format("there is no rounding '{}'; choose nearest or flips", name));
+              fmt::format("there is no rounding '{}'; choose nearest, flips or gptq", name));
 }
 
 }  // namespace narrow

@@ -64,4 +64,22 @@ LoadedNetwork load_network(const CheckpointReader& reader) {
   return {std::move(description), std::move(variables)};
 }
 
+void write_with_variables(const CheckpointReader& reader, const FlatVariables& variables,
+                          CheckpointWriter& writer) {
+  for (const TensorInfo& info : reader.tensors()) writer.add(info);
+  std::vector<std::byte> bytes;
+  for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
+    const TensorInfo& info = reader.tensors()[i];
+    if (variables.find(info.name)) {
+      writer.write(std::as_bytes(variables.values(info.name)));
+    } else if (info.dtype == DType::kString) {
+      writer.write_strings(reader.read_strings(i));
+    } else if (info.byte_size() > 0) {
+      bytes.resize(info.byte_size());
+      reader.read(i, bytes);
+      writer.write(bytes);
+    }
+  }
+}
+
 }  // namespace narrow

@@ -22,4 +22,9 @@ struct LoadedNetwork {
 // float32, kNumeric naming a variable with NaN or infinity or a moving variance below 0.
 LoadedNetwork load_network(const CheckpointReader& reader);
 
+// Every tensor of `reader`, those of the network with the values in `variables`. The caller calls
+// finish().
+void write_with_variables(const CheckpointReader& reader, const FlatVariables& variables,
+                          CheckpointWriter& writer);
+
 }  // namespace narrow

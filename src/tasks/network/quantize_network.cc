@@ -10,6 +10,8 @@
 #include "base/parallel.h"
 #include "narrow/error.h"
 #include "quant/tensor_quantizer.h"
+#include "tasks/network/calibration/calibration_images.h"
+#include "tasks/network/layer_passes.h"
 #include "tasks/network/layer_quantizer.h"
 #include "tasks/non_finite.h"
 
@@ -193,6 +195,10 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
                                CheckpointWriter* writer, CheckpointWriter* scales,
                                QuantizeObserver* observer) {
   const auto start = std::chrono::steady_clock::now();
+  if (methods.rounding == Rounding::kGptq && !methods.images) {
+    throw Error(ErrorCategory::kUsage,
+                "--round gptq needs images: --dataset_name and --dataset_dir");
+  }
   const ThreadLimit limit(options.threads);
   LoadedNetwork network = load_network(reader);
   const std::map<std::string, Scheme> schemes = schemes_of(reader, plan, network.variables);
@@ -200,14 +206,20 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
                            default_channel_axis(reader.location().format), options.code_statistics);
   NetworkResult result;
   result.network = network.description.name;
-  const std::vector<const ConvLayer*> layers = network.description.conv_layers();
-  LayerProgress progress(quantizer, layers.size() + 1, observer);
-  for (const ConvLayer* layer : layers) {
-    result.layers.push_back(quantizer.quantize(*layer));
-    progress.report(layer->weights_name());
+  const std::size_t layers = network.description.conv_layers().size() + 1;
+  LayerProgress progress(quantizer, layers, observer);
+  const auto take = [&](LayerCost cost) {
+    progress.report(cost.layer + "/weights");
+    result.layers.push_back(std::move(cost));
+  };
+  if (methods.images) {
+    const Activations images = load_calibration_images(*methods.images);
+    result.images = static_cast<std::uint64_t>(images.images);
+    quantize_layers_with_images(network, quantizer, methods.rounding == Rounding::kGptq, images,
+                                take);
+  } else {
+    quantize_layers(network.description, quantizer, take);
   }
-  result.layers.push_back(quantizer.quantize_logits());
-  progress.report(network.description.logits_name() + "/weights");
   ResultWriter(reader, network, quantizer, result).run(plan, options, writer);
   if (scales != nullptr && methods.changes_scales()) write_scales(quantizer.scales(), *scales);
   result.quantization.summary.seconds =

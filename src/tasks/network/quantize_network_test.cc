@@ -8,6 +8,11 @@
 
 #include "narrow/compare_checkpoints.h"
 #include "tasks/evaluation/evaluation_for_test.h"
+#include "tasks/network/calibration/calibration_images.h"
+#include "tasks/network/calibration/network_walk.h"
+#include "tasks/network/correction/layer_inputs.h"
+#include "tasks/network/correction/layer_values.h"
+#include "tasks/network/network_variables.h"
 
 namespace narrow {
 namespace {
@@ -57,10 +62,43 @@ Outcome run(const Scheme& scheme, const NetworkMethods& methods, int threads = 0
   return run;
 }
 
-constexpr NetworkMethods kEverything = {.equalize = true,
-                                        .absorb_channel_scales = true,
-                                        .rounding = Rounding::kFlips,
-                                        .bias_correct = true};
+// What leaves the batch norms for the images: means of the channels, one layer after the other.
+class OutputMeans : public LayerVisitor {
+ public:
+  explicit OutputMeans(const FlatVariables& variables) : variables_(variables) {}
+  void on_output(const ConvLayer& layer, const Activations& /*x*/, const Activations& z) override {
+    const LayerValues values = conv_values(layer, variables_);
+    const std::vector<Moments> channels = channel_moments(z);
+    for (std::size_t c = 0; c < channels.size(); ++c) {
+      means.push_back(values.slope[c] * channels[c].mean + values.offset[c]);
+    }
+  }
+  std::vector<double> means;
+
+ private:
+  const FlatVariables& variables_;
+};
+
+// Root of the mean squared difference of these means between two checkpoints.
+double output_distance(const CheckpointReader& a, const CheckpointReader& b,
+                       const Activations& images) {
+  const auto means = [&](const CheckpointReader& reader) {
+    const LoadedNetwork network = load_network(reader);
+    OutputMeans visitor(network.variables);
+    walk_network(network.description, network.variables, images, visitor);
+    return visitor.means;
+  };
+  const std::vector<double> of_a = means(a);
+  const std::vector<double> of_b = means(b);
+  double sum = 0;
+  for (std::size_t i = 0; i < of_a.size(); ++i) sum += std::pow(of_a[i] - of_b[i], 2);
+  return std::sqrt(sum / static_cast<double>(of_a.size()));
+}
+
+const NetworkMethods kEverything = {.equalize = true,
+                                    .absorb_channel_scales = true,
+                                    .rounding = Rounding::kFlips,
+                                    .bias_correct = true};
 
 TEST(QuantizeNetwork, WithoutMethodsItIsQuantizeCheckpoint) {
   const MemoryReader reader(tensors());
@@ -110,6 +148,57 @@ TEST(QuantizeNetwork, EveryMethodLessensTheOutputError) {
   EXPECT_LT(absorbed, plain);
   EXPECT_LT(flipped, absorbed);
   EXPECT_LT(everything, flipped);
+}
+
+class QuantizeWithImages : public TemporaryDirectoryTest {
+ protected:
+  QuantizeWithImages() { write_noise_dataset(directory(), 64); }
+  [[nodiscard]] NetworkMethods with_images(NetworkMethods methods) const {
+    methods.images.emplace();
+    methods.images->dataset_name = "cifar10";
+    methods.images->dataset_dir = directory();
+    methods.images->dataset_split_name = "test";
+    methods.images->image_size = 32;
+    methods.images->resize_side = 32;
+    return methods;
+  }
+};
+
+TEST_F(QuantizeWithImages, SecondOrderRoundingLessensTheMeasuredError) {
+  const Scheme scheme = scheme_of(SchemeKind::kBin, 3);
+  const auto error = [&](NetworkMethods methods) {
+    const Outcome outcome = run(scheme, with_images(methods));
+    EXPECT_EQ(outcome.result.images, 64u);
+    return outcome.result.mean_output_error();
+  };
+  const double nearest = error({.absorb_channel_scales = true, .bias_correct = true});
+  const double gptq =
+      error({.absorb_channel_scales = true, .rounding = Rounding::kGptq, .bias_correct = true});
+  EXPECT_LT(gptq, 0.8 * nearest);
+}
+
+TEST_F(QuantizeWithImages, CorrectionMeetsTheUnquantizedNetwork) {
+  const Scheme scheme = scheme_of(SchemeKind::kBin, 3);
+  const Activations images = load_calibration_images(*with_images({}).images);
+  const MemoryReader original(tensors());
+  const auto distance = [&](const Outcome& outcome) {
+    return output_distance(original, MemoryReader(outcome.tensors), images);
+  };
+  const double without = distance(run(scheme, with_images({.rounding = Rounding::kFlips})));
+  const double with =
+      distance(run(scheme, with_images({.rounding = Rounding::kFlips, .bias_correct = true})));
+  EXPECT_LT(with, 0.1 * without);
+}
+
+TEST_F(QuantizeWithImages, ThreadsDoNotMatter) {
+  const Scheme scheme = scheme_of(SchemeKind::kBin, 3);
+  NetworkMethods methods = with_images(kEverything);
+  methods.rounding = Rounding::kGptq;
+  const Outcome expected = run(scheme, methods, 1);
+  const Outcome found = run(scheme, methods, 3);
+  for (std::size_t i = 0; i < expected.tensors.size(); ++i) {
+    EXPECT_EQ(found.tensors[i].bytes, expected.tensors[i].bytes) << expected.tensors[i].info.name;
+  }
 }
 
 TEST(QuantizeNetwork, ThreadsDoNotMatter) {
@@ -171,6 +260,7 @@ TEST(QuantizeNetwork, WhatDoesNotGoTogetherIsNamed) {
   scheme.granularity.kind = Granularity::Kind::kChannel;
   EXPECT_THAT(message_of(scheme, {.absorb_channel_scales = true}),
               HasSubstr("--granularity tensor"));
+  EXPECT_THAT(message_of(scheme, {.rounding = Rounding::kGptq}), HasSubstr("--dataset_name"));
 }
 
 TEST(QuantizeNetwork, OnlyNetworksAreTaken) {

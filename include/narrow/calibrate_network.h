@@ -1,0 +1,57 @@
+// Batch norm re-estimation: the moving statistics of a network taken anew from images.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "narrow/checkpoint.h"
+
+namespace narrow {
+
+// Images without their labels: what a network has to see so that something can be learned about the
+// inputs of its layers.
+struct CalibrationImages {
+  std::string dataset_name;           // "cifar10", "fashion_mnist"
+  std::filesystem::path dataset_dir;  // where its TFRecord files are
+  std::string dataset_split_name = "train";
+  std::uint64_t count = 500;            // spread evenly over the split; at most all of it
+  std::string preprocessing_name = {};  // empty: that of the network; as for evaluation
+  int image_size = 224;                 // height and width of what the network sees
+  int resize_side = 256;                // smaller side before the crop to image_size
+};
+
+// How far the stored statistics of a layer were from what the images show.
+struct LayerCalibration {
+  std::string layer;  // scope: "resnet_v1_50/conv1"
+  // Root mean square over the channels of (new mean - old mean) / old deviation.
+  double mean_shift = 0;
+  // Root mean square over the channels of ln(new deviation / old deviation).
+  double spread_shift = 0;
+};
+
+struct CalibrationResult {
+  std::string network;  // scope of its variables
+  std::uint64_t images = 0;
+  std::vector<LayerCalibration> layers;  // in the order of creation
+  double seconds = 0;
+
+  [[nodiscard]] double mean_shift() const;  // root mean square over the layers
+  [[nodiscard]] double spread_shift() const;
+};
+
+// Copies the checkpoint of a ResNet V1 with new moving statistics: layer by layer, front to back,
+// moving mean and variance (the unbiased one, as training stores it) become mean and variance of
+// what the layer gives for the images, when all layers before have their new statistics. Sums are
+// merged image by image in double (Chan, Golub, LeVeque, "Algorithms for Computing the Sample
+// Variance", 1983). Nothing else changes, so it may follow any quantization. Does not depend on the
+// number of threads; `threads` 0 means all available cores. The caller calls finish().
+// Memory: the network once, and 0.2 MB an image of 32 pixels, 10 MB one of 224 (depth 50).
+// Throws Error: kNotFound, kUsage, kUnsupported and kNumeric for what is no float32 checkpoint of
+// one ResNet V1; what the dataset throws; kUsage for fewer than 2 images; kNumeric when a layer's
+// output is not finite.
+CalibrationResult calibrate_network(const CheckpointReader& reader, const CalibrationImages& images,
+                                    int threads, CheckpointWriter* writer);
+
+}  // namespace narrow

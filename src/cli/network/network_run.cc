@@ -1,0 +1,133 @@
+#include "cli/network/network_run.h"
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <system_error>
+
+#include "cli/network/calibration_options.h"
+#include "narrow/error.h"
+#include "report/network_report.h"
+#include "report/quantize_report.h"
+
+namespace narrow {
+namespace {
+
+// Makes the directory of a result of two parts before either is begun, since a part that finds none
+// counts on putting its own in place. Removed again while nothing is in it.
+class ResultDirectory {
+ public:
+  explicit ResultDirectory(const std::filesystem::path& result) : path_(result.parent_path()) {
+    if (!path_.empty()) made_ = std::filesystem::create_directories(path_);
+  }
+  ~ResultDirectory() {
+    std::error_code not_empty;
+    if (made_) std::filesystem::remove(path_, not_empty);
+  }
+  ResultDirectory(const ResultDirectory&) = delete;
+  ResultDirectory& operator=(const ResultDirectory&) = delete;
+
+ private:
+  std::filesystem::path path_;
+  bool made_ = false;
+};
+
+// Quantizes with the methods and writes.
+NetworkResult run_network_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
+                                       const NetworkMethods& methods, const QuantizeRun& run) {
+  ConsoleObserver observer(run.line_every, count_quantized(plan));
+  std::optional<ResultDirectory> directory;
+  std::unique_ptr<CheckpointWriter> writer;
+  std::unique_ptr<CheckpointWriter> scales;
+  if (!run.dry_run) {
+    if (methods.changes_scales()) directory.emplace(run.output.path);
+    writer = create_checkpoint(run.output, run.overwrite);
+    writer->set_metadata(reader.metadata());
+    if (methods.changes_scales()) {
+      scales = create_checkpoint(channel_scales_location(run.output), run.overwrite);
+    }
+  }
+  catch_interrupts();
+  NetworkResult result =
+      quantize_network(reader, plan, methods, run.options, writer.get(), scales.get(), &observer);
+  if (scales != nullptr) scales->finish();
+  if (writer != nullptr) writer->finish();
+  observer.finish();
+  warn_about_useless(result.quantization);
+  return result;
+}
+
+}  // namespace
+
+NetworkMethods NetworkArguments::chosen() const {
+  NetworkMethods chosen = methods;
+  if (images.dataset_name.empty() && images.dataset_dir.empty()) return chosen;
+  if (images.dataset_name.empty() || images.dataset_dir.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                "images are named by --dataset_name and --dataset_dir together");
+  }
+  chosen.images = images;
+  return chosen;
+}
+
+void add_network_options(CLI::App& command, NetworkArguments& args) {
+  const std::string group = "Methods for ResNet V1 (docs/methods.md)";
+  NetworkMethods& methods = args.methods;
+  command
+      .add_flag("--equalize", methods.equalize,
+                "level the input channels of conv2 and conv3 of every unit")
+      ->group(group);
+  command
+      .add_flag("--absorb-channel-scales", methods.absorb_channel_scales,
+                "fit every channel to one range, scales into moving statistics")
+      ->group(group);
+  command
+      .add_option_function<std::string>(
+          "--round",
+          [&methods](const std::string& name) { methods.rounding = parse_rounding(name); },
+          "of weights: nearest, flips (keep the sums of channels), or gptq, which needs images")
+      ->type_name("MODE")
+      ->check(CLI::IsMember({"nearest", "flips", "gptq"}))
+      ->group(group);
+  command
+      .add_flag("--bias-correct", methods.bias_correct,
+                "moving statistics and biases take up shifts of mean and spread")
+      ->group(group);
+  add_calibration_options(command, args.images, "calibration_images",
+                          "Images for them (without labels)");
+}
+
+std::string network_directory_name(std::string name, const NetworkMethods& methods) {
+  if (methods.equalize) name += "-equalize";
+  if (methods.absorb_channel_scales) name += "-absorb";
+  if (methods.rounding != Rounding::kNearest) name.append("-").append(to_string(methods.rounding));
+  if (methods.bias_correct) name += "-correct";
+  if (methods.images) name += "-images";
+  return name;
+}
+
+QuantizeReports quantize_and_report(const CheckpointReader& reader, const QuantizePlan& plan,
+                                    const std::string& title, const NetworkMethods& methods,
+                                    const QuantizeRun& run) {
+  const auto add_paths = [&](nlohmann::ordered_json json) {
+    json["input"] = reader.location().path.string();
+    if (!run.dry_run) json["output"] = run.output.path.string();
+    return json;
+  };
+  QuantizeReports reports;
+  if (methods.any()) {
+    const NetworkResult result = run_network_quantization(reader, plan, methods, run);
+    reports.summary = result.quantization.summary;
+    reports.network_text = network_summary_text(result);
+    reports.report = network_report(result, title, add_paths(network_json(result)));
+  } else {
+    const QuantizeResult result = run_quantization(reader, plan, run);
+    reports.summary = result.summary;
+    reports.report = quantize_report(result, title, add_paths(quantize_json(result)));
+  }
+  reports.summary_text = quantize_summary_text(reports.summary);
+  return reports;
+}
+
+}  // namespace narrow

@@ -1,0 +1,52 @@
+// Images on their way through a network, one layer at a time: what methods that look at the inputs
+// and outputs of single layers work on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "nn/resnet_v1.h"
+
+namespace narrow {
+
+// [images, height, width, depth], row-major.
+struct Activations {
+  std::int64_t images = 0;
+  int height = 0;
+  int width = 0;
+  int depth = 0;
+  std::vector<float> values;
+
+  // Zeros of that shape.
+  static Activations zeros(std::int64_t images, int height, int width, int depth);
+  [[nodiscard]] std::size_t floats_per_image() const {
+    return static_cast<std::size_t>(height) * static_cast<std::size_t>(width) *
+           static_cast<std::size_t>(depth);
+  }
+};
+
+// The functions below work on several images at once, each by one thread: results do not depend on
+// the number of threads. In the last bits they may differ between CPUs with other instruction sets.
+
+// The convolution alone, without its batch norm; `weights` are [height, width, in, out].
+// Throws Error(kUnsupported) when oneDNN cannot do it.
+Activations convolve(const ConvLayer& layer, std::span<const float> weights, const Activations& x);
+
+// Of windows of size x size pixels, with TensorFlow's SAME padding: the smaller half before. Size 1
+// keeps every stride-th pixel.
+Activations max_pool(const Activations& x, int size, int stride);
+
+// Over height and width: 1 x 1 pixels are left.
+Activations global_mean(const Activations& x);
+
+// x = slope_c * x + offset_c in every channel c, then x = max(x, 0) with `relu`. In double, rounded
+// once.
+void scale_and_shift(std::span<const double> slope, std::span<const double> offset, bool relu,
+                     Activations& x);
+
+// sum = max(sum + x, 0); both of one shape.
+void add_and_rectify(const Activations& x, Activations& sum);
+
+}  // namespace narrow

@@ -1,0 +1,125 @@
+#include "nn/layerwise/input_gram.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "narrow/error.h"
+#include "nn/onednn_support.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::size_t kPatchesAtOnce = 1024;
+// Columns of the result that one thread makes at a time.
+constexpr std::size_t kPanel = 192;
+
+class Patches {
+ public:
+  Patches(const ConvLayer& layer, const Activations& x)
+      : layer_(layer),
+        x_(x),
+        height_(static_cast<std::size_t>(strided_size(x.height, layer.stride))),
+        width_(static_cast<std::size_t>(strided_size(x.width, layer.stride))) {}
+
+  [[nodiscard]] std::size_t count() const {
+    return static_cast<std::size_t>(x_.images) * height_ * width_;
+  }
+
+  // Writes patch `index`.
+  void copy(std::size_t index, float* to) const {
+    const std::size_t image = index / (height_ * width_);
+    const int before = (layer_.kernel - 1) / 2;
+    const int top = static_cast<int>(index / width_ % height_) * layer_.stride - before;
+    const int left = static_cast<int>(index % width_) * layer_.stride - before;
+    const auto depth = static_cast<std::size_t>(x_.depth);
+    const float* const from = x_.values.data() + image * x_.floats_per_image();
+    for (int row = top; row < top + layer_.kernel; ++row) {
+      for (int column = left; column < left + layer_.kernel; ++column, to += depth) {
+        const bool inside = row >= 0 && row < x_.height && column >= 0 && column < x_.width;
+        if (inside) {
+          std::copy_n(from + (static_cast<std::size_t>(row) * x_.width + column) * depth, depth,
+                      to);
+        } else {
+          std::fill_n(to, depth, 0.0F);
+        }
+      }
+    }
+  }
+
+ private:
+  const ConvLayer& layer_;
+  const Activations& x_;
+  std::size_t height_;
+  std::size_t width_;
+};
+
+// Adds the products of columns [first, first + kPanel) of `count` patches with all columns up to
+// the panel's last one: the lower triangle.
+void add_panel(const std::vector<float>& patches, std::size_t count, std::size_t first,
+               InputGram& gram) {
+  const std::size_t size = gram.size;
+  const std::size_t rows = std::min(kPanel, size - first);
+  const std::size_t columns = first + rows;
+  std::vector<float> products(rows * columns);
+  const auto dim = [](std::size_t n) { return static_cast<dnnl_dim_t>(n); };
+  const OneDnnThreads single_threaded(1);
+  dnnl::sgemm('T', 'N', dim(rows), dim(columns), dim(count), 1.0F, patches.data() + first,
+              dim(size), patches.data(), dim(size), 0.0F, products.data(), dim(columns));
+  for (std::size_t row = 0; row < rows; ++row) {
+    double* const to = gram.second.data() + (first + row) * size;
+    const float* const from = products.data() + row * columns;
+    for (std::size_t column = 0; column <= first + row; ++column) to[column] += from[column];
+  }
+}
+
+void add_patches(const std::vector<float>& patches, std::size_t count, InputGram& gram) {
+  for (std::size_t begin = 0; begin < count * gram.size; begin += gram.size) {
+    for (std::size_t i = 0; i < gram.size; ++i) gram.mean[i] += patches[begin + i];
+  }
+  const std::size_t panels = (gram.size + kPanel - 1) / kPanel;
+  parallel_for(panels, [&](std::size_t panel) { add_panel(patches, count, panel * kPanel, gram); });
+}
+
+// From sums in the lower triangle to means in the whole matrix.
+void finish(InputGram& gram) {
+  for (double& mean : gram.mean) mean /= gram.patches;
+  parallel_for(gram.size, [&](std::size_t row) {
+    for (std::size_t column = 0; column <= row; ++column) {
+      double& value = gram.second[row * gram.size + column];
+      value /= gram.patches;
+      gram.second[column * gram.size + row] = value;
+    }
+  });
+}
+
+}  // namespace
+
+InputGram input_gram(const ConvLayer& layer, const Activations& x) {
+  const Patches patches(layer, x);
+  InputGram gram;
+  gram.size = static_cast<std::size_t>(layer.kernel) * static_cast<std::size_t>(layer.kernel) *
+              static_cast<std::size_t>(layer.in_depth);
+  gram.patches = static_cast<double>(patches.count());
+  gram.mean.resize(gram.size);
+  gram.second.resize(gram.size * gram.size);
+  std::vector<float> some;
+  try {
+    for (std::size_t first = 0; first < patches.count(); first += kPatchesAtOnce) {
+      const std::size_t count = std::min(kPatchesAtOnce, patches.count() - first);
+      some.resize(count * gram.size);
+      parallel_for(count,
+                   [&](std::size_t i) { patches.copy(first + i, some.data() + i * gram.size); });
+      add_patches(some, count, gram);
+    }
+  } catch (const dnnl::error& error) {
+    throw Error(
+        ErrorCategory::kUnsupported,
+        fmt::format("oneDNN cannot multiply the inputs of {}: {}.", layer.name, error.what()));
+  }
+  finish(gram);
+  return gram;
+}
+
+}  // namespace narrow

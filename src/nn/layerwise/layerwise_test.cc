@@ -1,0 +1,152 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "nn/hashed_values.h"
+#include "nn/layerwise/activations.h"
+#include "nn/layerwise/input_gram.h"
+
+namespace narrow {
+namespace {
+
+Activations hashed_activations(std::int64_t images, int height, int width, int depth) {
+  Activations x = Activations::zeros(images, height, width, depth);
+  for (std::size_t i = 0; i < x.values.size(); ++i) {
+    x.values[i] = static_cast<float>(hashed_uniform(static_cast<std::uint32_t>(i)) - 0.3);
+  }
+  return x;
+}
+
+std::vector<float> hashed_weights(const ConvLayer& layer) {
+  std::vector<float> weights(element_count(layer.weights_shape()));
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    weights[i] =
+        static_cast<float>(hashed_uniform(0x1000000U + static_cast<std::uint32_t>(i)) - 0.5);
+  }
+  return weights;
+}
+
+// Input channel i under tap (row, column) of the output pixel (y, z).
+double input_at(const ConvLayer& layer, const Activations& x, std::int64_t image, int y, int z,
+                int row, int column, int i) {
+  const int before = (layer.kernel - 1) / 2;
+  const int r = y * layer.stride + row - before;
+  const int c = z * layer.stride + column - before;
+  if (r < 0 || r >= x.height || c < 0 || c >= x.width) return 0;
+  return x.values[static_cast<std::size_t>(image) * x.floats_per_image() +
+                  (static_cast<std::size_t>(r) * x.width + c) * x.depth + i];
+}
+
+// Calls body(patch) for every output pixel.
+template <typename Body>
+void for_each_patch(const ConvLayer& layer, const Activations& x, const Body& body) {
+  for (std::int64_t image = 0; image < x.images; ++image) {
+    for (int y = 0; y < strided_size(x.height, layer.stride); ++y) {
+      for (int z = 0; z < strided_size(x.width, layer.stride); ++z) {
+        std::vector<double> patch;
+        for (int row = 0; row < layer.kernel; ++row) {
+          for (int column = 0; column < layer.kernel; ++column) {
+            for (int i = 0; i < x.depth; ++i) {
+              patch.push_back(input_at(layer, x, image, y, z, row, column, i));
+            }
+          }
+        }
+        body(patch);
+      }
+    }
+  }
+}
+
+std::vector<ConvLayer> layers() {
+  return {{"one", 1, 5, 7, 1, true},
+          {"three", 3, 16, 24, 1, true},
+          {"strided", 3, 6, 4, 2, true},
+          {"root", 7, 3, 8, 2, true},
+          {"wide", 1, 64, 32, 1, false}};
+}
+
+TEST(Layerwise, ConvolutionIsTheSumOverPatches) {
+  for (const ConvLayer& layer : layers()) {
+    const Activations x = hashed_activations(5, 9, 8, layer.in_depth);
+    const auto weights = hashed_weights(layer);
+    const Activations y = convolve(layer, weights, x);
+    ASSERT_EQ(y.height, strided_size(9, layer.stride));
+    ASSERT_EQ(y.width, strided_size(8, layer.stride));
+    std::size_t at = 0;
+    for_each_patch(layer, x, [&](const std::vector<double>& patch) {
+      const auto depth = static_cast<std::size_t>(layer.out_depth);
+      for (std::size_t c = 0; c < depth; ++c, ++at) {
+        double sum = 0;
+        for (std::size_t k = 0; k < patch.size(); ++k) sum += patch[k] * weights[k * depth + c];
+        ASSERT_NEAR(y.values[at], sum, 1e-4) << layer.name;
+      }
+    });
+    EXPECT_EQ(at, y.values.size());
+  }
+}
+
+TEST(Layerwise, GramIsTheMeanOfProducts) {
+  for (const ConvLayer& layer : layers()) {
+    const Activations x = hashed_activations(11, 10, 12, layer.in_depth);
+    const InputGram gram = input_gram(layer, x);
+    std::vector<double> mean(gram.size);
+    std::vector<double> second(gram.size * gram.size);
+    for_each_patch(layer, x, [&](const std::vector<double>& patch) {
+      ASSERT_EQ(patch.size(), gram.size);
+      for (std::size_t a = 0; a < patch.size(); ++a) {
+        mean[a] += patch[a] / gram.patches;
+        for (std::size_t b = 0; b < patch.size(); ++b) {
+          second[a * gram.size + b] += patch[a] * patch[b] / gram.patches;
+        }
+      }
+    });
+    for (std::size_t i = 0; i < mean.size(); ++i) ASSERT_NEAR(gram.mean[i], mean[i], 1e-6);
+    for (std::size_t i = 0; i < second.size(); ++i) ASSERT_NEAR(gram.second[i], second[i], 1e-5);
+  }
+}
+
+TEST(Layerwise, ThreadsDoNotMatter) {
+  const ConvLayer layer = layers()[1];
+  const Activations x = hashed_activations(70, 8, 8, layer.in_depth);
+  const auto weights = hashed_weights(layer);
+  const auto run = [&](int threads) {
+    const ThreadLimit limit(threads);
+    return std::pair(convolve(layer, weights, x).values, input_gram(layer, x).second);
+  };
+  const auto expected = run(1);
+  EXPECT_EQ(run(2), expected);
+  EXPECT_EQ(run(7), expected);
+}
+
+TEST(Layerwise, PoolingKeepsTheLargest) {
+  const Activations x = hashed_activations(3, 7, 6, 5);
+  const Activations y = max_pool(x, 3, 2);
+  ASSERT_EQ(y.height, 4);
+  ASSERT_EQ(y.width, 3);
+  // 7 rows: one row of padding on both sides; 6 columns: one after the last.
+  float largest = -1;
+  for (int row = 0; row < 2; ++row) {
+    for (int column = 0; column < 3; ++column) {
+      largest = std::max(largest, x.values[static_cast<std::size_t>((row * 6 + column) * 5 + 2)]);
+    }
+  }
+  EXPECT_EQ(y.values[2], largest);
+  const Activations every_second = max_pool(x, 1, 2);
+  EXPECT_EQ(every_second.values[5], x.values[10]);
+}
+
+TEST(Layerwise, MeanShiftAndSum) {
+  Activations x = Activations::zeros(1, 1, 2, 2);
+  x.values = {1, 2, 3, -6};
+  EXPECT_EQ(global_mean(x).values, (std::vector<float>{2, -2}));
+  Activations y = x;
+  scale_and_shift(std::vector<double>{2, 1}, std::vector<double>{-3, 1}, true, y);
+  EXPECT_EQ(y.values, (std::vector<float>{0, 3, 3, 0}));
+  add_and_rectify(x, y);
+  EXPECT_EQ(y.values, (std::vector<float>{1, 5, 6, 0}));
+}
+
+}  // namespace
+}  // namespace narrow

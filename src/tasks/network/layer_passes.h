@@ -1,0 +1,22 @@
+// The order in which the layers of a network are quantized, with and without images. Internal to
+// quantize_network.
+#pragma once
+
+#include <functional>
+
+#include "tasks/network/layer_quantizer.h"
+#include "tasks/network/network_variables.h"
+
+namespace narrow {
+
+using TakeCost = std::function<void(LayerCost)>;
+
+// Layer by layer from what the checkpoint tells.
+void quantize_layers(const ResnetV1& network, LayerQuantizer& quantizer, const TakeCost& take);
+
+// The images go through the network twice: unquantized, to see what every layer gives, and again
+// while it is quantized, each layer fitted to what it gets then. `with_gram` for Rounding::kGptq.
+void quantize_layers_with_images(const LoadedNetwork& network, LayerQuantizer& quantizer,
+                                 bool with_gram, const Activations& images, const TakeCost& take);
+
+}  // namespace narrow

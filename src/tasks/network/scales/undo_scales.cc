@@ -1,0 +1,25 @@
+#include "narrow/error.h"
+#include "narrow/quantize_network.h"
+#include "tasks/network/network_variables.h"
+#include "tasks/network/scales/channel_scales.h"
+
+namespace narrow {
+
+void undo_channel_scales(const CheckpointReader& reader, const CheckpointReader& scales,
+                         CheckpointWriter& writer) {
+  LoadedNetwork network = load_network(reader);
+  undo_scales(network.description, read_scales(scales, network.description), network.variables);
+  write_with_variables(reader, network.variables, writer);
+}
+
+CheckpointLocation channel_scales_location(const CheckpointLocation& checkpoint) {
+  std::filesystem::path path = checkpoint.path;
+  if (checkpoint.format == CheckpointFormat::kSafetensors ||
+      checkpoint.format == CheckpointFormat::kNpz) {
+    path.replace_extension();
+  }
+  path += ".channel_scales.safetensors";
+  return {CheckpointFormat::kSafetensors, path};
+}
+
+}  // namespace narrow
