@@ -31,8 +31,8 @@ class SlimTrainer:
 
         tf.disable_eager_execution()
         slim, resnet_v1 = import_slim()
-        self.tf = tf
         with tf.Graph().as_default():
+            tf.set_random_seed(1)
             self.images = tf.placeholder(tf.float32, [None, None, None, 3])
             self.labels = tf.placeholder(tf.int32, [None])
             step = tf.train.get_or_create_global_step()
@@ -66,17 +66,17 @@ class SlimTrainer:
                 else:
                     self.train = opt.apply_gradients(gradients, global_step=step)
             self.saver = tf.train.Saver()
+            self.initializer = tf.global_variables_initializer()
             self.session = tf.Session()
-            self.session.run(tf.global_variables_initializer())
-            self.warm_saver = tf.train.Saver(self.model_variables)
-            self.averages = [
-                (average.average(v), v) for v in self.model_variables
-            ] if moving_average_decay else []
-            self.copies = [tf.assign(a, v) for a, v in self.averages]
+            self.model_saver = tf.train.Saver(self.model_variables)
 
-    def warm_start(self, prefix):
-        self.warm_saver.restore(self.session, str(prefix))
-        self.session.run(self.copies)
+    def initialize(self):
+        """Other values with every call, from Slim's initializers."""
+        self.session.run(self.initializer)
+
+    def save_model(self, prefix):
+        """The model variables alone."""
+        self.model_saver.save(self.session, str(prefix), write_meta_graph=False)
 
     def restore(self, prefix):
         """Everything: slots and averages too."""

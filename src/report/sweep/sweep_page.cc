@@ -25,7 +25,7 @@ class SweepPage {
       : outcome_(outcome), series_(series_of(outcome.errors.schemes)) {
     for (std::size_t i = 0; i < outcome.errors.schemes.size(); ++i) {
       summaries_.push_back(outcome.errors.summary(i));
-      if (summaries_.back().bytes() >= kMegabyte) size_unit_ = kMegabyte;
+      if (static_cast<double>(summaries_.back().bytes()) >= kMegabyte) size_unit_ = kMegabyte;
     }
   }
 
