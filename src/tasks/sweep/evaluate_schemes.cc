@@ -52,7 +52,7 @@ double divergence(std::span<const float> reference, std::span<const float> other
     const double log_q = static_cast<double>(other[i]) - q_normalizer;
     sum += std::exp(log_p) * (log_p - log_q);
   }
-  return sum;
+  return std::max(sum, 0.0);  // rounding can leave less
 }
 
 // Network 0 is the float network, network i + 1 that of scheme i.
