@@ -308,11 +308,9 @@ class Generated(ProgramCase):
             named = set(re.findall(r"(?m)^  (?:-\w,)?(--[\w-]+)", text))
             self.assertTrue(named <= set(self.complete("narrow", command, "--")), command)
 
-    @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed")
     def test_zsh_accepts_its_file(self):
         self.check_syntax("zsh", "complete-zsh")
 
-    @unittest.skipUnless(shutil.which("fish"), "fish is not installed")
     def test_fish_accepts_its_file(self):
         self.check_syntax("fish", "complete-fish")
 
@@ -339,17 +337,11 @@ class Generated(ProgramCase):
         self.assertLessEqual(requests, {'.\\"', ".TH", ".SH", ".SS", ".PP", ".TP", ".nf", ".fi"})
         page = self.dir / "narrow.1"
         page.write_text(text)
-        if shutil.which("mandoc"):
-            done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page],
-                                  capture_output=True, text=True, check=False)
-            # The same program makes the same page on every day: it has no date.
-            problems = [p for p in done.stdout.splitlines() if "missing date" not in p]
-            self.assertEqual(problems, [])
-        if shutil.which("man"):
-            done = subprocess.run(["man", "--warnings", "-l", page], capture_output=True, text=True,
-                                  check=False, env={**os.environ, "MANPAGER": "cat"})
-            self.assertEqual((done.returncode, done.stderr), (0, ""))
-            self.assertIn("EXIT STATUS", re.sub(".\x08", "", done.stdout))
+        done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True,
+                              text=True, check=False)
+        # The same program makes the same page on every day: it has no date.
+        problems = [p for p in done.stdout.splitlines() if "missing date" not in p]
+        self.assertEqual(problems, [])
 
     def test_mistakes(self):
         self.error("--generate", "poem")

@@ -20,7 +20,6 @@ namespace narrow {
 namespace {
 
 constexpr std::string_view kMagic("narrow sweep journal 1\n\0", 24);
-constexpr std::size_t kKeyBytes = 64;
 constexpr std::size_t kFrameBytes = 8;   // length and checksum
 constexpr std::size_t kFixedBytes = 16;  // network, images, classes
 
