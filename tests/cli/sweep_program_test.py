@@ -3,7 +3,6 @@
 import csv
 import html.parser
 import json
-import os
 import re
 import shutil
 import signal
