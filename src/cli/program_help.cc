@@ -15,7 +15,7 @@ struct CommandGroup {
 };
 
 const std::vector<CommandGroup>& groups() {
-  static const std::vector<CommandGroup> all = {
+  static const std::vector<CommandGroup> kAll = {
       {{"quantize", "quantizer"}, "quantize tensors and write the checkpoint again"},
       {{"unscale"}, "undo the channel scales that quantize absorbed"},
       {{"sweep", "plan"}, "what every width costs; the best widths within a budget"},
@@ -26,7 +26,7 @@ const std::vector<CommandGroup>& groups() {
       {{"download", "dataset"}, "datasets and published checkpoints"},
       {{"inspect", "compare", "init"}, "look at checkpoints, make one to try things with"},
       {{"version"}, "this build and its instruction sets"}};
-  return all;
+  return kAll;
 }
 
 bool has_command(const CLI::App& app, const std::string& name) {

@@ -31,8 +31,8 @@ std::vector<const ExampleRow*> rows_of(const ExampleResult& result, std::string_
 }
 
 const std::vector<std::string>& methods() {
-  static const std::vector<std::string> names = {"bin", "fixed-point"};
-  return names;
+  static const std::vector<std::string> kNames = {"bin", "fixed-point"};
+  return kNames;
 }
 
 std::string accuracy_plot(const ExampleResult& result) {
