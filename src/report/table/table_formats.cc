@@ -53,9 +53,9 @@ std::string markdown_text(const std::string& text) {
 
 std::string table_text(const Table& table) {
   std::vector<std::size_t> order = columns_for(table, Audience::kPeople);
-  const auto tail = std::ranges::stable_partition(
-      order, [&](std::size_t c) { return !table.columns[c].last_in_text; });
-  std::ranges::reverse(tail);
+  const auto tail = std::stable_partition(
+      order.begin(), order.end(), [&](std::size_t c) { return !table.columns[c].last_in_text; });
+  std::reverse(tail, order.end());
   std::vector<TextTable::Column> columns;
   for (const std::size_t c : order) {
     const TableColumn& column = table.columns[c];
