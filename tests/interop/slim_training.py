@@ -11,7 +11,9 @@ one ReLU and not the other, and a single such image changes gradients by a thous
 TensorFlow compared with itself, initial values changed by 1e-7, shows the same. So a case may try a
 few initial values; a wrong formula fails with all of them. And at Slim's learning rate of 0.01 the
 first steps from initial values are chaotic: that comparison loses a digit in every step. Small rates
-keep the figures comparable; slots are compared at their own scale.
+keep the figures comparable; slots are compared at their own scale. FTRL is not here: its first step
+forgets the initial values, so the whole network is decided by gradients of the size of rounding; its
+formula is tested alone, in optimizer_test.
 """
 
 import json
@@ -43,7 +45,6 @@ CASES = [
     {"optimizer": "sgd", "rate": 1e-5},
     {"optimizer": "adagrad", "rate": 1e-6},
     {"optimizer": "adadelta", "rate": 1e-5},
-    {"optimizer": "ftrl", "rate": 1e-4},
     {"optimizer": "rmsprop", "rate": 0.01, "trainable_scope": LOGITS},
     {"optimizer": "adam", "rate": 0.01, "trainable_scope": LOGITS},
     {"optimizer": "momentum", "rate": 1e-5, "label_smoothing": 0.1, "moving_average_decay": 0.99,
