@@ -285,7 +285,7 @@ class CompareAndInspect(ProgramCase):
 class Usage(ProgramCase):
     def test_help_goes_to_standard_output(self):
         text = self.narrow("--help")
-        self.assertLessEqual(len(text.splitlines()), 32)
+        self.assertLessEqual(len(text.splitlines()), 25)
         self.assertEqual(text.count("  narrow "), 3)
         for command in ("quantize", "quantizer", "inspect", "compare", "init", "version"):
             self.assertIn(command, text)
