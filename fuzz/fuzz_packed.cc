@@ -1,8 +1,8 @@
 // Opens the input as a packed file, unpacks what it holds and goes over its codes. Checksums are
 // made right first, or no changed byte would get past them.
 #include <array>
-#include <cstdio>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
