@@ -62,6 +62,7 @@ NetworkResult run_network_quantization(const CheckpointReader& reader, const Qua
 
 NetworkMethods NetworkArguments::chosen() const {
   NetworkMethods chosen = methods;
+  chosen.image_size = images.image_size;
   if (images.dataset_name.empty() && images.dataset_dir.empty()) return chosen;
   if (images.dataset_name.empty() || images.dataset_dir.empty()) {
     throw Error(ErrorCategory::kUsage,

@@ -9,6 +9,7 @@
 #include "quant/tensor_quantizer.h"
 #include "tasks/network/correction/bias_correction.h"
 #include "tasks/network/correction/layer_values.h"
+#include "tasks/network/input_moments.h"
 #include "tasks/network/rounding/round_flips.h"
 #include "tasks/network/rounding/round_second_order.h"
 #include "tasks/network/scales/absorb_scales.h"
@@ -63,7 +64,10 @@ LayerQuantizer::LayerQuantizer(LoadedNetwork& network, const std::map<std::strin
       channel_axis_(channel_axis),
       code_statistics_(code_statistics) {
   if (methods_.equalize) equalize();
-  moments_ = input_moments(network_.description, network_.variables);
+  const auto coverage = tap_coverage(network_.description, methods_.image_size);
+  for (auto& [layer, channels] : input_moments(network_.description, network_.variables)) {
+    models_[layer] = {channels, coverage.at(layer)};
+  }
   if (methods_.absorb_channel_scales) absorb();
 }
 
@@ -88,8 +92,9 @@ void LayerQuantizer::absorb() {
     const Scheme* const scheme = scheme_of(layer->weights_name());
     if (scheme == nullptr) continue;
     require_one_range(*scheme, layer->weights_name());
-    AbsorbedScales absorbed = absorbable_scales(network_.variables.values(layer->weights_name()),
-                                                layer->weights_shape(), *scheme);
+    AbsorbedScales absorbed =
+        absorbable_scales(network_.variables.values(layer->weights_name()), layer->weights_shape(),
+                          models_.at(layer->name).taps.shares(), *scheme);
     scale_output_channels(*layer, absorbed.factors, network_.variables);
     scales_[layer->name].output = std::move(absorbed.factors);
     bounds_[layer->name] = absorbed.bound;
@@ -145,15 +150,16 @@ TensorGrid LayerQuantizer::grid_of(const TensorInfo& info, const Scheme& scheme,
   return {network_.variables.values(info.name), scheme, info, channel_axis_};
 }
 
-void LayerQuantizer::round_weights(const TensorInfo& info, const TensorGrid& grid,
-                                   const InputGram* gram, std::span<std::int64_t> codes) const {
+void LayerQuantizer::round_weights(const TensorInfo& info, const std::string& layer,
+                                   const TensorGrid& grid, const InputGram* gram,
+                                   std::span<std::int64_t> codes) const {
   const std::span<const float> values = network_.variables.values(info.name);
   switch (methods_.rounding) {
     case Rounding::kNearest:
       return;
     case Rounding::kFlips:
       require_equal_steps(*scheme_of(info.name), info.name);
-      return flip_to_keep_sums(grid, info.shape, values, codes);
+      return flip_to_keep_sums(grid, info.shape, models_.at(layer).taps.shares(), values, codes);
     case Rounding::kGptq:
       return round_second_order(grid, info.shape, values, *gram, codes);
   }
@@ -169,7 +175,7 @@ void LayerQuantizer::quantize_variable(const std::string& name, const std::strin
   const TensorGrid grid = grid_of(info, *scheme, layer);
   std::vector<std::int64_t> codes(values.size());
   grid.encode(0, values, codes);
-  if (role == Role::kWeights) round_weights(info, grid, gram, codes);
+  if (role == Role::kWeights) round_weights(info, layer, grid, gram, codes);
   if (role == Role::kGamma && methods_.bias_correct) keep_signs(grid, values, codes);
   std::vector<float> restored(values.size());
   grid.decode(0, codes, restored);

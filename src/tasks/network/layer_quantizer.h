@@ -9,7 +9,6 @@
 #include "narrow/quantize_network.h"
 #include "nn/layerwise/input_gram.h"
 #include "tasks/network/correction/layer_inputs.h"
-#include "tasks/network/input_moments.h"
 #include "tasks/network/network_variables.h"
 #include "tasks/network/rounding/tensor_grid.h"
 #include "tasks/network/scales/channel_scales.h"
@@ -34,7 +33,7 @@ class LayerQuantizer {
 
   // What the checkpoint tells about the inputs of a layer or the logits.
   [[nodiscard]] EstimatedInputs estimated_inputs(const std::string& layer) const {
-    return EstimatedInputs(moments_.at(layer));
+    return EstimatedInputs(models_.at(layer));
   }
 
   [[nodiscard]] const ChannelScales& scales() const { return scales_; }
@@ -55,8 +54,8 @@ class LayerQuantizer {
   template <typename Factor>
   void quantize_variable(const std::string& name, const std::string& layer, Role role,
                          const InputGram* gram, const Factor& factor);
-  void round_weights(const TensorInfo& info, const TensorGrid& grid, const InputGram* gram,
-                     std::span<std::int64_t> codes) const;
+  void round_weights(const TensorInfo& info, const std::string& layer, const TensorGrid& grid,
+                     const InputGram* gram, std::span<std::int64_t> codes) const;
   void describe(const TensorInfo& info, const Scheme& scheme, const TensorGrid& grid,
                 std::span<const std::int64_t> codes, const ErrorSums& errors);
 
@@ -66,8 +65,8 @@ class LayerQuantizer {
   int channel_axis_;
   bool code_statistics_;
   ChannelScales scales_;
-  std::map<std::string, double> bounds_;  // by layer: of absorbed weights
-  InputMoments moments_;
+  std::map<std::string, double> bounds_;      // by layer: of absorbed weights
+  std::map<std::string, InputModel> models_;  // by layer
   LayerValues before_;  // the layer whose weights were quantized last, as it was
   std::map<std::string, TensorResult> results_;
   std::map<std::string, ErrorSums> original_errors_;

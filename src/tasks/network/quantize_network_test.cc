@@ -201,6 +201,29 @@ TEST_F(QuantizeWithImages, ThreadsDoNotMatter) {
   }
 }
 
+TEST(QuantizeNetwork, TapsThatMeetPaddingOnlyAreNotFlipped) {
+  const Scheme scheme = scheme_of(SchemeKind::kBin, 4);
+  // Elements of a 3x3 kernel that sees one pixel of images of this size, beside its centre, that
+  // flips give other values than nearest rounding.
+  const auto flipped = [&](int image_size) {
+    const Outcome nearest = run(scheme, {.bias_correct = true, .image_size = image_size});
+    const Outcome flips = run(scheme, {.rounding = Rounding::kFlips, .image_size = image_size});
+    int count = 0;
+    for (std::size_t i = 0; i < nearest.tensors.size(); ++i) {
+      const TensorInfo& info = nearest.tensors[i].info;
+      if (!info.name.ends_with("block3/unit_1/bottleneck_v1/conv2/weights")) continue;
+      const std::size_t tap_bytes = nearest.tensors[i].bytes.size() / 9;
+      for (std::size_t b = 0; b < nearest.tensors[i].bytes.size(); ++b) {
+        if (b / tap_bytes == 4) continue;
+        count += nearest.tensors[i].bytes[b] != flips.tensors[i].bytes[b] ? 1 : 0;
+      }
+    }
+    return count;
+  };
+  EXPECT_EQ(flipped(8), 0);
+  EXPECT_GT(flipped(224), 0);
+}
+
 TEST(QuantizeNetwork, ThreadsDoNotMatter) {
   const Scheme scheme = scheme_of(SchemeKind::kBin, 3);
   const Outcome expected = run(scheme, kEverything, 1);

@@ -21,9 +21,9 @@ class BiasCorrection : public testing::Test {
     for (const ModelVariable& variable : network_.variables()) {
       std::ranges::copy(small_values(variable, 3), variables_.values(variable.name).begin());
     }
-    moments_ = input_moments(network_, variables_).at(layer().name);
+    model_ = {input_moments(network_, variables_).at(layer().name), TapCoverage()};
     // Statistics that belong to the weights, as training leaves them.
-    const auto products = estimate_products(conv_values(layer(), variables_), moments_);
+    const auto products = estimate_products(conv_values(layer(), variables_), model_);
     for (std::size_t c = 0; c < products.size(); ++c) {
       variables_.values(layer().moving_mean_name())[c] = static_cast<float>(products[c].mean);
       variables_.values(layer().moving_variance_name())[c] =
@@ -49,8 +49,7 @@ class BiasCorrection : public testing::Test {
   }
 
   void correct() {
-    correct_moving_statistics(layer(), before_, gamma_, beta_, EstimatedInputs(moments_),
-                              variables_);
+    correct_moving_statistics(layer(), before_, gamma_, beta_, EstimatedInputs(model_), variables_);
   }
 
   // Mean and variance over samples of the difference to the outputs before, and of these outputs.
@@ -105,7 +104,7 @@ class BiasCorrection : public testing::Test {
   LayerValues before_;
   std::vector<float> gamma_;
   std::vector<float> beta_;
-  std::vector<Moments> moments_;
+  InputModel model_;
 };
 
 TEST_F(BiasCorrection, ShiftsOfTheMeanGoAway) {
@@ -125,7 +124,7 @@ TEST_F(BiasCorrection, ErrorsOfGammaAndBetaVanish) {
   quantize(layer().gamma_name(), 3);
   quantize(layer().beta_name(), 3);
   const auto with = [&] {
-    return estimate_output_error(before_, conv_values(layer(), variables_), moments_).relative();
+    return estimate_output_error(before_, conv_values(layer(), variables_), model_).relative();
   };
   EXPECT_GT(with(), 0.01);
   correct();
@@ -163,7 +162,7 @@ TEST(KeepSigns, GammasKeepTheirSign) {
 TEST(CorrectBiases, LogitsKeepTheirMean) {
   const LayerValues before{2, 2, {1, 2, 3, 4}, {1, 1}, {0, 0}};
   const std::vector<float> weights = {1.5F, 2, 3, 3};
-  const std::vector<Moments> inputs = {{2, 5}, {1, 2}};
+  const InputModel inputs = {{{2, 5}, {1, 2}}, TapCoverage()};
   std::vector<float> biases = {10, 20};
   const LayerValues after{2, 2, weights, {1, 1}, {0, 0}};
   correct_biases(before, after, EstimatedInputs(inputs), biases);

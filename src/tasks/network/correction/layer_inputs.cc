@@ -9,12 +9,12 @@ namespace narrow {
 
 ProductMoments EstimatedInputs::products(const LayerValues& before,
                                          const LayerValues& after) const {
-  return {estimate_products(before, channels_), estimate_products(after, channels_), false};
+  return {estimate_products(before, model_), estimate_products(after, model_), false};
 }
 
 OutputError EstimatedInputs::output_error(const LayerValues& before,
                                           const LayerValues& after) const {
-  return estimate_output_error(before, after, channels_);
+  return estimate_output_error(before, after, model_);
 }
 
 ProductMoments MeasuredInputs::products(const LayerValues& /*before*/,

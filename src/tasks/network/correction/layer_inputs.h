@@ -30,17 +30,17 @@ class LayerInputs {
                                                  const LayerValues& after) const = 0;
 };
 
-// `channels`: the moments of the input channels; see output_error.h.
+// `model` must outlive this; see output_error.h.
 class EstimatedInputs : public LayerInputs {
  public:
-  explicit EstimatedInputs(std::span<const Moments> channels) : channels_(channels) {}
+  explicit EstimatedInputs(const InputModel& model) : model_(model) {}
   [[nodiscard]] ProductMoments products(const LayerValues& before,
                                         const LayerValues& after) const override;
   [[nodiscard]] OutputError output_error(const LayerValues& before,
                                          const LayerValues& after) const override;
 
  private:
-  std::span<const Moments> channels_;
+  const InputModel& model_;
 };
 
 // Images in the network as it is quantized so far: `x` is what the layer gets, `products` what it

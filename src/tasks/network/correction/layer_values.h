@@ -23,6 +23,7 @@ struct LayerValues {
   [[nodiscard]] std::size_t input_of(std::size_t index) const {
     return index / out_depth % in_depth;
   }
+  [[nodiscard]] std::size_t tap_of(std::size_t index) const { return index / out_depth / in_depth; }
 };
 
 LayerValues conv_values(const ConvLayer& layer, const FlatVariables& variables);

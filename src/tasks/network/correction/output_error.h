@@ -1,10 +1,10 @@
 // What the errors of a layer's values do to its output.
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "tasks/network/correction/layer_values.h"
+#include "tasks/network/correction/tap_coverage.h"
 #include "tasks/network/rectified_normal.h"
 
 namespace narrow {
@@ -18,13 +18,22 @@ struct OutputError {
   [[nodiscard]] double relative() const;
 };
 
-// Told from the moments of the input channels: pixels are taken as independent of each other, so
-// that with d_j the difference of slope * weight, the noise of an output channel is
-// (sum_j d_j E[r_j] + difference of offsets)^2 + sum_j d_j^2 Var(r_j).
-OutputError estimate_output_error(const LayerValues& before, const LayerValues& after,
-                                  std::span<const Moments> inputs);
+// What a layer sees, told from the checkpoint: the moments of its input channels, pixels and
+// channels being independent of each other and zero outside the image.
+struct InputModel {
+  std::vector<Moments> channels;
+  TapCoverage taps;
+};
 
-// Mean and variance of w_c x over the output channels c, told in the same way.
-std::vector<Moments> estimate_products(const LayerValues& layer, std::span<const Moments> inputs);
+// Mean and variance of w_c x over the output channels c, over images and output pixels. With V a
+// view of the taps and s_V its share, p_t the share of tap t:
+//   mean_V = sum_j,t in V w_tj E[r_j],    E[w x] = sum_V s_V mean_V
+//   E[(w x)^2] = sum_V s_V mean_V^2 + sum_t,j p_t w_tj^2 Var(r_j)
+std::vector<Moments> estimate_products(const LayerValues& layer, const InputModel& inputs);
+
+// The noise is that of the products with the differences of slope * weight as weights, those of the
+// offsets added to every mean_V; the signal is the variance of slope * (w x).
+OutputError estimate_output_error(const LayerValues& before, const LayerValues& after,
+                                  const InputModel& inputs);
 
 }  // namespace narrow

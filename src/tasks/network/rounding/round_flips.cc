@@ -16,10 +16,12 @@ int sign_of(double value) { return value > 0 ? 1 : value < 0 ? -1 : 0; }
 class Channel {
  public:
   // `restored` are the values of the codes.
-  Channel(const TensorGrid& grid, const Shape& shape, std::span<const float> values,
-          std::span<const float> restored, std::span<std::int64_t> codes, std::size_t channel)
+  Channel(const TensorGrid& grid, const Shape& shape, std::span<const double> tap_shares,
+          std::span<const float> values, std::span<const float> restored,
+          std::span<std::int64_t> codes, std::size_t channel)
       : grid_(grid),
         codes_(codes),
+        shares_(tap_shares),
         taps_(static_cast<std::size_t>(shape[0] * shape[1])),
         kernels_(static_cast<std::size_t>(shape[2])),
         depth_(static_cast<std::size_t>(shape[3])),
@@ -48,31 +50,33 @@ class Channel {
     return (i % taps_ * kernels_ + i / taps_) * depth_ + channel_;
   }
 
+  [[nodiscard]] double share_of(std::size_t i) const { return shares_[i % taps_]; }
+
   [[nodiscard]] double kernel_sum(std::size_t kernel) const {
     double sum = 0;
-    for (std::size_t t = 0; t < taps_; ++t) sum += errors_[kernel * taps_ + t];
+    for (std::size_t t = 0; t < taps_; ++t) sum += shares_[t] * errors_[kernel * taps_ + t];
     return sum;
   }
 
   [[nodiscard]] bool can_flip(std::size_t i, int sign) const {
-    if (sign_of(errors_[i]) != sign || std::fabs(errors_[i]) >= 1) return false;
+    if (share_of(i) == 0 || sign_of(errors_[i]) != sign || std::fabs(errors_[i]) >= 1) return false;
     const std::size_t element = element_of(i);
     const CodeRange& range = grid_.codes_of(element);
     const std::int64_t code = codes_[element] - sign;
     return code >= range.min && code <= range.max;
   }
 
-  // Flips round(|sum|) of the candidates, the largest errors first.
+  // Flips candidates, the largest errors first, as long as that leaves less of the sum.
   void flip_some(std::vector<std::size_t> candidates, double sum) {
     const int sign = sign_of(sum);
-    const auto wanted = static_cast<std::size_t>(std::round(std::fabs(sum)));
-    if (wanted == 0) return;
+    double left = std::fabs(sum);
     std::erase_if(candidates, [&](std::size_t i) { return !can_flip(i, sign); });
     std::ranges::stable_sort(candidates, [&](std::size_t a, std::size_t b) {
       return std::fabs(errors_[a]) > std::fabs(errors_[b]);
     });
-    candidates.resize(std::min(wanted, candidates.size()));
     for (const std::size_t i : candidates) {
+      if (share_of(i) > 2 * left) continue;
+      left -= share_of(i);
       codes_[element_of(i)] -= sign;
       errors_[i] -= sign;
     }
@@ -97,6 +101,7 @@ class Channel {
 
   const TensorGrid& grid_;
   std::span<std::int64_t> codes_;
+  std::span<const double> shares_;
   std::size_t taps_;
   std::size_t kernels_;
   std::size_t depth_;
@@ -106,12 +111,13 @@ class Channel {
 
 }  // namespace
 
-void flip_to_keep_sums(const TensorGrid& grid, const Shape& shape, std::span<const float> values,
+void flip_to_keep_sums(const TensorGrid& grid, const Shape& shape,
+                       std::span<const double> tap_shares, std::span<const float> values,
                        std::span<std::int64_t> codes) {
   std::vector<float> restored(values.size());
   grid.decode(0, codes, restored);
   parallel_for(static_cast<std::size_t>(shape[3]), [&](std::size_t channel) {
-    Channel(grid, shape, values, restored, codes, channel).flip();
+    Channel(grid, shape, tap_shares, values, restored, codes, channel).flip();
   });
 }
 

@@ -24,13 +24,16 @@ std::vector<float> random_weights(const Shape& shape, std::uint64_t seed) {
   return values;
 }
 
-Rounded rounded(const std::vector<float>& values, const Shape& shape, const Scheme& scheme) {
+// All taps count alike without `tap_shares`.
+Rounded rounded(const std::vector<float>& values, const Shape& shape, const Scheme& scheme,
+                std::vector<double> tap_shares = {}) {
+  if (tap_shares.empty()) tap_shares.assign(static_cast<std::size_t>(shape[0] * shape[1]), 1.0);
   const TensorGrid grid(values, scheme, {"weights", DType::kFloat32, shape}, -1);
   Rounded result;
   result.nearest.resize(values.size());
   grid.encode(0, values, result.nearest);
   result.codes = result.nearest;
-  flip_to_keep_sums(grid, shape, values, result.codes);
+  flip_to_keep_sums(grid, shape, tap_shares, values, result.codes);
   std::vector<float> restored(values.size());
   grid.decode(0, result.codes, restored);
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -104,6 +107,38 @@ TEST(RoundFlips, ConstantTensorsStay) {
   const Rounded result =
       rounded(values, shape, scheme_of(SchemeKind::kBin, 4, Granularity::Kind::kTensor));
   EXPECT_EQ(result.codes, result.nearest);
+}
+
+TEST(RoundFlips, TapsCountByTheirShares) {
+  const Shape shape = {3, 3, 16, 8};
+  const std::vector<double> shares = {0.25, 0.5, 0.25, 0.5, 1, 0.5, 0.25, 0.5, 0.25};
+  const auto values = random_weights(shape, 5);
+  const Scheme scheme = scheme_of(SchemeKind::kBin, 3, Granularity::Kind::kTensor);
+  const auto worst = [&](const Rounded& result) {
+    std::vector<double> sums(8);
+    for (std::size_t i = 0; i < result.errors.size(); ++i) {
+      sums[i % 8] += shares[i / (16 * 8)] * result.errors[i];
+    }
+    double largest = 0;
+    for (const double sum : sums) largest = std::max(largest, std::fabs(sum));
+    return largest;
+  };
+  EXPECT_LE(worst(rounded(values, shape, scheme, shares)), 0.5 + 1e-5);
+  EXPECT_GT(worst(rounded(values, shape, scheme)), 0.5);
+}
+
+TEST(RoundFlips, TapsThatMeetPaddingOnlyStay) {
+  const Shape shape = {3, 3, 16, 8};
+  const std::vector<double> centre = {0, 0, 0, 0, 1, 0, 0, 0, 0};
+  const Rounded result =
+      rounded(random_weights(shape, 6), shape,
+              scheme_of(SchemeKind::kBin, 3, Granularity::Kind::kTensor), centre);
+  EXPECT_NE(result.codes, result.nearest);
+  for (std::size_t i = 0; i < result.codes.size(); ++i) {
+    if (i / (16 * 8) != 4) {
+      EXPECT_EQ(result.codes[i], result.nearest[i]);
+    }
+  }
 }
 
 TEST(RoundFlips, ThreadsDoNotMatter) {

@@ -33,24 +33,52 @@ double bound_for(double largest, const Scheme& scheme) {
   return bound;
 }
 
-// Squared error of the channel, in its own units, when it is clipped at `clip`.
-double clipped_error(std::span<const float> channel, double clip, double bound,
-                     const Scheme& scheme, const BlockParams& params, std::vector<float>& scaled) {
-  const double factor = bound / clip;
-  std::ranges::transform(channel, scaled.begin(),
-                         [&](float value) { return static_cast<float>(value * factor); });
-  return round_trip(scaled, scheme, params, scaled).sum_d2 / (factor * factor);
+// The weights of one output channel that meet pixels at all, tap by tap.
+struct Channel {
+  std::vector<float> weights;
+  std::vector<double> shares;  // of each tap
+  double largest = 0;
+};
+
+Channel channel_of(std::span<const float> weights, const Shape& shape,
+                   std::span<const double> tap_shares, std::size_t channel) {
+  const auto inputs = static_cast<std::size_t>(shape[2]);
+  const auto depth = static_cast<std::size_t>(shape[3]);
+  Channel result;
+  for (std::size_t tap = 0; tap < tap_shares.size(); ++tap) {
+    if (tap_shares[tap] == 0) continue;
+    result.shares.push_back(tap_shares[tap]);
+    for (std::size_t input = 0; input < inputs; ++input) {
+      result.weights.push_back(weights[(tap * inputs + input) * depth + channel]);
+    }
+  }
+  result.largest = largest_of(result.weights);
+  return result;
 }
 
-double best_clip(std::span<const float> channel, double largest, double bound,
-                 const Scheme& scheme) {
+// Squared error of the channel, in its own units, when it is clipped at `clip`.
+double clipped_error(const Channel& channel, double clip, double bound, const Scheme& scheme,
+                     const BlockParams& params, std::vector<float>& scaled) {
+  const double factor = bound / clip;
+  std::ranges::transform(channel.weights, scaled.begin(),
+                         [&](float value) { return static_cast<float>(value * factor); });
+  const std::size_t inputs = scaled.size() / channel.shares.size();
+  double error = 0;
+  for (std::size_t tap = 0; tap < channel.shares.size(); ++tap) {
+    const std::span<float> part = std::span(scaled).subspan(tap * inputs, inputs);
+    error += channel.shares[tap] * round_trip(part, scheme, params, part).sum_d2;
+  }
+  return error / (factor * factor);
+}
+
+double best_clip(const Channel& channel, double bound, const Scheme& scheme) {
   const BlockParams params = fit_range(-bound, bound, scheme);
-  std::vector<float> scaled(channel.size());
-  double best = largest;
-  double least = clipped_error(channel, largest, bound, scheme, params, scaled);
+  std::vector<float> scaled(channel.weights.size());
+  double best = channel.largest;
+  double least = clipped_error(channel, best, bound, scheme, params, scaled);
   for (int k = 1; k < kClips; ++k) {
     // Halvings are exact; 2^(-k/16) for the rest comes from repeated multiplication.
-    double clip = std::ldexp(largest, -(k / kClipsPerOctave));
+    double clip = std::ldexp(channel.largest, -(k / kClipsPerOctave));
     for (int i = 0; i < k % kClipsPerOctave; ++i) clip *= 0.9576032806985737;  // 2^(-1/16)
     const double error = clipped_error(channel, clip, bound, scheme, params, scaled);
     if (error < least) {
@@ -62,12 +90,12 @@ double best_clip(std::span<const float> channel, double largest, double bound,
 }
 
 // What the channel is clipped at under the scheme's range.
-double clip_of(std::span<const float> channel, double largest, double bound, const Scheme& scheme) {
+double clip_of(const Channel& channel, double bound, const Scheme& scheme) {
   switch (scheme.range.kind) {
     case Range::Kind::kMinMax:
-      return largest;
+      return channel.largest;
     case Range::Kind::kMse:
-      return best_clip(channel, largest, bound, scheme);
+      return best_clip(channel, bound, scheme);
     case Range::Kind::kPercentile:
     case Range::Kind::kAciq:
       break;
@@ -75,15 +103,15 @@ double clip_of(std::span<const float> channel, double largest, double bound, con
   Scheme bins;
   bins.bits = scheme.bits;
   bins.range = scheme.range;
-  const BlockParams params = fit(channel, bins);
+  const BlockParams params = fit(channel.weights, bins);
   const double clip = std::max(std::fabs(params.lo), std::fabs(params.hi));
-  return clip > 0 ? clip : largest;
+  return clip > 0 ? clip : channel.largest;
 }
 
 }  // namespace
 
 AbsorbedScales absorbable_scales(std::span<const float> weights, const Shape& shape,
-                                 const Scheme& scheme) {
+                                 std::span<const double> tap_shares, const Scheme& scheme) {
   if (scheme.kind == SchemeKind::kFixedPoint &&
       (scheme.scaling == Scaling::kDecimal || scheme.bits < 2)) {
     throw Error(ErrorCategory::kUsage,
@@ -95,13 +123,10 @@ AbsorbedScales absorbable_scales(std::span<const float> weights, const Shape& sh
   scales.bound = bound_for(largest_of(weights), scheme);
   scales.factors.assign(depth, kLargestFactor);
   parallel_for(depth, [&](std::size_t c) {
-    std::vector<float> channel;
-    channel.reserve(weights.size() / depth);
-    for (std::size_t i = c; i < weights.size(); i += depth) channel.push_back(weights[i]);
-    const double largest = largest_of(channel);
-    if (largest * kLargestFactor <= scales.bound) return;
+    const Channel channel = channel_of(weights, shape, tap_shares, c);
+    if (channel.largest * kLargestFactor <= scales.bound) return;
     scales.factors[c] =
-        std::min(scales.bound / clip_of(channel, largest, scales.bound, scheme), kLargestFactor);
+        std::min(scales.bound / clip_of(channel, scales.bound, scheme), kLargestFactor);
   });
   return scales;
 }

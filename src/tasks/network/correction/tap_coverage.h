@@ -1,0 +1,41 @@
+// Which taps of a convolution lie inside the image: at small sizes many of them meet the zeros of
+// the padding most of the time, and their errors reach the output as seldom.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "nn/resnet_v1.h"
+
+namespace narrow {
+
+class TapCoverage {
+ public:
+  // A part of the output pixels, for which the same taps lie inside.
+  struct View {
+    double share = 0;               // of all output pixels; the views' shares add up to 1
+    std::vector<std::size_t> taps;  // row by row
+  };
+
+  // One tap that is always inside.
+  TapCoverage() : TapCoverage(1, 1, 1) {}
+  // Of a square kernel of this odd size, padded and strided as ConvLayer says, on an image of
+  // size x size pixels.
+  TapCoverage(int kernel, int stride, int size);
+
+  [[nodiscard]] const std::vector<View>& views() const { return views_; }
+  // By tap: for which share of the output pixels it lies inside.
+  [[nodiscard]] const std::vector<double>& shares() const { return shares_; }
+
+ private:
+  std::vector<View> views_;
+  std::vector<double> shares_;
+};
+
+// By layer: ConvLayer::name or ResnetV1::logits_name(), when the network sees images of
+// image_size x image_size pixels.
+std::map<std::string, TapCoverage> tap_coverage(const ResnetV1& network, int image_size);
+
+}  // namespace narrow
