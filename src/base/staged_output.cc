@@ -64,6 +64,19 @@ bool process_stands_in(const fs::path& directory) {
   return false;
 }
 
+// Whether nothing can be renamed across the name of `directory`: a file system begins there, or a
+// part of one that is mounted there.
+bool is_mounted(const fs::path& directory) {
+  struct statx own {};
+  struct statx above {};
+  if (::statx(AT_FDCWD, directory.c_str(), 0, STATX_TYPE, &own) != 0 ||
+      ::statx(AT_FDCWD, directory.parent_path().c_str(), 0, STATX_TYPE, &above) != 0) {
+    return false;  // whatever is wrong, the attempt to write tells it
+  }
+  return (own.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0 ||
+         own.stx_dev_major != above.stx_dev_major || own.stx_dev_minor != above.stx_dev_minor;
+}
+
 // Absolute and without links, so that it has a parent and a name whatever was typed.
 fs::path resolved(const fs::path& directory) {
   fs::path path = fs::weakly_canonical(fs::absolute(directory.empty() ? "." : directory));
@@ -85,6 +98,10 @@ StagedOutput::StagedOutput(const fs::path& directory, std::vector<std::string> n
                             directory_.string()));
   }
   directory_existed_ = fs::is_directory(status);
+  // One that is protected must not change places with another either.
+  if (directory_existed_ && ::access(directory_.c_str(), W_OK | X_OK) != 0) {
+    throw_io(fmt::format("cannot write to {}", directory_.string()), errno);
+  }
   fs::create_directories(directory_.parent_path(), error);
   if (error) {
     throw_io(fmt::format("cannot create directory {}", directory_.parent_path().string()),
@@ -140,13 +157,13 @@ void StagedOutput::check_nothing_is_replaced() const {
 }
 
 // Beside the directory where possible, so that the two can change places; inside it for a single
-// file and where its parent is not writable.
+// file, where a file system is mounted, and where its parent is not writable.
 void StagedOutput::open_staging_directory() {
   const fs::path inside = directory_ / ("." + names_.front() + kStagingSuffix);
   const fs::path beside =
       directory_.parent_path() /
       fmt::format(".{}.{}{}", directory_.filename().string(), names_.front(), kStagingSuffix);
-  if (directory_existed_ && names_.size() == 1) {
+  if (directory_existed_ && (names_.size() == 1 || is_mounted(directory_))) {
     acquire_staging_directory(inside);
     return;
   }
@@ -242,13 +259,12 @@ void StagedOutput::commit_by_journal() {
     journal.finish();
     sync_file(staging_ / kJournalName);
     sync_directory(staging_);
-    committed_ = true;  // from here on the next run completes what this one leaves
   }
   const unsigned flags = overwrite_ == Overwrite::kYes ? 0U : unsigned{RENAME_NOREPLACE};
   for (const std::string& name : names_) {
     rename_or_throw(staging_path(name), directory_ / name, flags);
+    committed_ = true;  // from here on the next run completes what this one leaves
   }
-  committed_ = true;
   sync_directory(directory_);
   std::error_code error;
   fs::remove_all(staging_, error);

@@ -6,8 +6,9 @@
 // - an existing directory of plain files: other files in it are linked into the staging directory,
 //   and the two directories change places (renameat2, RENAME_EXCHANGE);
 // - a single file: it is renamed;
-// - anything else (a directory that holds directories, or that a process stands in): the files are
-//   renamed one after another in the order given, under a journal that the next run completes.
+// - anything else (a directory that holds directories, where a file system is mounted, or that a
+//   process stands in): the files are renamed one after another in the order given, under a journal
+//   that the next run completes.
 // A crash leaves at most the staging directory, which the next run for the same result removes.
 #pragma once
 

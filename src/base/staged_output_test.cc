@@ -117,6 +117,57 @@ TEST_F(StagedOutputTest, ReplacingBesideDirectoriesRenamesFileByFile) {
             (Contents{{"out/m.data", "1"}, {"out/m.index", "2"}, {"out/sub/notes.txt", "mine"}}));
 }
 
+TEST_F(StagedOutputTest, AMountedDirectoryGetsFileByFile) {
+  const fs::path mounted = "/dev/shm";
+  if (::access(mounted.c_str(), W_OK) != 0) GTEST_SKIP() << "no memory file system here";
+  const std::string name = root_.filename().string();
+  for (const Overwrite overwrite : {Overwrite::kNo, Overwrite::kYes}) {
+    StagedOutput output(mounted, {name + ".data", name + ".index"}, overwrite);
+    stage(output, {{name + ".data", "1"}, {name + ".index", "2"}});
+    output.commit();
+  }
+  EXPECT_EQ(read_small_file(mounted / (name + ".data"), 9), "1");
+  EXPECT_EQ(read_small_file(mounted / (name + ".index"), 9), "2");
+  fs::remove(mounted / (name + ".data"));
+  fs::remove(mounted / (name + ".index"));
+}
+
+TEST_F(StagedOutputTest, AProtectedDirectoryStaysAsItIs) {
+  put(root_ / "out" / "m.index", "old");
+  fs::permissions(root_ / "out", fs::perms::owner_read | fs::perms::owner_exec);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // Permissions mean nothing to the superuser.
+    if (::geteuid() == 0 &&
+        (::chown(root_.c_str(), 65534, 65534) != 0 ||
+         ::chown((root_ / "out").c_str(), 65534, 65534) != 0 ||
+         ::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0)) {
+      ::_exit(2);
+    }
+    try {
+      StagedOutput output(root_ / "out", {"m.data", "m.index"}, Overwrite::kYes);
+      ::_exit(0);
+    } catch (const Error& error) {
+      ::_exit(error.category() == ErrorCategory::kIo ? 7 : 1);
+    }
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+  fs::permissions(root_ / "out", fs::perms::owner_all);
+  EXPECT_EQ(tree(), (Contents{{"out/m.index", "old"}}));
+}
+
+TEST_F(StagedOutputTest, WhatCannotBeRenamedLeavesNothing) {
+  fs::create_directories(root_ / "out" / "m.data");  // a directory under a file's name
+  {
+    StagedOutput output(root_ / "out", {"m.data", "m.index"}, Overwrite::kYes);
+    stage(output, {{"m.data", "1"}, {"m.index", "2"}});
+    EXPECT_THROW(output.commit(), Error);
+  }
+  EXPECT_EQ(tree(), (Contents{{"out/m.data", "<empty>"}}));
+}
+
 TEST_F(StagedOutputTest, ASingleFileIsRenamedInPlace) {
   put(root_ / "q.npz", "old");
   StagedOutput output(root_, {"q.npz"}, Overwrite::kYes);
