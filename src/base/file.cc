@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "base/bytes.h"
@@ -167,6 +168,16 @@ void ScatteredOutputFile::write_at(std::uint64_t byte_offset, std::span<const st
 }
 
 void ScatteredOutputFile::finish() { close_file(fd_, path_); }
+
+bool make_directory(const std::filesystem::path& directory) {
+  std::error_code error;
+  const bool is_new = std::filesystem::create_directories(directory, error);
+  if (error) {
+    throw Error(ErrorCategory::kIo,
+                fmt::format("cannot create directory {}: {}", directory.string(), error.message()));
+  }
+  return is_new;
+}
 
 void sync_file(const std::filesystem::path& path) {
   const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -91,6 +91,9 @@ class ScatteredOutputFile {
   FileDescriptor fd_;
 };
 
+// Creates a directory and its parents and returns whether it was missing. Throws Error(kIo).
+bool make_directory(const std::filesystem::path& directory);
+
 // Makes the contents of a file durable (fsync).
 void sync_file(const std::filesystem::path& path);
 

@@ -69,6 +69,15 @@ TEST_F(FileTest, NamesWhatIsWrong) {
   EXPECT_EQ(category_of([&] { OutputFile file(dir_ / "short"); }), ErrorCategory::kIo);
 }
 
+TEST_F(FileTest, MakesDirectories) {
+  EXPECT_TRUE(make_directory(dir_ / "a" / "b"));
+  EXPECT_FALSE(make_directory(dir_ / "a" / "b"));
+  EXPECT_TRUE(fs::is_directory(dir_ / "a" / "b"));
+  std::ofstream(dir_ / "file") << "abc";
+  EXPECT_EQ(category_of([&] { make_directory(dir_ / "file" / "c"); }), ErrorCategory::kIo);
+  EXPECT_EQ(category_of([&] { make_directory(dir_ / "file"); }), ErrorCategory::kIo);
+}
+
 TEST_F(FileTest, ReportsAFullDisk) {
   // A file size limit gives the same failing write as a full disk does.
   rlimit old_limit{};

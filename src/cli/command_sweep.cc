@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 
+#include "base/file.h"
 #include "cli/arguments/command_line.h"
 #include "cli/arguments/evaluate_flags.h"
 #include "cli/arguments/scheme_lists.h"
@@ -71,7 +72,7 @@ std::vector<Scheme> schemes_of(Arguments& args) {
 void use_directory(Arguments& args) {
   if (args.output.empty()) return;
   const std::filesystem::path directory = args.output;
-  std::filesystem::create_directories(directory);
+  make_directory(directory);
   const auto choose = [&](std::string& path, const char* name) {
     if (path.empty()) path = (directory / name).string();
   };
@@ -159,6 +160,10 @@ void run(Arguments& args, const CLI::App& command) {
   if (has_dataset(args)) finish_dataset_options(args.evaluate);
   const std::shared_ptr<const CheckpointReader> reader = open_checkpoint(args.checkpoint);
   use_directory(args);
+  if (!args.histograms.empty() && args.exports.html.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                "--histogram is for the page, and there is none; add -o DIR or --export-html FILE");
+  }
   Exports exports(args.exports, args.force);
   SweepOutcome outcome;
   outcome.checkpoint = reader->location();

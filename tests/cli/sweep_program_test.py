@@ -195,6 +195,9 @@ class Sweep(ExportCase):
         self.error("sweep", "net.safetensors", "--schemes", "symmetric", "--bits", "1")
         self.error("sweep", "net.safetensors", "--dataset_name", "cifar10")
         self.error("sweep", "net.safetensors", "--export-html", "p.html", "--histogram", "none")
+        self.assertIn("--export-html", self.error("sweep", "net.safetensors", "--histogram", "a/w"))
+        self.assertIn("cannot create directory", self.error("sweep", "net.safetensors", "-o",
+                                                            "net.safetensors"))
         self.assertEqual(self.tree(), ["net.safetensors"])
 
     def test_page(self):

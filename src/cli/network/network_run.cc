@@ -6,6 +6,7 @@
 #include <optional>
 #include <system_error>
 
+#include "base/file.h"
 #include "cli/network/calibration_options.h"
 #include "narrow/error.h"
 #include "report/network_report.h"
@@ -19,7 +20,7 @@ namespace {
 class ResultDirectory {
  public:
   explicit ResultDirectory(const std::filesystem::path& result) : path_(result.parent_path()) {
-    if (!path_.empty()) made_ = std::filesystem::create_directories(path_);
+    if (!path_.empty()) made_ = make_directory(path_);
   }
   ~ResultDirectory() {
     std::error_code not_empty;

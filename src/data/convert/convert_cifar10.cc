@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "data/convert/cifar10_archive.h"
 #include "data/convert/split_writer.h"
 #include "data/download/archive_source.h"

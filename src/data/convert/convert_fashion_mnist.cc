@@ -4,9 +4,9 @@
 #include <array>
 
 #include "base/bytes.h"
+#include "base/file.h"
 #include "data/convert/idx.h"
 #include "data/convert/split_writer.h"
-#include "data/download/archive_source.h"
 #include "narrow/error.h"
 
 namespace narrow {

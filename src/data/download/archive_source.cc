@@ -25,15 +25,6 @@ ArchiveFile use_local_file(const DownloadRequest& request) {
 
 }  // namespace
 
-void make_directory(const std::filesystem::path& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) {
-    throw Error(ErrorCategory::kIo,
-                fmt::format("cannot create directory {}: {}", directory.string(), error.message()));
-  }
-}
-
 ArchiveFile obtain_archive(const DownloadRequest& request, TransferObserver& observer) {
   if (request.url.find("://") == std::string::npos) return use_local_file(request);
   if (request.expected && std::filesystem::is_regular_file(request.destination)) {

@@ -14,9 +14,6 @@ struct ArchiveFile {
   bool is_downloaded = false;  // may be removed after use
 };
 
-// Creates a directory and its parents; Error(kIo) when that cannot be done.
-void make_directory(const std::filesystem::path& directory);
-
 // `request.url` is an address, or the path of a local file, which is used where it is. A file at
 // request.destination with the expected checksum is used without fetching it again.
 // Throws Error as download does; kCorrupt for a local file with another checksum.

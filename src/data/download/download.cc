@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "base/file.h"
-#include "data/download/archive_source.h"
 #include "data/download/http_transfer.h"
 #include "narrow/error.h"
 
