@@ -10,6 +10,7 @@
 extern "C" {
 int omp_get_max_threads(void);
 void omp_set_num_threads(int count);
+// NOLINTNEXTLINE(readability-identifier-naming): the name that the compiler emits
 void GOMP_parallel(void (*body)(void*), void* argument, unsigned threads, unsigned flags);
 }
 

@@ -273,7 +273,7 @@ void TensorQuantizer::encode(std::uint64_t first, std::span<const std::byte> val
   std::array<std::uint32_t, kChunk> codes;
   for (std::uint64_t done = 0; done < blocks.count(); done += kChunk) {
     const std::size_t length = std::min<std::uint64_t>(kChunk, blocks.count() - done);
-    const float* chunk = reinterpret_cast<const float*>(blocks.element(done));
+    const auto* chunk = reinterpret_cast<const float*>(blocks.element(done));
     if (!blocks.is_aligned_float()) {
       load_as_float(state.dtype, blocks.element(done), length, buffer.data());
       chunk = buffer.data();

@@ -91,10 +91,10 @@ ordered_json network_json(const NetworkResult& result) {
 
 Report network_report(const NetworkResult& result, const std::string& method, ordered_json json) {
   Report report = quantize_report(result.quantization, method, std::move(json));
-  report.facts.push_back({"relative error, average, in units of the checkpoint",
-                          format_ratio(result.original.mean_relative_l2)});
-  report.facts.push_back({fmt::format("output error of a layer, average ({})", source_of(result)),
-                          format_ratio(result.mean_output_error())});
+  report.facts.emplace_back("relative error, average, in units of the checkpoint",
+                            format_ratio(result.original.mean_relative_l2));
+  report.facts.emplace_back(fmt::format("output error of a layer, average ({})", source_of(result)),
+                            format_ratio(result.mean_output_error()));
   add_original_errors(result, report.tables.front());
   report.tables.push_back(layer_table(result));
   return report;

@@ -25,7 +25,7 @@ Bounds distinct_bounds(std::span<const float> values) {
 // grid of ranks than the one before: fine where values are dense and where they are few.
 Bounds grid_bounds(std::span<const float> values, const Bounds& distinct) {
   constexpr std::size_t kCells = 8192;
-  const double lo = double{values.front()};
+  const double lo = values.front();
   const double up = double{kCells} / (double{values.back()} - lo);
   const std::size_t count = distinct.size() - 1;
   using Cell = std::pair<std::size_t, std::size_t>;

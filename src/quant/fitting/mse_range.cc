@@ -74,7 +74,7 @@ double cost_of(const PrefixMoments& block, const BlockConstants& c, int bits, do
 
 // Shares of the way from the anchor to an end: eight to an octave, from 1 down to 9/512.
 constexpr int kOctaves = 6;
-constexpr int kSteps = 8;
+constexpr std::size_t kSteps = 8;
 using Grid = std::array<double, std::size_t{kOctaves} * kSteps>;
 
 constexpr Grid make_grid() {

@@ -120,7 +120,7 @@ class PlotPainter {
       if (!shows_range(point)) continue;
       const std::string x = svg_number(x_(point.x));
       upper += fmt::format("{},{} ", x, svg_number(y_(point.range->second)));
-      lower = fmt::format("{},{} ", x, svg_number(y_(point.range->first))) + lower;
+      lower.insert(0, fmt::format("{},{} ", x, svg_number(y_(point.range->first))));
     }
     svg_ += fmt::format("<polygon class=\"band s{}\" points=\"{}{}\"/>\n", color, upper, lower);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "report/html/heat_map.h"
 #include "report/html/html_page.h"
@@ -93,12 +94,10 @@ class SweepPage {
   template <typename IsGood>
   [[nodiscard]] std::optional<std::size_t> fewest(const SweepSeries& series,
                                                   const IsGood& is_good) const {
-    std::optional<std::size_t> found;
-    for (auto scheme = series.schemes.rbegin(); scheme != series.schemes.rend(); ++scheme) {
-      if (!is_good(*scheme)) break;
-      found = *scheme;
-    }
-    return found;
+    const auto first = series.schemes.rbegin();
+    const auto bad = std::find_if_not(first, series.schemes.rend(), is_good);
+    if (bad == first) return std::nullopt;
+    return *std::prev(bad);
   }
 
   std::vector<HtmlTile> tiles() {

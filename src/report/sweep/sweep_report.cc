@@ -18,7 +18,7 @@ constexpr std::uint64_t kFloatBits = 32;
 const std::vector<TableColumn>& score_columns() {
   using enum CellStyle;
   constexpr auto kPrograms = TableColumn::Audience::kPrograms;
-  static const std::vector<TableColumn> columns = {
+  static const std::vector<TableColumn> kColumns = {
       {"accuracy", "top-1", kRate},
       {"accuracy_low", "from", kRate, kPrograms},
       {"accuracy_high", "to", kRate, kPrograms},
@@ -32,7 +32,7 @@ const std::vector<TableColumn>& score_columns() {
       {"mcnemar_p", "p", kSignificance},
       {"only_float_correct", "lost", kInteger, kPrograms},
       {"only_quantized_correct", "won", kInteger, kPrograms}};
-  return columns;
+  return kColumns;
 }
 
 // The cells of these columns; what compares with the float network has no value for that one.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "data/dataset.h"
 #include "narrow/error.h"
@@ -52,8 +53,8 @@ std::uint64_t stored_bytes(const QuantizeResult& result) {
 
 class Example {
  public:
-  Example(const ExampleOptions& options, ExampleObserver& observer)
-      : options_(options), observer_(observer) {}
+  Example(ExampleOptions options, ExampleObserver& observer)
+      : options_(std::move(options)), observer_(observer) {}
 
   ExampleResult run() {
     get_data();

@@ -89,8 +89,8 @@ void write_npy(const PackedCheckpoint::File& packed, std::size_t index, const Co
 class Exporter {
  public:
   Exporter(const PackedCheckpoint& packed, CodeFormat format, const Selection& selection,
-           const std::filesystem::path& output, PackObserver* observer)
-      : packed_(packed.file()), format_(format), output_(output), observer_(observer) {
+           std::filesystem::path output, PackObserver* observer)
+      : packed_(packed.file()), format_(format), output_(std::move(output)), observer_(observer) {
     const PackedContents& contents = packed.contents();
     std::vector<std::string> names;
     chosen_ = selected(contents, selection);

@@ -56,11 +56,10 @@ double unscaled(std::size_t /*index*/) { return 1; }
 }  // namespace
 
 LayerQuantizer::LayerQuantizer(LoadedNetwork& network, const std::map<std::string, Scheme>& schemes,
-                               const NetworkMethods& methods, int channel_axis,
-                               bool code_statistics)
+                               NetworkMethods methods, int channel_axis, bool code_statistics)
     : network_(network),
       schemes_(schemes),
-      methods_(methods),
+      methods_(std::move(methods)),
       channel_axis_(channel_axis),
       code_statistics_(code_statistics) {
   if (methods_.equalize) equalize();

@@ -21,7 +21,7 @@ class LayerQuantizer {
   // without one are not quantized, but corrected. Does to `network` what comes before the first
   // layer is quantized: equalization and absorption. Everything must outlive this.
   LayerQuantizer(LoadedNetwork& network, const std::map<std::string, Scheme>& schemes,
-                 const NetworkMethods& methods, int channel_axis, bool code_statistics);
+                 NetworkMethods methods, int channel_axis, bool code_statistics);
 
   // One layer after the other: first its weights, with `gram` for Rounding::kGptq only, then its
   // batch norm, with which the errors of the weights are corrected.

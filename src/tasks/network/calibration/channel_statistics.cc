@@ -9,7 +9,8 @@ namespace {
 
 ChannelStatistics statistics_of_image(std::span<const float> values, std::size_t depth) {
   ChannelStatistics statistics;
-  statistics.count = static_cast<double>(values.size() / depth);
+  const std::size_t pixels = values.size() / depth;
+  statistics.count = static_cast<double>(pixels);
   statistics.mean.resize(depth);
   statistics.squared.resize(depth);
   for (std::size_t i = 0; i < values.size(); ++i) statistics.mean[i % depth] += values[i];
