@@ -66,8 +66,8 @@ Overwrite check_not_there(const std::filesystem::path& prefix, Overwrite overwri
   for (const auto& path : {v2_index_path(prefix), v2_data_path(prefix, 0, 1)}) {
     if (std::filesystem::exists(std::filesystem::symlink_status(path))) {
       throw Error(ErrorCategory::kExists,
-                  fmt::format("{} exists already: choose another name or ask for it to be "
-                              "overwritten",
+                  fmt::format("{} exists already; use --force to replace it or choose another "
+                              "output",
                               path.string()));
     }
   }
