@@ -98,7 +98,9 @@ int default_channel_axis(CheckpointFormat format);
 CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFormat format,
                                    const std::string& output, const std::string& default_directory);
 
-// "bin_8bits", "fixed-point_8bits": the default output directory.
+// "bin_8bits", "fixed-point_8bits": the default output directory. What is not the default of a
+// scheme follows, so that different recipes do not meet: "fixed-point_8bits_decimal",
+// "bin_4bits_channel_mse", "bin_4bits_group64_percentile99.9".
 std::string result_directory_name(const Scheme& scheme);
 
 }  // namespace narrow

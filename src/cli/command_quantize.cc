@@ -35,7 +35,7 @@ void add_options(CLI::App& command, Arguments& args) {
       ->type_name("CKPT");
   add_method_options(command, args.method);
   command.add_option("-o,--output", args.output,
-                     "prefix, file or directory; default <scheme>_<B>bits/ beside CKPT");
+                     "prefix, file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
   command.add_option("--format", args.format, "of the output; default that of CKPT")
       ->check(CLI::IsMember({"tf", "safetensors", "npz"}));
   command.add_option("--threads", args.threads, "0: all cores")->check(CLI::Range(0, 1024));

@@ -70,7 +70,15 @@ CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFo
 }
 
 std::string result_directory_name(const Scheme& scheme) {
-  return fmt::format("{}_{}bits", to_string(scheme.kind), scheme.bits);
+  std::string name = fmt::format("{}_{}bits", to_string(scheme.kind), scheme.bits);
+  const auto add = [&name](std::string part) {
+    std::erase(part, ':');  // of "percentile:99", "group:64"
+    name += "_" + part;
+  };
+  if (scheme.kind == SchemeKind::kFixedPoint && scheme.scaling == Scaling::kDecimal) add("decimal");
+  if (scheme.granularity.kind != Granularity::Kind::kTensor) add(to_string(scheme.granularity));
+  if (scheme.range != Range()) add(to_string(scheme.range));
+  return name;
 }
 
 }  // namespace narrow

@@ -61,6 +61,14 @@ TEST(OutputLocation, NamesTheDirectoryByScheme) {
   scheme.kind = SchemeKind::kFixedPoint;
   scheme.bits = 4;
   EXPECT_EQ(result_directory_name(scheme), "fixed-point_4bits");
+  scheme.scaling = Scaling::kDecimal;
+  EXPECT_EQ(result_directory_name(scheme), "fixed-point_4bits_decimal");
+  scheme.kind = SchemeKind::kBin;
+  scheme.range = parse_range("mse");
+  EXPECT_EQ(result_directory_name(scheme), "bin_4bits_mse");
+  scheme.granularity = parse_granularity("group:64");
+  scheme.range = parse_range("percentile:99.9");
+  EXPECT_EQ(result_directory_name(scheme), "bin_4bits_group64_percentile99.9");
 }
 
 }  // namespace

@@ -120,7 +120,7 @@ class Quantize(ProgramCase):
                                 "4", "--scaling", "decimal")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stderr.count("warning: w: "), 1)
-        result = read_safetensors(self.dir / "fixed-point_4bits" / "net.safetensors")
+        result = read_safetensors(self.dir / "fixed-point_4bits_decimal" / "net.safetensors")
         np.testing.assert_array_equal(result["w"], np.array([-7, 3], np.float32))
 
     def test_dry_run_writes_nothing(self):

@@ -31,7 +31,7 @@ void add_options(CLI::App& command, Arguments& args) {
       ->type_name("CKPT");
   add_method_options(command, args.method);
   command.add_option("-o,--output", args.output,
-                     "file or directory; default <scheme>_<B>bits/ beside CKPT");
+                     "file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
   command.add_option("--threads", args.threads, "0: all cores")->check(CLI::Range(0, 1024));
   command.add_flag("--force", args.force, "replace an existing result");
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
