@@ -230,7 +230,7 @@ class Compiler {
   memory constant(const std::vector<float>& values, const memory::desc& from,
                   const memory::desc& to) {
     memory source(from, program_.engine, const_cast<float*>(values.data()));
-    memory result(to, program_.engine);
+    memory result(to, program_.engine, weight_place(to.get_size()));
     dnnl::stream stream(program_.engine);
     dnnl::reorder(source, result).execute(stream, source, result);
     stream.wait();
@@ -238,11 +238,28 @@ class Compiler {
     return result;
   }
 
+  // Weights share large pieces of memory, since only large pieces can have huge pages.
+  std::byte* weight_place(std::size_t byte_size) {
+    constexpr std::size_t kPieceBytes = std::size_t{16} << 20;
+    constexpr std::size_t kAlignment = 4096;
+    const std::size_t needed = (byte_size + kAlignment - 1) / kAlignment * kAlignment;
+    if (needed > weight_bytes_left_) {
+      weight_bytes_left_ = std::max(needed, kPieceBytes);
+      next_weights_ = program_.weight_memory.emplace_back(weight_bytes_left_).data();
+    }
+    std::byte* const place = next_weights_;
+    next_weights_ += needed;
+    weight_bytes_left_ -= needed;
+    return place;
+  }
+
   const VariableSource& source_;
   memory::dim micro_batch_;
   Tag format_;
   InferenceProgram program_;
   std::vector<BufferLifetime> buffers_;
+  std::byte* next_weights_ = nullptr;
+  std::size_t weight_bytes_left_ = 0;
 };
 
 }  // namespace

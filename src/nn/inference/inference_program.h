@@ -30,6 +30,7 @@ struct Step {
 struct InferenceProgram {
   dnnl::engine engine;
   std::vector<Step> steps;
+  std::vector<AlignedMemory> weight_memory;  // what the constants lie in
   MemoryPlan plan;
   int image_buffer = -1;   // micro_batch x height x width x 3
   int logits_buffer = -1;  // micro_batch x classes
