@@ -27,6 +27,7 @@ def make_trainer(trained, network, classes, variables):
         [(64 << i, count, 2 if i < 3 else 1) for i, count in enumerate(UNITS[network])],
         classes, "rmsprop", 0.0001, 10**9,
         trainable_scope=f"{network}/logits" if trained == "logits" else None)
+    trainer.initialize()  # the slots and the step
     for variable in trainer.model_variables:
         variable.load(variables[variable.op.name], trainer.session)
     return trainer
