@@ -209,19 +209,20 @@ bool StagedOutput::can_exchange() const {
   return true;
 }
 
-// At the same time, because a file system does the syncs that it finds waiting in one go.
-void StagedOutput::sync_files() const {
+// The files and the directory that names them, at the same time, because a file system does the
+// syncs that it finds waiting in one go.
+void StagedOutput::sync_staged() const {
   std::vector<std::future<void>> syncs;
   for (const std::string& name : names_) {
     syncs.push_back(
         std::async(std::launch::async, [path = staging_path(name)] { sync_file(path); }));
   }
+  syncs.push_back(std::async(std::launch::async, [path = staging_] { sync_directory(path); }));
   for (std::future<void>& sync : syncs) sync.get();
 }
 
 void StagedOutput::commit() {
-  sync_files();
-  sync_directory(staging_);
+  sync_staged();
   if (!directory_existed_) {
     rename_or_throw(staging_, directory_, RENAME_NOREPLACE);
     committed_ = true;

@@ -57,7 +57,7 @@ class StagedOutput {
   void check_nothing_is_replaced() const;
   void open_staging_directory();
   void acquire_staging_directory(const std::filesystem::path& staging);
-  void sync_files() const;
+  void sync_staged() const;
   void commit_by_exchange();
   void commit_by_journal();
   [[nodiscard]] bool can_exchange() const;
