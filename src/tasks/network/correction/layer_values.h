@@ -18,12 +18,6 @@ struct LayerValues {
   std::vector<float> weights;  // [height, width, in, out]
   std::vector<double> slope;
   std::vector<double> offset;
-
-  [[nodiscard]] std::size_t output_of(std::size_t index) const { return index % out_depth; }
-  [[nodiscard]] std::size_t input_of(std::size_t index) const {
-    return index / out_depth % in_depth;
-  }
-  [[nodiscard]] std::size_t tap_of(std::size_t index) const { return index / out_depth / in_depth; }
 };
 
 LayerValues conv_values(const ConvLayer& layer, const FlatVariables& variables);

@@ -8,20 +8,23 @@
 namespace narrow {
 namespace {
 
-// Moments of constants_c + sum_i weight(i) x_i over the weights i of output channel c.
+// Moments of constants_c + sum_i weight(i, c) x_i over the weights i of output channel c.
 template <typename Weight>
-std::vector<Moments> moments_of(const LayerValues& shape, const InputModel& inputs,
-                                std::span<const double> constants, const Weight& weight) {
-  const std::size_t depth = shape.out_depth;
+std::vector<Moments> moments_of(const InputModel& inputs, std::span<const double> constants,
+                                const Weight& weight) {
+  const std::size_t depth = constants.size();
   const std::vector<double>& shares = inputs.taps.shares();
   std::vector<double> tap_means(shares.size() * depth);
   std::vector<double> variances(depth);
-  for (std::size_t i = 0; i < shape.weights.size(); ++i) {
-    const std::size_t tap = shape.tap_of(i);
-    const Moments& input = inputs.channels[shape.input_of(i)];
-    const double w = weight(i);
-    tap_means[tap * depth + shape.output_of(i)] += w * input.mean;
-    variances[shape.output_of(i)] += shares[tap] * w * w * input.variance();
+  std::size_t i = 0;
+  for (std::size_t tap = 0; tap < shares.size(); ++tap) {
+    for (const Moments& input : inputs.channels) {
+      for (std::size_t c = 0; c < depth; ++c) {
+        const double w = weight(i++, c);
+        tap_means[tap * depth + c] += w * input.mean;
+        variances[c] += shares[tap] * w * w * input.variance();
+      }
+    }
   }
   std::vector<Moments> products(depth);
   for (std::size_t c = 0; c < depth; ++c) {
@@ -45,25 +48,26 @@ double OutputError::relative() const {
 
 std::vector<Moments> estimate_products(const LayerValues& layer, const InputModel& inputs) {
   const std::vector<double> none(layer.out_depth);
-  return moments_of(layer, inputs, none, [&](std::size_t i) { return double{layer.weights[i]}; });
+  return moments_of(inputs, none,
+                    [&](std::size_t i, std::size_t /*c*/) { return double{layer.weights[i]}; });
 }
 
 OutputError estimate_output_error(const LayerValues& before, const LayerValues& after,
                                   const InputModel& inputs) {
-  const auto weight = [](const LayerValues& layer, std::size_t i) {
-    return layer.slope[layer.output_of(i)] * layer.weights[i];
+  const auto weight = [](const LayerValues& layer, std::size_t i, std::size_t c) {
+    return layer.slope[c] * layer.weights[i];
   };
   std::vector<double> constants(before.out_depth);
   OutputError error;
-  for (const Moments& product :
-       moments_of(before, inputs, constants, [&](std::size_t i) { return weight(before, i); })) {
+  for (const Moments& product : moments_of(
+           inputs, constants, [&](std::size_t i, std::size_t c) { return weight(before, i, c); })) {
     error.signal += product.variance();
   }
   for (std::size_t c = 0; c < constants.size(); ++c) {
     constants[c] = after.offset[c] - before.offset[c];
   }
-  for (const Moments& product : moments_of(before, inputs, constants, [&](std::size_t i) {
-         return weight(after, i) - weight(before, i);
+  for (const Moments& product : moments_of(inputs, constants, [&](std::size_t i, std::size_t c) {
+         return weight(after, i, c) - weight(before, i, c);
        })) {
     error.noise += product.second;
   }
