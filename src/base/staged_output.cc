@@ -102,11 +102,7 @@ StagedOutput::StagedOutput(const fs::path& directory, std::vector<std::string> n
   if (directory_existed_ && ::access(directory_.c_str(), W_OK | X_OK) != 0) {
     throw_io(fmt::format("cannot write to {}", directory_.string()), errno);
   }
-  fs::create_directories(directory_.parent_path(), error);
-  if (error) {
-    throw_io(fmt::format("cannot create directory {}", directory_.parent_path().string()),
-             error.value());
-  }
+  make_directory(directory_.parent_path());
   open_staging_directory();
   try {
     check_nothing_is_replaced();

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "narrow/error.h"
 
@@ -35,6 +37,26 @@ class StagedOutputTest : public testing::Test {
       OutputFile file(output.staging_path(name));
       file.write(text);
       file.finish();
+    }
+  }
+
+  // Exit status of a child process that ends with what `work` returns.
+  template <typename Work>
+  static int status_of_child(const Work& work) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(work());
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return WEXITSTATUS(status);
+  }
+
+  enum Opening { kOpened = 0, kOtherError = 1, kIoError = 7 };
+  Opening try_to_open(std::vector<std::string> names, Overwrite overwrite) const {
+    try {
+      const StagedOutput output(root_ / "out", std::move(names), overwrite);
+      return kOpened;
+    } catch (const Error& error) {
+      return error.category() == ErrorCategory::kIo ? kIoError : kOtherError;
     }
   }
 
@@ -119,7 +141,7 @@ TEST_F(StagedOutputTest, ReplacingBesideDirectoriesRenamesFileByFile) {
 
 TEST_F(StagedOutputTest, AMountedDirectoryGetsFileByFile) {
   const fs::path mounted = "/dev/shm";
-  if (::access(mounted.c_str(), W_OK) != 0) GTEST_SKIP() << "no memory file system here";
+  ASSERT_EQ(::access(mounted.c_str(), W_OK), 0) << "this test needs a mounted /dev/shm";
   const std::string name = root_.filename().string();
   for (const Overwrite overwrite : {Overwrite::kNo, Overwrite::kYes}) {
     StagedOutput output(mounted, {name + ".data", name + ".index"}, overwrite);
@@ -135,25 +157,17 @@ TEST_F(StagedOutputTest, AMountedDirectoryGetsFileByFile) {
 TEST_F(StagedOutputTest, AProtectedDirectoryStaysAsItIs) {
   put(root_ / "out" / "m.index", "old");
   fs::permissions(root_ / "out", fs::perms::owner_read | fs::perms::owner_exec);
-  const pid_t child = ::fork();
-  if (child == 0) {
+  const int status = status_of_child([&] {
     // Permissions mean nothing to the superuser.
     if (::geteuid() == 0 &&
         (::chown(root_.c_str(), 65534, 65534) != 0 ||
          ::chown((root_ / "out").c_str(), 65534, 65534) != 0 ||
          ::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0)) {
-      ::_exit(2);
+      return 2;
     }
-    try {
-      StagedOutput output(root_ / "out", {"m.data", "m.index"}, Overwrite::kYes);
-      ::_exit(0);
-    } catch (const Error& error) {
-      ::_exit(error.category() == ErrorCategory::kIo ? 7 : 1);
-    }
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_EQ(WEXITSTATUS(status), 7);
+    return int{try_to_open({"m.data", "m.index"}, Overwrite::kYes)};
+  });
+  EXPECT_EQ(status, kIoError);
   fs::permissions(root_ / "out", fs::perms::owner_all);
   EXPECT_EQ(tree(), (Contents{{"out/m.index", "old"}}));
 }
@@ -186,29 +200,17 @@ TEST_F(StagedOutputTest, AFileThatAppearsMeanwhileIsNotReplaced) {
 
 TEST_F(StagedOutputTest, TwoWritersOfTheSameResultDoNotMix) {
   StagedOutput first(root_ / "out", {"a", "b"}, Overwrite::kNo);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    try {
-      StagedOutput second(root_ / "out", {"a", "b"}, Overwrite::kNo);
-      ::_exit(0);
-    } catch (const Error& error) {
-      ::_exit(error.category() == ErrorCategory::kIo ? 7 : 1);
-    }
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_EQ(WEXITSTATUS(status), 7);
+  EXPECT_EQ(status_of_child([&] { return try_to_open({"a", "b"}, Overwrite::kNo); }), kIoError);
 }
 
 TEST_F(StagedOutputTest, ACrashedRunIsCleanedByTheNext) {
-  const pid_t child = ::fork();
-  if (child == 0) {
+  const int status = status_of_child([&] {
     StagedOutput output(root_ / "out", {"a", "b"}, Overwrite::kNo);
     stage(output, {{"a", "half"}});
     ::_exit(0);  // no destructor runs
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
+    return 1;
+  });
+  EXPECT_EQ(status, 0);
   EXPECT_FALSE(tree().empty());
   StagedOutput output(root_ / "out", {"a", "b"}, Overwrite::kNo);
   stage(output, {{"a", "1"}, {"b", "2"}});
