@@ -12,8 +12,26 @@
 
 #include "base/random.h"
 #include "narrow/quantize_values.h"
+#include "narrow/tensor.h"
 
 namespace narrow {
+
+inline constexpr std::array<DType, 4> kFloatTypes = {DType::kFloat32, DType::kFloat64,
+                                                     DType::kFloat16, DType::kBFloat16};
+
+inline Granularity by_group(std::int64_t size) {
+  Granularity granularity;
+  granularity.kind = Granularity::Kind::kGroup;
+  granularity.group_size = size;
+  return granularity;
+}
+
+inline Granularity by_channel(int axis) {
+  Granularity granularity;
+  granularity.kind = Granularity::Kind::kChannel;
+  granularity.axis = axis;
+  return granularity;
+}
 
 inline std::vector<Scheme> all_schemes() {
   std::vector<Scheme> schemes(5);

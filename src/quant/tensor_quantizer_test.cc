@@ -2,18 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <bit>
-#include <cmath>
 #include <cstring>
-#include <limits>
 #include <optional>
 
-#include "base/bytes.h"
 #include "base/parallel.h"
 #include "base/random.h"
 #include "narrow/error.h"
 #include "quant/elements/element_chunk.h"
-#include "quant/elements/half.h"
 #include "quant/fitting/value_fit.h"
 #include "quant/quant_test_support.h"
 #include "quant/reference_quantizer.h"
@@ -21,9 +16,6 @@
 
 namespace narrow {
 namespace {
-
-constexpr std::array<DType, 4> kTypes = {DType::kFloat32, DType::kFloat64, DType::kFloat16,
-                                         DType::kBFloat16};
 
 struct Case {
   Scheme scheme;
@@ -194,46 +186,32 @@ std::vector<std::byte> random_bytes(const TensorInfo& info, ValueKind kind, Rand
   return bytes;
 }
 
-Granularity group(std::int64_t size) {
-  Granularity granularity;
-  granularity.kind = Granularity::Kind::kGroup;
-  granularity.group_size = size;
-  return granularity;
-}
-
-Granularity channel(int axis) {
-  Granularity granularity;
-  granularity.kind = Granularity::Kind::kChannel;
-  granularity.axis = axis;
-  return granularity;
-}
-
 TEST(TensorQuantizer, EveryGranularityAndType) {
   RandomStream random(1, "granularity");
   const std::vector<std::pair<Granularity, Shape>> layouts = {{{}, {}},
                                                               {{}, {0, 3}},
                                                               {{}, {77, 31}},
-                                                              {channel(0), {5}},
-                                                              {channel(0), {}},
-                                                              {channel(0), {7, 3, 11}},
-                                                              {channel(0), {4, 8, 16}},
-                                                              {channel(1), {3, 7, 70}},
-                                                              {channel(1), {3, 4, 64}},
-                                                              {channel(1), {9, 7, 5}},
-                                                              {channel(-1), {3, 3, 16, 32}},
-                                                              {channel(-1), {50, 101}},
-                                                              {channel(-1), {7, 331}},
-                                                              {channel(-1), {7, 4801}},
-                                                              {channel(1), {30, 1, 11}},
-                                                              {channel(1), {0, 4}},
-                                                              {group(1), {100}},
-                                                              {group(7), {30, 30}},
-                                                              {group(16), {1000}},
-                                                              {group(64), {5000}},
-                                                              {group(100), {3, 1001}},
-                                                              {group(4096), {9999}}};
+                                                              {by_channel(0), {5}},
+                                                              {by_channel(0), {}},
+                                                              {by_channel(0), {7, 3, 11}},
+                                                              {by_channel(0), {4, 8, 16}},
+                                                              {by_channel(1), {3, 7, 70}},
+                                                              {by_channel(1), {3, 4, 64}},
+                                                              {by_channel(1), {9, 7, 5}},
+                                                              {by_channel(-1), {3, 3, 16, 32}},
+                                                              {by_channel(-1), {50, 101}},
+                                                              {by_channel(-1), {7, 331}},
+                                                              {by_channel(-1), {7, 4801}},
+                                                              {by_channel(1), {30, 1, 11}},
+                                                              {by_channel(1), {0, 4}},
+                                                              {by_group(1), {100}},
+                                                              {by_group(7), {30, 30}},
+                                                              {by_group(16), {1000}},
+                                                              {by_group(64), {5000}},
+                                                              {by_group(100), {3, 1001}},
+                                                              {by_group(4096), {9999}}};
   for (const auto& [granularity, shape] : layouts) {
-    for (const DType dtype : kTypes) {
+    for (const DType dtype : kFloatTypes) {
       for (Scheme scheme : all_schemes()) {
         scheme.granularity = granularity;
         const Case c{scheme, {"t", dtype, shape}, -1};
@@ -249,19 +227,19 @@ TEST(TensorQuantizer, EveryGranularityByAllValues) {
   const std::vector<std::pair<Granularity, Shape>> layouts = {{{}, {}},
                                                               {{}, {0, 3}},
                                                               {{}, {77, 31}},
-                                                              {channel(0), {7, 3, 11}},
-                                                              {channel(1), {3, 4, 70}},
-                                                              {channel(1), {9, 7, 5}},
-                                                              {channel(-1), {3, 3, 4, 32}},
-                                                              {channel(-1), {7, 331}},
-                                                              {channel(1), {0, 4}},
-                                                              {group(7), {30, 10}},
-                                                              {group(64), {1000}}};
+                                                              {by_channel(0), {7, 3, 11}},
+                                                              {by_channel(1), {3, 4, 70}},
+                                                              {by_channel(1), {9, 7, 5}},
+                                                              {by_channel(-1), {3, 3, 4, 32}},
+                                                              {by_channel(-1), {7, 331}},
+                                                              {by_channel(1), {0, 4}},
+                                                              {by_group(7), {30, 10}},
+                                                              {by_group(64), {1000}}};
   for (Scheme scheme : value_schemes()) {
     for (const auto& [granularity, shape] : layouts) {
       scheme.bits = 2 + static_cast<int>(random.below(7));
       scheme.granularity = granularity;
-      const Case c{scheme, {"t", kTypes.at(random.below(kTypes.size())), shape}, -1};
+      const Case c{scheme, {"t", kFloatTypes.at(random.below(kFloatTypes.size())), shape}, -1};
       check(c, random_bytes(c.info, ValueKind::kNormal, &random));
       if (HasFatalFailure()) return;
     }
@@ -271,7 +249,7 @@ TEST(TensorQuantizer, EveryGranularityByAllValues) {
 TEST(TensorQuantizer, ManyPiecesByAllValues) {
   RandomStream random(6, "pieces by values");
   for (const auto& [granularity, shape] : std::vector<std::pair<Granularity, Shape>>{
-           {{}, {700, 500}}, {channel(-1), {3000, 100}}, {channel(0), {2, 150001}}}) {
+           {{}, {700, 500}}, {by_channel(-1), {3000, 100}}, {by_channel(0), {2, 150001}}}) {
     for (Scheme scheme : {value_schemes().front(), value_schemes().back()}) {
       scheme.bits = 3;
       scheme.granularity = granularity;
@@ -312,10 +290,10 @@ TEST(TensorQuantizer, EveryWidthAndKindOfValue) {
   for (Scheme scheme : all_schemes()) {
     for (int bits = 2; bits <= 32; ++bits) {
       scheme.bits = bits;
-      for (const DType dtype : kTypes) {
+      for (const DType dtype : kFloatTypes) {
         for (const ValueKind kind : kValueKinds) {
           if (dtype == DType::kFloat16 && kind == ValueKind::kAnyBits) continue;
-          scheme.granularity = bits % 2 == 0 ? group(40) : channel(-1);
+          scheme.granularity = bits % 2 == 0 ? by_group(40) : by_channel(-1);
           const Case c{scheme, {"t", dtype, {13, 17}}, -1};
           check(c, random_bytes(c.info, kind, &random));
           if (HasFatalFailure()) return;
@@ -327,10 +305,13 @@ TEST(TensorQuantizer, EveryWidthAndKindOfValue) {
 
 TEST(TensorQuantizer, ManyPieces) {
   RandomStream random(3, "pieces");
-  const std::vector<std::pair<Granularity, Shape>> layouts = {
-      {{}, {1000, 600}},           {group(300000), {700001}},  {group(5000), {600000}},
-      {group(3), {600000}},        {channel(-1), {3000, 200}}, {channel(0), {2, 300001}},
-      {channel(1), {2, 3, 100000}}};
+  const std::vector<std::pair<Granularity, Shape>> layouts = {{{}, {1000, 600}},
+                                                              {by_group(300000), {700001}},
+                                                              {by_group(5000), {600000}},
+                                                              {by_group(3), {600000}},
+                                                              {by_channel(-1), {3000, 200}},
+                                                              {by_channel(0), {2, 300001}},
+                                                              {by_channel(1), {2, 3, 100000}}};
   for (const auto& [granularity, shape] : layouts) {
     Scheme scheme;
     scheme.granularity = granularity;
@@ -358,118 +339,6 @@ TEST(TensorQuantizer, WholeTensorEqualsTheFunctionsOfOneBlock) {
   }
   EXPECT_TRUE(same_bits(values, restored));
   EXPECT_TRUE(same_bits(sums, expected));
-}
-
-TEST(TensorQuantizer, NonFiniteValuesAreCountedNotQuantized) {
-  for (const Granularity& granularity : {Granularity(), group(10), channel(0), channel(1)}) {
-    for (const DType dtype : kTypes) {
-      Scheme scheme;
-      scheme.granularity = granularity;
-      const TensorInfo info{"bad", dtype, {40, 250}};
-      std::vector<double> values(10000, 0.5);
-      std::vector<std::byte> bytes(info.byte_size());
-      store_rounded(dtype, values.data(), values.size(), bytes.data());
-      const std::vector<std::byte> good = bytes;
-      const std::size_t size = element_size(dtype);
-      const auto put = [&](std::size_t at, double value) {
-        if (dtype == DType::kFloat64) store_le(&bytes[at * size], value);
-        if (dtype == DType::kFloat32) store_le(&bytes[at * size], static_cast<float>(value));
-        const auto infinity =
-            dtype == DType::kFloat16 ? Half::kInfinityBits : BFloat16::kInfinityBits;
-        const int bits =
-            infinity | (std::isnan(value) ? 1 : 0) | (std::signbit(value) ? 0x8000 : 0);
-        if (size == 2) store_le(&bytes[at * size], static_cast<std::uint16_t>(bits));
-      };
-      put(777, -std::numeric_limits<double>::infinity());
-      put(4242, std::numeric_limits<double>::quiet_NaN());
-      put(9999, std::numeric_limits<double>::infinity());
-      TensorQuantizer quantizer(scheme, info, 0);
-      quantizer.scan(bytes);
-      quantizer.finish_scan();
-      EXPECT_EQ(quantizer.non_finite().count, 3U);
-      EXPECT_EQ(quantizer.non_finite().first_index, 777U);
-      EXPECT_THROW(quantizer.round_trip(0, bytes, nullptr), Error);
-      EXPECT_TRUE(quantizer.block_params(10).empty());
-    }
-  }
-}
-
-TEST(TensorQuantizer, DoublesBeyondFloatAreNotFinite) {
-  std::vector<double> values = {1, 3.5e38, -0x1.ffffffp127, 0x1.fffffefffffffp127};
-  TensorQuantizer quantizer(Scheme(), {"t", DType::kFloat64, {4}}, 0);
-  quantizer.scan(std::as_bytes(std::span(values)));
-  quantizer.finish_scan();
-  EXPECT_EQ(quantizer.non_finite().count, 2U);
-  EXPECT_EQ(quantizer.non_finite().first_index, 1U);
-}
-
-TEST(TensorQuantizer, ClippedBlocksAreCounted) {
-  for (const Granularity& granularity : {channel(0), channel(1), group(100)}) {
-    Scheme scheme;
-    scheme.kind = SchemeKind::kFixedPoint;
-    scheme.scaling = Scaling::kDecimal;
-    scheme.granularity = granularity;
-    std::vector<float> values(20 * 100, 0.5F);
-    values[105] = 1e6F;
-    TensorQuantizer quantizer(scheme, {"t", DType::kFloat32, {20, 100}}, 0);
-    quantizer.scan(std::as_bytes(std::span(values)));
-    quantizer.finish_scan();
-    EXPECT_EQ(quantizer.clipped_blocks(), 1U);
-  }
-}
-
-TEST(TensorQuantizer, LargestValuesStayFinite) {
-  for (const DType dtype : kTypes) {
-    for (Scheme scheme : all_schemes()) {
-      for (const int bits : {2, 3, 8}) {
-        scheme.bits = bits;
-        const double largest = dtype == DType::kFloat16 ? 65504.0 : 0x1.fep127;
-        std::vector<double> values = {largest, -largest, largest / 3, 0};
-        std::vector<std::byte> bytes(values.size() * element_size(dtype));
-        store_rounded(dtype, values.data(), values.size(), bytes.data());
-        TensorQuantizer quantizer(scheme, {"t", dtype, {4}}, 0);
-        quantizer.scan(bytes);
-        quantizer.finish_scan();
-        quantizer.round_trip(0, bytes, nullptr);
-        load_as_double(dtype, bytes.data(), values.size(), values.data());
-        for (const double value : values) EXPECT_TRUE(std::isfinite(value)) << scheme_text(scheme);
-      }
-    }
-  }
-}
-
-TEST(TensorQuantizer, WrongUseIsRefused) {
-  Scheme scheme;
-  EXPECT_THROW(TensorQuantizer(scheme, {"t", DType::kInt32, {4}}, 0), Error);
-  scheme.granularity = channel(2);
-  EXPECT_THROW(TensorQuantizer(scheme, {"t", DType::kFloat32, {4, 4}}, 0), Error);
-  EXPECT_NO_THROW(TensorQuantizer(scheme, {"t", DType::kFloat32, {4}}, 0));
-  scheme.granularity = {};
-  std::vector<float> values(5000000);
-  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(values));
-  TensorQuantizer quantizer(scheme, {"t", DType::kFloat32, {5000000}}, 0);
-  EXPECT_THROW(quantizer.scan(bytes.first(3)), Error);
-  quantizer.scan(bytes.first(4000));
-  EXPECT_THROW(quantizer.finish_scan(), Error);
-  EXPECT_THROW(quantizer.scan(bytes), Error);
-  EXPECT_THROW(quantizer.round_trip(0, bytes, nullptr), Error);
-  quantizer.scan(bytes.subspan(4000));
-  quantizer.finish_scan();
-  EXPECT_THROW(quantizer.round_trip(0, bytes, nullptr), Error);
-  EXPECT_THROW(quantizer.round_trip(1, bytes.first(4), nullptr), Error);
-  EXPECT_THROW(quantizer.round_trip(std::uint64_t{262144} * 1000, {}, nullptr), Error);
-  EXPECT_NO_THROW(quantizer.round_trip(0, bytes.first(262144 * 4), nullptr));
-}
-
-TEST(CodeCounts, EntropyAndUse) {
-  CodeCounts counts;
-  EXPECT_EQ(counts.used(), 0U);
-  EXPECT_EQ(counts.entropy_bits(), 0);
-  counts.merge({{4, 4, 0, 8}});
-  EXPECT_EQ(counts.used(), 3U);
-  EXPECT_EQ(counts.entropy_bits(), 1.5);
-  counts.merge({{0, 0, 16}});
-  EXPECT_EQ(counts.used(), 4U);
 }
 
 }  // namespace
