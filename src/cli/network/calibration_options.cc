@@ -26,7 +26,7 @@ void add_calibration_options(CLI::App& command, CalibrationImages& images,
       ->group(group);
   command
       .add_option(slim_flag("eval_image_size"), images.image_size,
-                  "height and width that the network sees, with or without images")
+                  "height and width that the network sees")
       ->check(CLI::Range(1, 8192))
       ->capture_default_str()
       ->group(group);

@@ -98,6 +98,8 @@ void add_network_options(CLI::App& command, NetworkArguments& args) {
       ->group(group);
   add_calibration_options(command, args.images, "calibration_images",
                           "Images for them (without labels)");
+  command.get_option("--eval_image_size")
+      ->description("height and width that the network sees, with or without images");
 }
 
 std::string network_directory_name(std::string name, const NetworkMethods& methods) {
