@@ -3,6 +3,8 @@
 
 #include "nn/inference/folded_conv.h"
 #include "nn/inference/inference_program.h"
+#include "nn/inference/program_builder.h"
+#include "nn/inference/winograd_layer.h"
 
 namespace narrow {
 namespace {
@@ -12,56 +14,24 @@ using dnnl::memory;
 using dnnl::prop_kind;
 using Tag = dnnl::memory::format_tag;
 
-// Winograd's F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR
-// 2016) does a quarter of the multiplications on tiles of 4 x 4 pixels, with weights four times as
-// large. It pays when the tiles are filled, the channels fill vectors, and enough tiles share the
-// weights; measured with the layers of ResNet V1 50 at 224 and 32 pixels.
-bool winograd_pays(const ConvLayer& layer, std::int64_t images, int height, int width) {
-  constexpr int kTile = 4;
-  constexpr int kLeastDepth = 64;
-  constexpr int kDepthPerTile = 16;
-  if (!has_avx512() || layer.kernel != 3 || layer.stride != 1) return false;
-  const std::int64_t tiles = images * strided_size(height, kTile) * strided_size(width, kTile);
-  return std::min(height, width) >= kTile &&
-         std::min(layer.in_depth, layer.out_depth) >= kLeastDepth &&
-         tiles * kDepthPerTile >= layer.out_depth;
-}
-
-// Activations of the micro-batch at one point of the network.
-struct Activation {
-  int buffer = -1;
-  memory::desc desc;
-  int height = 0;
-  int width = 0;
-  int depth = 0;
-};
-
 class Compiler {
  public:
   Compiler(const VariableSource& source, int micro_batch)
-      : source_(source), micro_batch_(micro_batch), format_(activation_format()) {
-    program_.engine = dnnl::engine(dnnl::engine::kind::cpu, 0);
-  }
+      : source_(source), builder_(micro_batch), format_(activation_format()) {}
 
   InferenceProgram compile(const ResnetV1& network, int height, int width) {
-    Activation x = root_conv(network.conv1, images(height, width));
+    const Activation images = builder_.activation(height, width, 3, Tag::nhwc);
+    Activation x = root_conv(network.conv1, images);
     x = max_pool(x, 3, 2);
     for (const BottleneckUnit& unit : network.units) x = add_unit(unit, x);
-    program_.logits_buffer = logits(network, global_mean(x));
-    program_.plan = plan_memory(buffers_);
-    return std::move(program_);
+    const int logits_buffer = logits(network, global_mean(x));
+    return builder_.finish(images.buffer, logits_buffer);
   }
 
  private:
-  Activation images(int height, int width) {
-    Activation x = activation(height, width, 3, Tag::nhwc);
-    program_.image_buffer = x.buffer;
-    return x;
-  }
-
   // oneDNN's convolution of three channels to blocked ones reads planes.
   Activation root_conv(const ConvLayer& layer, const Activation& x) {
-    const Activation planes = reordered(x, Tag::nchw);
+    const Activation planes = builder_.reordered(x, Tag::nchw);
     return conv(layer, planes, nullptr);
   }
 
@@ -80,10 +50,15 @@ class Compiler {
   // The convolution with folded batch norm, then the sum with `addend` and ReLU in its place, or
   // the layer's own ReLU.
   Activation conv(const ConvLayer& layer, const Activation& x, const Activation* addend) {
-    const Activation y = addend != nullptr ? *addend
-                                           : activation(strided_size(x.height, layer.stride),
-                                                        strided_size(x.width, layer.stride),
-                                                        layer.out_depth, format_);
+    const FoldedConv folded = fold_batch_norm(layer, source_);
+    if (addend == nullptr && !has_avx512() && winograd(layer, x)) {
+      return add_winograd_conv(builder_, layer, folded, x);
+    }
+    const Activation y =
+        addend != nullptr
+            ? *addend
+            : builder_.activation(strided_size(x.height, layer.stride),
+                                  strided_size(x.width, layer.stride), layer.out_depth, format_);
     dnnl::post_ops post_ops;
     if (addend != nullptr) post_ops.append_sum();
     if (addend != nullptr || layer.relu) {
@@ -93,20 +68,25 @@ class Compiler {
     attributes.set_post_ops(post_ops);
 
     const auto primitive = conv_primitive(layer, x, y, attributes);
-    const FoldedConv folded = fold_batch_norm(layer, source_);
-    add_step(dnnl::convolution_forward(primitive), primitive.scratchpad_desc(),
-             {{DNNL_ARG_SRC, x.desc, x.buffer, {}},
-              {DNNL_ARG_WEIGHTS,
-               {},
-               -1,
-               constant(folded.weights, float_desc(primitive.weights_desc().dims(), Tag::hwio),
-                        primitive.weights_desc())},
-              {DNNL_ARG_BIAS,
-               {},
-               -1,
-               constant(folded.biases, primitive.bias_desc(), primitive.bias_desc())},
-              {DNNL_ARG_DST, y.desc, y.buffer, {}}});
+    builder_.add_primitive(
+        dnnl::convolution_forward(primitive), primitive.scratchpad_desc(),
+        {{DNNL_ARG_SRC, x.desc, x.buffer, {}},
+         {DNNL_ARG_WEIGHTS,
+          {},
+          -1,
+          builder_.constant(folded.weights.data(),
+                            float_desc(primitive.weights_desc().dims(), Tag::hwio),
+                            primitive.weights_desc())},
+         {DNNL_ARG_BIAS,
+          {},
+          -1,
+          builder_.constant(folded.biases.data(), primitive.bias_desc(), primitive.bias_desc())},
+         {DNNL_ARG_DST, y.desc, y.buffer, {}}});
     return y;
+  }
+
+  [[nodiscard]] bool winograd(const ConvLayer& layer, const Activation& x) const {
+    return winograd_pays(layer, builder_.micro_batch(), x.height, x.width);
   }
 
   dnnl::convolution_forward::primitive_desc conv_primitive(
@@ -123,9 +103,9 @@ class Compiler {
            float_desc({layer.out_depth}, Tag::x), y.desc, memory::dims{layer.stride, layer.stride},
            memory::dims{before, before},
            memory::dims{after(x.height, y.height), after(x.width, y.width)}},
-          attributes, program_.engine, how == algorithm::convolution_winograd);
+          attributes, builder_.engine(), how == algorithm::convolution_winograd);
     };
-    if (winograd_pays(layer, micro_batch_, y.height, y.width)) {
+    if (has_avx512() && winograd(layer, x)) {
       const auto winograd = make(algorithm::convolution_winograd);
       if (winograd) return winograd;
     }
@@ -134,8 +114,8 @@ class Compiler {
 
   // TensorFlow's SAME padding: the smaller half before. With size 1 it keeps every stride-th pixel.
   Activation max_pool(const Activation& x, int size, int stride) {
-    const Activation y =
-        activation(strided_size(x.height, stride), strided_size(x.width, stride), x.depth, format_);
+    const Activation y = builder_.activation(strided_size(x.height, stride),
+                                             strided_size(x.width, stride), x.depth, format_);
     const auto padding = [&](int in, int out) {
       const int total = std::max((out - 1) * stride + size - in, 0);
       return std::pair<memory::dim, memory::dim>(total / 2, total - total / 2);
@@ -146,22 +126,24 @@ class Compiler {
         {prop_kind::forward_inference, algorithm::pooling_max, x.desc, y.desc,
          memory::dims{stride, stride}, memory::dims{size, size}, memory::dims{top, left},
          memory::dims{bottom, right}},
-        shared_primitive_attributes(), program_.engine);
-    add_step(dnnl::pooling_forward(primitive), primitive.scratchpad_desc(),
-             {{DNNL_ARG_SRC, x.desc, x.buffer, {}}, {DNNL_ARG_DST, y.desc, y.buffer, {}}});
+        shared_primitive_attributes(), builder_.engine());
+    builder_.add_primitive(
+        dnnl::pooling_forward(primitive), primitive.scratchpad_desc(),
+        {{DNNL_ARG_SRC, x.desc, x.buffer, {}}, {DNNL_ARG_DST, y.desc, y.buffer, {}}});
     return y;
   }
 
   Activation global_mean(const Activation& x) {
-    const Activation y = activation(1, 1, x.depth, format_);
+    const Activation y = builder_.activation(1, 1, x.depth, format_);
     const dnnl::pooling_forward::primitive_desc primitive(
         {prop_kind::forward_inference, algorithm::pooling_avg_exclude_padding, x.desc, y.desc,
          memory::dims{1, 1}, memory::dims{x.height, x.width}, memory::dims{0, 0},
          memory::dims{0, 0}},
-        shared_primitive_attributes(), program_.engine);
-    add_step(dnnl::pooling_forward(primitive), primitive.scratchpad_desc(),
-             {{DNNL_ARG_SRC, x.desc, x.buffer, {}}, {DNNL_ARG_DST, y.desc, y.buffer, {}}});
-    return reordered(y, Tag::nchw);
+        shared_primitive_attributes(), builder_.engine());
+    builder_.add_primitive(
+        dnnl::pooling_forward(primitive), primitive.scratchpad_desc(),
+        {{DNNL_ARG_SRC, x.desc, x.buffer, {}}, {DNNL_ARG_DST, y.desc, y.buffer, {}}});
+    return builder_.reordered(y, Tag::nchw);
   }
 
   int logits(const ResnetV1& network, const Activation& features) {
@@ -172,94 +154,32 @@ class Compiler {
     source_.read(network.logits_name() + "/weights", weights);
     source_.read(network.logits_name() + "/biases", biases);
 
-    const auto features_desc = float_desc({micro_batch_, depth}, Tag::nc);
-    const auto logits_desc = float_desc({micro_batch_, classes}, Tag::nc);
+    const auto features_desc = float_desc({builder_.micro_batch(), depth}, Tag::nc);
+    const auto logits_desc = float_desc({builder_.micro_batch(), classes}, Tag::nc);
     const dnnl::inner_product_forward::primitive_desc primitive(
         {prop_kind::forward_inference, features_desc, float_desc({classes, depth}, Tag::any),
          float_desc({classes}, Tag::x), logits_desc},
-        shared_primitive_attributes(), program_.engine);
-    const int buffer = new_buffer(logits_desc.get_size());
-    add_step(
+        shared_primitive_attributes(), builder_.engine());
+    const int buffer = builder_.new_buffer(logits_desc.get_size());
+    builder_.add_primitive(
         dnnl::inner_product_forward(primitive), primitive.scratchpad_desc(),
         {{DNNL_ARG_SRC, features_desc, features.buffer, {}},
          {DNNL_ARG_WEIGHTS,
           {},
           -1,
-          constant(weights, float_desc({classes, depth}, Tag::io), primitive.weights_desc())},
-         {DNNL_ARG_BIAS, {}, -1, constant(biases, primitive.bias_desc(), primitive.bias_desc())},
+          builder_.constant(weights.data(), float_desc({classes, depth}, Tag::io),
+                            primitive.weights_desc())},
+         {DNNL_ARG_BIAS,
+          {},
+          -1,
+          builder_.constant(biases.data(), primitive.bias_desc(), primitive.bias_desc())},
          {DNNL_ARG_DST, logits_desc, buffer, {}}});
     return buffer;
   }
 
-  Activation reordered(const Activation& x, Tag format) {
-    const Activation y = activation(x.height, x.width, x.depth, format);
-    const dnnl::reorder::primitive_desc primitive(program_.engine, x.desc, program_.engine, y.desc,
-                                                  shared_primitive_attributes());
-    add_step(dnnl::reorder(primitive), primitive.scratchpad_desc(),
-             {{DNNL_ARG_FROM, x.desc, x.buffer, {}}, {DNNL_ARG_TO, y.desc, y.buffer, {}}});
-    return y;
-  }
-
-  Activation activation(int height, int width, int depth, Tag format) {
-    Activation x{-1, float_desc({micro_batch_, depth, height, width}, format), height, width,
-                 depth};
-    x.buffer = new_buffer(x.desc.get_size());
-    return x;
-  }
-
-  // A buffer that the next step writes first.
-  int new_buffer(std::size_t byte_size) {
-    const int step = static_cast<int>(program_.steps.size());
-    buffers_.push_back({byte_size, step, step});
-    return static_cast<int>(buffers_.size()) - 1;
-  }
-
-  void add_step(dnnl::primitive primitive, const memory::desc& scratchpad,
-                std::vector<StepArgument> arguments) {
-    if (scratchpad.get_size() > 0) {
-      arguments.push_back({DNNL_ARG_SCRATCHPAD, scratchpad, new_buffer(scratchpad.get_size()), {}});
-    }
-    for (const StepArgument& argument : arguments) {
-      if (argument.buffer < 0) continue;
-      BufferLifetime& lifetime = buffers_[static_cast<std::size_t>(argument.buffer)];
-      lifetime.last_step = static_cast<int>(program_.steps.size());
-    }
-    program_.steps.push_back({std::move(primitive), std::move(arguments)});
-  }
-
-  memory constant(const std::vector<float>& values, const memory::desc& from,
-                  const memory::desc& to) {
-    memory source(from, program_.engine, const_cast<float*>(values.data()));
-    memory result(to, program_.engine, weight_place(to.get_size()));
-    dnnl::stream stream(program_.engine);
-    dnnl::reorder(source, result).execute(stream, source, result);
-    stream.wait();
-    program_.weight_bytes += to.get_size();
-    return result;
-  }
-
-  // Weights share large pieces of memory, since only large pieces can have huge pages.
-  std::byte* weight_place(std::size_t byte_size) {
-    constexpr std::size_t kPieceBytes = std::size_t{16} << 20;
-    constexpr std::size_t kAlignment = 4096;
-    const std::size_t needed = (byte_size + kAlignment - 1) / kAlignment * kAlignment;
-    if (needed > weight_bytes_left_) {
-      weight_bytes_left_ = std::max(needed, kPieceBytes);
-      next_weights_ = program_.weight_memory.emplace_back(weight_bytes_left_).data();
-    }
-    std::byte* const place = next_weights_;
-    next_weights_ += needed;
-    weight_bytes_left_ -= needed;
-    return place;
-  }
-
   const VariableSource& source_;
-  memory::dim micro_batch_;
+  ProgramBuilder builder_;
   Tag format_;
-  InferenceProgram program_;
-  std::vector<BufferLifetime> buffers_;
-  std::byte* next_weights_ = nullptr;
-  std::size_t weight_bytes_left_ = 0;
 };
 
 }  // namespace

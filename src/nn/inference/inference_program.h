@@ -2,7 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <span>
+#include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "nn/aligned_memory.h"
@@ -13,16 +17,20 @@
 
 namespace narrow {
 
-// An argument of a primitive: a place in the worker's memory, or a constant that workers share.
+// An argument of a step: a place in the worker's memory, or a constant that workers share.
 struct StepArgument {
   int role = 0;  // DNNL_ARG_...
   dnnl::memory::desc desc;
-  int buffer = -1;        // index of the buffer, or -1 for a constant
-  dnnl::memory constant;  // weights or biases
+  int buffer = -1;              // index of the buffer, or -1 for a constant
+  dnnl::memory constant;        // weights or biases
+  std::size_t byte_offset = 0;  // into the buffer
 };
 
+// Work on the places of the arguments, which are no constants, in their order.
+using StepFunction = std::function<void(std::span<float* const> places)>;
+
 struct Step {
-  dnnl::primitive primitive;
+  std::variant<dnnl::primitive, StepFunction> work;
   std::vector<StepArgument> arguments;
 };
 
@@ -52,13 +60,17 @@ class InferenceWorker {
   void execute();
 
  private:
-  struct BoundStep {
+  struct BoundPrimitive {
     const dnnl::primitive* primitive;
     std::unordered_map<int, dnnl::memory> arguments;
   };
+  struct BoundFunction {
+    const StepFunction* function;
+    std::vector<float*> places;
+  };
   AlignedMemory memory_;
   dnnl::stream stream_;
-  std::vector<BoundStep> steps_;
+  std::vector<std::variant<BoundPrimitive, BoundFunction>> steps_;
   float* images_ = nullptr;
   float* logits_ = nullptr;
 };

@@ -1,0 +1,152 @@
+// Winograd's convolution, its products made by plain loops, against the definition in double.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "nn/plain_layers_test_support.h"
+#include "nn/winograd/winograd_transforms.h"
+
+namespace narrow {
+namespace {
+
+struct Layer {
+  int images;
+  int height;
+  int width;
+  int in_depth;
+  int out_depth;
+  int block;
+  bool nhwc;
+  int chunks;  // the tiles are taken in so many ranges
+};
+
+std::vector<float> random_values(std::size_t count, const std::string& name) {
+  RandomStream random(1, name);
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(random.normal());
+  return values;
+}
+
+WinogradImages stored_images(const Layer& layer, int depth) {
+  WinogradImages images{layer.height, layer.width, depth, layer.block, 0, 0, 0};
+  const auto pixels = static_cast<std::size_t>(layer.height) * layer.width;
+  images.image_distance = pixels * depth;
+  images.pixel_distance = layer.nhwc ? depth : layer.block;
+  images.block_distance = layer.nhwc ? layer.block : pixels * layer.block;
+  return images;
+}
+
+std::size_t place(const WinogradImages& images, int n, int y, int x, int c) {
+  return n * images.image_distance +
+         (static_cast<std::size_t>(y) * images.width + x) * images.pixel_distance +
+         static_cast<std::size_t>(c / images.channel_block) * images.block_distance +
+         static_cast<std::size_t>(c % images.channel_block);
+}
+
+// The matrix products of some tiles, plane by plane.
+void multiply(const Layer& layer, const std::vector<float>& matrices, std::int64_t tiles,
+              const WinogradPlanes& from, const WinogradPlanes& to) {
+  const auto at = [&](const WinogradPlanes& planes, std::size_t p, std::int64_t t,
+                      int c) -> float& {
+    return planes.values[p * planes.plane_distance +
+                         (static_cast<std::size_t>(c / layer.block) * tiles + t) * layer.block +
+                         c % layer.block];
+  };
+  for (std::size_t p = 0; p < kWinogradPoints; ++p) {
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      for (int k = 0; k < layer.out_depth; ++k) {
+        double sum = 0;
+        for (int c = 0; c < layer.in_depth; ++c) {
+          sum += static_cast<double>(at(from, p, t, c)) *
+                 matrices[(p * layer.in_depth + c) * layer.out_depth + k];
+        }
+        at(to, p, t, k) = static_cast<float>(sum);
+      }
+    }
+  }
+}
+
+std::vector<float> winograd(const Layer& layer, const std::vector<float>& values,
+                            const std::vector<float>& kernel, const std::vector<float>& biases,
+                            bool relu) {
+  const WinogradImages in = stored_images(layer, layer.in_depth);
+  const WinogradImages out = stored_images(layer, layer.out_depth);
+  const auto matrices = winograd_weights(kernel, layer.in_depth, layer.out_depth);
+  const std::int64_t all = layer.images * in.tiles_per_image();
+  std::vector<float> results(layer.images * out.image_distance);
+  for (std::int64_t chunk = 0; chunk < layer.chunks; ++chunk) {
+    const std::int64_t first = all * chunk / layer.chunks;
+    const TileRange tiles{first, all * (chunk + 1) / layer.chunks - first};
+    constexpr std::size_t kGap = 16;
+    const std::size_t in_plane = tiles.count * layer.in_depth + kGap;
+    const std::size_t out_plane = tiles.count * layer.out_depth + kGap;
+    std::vector<float> operands(kWinogradPoints * in_plane);
+    std::vector<float> products(kWinogradPoints * out_plane);
+    winograd_input(in, values.data(), tiles, {operands.data(), in_plane});
+    multiply(layer, matrices, tiles.count, {operands.data(), in_plane},
+             {products.data(), out_plane});
+    winograd_output(out, {products.data(), out_plane}, tiles, biases.data(), relu, results.data());
+  }
+  return results;
+}
+
+class WinogradConvolution : public testing::TestWithParam<Layer> {};
+
+TEST_P(WinogradConvolution, EqualsTheDefinition) {
+  const Layer& layer = GetParam();
+  const WinogradImages in = stored_images(layer, layer.in_depth);
+  const WinogradImages out = stored_images(layer, layer.out_depth);
+  const auto values = random_values(layer.images * in.image_distance, "values");
+  const auto kernel = random_values(std::size_t{9} * layer.in_depth * layer.out_depth, "kernel");
+  const auto biases = random_values(layer.out_depth, "biases");
+  for (const bool relu : {false, true}) {
+    const auto found = winograd(layer, values, kernel, biases, relu);
+    for (int n = 0; n < layer.images; ++n) {
+      Image x(layer.height, layer.width, layer.in_depth);
+      for (int y = 0; y < x.height; ++y) {
+        for (int column = 0; column < x.width; ++column) {
+          for (int c = 0; c < x.depth; ++c) {
+            x.at(y, column, c) = values[place(in, n, y, column, c)];
+          }
+        }
+      }
+      const Image expected = conv2d_same(x, kernel, 3, 1, layer.out_depth);
+      for (int y = 0; y < x.height; ++y) {
+        for (int column = 0; column < x.width; ++column) {
+          for (int k = 0; k < layer.out_depth; ++k) {
+            const double sum = expected.at(y, column, k) + biases[k];
+            // Sums of 9 * in_depth products of about 1; a transform multiplies by up to 100.
+            ASSERT_NEAR(found[place(out, n, y, column, k)], relu ? std::max(sum, 0.0) : sum, 2e-4)
+                << n << ' ' << y << ' ' << column << ' ' << k;
+          }
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Layers, WinogradConvolution,
+    testing::Values(Layer{1, 4, 4, 8, 8, 8, false, 1}, Layer{2, 7, 7, 16, 24, 8, false, 1},
+                    Layer{2, 14, 14, 16, 8, 8, false, 3}, Layer{3, 5, 9, 8, 16, 8, false, 5},
+                    Layer{2, 13, 6, 16, 32, 16, false, 2}, Layer{2, 7, 7, 16, 24, 8, true, 1},
+                    Layer{2, 9, 11, 32, 16, 16, true, 4}, Layer{1, 1, 1, 8, 8, 8, true, 1},
+                    Layer{2, 3, 2, 8, 8, 8, false, 1}));
+
+TEST(WinogradConvolution, KeepsNan) {
+  const Layer layer{1, 4, 4, 8, 8, 8, false, 1};
+  std::vector<float> values(16 * 8, 1.0F);
+  values[5 * 8] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> kernel(std::size_t{9} * 8 * 8, 1.0F);
+  const std::vector<float> biases(8);
+  const auto found = winograd(layer, values, kernel, biases, true);
+  EXPECT_TRUE(std::isnan(found[5 * 8]));
+}
+
+}  // namespace
+}  // namespace narrow

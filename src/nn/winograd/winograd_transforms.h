@@ -1,0 +1,63 @@
+// Winograd's convolution F(4x4, 3x3): what surrounds its matrix products (Lavin and Gray, "Fast
+// Algorithms for Convolutional Neural Networks", CVPR 2016, section 4.3; the points 0, 1, -1, 2, -2
+// and infinity). A tile of 4 x 4 results takes 36 multiplications for a pair of channels instead of
+// 144: the 6 x 6 inputs become 36 values, one for each of 36 matrix products over the channels, and
+// their 36 results become the tile.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace narrow {
+
+constexpr int kWinogradTile = 4;     // results on a side
+constexpr int kWinogradPoints = 36;  // matrix products
+
+// Images of height x width x depth float32 values, stored in blocks of channels that lie together.
+// Distances are in values: NHWC has the pixel distance depth and the block distance channel_block,
+// nChw8c has 8 and height * width * 8.
+struct WinogradImages {
+  int height = 0;
+  int width = 0;
+  int depth = 0;          // a multiple of channel_block
+  int channel_block = 8;  // 8 or 16
+  std::size_t image_distance = 0;
+  std::size_t block_distance = 0;
+  std::size_t pixel_distance = 0;
+
+  [[nodiscard]] int tile_rows() const { return (height + kWinogradTile - 1) / kWinogradTile; }
+  [[nodiscard]] int tile_columns() const { return (width + kWinogradTile - 1) / kWinogradTile; }
+  [[nodiscard]] std::int64_t tiles_per_image() const {
+    return std::int64_t{tile_rows()} * tile_columns();
+  }
+};
+
+// Tiles are numbered row by row, image after image.
+struct TileRange {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+};
+
+// The operands or results of the 36 products for some tiles: plane p begins at p * plane_distance
+// and holds [depth / channel_block][tiles][channel_block] values.
+struct WinogradPlanes {
+  float* values = nullptr;
+  std::size_t plane_distance = 0;
+};
+
+// Transforms the tiles' 6 x 6 inputs; what lies outside an image is zero (SAME padding).
+void winograd_input(const WinogradImages& images, const float* values, TileRange tiles,
+                    const WinogradPlanes& planes);
+
+// Transforms the products to the tiles' results, adds the channel's bias and, with `relu`, takes
+// the larger of that and 0. What lies outside an image is dropped.
+void winograd_output(const WinogradImages& images, const WinogradPlanes& planes, TileRange tiles,
+                     const float* biases, bool relu, float* values);
+
+// The 36 matrices [36][in_depth][out_depth] of the kernel [3][3][in_depth][out_depth], computed in
+// double and rounded once.
+std::vector<float> winograd_weights(std::span<const float> kernel, int in_depth, int out_depth);
+
+}  // namespace narrow
