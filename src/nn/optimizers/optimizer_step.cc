@@ -7,12 +7,16 @@
 
 #include "base/parallel.h"
 
-namespace narrow {
-namespace {
+// The loops are compiled for every instruction set and chosen at run time; without fused
+// multiply-add, so that the result is the same in all of them.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "nn/optimizers/optimizer_step.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
 
-// Elements that one call of a loop takes: what it touches of up to five arrays stays in the second
-// level cache for the moving average that follows.
-constexpr std::size_t kPieceElements = 16384;
+HWY_BEFORE_NAMESPACE();
+namespace narrow {
+namespace HWY_NAMESPACE {
 
 // Each rule updates one element; kSlots says how many of `a` and `b` are there.
 
@@ -100,7 +104,7 @@ struct FtrlRule {
 };
 
 template <typename Rule>
-void update_piece(const Rule rule, float* __restrict values, const float* __restrict gradients,
+void UpdateValues(const Rule rule, float* __restrict values, const float* __restrict gradients,
                   float* __restrict a, float* __restrict b, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     if constexpr (Rule::kSlots == 0) rule(values[i], gradients[i]);
@@ -109,14 +113,98 @@ void update_piece(const Rule rule, float* __restrict values, const float* __rest
   }
 }
 
-void average_piece(float* __restrict average, const float* __restrict values, float new_share,
-                   std::size_t count) {
+void AveragePiece(float* __restrict average, const float* __restrict values, float new_share,
+                  std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) average[i] -= (average[i] - values[i]) * new_share;
 }
 
-template <typename Rule>
-void update_all(const Rule& rule, float average_decay,
-                std::span<const OptimizerVariable> variables) {
+float ToFloat(double value) { return static_cast<float>(value); }
+
+void UpdatePiece(const OptimizerOptions& options, const OptimizerStep& step,
+                 const OptimizerVariable& piece) {
+  const float rate = step.learning_rate;
+  const float epsilon = ToFloat(options.epsilon);
+  const auto run = [&](const auto& rule) {
+    UpdateValues(rule, piece.values.data(), piece.gradients.data(), piece.slots[0].data(),
+                 piece.slots[1].data(), piece.values.size());
+  };
+  switch (options.kind) {
+    case OptimizerKind::kSgd:
+      run(SgdRule{rate});
+      break;
+    case OptimizerKind::kMomentum:
+      run(MomentumRule{rate, ToFloat(options.momentum)});
+      break;
+    case OptimizerKind::kRmsprop:
+      run(RmspropRule{rate, 1 - ToFloat(options.rmsprop_decay), ToFloat(options.rmsprop_momentum),
+                      epsilon});
+      break;
+    case OptimizerKind::kAdam:
+      run(AdamRule{rate * std::sqrt(1 - step.powers.beta2_power) / (1 - step.powers.beta1_power),
+                   1 - ToFloat(options.adam_beta1), 1 - ToFloat(options.adam_beta2), epsilon});
+      break;
+    case OptimizerKind::kAdagrad:
+      run(AdagradRule{rate});
+      break;
+    case OptimizerKind::kAdadelta:
+      run(AdadeltaRule{rate, ToFloat(options.adadelta_rho), epsilon});
+      break;
+    case OptimizerKind::kFtrl:
+      run(FtrlRule{rate, ToFloat(options.ftrl_learning_rate_power), ToFloat(options.ftrl_l1),
+                   ToFloat(options.ftrl_l2)});
+      break;
+  }
+  if (!piece.average.empty()) {
+    AveragePiece(piece.average.data(), piece.values.data(), 1 - step.average_decay,
+                 piece.values.size());
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace narrow
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace narrow {
+namespace {
+
+// What an update touches of up to five arrays stays in the second level cache for the moving
+// average that follows.
+constexpr std::size_t kPieceElements = 16384;
+
+HWY_EXPORT(AveragePiece);
+HWY_EXPORT(UpdatePiece);
+
+template <typename Value>
+std::span<Value> part_of(std::span<Value> values, std::size_t first, std::size_t count) {
+  return values.empty() ? values : values.subspan(first, count);
+}
+
+}  // namespace
+
+float moving_average_decay_at(double decay, std::int64_t global_step) {
+  const auto step = static_cast<float>(global_step);
+  return std::min(static_cast<float>(decay), (1 + step) / (10 + step));
+}
+
+void update_average(std::span<float> average, std::span<const float> values, float decay) {
+  HWY_DYNAMIC_DISPATCH(AveragePiece)(average.data(), values.data(), 1 - decay, average.size());
+}
+
+void apply_optimizer_to_piece(const OptimizerOptions& options, const OptimizerStep& step,
+                              const OptimizerVariable& variable, std::size_t first,
+                              std::size_t count) {
+  const auto part = [&](auto values) { return part_of(values, first, count); };
+  HWY_DYNAMIC_DISPATCH(UpdatePiece)
+  (options, step,
+   {part(variable.values),
+    part(variable.gradients),
+    {part(variable.slots[0]), part(variable.slots[1])},
+    part(variable.average)});
+}
+
+void apply_optimizer(const OptimizerOptions& options, const OptimizerStep& step,
+                     std::span<const OptimizerVariable> variables) {
   struct Piece {
     const OptimizerVariable* variable;
     std::size_t first;
@@ -129,58 +217,10 @@ void update_all(const Rule& rule, float average_decay,
           {&variable, first, std::min(kPieceElements, variable.values.size() - first)});
     }
   }
-  const auto from = [](const auto& span, std::size_t first) {
-    return span.empty() ? nullptr : span.data() + first;
-  };
   parallel_for(pieces.size(), [&](std::size_t i) {
-    const auto [variable, first, count] = pieces[i];
-    float* values = from(variable->values, first);
-    update_piece(rule, values, from(variable->gradients, first), from(variable->slots[0], first),
-                 from(variable->slots[1], first), count);
-    if (!variable->average.empty()) {
-      average_piece(from(variable->average, first), values, 1 - average_decay, count);
-    }
+    apply_optimizer_to_piece(options, step, *pieces[i].variable, pieces[i].first, pieces[i].count);
   });
 }
 
-float to_float(double value) { return static_cast<float>(value); }
-
-}  // namespace
-
-float moving_average_decay_at(double decay, std::int64_t global_step) {
-  const auto step = static_cast<float>(global_step);
-  return std::min(to_float(decay), (1 + step) / (10 + step));
-}
-
-void update_average(std::span<float> average, std::span<const float> values, float decay) {
-  average_piece(average.data(), values.data(), 1 - decay, average.size());
-}
-
-void apply_optimizer(const OptimizerOptions& options, const OptimizerStep& step,
-                     std::span<const OptimizerVariable> variables) {
-  const float rate = step.learning_rate;
-  const float epsilon = to_float(options.epsilon);
-  const auto run = [&](const auto& rule) { update_all(rule, step.average_decay, variables); };
-  switch (options.kind) {
-    case OptimizerKind::kSgd:
-      return run(SgdRule{rate});
-    case OptimizerKind::kMomentum:
-      return run(MomentumRule{rate, to_float(options.momentum)});
-    case OptimizerKind::kRmsprop:
-      return run(RmspropRule{rate, 1 - to_float(options.rmsprop_decay),
-                             to_float(options.rmsprop_momentum), epsilon});
-    case OptimizerKind::kAdam:
-      return run(
-          AdamRule{rate * std::sqrt(1 - step.powers.beta2_power) / (1 - step.powers.beta1_power),
-                   1 - to_float(options.adam_beta1), 1 - to_float(options.adam_beta2), epsilon});
-    case OptimizerKind::kAdagrad:
-      return run(AdagradRule{rate});
-    case OptimizerKind::kAdadelta:
-      return run(AdadeltaRule{rate, to_float(options.adadelta_rho), epsilon});
-    case OptimizerKind::kFtrl:
-      return run(FtrlRule{rate, to_float(options.ftrl_learning_rate_power),
-                          to_float(options.ftrl_l1), to_float(options.ftrl_l2)});
-  }
-}
-
 }  // namespace narrow
+#endif

@@ -61,4 +61,9 @@ void update_average(std::span<float> average, std::span<const float> values, flo
 void apply_optimizer(const OptimizerOptions& options, const OptimizerStep& step,
                      std::span<const OptimizerVariable> variables);
 
+// The same for the elements [first, first + count) of one variable, on this thread.
+void apply_optimizer_to_piece(const OptimizerOptions& options, const OptimizerStep& step,
+                              const OptimizerVariable& variable, std::size_t first,
+                              std::size_t count);
+
 }  // namespace narrow

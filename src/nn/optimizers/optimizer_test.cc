@@ -1,6 +1,7 @@
 // The vectors for Adam, Adagrad, Adadelta and FTRL were computed by hand in double from the
 // published formulas; those of RMSProp were measured with TensorFlow.
 #include <gtest/gtest.h>
+#include <hwy/highway.h>
 
 #include <cmath>
 #include <functional>
@@ -63,6 +64,36 @@ TEST(Optimizer, RmspropIsTensorFlows) {
       EXPECT_NEAR(run.slots[0][i], row[2 + i], 1e-6F);
       EXPECT_NEAR(run.slots[1][i], row[4 + i], 1e-8F);
     }
+  }
+}
+
+// The loops exist for each of them.
+TEST(Optimizer, EveryInstructionSetGivesTheSameBits) {
+  for (const OptimizerKind kind :
+       {OptimizerKind::kSgd, OptimizerKind::kMomentum, OptimizerKind::kRmsprop,
+        OptimizerKind::kAdam, OptimizerKind::kAdagrad, OptimizerKind::kAdadelta,
+        OptimizerKind::kFtrl}) {
+    std::vector<float> values(103);
+    std::vector<float> gradients(103);
+    RandomStream random(7, "instruction sets");
+    for (float& value : values) value = static_cast<float>(random.uniform() - 0.5);
+    for (float& value : gradients) value = static_cast<float>(random.uniform() - 0.5);
+    std::vector<float> first;
+    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+      hwy::SetSupportedTargetsForTest(target);
+      hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+      Variable run(options_of(kind), values, gradients);
+      run.average = values;
+      for (int i = 0; i < 3; ++i) run.step(0.01F);
+      std::vector<float> all = run.values;
+      for (const auto& more : {run.slots[0], run.slots[1], run.average}) {
+        all.insert(all.end(), more.begin(), more.end());
+      }
+      if (first.empty()) first = all;
+      EXPECT_EQ(all, first) << to_string(kind) << ' ' << hwy::TargetName(target);
+    }
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   }
 }
 

@@ -12,10 +12,13 @@ LogitsHead::LogitsHead(const ResnetV1& network, double label_smoothing,
     : feature_depth_(static_cast<std::size_t>(network.feature_depth)),
       classes_(static_cast<std::size_t>(network.class_count)),
       label_smoothing_(label_smoothing),
-      weights_(variables.used(network.logits_name() + "/weights")),
-      biases_(variables.used(network.logits_name() + "/biases")),
-      weight_gradients_(variables.gradient(network.logits_name() + "/weights")),
-      bias_gradients_(variables.gradient(network.logits_name() + "/biases")) {}
+      variables_(variables),
+      weights_name_(network.logits_name() + "/weights"),
+      biases_name_(network.logits_name() + "/biases"),
+      weights_(variables.used(weights_name_)),
+      biases_(variables.used(biases_name_)),
+      weight_gradients_(variables.gradient(weights_name_)),
+      bias_gradients_(variables.gradient(biases_name_)) {}
 
 StepLoss LogitsHead::forward(const float* features, std::span<const std::int32_t> labels) {
   count_ = labels.size();
@@ -73,6 +76,8 @@ void LogitsHead::backward(const float* features, float* feature_gradients) {
     multiply(count, depth, classes, {logits_.data(), classes}, {weights_, classes, true},
              {feature_gradients, depth});
   }
+  variables_.finish(weights_name_);
+  variables_.finish(biases_name_);
 }
 
 }  // namespace narrow

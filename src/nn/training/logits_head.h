@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "nn/training/training_variables.h"
@@ -19,7 +20,7 @@ class LogitsHead {
   // labels have been checked.
   StepLoss forward(const float* features, std::span<const std::int32_t> labels);
   // Sets the gradients of weights and biases that are trained, and that of the features unless it
-  // is null. `features` as before.
+  // is null; finishes the variables. `features` as before.
   void backward(const float* features, float* feature_gradients);
 
   [[nodiscard]] bool is_trained() const {
@@ -33,6 +34,9 @@ class LogitsHead {
   std::size_t feature_depth_;
   std::size_t classes_;
   double label_smoothing_;
+  TrainingVariables& variables_;
+  std::string weights_name_;
+  std::string biases_name_;
   const float* weights_;
   const float* biases_;
   float* weight_gradients_;

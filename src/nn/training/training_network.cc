@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -108,9 +109,16 @@ struct TrainingNetwork::State {
           {layer->norm.layer(), layer->norm.mean(), layer->norm.variance(), layer->norm.rows()});
     }
   }
-  // With the gradients of the L2 terms added, which come last.
-  StepLoss finished(StepLoss loss, bool add_gradients) {
-    loss.regularization = variables.regularization(add_gradients);
+  // From the features on. `feature_gradients`: null unless the pass goes on below them.
+  StepLoss backward(StepLoss loss, const float* features, float* feature_gradients,
+                    const GradientSink& sink) {
+    variables.begin_backward(std::isfinite(loss.cross_entropy) ? sink : GradientSink());
+    head.backward(features, feature_gradients);
+    if (feature_gradients != nullptr) program.backward();
+    return with_regularization(loss, variables.end_backward());
+  }
+  static StepLoss with_regularization(StepLoss loss, double regularization) {
+    loss.regularization = regularization;
     loss.total = loss.cross_entropy + loss.regularization;
     return loss;
   }
@@ -138,7 +146,8 @@ const ResnetV1& TrainingNetwork::description() const { return state_->descriptio
 const TrainingOptions& TrainingNetwork::options() const { return state_->options; }
 
 StepLoss TrainingNetwork::forward_backward(std::span<const float> images,
-                                           std::span<const std::int32_t> labels) {
+                                           std::span<const std::int32_t> labels,
+                                           const GradientSink& sink) {
   State& s = *state_;
   const auto batch = static_cast<std::size_t>(s.options.batch_size);
   require_length("images", images.size(), batch * s.floats_per_image());
@@ -149,10 +158,7 @@ StepLoss TrainingNetwork::forward_backward(std::span<const float> images,
     const float* features = s.program.forward(images.data());
     const StepLoss loss = s.head.forward(features, labels);
     s.update_moving_statistics();
-    float* feature_gradients = s.program.feature_gradients();
-    s.head.backward(features, feature_gradients);
-    if (feature_gradients != nullptr) s.program.backward();
-    return s.finished(loss, true);
+    return s.backward(loss, features, s.program.feature_gradients(), sink);
   });
 }
 
@@ -169,7 +175,8 @@ StepLoss TrainingNetwork::forward_only(std::span<const float> images,
     const float* features = s.program.forward(images.data());
     s.show_statistics(observer);
     if (labels.empty()) return StepLoss();
-    return s.finished(s.head.forward(features, labels), false);
+    return State::with_regularization(s.head.forward(features, labels),
+                                      s.variables.regularization());
   });
 }
 
@@ -199,7 +206,8 @@ void TrainingNetwork::features(std::span<const float> images, std::span<float> f
 }
 
 StepLoss TrainingNetwork::forward_backward_features(std::span<const float> features,
-                                                    std::span<const std::int32_t> labels) {
+                                                    std::span<const std::int32_t> labels,
+                                                    const GradientSink& sink) {
   State& s = *state_;
   s.require_frozen("Features");
   if (!s.trains_only_logits()) {
@@ -213,8 +221,7 @@ StepLoss TrainingNetwork::forward_backward_features(std::span<const float> featu
   return on_threads(s.threads, "train", [&] {
     s.variables.update_effective_values();
     const StepLoss loss = s.head.forward(features.data(), labels);
-    s.head.backward(features.data(), nullptr);
-    return s.finished(loss, true);
+    return s.backward(loss, features.data(), nullptr, sink);
   });
 }
 

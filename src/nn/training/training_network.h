@@ -53,6 +53,18 @@ struct TrainedParameter {
   std::span<float> gradients;
 };
 
+// A part of a trained parameter: `count` values from `first` on of parameters()[parameter].
+struct ParameterPiece {
+  std::size_t parameter = 0;
+  std::size_t first = 0;
+  std::size_t count = 0;
+};
+// Takes the gradients of a piece, those of the L2 terms included, in the middle of the backward
+// pass while they are still in the cache. It may change the values of the piece: nothing of the
+// pass needs them any more. It is called once for every piece of every trained parameter, for
+// several at the same time on oneDNN's threads.
+using GradientSink = std::function<void(const ParameterPiece&)>;
+
 // What a batch normalization saw of a batch.
 struct BatchStatistics {
   const ConvLayer& layer;
@@ -89,7 +101,9 @@ class TrainingNetwork : public VariableSource {
   // Leaves the gradients of the total loss in parameters(). With BatchNormMode::kTrain the moving
   // statistics of all layers follow as Slim's do:
   //   moving -= (moving - batch) * (1 - batch_norm_decay), the variance being the unbiased one.
-  StepLoss forward_backward(std::span<const float> images, std::span<const std::int32_t> labels);
+  // The sink is not called when the cross entropy is not a finite number.
+  StepLoss forward_backward(std::span<const float> images, std::span<const std::int32_t> labels,
+                            const GradientSink& sink = {});
 
   // The loss alone; no variable and no gradient changes. With BatchNormMode::kTrain, `observer`
   // receives every layer's statistics in the order of ResnetV1::conv_layers(). No labels: only the
@@ -104,7 +118,8 @@ class TrainingNetwork : public VariableSource {
   // number of images. Throws Error(kUsage) with kTrain or when more than the logits' weights and
   // biases is trained.
   StepLoss forward_backward_features(std::span<const float> features,
-                                     std::span<const std::int32_t> labels);
+                                     std::span<const std::int32_t> labels,
+                                     const GradientSink& sink = {});
 
   // In the order of ResnetV1::variables().
   [[nodiscard]] std::span<const TrainedParameter> parameters() const;

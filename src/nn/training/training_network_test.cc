@@ -209,6 +209,45 @@ TEST_F(TrainingNetworkTest, EffectiveValuesAreUsedAndGradientsPassThrough) {
   }
 }
 
+// The sink changes the variables of one network in the middle of the pass, those of the other are
+// changed behind it.
+TEST_F(TrainingNetworkTest, SinkSeesEveryGradientOnceAndMayChangeTheValues) {
+  for (const bool train_all : {true, false}) {
+    options_.is_trained = [=](const ModelVariable& variable) {
+      return train_all || variable.kind == VariableKind::kBeta ||
+             variable.name.starts_with("small/block2/unit_2");
+    };
+    TrainingNetwork within = make(options_);
+    TrainingNetwork behind = make(options_);
+    const auto change = [](const TrainedParameter& parameter, std::size_t first,
+                           std::size_t count) {
+      for (std::size_t i = first; i < first + count; ++i) {
+        parameter.values[i] -= 0.1F * parameter.gradients[i];
+      }
+    };
+    for (int i = 0; i < 2; ++i) {
+      const StepLoss loss =
+          within.forward_backward(images_, labels_, [&](const ParameterPiece& piece) {
+            change(within.parameters()[piece.parameter], piece.first, piece.count);
+          });
+      EXPECT_EQ(loss.total, step(behind).total);
+      for (const TrainedParameter& parameter : behind.parameters()) {
+        change(parameter, 0, parameter.values.size());
+      }
+    }
+    for (const ModelVariable& variable : description_.variables()) {
+      EXPECT_EQ(read(within, variable.name), read(behind, variable.name)) << variable.name;
+    }
+  }
+}
+
+TEST_F(TrainingNetworkTest, SinkIsNotCalledForALossThatIsNotFinite) {
+  TrainingNetwork network = make(options_);
+  images_[0] = std::numeric_limits<float>::quiet_NaN();
+  const auto fail = [](const ParameterPiece& /*piece*/) { FAIL(); };
+  EXPECT_TRUE(std::isnan(network.forward_backward(images_, labels_, fail).total));
+}
+
 TEST_F(TrainingNetworkTest, LogitsTrainedOnFeaturesEqualTheWholeNetwork) {
   TrainingNetwork whole = make(frozen_logits());
   TrainingNetwork on_features = make(frozen_logits());

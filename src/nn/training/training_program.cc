@@ -203,15 +203,25 @@ int TrainingProgram::add_conv_backward(const PlacedLayer& placed, int gradient,
                                     layer->weight_gradients, steps_.bytes(scratch));
     });
   }
-  if (!placed.passes_gradient_on) return StepList::kNone;
-  const bool add = input_gradient != StepList::kNone;
-  const int result = add ? input_gradient : new_buffer(placed.x);
-  const int scratch = steps_.new_buffer(layer->conv->scratch_bytes());
-  steps_.add({gradient, result, scratch}, [=, this] {
-    layer->conv->backward_data(steps_.floats(gradient), layer->weights, steps_.floats(result), add,
-                               steps_.bytes(scratch));
-  });
+  int result = StepList::kNone;
+  if (placed.passes_gradient_on) {
+    const bool add = input_gradient != StepList::kNone;
+    result = add ? input_gradient : new_buffer(placed.x);
+    const int scratch = steps_.new_buffer(layer->conv->scratch_bytes());
+    steps_.add({gradient, result, scratch}, [=, this] {
+      layer->conv->backward_data(steps_.floats(gradient), layer->weights, steps_.floats(result),
+                                 add, steps_.bytes(scratch));
+    });
+  }
+  steps_.add({}, [layer, this] { finish_variables(*layer); });
   return result;
+}
+
+void TrainingProgram::finish_variables(const TrainingLayer& layer) {
+  const ConvLayer& names = layer.norm.layer();
+  variables_.finish(names.weights_name());
+  variables_.finish(names.gamma_name());
+  variables_.finish(names.beta_name());
 }
 
 void TrainingProgram::add_root_backward(int gradient) {

@@ -96,6 +96,7 @@ class TrainingProgram {
   // none: a new one.
   int add_conv_backward(const PlacedLayer& placed, int gradient, int input_gradient);
   void add_root_backward(int gradient);
+  void finish_variables(const TrainingLayer& layer);
 
   int new_buffer(const Activation& like);
   [[nodiscard]] const float* values(const Activation& x) const {

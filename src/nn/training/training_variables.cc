@@ -11,8 +11,9 @@ namespace {
 
 // Gradients begin at multiples of so many values.
 constexpr std::size_t kAlignedFloats = 16;
-// Values of which the squares are added up at once; the result does not depend on the threads.
-constexpr std::size_t kPieceElements = 65536;
+// Values that a thread takes at once: with gradients and an optimizer's slots they stay in the
+// second level cache. The result does not depend on the threads.
+constexpr std::size_t kPieceElements = 16384;
 
 std::size_t round_up(std::size_t count) {
   return (count + kAlignedFloats - 1) / kAlignedFloats * kAlignedFloats;
@@ -32,6 +33,7 @@ TrainingVariables::TrainingVariables(const ResnetV1& network, const VariableSour
       parameters_.push_back({variable, values_.values(variable.name), {}});
     }
   }
+  half_squares_of_pass_.resize(parameters_.size());
   if (effective_values_) effective_.emplace(network);
   allocate_gradients();
 }
@@ -42,9 +44,10 @@ void TrainingVariables::allocate_gradients() {
   gradient_memory_ = AlignedMemory(std::max<std::size_t>(total, 1) * sizeof(float));
   auto* place = reinterpret_cast<float*>(gradient_memory_.data());
   std::fill_n(place, total, 0.0F);
-  for (TrainedParameter& parameter : parameters_) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    TrainedParameter& parameter = parameters_[i];
     parameter.gradients = {place, parameter.values.size()};
-    gradients_[parameter.variable.name] = place;
+    parameter_indices_[parameter.variable.name] = i;
     place += round_up(parameter.values.size());
   }
 }
@@ -54,14 +57,14 @@ const float* TrainingVariables::used(std::string_view name) const {
 }
 
 float* TrainingVariables::gradient(std::string_view name) const {
-  const auto found = gradients_.find(name);
-  return found == gradients_.end() ? nullptr : found->second;
+  const auto found = parameter_indices_.find(name);
+  return found == parameter_indices_.end() ? nullptr : parameters_[found->second].gradients.data();
 }
 
 void TrainingVariables::write(std::string_view name, std::span<const float> values) {
   const std::span<float> to = values_.values(name);
   std::copy(values.begin(), values.end(), to.begin());
-  constant_terms_.reset();
+  constant_half_squares_.reset();
 }
 
 void TrainingVariables::update_effective_values() {
@@ -76,30 +79,65 @@ void TrainingVariables::update_effective_values() {
   }
 }
 
-double TrainingVariables::regularization(bool add_gradients) {
-  if (weight_decay_ == 0) return 0;
+double TrainingVariables::regularization() {
   double trained = 0;
-  double constant = 0;
-  for (const ModelVariable& variable : variables_) {
-    if (!is_regularized(variable.kind)) continue;
-    if (float* gradients = gradient(variable.name)) {
-      trained += half_squares(variable, add_gradients ? gradients : nullptr);
-    } else if (!constant_terms_) {
-      constant += half_squares(variable, nullptr);
-    }
+  for (const TrainedParameter& parameter : parameters_) {
+    if (has_l2_term(parameter.variable)) trained += half_squares_of(parameter.variable);
   }
-  if (!constant_terms_) constant_terms_ = constant;
-  return weight_decay_ * (trained + *constant_terms_);
+  return weight_decay_ * (trained + constant_half_squares());
 }
 
-double TrainingVariables::half_squares(const ModelVariable& variable, float* gradients) {
+void TrainingVariables::finish(std::string_view name) {
+  const auto found = parameter_indices_.find(name);
+  if (found == parameter_indices_.end()) return;
+  const TrainedParameter& parameter = parameters_[found->second];
+  const bool decays = has_l2_term(parameter.variable);
+  if (!decays && !sink_) return;
+  const auto decay = static_cast<float>(weight_decay_);
+  half_squares_of_pass_[found->second] =
+      half_squares(parameter.values.size(), [&](std::size_t first, std::size_t count) {
+        double squares = 0;
+        if (decays) {
+          squares = training_kernels::row_kernels().add_weight_decay(
+              parameter.values.data() + first, count, decay, parameter.gradients.data() + first);
+        }
+        if (sink_) sink_({found->second, first, count});
+        return squares;
+      });
+}
+
+double TrainingVariables::end_backward() {
+  sink_ = {};
+  double trained = 0;
+  for (const double half_squares : half_squares_of_pass_) trained += half_squares;
+  return weight_decay_ * (trained + constant_half_squares());
+}
+
+double TrainingVariables::constant_half_squares() {
+  if (constant_half_squares_) return *constant_half_squares_;
+  double sum = 0;
+  for (const ModelVariable& variable : variables_) {
+    if (has_l2_term(variable) && !is_trained(variable.name)) sum += half_squares_of(variable);
+  }
+  constant_half_squares_ = sum;
+  return sum;
+}
+
+double TrainingVariables::half_squares_of(const ModelVariable& variable) {
   const std::span<const float> values = std::as_const(values_).values(variable.name);
-  piece_sums_.resize((values.size() + kPieceElements - 1) / kPieceElements);
+  return half_squares(values.size(), [&](std::size_t first, std::size_t count) {
+    return training_kernels::row_kernels().add_weight_decay(values.data() + first, count, 0,
+                                                            nullptr);
+  });
+}
+
+double TrainingVariables::half_squares(
+    std::size_t count, const std::function<double(std::size_t, std::size_t)>& take_piece) {
+  piece_sums_.resize((count + kPieceElements - 1) / kPieceElements);
   onednn_parallel_for(static_cast<int>(piece_sums_.size()), [&](int piece) {
     const std::size_t first = static_cast<std::size_t>(piece) * kPieceElements;
-    piece_sums_[static_cast<std::size_t>(piece)] = training_kernels::row_kernels().add_weight_decay(
-        values.data() + first, std::min(kPieceElements, values.size() - first),
-        static_cast<float>(weight_decay_), gradients == nullptr ? nullptr : gradients + first);
+    piece_sums_[static_cast<std::size_t>(piece)] =
+        take_piece(first, std::min(kPieceElements, count - first));
   });
   double sum = 0;
   for (const double piece : piece_sums_) sum += piece;

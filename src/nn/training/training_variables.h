@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nn/aligned_memory.h"
@@ -33,13 +34,27 @@ class TrainingVariables {
 
   // Asks for the effective values of every trainable variable; to be called before a pass.
   void update_effective_values();
-  // The L2 terms of all variables that Slim regularizes. With `add_gradients`, theirs are added to
-  // those of the trained variables.
-  double regularization(bool add_gradients);
+  // The L2 terms of all variables that Slim regularizes.
+  double regularization();
+
+  // A backward pass: between the first call and the last, finish() once for every trained variable,
+  // when its gradient is computed and its values are not needed any more. It adds the gradient of
+  // the L2 term and hands the pieces to the sink. The last call gives the L2 terms of all variables
+  // as they were before.
+  void begin_backward(GradientSink sink) { sink_ = std::move(sink); }
+  void finish(std::string_view name);  // nothing happens for a variable that is not trained
+  double end_backward();
 
  private:
   void allocate_gradients();
-  double half_squares(const ModelVariable& variable, float* gradients);
+  [[nodiscard]] bool has_l2_term(const ModelVariable& variable) const {
+    return weight_decay_ != 0 && is_regularized(variable.kind);
+  }
+  // Half the sum of squares of all pieces. `take_piece(first, count)` gives that of a piece.
+  double half_squares(std::size_t count,
+                      const std::function<double(std::size_t, std::size_t)>& take_piece);
+  [[nodiscard]] double half_squares_of(const ModelVariable& variable);
+  double constant_half_squares();
 
   std::vector<ModelVariable> variables_;
   double weight_decay_;
@@ -48,10 +63,12 @@ class TrainingVariables {
   std::optional<FlatVariables> effective_;
   AlignedMemory gradient_memory_;
   std::vector<TrainedParameter> parameters_;
-  std::map<std::string, float*, std::less<>> gradients_;
+  std::map<std::string, std::size_t, std::less<>> parameter_indices_;
+  GradientSink sink_;
+  std::vector<double> half_squares_of_pass_;  // of each parameter that is finished
   std::vector<double> piece_sums_;
   // The sum of the terms of variables that are not trained, until one of them is written.
-  std::optional<double> constant_terms_;
+  std::optional<double> constant_half_squares_;
 };
 
 }  // namespace narrow

@@ -222,9 +222,9 @@ class Training {
 
   // An error of the forward pass about numbers, infinite weights to quantize say, means the same as
   // an infinite loss.
-  StepLoss loss_of(TrainingBatches& batches) {
+  StepLoss loss_of(TrainingBatches& batches, float learning_rate) {
     try {
-      const StepLoss loss = batches.forward_backward(network_);
+      const StepLoss loss = batches.forward_backward(network_, state_.begin_step(learning_rate));
       if (std::isfinite(loss.total)) return loss;
     } catch (const Error& error) {
       if (error.category() != ErrorCategory::kNumeric) throw;
@@ -241,10 +241,10 @@ class Training {
   }
 
   void step(TrainingBatches& batches, StepClock& clock, TrainResult& result) {
-    const StepLoss loss = loss_of(batches);
     TrainStep line;
     line.learning_rate = learning_rate_at(options_.learning_rate, state_.global_step());
-    state_.apply(line.learning_rate);
+    const StepLoss loss = loss_of(batches, line.learning_rate);
+    state_.finish_step();
     line.global_step = state_.global_step();
     if (line.global_step % options_.log_every_n_steps != 0) return;
     line.loss = loss.total;

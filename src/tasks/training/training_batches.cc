@@ -12,9 +12,9 @@ class ImageBatches : public TrainingBatches {
  public:
   ImageBatches(const Dataset& dataset, const LoaderOptions& options) : loader_(dataset, options) {}
 
-  StepLoss forward_backward(TrainingNetwork& network) override {
+  StepLoss forward_backward(TrainingNetwork& network, const GradientSink& sink) override {
     loader_.next(batch_);
-    return network.forward_backward(batch_.images, batch_.labels);
+    return network.forward_backward(batch_.images, batch_.labels, sink);
   }
 
  private:
@@ -37,7 +37,7 @@ class FeatureBatches : public TrainingBatches {
   [[nodiscard]] std::span<float> features() { return features_; }
   [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
 
-  StepLoss forward_backward(TrainingNetwork& network) override {
+  StepLoss forward_backward(TrainingNetwork& network, const GradientSink& sink) override {
     for (std::size_t i = 0; i < batch_size_; ++i) {
       const auto record = static_cast<std::ptrdiff_t>(order_.at(position_++).record);
       const auto depth = static_cast<std::ptrdiff_t>(depth_);
@@ -45,7 +45,7 @@ class FeatureBatches : public TrainingBatches {
                   batch_features_.begin() + static_cast<std::ptrdiff_t>(i) * depth);
       batch_labels_[i] = labels_[static_cast<std::size_t>(record)];
     }
-    return network.forward_backward_features(batch_features_, batch_labels_);
+    return network.forward_backward_features(batch_features_, batch_labels_, sink);
   }
 
  private:

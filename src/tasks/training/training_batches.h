@@ -17,7 +17,7 @@ class TrainingBatches {
  public:
   virtual ~TrainingBatches() = default;
   // Loss and gradients of the next batch.
-  virtual StepLoss forward_backward(TrainingNetwork& network) = 0;
+  virtual StepLoss forward_backward(TrainingNetwork& network, const GradientSink& sink) = 0;
 };
 
 // The preprocessing that the options mean. Throws Error(kUsage) as validate does.

@@ -104,11 +104,17 @@ void TrainingState::restore(const CheckpointReader& reader, std::int64_t global_
   }
 }
 
-void TrainingState::apply(float learning_rate) {
+GradientSink TrainingState::begin_step(float learning_rate) {
   const float decay = moving_average_decay_at(moving_average_decay_, global_step_);
-  apply_optimizer(optimizer_, {learning_rate, powers_, decay}, step_variables_);
+  return [this, step = OptimizerStep{learning_rate, powers_, decay}](const ParameterPiece& piece) {
+    apply_optimizer_to_piece(optimizer_, step, step_variables_[piece.parameter], piece.first,
+                             piece.count);
+  };
+}
+
+void TrainingState::finish_step() {
   powers_.advance(optimizer_);
-  update_plain_averages(decay);
+  update_plain_averages(moving_average_decay_at(moving_average_decay_, global_step_));
   ++global_step_;
 }
 

@@ -27,8 +27,10 @@ class TrainingState {
   // Throws Error(kNotFound) naming what it lacks.
   void restore(const CheckpointReader& reader, std::int64_t global_step);
 
-  // Changes the variables by the gradients that the network holds.
-  void apply(float learning_rate);
+  // A step: the sink changes the variables while the network passes back, then finish_step() what
+  // else a step changes.
+  [[nodiscard]] GradientSink begin_step(float learning_rate);
+  void finish_step();
 
   [[nodiscard]] std::int64_t global_step() const { return global_step_; }
   // Whether every trained variable and moving statistic is a finite number.
