@@ -53,6 +53,14 @@ std::unique_ptr<TrainingConv> make_tap_conv(const ConvLayer& layer, const ConvGe
 // The number of such pairs.
 std::int64_t tap_pair_count(const ConvLayer& layer, const ConvGeometry& geometry);
 
+// Winograd's minimal filtering with tiles of 4x4 pixels, for kernel 3 with stride 1: between the
+// transforms of images and kernels 36 products of matrices, which take a quarter of the operations.
+std::unique_ptr<TrainingConv> make_winograd_conv(const ConvLayer& layer,
+                                                 const ConvGeometry& geometry);
+// The number of values that it multiplies for each pair of channels and each image: to be compared
+// with tap_pair_count().
+std::int64_t winograd_product_count(const ConvGeometry& geometry);
+
 // oneDNN's primitives, for any layer.
 std::unique_ptr<TrainingConv> make_onednn_conv(const ConvLayer& layer,
                                                const ConvGeometry& geometry);

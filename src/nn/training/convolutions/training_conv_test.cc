@@ -124,6 +124,18 @@ TEST(TrainingConvTest, Taps) {
   for (const Case& c : kSpatial) check(make_tap_conv, c);
 }
 
+TEST(TrainingConvTest, Winograd) {
+  for (const Case& c : {Case{3, 1, 16, 32, 4, 1, 1}, Case{3, 1, 5, 7, 2, 4, 4},
+                        Case{3, 1, 3, 4, 2, 9, 6}, Case{3, 1, 40, 33, 2, 7, 14}}) {
+    check(make_winograd_conv, c);
+  }
+}
+
+// More images than are taken at once, with a rest.
+TEST(TrainingConvTest, WinogradTakesImagesInTurns) {
+  check(make_winograd_conv, {3, 1, 64, 48, 7, 56, 56});
+}
+
 TEST(TrainingConvTest, OneDnn) {
   for (const Case& c : kSpatial) check(make_onednn_conv, c);
   for (const Case& c : {Case{7, 2, 3, 64, 2, 32, 31}, Case{3, 2, 64, 64, 2, 9, 8}}) {

@@ -1,0 +1,110 @@
+// Every instruction set that this processor has, against the definition in double: what lies
+// between the transforms is multiplied here, element by element.
+#include "nn/training/kernels/winograd_kernels.h"
+
+#include <gtest/gtest.h>
+#include <hwy/highway.h>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "nn/hashed_values.h"
+
+namespace narrow::training_kernels {
+namespace {
+
+constexpr int kHeight = 6;  // the tile at (4, 4) reaches beyond the image
+constexpr int kWidth = 7;
+constexpr std::size_t kChannels = 37;  // whole vectors of every width, and a rest
+constexpr std::size_t kPlaneStep = 40;
+
+std::vector<float> hashed(std::size_t count, std::uint32_t seed) {
+  std::vector<float> values(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    values[i] = static_cast<float>(2 * hashed_uniform(seed + static_cast<std::uint32_t>(i)) - 1);
+  }
+  return values;
+}
+
+class WinogradKernelsTest : public testing::TestWithParam<std::int64_t> {
+ protected:
+  WinogradKernelsTest() {
+    hwy::SetSupportedTargetsForTest(GetParam());
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  ~WinogradKernelsTest() override {
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+
+  [[nodiscard]] static double at(const std::vector<float>& image, int y, int x, std::size_t c) {
+    if (y < 0 || y >= kHeight || x < 0 || x >= kWidth) return 0;
+    return image[(static_cast<std::size_t>(y) * kWidth + x) * kChannels + c];
+  }
+  [[nodiscard]] static std::vector<float> planes() {
+    return std::vector<float>(kWinogradPlanes * kPlaneStep);
+  }
+
+  WinogradPlace place_{kHeight, kWidth, kChannels, 4, 4};
+  std::vector<float> image_ = hashed(kHeight * kWidth * kChannels, 1);
+  std::vector<float> kernel_ = hashed(9 * kChannels, 5000);  // of each channel
+};
+
+TEST_P(WinogradKernelsTest, ConvolvesATile) {
+  for (const bool flipped : {false, true}) {
+    std::vector<float> seen = planes();
+    std::vector<float> kernels = planes();
+    winograd_kernels().transform_input(place_, image_.data(), seen.data(), kPlaneStep);
+    winograd_kernels().transform_kernel(kernel_.data(), kChannels, kChannels, flipped,
+                                        kernels.data(), kPlaneStep);
+    for (std::size_t i = 0; i < seen.size(); ++i) seen[i] *= kernels[i];
+    std::vector<float> y(image_.size(), 5.0F);
+    winograd_kernels().transform_output(place_, seen.data(), kPlaneStep, y.data());
+    for (int row = 0; row < kHeight; ++row) {
+      for (int column = 0; column < kWidth; ++column) {
+        for (std::size_t c = 0; c < kChannels; ++c) {
+          double expected = 0;
+          for (int tap = 0; tap < 9; ++tap) {
+            expected += at(image_, row + tap / 3 - 1, column + tap % 3 - 1, c) *
+                        kernel_[static_cast<std::size_t>(flipped ? 8 - tap : tap) * kChannels + c];
+          }
+          const bool in_tile = row >= 4 && column >= 4;
+          ASSERT_NEAR(at(y, row, column, c), in_tile ? expected : 5, 2e-5) << row << ' ' << column;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(WinogradKernelsTest, GradientOfTheKernel) {
+  const std::vector<float> dy = hashed(image_.size(), 9000);
+  std::vector<float> seen = planes();
+  std::vector<float> gradients = planes();
+  winograd_kernels().transform_input(place_, image_.data(), seen.data(), kPlaneStep);
+  winograd_kernels().transform_output_gradient(place_, dy.data(), gradients.data(), kPlaneStep);
+  for (std::size_t i = 0; i < seen.size(); ++i) seen[i] *= gradients[i];
+  std::vector<float> taps(9 * kChannels);
+  winograd_kernels().transform_kernel_gradient(seen.data(), kPlaneStep, kChannels, taps.data(),
+                                               kChannels);
+  for (int tap = 0; tap < 9; ++tap) {
+    for (std::size_t c = 0; c < kChannels; ++c) {
+      double expected = 0;
+      for (int row = 4; row < kHeight; ++row) {
+        for (int column = 4; column < kWidth; ++column) {
+          expected +=
+              at(dy, row, column, c) * at(image_, row + tap / 3 - 1, column + tap % 3 - 1, c);
+        }
+      }
+      EXPECT_NEAR(taps[static_cast<std::size_t>(tap) * kChannels + c], expected, 2e-5);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, WinogradKernelsTest,
+                         testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
+                         [](const auto& test) { return std::string(hwy::TargetName(test.param)); });
+
+}  // namespace
+}  // namespace narrow::training_kernels
