@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nn/hashed_values.h"
+#include "nn/onednn_support.h"
 #include "nn/plain_layers_test_support.h"
 
 namespace narrow {
@@ -100,6 +101,14 @@ void check(const Make& make, const Case& c) {
 TEST(TrainingConvTest, Pointwise) {
   for (const Case& c : {Case{1, 1, 5, 3, 2, 4, 3}, Case{1, 1, 32, 48, 3, 1, 1}}) {
     check(make_pointwise_conv, c);
+  }
+}
+
+// Enough rows that threads share them when the gradient of the weights is computed, with a rest.
+TEST(TrainingConvTest, PointwiseWithManyRows) {
+  for (const int threads : {1, 2, 3}) {
+    const OneDnnThreads limit(threads);
+    check(make_pointwise_conv, {1, 1, 24, 13, 5, 16, 13});
   }
 }
 
