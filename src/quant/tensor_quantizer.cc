@@ -49,11 +49,13 @@ struct TensorQuantizer::State {
   void fit_blocks();
   void fit_values();
   void require_piece(std::uint64_t first, std::uint64_t bytes) const;
+  // As many as are known of these: see block_params.
+  [[nodiscard]] std::vector<BlockParams> known_params(const BlockLayout::Blocks& which) const;
   // `params`: see PieceBlocks.
   [[nodiscard]] PieceBlocks piece(std::uint64_t first, std::span<const std::byte> elements,
                                   std::vector<BlockParams>* params) const {
     require_piece(first, elements.size());
-    return {scheme, dtype, layout, blocks, fits, first, elements, params};
+    return {scheme, dtype, layout, blocks, {fits, ranges.ranges()}, first, elements, params};
   }
 
   Scheme scheme;
@@ -80,7 +82,7 @@ void TensorQuantizer::State::finish_scan() {
 void TensorQuantizer::State::fit_blocks() {
   clipped_blocks = ranges.clipped_blocks();
   if (values != nullptr) fit_values();
-  if (layout.kind == BlockLayout::Kind::kLocal) return;
+  if (layout.kind == BlockLayout::Kind::kLocal || layout.kind == BlockLayout::Kind::kMany) return;
   if (scheme.kind == SchemeKind::kCodebook) {
     blocks = StoredBlocks(layout, scheme.bits, fits);
     return;
@@ -104,6 +106,18 @@ void TensorQuantizer::State::fit_values() {
   });
   clipped_values = std::accumulate(clipped.begin(), clipped.end(), std::uint64_t{0});
   clipped_blocks = static_cast<std::uint64_t>(std::ranges::count_if(fits, &BlockParams::clips));
+}
+
+std::vector<BlockParams> TensorQuantizer::State::known_params(
+    const BlockLayout::Blocks& which) const {
+  std::vector<BlockParams> params;
+  const std::uint64_t known = fits.empty() ? ranges.ranges().size() : fits.size();
+  const std::uint64_t end = which.first + std::min(which.count, known - which.first);
+  params.reserve(end - which.first);
+  for (std::uint64_t i = which.first; i < end; ++i) {
+    params.push_back(fits.empty() ? fit_keys(ranges.ranges()[i], scheme) : fits[i]);
+  }
+  return params;
 }
 
 void TensorQuantizer::State::require_piece(std::uint64_t first, std::uint64_t bytes) const {
@@ -265,7 +279,7 @@ void TensorQuantizer::encode(std::uint64_t first, std::span<const std::byte> val
   const bool is_local = state.layout.kind == BlockLayout::Kind::kLocal;
   PieceBlocks blocks = state.piece(first, values, is_local ? params : nullptr);
   params->clear();
-  if (!is_local && first == 0) *params = block_params(block_count());
+  if (!is_local) *params = state.known_params(state.layout.blocks_with_piece(first));
   const auto bits = static_cast<unsigned>(state.scheme.bits);
   const auto first_bit = static_cast<unsigned>(first % 8 * bits % 8);
   packed->assign((first_bit + blocks.count() * bits + 7) / 8, std::byte{0});
@@ -291,17 +305,7 @@ void TensorQuantizer::encode(std::uint64_t first, std::span<const std::byte> val
 std::uint64_t TensorQuantizer::block_count() const { return state_->layout.blocks; }
 
 std::vector<BlockParams> TensorQuantizer::block_params(std::uint64_t limit) const {
-  std::vector<BlockParams> params;
-  if (!state_->ready) return params;
-  const auto& fits = state_->fits;
-  if (!fits.empty()) {
-    const auto known = std::min<std::uint64_t>(limit, fits.size());
-    return {fits.begin(), fits.begin() + static_cast<std::ptrdiff_t>(known)};
-  }
-  const auto& ranges = state_->ranges.ranges();
-  const std::size_t count = std::min<std::uint64_t>(limit, ranges.size());
-  for (std::size_t i = 0; i < count; ++i) params.push_back(fit_keys(ranges[i], state_->scheme));
-  return params;
+  return state_->ready ? state_->known_params({0, limit}) : std::vector<BlockParams>();
 }
 
 std::uint64_t TensorQuantizer::clipped_blocks() const { return state_->clipped_blocks; }

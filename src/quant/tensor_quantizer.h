@@ -75,9 +75,8 @@ class TensorQuantizer {
   [[nodiscard]] ErrorSums measure(std::uint64_t first, std::span<const std::byte> values) const;
 
   // The codes of one piece instead of restored values, as pack_bits puts them side by side from bit
-  // first * bits % 8 on, and the parameters that they need beyond those of earlier pieces: of local
-  // blocks (contiguous, of at most 262144 elements) the ones that begin in this piece, else of all
-  // blocks with the first piece. Throws what round_trip throws.
+  // first * bits % 8 on, and the parameters that they need beyond those of earlier pieces:
+  // BlockLayout::blocks_with_piece. Throws what round_trip throws.
   void encode(std::uint64_t first, std::span<const std::byte> values,
               std::vector<std::byte>* packed, std::vector<BlockParams>* params) const;
 

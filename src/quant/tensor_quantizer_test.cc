@@ -79,17 +79,14 @@ Outcome expected_of(const Case& c, const std::vector<std::byte>& bytes, std::uin
     if (x < range->first || (x == range->first && std::signbit(x))) range->first = x;
     if (x > range->second || (x == range->second && !std::signbit(x))) range->second = x;
   }
+  std::vector<std::vector<float>> members(block_count);
+  for (std::size_t i = 0; i < count; ++i) members[blocks[i]].push_back(values[i]);
   Outcome expected;
   for (std::uint64_t block = 0; block < block_count; ++block) {
-    if (!fit_needs_values(c.scheme)) {
-      expected.params.push_back(fit_range(ranges[block]->first, ranges[block]->second, c.scheme));
-      continue;
-    }
-    std::vector<float> members;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (blocks[i] == block) members.push_back(values[i]);
-    }
-    expected.params.push_back(fit(members, c.scheme));
+    expected.params.push_back(
+        fit_needs_values(c.scheme)
+            ? fit(members[block], c.scheme)
+            : fit_range(ranges[block]->first, ranges[block]->second, c.scheme));
   }
   std::vector<double> restored(count);
   if (c.scheme.bits <= CodeCounts::kMaxBits && count > 0) {
@@ -316,6 +313,20 @@ TEST(TensorQuantizer, ManyPieces) {
     Scheme scheme;
     scheme.granularity = granularity;
     const Case c{scheme, {"t", DType::kFloat32, shape}, -1};
+    check(c, random_bytes(c.info, ValueKind::kNormal, &random));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(TensorQuantizer, MoreBlocksThanConstantsAreKeptFor) {
+  RandomStream random(9, "many blocks");
+  std::vector<Scheme> schemes = all_schemes();
+  schemes.push_back(value_schemes().back());
+  for (Scheme scheme : schemes) {
+    scheme.bits = 3;
+    scheme.granularity = by_channel(1);
+    const DType dtype = kFloatTypes.at(random.below(kFloatTypes.size()));
+    const Case c{scheme, {"t", dtype, {2, 131'075, 3}}, -1};
     check(c, random_bytes(c.info, ValueKind::kNormal, &random));
     if (HasFatalFailure()) return;
   }

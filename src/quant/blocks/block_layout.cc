@@ -13,6 +13,10 @@ namespace {
 constexpr std::uint64_t kShortestRun = 64;
 constexpr std::uint64_t kShortestTable = 256;
 constexpr std::uint64_t kLongestRepeatedTable = 4096;
+// Constants are some 50 bytes a position of a row and 100 bytes a run, where a file may have 3
+// bytes of parameters. More than so many (10 MB) are not kept, whatever the file says.
+constexpr std::uint64_t kMostStoredPositions = std::uint64_t{1} << 18;
+constexpr std::uint64_t kMostStoredRuns = std::uint64_t{1} << 16;
 
 BlockLayout contiguous(std::uint64_t elements, std::uint64_t block_size) {
   BlockLayout layout;
@@ -35,6 +39,14 @@ std::size_t axis_of(const Granularity& granularity, const TensorInfo& info, int 
   return static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
 }
 
+BlockLayout::Kind kind_of_repeating(const BlockLayout& layout) {
+  const bool has_long_runs = layout.run >= kShortestRun;
+  const bool are_many =
+      has_long_runs ? layout.blocks > kMostStoredRuns : layout.period() > kMostStoredPositions;
+  if (are_many) return BlockLayout::Kind::kMany;
+  return has_long_runs ? BlockLayout::Kind::kRuns : BlockLayout::Kind::kRows;
+}
+
 }  // namespace
 
 BlockLayout block_layout(const Granularity& granularity, const TensorInfo& info, int default_axis) {
@@ -55,12 +67,21 @@ BlockLayout block_layout(const Granularity& granularity, const TensorInfo& info,
   }
   if (layout.period() == elements) return contiguous(elements, layout.run);
   if (layout.blocks == 1) return contiguous(elements, elements);
-  layout.kind = layout.run >= kShortestRun ? BlockLayout::Kind::kRuns : BlockLayout::Kind::kRows;
+  layout.kind = kind_of_repeating(layout);
   return layout;
 }
 
 std::uint64_t BlockLayout::piece_elements() const {
   return kind == Kind::kLocal ? kPieceElements / run * run : kPieceElements;
+}
+
+BlockLayout::Blocks BlockLayout::blocks_with_piece(std::uint64_t first) const {
+  if (kind == Kind::kRuns || kind == Kind::kRows) return {0, first == 0 ? blocks : 0};
+  const auto blocks_before = [this](std::uint64_t element) {
+    return std::min(blocks, element / run + (element % run != 0 ? 1 : 0));
+  };
+  const std::uint64_t begin = blocks_before(first);
+  return {begin, blocks_before(std::min(elements, first + piece_elements())) - begin};
 }
 
 RowPeriod row_period(const BlockLayout& layout) {

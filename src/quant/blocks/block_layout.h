@@ -16,8 +16,9 @@ constexpr std::uint64_t kPieceElements = 262144;
 struct BlockLayout {
   enum class Kind {
     kLocal,  // contiguous blocks of at most kPieceElements: fitted where they are quantized
-    kRuns,   // long runs of one block each: parameters are stored
-    kRows,   // short runs that repeat: parameters are stored for every position of a period
+    kRuns,   // long runs of one block each: constants are stored
+    kRows,   // short runs that repeat: constants are stored for every position of a period
+    kMany,   // more of either: parameters are stored, constants computed where they are needed
   };
   Kind kind = Kind::kLocal;
   std::uint64_t elements = 0;
@@ -30,6 +31,14 @@ struct BlockLayout {
   [[nodiscard]] std::uint64_t block_of(std::uint64_t element) const {
     return element / run % blocks;
   }
+
+  struct Blocks {
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+  };
+  // Those whose parameters come with the piece that begins at element `first`: the blocks that
+  // begin in it for the first time; where constants are stored, all of them with the first piece.
+  [[nodiscard]] Blocks blocks_with_piece(std::uint64_t first) const;
 };
 
 // Throws Error(kUsage) for a channel axis outside the shape; tensors of rank 0 and 1 have no axis.

@@ -21,20 +21,26 @@ inline BlockParams fit_keys(const KeyRange& range, const Scheme& scheme) {
   return fit_checked_range(value_of_key(range.min), value_of_key(range.max), scheme);
 }
 
+// What a tensor's first pass found: the parameters of all blocks or none, else their ranges, of
+// local blocks perhaps not all.
+struct FoundBlocks {
+  std::span<const BlockParams> params;
+  std::span<const KeyRange> ranges;
+};
+
 // The blocks of one piece in the second pass. Local blocks whose parameters are not known are
 // fitted when their first value comes, and none of it has been replaced yet.
 class PieceBlocks {
  public:
-  // `known`: the parameters of all blocks, or none. `params` unless null gets the parameters of the
-  // local blocks.
+  // `params` unless null gets the parameters of the local blocks.
   PieceBlocks(const Scheme& scheme, DType dtype, const BlockLayout& layout,
-              const StoredBlocks& stored, std::span<const BlockParams> known, std::uint64_t first,
+              const StoredBlocks& stored, const FoundBlocks& found, std::uint64_t first,
               std::span<const std::byte> elements, std::vector<BlockParams>* params)
       : scheme_(scheme),
         dtype_(dtype),
         layout_(layout),
         stored_(stored),
-        known_(known),
+        found_(found),
         first_(first),
         elements_(elements.data()),
         count_(elements.size() / element_size(dtype)),
@@ -59,17 +65,26 @@ class PieceBlocks {
   // StoredBlocks::for_each_part for [done, done + length) of the piece.
   template <typename Body>
   void for_each_part(std::uint64_t done, std::size_t length, const Body& body) {
-    const auto local = [this](std::uint64_t position) -> const BlockConstants& {
-      if (position % layout_.run == 0) begin_local(position);
+    const bool are_many = layout_.kind == BlockLayout::Kind::kMany;
+    const auto local = [&](std::uint64_t position) -> const BlockConstants& {
+      if (are_many && (position == first_ || position % layout_.run == 0)) {
+        local_.fitted(scheme_, found_params(layout_.block_of(position)));
+      } else if (position % layout_.run == 0) {
+        begin_local(position);
+      }
       return local_.constants();
     };
     stored_.for_each_part(layout_, rule_of(scheme_), first_ + done, length, local, body);
   }
 
  private:
+  [[nodiscard]] BlockParams found_params(std::uint64_t block) const {
+    return found_.params.empty() ? fit_keys(found_.ranges[block], scheme_) : found_.params[block];
+  }
+
   void begin_local(std::uint64_t position) {
     const BlockParams params =
-        known_.empty() ? fit_local(position) : known_[layout_.block_of(position)];
+        found_.params.empty() ? fit_local(position) : found_params(layout_.block_of(position));
     local_.fitted(scheme_, params);
     if (params_ != nullptr) params_->push_back(params);
   }
@@ -89,7 +104,7 @@ class PieceBlocks {
   DType dtype_;
   const BlockLayout& layout_;
   const StoredBlocks& stored_;
-  std::span<const BlockParams> known_;
+  FoundBlocks found_;
   std::uint64_t first_;
   const std::byte* elements_;
   std::uint64_t count_;

@@ -54,7 +54,7 @@ RangeScan::RangeScan(const Scheme& scheme, DType dtype, const BlockLayout& layou
     rows_ = row_period(layout);
     min_keys_.assign(rows_.period, KeyRange().min);
     max_keys_.assign(rows_.period, KeyRange().max);
-  } else if (layout.kind == BlockLayout::Kind::kRuns) {
+  } else if (layout.kind != BlockLayout::Kind::kLocal) {
     ranges_.resize(layout.blocks);
   }
 }

@@ -24,14 +24,23 @@ TensorRestorer::TensorRestorer(const Scheme& scheme, const TensorInfo& info, int
   layout_ = block_layout(scheme.granularity, info, default_axis);
 }
 
-std::uint64_t TensorRestorer::params_with_piece(std::uint64_t first) const {
-  if (stores_blocks()) return first == 0 ? layout_.blocks : 0;
-  const std::uint64_t end = std::min(layout_.elements, first + piece_elements());
-  return (end - first + layout_.run - 1) / layout_.run;
+std::uint64_t TensorRestorer::most_at_once() const {
+  constexpr std::uint64_t kFew = 16384;
+  return layout_.kind == BlockLayout::Kind::kMany ? kFew : layout_.blocks;
 }
 
 void TensorRestorer::store_blocks(std::span<const BlockParams> params) {
-  has_blocks_ = params.size() == layout_.blocks;
+  if (layout_.kind == BlockLayout::Kind::kMany) {
+    // Not before there are parameters, which is to say before sizes were compared with the file's.
+    if (stored_count_ == 0) many_ = CompactParams(scheme_, layout_.blocks);
+    many_.set(stored_count_, params);
+  } else {
+    store_constants(params);
+  }
+  stored_count_ += params.size();
+}
+
+void TensorRestorer::store_constants(std::span<const BlockParams> params) {
   if (scheme_.kind == SchemeKind::kCodebook) {
     blocks_ = StoredBlocks(layout_, scheme_.bits, params);
     return;
@@ -50,7 +59,9 @@ void TensorRestorer::require_piece(std::uint64_t first, std::size_t packed_bytes
   const bool begins_right = first % piece == 0 && first <= layout_.elements;
   const std::uint64_t count = begins_right ? std::min(piece, layout_.elements - first) : 0;
   const auto bits = static_cast<std::uint64_t>(scheme_.bits);
-  const bool has_params = stores_blocks() ? has_blocks_ : params == params_with_piece(first);
+  const BlockLayout::Blocks blocks = layout_.blocks_with_piece(first);
+  const bool has_params =
+      stores_blocks() ? stored_count_ >= blocks.first + blocks.count : params == blocks.count;
   if (begins_right && has_params && value_bytes == count * element_size(dtype_) &&
       packed_bytes == (first * bits % 8 + count * bits + 7) / 8) {
     return;
@@ -72,8 +83,11 @@ void TensorRestorer::restore(std::uint64_t first, std::span<const std::byte> pac
   std::array<std::uint32_t, kChunk> codes;
   std::array<double, kChunk> restored;
   LocalBlock local;
+  const bool are_many = layout_.kind == BlockLayout::Kind::kMany;
   const auto local_block = [&](std::uint64_t position) -> const BlockConstants& {
-    if (position % layout_.run == 0) {
+    if (are_many && (position == first || position % layout_.run == 0)) {
+      local.of(scheme_, many_.at(layout_.block_of(position)));
+    } else if (position % layout_.run == 0) {
       local.of(scheme_, params[(position - first) / layout_.run]);
     }
     return local.constants();

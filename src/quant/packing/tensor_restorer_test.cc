@@ -50,11 +50,18 @@ Packed pack(const Scheme& scheme, const TensorInfo& info, const std::vector<std:
   return packed;
 }
 
+void store(std::span<const BlockParams> params, TensorRestorer& restorer) {
+  while (!params.empty()) {
+    const auto part = params.first(std::min(params.size(), restorer.most_at_once()));
+    restorer.store_blocks(part);
+    params = params.subspan(part.size());
+  }
+}
+
 std::vector<std::byte> restored(const Scheme& scheme, const TensorInfo& info,
                                 const Packed& packed) {
   TensorRestorer restorer(scheme, info, -1);
   EXPECT_EQ(restorer.block_count(), packed.params.size());
-  if (restorer.stores_blocks()) restorer.store_blocks(packed.params);
   std::vector<std::byte> values(info.byte_size());
   const std::size_t size = element_size(info.dtype);
   const auto bits = static_cast<std::uint64_t>(scheme.bits);
@@ -66,6 +73,7 @@ std::vector<std::byte> restored(const Scheme& scheme, const TensorInfo& info,
     const auto params =
         std::span(packed.params).subspan(params_done, restorer.params_with_piece(first));
     params_done += params.size();
+    if (restorer.stores_blocks()) store(params, restorer);
     restorer.restore(first, std::span(packed.codes).subspan(begin, end - begin),
                      restorer.stores_blocks() ? std::span<const BlockParams>() : params,
                      std::span(values).subspan(first * size, count * size));
@@ -149,6 +157,38 @@ TEST(TensorRestorer, PiecesMayMeetInsideAByte) {
   scheme.granularity.kind = Granularity::Kind::kChannel;
   expect_the_same(scheme, {"rows", DType::kFloat16, {kPieceElements / 32, 33}}, ValueKind::kNormal,
                   &random);
+}
+
+TEST(TensorRestorer, MoreBlocksThanConstantsAreKeptFor) {
+  RandomStream random(3, "many blocks");
+  std::vector<Scheme> schemes = all_schemes();
+  schemes.push_back(value_schemes().back());
+  for (Scheme scheme : schemes) {
+    scheme.bits = 2;
+    scheme.granularity = by_channel(1);
+    const DType dtype = kFloatTypes.at(random.below(kFloatTypes.size()));
+    expect_the_same(scheme, {"t", dtype, {2, 131'075, 3}}, ValueKind::kGrid, &random);
+  }
+  schemes.front().granularity = by_channel(1);
+  for (const Shape& shape : {Shape{2, 300'000}, Shape{2, 65'537, 64}}) {
+    expect_the_same(schemes.front(), {"t", DType::kFloat32, shape}, ValueKind::kGrid, &random);
+  }
+}
+
+TEST(TensorRestorer, AsksForTheParametersOfEveryPiece) {
+  const TensorInfo info{"t", DType::kFloat32, {2, 300'000}};
+  Scheme scheme;
+  scheme.granularity = by_channel(1);
+  TensorRestorer restorer(scheme, info, -1);
+  EXPECT_EQ(restorer.params_with_piece(0), kPieceElements);
+  EXPECT_EQ(restorer.params_with_piece(kPieceElements), 300'000 - kPieceElements);
+  EXPECT_EQ(restorer.params_with_piece(2 * kPieceElements), 0U);
+  const std::vector<std::byte> codes(kPieceElements);
+  std::vector<std::byte> values(kPieceElements * sizeof(float));
+  EXPECT_THROW(restorer.restore(0, codes, {}, values), Error);
+  store(std::vector<BlockParams>(kPieceElements), restorer);
+  restorer.restore(0, codes, {}, values);
+  EXPECT_THROW(restorer.restore(kPieceElements, codes, {}, values), Error);
 }
 
 TEST(TensorRestorer, WidestAndNarrowestCodes) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/crc32c.h"
-#include "narrow/quantize_values.h"
 #include "quant/packing/pack_bits.h"
 
 namespace narrow {
@@ -16,38 +15,28 @@ class CodeReader {
       : scheme_(*tensor.scheme), layout_(block_layout(scheme_.granularity, tensor.info, 0)) {}
 
   std::span<const std::int64_t> read(const PackedPiece& piece) {
-    if (layout_.kind == BlockLayout::Kind::kLocal || piece.first_element == 0) {
-      set_signs(piece.params);
-    }
+    const bool is_local = layout_.kind == BlockLayout::Kind::kLocal;
+    if (is_local) are_signed_.clear();
+    are_signed_.insert(are_signed_.end(), piece.are_signed.begin(), piece.are_signed.end());
     patterns_.resize(piece.elements);
     codes_.resize(piece.elements);
     const auto bits = static_cast<std::uint64_t>(scheme_.bits);
     unpack_bits(piece.packed, scheme_.bits, static_cast<unsigned>(piece.first_element * bits % 8),
                 patterns_);
-    const bool is_local = layout_.kind == BlockLayout::Kind::kLocal;
     for (std::uint64_t i = 0; i < piece.elements; ++i) {
       const std::uint64_t block =
           is_local ? i / layout_.run : layout_.block_of(piece.first_element + i);
       const std::int64_t pattern = patterns_[i];
-      const bool is_negative = is_signed_[block] && pattern >> (scheme_.bits - 1) != 0;
+      const bool is_negative = are_signed_[block] && pattern >> (scheme_.bits - 1) != 0;
       codes_[i] = is_negative ? pattern - (std::int64_t{1} << scheme_.bits) : pattern;
     }
     return codes_;
   }
 
-  [[nodiscard]] const std::vector<bool>& signs() const { return is_signed_; }
-
  private:
-  void set_signs(std::span<const BlockParams> params) {
-    is_signed_.clear();
-    for (const BlockParams& block : params) {
-      is_signed_.push_back(code_range(scheme_, block).min < 0);
-    }
-  }
-
   const Scheme& scheme_;
   BlockLayout layout_;
-  std::vector<bool> is_signed_;  // of the blocks of the piece, or of all
+  std::vector<bool> are_signed_;  // of the blocks of the piece, or of all so far
   std::vector<std::uint32_t> patterns_;
   std::vector<std::int64_t> codes_;
 };
@@ -59,7 +48,7 @@ void read_tensor(const PackedCheckpoint::File& file, std::size_t index, const Ta
   CodeReader reader(file.contents().tensors[index]);
   PackedPiece piece;
   while (source.next(piece)) {
-    if (piece.elements > 0) take(reader.read(piece), reader.signs());
+    if (piece.elements > 0) take(reader.read(piece), piece.are_signed);
   }
 }
 

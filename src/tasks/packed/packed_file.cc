@@ -10,6 +10,7 @@
 #include "base/crc32c.h"
 #include "checkpoint/safetensors/safetensors_output.h"
 #include "narrow/error.h"
+#include "narrow/quantize_values.h"
 #include "tasks/packed/stored_params.h"
 
 namespace narrow {
@@ -167,8 +168,7 @@ void PackedPiece::restore(DType dtype) {
   if (restorer == nullptr) return;
   bytes.resize(elements * element_size(dtype));
   if (bytes.empty()) return;
-  const auto local = restorer->stores_blocks() ? std::span<const BlockParams>() : params;
-  restorer->restore(first_element, packed, local, bytes);
+  restorer->restore(first_element, packed, params, bytes);
 }
 
 bool PackedPieceSource::next(PackedPiece& piece) {
@@ -181,6 +181,7 @@ bool PackedPieceSource::next(PackedPiece& piece) {
   piece.strings.clear();
   piece.bytes.clear();
   piece.packed.clear();
+  piece.are_signed.clear();
   piece.params.clear();
   if (restorer_ != nullptr) {
     fill_codes(piece);
@@ -236,19 +237,30 @@ void PackedPieceSource::fill_codes(PackedPiece& piece) {
 
 void PackedPieceSource::fill_params(PackedPiece& piece) {
   const PackedTensor& tensor = file_.contents().tensors[piece.tensor];
+  const bool stores_blocks = restorer_->stores_blocks();
+  for (std::uint64_t left = restorer_->params_with_piece(first_element_); left > 0;) {
+    piece.params.resize(stores_blocks ? std::min(left, restorer_->most_at_once()) : left);
+    read_params(tensor, piece.params);
+    for (const BlockParams& block : piece.params) {
+      piece.are_signed.push_back(code_range(*tensor.scheme, block).min < 0);
+    }
+    left -= piece.params.size();
+    if (stores_blocks) restorer_->store_blocks(piece.params);
+  }
+  if (stores_blocks) piece.params.clear();
+}
+
+void PackedPieceSource::read_params(const PackedTensor& tensor, std::span<BlockParams> params) {
   const Scheme& scheme = *tensor.scheme;
-  piece.params.resize(restorer_->params_with_piece(first_element_));
-  std::vector<std::byte> bytes;
   std::size_t stream = 0;
   for (const PackedPart part : parameter_parts(scheme)) {
-    bytes.resize(piece.params.size() * parameters_per_block(part, scheme) *
-                 element_size(parameter_type(part)));
-    params_[stream++].read(bytes);
-    params_from_bytes(part, scheme, bytes, piece.params);
+    param_bytes_.resize(params.size() * parameters_per_block(part, scheme) *
+                        element_size(parameter_type(part)));
+    params_[stream++].read(param_bytes_);
+    params_from_bytes(part, scheme, param_bytes_, params);
   }
-  complete_params(scheme, tensor.info.name, first_block_, piece.params);
-  first_block_ += piece.params.size();
-  if (restorer_->stores_blocks() && first_element_ == 0) restorer_->store_blocks(piece.params);
+  complete_params(scheme, tensor.info.name, first_block_, params);
+  first_block_ += params.size();
 }
 
 void PackedPieceSource::fill_values(PackedPiece& piece) {

@@ -75,7 +75,9 @@ struct PackedPiece {
   // Null: `bytes` are the values, or `strings`.
   std::shared_ptr<const TensorRestorer> restorer;
   std::vector<std::byte> packed;  // from bit first_element * bits % 8 on
-  // Of the blocks that come with this piece: see TensorQuantizer::encode.
+  // Of the blocks that come with this piece (TensorRestorer::params_with_piece): whether their
+  // codes are signed, and the parameters unless the restorer stores them.
+  std::vector<bool> are_signed;
   std::vector<BlockParams> params;
   std::vector<std::byte> bytes;
   std::vector<std::string> strings;
@@ -100,6 +102,7 @@ class PackedPieceSource {
   void begin_tensor();
   void fill_codes(PackedPiece& piece);
   void fill_params(PackedPiece& piece);
+  void read_params(const PackedTensor& tensor, std::span<BlockParams> params);
   void fill_values(PackedPiece& piece);
 
   const PackedCheckpoint::File& file_;
@@ -108,6 +111,7 @@ class PackedPieceSource {
   bool is_open_ = false;
   std::shared_ptr<TensorRestorer> restorer_;
   std::vector<CheckedStream> params_;  // one a parameter part
+  std::vector<std::byte> param_bytes_;
   std::vector<CheckedStream> values_;  // of codes or unchanged values: one
   std::uint64_t first_element_ = 0;
   std::uint64_t first_block_ = 0;
