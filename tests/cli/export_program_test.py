@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """narrow export: every format read back by something that is not narrow."""
+import json
 import re
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import unittest
 
 import numpy as np
 
-from program_case import SOURCE, ProgramCase, write_safetensors
+from program_case import SOURCE, ProgramCase, load_safetensors, write_safetensors
 
 sys.path.insert(0, str(SOURCE / "tests" / "oracle"))
 import packed_decoder  # noqa: E402  pylint: disable=wrong-import-position
@@ -58,23 +59,12 @@ class Export(ProgramCase):
     def pack(self, *options):
         """Packs and gives the codes as integers by name, with the independent decoder."""
         self.narrow("pack", "net.safetensors", *options, "-o", "p.safetensors", "--force")
-        metadata, stored = packed_decoder.read_file(self.dir / "p.safetensors")
-        schemes = packed_decoder.json.loads(metadata["narrow.schemes"])
-        codes = {}
-        for tensor in packed_decoder.json.loads(metadata["narrow.tensors"]):
-            name, shape = tensor["name"], tensor["shape"]
-            count = int(np.prod(shape))
-            if "scheme" not in tensor or count == 0:
-                continue
-            scheme = schemes[tensor["scheme"]]
-            blocks = packed_decoder.block_numbers(shape, scheme, count)
-            values = packed_decoder.codes_of(stored[name + ":codes"], scheme["bits"], count)
-            signed = scheme["scheme"] == "symmetric"
-            if scheme["scheme"] == "fixed-point":
-                signed = (stored[name + ":signed"] != 0)[blocks]
-            half = 2 ** (scheme["bits"] - 1)
-            codes[name] = np.where(signed & (values >= half), values - 2 * half, values)
-        return codes
+        metadata, stored = load_safetensors(self.dir / "p.safetensors")
+        schemes = json.loads(metadata["narrow.schemes"])
+        codes = {tensor["name"]:
+                 packed_decoder.codes_of(tensor, schemes[tensor["scheme"]], stored)[0]
+                 for tensor in json.loads(metadata["narrow.tensors"]) if "scheme" in tensor}
+        return {name: values for name, values in codes.items() if values.size > 0}
 
     RECIPES = (("--scheme", "bin", "--bits", "5"), ("--scheme", "fixed-point", "--bits", "8"),
                ("--scheme", "symmetric", "--bits", "11"), ("--scheme", "affine", "--bits", "32"),
@@ -195,8 +185,8 @@ class Export(ProgramCase):
         self.narrow("export", "p.safetensors", "--to", "mem", "-o", "mem")
         text = (self.dir / "mem" / "conv_weight.mem").read_text()
         self.assertIn(f"sum {codes.sum()}, first codes {' '.join(map(str, codes[:8]))}\n", text)
-        metadata, _ = packed_decoder.read_file(self.dir / "p.safetensors")
-        checksums = packed_decoder.json.loads(metadata["narrow.crc32c"])
+        metadata, _ = load_safetensors(self.dir / "p.safetensors")
+        checksums = json.loads(metadata["narrow.crc32c"])
         self.assertIn(checksums["conv.weight:codes"], text)
 
     def test_a_checkpoint_is_exported_without_packing_it_first(self):

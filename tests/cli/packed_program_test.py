@@ -9,7 +9,8 @@ import unittest
 
 import numpy as np
 
-from program_case import SOURCE, ProgramCase, write_safetensors
+from program_case import (SAFETENSORS_TYPES, SOURCE, ProgramCase, load_safetensors,
+                          read_safetensors, write_safetensors)
 
 sys.path.insert(0, str(SOURCE / "tests" / "oracle"))
 import packed_decoder  # noqa: E402  pylint: disable=wrong-import-position
@@ -79,8 +80,8 @@ class Packed(ProgramCase):
 
     def assert_decoder_agrees(self, options):
         self.pack(*options)
-        _, expected = packed_decoder.read_file(self.quantize(*options))
-        decoded = packed_decoder.decode(self.dir / "p.safetensors")
+        expected = read_safetensors(self.quantize(*options))
+        decoded = packed_decoder.decode(*load_safetensors(self.dir / "p.safetensors"))
         self.assertEqual(list(decoded), list(expected))
         for name, array in expected.items():
             self.assertEqual(decoded[name].tobytes(), array.tobytes(), f"{name} {options}")
@@ -135,7 +136,7 @@ class Packed(ProgramCase):
         summary = report["summary"]
         self.assertEqual(summary["file_bytes"], (self.dir / "p.safetensors").stat().st_size)
         self.assertEqual(summary["quantized"], 7)
-        _, stored = packed_decoder.read_file(self.dir / "p.safetensors")
+        stored = read_safetensors(self.dir / "p.safetensors")
         stored.pop("narrow:padding", None)
         self.assertEqual(summary["code_bytes"] + summary["parameter_bytes"] +
                          summary["unchanged_bytes"], sum(a.nbytes for a in stored.values()))
@@ -169,7 +170,7 @@ class Packed(ProgramCase):
         dtypes = {"zig": "float32", "a": "float16", "n": "int64"}
         digest = content_digest({n: (dtypes[n], a) for n, a in tensors.items()}, dtypes)
         self.assertEqual(report["input_sha256"], digest)
-        metadata, _ = packed_decoder.read_file(self.dir / "p.safetensors")
+        metadata, _ = load_safetensors(self.dir / "p.safetensors")
         self.assertEqual(metadata["author"], "me")
         self.assertEqual(metadata["narrow.packed"], "1")
         self.assertEqual(json.loads(metadata["narrow.schemes"]),
@@ -309,12 +310,12 @@ class Damage(ProgramCase):
         self.assertIn("checksum", message("narrow.crc32c", "w:codes", "w:kodes"))
 
     def test_another_order_without_padding_is_as_good(self):
-        metadata, tensors = packed_decoder.read_file(self.dir / "p.safetensors")
+        metadata, tensors = load_safetensors(self.dir / "p.safetensors")
         del tensors["narrow:padding"]
         header, data = {"__metadata__": metadata}, b""
         for name in sorted(tensors):
             raw = tensors[name].tobytes()
-            code = next(c for c, t in packed_decoder.TYPES.items()
+            code = next(c for c, t in SAFETENSORS_TYPES.items()
                         if np.dtype(t) == tensors[name].dtype)
             header[name] = {"dtype": code, "shape": list(tensors[name].shape),
                             "data_offsets": [len(data), len(data) + len(raw)]}

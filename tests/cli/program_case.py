@@ -13,7 +13,8 @@ import numpy as np
 NARROW = pathlib.Path(os.environ["NARROW"])
 SOURCE = pathlib.Path(os.environ["NARROW_SOURCE_DIR"])
 
-SAFETENSORS_TYPES = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "I64": "<i8", "U8": "u1"}
+SAFETENSORS_TYPES = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "I64": "<i8", "I16": "<i2",
+                     "U8": "u1"}
 
 
 def write_safetensors(path, tensors, metadata=None):
@@ -31,17 +32,25 @@ def write_safetensors(path, tensors, metadata=None):
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
-def read_safetensors(path):
+def load_safetensors(path):
+    """(metadata, arrays by name); bfloat16 as float32."""
     blob = path.read_bytes()
     size, = struct.unpack_from("<Q", blob)
     header = json.loads(blob[8:8 + size])
-    header.pop("__metadata__", None)
-    arrays = {}
+    metadata, arrays = header.pop("__metadata__", {}), {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
         raw = blob[8 + size + begin:8 + size + end]
-        arrays[name] = np.frombuffer(raw, SAFETENSORS_TYPES[entry["dtype"]]).reshape(entry["shape"])
-    return arrays
+        if entry["dtype"] == "BF16":
+            array = (np.frombuffer(raw, "<u2").astype("<u4") << 16).view("<f4")
+        else:
+            array = np.frombuffer(raw, SAFETENSORS_TYPES[entry["dtype"]])
+        arrays[name] = array.reshape(entry["shape"])
+    return metadata, arrays
+
+
+def read_safetensors(path):
+    return load_safetensors(path)[1]
 
 
 class ProgramCase(unittest.TestCase):

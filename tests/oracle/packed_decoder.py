@@ -1,93 +1,60 @@
-"""A second decoder of packed checkpoints, written from docs/formats.md alone: proof that the page
-is enough. Everything with whole arrays; nothing is checked but what decoding needs."""
+"""A second decoder of packed checkpoints, written from docs/formats.md alone: the page suffices."""
 import json
-import struct
 
 import numpy as np
 
-TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
-         "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"}
+
+def codes_of(tensor, scheme, stored):
+    """Its codes as integers, and a function that gives of each code the parameter of its block."""
+    name, shape, bits = tensor["name"], tensor["shape"], scheme["bits"]
+    count, (kind, _, group) = np.prod(shape, dtype=int), scheme["granularity"].partition(":")
+    blocks = np.arange(count) // (int(group) if kind == "group" else max(count, 1))
+    if kind == "channel" and len(shape) > 1:
+        blocks = np.unravel_index(np.arange(count), shape)[scheme["axis"]]
+
+    def part(what):
+        return stored[f"{name}:{what}"].astype(float)[blocks]
+
+    digits = np.unpackbits(stored[name + ":codes"], count=count * bits, bitorder="little")
+    codes = digits.reshape(count, bits) @ (1 << np.arange(bits))
+    is_fixed = scheme["scheme"] == "fixed-point"
+    signed = part("signed") == 1 if is_fixed else scheme["scheme"] == "symmetric"
+    return np.where(signed & (codes >= 2 ** (bits - 1)), codes - 2 ** bits, codes), part
 
 
-def read_file(path):
-    """(metadata, tensors by name) of any safetensors file; bfloat16 as its 16 bits."""
-    blob = path.read_bytes()
-    size, = struct.unpack_from("<Q", blob)
-    header = json.loads(blob[8:8 + size])
-    metadata, tensors = header.pop("__metadata__", {}), {}
-    for name, entry in header.items():
-        begin, end = (8 + size + offset for offset in entry["data_offsets"])
-        tensors[name] = np.frombuffer(blob[begin:end], TYPES[entry["dtype"]]).reshape(entry["shape"])
-    return metadata, tensors
-
-
-def codes_of(packed, bits, count):
-    digits = np.unpackbits(packed, bitorder="little")[:count * bits].reshape(count, bits)
-    return digits.astype(np.int64) @ (1 << np.arange(bits, dtype=np.int64))
-
-
-def block_numbers(shape, scheme, count):
-    kind, _, group = scheme["granularity"].partition(":")
-    if kind == "group":
-        return np.arange(count) // int(group)
-    if kind == "tensor" or len(shape) < 2:
-        return np.zeros(count, np.int64)
-    axis = scheme["axis"] % len(shape)
-    along = [-1 if i == axis else 1 for i in range(len(shape))]
-    return np.broadcast_to(np.arange(shape[axis]).reshape(along), shape).reshape(-1)
-
-
-def values_of(codes, scheme, part, of_block):
-    """Restored values in double. part(name): the parameters; of_block spreads them over elements."""
-    bits, kind = scheme["bits"], scheme["scheme"]
+def values_of(codes, part, scheme):
+    """What the codes stand for, in double."""
+    kind, bits = scheme["scheme"], scheme["bits"]
     if kind == "codebook":
-        return part("levels").astype(np.float64)[of_block(np.arange(len(part("levels")))), codes]
-    signed = of_block(part("signed") != 0) if kind == "fixed-point" else kind == "symmetric"
-    codes = np.where(signed & (codes >= 2 ** (bits - 1)), codes - 2 ** bits, codes)
-    codes = codes.astype(np.float64)
-    if kind == "fixed-point":
-        values = codes * np.ldexp(1.0, -of_block(part("fraction_bits")).astype(np.int64))
-        if scheme["scaling"] == "binary":
-            return values
-        tenths = np.array([float(f"1e-{s}") for s in part("decimal_exponent")])
-        return values * of_block(tenths)
-    if kind == "symmetric":
-        largest = part("largest").astype(np.float64)
-        return codes * of_block(np.where(largest == 0, 1, largest / (2 ** (bits - 1) - 1)))
-    lo, hi = (part(name).astype(np.float64) for name in ("lo", "hi"))
+        return np.take_along_axis(part("levels"), codes[:, None], 1)[:, 0]
     if kind == "bin":
-        values = of_block(lo) + (codes + 0.5) * of_block((hi - lo) / 2 ** bits)
-        return np.where(of_block(lo == hi), of_block(lo), values)
-    lo, hi = np.minimum(lo, 0), np.maximum(hi, 0)
-    scale = np.where(lo == hi, 1, (hi - lo) / (2.0 ** bits - 1))
-    return (codes - of_block(np.rint(-lo / scale))) * of_block(scale)
+        lo, hi = part("lo"), part("hi")
+        return np.where(lo == hi, lo, lo + (codes + 0.5) * ((hi - lo) / 2 ** bits))
+    if kind == "affine":
+        lo, hi = np.minimum(part("lo"), 0), np.maximum(part("hi"), 0)
+        scale = np.where(lo == hi, 1, (hi - lo) / (2 ** bits - 1))
+        return (codes - np.rint(-lo / scale)) * scale
+    if kind == "symmetric":
+        scale = part("largest") / (2 ** (bits - 1) - 1)
+        return codes * np.where(scale == 0, 1, scale)
+    values = np.ldexp(codes, -part("fraction_bits").astype(int))
+    exponents = part("decimal_exponent") if scheme["scaling"] == "decimal" else [0]
+    return values * [float(f"1e-{s:.0f}") for s in exponents]
 
 
-def rounded(values, dtype):
-    """Once, to the tensor's type, nearest-even, the largest finite value at most."""
+def restored(tensor, scheme, stored):
+    """Rounded once to its type, ties to even, finite; bfloat16 comes as float32."""
+    values, dtype = values_of(*codes_of(tensor, scheme, stored), scheme), tensor["dtype"]
+    largest = (2 - 2 ** -7) * 2.0 ** 127 if dtype == "bfloat16" else float(np.finfo(dtype).max)
     if dtype == "bfloat16":
         ulp = np.ldexp(1.0, np.maximum(np.frexp(values)[1], -125) - 8)
-        largest = np.array(0x7F7F0000, np.uint32).view(np.float32).astype(np.float64)
-        nearest = np.clip(np.copysign(np.rint(values / ulp) * ulp, values), -largest, largest)
-        return (nearest.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
-    largest = float(np.finfo(dtype).max)
-    return np.clip(values, -largest, largest).astype(dtype)
+        values, dtype = np.rint(values / ulp) * ulp, "float32"
+    return np.clip(values, -largest, largest).astype(dtype).reshape(tensor["shape"])
 
 
-def decode(path):
-    """Every floating-point tensor that was quantized, restored; all others as they are stored."""
-    metadata, stored = read_file(path)
+def decode(metadata, stored):
+    """All tensors of the original by name, from the metadata and the tensors of a packed file."""
     schemes = json.loads(metadata["narrow.schemes"])
-    restored = {}
-    for tensor in json.loads(metadata["narrow.tensors"]):
-        name, shape = tensor["name"], tensor["shape"]
-        if "scheme" not in tensor:
-            restored[name] = stored[name] if name in stored else stored[name + ":raw"]
-            continue
-        scheme, count = schemes[tensor["scheme"]], int(np.prod(shape, dtype=np.int64))
-        codes = codes_of(stored[name + ":codes"], scheme["bits"], count)
-        numbers = block_numbers(shape, scheme, count)
-        values = values_of(codes, scheme, lambda part, n=name: stored[f"{n}:{part}"],
-                           lambda params, b=numbers: params[b])
-        restored[name] = rounded(values, tensor["dtype"]).reshape(shape)
-    return restored
+    return {t["name"]: restored(t, schemes[t["scheme"]], stored) if "scheme" in t
+            else stored.get(t["name"], stored.get(t["name"] + ":raw"))
+            for t in json.loads(metadata["narrow.tensors"])}
