@@ -112,8 +112,9 @@ struct PackedDifference {
 };
 
 // Packs `reader` anew by the recipe of the file and compares; differences in the order of the
-// original, at most one for each tensor. Empty: the file is the packed form of this checkpoint.
-// Throws Error: kCorrupt for a damaged file, and what reading the checkpoint throws.
+// original, at most one for each tensor, checksums that are not those of the bytes among them.
+// Empty: the file is the packed form of this checkpoint.
+// Throws Error: what reading file and checkpoint throws.
 std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
                                             const CheckpointReader& reader, int threads,
                                             PackObserver* observer = nullptr);

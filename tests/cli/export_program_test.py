@@ -9,7 +9,8 @@ import unittest
 
 import numpy as np
 
-from program_case import SOURCE, ProgramCase, load_safetensors, write_safetensors
+from program_case import (SOURCE, ProgramCase, load_safetensors, read_safetensors,
+                          write_safetensors)
 
 sys.path.insert(0, str(SOURCE / "tests" / "oracle"))
 import packed_decoder  # noqa: E402  pylint: disable=wrong-import-position
@@ -69,6 +70,8 @@ class Export(ProgramCase):
     RECIPES = (("--scheme", "bin", "--bits", "5"), ("--scheme", "fixed-point", "--bits", "8"),
                ("--scheme", "symmetric", "--bits", "11"), ("--scheme", "affine", "--bits", "32"),
                ("--scheme", "fixed-point", "--bits", "8", "--granularity", "channel"),
+               ("--scheme", "codebook", "--bits", "3", "--granularity", "channel"),
+               ("--scheme", "affine", "--bits", "4", "--range", "mse"),
                ("--scheme", "fixed-point", "--bits", "32", "--granularity", "group:9"),
                ("--scheme", "fixed-point", "--bits", "32"))
 
@@ -133,9 +136,24 @@ class Export(ProgramCase):
         np.testing.assert_array_equal(bits.view(np.float32),
                                       self.tensors["conv.weight"].min(axis=(1, 2)))
 
+    def test_the_header_of_a_codebook_restores_its_values(self):
+        recipe = ("--scheme", "codebook", "--bits", "3", "--granularity", "channel")
+        codes = self.pack(*recipe)["conv.weight"]
+        self.narrow("export", "p.safetensors", "--to", "c-header", "-o", "codes.h")
+        text = (self.dir / "codes.h").read_text()
+        words = re.search(r"uint32_t conv_weight_levels\[32\] = \{(.*?)\}", text, re.S).group(1)
+        bits = np.array([int(w.strip().rstrip("u"), 16) for w in words.split(",")], np.uint32)
+        run, blocks = (int(re.search(rf"CONV_WEIGHT_{n} (\d+)", text).group(1))
+                       for n in ("RUN", "BLOCKS"))
+        block = np.arange(len(codes)) // run % blocks
+        self.narrow("quantize", "net.safetensors", *recipe, "-o", "q.safetensors")
+        expected = read_safetensors(self.dir / "q.safetensors")["conv.weight"].reshape(-1)
+        levels = bits.view(np.float32).reshape(blocks, 8)
+        self.assertEqual(levels[block, codes].tobytes(), expected.tobytes())
+
     @unittest.skipUnless(IVERILOG and VVP, "iverilog is not installed")
     def test_a_verilog_simulator_reads_the_memory(self):
-        for recipe in self.RECIPES[:5]:
+        for recipe in self.RECIPES[:7]:
             codes = self.pack(*recipe)
             bits = int(recipe[3])
             for kind in ("mem", "hex"):
@@ -153,8 +171,12 @@ class Export(ProgramCase):
                                                   two_complement(expected, bits))
 
     def test_coe(self):
-        codes = self.pack("--scheme", "symmetric", "--bits", "6")
-        self.narrow("export", "p.safetensors", "--to", "coe", "-o", "coe")
+        for scheme in ("symmetric", "codebook"):
+            with self.subTest(scheme=scheme):
+                self.check_coe(self.pack("--scheme", scheme, "--bits", "6"))
+
+    def check_coe(self, codes):
+        self.narrow("export", "p.safetensors", "--to", "coe", "-o", "coe", "--force")
         text = (self.dir / "coe" / "wide.coe").read_text()
         body = "".join(line for line in text.splitlines() if not line.startswith(";"))
         statements = [part.strip() for part in body.split(";")]
@@ -166,19 +188,23 @@ class Export(ProgramCase):
                                       two_complement(codes["wide"], 6))
 
     def test_mif(self):
-        codes = self.pack("--scheme", "fixed-point", "--bits", "9")
-        self.narrow("export", "p.safetensors", "--to", "mif", "-o", "mif")
+        for scheme, bits in (("fixed-point", 9), ("codebook", 7)):
+            with self.subTest(scheme=scheme):
+                self.check_mif(self.pack("--scheme", scheme, "--bits", bits), bits)
+
+    def check_mif(self, codes, bits):
+        self.narrow("export", "p.safetensors", "--to", "mif", "-o", "mif", "--force")
         text = re.sub(r"--.*", "", (self.dir / "mif" / "conv_weight.mif").read_text())
         head, _, rest = text.partition("CONTENT BEGIN")
         settings = dict(part.strip().split(" = ") for part in head.split(";") if part.strip())
-        self.assertEqual(settings, {"DEPTH": "60", "WIDTH": "9", "ADDRESS_RADIX": "HEX",
+        self.assertEqual(settings, {"DEPTH": "60", "WIDTH": str(bits), "ADDRESS_RADIX": "HEX",
                                     "DATA_RADIX": "HEX"})
         entries = [part.strip() for part in rest.split(";") if part.strip()]
         self.assertEqual(entries.pop(), "END")
         pairs = [tuple(int(n, 16) for n in entry.split(" : ")) for entry in entries]
         self.assertEqual([a for a, _ in pairs], list(range(60)))
         np.testing.assert_array_equal([w for _, w in pairs],
-                                      two_complement(codes["conv.weight"], 9))
+                                      two_complement(codes["conv.weight"], bits))
 
     def test_test_vectors_in_comments(self):
         codes = self.pack("--scheme", "fixed-point", "--bits", "7")["conv.weight"]

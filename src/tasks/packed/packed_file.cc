@@ -48,15 +48,24 @@ CheckedStream::CheckedStream(std::unique_ptr<TensorStream> stream, const TensorI
       expected_(checksum) {}
 
 void CheckedStream::read(std::span<std::byte> out) {
+  read_any(out);
+  const std::string problem = damage();
+  if (problem.empty()) return;
+  throw Error(ErrorCategory::kCorrupt,
+              fmt::format("tensor {} of the packed file {} {}", name_, file_, problem));
+}
+
+void CheckedStream::read_any(std::span<std::byte> out) {
   if (out.empty()) return;
   stream_->read(out);
   left_ -= out.size();
   crc_ = extend_crc32c(crc_, out);
-  if (left_ > 0 || crc_ == expected_) return;
-  throw Error(ErrorCategory::kCorrupt,
-              fmt::format("tensor {} of the packed file {} has the checksum {:08x}, but the "
-                          "metadata say {:08x}: the file is damaged",
-                          name_, file_, crc_, expected_));
+}
+
+std::string CheckedStream::damage() const {
+  if (left_ > 0 || crc_ == expected_) return "";
+  return fmt::format("has the checksum {:08x}, but the metadata say {:08x}: the file is damaged",
+                     crc_, expected_);
 }
 
 PackedCheckpoint::File::File(const std::filesystem::path& path) : reader_(open_checkpoint(path)) {
@@ -124,15 +133,13 @@ CheckedStream PackedCheckpoint::File::open(const StoredPart& part) const {
           location().path.string()};
 }
 
-void PackedCheckpoint::File::check_padding() const {
+std::optional<CheckedStream> PackedCheckpoint::File::open_padding() const {
   const auto found = by_name_.find(kPaddingName);
-  if (found == by_name_.end()) return;
+  if (found == by_name_.end()) return std::nullopt;
   const auto checksum = checksums_.find(std::string(kPaddingName));
   if (checksum == checksums_.end()) refuse(location(), "has no checksum of its padding");
-  CheckedStream stream(reader_->open(found->second), reader_->tensors()[found->second],
+  return CheckedStream(reader_->open(found->second), reader_->tensors()[found->second],
                        checksum->second, location().path.string());
-  std::vector<std::byte> bytes(stream.bytes_left());
-  stream.read(bytes);
 }
 
 std::vector<std::string> PackedCheckpoint::File::read_strings(std::size_t tensor) const {

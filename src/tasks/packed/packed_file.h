@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,11 @@ class CheckedStream {
                 std::uint32_t checksum, std::string file);
   // Throws Error(kCorrupt) for another checksum, and what the stream throws.
   void read(std::span<std::byte> out);
+  // The same for a reader who asks for damage() afterwards: another checksum is no error.
+  void read_any(std::span<std::byte> out);
+  // What is wrong with the checksum, as the predicate of a sentence about the tensor; empty when
+  // nothing is, or before the last bytes.
+  [[nodiscard]] std::string damage() const;
   [[nodiscard]] std::uint64_t bytes_left() const { return left_; }
 
  private:
@@ -50,8 +56,8 @@ class PackedCheckpoint::File {
   [[nodiscard]] std::uint32_t checksum(const StoredPart& part) const {
     return checksums_.at(layout_.stored[part.stored].name);
   }
-  // Reads and verifies what belongs to no tensor.
-  void check_padding() const;
+  // What belongs to no tensor, if there is any.
+  [[nodiscard]] std::optional<CheckedStream> open_padding() const;
   // Of a string tensor. Throws Error(kCorrupt) when lengths and characters do not fill the bytes.
   [[nodiscard]] std::vector<std::string> read_strings(std::size_t tensor) const;
 

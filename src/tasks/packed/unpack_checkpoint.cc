@@ -19,7 +19,10 @@ void unpack_checkpoint(const PackedCheckpoint& packed, int threads, CheckpointWr
     writer.add(tensor.info);
     total_bytes += tensor.info.byte_size();
   }
-  packed.file().check_padding();
+  if (auto padding = packed.file().open_padding()) {
+    std::vector<std::byte> bytes(padding->bytes_left());
+    padding->read(bytes);
+  }
   std::vector<std::size_t> all(tensors.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   PackedPieceSource source(packed.file(), all);

@@ -19,6 +19,10 @@
 namespace narrow {
 namespace {
 
+std::string_view part_name(PackedPart part) {
+  return part == PackedPart::kUnchanged ? "values" : suffix_of(part).substr(1);
+}
+
 // The sink of a packing that compares what would be written with what is there.
 class PackedComparer {
  public:
@@ -48,6 +52,9 @@ class PackedComparer {
       } else {
         compare_params(streams_[i], part, piece, sentence);
       }
+      if (sentence.empty() && !streams_[i].damage().empty()) {
+        sentence = fmt::format("its {} {}", part_name(part), streams_[i].damage());
+      }
     }
     first_block_ += piece.params.size();
     if (!piece.last) return;
@@ -60,7 +67,7 @@ class PackedComparer {
   std::optional<std::size_t> first_difference(CheckedStream& stream,
                                               std::span<const std::byte> expected) {
     found_.resize(std::min<std::uint64_t>(expected.size(), stream.bytes_left()));
-    stream.read(found_);
+    stream.read_any(found_);
     const auto [a, b] = std::mismatch(found_.begin(), found_.end(), expected.begin());
     if (a == found_.end() && found_.size() == expected.size()) return std::nullopt;
     return a - found_.begin();
@@ -84,8 +91,8 @@ class PackedComparer {
     const auto at = first_difference(stream, expected);
     if (!at.has_value()) return;
     const std::size_t of_block = expected.size() / piece.params.size();
-    sentence = fmt::format("{} of block {} is not what the checkpoint gives",
-                           suffix_of(part).substr(1), first_block_ + *at / of_block);
+    sentence = fmt::format("{} of block {} is not what the checkpoint gives", part_name(part),
+                           first_block_ + *at / of_block);
   }
 
   void compare_values(CheckedStream& stream, const QuantizePiece& piece, const PackedTensor& tensor,
@@ -117,6 +124,16 @@ std::string complaint(const CheckpointReader& reader, const PackedTensor& tensor
                      to_string(tensor.info.shape), to_string(info.dtype), to_string(info.shape));
 }
 
+// At most one.
+std::vector<PackedDifference> padding_difference(const PackedCheckpoint::File& file) {
+  auto padding = file.open_padding();
+  if (!padding.has_value()) return {};
+  std::vector<std::byte> bytes(padding->bytes_left());
+  padding->read_any(bytes);
+  if (padding->damage().empty()) return {};
+  return {{"", fmt::format("{} {}", kPaddingName, padding->damage())}};
+}
+
 }  // namespace
 
 std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
@@ -127,7 +144,6 @@ std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
   std::vector<std::size_t> numbers;
   std::vector<std::string> sentences;
   std::unordered_set<std::string_view> names;
-  packed.file().check_padding();
   for (const PackedTensor& tensor : contents.tensors) {
     names.insert(tensor.info.name);
     sentences.push_back(complaint(reader, tensor));
@@ -139,7 +155,7 @@ std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
   const std::string digest = run_pack_pipeline(
       reader, plan, NonFinitePolicy::kKeep, threads,
       [&](QuantizePiece& piece) { comparer.put(piece); }, observer);
-  std::vector<PackedDifference> differences;
+  std::vector<PackedDifference> differences = padding_difference(packed.file());
   for (std::size_t i = 0; i < sentences.size(); ++i) {
     if (!sentences[i].empty()) differences.push_back({contents.tensors[i].info.name, sentences[i]});
   }
