@@ -123,8 +123,8 @@ struct BudgetPlan {
 BudgetPlan plan_budget(const CheckpointReader& reader, const PlanRequest& request,
                        SweepObserver* observer = nullptr);
 
-// "crc32c:1a2b3c4d" of names, types, shapes and values of all tensors in file order: the same for
-// equal tensors in files of different formats.
+// "sha256:" and 64 hexadecimal digits, of names, types, shapes and values of all tensors: the digest
+// that a packed file has (docs/formats.md), the same for equal tensors in files of any format.
 std::string checkpoint_digest(const CheckpointReader& reader);
 
 // A plan file: JSON, docs/formats.md. The same plan gives the same bytes everywhere.

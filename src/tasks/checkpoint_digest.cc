@@ -1,45 +1,54 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <span>
 
-#include "base/crc32c.h"
+#include "base/parallel.h"
 #include "narrow/plan.h"
+#include "tasks/packed/content_digest.h"
+#include "tasks/packed/packed_layout.h"
 
 namespace narrow {
 namespace {
 
-constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20;
+// Leaves that are hashed at once.
+constexpr std::uint64_t kPieceBytes = 16 * kLeafBytes;
 
-std::uint32_t extend(std::uint32_t crc, const std::string& text) {
-  // Its length keeps what follows apart.
-  const std::string counted = fmt::format("{}:{}", text.size(), text);
-  return extend_crc32c(crc, std::as_bytes(std::span(counted)));
+std::vector<Sha256Digest> digests_of_leaves(std::span<const std::byte> bytes) {
+  std::vector<Sha256Digest> digests((bytes.size() + kLeafBytes - 1) / kLeafBytes);
+  parallel_for(digests.size(), [&](std::size_t i) {
+    const std::size_t begin = i * kLeafBytes;
+    const auto leaf = bytes.subspan(begin, std::min<std::size_t>(kLeafBytes, bytes.size() - begin));
+    digests[i] = leaf_digests(begin, leaf, true).front();
+  });
+  return digests;
+}
+
+Sha256Digest digest_of_values(const CheckpointReader& reader, std::size_t index) {
+  const TensorInfo& info = reader.tensors()[index];
+  TensorDigest digest;
+  if (info.dtype == DType::kString) {
+    const std::vector<std::byte> bytes = string_bytes(reader.read_strings(index));
+    digest.add(bytes, digests_of_leaves(bytes));
+    return digest.digest();
+  }
+  std::vector<std::byte> bytes;
+  const auto stream = reader.open(index);
+  for (std::uint64_t left = info.byte_size(); left > 0; left -= bytes.size()) {
+    bytes.resize(std::min(left, kPieceBytes));
+    stream->read(bytes);
+    digest.add(bytes, digests_of_leaves(bytes));
+  }
+  return digest.digest();
 }
 
 }  // namespace
 
 std::string checkpoint_digest(const CheckpointReader& reader) {
-  std::uint32_t crc = 0;
-  std::vector<std::byte> bytes;
+  ContentDigest content;
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
-    const TensorInfo& info = reader.tensors()[i];
-    crc = extend(crc, info.name);
-    crc = extend(crc, std::string(to_string(info.dtype)) + to_string(info.shape));
-    if (info.dtype == DType::kString) {
-      for (const std::string& text : reader.read_strings(i)) crc = extend(crc, text);
-      continue;
-    }
-    if (info.byte_size() == 0) continue;
-    const auto stream = reader.open(i);
-    for (std::uint64_t left = info.byte_size(); left > 0; left -= bytes.size()) {
-      bytes.resize(std::min(left, kPieceBytes));
-      stream->read(bytes);
-      crc = extend_crc32c(crc, bytes);
-    }
+    content.add(reader.tensors()[i], digest_of_values(reader, i));
   }
-  return fmt::format("crc32c:{:08x}", crc);
+  return "sha256:" + content.text();
 }
 
 }  // namespace narrow

@@ -88,6 +88,12 @@ class Plan(ProgramCase):
         self.assertEqual(rows["a.weight"]["bits"], 1)
         self.assertEqual(report["summary"]["quantized"], 1)
 
+    def test_the_digest_is_that_of_a_packed_file(self):
+        self.narrow("plan", "net.safetensors", "--budget", "3KiB", "-o", "p.json")
+        packed = self.json("pack", "net.safetensors", "--plan", "p.json", "-o", "p.safetensors")
+        plan = json.loads((self.dir / "p.json").read_text())
+        self.assertEqual(plan["input"]["digest"], "sha256:" + packed["input_sha256"])
+
     def test_threads_do_not_matter(self):
         texts = set()
         for threads in ("1", "2", "5"):

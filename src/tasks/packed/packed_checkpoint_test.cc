@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "narrow/error.h"
+#include "narrow/plan.h"
 #include "tasks/memory_checkpoint.h"
 #include "tasks/packed/packed_file.h"
 
@@ -90,6 +91,12 @@ TEST_F(PackedCheckpointTest, GivesWhatQuantizeGivesForEveryKindOfTensor) {
     }
     EXPECT_TRUE(verify_packed(PackedCheckpoint(path_), reader, 2).empty());
   }
+}
+
+TEST_F(PackedCheckpointTest, HasTheDigestOfAPlan) {
+  const MemoryReader reader(all_kinds());
+  EXPECT_EQ("sha256:" + pack(reader, make_plan(reader, {}, {})).input_sha256,
+            checkpoint_digest(reader));
 }
 
 TEST_F(PackedCheckpointTest, KeepsWhatIsNotFinite) {

@@ -71,6 +71,12 @@ TEST(PlanFile, SaysWhatItIsAbout) {
   EXPECT_EQ(json["tensors"][0]["name"], "a/w");
 }
 
+TEST(PlanFile, WhatAnEarlierVersionSaidOfTheInputIsNoHindrance) {
+  ordered_json json = ordered_json::parse(plan_file_text(plan_of({})));
+  json["input"]["digest"] = "crc32c:1a2b3c4d";
+  EXPECT_EQ(parse_plan_file(json.dump(), "p.json").size(), 2U);
+}
+
 TEST(PlanFile, WhatIsWrongIsNamed) {
   const ordered_json good = ordered_json::parse(plan_file_text(plan_of({})));
   const auto changed = [&](const char* pointer, const ordered_json& value) {
