@@ -99,6 +99,10 @@ class PackedCheckpoint {
   std::unique_ptr<File> file_;
 };
 
+// open_checkpoint for those who want values: throws Error(kUnsupported), which names narrow unpack,
+// for a packed file, whose tensors are codes.
+std::unique_ptr<CheckpointReader> open_unpacked(const std::filesystem::path& path);
+
 // Writes the restored checkpoint: bit for bit what quantize_checkpoint writes with the same plan
 // and the same writer. The caller calls finish(). Verifies the checksum of every tensor.
 // Throws Error: kCorrupt for a checksum or a parameter that cannot be; what the writer throws.

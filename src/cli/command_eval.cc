@@ -9,6 +9,7 @@
 #include "cli/slim_flags.h"
 #include "narrow/error.h"
 #include "narrow/evaluate.h"
+#include "narrow/packed_checkpoint.h"
 #include "report/evaluation_report.h"
 
 namespace narrow {
@@ -77,7 +78,7 @@ void run(Arguments& args) {
   finish_dataset_options(args.options);
   args.options.use_moving_averages = args.moving_average_decay != 0;
   std::vector<std::shared_ptr<const CheckpointReader>> readers;
-  for (const std::string& path : args.checkpoints) readers.push_back(open_checkpoint(path));
+  for (const std::string& path : args.checkpoints) readers.push_back(open_unpacked(path));
   Exports exports(args.exports, args.force);
   std::optional<StagedFile> predictions;
   if (!args.predictions.empty()) {

@@ -12,6 +12,7 @@
 #include "cli/exports.h"
 #include "cli/slim_flags.h"
 #include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
 #include "report/plan_report.h"
 #include "report/table/table_formats.h"
@@ -192,7 +193,7 @@ void run(const Arguments& args) {
   if (!args.output.empty()) {
     file.emplace(args.output, args.force ? Overwrite::kYes : Overwrite::kNo);
   }
-  const auto reader = open_checkpoint(args.checkpoint);
+  const auto reader = open_unpacked(args.checkpoint);
   catch_interrupts();
   PlanProgress progress;
   const BudgetPlan plan = plan_budget(*reader, request, &progress);

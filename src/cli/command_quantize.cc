@@ -9,6 +9,7 @@
 #include "cli/network/network_run.h"
 #include "cli/quantize_run.h"
 #include "cli/slim_flags.h"
+#include "narrow/packed_checkpoint.h"
 #include "report/quantize_report.h"
 #include "report/table/table_formats.h"
 
@@ -58,7 +59,7 @@ CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
 void run(const Arguments& args) {
   const NetworkMethods methods = args.network.chosen();
   Exports exports(args.exports, args.force);
-  const auto reader = open_checkpoint(args.checkpoint);
+  const auto reader = open_unpacked(args.checkpoint);
   const Method method = method_of(args.method, *reader);
   QuantizeRun run;
   run.output = output_location(reader->location(), output_format(args, reader->location().format),

@@ -7,6 +7,7 @@
 #include "cli/exports.h"
 #include "cli/network/network_run.h"
 #include "cli/slim_flags.h"
+#include "narrow/packed_checkpoint.h"
 #include "narrow/resnet_checkpoints.h"
 #include "report/numbers.h"
 
@@ -46,7 +47,7 @@ void run(const Arguments& args) {
   scheme.bits = args.bits;
   scheme.range = parse_range(args.range);
   const std::string network = fmt::format("resnet_v1_{}", args.layers);
-  const auto reader = open_checkpoint(args.checkpoint);
+  const auto reader = open_unpacked(args.checkpoint);
   const QuantizePlan plan = resnet_plan(*reader, network, args.classes, scheme);
   QuantizeRun run;
   run.output = output_location(reader->location(), CheckpointFormat::kTensorFlowV2, "",

@@ -16,6 +16,7 @@
 #include "cli/exports.h"
 #include "cli/slim_flags.h"
 #include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
 #include "report/sweep/sweep_report.h"
 
 namespace narrow {
@@ -158,7 +159,7 @@ SweepEvaluation evaluate(const Arguments& args,
 void run(Arguments& args, const CLI::App& command) {
   const std::vector<Scheme> schemes = schemes_of(args);
   if (has_dataset(args)) finish_dataset_options(args.evaluate);
-  const std::shared_ptr<const CheckpointReader> reader = open_checkpoint(args.checkpoint);
+  const std::shared_ptr<const CheckpointReader> reader = open_unpacked(args.checkpoint);
   use_directory(args);
   if (!args.histograms.empty() && args.exports.html.empty()) {
     throw Error(ErrorCategory::kUsage,

@@ -326,8 +326,28 @@ class Damage(ProgramCase):
 
     def test_what_is_not_packed(self):
         self.assertIn("narrow pack", self.error("unpack", "a.safetensors", "-o", "u"))
-        self.assertIn("packed already", self.error("pack", "p.safetensors", "--scheme", "bin",
-                                                   "--bits", "4", "-o", "pp.safetensors"))
+
+    def test_commands_that_take_values_say_that_a_file_is_packed(self):
+        method = ("--scheme", "bin", "--bits", "4")
+        packed = "p.safetensors"
+        for command in (("quantize", packed, *method), ("quantizer", 50, packed, 10, 1, 8),
+                        ("eval", packed, "--dataset_name", "cifar10", "--dataset_dir", "."),
+                        ("eval", "a.safetensors", packed, "--dataset_name", "cifar10",
+                         "--dataset_dir", "."),
+                        ("pack", packed, *method), ("plan", packed, "--average-bits", 4),
+                        ("sweep", packed), ("verify", packed, packed),
+                        ("export", packed, *method, "--to", "mem", "-o", "mem"),
+                        ("unscale", packed, "-o", "out/"),
+                        ("calibrate", packed, "--dataset_name", "cifar10", "--dataset_dir", ".")):
+            with self.subTest(command=command):
+                before = self.tree()
+                message = self.error(*command)
+                self.assertIn("p.safetensors is packed", message)
+                self.assertIn("narrow unpack p.safetensors -o", message)
+                self.assertEqual(len(message.splitlines()), 1)
+                self.assertEqual(self.tree(), before)
+        self.narrow("inspect", packed)
+        self.narrow("compare", packed, packed)
 
     def test_nothing_is_replaced_without_force(self):
         self.assertIn("--force", self.error("pack", "a.safetensors", "--scheme", "bin", "--bits",

@@ -9,6 +9,7 @@
 #include "cli/network/calibration_options.h"
 #include "cli/slim_flags.h"
 #include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
 #include "narrow/quantize_network.h"
 #include "report/calibration_report.h"
 #include "report/table/table_formats.h"
@@ -48,7 +49,7 @@ void run(const Arguments& args) {
   }
   const Overwrite overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
   Exports exports(args.exports, args.force);
-  const auto reader = open_checkpoint(args.checkpoint);
+  const auto reader = open_unpacked(args.checkpoint);
   const CheckpointLocation output =
       output_location(reader->location(), reader->location().format, args.output, "calibrated");
   const auto writer = create_checkpoint(output, overwrite);

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "narrow/packed_checkpoint.h"
 #include "narrow/quantize_network.h"
 
 namespace narrow {
@@ -17,7 +18,7 @@ struct Arguments {
 };
 
 void run(const Arguments& args) {
-  const auto reader = open_checkpoint(args.checkpoint);
+  const auto reader = open_unpacked(args.checkpoint);
   const auto scales =
       open_checkpoint(args.scales.empty() ? channel_scales_location(reader->location()).path
                                           : std::filesystem::path(args.scales));

@@ -11,6 +11,7 @@
 #include "cli/packed/pack_progress.h"
 #include "narrow/error.h"
 #include "narrow/export_codes.h"
+#include "narrow/packed_checkpoint.h"
 
 namespace narrow {
 namespace {
@@ -68,7 +69,7 @@ std::vector<ExportedCodes> export_input(const Arguments& args, PackProgress& pro
     return export_codes(PackedCheckpoint(args.input), format, args.method.selection, args.output,
                         overwrite, &progress);
   }
-  const auto reader = open_checkpoint(args.input);
+  const auto reader = open_unpacked(args.input);
   const TemporaryFolder folder;
   const fs::path packed = folder.path() / "packed.safetensors";
   pack_checkpoint(*reader, method_of(args.method, *reader).plan,

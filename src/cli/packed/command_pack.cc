@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/exports.h"
 #include "cli/packed/pack_progress.h"
+#include "narrow/packed_checkpoint.h"
 #include "report/packed_report.h"
 #include "report/table/table_formats.h"
 
@@ -50,7 +51,7 @@ std::filesystem::path output_path(const Arguments& args, const CheckpointLocatio
 
 void run(const Arguments& args) {
   Exports exports(args.exports, args.force);
-  const auto reader = open_checkpoint(args.checkpoint);
+  const auto reader = open_unpacked(args.checkpoint);
   const Method method = method_of(args.method, *reader);
   const std::filesystem::path output = output_path(args, reader->location(), method.directory);
   PackProgress progress("packing");

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/packed/pack_progress.h"
+#include "narrow/packed_checkpoint.h"
 #include "report/packed_report.h"
 
 namespace narrow {
@@ -31,7 +32,7 @@ void add_verify_command(CLI::App& app, CommandOutcome& outcome) {
       "those that the checkpoint gives. Exit status 1 when something differs.");
   command->callback([args, &outcome] {
     const PackedCheckpoint packed(args->packed);
-    const auto reader = open_checkpoint(args->checkpoint);
+    const auto reader = open_unpacked(args->checkpoint);
     PackProgress progress("verifying");
     const auto differences = verify_packed(packed, *reader, args->threads, &progress);
     progress.finish();

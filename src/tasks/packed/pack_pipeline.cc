@@ -1,12 +1,9 @@
 #include "tasks/packed/pack_pipeline.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/parallel.h"
-#include "narrow/error.h"
 #include "narrow/version.h"
 #include "tasks/packed/packed_layout.h"
 #include "tasks/packed/packed_metadata.h"
@@ -94,13 +91,9 @@ std::string run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan
 
 PackedContents planned_contents(const CheckpointReader& reader, const QuantizePlan& plan,
                                 NonFinitePolicy non_finite) {
+  refuse_packed(reader);
   PackedContents contents;
   contents.metadata = reader.metadata();
-  if (is_packed_metadata(contents.metadata)) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} is packed already; use narrow unpack first",
-                            reader.location().path.string()));
-  }
   std::erase_if(contents.metadata,
                 [](const auto& entry) { return entry.first.starts_with(kPackedKeyPrefix); });
   contents.input_format = reader.location().format;

@@ -212,8 +212,19 @@ std::string dump(const ordered_json& json) {
 
 }  // namespace
 
-bool is_packed_metadata(const Metadata& metadata) {
-  return metadata.contains(std::string(kPackedVersionKey));
+void refuse_packed(const CheckpointReader& reader) {
+  if (!reader.metadata().contains(std::string(kPackedVersionKey))) return;
+  const std::string path = reader.location().path.string();
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("{0} is packed: it holds integer codes instead of values; narrow unpack "
+                          "{0} -o CKPT restores the checkpoint",
+                          path));
+}
+
+std::unique_ptr<CheckpointReader> open_unpacked(const std::filesystem::path& path) {
+  auto reader = open_checkpoint(path);
+  refuse_packed(*reader);
+  return reader;
 }
 
 Metadata packed_metadata(const PackedContents& contents, const StoredChecksums& checksums) {

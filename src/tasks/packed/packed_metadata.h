@@ -14,8 +14,8 @@ namespace narrow {
 constexpr std::string_view kPackedKeyPrefix = "narrow.";
 constexpr std::string_view kPackedVersionKey = "narrow.packed";
 
-// Whether the metadata are those of a packed file, of any version.
-bool is_packed_metadata(const std::map<std::string, std::string>& metadata);
+// Throws Error(kUnsupported) for a checkpoint with the metadata of a packed file, of any version.
+void refuse_packed(const CheckpointReader& reader);
 
 // Checksums of stored tensors by name: CRC-32C.
 using StoredChecksums = std::map<std::string, std::uint32_t>;

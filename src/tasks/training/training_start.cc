@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "checkpoint/tensorflow/state_file.h"
 #include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
 #include "tasks/evaluation/checkpoint_network.h"
 #include "tasks/initial_values.h"
 
@@ -168,7 +169,7 @@ TrainingStart find_training_start(const TrainOptions& options, int class_count,
         fmt::format("Restoring parameters from {}", start.resumed->location().path.string()));
     start.network = network_from(*start.resumed, options, class_count);
   } else if (options.checkpoint_path) {
-    start.warm = open_checkpoint(*options.checkpoint_path);
+    start.warm = open_unpacked(*options.checkpoint_path);
     observer.on_note(fmt::format("Fine-tuning from {}", start.warm->location().path.string()));
     start.network = network_from(*start.warm, options, class_count);
   } else {
