@@ -24,9 +24,9 @@ enum class DamageKind {
   // sum d^2 / sum x^2: the share of noise in the tensor's power.
   kWeight,
   // Noise power behind the batch norm of the tensor's layer, told from the checkpoint of a
-  // ResNet V1 alone: sum over output channels c of gamma_c^2 / (v_c + epsilon) * sum_j d_cj^2
-  // E[r_j^2]
-  // with E[r_j^2] of input channel j from the batch norm before (docs/budgets.md).
+  // ResNet V1 alone: sum over output channels c of gamma_c^2 / (v_c + epsilon) * sum_tj p_t d_ctj^2
+  // E[r_j^2], with E[r_j^2] of input channel j from the batch norm before and p_t the share of
+  // output pixels for which tap t lies inside the image (docs/budgets.md).
   kOutput,
   // Rise of the loss on images, to second order and without cross terms: sum F_j d_j^2 / 2, F_j the
   // mean squared gradient of the loss, for a ResNet V1 (docs/budgets.md).
@@ -54,7 +54,8 @@ struct PlanRequest {
   // Whether budget_bytes leaves the tensors that are copied unchanged out of account.
   bool quantized_only = false;
   DamageKind damage = DamageKind::kWeight;
-  // What kFisher measures gradients on: max_num_batches batches, the first of the split.
+  // What kFisher measures gradients on: max_num_batches batches, the first of the split. Of these
+  // options kOutput looks at image_size.
   EvaluateOptions images = {};
   // The first matching rule of each kind counts. A fixed width may be any, 1..32.
   std::vector<WidthRule> fixed;
@@ -93,6 +94,7 @@ struct BudgetPlan {
   std::string input_digest;  // checkpoint_digest
   std::uint64_t input_bytes = 0;
   DamageKind damage_kind = DamageKind::kWeight;
+  int image_size = 0;  // that the damage is for; 0: it is for no images
   std::uint64_t budget_bytes = 0;
   bool quantized_only = false;
   std::vector<PlannedTensor> tensors;  // the quantized ones in file order
@@ -123,8 +125,9 @@ struct BudgetPlan {
 BudgetPlan plan_budget(const CheckpointReader& reader, const PlanRequest& request,
                        SweepObserver* observer = nullptr);
 
-// "sha256:" and 64 hexadecimal digits, of names, types, shapes and values of all tensors: the digest
-// that a packed file has (docs/formats.md), the same for equal tensors in files of any format.
+// "sha256:" and 64 hexadecimal digits, of names, types, shapes and values of all tensors: the
+// digest that a packed file has (docs/formats.md), the same for equal tensors in files of any
+// format.
 std::string checkpoint_digest(const CheckpointReader& reader);
 
 // A plan file: JSON, docs/formats.md. The same plan gives the same bytes everywhere.

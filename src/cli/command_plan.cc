@@ -117,7 +117,7 @@ void add_image_options(CLI::App& command, Arguments& args) {
   args.images.dataset_split_name = "train";
   args.images.batch_size = 8;
   args.images.max_num_batches = 16;
-  command.option_defaults()->group("Images for --damage fisher");
+  command.option_defaults()->group("Images for --damage fisher; --damage output takes their size");
   add_dataset_options(command, args.images);
   command.add_option("--batches", args.images.max_num_batches, "the same as --max_num_batches");
   command.option_defaults()->group("Options");
@@ -134,7 +134,9 @@ void add_output_options(CLI::App& command, Arguments& args) {
   add_export_options(command, args.exports);
   command.footer(
       "Damage: weight  sum over tensors of |error|^2 / |values|^2\n"
-      "        output  noise behind each layer's batch norm, for ResNet V1; needs no data\n"
+      "        output  noise behind each layer's batch norm, for ResNet V1; needs no data, but "
+      "the\n"
+      "                size of images: --eval_image_size\n"
       "        fisher  rise of the loss by mean squared gradients, for ResNet V1 and a dataset\n"
       "Of the rules of one kind the first that matches a tensor counts. The plan is the best\n"
       "there is, and 'at least' is a proof: no plan within the budget damages less.\n"
@@ -178,11 +180,10 @@ PlanRequest request_of(const Arguments& args) {
   request.same = args.same;
   request.vector_bits = vector_bits_of(args.vector_bits);
   request.threads = args.threads;
-  if (request.damage == DamageKind::kFisher) {
-    request.images = args.images;
-    request.images.threads = args.threads;
-    finish_dataset_options(request.images);
-  }
+  request.images = args.images;
+  request.images.threads = args.threads;
+  if (request.damage == DamageKind::kFisher) finish_dataset_options(request.images);
+  finish_image_size(request.images);
   return request;
 }
 

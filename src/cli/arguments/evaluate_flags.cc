@@ -55,6 +55,10 @@ void finish_dataset_options(EvaluateOptions& options) {
           "You must supply the dataset name with --dataset_name (cifar10 or fashion_mnist)");
   require(!options.dataset_dir.empty(),
           "You must supply the dataset directory with --dataset_dir (narrow download makes one)");
+  finish_image_size(options);
+}
+
+void finish_image_size(EvaluateOptions& options) {
   if (options.image_size == 0) options.image_size = kDefaultImageSize;
 }
 

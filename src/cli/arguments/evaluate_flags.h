@@ -15,6 +15,8 @@ void add_dataset_options(CLI::App& command, EvaluateOptions& options);
 // Puts Slim's default where the flags say 0. Throws Error(kUsage), in Slim's words, when the
 // dataset or its directory is missing.
 void finish_dataset_options(EvaluateOptions& options);
+// The part of that which needs no dataset: replaces a size of 0 by the default.
+void finish_image_size(EvaluateOptions& options);
 
 class EvaluateProgress : public EvaluateObserver {
  public:

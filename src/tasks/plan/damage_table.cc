@@ -96,7 +96,7 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
     }
   }
   if (request.damage == DamageKind::kOutput) {
-    weigh(reader, indices, schemes, output_weights(reader), table);
+    weigh(reader, indices, schemes, output_weights(reader, request.images.image_size), table);
   } else if (request.damage == DamageKind::kFisher) {
     weigh(reader, indices, schemes, fisher_weights(reader, request.images), table);
   }

@@ -8,6 +8,7 @@
 
 #include "narrow/error.h"
 #include "tasks/evaluation/checkpoint_network.h"
+#include "tasks/network/correction/tap_coverage.h"
 #include "tasks/network/input_moments.h"
 
 namespace narrow {
@@ -15,8 +16,8 @@ namespace {
 
 using WeightMap = std::map<std::string, std::unique_ptr<ElementWeights>>;
 
-// Of an element with input channel j and output channel c, the last two axes: inputs[j] *
-// outputs[c].
+// Of an element with row t of inputs (a tap and an input channel) and output channel c, the last
+// axis: inputs[t] * outputs[c].
 class ChannelWeights : public ElementWeights {
  public:
   ChannelWeights(std::vector<double> inputs, std::vector<double> outputs)
@@ -24,12 +25,12 @@ class ChannelWeights : public ElementWeights {
 
   void get(std::uint64_t first, std::span<double> weights) const override {
     std::size_t c = first % outputs_.size();
-    std::size_t j = first / outputs_.size() % inputs_.size();
+    std::size_t t = first / outputs_.size();
     for (double& weight : weights) {
-      weight = inputs_[j] * outputs_[c];
+      weight = inputs_[t] * outputs_[c];
       if (++c < outputs_.size()) continue;
       c = 0;
-      if (++j == inputs_.size()) j = 0;
+      ++t;
     }
   }
 
@@ -38,10 +39,13 @@ class ChannelWeights : public ElementWeights {
   std::vector<double> outputs_;
 };
 
-std::vector<double> second_moments(const std::vector<Moments>& channels) {
-  std::vector<double> seconds;
-  for (const Moments& channel : channels) seconds.push_back(channel.second);
-  return seconds;
+// E[r_j^2] * p_t, tap by tap.
+std::vector<double> input_power(const std::vector<Moments>& channels, const TapCoverage& taps) {
+  std::vector<double> power;
+  for (const double share : taps.shares()) {
+    for (const Moments& channel : channels) power.push_back(share * channel.second);
+  }
+  return power;
 }
 
 void add(WeightMap& map, const std::string& name, std::vector<double> inputs,
@@ -49,7 +53,7 @@ void add(WeightMap& map, const std::string& name, std::vector<double> inputs,
   map.emplace(name, std::make_unique<ChannelWeights>(std::move(inputs), std::move(outputs)));
 }
 
-void add_layer(WeightMap& map, const ConvLayer& layer, const std::vector<Moments>& moments,
+void add_layer(WeightMap& map, const ConvLayer& layer, std::vector<double> inputs,
                const VariableSource& variables) {
   const auto depth = static_cast<std::size_t>(layer.out_depth);
   std::vector<float> gamma(depth);
@@ -69,7 +73,7 @@ void add_layer(WeightMap& map, const ConvLayer& layer, const std::vector<Moments
     of_weights.push_back(g * g / (v + kBatchNormEpsilon));
     of_gamma.push_back(v / (v + kBatchNormEpsilon));
   }
-  add(map, layer.weights_name(), second_moments(moments), std::move(of_weights));
+  add(map, layer.weights_name(), std::move(inputs), std::move(of_weights));
   add(map, layer.gamma_name(), {1}, std::move(of_gamma));
   add(map, layer.beta_name(), {1}, std::vector<double>(depth, 1));
 }
@@ -85,20 +89,24 @@ int class_count_of(const VariableSource& variables, const std::string& scope) {
 
 }  // namespace
 
-WeightMap output_weights(const CheckpointReader& reader) {
+WeightMap output_weights(const CheckpointReader& reader, int image_size) {
   const CheckpointVariables variables(reader, false);
   const std::string scope = find_network_scope(reader);
   const int class_count = class_count_of(variables, scope);
   const ResnetV1 network = network_of_checkpoint(reader, variables, scope, class_count);
   check_variables(network, variables);
   const InputMoments moments = input_moments(network, variables);
+  const auto coverage = tap_coverage(network, image_size);
+  const auto inputs = [&](const std::string& layer) {
+    return input_power(moments.at(layer), coverage.at(layer));
+  };
   WeightMap map;
   for (const ConvLayer* layer : network.conv_layers()) {
-    add_layer(map, *layer, moments.at(layer->name), variables);
+    add_layer(map, *layer, inputs(layer->name), variables);
   }
   const std::vector<double> ones(static_cast<std::size_t>(class_count), 1);
   const std::string logits = network.logits_name();
-  add(map, logits + "/weights", second_moments(moments.at(logits)), ones);
+  add(map, logits + "/weights", inputs(logits), ones);
   add(map, logits + "/biases", {1}, ones);
   return map;
 }

@@ -198,6 +198,7 @@ BudgetPlan plan_budget(const CheckpointReader& reader, const PlanRequest& reques
   BudgetPlan plan;
   plan.input = reader.location().path.filename().string();
   plan.damage_kind = request.damage;
+  if (request.damage != DamageKind::kWeight) plan.image_size = request.images.image_size;
   // An average is that of the quantized weights.
   plan.quantized_only = request.quantized_only || request.average_bits.has_value();
   count_copied(reader, problem, plan);

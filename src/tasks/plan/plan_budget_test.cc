@@ -11,6 +11,7 @@
 #include "narrow/plan.h"
 #include "tasks/evaluation/checkpoint_network.h"
 #include "tasks/evaluation/evaluation_for_test.h"
+#include "tasks/network/correction/tap_coverage.h"
 #include "tasks/network/input_moments.h"
 
 namespace narrow {
@@ -205,6 +206,9 @@ TEST(PlanBudget, OutputDamageIsTheNoiseBehindTheBatchNorm) {
   const ConvLayer& layer = network.units[0].conv2;
   request.selection.include = {layer.weights_name(), layer.beta_name()};
   request.average_bits = 30;
+  request.images.image_size = 11;  // 3 pixels there, and 2 behind the stride: no share is alike
+  const std::vector<double> taps = tap_coverage(network, 11).at(layer.name).shares();
+  ASSERT_LT(*std::ranges::min_element(taps), 0.5);
   const BudgetPlan plan = plan_budget(reader, request);
   const CheckpointVariables variables(reader, false);
   const auto depth = static_cast<std::size_t>(layer.out_depth);
@@ -223,8 +227,9 @@ TEST(PlanBudget, OutputDamageIsTheNoiseBehindTheBatchNorm) {
   for (std::size_t e = 0; e < values.size(); ++e) {
     const std::size_t c = e % depth;
     const double d = static_cast<double>(restored[e]) - values[e];
-    const std::size_t j = e / depth % static_cast<std::size_t>(layer.in_depth);
-    expected += gamma[c] * gamma[c] / (variance[c] + kBatchNormEpsilon) * d * d * moments[j].second;
+    const auto in_depth = static_cast<std::size_t>(layer.in_depth);
+    const double input = taps[e / depth / in_depth] * moments[e / depth % in_depth].second;
+    expected += gamma[c] * gamma[c] / (variance[c] + kBatchNormEpsilon) * d * d * input;
   }
   for (const PlannedTensor& tensor : plan.tensors) {
     if (tensor.info.name == layer.weights_name()) {

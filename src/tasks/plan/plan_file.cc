@@ -140,6 +140,7 @@ std::string plan_file_text(const BudgetPlan& plan) {
                     {"total", plan.damage},
                     {"lower_bound", plan.lower_bound},
                     {"unit_bytes", plan.unit_bytes}};
+  if (plan.image_size > 0) json["damage"]["image_size"] = plan.image_size;
   json["size"] = {{"bytes", plan.bytes()},
                   {"quantized_bytes", plan.quantized_bytes},
                   {"copied_bytes", plan.copied_bytes},
