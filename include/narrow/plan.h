@@ -44,7 +44,9 @@ struct WidthRule {
 };
 
 struct PlanRequest {
-  Scheme scheme;            // of every tensor; its width is what is planned
+  // Of every tensor; its width is what is planned. Codebooks have no width above kMaxCodebookBits:
+  // there the tensor is kBin.
+  Scheme scheme;
   std::vector<int> widths;  // to choose from, ascending, within 1..32
   Selection selection;
   // Exactly one of the two: bytes, or bits for each weight of the quantized tensors, parameters

@@ -83,10 +83,11 @@ void add_budget_options(CLI::App& command, Arguments& args) {
   command.add_option("--damage", args.damage, "what is kept low: see below")
       ->check(CLI::IsMember({"weight", "output", "fisher"}))
       ->capture_default_str();
-  command.add_option("--scheme", args.scheme, "bin, fixed-point, affine or symmetric")
-      ->check(CLI::IsMember({"bin", "fixed-point", "affine", "symmetric"}))
+  command.add_option("--scheme", args.scheme, "as in quantize; codebook above 8 bits: bin")
+      ->check(CLI::IsMember({"bin", "fixed-point", "affine", "symmetric", "codebook"}))
       ->capture_default_str();
-  command.add_option("-b,--bits", args.bits, "widths to choose from; default 1..16")
+  command
+      .add_option("-b,--bits", args.bits, "widths to choose from; default 1..16, of codebooks 1..8")
       ->type_name("LIST");
   command.add_option("--granularity", args.granularity,
                      "values that share one range: tensor, channel or group:G");
@@ -152,6 +153,7 @@ std::vector<WidthRule> rules_of(const std::vector<std::string>& texts, const cha
 
 // All that the scheme has, up to 16: symmetric codes need a sign beside the zero.
 std::string default_widths(SchemeKind kind) {
+  if (kind == SchemeKind::kCodebook) return fmt::format("1..{}", kMaxCodebookBits);
   return kind == SchemeKind::kSymmetric ? "2..16" : "1..16";
 }
 

@@ -156,6 +156,25 @@ class PackedSchemes(ProgramCase):
         planned = json.loads((self.dir / "plan.json").read_text())
         self.assertEqual(widths, {tensor["bits"] for tensor in planned["tensors"]})
 
+    def test_a_plan_of_codebooks(self):
+        plan = self.json("plan", "net.safetensors", "--average-bits", 8, "--scheme", "codebook",
+                         "-o", "plan.json")
+        rows = {row["name"]: (row["scheme"], row["bits"]) for row in plan["tensors"]}
+        self.assertEqual(rows["fc.bias"], ("bin", 16), "a codebook is larger than a vector")
+        self.assertEqual({rows["conv.weight"][0], rows["fc.weight"][0]}, {"codebook"})
+        expected = self.check("--plan", "plan.json")
+        self.assertLessEqual(np.unique(expected["conv.weight"]).size, 2 ** rows["conv.weight"][1])
+        packed = self.json("pack", "net.safetensors", "--plan", "plan.json", "-o", "again/")
+        self.assertEqual({row["name"]: row["code_bytes"] + row["parameter_bytes"]
+                          for row in packed["tensors"] if "code_bytes" in row},
+                         {row["name"]: row["bytes"] for row in plan["tensors"]})
+        single = self.json("plan", "net.safetensors", "--average-bits", 30, "--scheme", "codebook",
+                           "--bits", 3, "--vector-bits", "plan")
+        self.assertEqual({(row["scheme"], row["bits"]) for row in single["tensors"]},
+                         {("codebook", 3)})
+        self.assertIn("takes no range", self.error("plan", "net.safetensors", "--average-bits", 4,
+                                            "--scheme", "codebook", "--range", "mse"))
+
     def test_a_plan_of_different_schemes(self):
         rows = [{"name": "conv.weight", "shape": [6, 5, 3, 3], "scheme": "codebook", "bits": 3,
                  "granularity": "channel"},

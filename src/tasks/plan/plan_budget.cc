@@ -60,6 +60,17 @@ KnapsackItem item_of(const Problem& problem, const WidthGroup& group) {
   return item;
 }
 
+// Throws Error(kUsage) when the scheme has no such width.
+Scheme scheme_of_width(Scheme scheme, int bits) {
+  const bool is_too_wide = scheme.kind == SchemeKind::kCodebook && bits > kMaxCodebookBits;
+  scheme.bits = is_too_wide ? kMaxCodebookBits : bits;
+  validate(scheme);
+  if (!is_too_wide) return scheme;
+  scheme.kind = SchemeKind::kBin;
+  scheme.bits = bits;
+  return scheme;
+}
+
 Problem pose(const CheckpointReader& reader, const PlanRequest& request, SweepObserver* observer) {
   Problem problem;
   problem.indices = indices_by_name(reader, request.selection);
@@ -70,11 +81,7 @@ Problem pose(const CheckpointReader& reader, const PlanRequest& request, SweepOb
   for (const WidthGroup& group : problem.groups) {
     widths.insert(group.widths.begin(), group.widths.end());
   }
-  for (const int bits : widths) {
-    problem.schemes.push_back(request.scheme);
-    problem.schemes.back().bits = bits;
-    validate(problem.schemes.back());
-  }
+  for (const int bits : widths) problem.schemes.push_back(scheme_of_width(request.scheme, bits));
   problem.costs = damage_table(reader, problem.indices, problem.schemes, request, observer);
   for (const WidthGroup& group : problem.groups) problem.items.push_back(item_of(problem, group));
   return problem;

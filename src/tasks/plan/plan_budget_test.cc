@@ -254,6 +254,23 @@ TEST(PlanBudget, OutputDamageNeedsTheNetwork) {
             std::string::npos);
 }
 
+TEST(PlanBudget, CodebooksUpToTheirWidestAndBinsAbove) {
+  const auto reader = small_checkpoint(1);
+  PlanRequest request = request_of(7);
+  request.scheme.kind = SchemeKind::kCodebook;
+  const BudgetPlan plan = plan_budget(*reader, request);
+  std::set<SchemeKind> kinds;
+  for (const PlannedTensor& tensor : plan.tensors) {
+    kinds.insert(tensor.scheme.kind);
+    EXPECT_EQ(tensor.scheme.kind == SchemeKind::kCodebook, tensor.scheme.bits <= kMaxCodebookBits);
+    EXPECT_NO_THROW(validate(tensor.scheme));
+  }
+  EXPECT_EQ(kinds.size(), 2U);
+  EXPECT_LE(plan.bytes(), plan.budget_bytes);
+  request.scheme.range = parse_range("mse");
+  error_of(*reader, request, ErrorCategory::kUsage);
+}
+
 TEST(PlanBudget, NonFiniteValuesAreNamed) {
   const MemoryReader reader(
       {memory_tensor("bad", DType::kFloat32, {2, 1},
