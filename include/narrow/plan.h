@@ -127,7 +127,7 @@ struct BudgetPlan {
 BudgetPlan plan_budget(const CheckpointReader& reader, const PlanRequest& request,
                        SweepObserver* observer = nullptr);
 
-// "sha256:" and 64 hexadecimal digits, of names, types, shapes and values of all tensors: the
+// "xxh3-128:" and 32 hexadecimal digits, of names, types, shapes and values of all tensors: the
 // digest that a packed file has (docs/formats.md), the same for equal tensors in files of any
 // format.
 std::string checkpoint_digest(const CheckpointReader& reader);

@@ -124,7 +124,7 @@ ordered_json packed_json(const PackedContents& contents) {
   return {{"schema", 1},
           {"tool", contents.tool},
           {"input_format", to_string(contents.input_format)},
-          {"input_sha256", contents.input_sha256},
+          {"input_digest", contents.input_digest},
           {"tensors", std::move(tensors)},
           {"summary", summary_json(contents.summary())}};
 }

@@ -13,8 +13,8 @@ namespace {
 // Leaves that are hashed at once.
 constexpr std::uint64_t kPieceBytes = 16 * kLeafBytes;
 
-std::vector<Sha256Digest> digests_of_leaves(std::span<const std::byte> bytes) {
-  std::vector<Sha256Digest> digests((bytes.size() + kLeafBytes - 1) / kLeafBytes);
+std::vector<Digest128> digests_of_leaves(std::span<const std::byte> bytes) {
+  std::vector<Digest128> digests((bytes.size() + kLeafBytes - 1) / kLeafBytes);
   parallel_for(digests.size(), [&](std::size_t i) {
     const std::size_t begin = i * kLeafBytes;
     const auto leaf = bytes.subspan(begin, std::min<std::size_t>(kLeafBytes, bytes.size() - begin));
@@ -23,7 +23,7 @@ std::vector<Sha256Digest> digests_of_leaves(std::span<const std::byte> bytes) {
   return digests;
 }
 
-Sha256Digest digest_of_values(const CheckpointReader& reader, std::size_t index) {
+Digest128 digest_of_values(const CheckpointReader& reader, std::size_t index) {
   const TensorInfo& info = reader.tensors()[index];
   TensorDigest digest;
   if (info.dtype == DType::kString) {
@@ -48,7 +48,7 @@ std::string checkpoint_digest(const CheckpointReader& reader) {
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
     content.add(reader.tensors()[i], digest_of_values(reader, i));
   }
-  return "sha256:" + content.text();
+  return "xxh3-128:" + content.text();
 }
 
 }  // namespace narrow

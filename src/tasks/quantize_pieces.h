@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/item_pool.h"
-#include "base/sha256.h"
+#include "base/hash128.h"
 #include "narrow/quantize_checkpoint.h"
 #include "quant/tensor_quantizer.h"
 
@@ -28,7 +28,7 @@ struct QuantizePiece {
   CodeCounts codes;
   std::vector<std::byte> packed;  // see TensorQuantizer::encode
   std::vector<BlockParams> params;
-  std::vector<Sha256Digest> leaves;  // of `bytes`: see leaf_digests
+  std::vector<Digest128> leaves;  // of `bytes`: see leaf_digests
 
   // 0 for strings.
   [[nodiscard]] std::uint64_t elements(DType dtype) const {

@@ -92,7 +92,7 @@ class Plan(ProgramCase):
         self.narrow("plan", "net.safetensors", "--budget", "3KiB", "-o", "p.json")
         packed = self.json("pack", "net.safetensors", "--plan", "p.json", "-o", "p.safetensors")
         plan = json.loads((self.dir / "p.json").read_text())
-        self.assertEqual(plan["input"]["digest"], "sha256:" + packed["input_sha256"])
+        self.assertEqual(plan["input"]["digest"], "xxh3-128:" + packed["input_digest"])
 
     def test_threads_do_not_matter(self):
         texts = set()

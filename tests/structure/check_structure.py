@@ -72,6 +72,7 @@ HOMES = {
     "Eigen/": ["tasks/network/rounding"],
     "curl/": ["data"],
     "nettle/": ["base", "data"],
+    "xxhash.h": ["base"],
     "archive": ["data", "checkpoint/npz"],
     "spng.h": ["data"],
     "png.h": ["data"],

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/sha256.h"
 
 namespace narrow {
 namespace {
@@ -16,30 +17,24 @@ std::size_t head_bytes(std::uint64_t first, std::size_t count) {
   return behind == 0 ? 0 : std::min<std::uint64_t>(kLeafBytes - behind, count);
 }
 
-Sha256Digest sha256(std::span<const std::byte> bytes) {
-  Sha256 hash;
-  hash.update(bytes);
-  return hash.digest();
-}
-
 }  // namespace
 
-std::vector<Sha256Digest> leaf_digests(std::uint64_t first, std::span<const std::byte> bytes,
-                                       bool last) {
-  std::vector<Sha256Digest> digests;
+std::vector<Digest128> leaf_digests(std::uint64_t first, std::span<const std::byte> bytes,
+                                    bool last) {
+  std::vector<Digest128> digests;
   bytes = bytes.subspan(head_bytes(first, bytes.size()));
   for (; bytes.size() >= kLeafBytes; bytes = bytes.subspan(kLeafBytes)) {
-    digests.push_back(sha256(bytes.first(kLeafBytes)));
+    digests.push_back(hash128(bytes.first(kLeafBytes)));
   }
-  if (last && !bytes.empty()) digests.push_back(sha256(bytes));
+  if (last && !bytes.empty()) digests.push_back(hash128(bytes));
   return digests;
 }
 
-void TensorDigest::add(std::span<const std::byte> bytes, std::span<const Sha256Digest> leaves) {
+void TensorDigest::add(std::span<const std::byte> bytes, std::span<const Digest128> leaves) {
   const std::size_t head = head_bytes(position_, bytes.size());
   add_part(bytes.first(head));
   bytes = bytes.subspan(head);
-  for (const Sha256Digest& leaf : leaves) {
+  for (const Digest128& leaf : leaves) {
     add_leaf(leaf);
     const std::size_t length = std::min<std::uint64_t>(kLeafBytes, bytes.size());
     position_ += length;
@@ -56,23 +51,23 @@ void TensorDigest::add_part(std::span<const std::byte> bytes) {
   if (!has_open_leaf_) add_leaf(open_leaf_.digest());
 }
 
-void TensorDigest::add_leaf(const Sha256Digest& leaf) {
+void TensorDigest::add_leaf(const Digest128& leaf) {
   leaves_.update(std::as_bytes(std::span(leaf)));
 }
 
-Sha256Digest TensorDigest::digest() {
+Digest128 TensorDigest::digest() {
   if (has_open_leaf_) add_leaf(open_leaf_.digest());
   return leaves_.digest();
 }
 
-void ContentDigest::add(const TensorInfo& info, const Sha256Digest& values) {
+void ContentDigest::add(const TensorInfo& info, const Digest128& values) {
   lines_[info.name] =
       fmt::format("{} [{}] {} {} {}\n", to_string(info.dtype), fmt::join(info.shape, ","),
                   info.name.size(), info.name, to_hex(values));
 }
 
 std::string ContentDigest::text() const {
-  Sha256 hash;
+  Hash128 hash;
   for (const auto& [name, line] : lines_) hash.update(as_byte_span(line));
   return to_hex(hash.digest());
 }

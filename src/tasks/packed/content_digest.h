@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/sha256.h"
+#include "base/hash128.h"
 #include "narrow/tensor.h"
 
 namespace narrow {
@@ -20,31 +20,31 @@ constexpr std::uint64_t kLeafBytes = std::uint64_t{1} << 18;
 
 // The digests of the leaves that lie wholly in `bytes`, the values of a tensor from byte `first`
 // on; `last`: these are the last ones, and the leaf at the end is whole however short.
-std::vector<Sha256Digest> leaf_digests(std::uint64_t first, std::span<const std::byte> bytes,
-                                       bool last);
+std::vector<Digest128> leaf_digests(std::uint64_t first, std::span<const std::byte> bytes,
+                                    bool last);
 
 // Puts them together, in order.
 class TensorDigest {
  public:
   // The next bytes and what leaf_digests gave for them; hashes only what lies in no whole leaf.
-  void add(std::span<const std::byte> bytes, std::span<const Sha256Digest> leaves);
+  void add(std::span<const std::byte> bytes, std::span<const Digest128> leaves);
   // After the last bytes.
-  Sha256Digest digest();
+  Digest128 digest();
 
  private:
   void add_part(std::span<const std::byte> bytes);
-  void add_leaf(const Sha256Digest& leaf);
+  void add_leaf(const Digest128& leaf);
 
   std::uint64_t position_ = 0;
-  Sha256 open_leaf_;
+  Hash128 open_leaf_;
   bool has_open_leaf_ = false;
-  Sha256 leaves_;
+  Hash128 leaves_;
 };
 
 // Collects the tensors of a checkpoint in any order.
 class ContentDigest {
  public:
-  void add(const TensorInfo& info, const Sha256Digest& values);
+  void add(const TensorInfo& info, const Digest128& values);
   // In hexadecimal.
   [[nodiscard]] std::string text() const;
 

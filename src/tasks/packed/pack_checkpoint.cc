@@ -15,7 +15,7 @@
 namespace narrow {
 namespace {
 
-constexpr std::size_t kDigestDigits = 64;
+constexpr std::size_t kDigestDigits = 32;
 
 // The last stage of packing: every stored tensor is written front to back, but they alternate.
 class PackedWriter {
@@ -50,7 +50,7 @@ class PackedWriter {
 
   // Everything has been put; `digest` is that of the checkpoint.
   PackedContents finish(std::string digest) {
-    contents_.input_sha256 = std::move(digest);
+    contents_.input_digest = std::move(digest);
     contents_.file_bytes = output_.file_bytes();
     output_.finish(metadata());
     return std::move(contents_);
@@ -111,7 +111,7 @@ PackedContents pack_checkpoint(const CheckpointReader& reader, const QuantizePla
                                const PackOptions& options, const std::filesystem::path& output,
                                Overwrite overwrite, PackObserver* observer) {
   PackedContents contents = planned_contents(reader, plan, options.non_finite);
-  contents.input_sha256.assign(kDigestDigits, '0');
+  contents.input_digest.assign(kDigestDigits, '0');
   QuantizePlan finite_plan = plan;
   for (std::size_t i = 0; i < plan.size(); ++i) finite_plan[i].scheme = contents.tensors[i].scheme;
   PackedWriter writer(std::move(contents), output, overwrite);

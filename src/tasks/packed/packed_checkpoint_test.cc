@@ -95,7 +95,7 @@ TEST_F(PackedCheckpointTest, GivesWhatQuantizeGivesForEveryKindOfTensor) {
 
 TEST_F(PackedCheckpointTest, HasTheDigestOfAPlan) {
   const MemoryReader reader(all_kinds());
-  EXPECT_EQ("sha256:" + pack(reader, make_plan(reader, {}, {})).input_sha256,
+  EXPECT_EQ("xxh3-128:" + pack(reader, make_plan(reader, {}, {})).input_digest,
             checkpoint_digest(reader));
 }
 

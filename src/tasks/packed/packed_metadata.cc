@@ -22,11 +22,11 @@ using Metadata = std::map<std::string, std::string>;
 constexpr std::string_view kVersion = "1";
 constexpr const char* kToolKey = "narrow.tool";
 constexpr const char* kFormatKey = "narrow.input_format";
-constexpr const char* kDigestKey = "narrow.input_sha256";
+constexpr const char* kDigestKey = "narrow.input_digest";
 constexpr const char* kSchemesKey = "narrow.schemes";
 constexpr const char* kTensorsKey = "narrow.tensors";
 constexpr const char* kChecksumsKey = "narrow.crc32c";
-constexpr std::size_t kDigestDigits = 64;
+constexpr std::size_t kDigestDigits = 32;
 constexpr std::size_t kChecksumDigits = 8;
 constexpr std::size_t kMaxRank = 254;
 // What a recipe needs: objects in a list, lists in these.
@@ -44,7 +44,7 @@ class Parser {
     PackedContents& contents = result.contents;
     contents.tool = text(kToolKey);
     contents.input_format = input_format();
-    contents.input_sha256 = hexadecimal(kDigestKey, text(kDigestKey), kDigestDigits);
+    contents.input_digest = hexadecimal(kDigestKey, text(kDigestKey), kDigestDigits);
     const std::vector<Scheme> schemes = parse_schemes();
     parse_tensors(schemes, contents.tensors);
     parse_checksums(result.checksums);
@@ -241,7 +241,7 @@ Metadata packed_metadata(const PackedContents& contents, const StoredChecksums& 
   metadata[std::string(kPackedVersionKey)] = kVersion;
   metadata[kToolKey] = contents.tool;
   metadata[kFormatKey] = to_string(contents.input_format);
-  metadata[kDigestKey] = contents.input_sha256;
+  metadata[kDigestKey] = contents.input_digest;
   metadata[kSchemesKey] = dump(schemes_json);
   metadata[kTensorsKey] = dump(tensors_json);
   metadata[kChecksumsKey] = dump(checksums_json);

@@ -164,7 +164,7 @@ std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
       differences.push_back({info.name, "the packed file has no tensor of this name"});
     }
   }
-  if (differences.empty() && digest != contents.input_sha256) {
+  if (differences.empty() && digest != contents.input_digest) {
     differences.push_back({"",
                            "the codes agree, but the checkpoint's values are not those that "
                            "were packed: its digest is another"});
