@@ -1,6 +1,5 @@
 #include "data/download/http_transfer.h"
 
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <strings.h>
@@ -11,10 +10,10 @@
 #include <cstring>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <string_view>
 
 #include "base/file.h"
+#include "data/download/curl_library.h"
 
 namespace narrow {
 namespace {
@@ -24,7 +23,7 @@ constexpr long kMaxRedirects = 10;
 constexpr long kRangeNotSatisfiable = 416;
 
 struct CurlDeleter {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+  void operator()(CURL* handle) const { curl_library().cleanup(handle); }
 };
 using CurlHandle = std::unique_ptr<CURL, CurlDeleter>;
 
@@ -118,35 +117,27 @@ class PartWriter {
   std::exception_ptr failure_;
 };
 
-void initialize_curl() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-      throw Error(ErrorCategory::kIo, "the network library cannot be initialized");
-    }
-  });
-}
-
 void configure(CURL* curl, const DownloadRequest& request, std::uint64_t resume_from,
                PartWriter* writer, char* error_text) {
-  curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,file");
-  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, redirect_protocols(request.url));
-  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMaxRedirects);
-  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutSeconds);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
-  curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(resume_from));
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &PartWriter::on_data);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, writer);
-  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &PartWriter::on_progress);
-  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, writer);
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "narrow");
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error_text);
+  const auto set = curl_library().set_option;
+  set(curl, CURLOPT_URL, request.url.c_str());
+  set(curl, CURLOPT_PROTOCOLS_STR, "http,https,file");
+  set(curl, CURLOPT_REDIR_PROTOCOLS_STR, redirect_protocols(request.url));
+  set(curl, CURLOPT_FOLLOWLOCATION, 1L);
+  set(curl, CURLOPT_MAXREDIRS, kMaxRedirects);
+  set(curl, CURLOPT_FAILONERROR, 1L);
+  set(curl, CURLOPT_NOSIGNAL, 1L);
+  set(curl, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutSeconds);
+  set(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
+  set(curl, CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(resume_from));
+  set(curl, CURLOPT_WRITEFUNCTION, &PartWriter::on_data);
+  set(curl, CURLOPT_WRITEDATA, writer);
+  set(curl, CURLOPT_NOPROGRESS, 0L);
+  set(curl, CURLOPT_XFERINFOFUNCTION, &PartWriter::on_progress);
+  set(curl, CURLOPT_XFERINFODATA, writer);
+  set(curl, CURLOPT_USERAGENT, "narrow");
+  set(curl, CURLOPT_ERRORBUFFER, error_text);
 }
 
 TransferReport report_http_error(const DownloadRequest& request, long status) {
@@ -159,7 +150,7 @@ TransferReport report_http_error(const DownloadRequest& request, long status) {
 
 TransferReport report_error(const DownloadRequest& request, CURLcode code, const char* text) {
   const std::string reason = fmt::format("{} cannot be fetched: {}", request.url,
-                                         *text != 0 ? text : curl_easy_strerror(code));
+                                         *text != 0 ? text : curl_library().error_text(code));
   switch (code) {
     case CURLE_RANGE_ERROR:
     case CURLE_BAD_DOWNLOAD_RESUME:
@@ -197,17 +188,17 @@ void check_url(const std::string& url) {
 
 TransferReport transfer(const DownloadRequest& request, const std::filesystem::path& part,
                         std::uint64_t resume_from, TransferObserver& observer) {
-  initialize_curl();
+  const CurlLibrary& library = curl_library();
   PartWriter writer(request, part, resume_from, observer);
-  const CurlHandle curl(curl_easy_init());
+  const CurlHandle curl(library.init());
   if (curl == nullptr) throw std::bad_alloc();
   std::array<char, CURL_ERROR_SIZE> error_text{};
   configure(curl.get(), request, resume_from, &writer, error_text.data());
-  const CURLcode code = curl_easy_perform(curl.get());
+  const CURLcode code = library.perform(curl.get());
   writer.rethrow_if_failed();
   writer.sync();
   long status = 0;
-  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+  library.get_info(curl.get(), CURLINFO_RESPONSE_CODE, &status);
   if (status == kRangeNotSatisfiable && resume_from > 0) {
     return {TransferOutcome::kUnsatisfiable,
             fmt::format("{} has nothing after byte {}", request.url, resume_from),
