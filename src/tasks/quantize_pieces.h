@@ -8,8 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "base/item_pool.h"
 #include "base/hash128.h"
+#include "base/item_pool.h"
+#include "base/raw_bytes.h"
 #include "narrow/quantize_checkpoint.h"
 #include "quant/tensor_quantizer.h"
 
@@ -20,7 +21,7 @@ struct QuantizePiece {
   std::size_t plan_index = 0;
   std::shared_ptr<const TensorQuantizer> quantizer;  // null: the bytes are copied
   std::uint64_t first_element = 0;
-  std::vector<std::byte> bytes;
+  RawBytes bytes;
   std::vector<std::string> strings;
   bool last = false;
   // What the second stage made of it: one or the other.

@@ -18,7 +18,10 @@ std::uint64_t element_offset(const QuantizePiece& piece, const TensorInfo& info)
 }
 
 void encode_piece(QuantizePiece& piece, const TensorInfo& info) {
-  if (info.dtype == DType::kString) piece.bytes = string_bytes(piece.strings);
+  if (info.dtype == DType::kString) {
+    const auto text = string_bytes(piece.strings);
+    piece.bytes.assign(text.begin(), text.end());
+  }
   if (piece.quantizer != nullptr && !piece.bytes.empty()) {
     piece.quantizer->encode(piece.first_element, piece.bytes, &piece.packed, &piece.params);
   } else {

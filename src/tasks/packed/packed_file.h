@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/raw_bytes.h"
 #include "narrow/packed_checkpoint.h"
 #include "quant/packing/tensor_restorer.h"
 #include "tasks/packed/packed_layout.h"
@@ -80,12 +81,12 @@ struct PackedPiece {
   std::uint64_t elements = 0;
   // Null: `bytes` are the values, or `strings`.
   std::shared_ptr<const TensorRestorer> restorer;
-  std::vector<std::byte> packed;  // from bit first_element * bits % 8 on
+  RawBytes packed;  // from bit first_element * bits % 8 on
   // Of the blocks that come with this piece (TensorRestorer::params_with_piece): whether their
   // codes are signed, and the parameters unless the restorer stores them.
   std::vector<bool> are_signed;
   std::vector<BlockParams> params;
-  std::vector<std::byte> bytes;
+  RawBytes bytes;
   std::vector<std::string> strings;
   bool last = false;
 
