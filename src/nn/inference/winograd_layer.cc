@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <utility>
 
-#include "nn/winograd/winograd_transforms.h"
+#include "nn/winograd/winograd_tiles.h"
 
 namespace narrow {
 namespace {
 
 using dnnl::memory;
+using winograd::kWinogradPlanes;
+using winograd::kWinogradTile;
+using winograd::TileRange;
+using winograd::WinogradImages;
 using Convolution = dnnl::convolution_forward::primitive_desc;
 
 // Planes whose distance is a power of two would compete for the same few lines of a cache.
@@ -33,8 +37,10 @@ WinogradImages blocked_images(int height, int width, int depth) {
 // the matrices, which every chunk reads, take more room than that themselves.
 std::int64_t tiles_at_once(const ConvLayer& layer, std::int64_t tiles) {
   constexpr std::int64_t kLeastFloats = 1 << 20;
-  const std::int64_t matrices = std::int64_t{kWinogradPoints} * layer.in_depth * layer.out_depth;
-  const std::int64_t a_tile = std::int64_t{kWinogradPoints} * (layer.in_depth + layer.out_depth);
+  const std::int64_t matrices =
+      static_cast<std::int64_t>(kWinogradPlanes) * layer.in_depth * layer.out_depth;
+  const std::int64_t a_tile =
+      static_cast<std::int64_t>(kWinogradPlanes) * (layer.in_depth + layer.out_depth);
   const std::int64_t most = std::max(std::max(matrices, kLeastFloats) / a_tile, std::int64_t{1});
   const std::int64_t chunks = (tiles + most - 1) / most;
   return (tiles + chunks - 1) / chunks;
@@ -47,24 +53,26 @@ class Products {
            std::int64_t tiles)
       : builder_(builder), layer_(layer), tiles_(tiles) {
     const auto primitive = describe(tiles);
-    const auto matrices = winograd_weights(folded.weights, layer.in_depth, layer.out_depth);
+    const std::size_t size = static_cast<std::size_t>(layer.in_depth) * layer.out_depth;
+    std::vector<float> matrices(kWinogradPlanes * size);
+    winograd::winograd_kernels().transform_kernel(folded.weights.data(), size, size, false,
+                                                  matrices.data(), size);
     const memory::desc plain =
         float_desc(primitive.weights_desc().dims(), memory::format_tag::hwio);
-    const std::size_t size = matrices.size() / kWinogradPoints;
-    for (std::size_t p = 0; p < kWinogradPoints; ++p) {
+    for (std::size_t p = 0; p < kWinogradPlanes; ++p) {
       weights_.push_back(builder.constant(&matrices[p * size], plain, primitive.weights_desc()));
     }
     in_plane_ = plane(layer.in_depth);
     out_plane_ = plane(layer.out_depth);
-    operands_ = builder.new_buffer(kWinogradPoints * in_plane_ * sizeof(float));
-    products_ = builder.new_buffer(kWinogradPoints * out_plane_ * sizeof(float));
+    operands_ = builder.new_buffer(kWinogradPlanes * in_plane_ * sizeof(float));
+    products_ = builder.new_buffer(kWinogradPlanes * out_plane_ * sizeof(float));
   }
 
   // At most as many tiles as the constructor was told.
   void multiply(std::int64_t tiles) {
     const auto primitive = describe(tiles);
     const dnnl::convolution_forward convolution(primitive);
-    for (std::size_t p = 0; p < kWinogradPoints; ++p) {
+    for (std::size_t p = 0; p < kWinogradPlanes; ++p) {
       builder_.add_primitive(
           convolution, primitive.scratchpad_desc(),
           {{DNNL_ARG_SRC, primitive.src_desc(), operands_, {}, p * in_plane_ * sizeof(float)},
@@ -135,14 +143,15 @@ Activation add_winograd_conv(ProgramBuilder& builder, const ConvLayer& layer,
     const TileRange tiles{first, std::min(together, all - first)};
     builder.add_function(
         [in, tiles, in_plane](std::span<float* const> places) {
-          winograd_input(in, places[0], tiles, {places[1], in_plane});
+          winograd::input_tiles(in, places[0], tiles, {places[1], in_plane});
         },
         {{0, {}, x.buffer, {}}, {0, {}, products.operands(), {}}});
     products.multiply(tiles.count);
     builder.add_function(
         [out, tiles, out_plane, biases = folded.biases,
          relu = layer.relu](std::span<float* const> places) {
-          winograd_output(out, {places[0], out_plane}, tiles, biases.data(), relu, places[1]);
+          winograd::output_tiles(out, {places[0], out_plane}, tiles, biases.data(), relu,
+                                 places[1]);
         },
         {{0, {}, products.products(), {}}, {0, {}, y.buffer, {}}});
   }

@@ -3,15 +3,15 @@
 #include "nn/onednn_support.h"
 #include "nn/training/convolutions/matrix_product.h"
 #include "nn/training/convolutions/training_conv.h"
-#include "nn/training/kernels/winograd_kernels.h"
+#include "nn/winograd/winograd_kernels.h"
 
 namespace narrow {
 namespace {
 
-using training_kernels::kWinogradPlanes;
-using training_kernels::kWinogradTile;
-using training_kernels::winograd_kernels;
-using training_kernels::WinogradPlace;
+using winograd::kWinogradPlanes;
+using winograd::kWinogradTile;
+using winograd::winograd_kernels;
+using winograd::WinogradPlace;
 
 // Images are taken a few at a time, so that what is transformed stays in the last level cache, but
 // not so few that the matrices become too small to be multiplied fast.

@@ -11,7 +11,7 @@
 
 #include <cstddef>
 
-namespace narrow::training_kernels {
+namespace narrow::winograd {
 
 constexpr int kWinogradTile = 4;
 constexpr std::size_t kWinogradPlanes = 36;
@@ -49,4 +49,4 @@ struct WinogradKernels {
 // Those of the best instruction set of this processor.
 const WinogradKernels& winograd_kernels();
 
-}  // namespace narrow::training_kernels
+}  // namespace narrow::winograd

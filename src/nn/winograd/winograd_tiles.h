@@ -1,19 +1,13 @@
-// Winograd's convolution F(4x4, 3x3): what surrounds its matrix products (Lavin and Gray, "Fast
-// Algorithms for Convolutional Neural Networks", CVPR 2016, section 4.3; the points 0, 1, -1, 2, -2
-// and infinity). A tile of 4 x 4 results takes 36 multiplications for a pair of channels instead of
-// 144: the 6 x 6 inputs become 36 values, one for each of 36 matrix products over the channels, and
-// their 36 results become the tile.
+// Winograd's F(4x4, 3x3) (winograd_kernels.h) over many tiles of images in blocks of channels,
+// before and behind the matrix products.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
-#include <vector>
 
-namespace narrow {
+#include "nn/winograd/winograd_kernels.h"
 
-constexpr int kWinogradTile = 4;     // results on a side
-constexpr int kWinogradPoints = 36;  // matrix products
+namespace narrow::winograd {
 
 // Images of height x width x depth float32 values, stored in blocks of channels that lie together.
 // Distances are in values: NHWC has the pixel distance depth and the block distance channel_block,
@@ -48,16 +42,12 @@ struct WinogradPlanes {
 };
 
 // Transforms the tiles' 6 x 6 inputs; what lies outside an image is zero (SAME padding).
-void winograd_input(const WinogradImages& images, const float* values, TileRange tiles,
-                    const WinogradPlanes& planes);
+void input_tiles(const WinogradImages& images, const float* values, TileRange tiles,
+                 const WinogradPlanes& planes);
 
 // Transforms the products to the tiles' results, adds the channel's bias and, with `relu`, takes
 // the larger of that and 0. What lies outside an image is dropped.
-void winograd_output(const WinogradImages& images, const WinogradPlanes& planes, TileRange tiles,
-                     const float* biases, bool relu, float* values);
+void output_tiles(const WinogradImages& images, const WinogradPlanes& planes, TileRange tiles,
+                  const float* biases, bool relu, float* values);
 
-// The 36 matrices [36][in_depth][out_depth] of the kernel [3][3][in_depth][out_depth], computed in
-// double and rounded once.
-std::vector<float> winograd_weights(std::span<const float> kernel, int in_depth, int out_depth);
-
-}  // namespace narrow
+}  // namespace narrow::winograd

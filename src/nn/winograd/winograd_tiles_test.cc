@@ -9,9 +9,9 @@
 
 #include "base/random.h"
 #include "nn/plain_layers_test_support.h"
-#include "nn/winograd/winograd_transforms.h"
+#include "nn/winograd/winograd_tiles.h"
 
-namespace narrow {
+namespace narrow::winograd {
 namespace {
 
 struct Layer {
@@ -57,7 +57,7 @@ void multiply(const Layer& layer, const std::vector<float>& matrices, std::int64
                          (static_cast<std::size_t>(c / layer.block) * tiles + t) * layer.block +
                          c % layer.block];
   };
-  for (std::size_t p = 0; p < kWinogradPoints; ++p) {
+  for (std::size_t p = 0; p < kWinogradPlanes; ++p) {
     for (std::int64_t t = 0; t < tiles; ++t) {
       for (int k = 0; k < layer.out_depth; ++k) {
         double sum = 0;
@@ -71,12 +71,14 @@ void multiply(const Layer& layer, const std::vector<float>& matrices, std::int64
   }
 }
 
-std::vector<float> winograd(const Layer& layer, const std::vector<float>& values,
+std::vector<float> convolve(const Layer& layer, const std::vector<float>& values,
                             const std::vector<float>& kernel, const std::vector<float>& biases,
                             bool relu) {
   const WinogradImages in = stored_images(layer, layer.in_depth);
   const WinogradImages out = stored_images(layer, layer.out_depth);
-  const auto matrices = winograd_weights(kernel, layer.in_depth, layer.out_depth);
+  const std::size_t pairs = static_cast<std::size_t>(layer.in_depth) * layer.out_depth;
+  std::vector<float> matrices(kWinogradPlanes * pairs);
+  winograd_kernels().transform_kernel(kernel.data(), pairs, pairs, false, matrices.data(), pairs);
   const std::int64_t all = layer.images * in.tiles_per_image();
   std::vector<float> results(layer.images * out.image_distance);
   for (std::int64_t chunk = 0; chunk < layer.chunks; ++chunk) {
@@ -85,12 +87,12 @@ std::vector<float> winograd(const Layer& layer, const std::vector<float>& values
     constexpr std::size_t kGap = 16;
     const std::size_t in_plane = tiles.count * layer.in_depth + kGap;
     const std::size_t out_plane = tiles.count * layer.out_depth + kGap;
-    std::vector<float> operands(kWinogradPoints * in_plane);
-    std::vector<float> products(kWinogradPoints * out_plane);
-    winograd_input(in, values.data(), tiles, {operands.data(), in_plane});
+    std::vector<float> operands(kWinogradPlanes * in_plane);
+    std::vector<float> products(kWinogradPlanes * out_plane);
+    input_tiles(in, values.data(), tiles, {operands.data(), in_plane});
     multiply(layer, matrices, tiles.count, {operands.data(), in_plane},
              {products.data(), out_plane});
-    winograd_output(out, {products.data(), out_plane}, tiles, biases.data(), relu, results.data());
+    output_tiles(out, {products.data(), out_plane}, tiles, biases.data(), relu, results.data());
   }
   return results;
 }
@@ -105,7 +107,7 @@ TEST_P(WinogradConvolution, EqualsTheDefinition) {
   const auto kernel = random_values(std::size_t{9} * layer.in_depth * layer.out_depth, "kernel");
   const auto biases = random_values(layer.out_depth, "biases");
   for (const bool relu : {false, true}) {
-    const auto found = winograd(layer, values, kernel, biases, relu);
+    const auto found = convolve(layer, values, kernel, biases, relu);
     for (int n = 0; n < layer.images; ++n) {
       Image x(layer.height, layer.width, layer.in_depth);
       for (int y = 0; y < x.height; ++y) {
@@ -144,9 +146,9 @@ TEST(WinogradConvolution, KeepsNan) {
   values[5 * 8] = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> kernel(std::size_t{9} * 8 * 8, 1.0F);
   const std::vector<float> biases(8);
-  const auto found = winograd(layer, values, kernel, biases, true);
+  const auto found = convolve(layer, values, kernel, biases, true);
   EXPECT_TRUE(std::isnan(found[5 * 8]));
 }
 
 }  // namespace
-}  // namespace narrow
+}  // namespace narrow::winograd

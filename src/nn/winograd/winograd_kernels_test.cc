@@ -1,6 +1,6 @@
 // Every instruction set that this processor has, against the definition in double: what lies
 // between the transforms is multiplied here, element by element.
-#include "nn/training/kernels/winograd_kernels.h"
+#include "nn/winograd/winograd_kernels.h"
 
 #include <gtest/gtest.h>
 #include <hwy/highway.h>
@@ -12,7 +12,7 @@
 
 #include "nn/hashed_values.h"
 
-namespace narrow::training_kernels {
+namespace narrow::winograd {
 namespace {
 
 constexpr int kHeight = 6;  // the tile at (4, 4) reaches beyond the image
@@ -107,4 +107,4 @@ INSTANTIATE_TEST_SUITE_P(Targets, WinogradKernelsTest,
                          [](const auto& test) { return std::string(hwy::TargetName(test.param)); });
 
 }  // namespace
-}  // namespace narrow::training_kernels
+}  // namespace narrow::winograd
