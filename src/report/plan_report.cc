@@ -47,6 +47,11 @@ std::string certainty_text(const BudgetPlan& plan) {
       plan.unit_bytes);
 }
 
+std::string damage_name(const BudgetPlan& plan) {
+  std::string name(to_string(plan.damage_kind));
+  return plan.image_size == 0 ? name : fmt::format("{}, {} pixels", name, plan.image_size);
+}
+
 }  // namespace
 
 Table curve_table(const BudgetPlan& plan) {
@@ -96,8 +101,8 @@ std::string plan_summary_text(const BudgetPlan& plan) {
       fmt::format("         {:.3f} bits per weight, parameters included\n", plan.average_bits());
   text += fmt::format("widths   {}\n", widths_text(plan));
   text += fmt::format("damage   {} ({}), at least {} for any plan: gap {:.3g} %\n",
-                      format_short(plan.damage), to_string(plan.damage_kind),
-                      format_short(plan.lower_bound), 100 * plan.gap());
+                      format_short(plan.damage), damage_name(plan), format_short(plan.lower_bound),
+                      100 * plan.gap());
   return text + fmt::format("         {}\n", certainty_text(plan));
 }
 
@@ -111,14 +116,13 @@ ordered_json plan_json(const BudgetPlan& plan) {
 Report plan_report(const BudgetPlan& plan) {
   Report report;
   report.title = fmt::format("Budget plan for {}", plan.input);
-  report.facts = {
-      {"budget", format_bytes(plan.budget_bytes)},
-      {"plan", format_bytes(plan.bytes())},
-      {"bits per weight", fmt::format("{:.3f}", plan.average_bits())},
-      {"widths", widths_text(plan)},
-      {"damage", fmt::format("{} ({})", format_short(plan.damage), to_string(plan.damage_kind))},
-      {"lower bound", format_short(plan.lower_bound)},
-      {"gap", fmt::format("{:.3g} %", 100 * plan.gap())}};
+  report.facts = {{"budget", format_bytes(plan.budget_bytes)},
+                  {"plan", format_bytes(plan.bytes())},
+                  {"bits per weight", fmt::format("{:.3f}", plan.average_bits())},
+                  {"widths", widths_text(plan)},
+                  {"damage", fmt::format("{} ({})", format_short(plan.damage), damage_name(plan))},
+                  {"lower bound", format_short(plan.lower_bound)},
+                  {"gap", fmt::format("{:.3g} %", 100 * plan.gap())}};
   report.tables = {curve_table(plan), allocation_table(plan)};
   report.json = plan_json(plan);
   return report;

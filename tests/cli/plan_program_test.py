@@ -2,11 +2,12 @@
 """narrow plan, and quantize with its result."""
 import itertools
 import json
+import shutil
 import unittest
 
 import numpy as np
 
-from program_case import ProgramCase, read_safetensors, write_safetensors
+from program_case import SOURCE, ProgramCase, read_safetensors, write_safetensors
 
 
 def bin_round_trip(x, bits):
@@ -155,6 +156,19 @@ class Plan(ProgramCase):
 
 
 class PlanForResnet(ProgramCase):
+    def test_output_damage_is_for_images_of_a_size(self):
+        shutil.copytree(SOURCE / "tests/golden/evaluation", self.dir, dirs_exist_ok=True)
+        plan = ("plan", "model.ckpt-7", "--average-bits", 4, "--damage", "output")
+        totals = []
+        for options, size in ((("--eval_image_size", 28), 28), ((), 224),
+                              (("--eval_image_size", 0), 224)):
+            damage = self.json(*plan, *options)["damage"]
+            self.assertEqual(damage["image_size"], size)
+            totals.append(damage["total"])
+        self.assertLess(totals[0], totals[1], "taps that lie outside do no damage")
+        self.assertEqual(totals[1], totals[2])
+        self.assertIn("(output, 28 pixels)", self.narrow(*plan, "--eval_image_size", 28))
+
     def test_output_damage_needs_no_data(self):
         self.narrow("init", "resnet_v1_50", "--classes", "3", "-o", "model.ckpt-0")
         plan = self.json("plan", "model.ckpt-0", "--average-bits", "4", "--damage", "output",
