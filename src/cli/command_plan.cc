@@ -135,9 +135,8 @@ void add_output_options(CLI::App& command, Arguments& args) {
   add_export_options(command, args.exports);
   command.footer(
       "Damage: weight  sum over tensors of |error|^2 / |values|^2\n"
-      "        output  noise behind each layer's batch norm, for ResNet V1; needs no data, but "
-      "the\n"
-      "                size of images: --eval_image_size\n"
+      "        output  noise behind each layer's batch norm, for ResNet V1; needs no data, only\n"
+      "                the size of images: --eval_image_size\n"
       "        fisher  rise of the loss by mean squared gradients, for ResNet V1 and a dataset\n"
       "Of the rules of one kind the first that matches a tensor counts. The plan is the best\n"
       "there is, and 'at least' is a proof: no plan within the budget damages less.\n"
