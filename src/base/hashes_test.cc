@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/hash128.h"
+#include "base/hex.h"
 #include "base/sha256.h"
 
 namespace narrow {

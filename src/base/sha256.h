@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 
 namespace narrow {
 
@@ -29,8 +28,5 @@ class Sha256 {
  private:
   sha256_ctx context_;
 };
-
-// Two lower-case digits for each byte.
-std::string to_hex(std::span<const std::uint8_t> bytes);
 
 }  // namespace narrow

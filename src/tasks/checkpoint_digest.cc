@@ -2,7 +2,6 @@
 #include <cstddef>
 #include <span>
 
-#include "base/parallel.h"
 #include "narrow/plan.h"
 #include "tasks/packed/content_digest.h"
 #include "tasks/packed/packed_layout.h"
@@ -10,25 +9,14 @@
 namespace narrow {
 namespace {
 
-// Leaves that are hashed at once.
-constexpr std::uint64_t kPieceBytes = 16 * kLeafBytes;
-
-std::vector<Digest128> digests_of_leaves(std::span<const std::byte> bytes) {
-  std::vector<Digest128> digests((bytes.size() + kLeafBytes - 1) / kLeafBytes);
-  parallel_for(digests.size(), [&](std::size_t i) {
-    const std::size_t begin = i * kLeafBytes;
-    const auto leaf = bytes.subspan(begin, std::min<std::size_t>(kLeafBytes, bytes.size() - begin));
-    digests[i] = leaf_digests(begin, leaf, true).front();
-  });
-  return digests;
-}
+constexpr std::uint64_t kPieceBytes = 4 * kLeafBytes;  // whole leaves
 
 Digest128 digest_of_values(const CheckpointReader& reader, std::size_t index) {
   const TensorInfo& info = reader.tensors()[index];
   TensorDigest digest;
   if (info.dtype == DType::kString) {
     const std::vector<std::byte> bytes = string_bytes(reader.read_strings(index));
-    digest.add(bytes, digests_of_leaves(bytes));
+    digest.add(bytes, leaf_digests(0, bytes, true));
     return digest.digest();
   }
   std::vector<std::byte> bytes;
@@ -36,7 +24,7 @@ Digest128 digest_of_values(const CheckpointReader& reader, std::size_t index) {
   for (std::uint64_t left = info.byte_size(); left > 0; left -= bytes.size()) {
     bytes.resize(std::min(left, kPieceBytes));
     stream->read(bytes);
-    digest.add(bytes, digests_of_leaves(bytes));
+    digest.add(bytes, leaf_digests(0, bytes, true));
   }
   return digest.digest();
 }

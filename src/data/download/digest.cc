@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/sha256.h"
 #include "narrow/error.h"
 

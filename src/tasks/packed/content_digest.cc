@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
-#include "base/sha256.h"
+#include "base/hex.h"
 
 namespace narrow {
 namespace {

@@ -23,6 +23,9 @@ constexpr std::uint64_t kLeafBytes = std::uint64_t{1} << 18;
 std::vector<Digest128> leaf_digests(std::uint64_t first, std::span<const std::byte> bytes,
                                     bool last);
 
+// Hexadecimal digits of a digest.
+constexpr std::size_t kDigestDigits = 2 * sizeof(Digest128);
+
 // Puts them together, in order.
 class TensorDigest {
  public:

@@ -15,8 +15,6 @@
 namespace narrow {
 namespace {
 
-constexpr std::size_t kDigestDigits = 32;
-
 // The last stage of packing: every stored tensor is written front to back, but they alternate.
 class PackedWriter {
  public:

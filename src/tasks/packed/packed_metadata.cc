@@ -11,6 +11,7 @@
 
 #include "narrow/error.h"
 #include "narrow/version.h"
+#include "tasks/packed/content_digest.h"
 #include "tasks/scheme_json.h"
 
 namespace narrow {
@@ -26,7 +27,6 @@ constexpr const char* kDigestKey = "narrow.input_digest";
 constexpr const char* kSchemesKey = "narrow.schemes";
 constexpr const char* kTensorsKey = "narrow.tensors";
 constexpr const char* kChecksumsKey = "narrow.crc32c";
-constexpr std::size_t kDigestDigits = 32;
 constexpr std::size_t kChecksumDigits = 8;
 constexpr std::size_t kMaxRank = 254;
 // What a recipe needs: objects in a list, lists in these.

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/checked.h"
-#include "base/parallel.h"
 #include "narrow/error.h"
 #include "narrow/plan.h"
 #include "tasks/plan/damage_table.h"
@@ -200,7 +199,6 @@ double BudgetPlan::gap() const { return damage > lower_bound ? damage / lower_bo
 
 BudgetPlan plan_budget(const CheckpointReader& reader, const PlanRequest& request,
                        SweepObserver* observer) {
-  const ThreadLimit limit(request.threads);
   const Problem problem = pose(reader, request, observer);
   BudgetPlan plan;
   plan.input = reader.location().path.filename().string();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/hex.h"
 #include "base/sha256.h"
 
 namespace narrow {
