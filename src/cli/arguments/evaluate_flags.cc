@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/arguments/dataset_flags.h"
 #include "cli/slim_flags.h"
 #include "narrow/error.h"
 
@@ -14,20 +15,7 @@ constexpr int kDefaultImageSize = 224;
 }  // namespace
 
 void add_dataset_options(CLI::App& command, EvaluateOptions& options) {
-  command.add_option(slim_flag("dataset_name"), options.dataset_name, "cifar10 or fashion_mnist")
-      ->type_name("NAME");
-  command.add_option(slim_flag("dataset_dir"), options.dataset_dir, "where its records are")
-      ->type_name("DIR");
-  command.add_option(slim_flag("dataset_split_name"), options.dataset_split_name, "train or test")
-      ->capture_default_str();
-  command
-      .add_option(slim_flag("labels_offset"), options.labels_offset,
-                  "subtracted from every label and the number of classes")
-      ->capture_default_str();
-  command
-      .add_option(slim_flag("preprocessing_name"), options.preprocessing_name,
-                  "vgg or cifarnet, or a model's name; default that of the network")
-      ->type_name("NAME");
+  add_dataset_flags(command, options);
   command
       .add_option(slim_flag("eval_image_size"), options.image_size,
                   "height and width that the network sees")

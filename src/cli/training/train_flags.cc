@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
+#include "cli/arguments/dataset_flags.h"
 #include "cli/slim_flags.h"
 #include "narrow/error.h"
 
@@ -66,20 +67,7 @@ void add_network_flags(CLI::App& command, TrainFlags& flags) {
 }
 
 void add_image_flags(CLI::App& command, TrainOptions& options) {
-  command.add_option(slim_flag("dataset_name"), options.dataset_name, "cifar10 or fashion_mnist")
-      ->type_name("NAME");
-  command.add_option(slim_flag("dataset_dir"), options.dataset_dir, "where its records are")
-      ->type_name("DIR");
-  command.add_option(slim_flag("dataset_split_name"), options.dataset_split_name, "train or test")
-      ->capture_default_str();
-  command
-      .add_option(slim_flag("labels_offset"), options.labels_offset,
-                  "subtracted from labels and number of classes")
-      ->capture_default_str();
-  command
-      .add_option(slim_flag("preprocessing_name"), options.preprocessing_name,
-                  "vgg or cifarnet, or a model's name; default that of\nthe network")
-      ->type_name("NAME");
+  add_dataset_flags(command, options);
   command.add_option(slim_flag("batch_size"), options.batch_size, "images of a step")
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
