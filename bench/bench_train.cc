@@ -77,10 +77,14 @@ class Trainer {
       const std::size_t row = all.size() / labels_.size();
       return std::span(all).subspan(first * row, batch * row);
     };
-    const StepLoss loss = cached_ ? network_.forward_backward_features(rows(features_), labels)
-                                  : network_.forward_backward(rows(images_), labels);
     const OptimizerOptions rmsprop;
-    apply_optimizer(rmsprop, {0.0001F, AdamPowers(rmsprop), 0}, variables_);
+    const GradientSink update = [&](const ParameterPiece& piece) {
+      apply_optimizer(rmsprop, {0.0001F, AdamPowers(rmsprop), 0}, variables_[piece.parameter],
+                      piece.first, piece.count);
+    };
+    const StepLoss loss = cached_
+                              ? network_.forward_backward_features(rows(features_), labels, update)
+                              : network_.forward_backward(rows(images_), labels, update);
     return loss.total;
   }
 

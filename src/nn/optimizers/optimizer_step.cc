@@ -5,8 +5,6 @@
 #include <cstddef>
 #include <vector>
 
-#include "base/parallel.h"
-
 // The loops are compiled for every instruction set and chosen at run time; without fused
 // multiply-add, so that the result is the same in all of them.
 #undef HWY_TARGET_INCLUDE
@@ -168,10 +166,6 @@ HWY_AFTER_NAMESPACE();
 namespace narrow {
 namespace {
 
-// What an update touches of up to five arrays stays in the second level cache for the moving
-// average that follows.
-constexpr std::size_t kPieceElements = 16384;
-
 HWY_EXPORT(AveragePiece);
 HWY_EXPORT(UpdatePiece);
 
@@ -191,9 +185,8 @@ void update_average(std::span<float> average, std::span<const float> values, flo
   HWY_DYNAMIC_DISPATCH(AveragePiece)(average.data(), values.data(), 1 - decay, average.size());
 }
 
-void apply_optimizer_to_piece(const OptimizerOptions& options, const OptimizerStep& step,
-                              const OptimizerVariable& variable, std::size_t first,
-                              std::size_t count) {
+void apply_optimizer(const OptimizerOptions& options, const OptimizerStep& step,
+                     const OptimizerVariable& variable, std::size_t first, std::size_t count) {
   const auto part = [&](auto values) { return part_of(values, first, count); };
   HWY_DYNAMIC_DISPATCH(UpdatePiece)
   (options, step,
@@ -201,25 +194,6 @@ void apply_optimizer_to_piece(const OptimizerOptions& options, const OptimizerSt
     part(variable.gradients),
     {part(variable.slots[0]), part(variable.slots[1])},
     part(variable.average)});
-}
-
-void apply_optimizer(const OptimizerOptions& options, const OptimizerStep& step,
-                     std::span<const OptimizerVariable> variables) {
-  struct Piece {
-    const OptimizerVariable* variable;
-    std::size_t first;
-    std::size_t count;
-  };
-  std::vector<Piece> pieces;
-  for (const OptimizerVariable& variable : variables) {
-    for (std::size_t first = 0; first < variable.values.size(); first += kPieceElements) {
-      pieces.push_back(
-          {&variable, first, std::min(kPieceElements, variable.values.size() - first)});
-    }
-  }
-  parallel_for(pieces.size(), [&](std::size_t i) {
-    apply_optimizer_to_piece(options, step, *pieces[i].variable, pieces[i].first, pieces[i].count);
-  });
 }
 
 }  // namespace narrow

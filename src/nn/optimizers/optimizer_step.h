@@ -44,8 +44,8 @@ float moving_average_decay_at(double decay, std::int64_t global_step);
 // average <- average - (average - values) * (1 - decay), for variables no optimizer changes.
 void update_average(std::span<float> average, std::span<const float> values, float decay);
 
-// Changes values, slots and averages with the formulas and in the float32 arithmetic of
-// TensorFlow's kernels (tensorflow/core/kernels/training_ops.cc):
+// Changes values, slots and averages of the elements [first, first + count) with the formulas and
+// in the float32 arithmetic of TensorFlow's kernels (tensorflow/core/kernels/training_ops.cc):
 //   sgd       v -= lr g
 //   momentum  a = m a + g; v -= lr a
 //   rmsprop   s += (g^2 - s) (1 - decay); a = m a + lr g / sqrt(s + epsilon); v -= a
@@ -57,13 +57,8 @@ void update_average(std::span<float> average, std::span<const float> values, flo
 //   ftrl      n' = n + g^2; z += g - (n'^-p - n^-p) / lr v;
 //             v = |z| > l1 ? (sign(z) l1 - z) / (n'^-p / lr + 2 l2) : 0
 // The averages follow with the new values. Elements do not depend on each other, so the result does
-// not depend on the number of threads.
+// not depend on how a variable is cut.
 void apply_optimizer(const OptimizerOptions& options, const OptimizerStep& step,
-                     std::span<const OptimizerVariable> variables);
-
-// The same for the elements [first, first + count) of one variable, on this thread.
-void apply_optimizer_to_piece(const OptimizerOptions& options, const OptimizerStep& step,
-                              const OptimizerVariable& variable, std::size_t first,
-                              std::size_t count);
+                     const OptimizerVariable& variable, std::size_t first, std::size_t count);
 
 }  // namespace narrow

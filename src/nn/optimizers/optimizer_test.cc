@@ -3,12 +3,12 @@
 #include <gtest/gtest.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <vector>
 
-#include "base/parallel.h"
 #include "base/random.h"
 #include "narrow/error.h"
 #include "nn/optimizers/optimizer_step.h"
@@ -30,9 +30,14 @@ struct Variable {
     }
   }
 
-  void step(float rate) {
+  // In pieces of at most so many elements.
+  void step(float rate, std::size_t piece = std::numeric_limits<std::size_t>::max()) {
     const OptimizerVariable variable{values, gradients, {slots[0], slots[1]}, average};
-    apply_optimizer(options, {rate, powers, average_decay}, {&variable, 1});
+    for (std::size_t first = 0; first < values.size();) {
+      const std::size_t count = std::min(piece, values.size() - first);
+      apply_optimizer(options, {rate, powers, average_decay}, variable, first, count);
+      first += count;
+    }
     powers.advance(options);
   }
 
@@ -191,7 +196,7 @@ TEST(Optimizer, MovingAverageFollowsTheNewValues) {
   EXPECT_FLOAT_EQ(average[0], 5);
 }
 
-TEST(Optimizer, ThreadsAndNeighboursDoNotMatter) {
+TEST(Optimizer, PiecesAndNeighboursDoNotMatter) {
   for (const auto kind : {OptimizerKind::kRmsprop, OptimizerKind::kAdam, OptimizerKind::kFtrl}) {
     std::vector<float> values(50001);
     std::vector<float> gradients(values.size());
@@ -199,14 +204,14 @@ TEST(Optimizer, ThreadsAndNeighboursDoNotMatter) {
     for (float& value : values) value = static_cast<float>(random.normal());
     for (float& value : gradients) value = static_cast<float>(random.normal());
     std::vector<std::vector<float>> results;
-    for (const int threads : {1, 3}) {
-      const ThreadLimit limit(threads);
+    for (const std::size_t piece : {values.size(), std::size_t{16'384}, std::size_t{1'001}}) {
       Variable run(options_of(kind), values, gradients);
-      run.step(0.01F);
-      run.step(0.02F);
+      run.step(0.01F, piece);
+      run.step(0.02F, piece);
       results.push_back(run.values);
     }
     EXPECT_EQ(results[0], results[1]);
+    EXPECT_EQ(results[0], results[2]);
     Variable alone(options_of(kind), {values.back()}, {gradients.back()});
     alone.step(0.01F);
     alone.step(0.02F);

@@ -107,8 +107,7 @@ void TrainingState::restore(const CheckpointReader& reader, std::int64_t global_
 GradientSink TrainingState::begin_step(float learning_rate) {
   const float decay = moving_average_decay_at(moving_average_decay_, global_step_);
   return [this, step = OptimizerStep{learning_rate, powers_, decay}](const ParameterPiece& piece) {
-    apply_optimizer_to_piece(optimizer_, step, step_variables_[piece.parameter], piece.first,
-                             piece.count);
+    apply_optimizer(optimizer_, step, step_variables_[piece.parameter], piece.first, piece.count);
   };
 }
 
