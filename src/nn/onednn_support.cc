@@ -70,6 +70,8 @@ dnnl::memory::format_tag activation_format() {
   return has_avx512() ? dnnl::memory::format_tag::nChw16c : dnnl::memory::format_tag::nChw8c;
 }
 
+int activation_channel_block() { return has_avx512() ? 16 : 8; }
+
 dnnl::memory::desc float_desc(const dnnl::memory::dims& dims, dnnl::memory::format_tag format) {
   return {dims, dnnl::memory::data_type::f32, format};
 }

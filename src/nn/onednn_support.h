@@ -33,6 +33,8 @@ bool has_avx512();
 
 // The layout of activations that the convolutions of this CPU prefer.
 dnnl::memory::format_tag activation_format();
+// How many channels lie together in it.
+int activation_channel_block();
 
 // float32 values of these dimensions in that layout.
 dnnl::memory::desc float_desc(const dnnl::memory::dims& dims, dnnl::memory::format_tag format);

@@ -51,7 +51,7 @@ class Compiler {
   // the layer's own ReLU.
   Activation conv(const ConvLayer& layer, const Activation& x, const Activation* addend) {
     const FoldedConv folded = fold_batch_norm(layer, source_);
-    if (addend == nullptr && !has_avx512() && winograd(layer, x)) {
+    if (addend == nullptr && !has_avx512() && prefers_winograd(layer, x)) {
       return add_winograd_conv(builder_, layer, folded, x);
     }
     const Activation y =
@@ -85,7 +85,7 @@ class Compiler {
     return y;
   }
 
-  [[nodiscard]] bool winograd(const ConvLayer& layer, const Activation& x) const {
+  [[nodiscard]] bool prefers_winograd(const ConvLayer& layer, const Activation& x) const {
     return winograd_pays(layer, builder_.micro_batch(), x.height, x.width);
   }
 
@@ -105,7 +105,7 @@ class Compiler {
            memory::dims{after(x.height, y.height), after(x.width, y.width)}},
           attributes, builder_.engine(), how == algorithm::convolution_winograd);
     };
-    if (has_avx512() && winograd(layer, x)) {
+    if (has_avx512() && prefers_winograd(layer, x)) {
       const auto winograd = make(algorithm::convolution_winograd);
       if (winograd) return winograd;
     }

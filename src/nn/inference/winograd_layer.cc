@@ -18,14 +18,12 @@ using Convolution = dnnl::convolution_forward::primitive_desc;
 // Planes whose distance is a power of two would compete for the same few lines of a cache.
 constexpr std::size_t kPlaneGap = 16;
 
-int channel_block() { return has_avx512() ? 16 : 8; }
-
 WinogradImages blocked_images(int height, int width, int depth) {
   WinogradImages images;
   images.height = height;
   images.width = width;
   images.depth = depth;
-  images.channel_block = channel_block();
+  images.channel_block = activation_channel_block();
   const auto pixels = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
   images.image_distance = pixels * static_cast<std::size_t>(depth);
   images.pixel_distance = static_cast<std::size_t>(images.channel_block);
@@ -125,7 +123,8 @@ bool winograd_pays(const ConvLayer& layer, std::int64_t images, int height, int 
       images * strided_size(height, kWinogradTile) * strided_size(width, kWinogradTile);
   return std::min(height, width) >= kWinogradTile &&
          std::min(layer.in_depth, layer.out_depth) >= kLeastDepth &&
-         layer.in_depth % channel_block() == 0 && layer.out_depth % channel_block() == 0 &&
+         layer.in_depth % activation_channel_block() == 0 &&
+         layer.out_depth % activation_channel_block() == 0 &&
          tiles * kDepthPerTile >= layer.out_depth;
 }
 

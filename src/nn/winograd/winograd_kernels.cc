@@ -5,6 +5,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "base/for_vectors-inl.h"
 #include "nn/winograd/winograd_matrices-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -13,18 +14,7 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-using Wide = hn::ScalableTag<float>;
-using Single = hn::CappedTag<float, 1>;
-
-// Calls body(tag, i) for whole vectors of [0, count), then for single elements.
-template <typename Body>
-HWY_INLINE void ForVectors(std::size_t count, const Body& body) {
-  const Wide wide;
-  const std::size_t lanes = hn::Lanes(wide);
-  std::size_t i = 0;
-  for (; i + lanes <= count; i += lanes) body(wide, i);
-  for (; i < count; ++i) body(Single(), i);
-}
+using narrow::HWY_NAMESPACE::ForVectors;
 
 // Where the pixels of size x size from (top, left) on are; null outside of the image.
 template <int kSize, typename Value>

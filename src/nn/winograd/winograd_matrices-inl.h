@@ -9,6 +9,8 @@
 
 #include <hwy/highway.h>
 
+#include "nn/winograd/winograd_kernels.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace narrow::winograd {
 namespace HWY_NAMESPACE {
@@ -16,8 +18,7 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int kTaps = 3;
-constexpr int kTile = 4;
-constexpr int kSeen = kTile + kTaps - 1;
+constexpr int kSeen = kWinogradTile + kTaps - 1;
 
 // Each is one of the matrices, for the columns and the rows of what is transformed: kOut sums from
 // kIn vectors.
@@ -45,7 +46,7 @@ struct InputTransform {  // B'
 
 struct OutputTransform {  // A'
   static constexpr int kIn = kSeen;
-  static constexpr int kOut = kTile;
+  static constexpr int kOut = kWinogradTile;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
     const V even = hn::Add(x[1], x[2]);
@@ -60,7 +61,7 @@ struct OutputTransform {  // A'
 };
 
 struct OutputGradientTransform {  // A
-  static constexpr int kIn = kTile;
+  static constexpr int kIn = kWinogradTile;
   static constexpr int kOut = kSeen;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {

@@ -104,8 +104,8 @@ HWY_INLINE void OutputTiles(const WinogradImages& images, const WinogradPlanes& 
     float* const channels = values + b * images.block_distance;
     const float* const plane = planes.values + b * static_cast<std::size_t>(tiles.count) * block;
     ForTiles(images, tiles, [&](std::size_t i, std::size_t n, int row, int column) HWY_ATTR {
-      const int columns = std::min(kTile, images.width - column);
-      const int rows = std::min(kTile, images.height - row);
+      const int columns = std::min(kWinogradTile, images.width - column);
+      const int rows = std::min(kWinogradTile, images.height - row);
       float* const image =
           channels + n * images.image_distance +
           static_cast<std::size_t>(row * images.width + column) * images.pixel_distance;

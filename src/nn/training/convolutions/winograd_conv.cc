@@ -19,7 +19,7 @@ constexpr std::size_t kBytesAtOnce = std::size_t{8} << 20;
 constexpr std::int64_t kFewestTiles = 128;
 constexpr std::int64_t kKernelsAtOnce = 4096;
 
-std::int64_t tiles_along(int size) { return (size + kWinogradTile - 1) / kWinogradTile; }
+std::int64_t tiles_along(int size) { return strided_size(size, kWinogradTile); }
 
 // Kernel 3 with stride 1: the 36 products of matrices between the transforms.
 class WinogradConv : public TrainingConv {

@@ -5,24 +5,15 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "base/for_vectors-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace narrow::training_kernels {
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-using Wide = hn::ScalableTag<float>;
-using Single = hn::CappedTag<float, 1>;
-
-// Calls body(tag, channel) for whole vectors of channels, then for single ones.
-template <typename Body>
-HWY_INLINE void ForChannels(std::size_t channels, const Body& body) {
-  const Wide wide;
-  const std::size_t lanes = hn::Lanes(wide);
-  std::size_t c = 0;
-  for (; c + lanes <= channels; c += lanes) body(wide, c);
-  for (; c < channels; ++c) body(Single(), c);
-}
+using narrow::HWY_NAMESPACE::ForVectors;
 
 // Rows that are taken together, so that what is one value a channel is loaded once for them.
 constexpr std::size_t kRowsTogether = 4;
@@ -30,7 +21,7 @@ constexpr std::size_t kRowsTogether = 4;
 template <std::size_t kRows>
 void AddMomentsOfRows(const float* x, std::size_t channels, const float* shift, float* sum,
                       float* square) {
-  ForChannels(channels, [&](auto d, std::size_t c) HWY_ATTR {
+  ForVectors(channels, [&](auto d, std::size_t c) HWY_ATTR {
     const auto origin = hn::LoadU(d, shift + c);
     auto s = hn::LoadU(d, sum + c);
     auto q = hn::LoadU(d, square + c);
@@ -67,7 +58,7 @@ void NormalizeRows(const NormalizeArguments& a) {
     const float* x = a.x + r * a.channels;
     const float* addend = kAddend == Addend::kNone ? nullptr : a.addend + r * a.addend_step;
     float* y = a.y + r * a.channels;
-    ForChannels(a.channels, [&](auto d, std::size_t c) HWY_ATTR {
+    ForVectors(a.channels, [&](auto d, std::size_t c) HWY_ATTR {
       auto value = Apply(d, a.affine, c, hn::LoadU(d, x + c));
       if constexpr (kAddend != Addend::kNone) {
         auto added = hn::LoadU(d, addend + c);
@@ -104,7 +95,7 @@ template <ReluMask kMask, std::size_t kRows>
 void AddGradientSumsOfRows(const NormGradientArguments& a, std::size_t row, float* sum,
                            float* product) {
   const std::size_t first = row * a.channels;
-  ForChannels(a.channels, [&](auto d, std::size_t c) HWY_ATTR {
+  ForVectors(a.channels, [&](auto d, std::size_t c) HWY_ATTR {
     auto s = hn::LoadU(d, sum + c);
     auto p = hn::LoadU(d, product + c);
     const auto mean = hn::LoadU(d, a.affine.mean + c);
@@ -152,7 +143,7 @@ void ApplyGradient(const NormGradientArguments& a, const NormGradientFactors& fa
                    float* result) {
   for (std::size_t r = 0; r < a.rows; ++r) {
     const std::size_t first = r * a.channels;
-    ForChannels(a.channels, [&](auto d, std::size_t c) HWY_ATTR {
+    ForVectors(a.channels, [&](auto d, std::size_t c) HWY_ATTR {
       const std::size_t i = first + c;
       auto g = hn::LoadU(d, a.gradient + i);
       if constexpr (kMasked) {
@@ -186,7 +177,7 @@ void ApplyNormGradient(const NormGradientArguments& arguments, const NormGradien
 // Squares are added in float over a piece, whose sum is added in double.
 double AddWeightDecay(const float* values, std::size_t count, float decay, float* gradients) {
   constexpr std::size_t kPiece = 1024;
-  const Wide d;
+  const hn::ScalableTag<float> d;
   const std::size_t lanes = hn::Lanes(d);
   double total = 0;
   for (std::size_t first = 0; first < count; first += kPiece) {
