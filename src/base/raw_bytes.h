@@ -1,5 +1,5 @@
-// A buffer of bytes that grows without being cleared: filling a mebibyte with zeros before it is
-// read over takes as long as reading it from memory.
+// A buffer of bytes that grows without being cleared: what is read into it next would only write
+// over the zeros.
 #pragma once
 
 #include <cstddef>
@@ -13,10 +13,6 @@ namespace narrow {
 template <typename T>
 class UninitializedAllocator : public std::allocator<T> {
  public:
-  template <typename U>
-  struct rebind {  // NOLINT(readability-identifier-naming): the name that the library wants
-    using other = UninitializedAllocator<U>;  // NOLINT(readability-identifier-naming)
-  };
   template <typename U, typename... Arguments>
   void construct(U* place, Arguments&&... arguments) {
     if constexpr (sizeof...(Arguments) == 0) {
