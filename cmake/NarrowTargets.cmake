@@ -19,6 +19,15 @@ if(NARROW_SANITIZE)
                                                   -fno-sanitize-recover=all)
   target_link_options(narrow_options INTERFACE -fsanitize=${NARROW_SANITIZE})
 endif()
+if(NARROW_SANITIZE MATCHES "thread")
+  # src/base/fork_join.h says what ThreadSanitizer cannot see. Kernels for one instruction set are
+  # enough: instrumented, those for all of them would compile for minutes.
+  target_compile_definitions(narrow_options INTERFACE NARROW_THREAD_SANITIZER
+                                                      HWY_COMPILE_ONLY_STATIC)
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    target_compile_options(narrow_options INTERFACE -mssse3)
+  endif()
+endif()
 if(NARROW_BUILD_FUZZERS)
   target_compile_options(narrow_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
@@ -29,6 +38,15 @@ function(narrow_sources)
   foreach(file IN LISTS ARGN)
     target_sources(narrow_objects PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${file})
   endforeach()
+endfunction()
+
+# narrow_thread_test(name): marks a test program as one that runs code on several threads.
+function(narrow_thread_test name)
+  if(NOT TARGET thread_tests)
+    add_custom_target(thread_tests)
+  endif()
+  add_dependencies(thread_tests ${name})
+  set_tests_properties(${name} PROPERTIES LABELS threads)
 endfunction()
 
 # What the tests share: the library as a shared object, so that a test links in no time instead of
@@ -54,13 +72,15 @@ function(narrow_test_support)
   endif()
 endfunction()
 
-# narrow_test(name_test.cc [LIBS target...]): one GoogleTest program per file, in the current folder.
-# NARROW_SOURCE_DIR in the environment tells it where tests/golden is.
+# narrow_test(name_test.cc [THREADS] [LIBS target...]): one GoogleTest program per file, in the
+# current folder. NARROW_SOURCE_DIR in the environment tells it where tests/golden is. THREADS: it
+# runs code on several threads, so it has the label "threads", and the target thread_tests and the
+# preset tsan include it.
 function(narrow_test file)
   if(NOT NARROW_BUILD_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "THREADS" "" "LIBS" ${ARGN})
   get_filename_component(name ${file} NAME_WE)
   add_executable(${name} ${file})
   target_link_libraries(${name} PRIVATE narrow_test_support ${ARG_LIBS})
@@ -70,6 +90,9 @@ function(narrow_test file)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES
                        ENVIRONMENT "NARROW_SOURCE_DIR=${PROJECT_SOURCE_DIR}" TIMEOUT 600)
+  if(ARG_THREADS)
+    narrow_thread_test(${name})
+  endif()
 endfunction()
 
 # narrow_fuzzer(fuzz_name.cc): one libFuzzer program; its corpus is fuzz/corpus/<name>.

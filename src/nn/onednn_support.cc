@@ -5,6 +5,8 @@
 #include <exception>
 #include <mutex>
 
+#include "base/fork_join.h"
+
 // oneDNN is built on GNU OpenMP; its header is not on clang's path, these functions suffice. The
 // last one is what `#pragma omp parallel` calls.
 extern "C" {
@@ -19,19 +21,33 @@ namespace {
 
 struct Loop {
   const std::function<void(int)>& body;
-  int count;
+  const int count;
   std::atomic<int> next = 0;
   std::once_flag failed;
   std::exception_ptr failure;
 
-  static void run(void* argument) {
-    auto& loop = *static_cast<Loop*>(argument);
+  // Relaxed: it numbers the calls of body, and puts no order between them.
+  int take() { return next.fetch_add(1, std::memory_order_relaxed); }
+
+  void work() {
     try {
-      for (int i = loop.next++; i < loop.count; i = loop.next++) loop.body(i);
+      for (int i = take(); i < count; i = take()) body(i);
     } catch (...) {
-      std::call_once(loop.failed, [&] { loop.failure = std::current_exception(); });
-      loop.next = loop.count;
+      std::call_once(failed, [&] { failure = std::current_exception(); });
+      next.store(count, std::memory_order_relaxed);
     }
+  }
+};
+
+// A loop on several threads.
+struct Team {
+  Loop& loop;
+  ForkJoin call{};
+
+  static void run(void* argument) {
+    auto& team = *static_cast<Team*>(argument);
+    const ForkJoin::Task task(team.call);
+    team.loop.work();
   }
 };
 
@@ -53,9 +69,10 @@ void onednn_parallel_for(int count, const std::function<void(int)>& body) {
   Loop loop{body, count, 0, {}, {}};
   const int threads = std::min(count, omp_get_max_threads());
   if (threads <= 1) {
-    Loop::run(&loop);
+    loop.work();
   } else {
-    GOMP_parallel(&Loop::run, &loop, static_cast<unsigned>(threads), 0);
+    Team team{loop};
+    GOMP_parallel(&Team::run, &team, static_cast<unsigned>(threads), 0);
   }
   if (loop.failure) std::rethrow_exception(loop.failure);
 }
