@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -134,17 +135,23 @@ ErrorSums quantize_tensor(const Scheme& scheme, const TensorInfo& info, std::byt
   TensorQuantizer quantizer(scheme, info, -1);
   quantizer.scan({values, info.byte_size()});
   quantizer.finish_scan();
+  // The last pieces first: those are what the scan has left in the caches.
   const std::uint64_t elements = element_count(info.shape);
-  ErrorSums sums;
-  for (std::uint64_t first = 0; first < elements; first += quantizer.piece_elements()) {
-    const std::uint64_t length = std::min(quantizer.piece_elements(), elements - first);
-    sums.merge(quantizer.round_trip(first, {values + first * sizeof(float), length * sizeof(float)},
-                                    nullptr));
+  const std::uint64_t piece = quantizer.piece_elements();
+  std::vector<ErrorSums> pieces((elements + piece - 1) / piece);
+  for (std::size_t i = pieces.size(); i-- > 0;) {
+    const std::uint64_t first = i * piece;
+    const std::uint64_t length = std::min(piece, elements - first);
+    pieces[i] = quantizer.round_trip(
+        first, {values + first * sizeof(float), length * sizeof(float)}, nullptr);
   }
+  ErrorSums sums;
+  for (const ErrorSums& next : pieces) sums.merge(next);
   return sums;
 }
 
-// Quantizes what the last run left: the values change little, the work not at all.
+// Quantizes what the last run left: the values change little, the work not at all. A thread takes
+// the largest tensor that is left, so that all end at about the same time.
 void quantize(benchmark::State& state, SchemeKind kind) {
   const ThreadLimit limit(static_cast<int>(state.range(0)));
   const std::vector<TensorInfo>& tensors = weights().tensors();
@@ -152,8 +159,11 @@ void quantize(benchmark::State& state, SchemeKind kind) {
   scheme.kind = kind;
   for (auto _ : state) {
     std::vector<ErrorSums> sums(tensors.size());
-    parallel_for(tensors.size(), [&](std::size_t t) {
-      sums[t] = quantize_tensor(scheme, tensors[t], weights().work(t));
+    std::atomic<std::size_t> left = tensors.size();
+    parallel_for(static_cast<std::size_t>(state.range(0)), [&](std::size_t) {
+      for (std::size_t t = left--; t > 0 && t <= tensors.size(); t = left--) {
+        sums[t - 1] = quantize_tensor(scheme, tensors[t - 1], weights().work(t - 1));
+      }
     });
     benchmark::DoNotOptimize(sums.data());
   }

@@ -25,6 +25,19 @@ HWY_INLINE FloatVec ToFiniteFloat(DoubleTag d, DoubleVec v) {
   return hn::DemoteTo(FloatTag(), Clamp(v, hn::Neg(largest), largest));
 }
 
+// a + b and a - b by the units that multiply, where those that add have more to do: x * 1 is exact.
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+HWY_INLINE DoubleVec Plus(DoubleTag d, DoubleVec a, DoubleVec b) {
+  return hn::MulAdd(a, hn::Set(d, 1.0), b);
+}
+HWY_INLINE DoubleVec Minus(DoubleTag d, DoubleVec a, DoubleVec b) {
+  return hn::MulSub(a, hn::Set(d, 1.0), b);
+}
+#else
+HWY_INLINE DoubleVec Plus(DoubleTag, DoubleVec a, DoubleVec b) { return hn::Add(a, b); }
+HWY_INLINE DoubleVec Minus(DoubleTag, DoubleVec a, DoubleVec b) { return hn::Sub(a, b); }
+#endif
+
 // Four running sums of one group of lanes.
 class Accumulator {
  public:
@@ -37,6 +50,13 @@ class Accumulator {
   HWY_INLINE void AddFloat(DoubleVec x, DoubleVec d) {
     x2_ = hn::MulAdd(x, x, x2_);
     AddProducts(x, d, hn::Mul(d, d));
+  }
+  // When no product of the two rounds.
+  HWY_INLINE void AddExact(DoubleVec x, DoubleVec d) {
+    x2_ = hn::MulAdd(x, x, x2_);
+    d2_ = hn::MulAdd(d, d, d2_);
+    d_ = hn::Add(d_, d);
+    xd_ = hn::MulAdd(x, d, xd_);
   }
   HWY_INLINE void AddDouble(DoubleVec x, DoubleVec d) {
     x2_ = hn::Add(x2_, hn::Mul(x, x));
@@ -52,7 +72,7 @@ class Accumulator {
  private:
   HWY_INLINE void AddProducts(DoubleVec x, DoubleVec d, DoubleVec d2) {
     d2_ = hn::Add(d2_, d2);
-    d_ = hn::Add(d_, d);
+    d_ = Plus(DoubleTag(), d, d_);
     xd_ = hn::Add(xd_, hn::Mul(x, d));
   }
 
@@ -181,19 +201,44 @@ void RoundTrip(const typename Source::Constants& constants, float* values, std::
   RoundTripWith<R, Source>(constants, values, count, sums, indices);
 }
 
-// Where the numbers of a block allow it, the same bits with fewer steps: one loop restores to a
-// buffer in the first cache, a second one reads both and puts the results in place.
-// Errors are added for as many lanes at once as one vector of floats has, or two vectors of
-// doubles: converting straight from memory costs less than from a register.
+// The processor's own prefetching ends at every page, which is half of a chunk. The address may lie
+// past the end of the array: prefetching never faults.
+HWY_INLINE void PrefetchNextChunk(const float* values) {
+  const auto address = reinterpret_cast<std::uintptr_t>(values) + kChunk * sizeof(float);
+  hwy::Prefetch(reinterpret_cast<const float*>(address));
+}
+
+// A step of the fitted loops, which give the same bits with fewer instructions where the numbers of
+// a block allow it: one vector of floats, whose halves are vectors of doubles.
+using StepTag = hn::CappedTag<float, 2 * hn::MaxLanes(DoubleTag())>;
+constexpr std::size_t kStep = hn::MaxLanes(StepTag());
+constexpr std::size_t kHalfStep = hn::MaxLanes(DoubleTag());
+using StepVec = hn::Vec<StepTag>;
+
+HWY_INLINE DoubleVec FirstHalf(DoubleTag d, StepVec v) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::PromoteTo(d, v);
+#else
+  return hn::PromoteTo(d, hn::LowerHalf(FloatTag(), v));
+#endif
+}
+HWY_INLINE DoubleVec SecondHalf(DoubleTag d, StepVec v) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::PromoteTo(d, v);  // there is none
+#else
+  return hn::PromoteTo(d, hn::UpperHalf(FloatTag(), v));
+#endif
+}
+
+// Errors are added for whole steps of lanes: converting straight from memory costs less than from a
+// register.
 HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_t count,
                                   float* HWY_RESTRICT values, LaneSums* HWY_RESTRICT sums) {
   const DoubleTag d;
   const FloatTag df;
-  constexpr std::size_t kHalf = hn::MaxLanes(DoubleTag());
-  constexpr std::size_t kTogether = kHalf < kLanes ? 2 * kHalf : kHalf;
-  const hn::CappedTag<float, kTogether> together;
-  for (std::size_t lane = 0; lane < kLanes; lane += kTogether) {
-    const std::size_t second_lane = lane + kTogether - kHalf;
+  const StepTag step;
+  for (std::size_t lane = 0; lane < kLanes; lane += kStep) {
+    const std::size_t second_lane = lane + kStep - kHalfStep;
     Accumulator first(d, *sums, lane);
     Accumulator second(d, *sums, second_lane);
     auto first_max_d2 = hn::LoadU(d, &sums->max_d2[lane]);
@@ -203,34 +248,48 @@ HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_
       const auto error = hn::Sub(hn::PromoteTo(d, hn::LoadU(df, restored + i)), x);
       first.AddFloat(x, error);
       first_max_d2 = hn::Max(first_max_d2, hn::Mul(error, error));
-      if constexpr (kTogether > kHalf) {
-        const auto x2 = hn::PromoteTo(d, hn::LoadU(df, values + i + kHalf));
-        const auto error2 = hn::Sub(hn::PromoteTo(d, hn::LoadU(df, restored + i + kHalf)), x2);
+      if constexpr (kStep > kHalfStep) {
+        const auto x2 = hn::PromoteTo(d, hn::LoadU(df, values + i + kHalfStep));
+        const auto error2 = hn::Sub(hn::PromoteTo(d, hn::LoadU(df, restored + i + kHalfStep)), x2);
         second.AddFloat(x2, error2);
         second_max_d2 = hn::Max(second_max_d2, hn::Mul(error2, error2));
       }
-      for (std::size_t j = 0; j < kTogether; j += hn::Lanes(together)) {
-        hn::StoreU(hn::LoadU(together, restored + i + j), together, values + i + j);
-      }
+      hn::StoreU(hn::LoadU(step, restored + i), step, values + i);
     }
     first.Store(d, sums, lane);
     hn::StoreU(first_max_d2, d, &sums->max_d2[lane]);
-    if constexpr (kTogether > kHalf) {
+    if constexpr (kStep > kHalfStep) {
       second.Store(d, sums, second_lane);
       hn::StoreU(second_max_d2, d, &sums->max_d2[second_lane]);
     }
   }
 }
 
-// The processor's own prefetching ends at every page, which is half of a chunk. The address may lie
-// past the end of the array: prefetching never faults.
-HWY_INLINE void PrefetchNextChunk(const float* values) {
-  const auto address = reinterpret_cast<std::uintptr_t>(values) + kChunk * sizeof(float);
-  hwy::Prefetch(reinterpret_cast<const float*>(address));
-}
-
+// One loop restores to a buffer in the first cache, a second one adds the errors and puts the
+// results in place: as one loop they would need more registers than there are.
 struct FittedBin {
   static bool Applies(const BlockConstants& c) { return c.exact_products && c.finite_ends; }
+  static HWY_INLINE void RoundTrip(const BlockConstants& c, float* HWY_RESTRICT values,
+                                   std::size_t count, LaneSums* HWY_RESTRICT sums) {
+    // The buffer lies half a page away from the values, modulo the page size: processors compare
+    // only these low bits of a load's address with those of earlier stores, and wait when they are
+    // equal.
+    constexpr std::size_t kPageFloats = 4096 / sizeof(float);
+    alignas(64) float buffer[kChunk + kPageFloats];
+    const auto distance =
+        (reinterpret_cast<std::uintptr_t>(values) - reinterpret_cast<std::uintptr_t>(buffer)) /
+        sizeof(float);
+    float* const restored = buffer + (distance + kPageFloats / 2) % kPageFloats;
+    while (count > 0) {
+      const std::size_t part = std::min(kChunk, count);
+      Restore(c, values, part, restored);
+      AddErrorsAndStore(restored, part, values, sums);
+      values += part;
+      count -= part;
+    }
+  }
+
+ private:
   static HWY_INLINE void Restore(const BlockConstants& c, const float* HWY_RESTRICT values,
                                  std::size_t count, float* HWY_RESTRICT restored) {
     const DoubleTag d;
@@ -243,7 +302,7 @@ struct FittedBin {
     for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
       if (i % kLanes == 0) PrefetchNextChunk(values + i);
       const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
-      const auto code = FloorSmall(d, hn::Min(hn::Mul(hn::Sub(x, offset), up), max));
+      const auto code = FloorSmall(d, hn::Min(hn::Mul(Minus(d, x, offset), up), max));
       hn::StoreU(hn::DemoteTo(df, hn::MulAdd(code, down, middle)), df, restored + i);
     }
   }
@@ -251,17 +310,47 @@ struct FittedBin {
 
 struct FittedPowerOfTwo {
   static bool Applies(const BlockConstants& c) { return c.exact_in_float && c.finite_ends; }
-  static HWY_INLINE void Restore(const BlockConstants& c, const float* HWY_RESTRICT values,
-                                 std::size_t count, float* HWY_RESTRICT restored) {
-    const hn::CappedTag<float, kLanes> df;
+  // The error is a float32 too: a multiple of the value's last bit, and no greater than the value
+  // or half a step. So no product of the two rounds in double.
+  static HWY_INLINE void RoundTrip(const BlockConstants& c, float* HWY_RESTRICT values,
+                                   std::size_t count, LaneSums* HWY_RESTRICT sums) {
+    const DoubleTag d;
+    const FloatTag half;
+    const StepTag df;
     const auto up = hn::Set(df, static_cast<float>(c.up));
     const auto down = hn::Set(df, static_cast<float>(c.down));
     const auto shift = hn::Set(df, 0x1.8p23F);
-    for (std::size_t i = 0; i < count; i += hn::Lanes(df)) {
-      if (i % kLanes == 0) PrefetchNextChunk(values + i);
-      const auto scaled = hn::Mul(hn::LoadU(df, values + i), up);
-      const auto code = hn::Sub(hn::Add(scaled, shift), shift);
-      hn::StoreU(hn::Mul(code, down), df, restored + i);
+    for (std::size_t lane = 0; lane < kLanes; lane += kStep) {
+      const std::size_t second_lane = lane + kStep - kHalfStep;
+      Accumulator first(d, *sums, lane);
+      Accumulator second(d, *sums, second_lane);
+      auto max_abs = hn::Zero(df);
+      for (std::size_t i = lane; i < count; i += kLanes) {
+        if (lane == 0) PrefetchNextChunk(values + i);
+        const auto x = hn::LoadU(df, values + i);
+        const auto code = hn::Sub(hn::Add(hn::Mul(x, up), shift), shift);
+        const auto restored = hn::Mul(code, down);
+        const auto error = hn::Sub(restored, x);
+        max_abs = hn::Max(max_abs, hn::Abs(error));
+        first.AddExact(hn::PromoteTo(d, hn::LoadU(half, values + i)), FirstHalf(d, error));
+        if constexpr (kStep > kHalfStep) {
+          second.AddExact(hn::PromoteTo(d, hn::LoadU(half, values + i + kHalfStep)),
+                          SecondHalf(d, error));
+        }
+        hn::StoreU(restored, df, values + i);
+      }
+      first.Store(d, sums, lane);
+      if constexpr (kStep > kHalfStep) second.Store(d, sums, second_lane);
+      StoreMaxAbs(max_abs, sums, lane);
+    }
+  }
+
+ private:
+  static HWY_INLINE void StoreMaxAbs(StepVec max_abs, LaneSums* sums, std::size_t lane) {
+    float lanes[kStep];
+    hn::StoreU(max_abs, StepTag(), lanes);
+    for (std::size_t i = 0; i < kStep; ++i) {
+      sums->max_abs_d[lane + i] = std::max(sums->max_abs_d[lane + i], double{lanes[i]});
     }
   }
 };
@@ -269,26 +358,12 @@ struct FittedPowerOfTwo {
 template <class Fitted, class R>
 void RoundTripBlock(const BlockConstants& constants, float* values, std::size_t count,
                     LaneSums* sums, CodeIndex* indices) {
-  if (indices != nullptr || !constants.fitted || !Fitted::Applies(constants)) {
-    RoundTripWith<R, BlockSource>(constants, values, count, sums, indices);
-    return;
+  std::size_t whole = 0;
+  if (indices == nullptr && constants.fitted && Fitted::Applies(constants)) {
+    whole = count - count % kLanes;
+    Fitted::RoundTrip(constants, values, whole, sums);
   }
-  // The buffer lies half a page away from the values, modulo the page size: processors compare only
-  // these low bits of a load's address with those of earlier stores, and wait when they are equal.
-  constexpr std::size_t kPageFloats = 4096 / sizeof(float);
-  alignas(64) float buffer[kChunk + kPageFloats];
-  const auto distance =
-      (reinterpret_cast<std::uintptr_t>(values) - reinterpret_cast<std::uintptr_t>(buffer)) /
-      sizeof(float);
-  float* const restored = buffer + (distance + kPageFloats / 2) % kPageFloats;
-  while (count >= kLanes) {
-    const std::size_t part = std::min(kChunk, count - count % kLanes);
-    Fitted::Restore(constants, values, part, restored);
-    AddErrorsAndStore(restored, part, values, sums);
-    values += part;
-    count -= part;
-  }
-  RoundTripWith<R, BlockSource>(constants, values, count, sums, indices);
+  RoundTripWith<R, BlockSource>(constants, values + whole, count - whole, sums, indices);
 }
 
 template <class R, class Source>
