@@ -16,7 +16,8 @@
 namespace narrow {
 namespace {
 
-int unguarded = 0;
+// Volatile, so that every write happens: of two in the very same moment it may miss one.
+volatile int unguarded = 0;
 
 // Returns when two tasks have called it, so that they run on two threads. Relaxed: it must not put
 // an order between them.
@@ -28,7 +29,7 @@ void meet() {
 
 void write_together() {
   meet();
-  ++unguarded;
+  for (int i = 0; i < 1000; ++i) unguarded = unguarded + 1;
 }
 
 void loop() {
