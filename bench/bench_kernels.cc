@@ -159,10 +159,11 @@ void quantize(benchmark::State& state, SchemeKind kind) {
   scheme.kind = kind;
   for (auto _ : state) {
     std::vector<ErrorSums> sums(tensors.size());
-    std::atomic<std::size_t> left = tensors.size();
+    std::atomic<std::size_t> next = 0;
     parallel_for(static_cast<std::size_t>(state.range(0)), [&](std::size_t) {
-      for (std::size_t t = left--; t > 0 && t <= tensors.size(); t = left--) {
-        sums[t - 1] = quantize_tensor(scheme, tensors[t - 1], weights().work(t - 1));
+      for (std::size_t taken = next++; taken < tensors.size(); taken = next++) {
+        const std::size_t t = tensors.size() - 1 - taken;
+        sums[t] = quantize_tensor(scheme, tensors[t], weights().work(t));
       }
     });
     benchmark::DoNotOptimize(sums.data());

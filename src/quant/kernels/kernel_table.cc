@@ -14,6 +14,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "quant/kernels/fitted-inl.h"
 #include "quant/kernels/loops-inl.h"
 #include "quant/kernels/scan-inl.h"
 

@@ -1,0 +1,190 @@
+// The loops over values of a block whose own range was fitted. Included once for every instruction
+// set.
+#if defined(NARROW_QUANT_KERNELS_FITTED_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NARROW_QUANT_KERNELS_FITTED_INL_H_
+#undef NARROW_QUANT_KERNELS_FITTED_INL_H_
+#else
+#define NARROW_QUANT_KERNELS_FITTED_INL_H_
+#endif
+
+#include <hwy/cache_control.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "quant/kernels/loops-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace narrow {
+namespace HWY_NAMESPACE {
+
+// The processor's own prefetching ends at every page, which is half of a chunk. The address may lie
+// past the end of the array: prefetching never faults.
+HWY_INLINE void PrefetchNextChunk(const float* values) {
+  const auto address = reinterpret_cast<std::uintptr_t>(values) + kChunk * sizeof(float);
+  hwy::Prefetch(reinterpret_cast<const float*>(address));
+}
+
+// A step of the fitted loops, which give the same bits with fewer instructions where the numbers of
+// a block allow it: one vector of floats, whose halves are vectors of doubles.
+using StepTag = hn::CappedTag<float, 2 * hn::MaxLanes(DoubleTag())>;
+constexpr std::size_t kStep = hn::MaxLanes(StepTag());
+constexpr std::size_t kHalfStep = hn::MaxLanes(DoubleTag());
+using StepVec = hn::Vec<StepTag>;
+
+HWY_INLINE DoubleVec FirstHalf(DoubleTag d, StepVec v) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::PromoteTo(d, v);
+#else
+  return hn::PromoteTo(d, hn::LowerHalf(FloatTag(), v));
+#endif
+}
+HWY_INLINE DoubleVec SecondHalf(DoubleTag d, StepVec v) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::PromoteTo(d, v);  // there is none
+#else
+  return hn::PromoteTo(d, hn::UpperHalf(FloatTag(), v));
+#endif
+}
+
+// Errors are added for whole steps of lanes: converting straight from memory costs less than from a
+// register.
+HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_t count,
+                                  float* HWY_RESTRICT values, LaneSums* HWY_RESTRICT sums) {
+  const DoubleTag d;
+  const FloatTag df;
+  const StepTag step;
+  for (std::size_t lane = 0; lane < kLanes; lane += kStep) {
+    const std::size_t second_lane = lane + kStep - kHalfStep;
+    Accumulator first(d, *sums, lane);
+    Accumulator second(d, *sums, second_lane);
+    auto first_max_d2 = hn::LoadU(d, &sums->max_d2[lane]);
+    auto second_max_d2 = hn::LoadU(d, &sums->max_d2[second_lane]);
+    for (std::size_t i = lane; i < count; i += kLanes) {
+      const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
+      const auto error = hn::Sub(hn::PromoteTo(d, hn::LoadU(df, restored + i)), x);
+      first.AddFloat(x, error);
+      first_max_d2 = hn::Max(first_max_d2, hn::Mul(error, error));
+      if constexpr (kStep > kHalfStep) {
+        const auto x2 = hn::PromoteTo(d, hn::LoadU(df, values + i + kHalfStep));
+        const auto error2 = hn::Sub(hn::PromoteTo(d, hn::LoadU(df, restored + i + kHalfStep)), x2);
+        second.AddFloat(x2, error2);
+        second_max_d2 = hn::Max(second_max_d2, hn::Mul(error2, error2));
+      }
+      hn::StoreU(hn::LoadU(step, restored + i), step, values + i);
+    }
+    first.Store(d, sums, lane);
+    hn::StoreU(first_max_d2, d, &sums->max_d2[lane]);
+    if constexpr (kStep > kHalfStep) {
+      second.Store(d, sums, second_lane);
+      hn::StoreU(second_max_d2, d, &sums->max_d2[second_lane]);
+    }
+  }
+}
+
+// One loop restores to a buffer in the first cache, a second one adds the errors and puts the
+// results in place: as one loop they would need more registers than there are.
+struct FittedBin {
+  static bool Applies(const BlockConstants& c) { return c.exact_products && c.finite_ends; }
+  static HWY_INLINE void RoundTrip(const BlockConstants& c, float* HWY_RESTRICT values,
+                                   std::size_t count, LaneSums* HWY_RESTRICT sums) {
+    // The buffer lies half a page away from the values, modulo the page size: processors compare
+    // only these low bits of a load's address with those of earlier stores, and wait when they are
+    // equal.
+    constexpr std::size_t kPageFloats = 4096 / sizeof(float);
+    alignas(64) float buffer[kChunk + kPageFloats];
+    const auto distance =
+        (reinterpret_cast<std::uintptr_t>(values) - reinterpret_cast<std::uintptr_t>(buffer)) /
+        sizeof(float);
+    float* const restored = buffer + (distance + kPageFloats / 2) % kPageFloats;
+    while (count > 0) {
+      const std::size_t part = std::min(kChunk, count);
+      Restore(c, values, part, restored);
+      AddErrorsAndStore(restored, part, values, sums);
+      values += part;
+      count -= part;
+    }
+  }
+
+ private:
+  static HWY_INLINE void Restore(const BlockConstants& c, const float* HWY_RESTRICT values,
+                                 std::size_t count, float* HWY_RESTRICT restored) {
+    const DoubleTag d;
+    const FloatTag df;
+    const auto offset = hn::Set(d, c.offset);
+    const auto up = hn::Set(d, c.up);
+    const auto max = hn::Set(d, c.max);
+    const auto down = hn::Set(d, c.down);
+    const auto middle = hn::Set(d, c.middle);
+    for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
+      if (i % kLanes == 0) PrefetchNextChunk(values + i);
+      const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
+      const auto code = FloorSmall(d, hn::Min(hn::Mul(Minus(d, x, offset), up), max));
+      hn::StoreU(hn::DemoteTo(df, hn::MulAdd(code, down, middle)), df, restored + i);
+    }
+  }
+};
+
+struct FittedPowerOfTwo {
+  static bool Applies(const BlockConstants& c) { return c.exact_in_float && c.finite_ends; }
+  // The error is a float32 too: a multiple of the value's last bit, and no greater than the value
+  // or half a step. So no product of the two rounds in double.
+  static HWY_INLINE void RoundTrip(const BlockConstants& c, float* HWY_RESTRICT values,
+                                   std::size_t count, LaneSums* HWY_RESTRICT sums) {
+    const DoubleTag d;
+    const FloatTag half;
+    const StepTag df;
+    const auto up = hn::Set(df, static_cast<float>(c.up));
+    const auto down = hn::Set(df, static_cast<float>(c.down));
+    const auto shift = hn::Set(df, 0x1.8p23F);
+    for (std::size_t lane = 0; lane < kLanes; lane += kStep) {
+      const std::size_t second_lane = lane + kStep - kHalfStep;
+      Accumulator first(d, *sums, lane);
+      Accumulator second(d, *sums, second_lane);
+      auto max_abs = hn::Zero(df);
+      for (std::size_t i = lane; i < count; i += kLanes) {
+        if (lane == 0) PrefetchNextChunk(values + i);
+        const auto x = hn::LoadU(df, values + i);
+        const auto code = hn::Sub(hn::Add(hn::Mul(x, up), shift), shift);
+        const auto restored = hn::Mul(code, down);
+        const auto error = hn::Sub(restored, x);
+        max_abs = hn::Max(max_abs, hn::Abs(error));
+        first.AddExact(hn::PromoteTo(d, hn::LoadU(half, values + i)), FirstHalf(d, error));
+        if constexpr (kStep > kHalfStep) {
+          second.AddExact(hn::PromoteTo(d, hn::LoadU(half, values + i + kHalfStep)),
+                          SecondHalf(d, error));
+        }
+        hn::StoreU(restored, df, values + i);
+      }
+      first.Store(d, sums, lane);
+      if constexpr (kStep > kHalfStep) second.Store(d, sums, second_lane);
+      StoreMaxAbs(max_abs, sums, lane);
+    }
+  }
+
+ private:
+  static HWY_INLINE void StoreMaxAbs(StepVec max_abs, LaneSums* sums, std::size_t lane) {
+    float lanes[kStep];
+    hn::StoreU(max_abs, StepTag(), lanes);
+    for (std::size_t i = 0; i < kStep; ++i) {
+      sums->max_abs_d[lane + i] = std::max(sums->max_abs_d[lane + i], double{lanes[i]});
+    }
+  }
+};
+
+template <class Fitted, class R>
+void RoundTripBlock(const BlockConstants& constants, float* values, std::size_t count,
+                    LaneSums* sums, CodeIndex* indices) {
+  std::size_t whole = 0;
+  if (indices == nullptr && constants.fitted && Fitted::Applies(constants)) {
+    whole = count - count % kLanes;
+    Fitted::RoundTrip(constants, values, whole, sums);
+  }
+  RoundTripWith<R, BlockSource>(constants, values + whole, count - whole, sums, indices);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace narrow
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
