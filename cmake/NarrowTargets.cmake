@@ -54,6 +54,16 @@ function(narrow_precompile_headers target)
   endif()
 endfunction()
 
+# narrow_hardly_optimize(target scope): for code that takes no time to run, but long to optimize. The
+# library keeps its optimization.
+function(narrow_hardly_optimize target scope)
+  if(NARROW_SANITIZE)
+    target_compile_options(${target} ${scope} -O0)
+  else()
+    target_compile_options(${target} ${scope} $<$<CONFIG:Release>:-O1>)
+  endif()
+endfunction()
+
 # narrow_thread_test(name): marks a test program as one that runs code on several threads.
 function(narrow_thread_test name)
   if(NOT TARGET thread_tests)
@@ -72,12 +82,7 @@ function(narrow_test_support)
   target_link_libraries(
     narrow_test_support INTERFACE narrow $<TARGET_PROPERTY:narrow_objects,INTERFACE_LINK_LIBRARIES>
                                   GTest::gtest_main GTest::gmock rapidcheck)
-  if(NARROW_SANITIZE)
-    # The library keeps its optimization, a test compiles in two thirds of the time without.
-    target_compile_options(narrow_test_support INTERFACE -O0)
-  else()
-    target_compile_options(narrow_test_support INTERFACE $<$<CONFIG:Release>:-O1>)
-  endif()
+  narrow_hardly_optimize(narrow_test_support INTERFACE)
   if(NARROW_PRECOMPILE_HEADERS)
     target_compile_options(narrow_test_support INTERFACE ${narrow_precompiled_options})
     file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc CONTENT "")
