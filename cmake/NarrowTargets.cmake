@@ -24,12 +24,12 @@ if(NARROW_SANITIZE MATCHES "address")
   target_compile_definitions(narrow_options INTERFACE HWY_DISABLED_TARGETS=HWY_SSE4)
 endif()
 if(NARROW_SANITIZE MATCHES "thread")
-  # src/base/fork_join.h says what ThreadSanitizer cannot see. Kernels for one instruction set are
-  # enough: instrumented, those for all of them would compile for minutes.
+  # src/base/fork_join.h says what ThreadSanitizer cannot see. Kernels for the instruction set of this
+  # machine are enough: instrumented, those for all of them would compile for minutes.
   target_compile_definitions(narrow_options INTERFACE NARROW_THREAD_SANITIZER
                                                       HWY_COMPILE_ONLY_STATIC)
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-    target_compile_options(narrow_options INTERFACE -mssse3)
+    target_compile_options(narrow_options INTERFACE -march=native)
   endif()
 endif()
 set_property(GLOBAL PROPERTY USE_FOLDERS ON)

@@ -110,7 +110,7 @@ TEST_F(TrainingNetworkTest, ForwardOnlyShowsStatisticsAndChangesNothing) {
         EXPECT_EQ(static_cast<double>(statistics.count), batch.count);
         for (std::size_t c = 0; c < batch.mean.size(); ++c) {
           EXPECT_NEAR(statistics.mean[c], batch.mean[c], 1e-5 * std::sqrt(batch.variance[c]));
-          EXPECT_NEAR(statistics.variance[c], batch.variance[c], 2e-5 * batch.variance[c]);
+          EXPECT_NEAR(statistics.variance[c], batch.variance[c], 1e-5 * batch.variance[c]);
         }
       });
   ASSERT_EQ(layers.size(), description_.conv_layers().size());
