@@ -94,20 +94,26 @@ function(narrow_test_support)
   endif()
 endfunction()
 
-# narrow_test(name_test.cc [THREADS] [LIBS target...]): one GoogleTest program per file, in the
-# current folder. NARROW_SOURCE_DIR in the environment tells it where tests/golden is. THREADS: it
-# runs code on several threads, so it has the label "threads", and the target thread_tests and the
-# preset tsan include it.
+# narrow_test(name_test.cc [THREADS] [COMPUTES] [LIBS target...]): one GoogleTest program per file, in
+# the current folder. NARROW_SOURCE_DIR in the environment tells it where tests/golden is.
+# THREADS: it runs code on several threads, so it has the label "threads", and the target
+# thread_tests and the preset tsan include it.
+# COMPUTES: its own loops take most of its time, so it is optimized like the library.
 function(narrow_test file)
   if(NOT NARROW_BUILD_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "THREADS" "" "LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "THREADS;COMPUTES" "" "LIBS" ${ARGN})
   get_filename_component(name ${file} NAME_WE)
   add_executable(${name} ${file})
   target_link_libraries(${name} PRIVATE narrow_test_support ${ARG_LIBS})
   if(NARROW_PRECOMPILE_HEADERS)
     target_precompile_headers(${name} REUSE_FROM narrow_test_headers)
+  endif()
+  if(ARG_COMPUTES AND NARROW_SANITIZE)
+    # The precompiled headers are those of tests that are not optimized.
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS -O1
+                                                   SKIP_PRECOMPILE_HEADERS ON)
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES
