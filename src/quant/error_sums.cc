@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "narrow/error_summary.h"
@@ -12,15 +13,22 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-double tree_sum(std::array<double, kLanes> lanes) {
-  for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
-    for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+// Halves joined lane by lane until one lane is left: the order in which sums are defined.
+template <std::size_t kCount, typename Join>
+double joined(const std::array<double, kCount>& lanes, const Join& join) {
+  if constexpr (kCount == 1) {
+    return lanes[0];
+  } else {
+    std::array<double, kCount / 2> half;
+    for (std::size_t i = 0; i < half.size(); ++i) half[i] = join(lanes[i], lanes[i + half.size()]);
+    return joined(half, join);
   }
-  return lanes[0];
 }
 
+double tree_sum(const std::array<double, kLanes>& lanes) { return joined(lanes, std::plus<>()); }
+
 double greatest(const std::array<double, kLanes>& lanes) {
-  return *std::max_element(lanes.begin(), lanes.end());
+  return joined(lanes, [](double a, double b) { return a < b ? b : a; });
 }
 
 }  // namespace

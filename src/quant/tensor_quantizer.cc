@@ -90,8 +90,8 @@ void TensorQuantizer::State::fit_blocks() {
   std::vector<BlockConstants> constants;
   LocalBlock block;
   for (std::uint64_t i = 0; i < layout.blocks; ++i) {
-    constants.push_back(
-        block.fitted(scheme, fits.empty() ? fit_keys(ranges.ranges()[i], scheme) : fits[i]));
+    const BlockParams params = fits.empty() ? fit_keys(ranges.ranges()[i], scheme) : fits[i];
+    constants.push_back(block.fitted(scheme, params, layout.run));
   }
   blocks = StoredBlocks(layout, rule_of(scheme), std::move(constants));
 }

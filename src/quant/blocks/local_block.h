@@ -3,6 +3,7 @@
 
 #include "quant/blocks/block_fit.h"
 #include "quant/blocks/codebook_tables.h"
+#include "quant/blocks/float_bin.h"
 
 namespace narrow {
 
@@ -22,10 +23,14 @@ class LocalBlock {
                                                       : block_constants(scheme, params);
     return constants_;
   }
-  // For the values that were fitted.
-  const BlockConstants& fitted(const Scheme& scheme, const BlockParams& params) {
+  // For the `count` values that were fitted.
+  const BlockConstants& fitted(const Scheme& scheme, const BlockParams& params,
+                               std::uint64_t count) {
     of(scheme, params);
     constants_.fitted = !params.clips;
+    if (scheme.kind == SchemeKind::kBin && float_bin_pays(scheme.bits, count)) {
+      constants_.float_bin = find_float_bin(scheme.bits, constants_);
+    }
     return constants_;
   }
   [[nodiscard]] const BlockConstants& constants() const { return constants_; }

@@ -68,7 +68,7 @@ class PieceBlocks {
     const bool are_many = layout_.kind == BlockLayout::Kind::kMany;
     const auto local = [&](std::uint64_t position) -> const BlockConstants& {
       if (are_many && (position == first_ || position % layout_.run == 0)) {
-        local_.fitted(scheme_, found_params(layout_.block_of(position)));
+        local_.fitted(scheme_, found_params(layout_.block_of(position)), layout_.run);
       } else if (position % layout_.run == 0) {
         begin_local(position);
       }
@@ -85,7 +85,7 @@ class PieceBlocks {
   void begin_local(std::uint64_t position) {
     const BlockParams params =
         found_.params.empty() ? fit_local(position) : found_params(layout_.block_of(position));
-    local_.fitted(scheme_, params);
+    local_.fitted(scheme_, params, layout_.run);
     if (params_ != nullptr) params_->push_back(params);
   }
 

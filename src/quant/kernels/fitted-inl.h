@@ -31,6 +31,7 @@ using StepTag = hn::CappedTag<float, 2 * hn::MaxLanes(DoubleTag())>;
 constexpr std::size_t kStep = hn::MaxLanes(StepTag());
 constexpr std::size_t kHalfStep = hn::MaxLanes(DoubleTag());
 using StepVec = hn::Vec<StepTag>;
+constexpr float kFloatRoundingShift = 0x1.8p23F;  // as kRoundingShift, for |v| <= 2^22
 
 HWY_INLINE DoubleVec FirstHalf(DoubleTag d, StepVec v) {
 #if HWY_TARGET == HWY_SCALAR
@@ -99,7 +100,11 @@ struct FittedBin {
     float* const restored = buffer + (distance + kPageFloats / 2) % kPageFloats;
     while (count > 0) {
       const std::size_t part = std::min(kChunk, count);
-      Restore(c, values, part, restored);
+      if (c.float_bin.applies) {
+        RestoreInFloat(c, values, part, restored);
+      } else {
+        Restore(c, values, part, restored);
+      }
       AddErrorsAndStore(restored, part, values, sums);
       values += part;
       count -= part;
@@ -123,6 +128,36 @@ struct FittedBin {
       hn::StoreU(hn::DemoteTo(df, hn::MulAdd(code, down, middle)), df, restored + i);
     }
   }
+
+  // Twice as many values a step; the few of which float32 does not tell the bin are done again.
+  static HWY_INLINE void RestoreInFloat(const BlockConstants& c, const float* HWY_RESTRICT values,
+                                        std::size_t count, float* HWY_RESTRICT restored) {
+    const StepTag df;
+    const FloatBin& bin = c.float_bin;
+    const auto up = hn::Set(df, bin.up);
+    const auto offset = hn::Set(df, bin.offset);
+    const auto greatest_distance = hn::Set(df, bin.greatest_distance);
+    const auto coarse_down = hn::Set(df, bin.coarse_down);
+    const auto coarse_middle = hn::Set(df, bin.coarse_middle);
+    const auto fine_down = hn::Set(df, bin.fine_down);
+    const auto fine_middle = hn::Set(df, bin.fine_middle);
+    const auto shift = hn::Set(df, kFloatRoundingShift);
+    for (std::size_t i = 0; i < count; i += kLanes) {
+      PrefetchNextChunk(values + i);
+      auto distance = hn::Zero(df);
+      for (std::size_t lane = 0; lane < kLanes; lane += kStep) {
+        const auto position = hn::MulAdd(hn::LoadU(df, values + i + lane), up, offset);
+        const auto nearest = hn::Sub(hn::Add(position, shift), shift);
+        distance = hn::Max(distance, hn::Abs(hn::Sub(position, nearest)));
+        const auto coarse = hn::MulAdd(nearest, coarse_down, coarse_middle);
+        const auto fine = hn::MulAdd(nearest, fine_down, fine_middle);
+        hn::StoreU(hn::Add(coarse, fine), df, restored + i + lane);
+      }
+      if (HWY_UNLIKELY(!hn::AllTrue(df, hn::Le(distance, greatest_distance)))) {
+        Restore(c, values + i, kLanes, restored + i);
+      }
+    }
+  }
 };
 
 struct FittedPowerOfTwo {
@@ -136,7 +171,7 @@ struct FittedPowerOfTwo {
     const StepTag df;
     const auto up = hn::Set(df, static_cast<float>(c.up));
     const auto down = hn::Set(df, static_cast<float>(c.down));
-    const auto shift = hn::Set(df, 0x1.8p23F);
+    const auto shift = hn::Set(df, kFloatRoundingShift);
     for (std::size_t lane = 0; lane < kLanes; lane += kStep) {
       const std::size_t second_lane = lane + kStep - kHalfStep;
       Accumulator first(d, *sums, lane);

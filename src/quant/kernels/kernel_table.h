@@ -27,6 +27,21 @@ struct CodebookView {
   std::size_t half = 0;  // of the levels of one codebook
 };
 
+// The bin rule in float32, for blocks where it gives the same bits (see float_bin.h). With n the
+// nearest integer of x * up + offset, the code is n + half of all codes unless n is too far away;
+// it stands for (n * coarse_down + coarse_middle) + (n * fine_down + fine_middle), where the first
+// sum never rounds and it makes no difference whether the second one is fused.
+struct FloatBin {
+  bool applies = false;
+  float up = 0;
+  float offset = 0;
+  float greatest_distance = 0;  // from x * up + offset to n
+  float coarse_down = 0;
+  float coarse_middle = 0;
+  float fine_down = 0;
+  float fine_middle = 0;
+};
+
 // One block's numbers. Codes are clamped to [min, max].
 struct BlockConstants {
   double offset = 0;
@@ -46,6 +61,7 @@ struct BlockConstants {
   bool finite_ends = false;
   // The block's own range was fitted: its values need no clamping, but the greatest of a bin.
   bool fitted = false;
+  FloatBin float_bin;
   CodebookView codebook;
 };
 
