@@ -5,6 +5,7 @@
 #include "cli/console.h"
 #include "cli/exports.h"
 #include "report/checkpoint_report.h"
+#include "report/report.h"
 
 namespace narrow {
 
@@ -41,7 +42,7 @@ void add_compare_command(CLI::App& app, CommandOutcome& outcome) {
     const auto other = open_checkpoint(args->other);
     const CheckpointComparison comparison = compare_checkpoints(*reference, *other);
     if (!exports.is_empty()) exports.write(comparison_report(comparison, args->all));
-    print_result(args->json ? comparison_json(comparison).dump(2) + "\n"
+    print_result(args->json ? json_text(comparison_json(comparison))
                             : comparison_text(comparison, args->all));
     const bool passed =
         comparison.same_names() && comparison.max_relative_l2 <= args->max_relative_l2;

@@ -9,6 +9,7 @@
 #include "cli/slim_flags.h"
 #include "narrow/datasets.h"
 #include "report/dataset_report.h"
+#include "report/report.h"
 
 namespace narrow {
 namespace {
@@ -33,7 +34,7 @@ void run(const Arguments& args) {
   const auto splits = inspect_dataset(args.path, args.dataset_name);
   if (!exports.is_empty()) exports.write(dataset_report(splits));
   if (args.json) {
-    print_result(dataset_json(splits).dump(2) + "\n");
+    print_result(json_text(dataset_json(splits)));
     return;
   }
   print_result(dataset_text(splits));

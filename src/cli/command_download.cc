@@ -11,6 +11,7 @@
 #include "narrow/datasets.h"
 #include "narrow/error.h"
 #include "report/dataset_report.h"
+#include "report/report.h"
 
 namespace narrow {
 namespace {
@@ -42,7 +43,7 @@ void run(Arguments& args) {
   DownloadProgress progress;
   const DownloadOutcome outcome = download(args.options, progress);
   progress.finish();
-  print_result(args.json ? download_json(outcome).dump(2) + "\n" : download_text(outcome));
+  print_result(args.json ? json_text(download_json(outcome)) : download_text(outcome));
 }
 
 }  // namespace

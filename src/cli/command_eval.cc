@@ -11,6 +11,7 @@
 #include "narrow/evaluate.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/evaluation_report.h"
+#include "report/report.h"
 
 namespace narrow {
 namespace {
@@ -92,7 +93,7 @@ void run(Arguments& args) {
   if (!exports.is_empty()) exports.write(evaluation_report(result, args.confusion));
   if (!args.eval_dir.empty()) write_evaluation_events(args.eval_dir, result);
   if (args.json) {
-    print_result(evaluation_json(result, args.confusion).dump(2) + "\n");
+    print_result(json_text(evaluation_json(result, args.confusion)));
     return;
   }
   print_result(evaluation_text(result));

@@ -15,6 +15,7 @@
 #include "report/dataset_report.h"
 #include "report/example_report.h"
 #include "report/numbers.h"
+#include "report/report.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {
@@ -108,7 +109,7 @@ void run(const Arguments& args) {
                                          {"commands", console.commands()},
                                          {"rows", table_json(example_table(result))},
                                          {"page", page.string()}};
-    print_result(json.dump(2) + "\n");
+    print_result(json_text(json));
     return;
   }
   if (result.evaluation_was_stored) {

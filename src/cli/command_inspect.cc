@@ -7,6 +7,7 @@
 #include "cli/console.h"
 #include "cli/exports.h"
 #include "report/checkpoint_report.h"
+#include "report/report.h"
 
 namespace narrow {
 
@@ -33,7 +34,7 @@ void add_inspect_command(CLI::App& app, CommandOutcome& /*outcome*/) {
     const auto tensors = inspect_checkpoint(*reader, args->stats);
     if (!exports.is_empty()) exports.write(inspection_report(reader->location(), tensors));
     if (args->json) {
-      print_result(inspection_json(reader->location(), tensors).dump(2) + "\n");
+      print_result(json_text(inspection_json(reader->location(), tensors)));
     } else {
       print_result(fmt::format("{} ({})\n", reader->location().path.string(),
                                to_string(reader->location().format)) +

@@ -15,6 +15,7 @@
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
 #include "report/plan_report.h"
+#include "report/report.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {
@@ -203,7 +204,7 @@ void run(const Arguments& args) {
   if (file) file->write(plan_file_text(plan));
   if (!exports.is_empty()) exports.write(plan_report(plan));
   if (args.json) {
-    print_result(plan_json(plan).dump(2) + "\n");
+    print_result(json_text(plan_json(plan)));
     return;
   }
   if (args.per_tensor) print_result(table_text(allocation_table(plan)) + "\n");

@@ -11,6 +11,7 @@
 #include "cli/slim_flags.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/quantize_report.h"
+#include "report/report.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {
@@ -73,7 +74,7 @@ void run(const Arguments& args) {
       quantize_and_report(*reader, method.plan, method.title, methods, run);
   if (!exports.is_empty()) exports.write(reports.report);
   if (args.json) {
-    print_result(reports.report.json.dump(2) + "\n");
+    print_result(report_json(reports.report));
     return;
   }
   if (args.per_tensor) {

@@ -10,6 +10,7 @@
 #include "narrow/packed_checkpoint.h"
 #include "narrow/resnet_checkpoints.h"
 #include "report/numbers.h"
+#include "report/report.h"
 
 namespace narrow {
 namespace {
@@ -70,7 +71,7 @@ void run(const Arguments& args) {
   }
   if (!exports.is_empty()) exports.write(reports.report);
   if (args.json) {
-    print_result(reports.report.json.dump(2) + "\n");
+    print_result(report_json(reports.report));
     return;
   }
   print_result(reports.network_text + closing_text(reports.summary));

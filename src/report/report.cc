@@ -7,7 +7,9 @@
 
 namespace narrow {
 
-std::string report_json(const Report& report) { return report.json.dump(2) + "\n"; }
+std::string json_text(const nlohmann::ordered_json& json) { return json.dump(2) + "\n"; }
+
+std::string report_json(const Report& report) { return json_text(report.json); }
 
 std::string report_csv(const Report& report) { return table_csv(report.tables.front()); }
 

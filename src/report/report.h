@@ -18,6 +18,8 @@ struct Report {
   std::string html;  // a whole page, when it is more than title, facts and tables
 };
 
+// As text: indented, with an end of line.
+std::string json_text(const nlohmann::ordered_json& json);
 std::string report_json(const Report& report);
 std::string report_csv(const Report& report);
 std::string report_markdown(const Report& report);

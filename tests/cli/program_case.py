@@ -12,6 +12,9 @@ import numpy as np
 
 NARROW = pathlib.Path(os.environ["NARROW"])
 SOURCE = pathlib.Path(os.environ["NARROW_SOURCE_DIR"])
+# Then a program takes long to start: loops over many options take some of them. Without sanitizers
+# they take all, and so do the tests of the library everywhere.
+SANITIZED = bool(os.environ.get("NARROW_SANITIZE"))
 
 SAFETENSORS_TYPES = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "I64": "<i8", "I16": "<i2",
                      "U8": "u1"}

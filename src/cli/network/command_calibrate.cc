@@ -12,6 +12,7 @@
 #include "narrow/packed_checkpoint.h"
 #include "narrow/quantize_network.h"
 #include "report/calibration_report.h"
+#include "report/report.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {
@@ -62,7 +63,7 @@ void run(const Arguments& args) {
   const Report report = calibration_report(result, args.images, reader->location(), output);
   if (!exports.is_empty()) exports.write(report);
   if (args.json) {
-    print_result(report.json.dump(2) + "\n");
+    print_result(report_json(report));
     return;
   }
   if (args.per_layer) print_result(table_text(report.tables.front()));

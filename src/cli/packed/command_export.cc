@@ -12,6 +12,7 @@
 #include "narrow/error.h"
 #include "narrow/export_codes.h"
 #include "narrow/packed_checkpoint.h"
+#include "report/report.h"
 
 namespace narrow {
 namespace {
@@ -99,7 +100,7 @@ void run(const Arguments& args) {
     nlohmann::ordered_json json = to_json(exported);
     json["input"] = args.input;
     json["output"] = args.output;
-    print_result(json.dump(2) + "\n");
+    print_result(json_text(json));
     return;
   }
   std::uint64_t codes = 0;

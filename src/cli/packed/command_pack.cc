@@ -10,6 +10,7 @@
 #include "cli/packed/pack_progress.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/packed_report.h"
+#include "report/report.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {
@@ -64,7 +65,7 @@ void run(const Arguments& args) {
   json["output"] = output.string();
   if (!exports.is_empty()) exports.write(packed_report(contents, json));
   if (args.json) {
-    print_result(json.dump(2) + "\n");
+    print_result(json_text(json));
     return;
   }
   if (args.per_tensor) print_result(table_text(packed_table(contents)));

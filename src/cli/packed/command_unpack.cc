@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/packed/pack_progress.h"
 #include "report/packed_report.h"
+#include "report/report.h"
 
 namespace narrow {
 namespace {
@@ -43,7 +44,7 @@ void run(const Arguments& args) {
     nlohmann::ordered_json json = packed_json(contents);
     json["input"] = packed.location().path.string();
     json["output"] = output.path.string();
-    print_result(json.dump(2) + "\n");
+    print_result(json_text(json));
     return;
   }
   print_result(packed_summary_text(contents.summary()));

@@ -5,6 +5,7 @@
 #include "cli/packed/pack_progress.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/packed_report.h"
+#include "report/report.h"
 
 namespace narrow {
 
@@ -36,7 +37,7 @@ void add_verify_command(CLI::App& app, CommandOutcome& outcome) {
     PackProgress progress("verifying");
     const auto differences = verify_packed(packed, *reader, args->threads, &progress);
     progress.finish();
-    print_result(args->json ? differences_json(differences).dump(2) + "\n"
+    print_result(args->json ? json_text(differences_json(differences))
                             : differences_text(differences, packed.contents()));
     outcome.exit_status = differences.empty() ? 0 : 1;
   });

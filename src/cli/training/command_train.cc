@@ -9,6 +9,7 @@
 #include "cli/slim_flags.h"
 #include "cli/training/train_console.h"
 #include "cli/training/train_flags.h"
+#include "report/report.h"
 #include "report/training_report.h"
 
 namespace narrow {
@@ -28,13 +29,13 @@ void run(const CLI::App& command, const Arguments& args) {
   TrainConsole console(options, args.json);
   if (args.summary) {
     const TrainPlan plan = plan_training(options, console);
-    if (args.json) print_result(train_plan_json(plan).dump(2) + "\n");
+    if (args.json) print_result(json_text(train_plan_json(plan)));
     return;
   }
   Exports exports(args.exports, args.force);
   const TrainResult result = train(options, console);
   if (!exports.is_empty()) exports.write(train_report(result, options));
-  print_result(args.json ? train_result_json(result, options).dump(2) + "\n"
+  print_result(args.json ? json_text(train_result_json(result, options))
                          : train_result_text(result, options));
 }
 

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/crc32c.h"
 #include "base/file.h"
 #include "base/staged_output.h"
 #include "narrow/error.h"
+#include "tasks/json_text.h"
 
 namespace narrow {
 namespace {
@@ -96,7 +95,7 @@ std::optional<StoredEvaluation> load_evaluation(const fs::path& file,
                                                 const std::string& fingerprint) {
   if (!fs::exists(file)) return std::nullopt;
   try {
-    const ordered_json json = ordered_json::parse(read_small_file(file, kMostBytes));
+    const ordered_json json = parse_json(read_small_file(file, kMostBytes));
     if (json.at("schema") != kSchema || json.at("fingerprint") != fingerprint) return std::nullopt;
     return parse(json);
   } catch (const nlohmann::json::exception&) {
@@ -121,7 +120,7 @@ void store_evaluation(const fs::path& file, const std::string& fingerprint,
   const std::string name = file.filename().string();
   StagedOutput staged(file.parent_path(), {name}, Overwrite::kYes);
   OutputFile output(staged.staging_path(name));
-  output.write(json.dump(1) + "\n");
+  output.write(dump_json(json, 1) + "\n");
   output.finish();
   staged.commit();
 }

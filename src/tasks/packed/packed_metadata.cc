@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
 #include "narrow/error.h"
 #include "narrow/version.h"
+#include "tasks/json_text.h"
 #include "tasks/packed/content_digest.h"
 #include "tasks/scheme_json.h"
 
@@ -88,7 +88,7 @@ class Parser {
       return true;
     };
     try {
-      ordered_json value = ordered_json::parse(text(key), is_shallow);
+      ordered_json value = parse_json(text(key), is_shallow);
       if (value.type() == type) return value;
     } catch (const ordered_json::exception&) {
       refuse(fmt::format("have something in {} that is not valid JSON", key));
@@ -202,7 +202,7 @@ ordered_json tensor_json(const PackedTensor& tensor, std::vector<Scheme>& scheme
 // As JSON text. Names that are not UTF-8 are refused like everywhere in a safetensors file.
 std::string dump(const ordered_json& json) {
   try {
-    return json.dump();
+    return dump_json(json);
   } catch (const ordered_json::exception&) {
     throw Error(ErrorCategory::kUnsupported,
                 "the name of a tensor is not UTF-8, which a packed file demands; rename the "

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "narrow/error.h"
 #include "narrow/plan.h"
 #include "narrow/version.h"
+#include "tasks/json_text.h"
 #include "tasks/scheme_json.h"
 
 namespace narrow {
@@ -84,9 +84,9 @@ PlanEntry entry_of(const ordered_json& tensor, std::size_t position, const std::
   return entry;
 }
 
-ordered_json parse_json(std::string_view text, const std::string& file) {
+ordered_json parse_plan(std::string_view text, const std::string& file) {
   try {
-    return ordered_json::parse(text);
+    return parse_json(text);
   } catch (const ordered_json::parse_error& error) {
     refuse(file, fmt::format("is not valid JSON at byte {}", error.byte));
   } catch (const ordered_json::exception&) {  // a number that no type holds
@@ -147,12 +147,12 @@ std::string plan_file_text(const BudgetPlan& plan) {
                   {"weights", plan.elements},
                   {"average_bits", plan.average_bits()}};
   try {
-    std::string head = json.dump(2);
+    std::string head = dump_json(json, 2);
     head.resize(head.size() - 2);  // without "\n}"
     // A line for each tensor can be read, compared and edited.
     std::string lines;
     for (const PlannedTensor& tensor : plan.tensors) {
-      lines += fmt::format("{}\n    {}", lines.empty() ? "" : ",", tensor_json(tensor).dump());
+      lines += fmt::format("{}\n    {}", lines.empty() ? "" : ",", dump_json(tensor_json(tensor)));
     }
     return fmt::format("{},\n  \"tensors\": [{}\n  ]\n}}\n", head, lines);
   } catch (const ordered_json::exception&) {
@@ -163,7 +163,7 @@ std::string plan_file_text(const BudgetPlan& plan) {
 }
 
 std::vector<PlanEntry> parse_plan_file(std::string_view json, const std::string& file) {
-  const ordered_json plan = parse_json(json, file);
+  const ordered_json plan = parse_plan(json, file);
   check_header(plan, file);
   const auto tensors = plan.find("tensors");
   if (tensors == plan.end() || !tensors->is_array()) refuse(file, "has no list \"tensors\"");

@@ -1,9 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "narrow/error.h"
 #include "narrow/plan.h"
+#include "tasks/json_text.h"
 #include "tasks/memory_checkpoint.h"
 
 namespace narrow {
@@ -63,7 +62,7 @@ TEST(PlanFile, IsReadAsItWasWritten) {
 }
 
 TEST(PlanFile, SaysWhatItIsAbout) {
-  const auto json = ordered_json::parse(plan_file_text(plan_of({})));
+  const auto json = parse_json(plan_file_text(plan_of({})));
   EXPECT_EQ(json["schema"], 1);
   EXPECT_EQ(json["input"]["name"], "memory");
   EXPECT_EQ(json["input"]["digest"], checkpoint_digest(reader()));
@@ -72,13 +71,13 @@ TEST(PlanFile, SaysWhatItIsAbout) {
 }
 
 TEST(PlanFile, WhatAnEarlierVersionSaidOfTheInputIsNoHindrance) {
-  ordered_json json = ordered_json::parse(plan_file_text(plan_of({})));
+  ordered_json json = parse_json(plan_file_text(plan_of({})));
   json["input"]["digest"] = "crc32c:1a2b3c4d";
   EXPECT_EQ(parse_plan_file(json.dump(), "p.json").size(), 2U);
 }
 
 TEST(PlanFile, WhatIsWrongIsNamed) {
-  const ordered_json good = ordered_json::parse(plan_file_text(plan_of({})));
+  const ordered_json good = parse_json(plan_file_text(plan_of({})));
   const auto changed = [&](const char* pointer, const ordered_json& value) {
     ordered_json json = good;
     json[ordered_json::json_pointer(pointer)] = value;

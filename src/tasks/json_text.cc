@@ -1,0 +1,12 @@
+#include "tasks/json_text.h"
+
+namespace narrow {
+
+nlohmann::ordered_json parse_json(std::string_view text,
+                                  const nlohmann::ordered_json::parser_callback_t& callback) {
+  return nlohmann::ordered_json::parse(text, callback);
+}
+
+std::string dump_json(const nlohmann::ordered_json& json, int indent) { return json.dump(indent); }
+
+}  // namespace narrow

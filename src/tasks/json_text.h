@@ -1,0 +1,19 @@
+// JSON from text and back, in one place: every file that instantiates the parser or the serializer
+// takes long to compile.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace narrow {
+
+// As nlohmann::ordered_json::parse: throws nlohmann::ordered_json::exception, of which parse_error
+// knows the byte. `callback` is called for every part that was read.
+nlohmann::ordered_json parse_json(std::string_view text,
+                                  const nlohmann::ordered_json::parser_callback_t& callback = {});
+
+// As nlohmann::ordered_json::dump: throws its type_error for text that is not UTF-8.
+std::string dump_json(const nlohmann::ordered_json& json, int indent = -1);
+
+}  // namespace narrow
