@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -189,6 +190,18 @@ PlanRequest request_of(const Arguments& args) {
   return request;
 }
 
+// Batch norm scales the channels of these networks, of which errors of weights know nothing
+// (docs/results.md, "Methods").
+void advise(const BudgetPlan& plan) {
+  const auto is_of_resnet = [](const PlannedTensor& tensor) {
+    return tensor.info.name.starts_with("resnet_v1_50/") ||
+           tensor.info.name.starts_with("resnet_v1_101/");
+  };
+  if (plan.damage_kind == DamageKind::kWeight && std::ranges::any_of(plan.tensors, is_of_resnet)) {
+    print_note("for a ResNet V1 --damage output tells more of the accuracy, without data too");
+  }
+}
+
 void run(const Arguments& args) {
   const PlanRequest request = request_of(args);
   Exports exports(args.exports, args.force);
@@ -201,6 +214,7 @@ void run(const Arguments& args) {
   PlanProgress progress;
   const BudgetPlan plan = plan_budget(*reader, request, &progress);
   progress.finish();
+  advise(plan);
   if (file) file->write(plan_file_text(plan));
   if (!exports.is_empty()) exports.write(plan_report(plan));
   if (args.json) {

@@ -179,6 +179,12 @@ class PlanForResnet(ProgramCase):
         widths = {t["bits"] for t in plan["tensors"] if len(t["shape"]) > 1}
         self.assertGreater(len(widths), 1)
 
+    def test_weight_damage_of_a_resnet_is_pointed_out(self):
+        self.narrow("init", "resnet_v1_50", "--classes", "3", "-o", "model.ckpt-0")
+        plan = ("plan", "model.ckpt-0", "--average-bits", "4", "--bits", "2..8")
+        self.assertIn("note: for a ResNet V1 --damage output", self.run_program(*plan).stderr)
+        self.assertEqual(self.run_program(*plan, "--damage", "output").stderr, "")
+
 
 if __name__ == "__main__":
     unittest.main()
