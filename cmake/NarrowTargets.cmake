@@ -98,7 +98,7 @@ endfunction()
 # the current folder. NARROW_SOURCE_DIR in the environment tells it where tests/golden is.
 # THREADS: it runs code on several threads, so it has the label "threads", and the target
 # thread_tests and the preset tsan include it.
-# COMPUTES: its own loops take most of its time, so it is optimized like the library.
+# COMPUTES: its own loops take most of its time, so sanitizers do not keep it from being optimized.
 function(narrow_test file)
   if(NOT NARROW_BUILD_TESTS)
     return()

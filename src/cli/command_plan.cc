@@ -194,8 +194,7 @@ PlanRequest request_of(const Arguments& args) {
 // (docs/results.md, "Methods").
 void advise(const BudgetPlan& plan) {
   const auto is_of_resnet = [](const PlannedTensor& tensor) {
-    return tensor.info.name.starts_with("resnet_v1_50/") ||
-           tensor.info.name.starts_with("resnet_v1_101/");
+    return tensor.info.name.starts_with("resnet_v1_");
   };
   if (plan.damage_kind == DamageKind::kWeight && std::ranges::any_of(plan.tensors, is_of_resnet)) {
     print_note("for a ResNet V1 --damage output tells more of the accuracy, without data too");

@@ -28,7 +28,7 @@ double joined(const std::array<double, kCount>& lanes, const Join& join) {
 double tree_sum(const std::array<double, kLanes>& lanes) { return joined(lanes, std::plus<>()); }
 
 double greatest(const std::array<double, kLanes>& lanes) {
-  return joined(lanes, [](double a, double b) { return a < b ? b : a; });
+  return joined(lanes, [](double a, double b) { return std::max(a, b); });
 }
 
 }  // namespace

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """What reading a packed file takes in memory when a channel axis is very long and its runs short."""
-import os
 import sys
 import unittest
 
 import numpy as np
 
-from program_case import NARROW, ProgramCase, write_safetensors
+from program_case import NARROW, SANITIZED, ProgramCase, write_safetensors
 
 # What the program holds whatever the file: pieces under way, tables of bounded size.
 FIXED_BYTES = 48 << 20
@@ -18,7 +17,7 @@ subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
 
 
-@unittest.skipIf(os.environ.get("NARROW_SANITIZE"), "sanitizers take memory of their own")
+@unittest.skipIf(SANITIZED, "sanitizers take memory of their own")
 class LongChannelPeriods(ProgramCase):
     def peak_bytes(self, *arguments):
         done = self.run_program("-c", MEASURE, NARROW, *arguments, program=sys.executable)

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """init and quantizer on a whole ResNet V1 50."""
-import os
 import pathlib
 import re
 import shutil
@@ -8,7 +7,7 @@ import sys
 import tempfile
 import unittest
 
-from program_case import NARROW, ProgramCase
+from program_case import NARROW, SANITIZED, ProgramCase
 
 
 class Resnet(ProgramCase):
@@ -85,7 +84,7 @@ class Resnet(ProgramCase):
 
     def test_memory_stays_small(self):
         # 94 MB of weights. What a sanitizer itself takes is seen in a run that does nothing.
-        own = self.peak_kib("version") if os.environ.get("NARROW_SANITIZE") else 0
+        own = self.peak_kib("version") if SANITIZED else 0
         peak = self.peak_kib("quantize", "model.ckpt-0", "--scheme", "bin", "--bits", 8, "-o",
                              "memory/", "--force")
         self.assertLess(peak - own, 64 * 1024, "KiB")

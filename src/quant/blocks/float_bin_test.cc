@@ -58,12 +58,23 @@ rc::Gen<float> range_end() {
                       [](int i) { return static_cast<float>(i) * 0x1p-22F; });
 }
 
-RC_GTEST_PROP(FloatBin, EveryCodeRestoresToTheFormula, ()) {
+struct AnyBlock {
+  Scheme scheme;
+  BlockParams params;
+  FloatBin bin;
+};
+
+AnyBlock any_block() {
   const Scheme scheme = bins(*rc::gen::inRange(1, 11));
   const float a = *range_end();
   const float b = *range_end();
   const BlockParams params = fit_range(std::min(a, b), std::max(a, b), scheme);
   const FloatBin bin = find_float_bin(scheme.bits, block_constants(scheme, params));
+  return {scheme, params, bin};
+}
+
+RC_GTEST_PROP(FloatBin, EveryCodeRestoresToTheFormula, ()) {
+  const auto [scheme, params, bin] = any_block();
   RC_TAG(bin.applies);
   if (!bin.applies) return;
   const std::int64_t half = std::int64_t{1} << (scheme.bits - 1);
@@ -78,11 +89,7 @@ RC_GTEST_PROP(FloatBin, EveryCodeRestoresToTheFormula, ()) {
 }
 
 RC_GTEST_PROP(FloatBin, NearPositionsAreTheCode, ()) {
-  const Scheme scheme = bins(*rc::gen::inRange(1, 11));
-  const float a = *range_end();
-  const float b = *range_end();
-  const BlockParams params = fit_range(std::min(a, b), std::max(a, b), scheme);
-  const FloatBin bin = find_float_bin(scheme.bits, block_constants(scheme, params));
+  const auto [scheme, params, bin] = any_block();
   if (!bin.applies) return;
   RandomStream random(*rc::gen::arbitrary<std::uint32_t>(), "positions");
   const double half = std::ldexp(0.5, scheme.bits);

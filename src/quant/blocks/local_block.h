@@ -28,7 +28,8 @@ class LocalBlock {
                                std::uint64_t count) {
     of(scheme, params);
     constants_.fitted = !params.clips;
-    if (scheme.kind == SchemeKind::kBin && float_bin_pays(scheme.bits, count)) {
+    if (constants_.fitted && scheme.kind == SchemeKind::kBin &&
+        float_bin_pays(scheme.bits, count)) {
       constants_.float_bin = find_float_bin(scheme.bits, constants_);
     }
     return constants_;
