@@ -111,6 +111,15 @@ OutputFile::OutputFile(std::filesystem::path path)
   buffer_.reserve(kBufferBytes);
 }
 
+void OutputFile::reserve(std::uint64_t bytes) {
+  if (bytes <= bytes_reserved_ || !std::in_range<off_t>(bytes)) return;
+  if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) == 0) {
+    bytes_reserved_ = bytes;
+  } else if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
+    throw_system_error("write", path_, errno);
+  }
+}
+
 void OutputFile::write(std::span<const std::byte> bytes) {
   bytes_written_ += bytes.size();
   if (buffer_.size() + bytes.size() > kBufferBytes) flush();
@@ -148,6 +157,10 @@ void OutputFile::write_through(std::span<const std::byte> bytes) {
 
 void OutputFile::finish() {
   flush();
+  if (bytes_in_file_ < bytes_reserved_ &&
+      ::ftruncate(fd_.get(), static_cast<off_t>(bytes_in_file_)) != 0) {
+    throw_system_error("write", path_, errno);
+  }
   close_file(fd_, path_);
 }
 

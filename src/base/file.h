@@ -58,6 +58,9 @@ class OutputFile {
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
+  // Sets aside room for a file of that size where the file system can do that: a full disk is met
+  // before the work, and writing costs the system less. What is not used is given back by finish().
+  void reserve(std::uint64_t bytes);
   void write(std::span<const std::byte> bytes);
   void write(std::string_view bytes);
   // Hands what is buffered to the system, so that whoever reads the file meanwhile sees it.
@@ -75,6 +78,7 @@ class OutputFile {
   std::uint64_t bytes_written_ = 0;  // including what is buffered
   std::uint64_t bytes_in_file_ = 0;
   std::uint64_t bytes_sent_on_ = 0;
+  std::uint64_t bytes_reserved_ = 0;
 };
 
 // A new file whose bytes are written in any order. Errors as of OutputFile.

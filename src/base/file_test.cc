@@ -94,5 +94,20 @@ TEST_F(FileTest, ReportsAFullDisk) {
   EXPECT_EQ(category, ErrorCategory::kIo);
 }
 
+TEST_F(FileTest, ReservesRoomAndGivesBackWhatIsLeft) {
+  OutputFile out(dir_ / "part");
+  out.reserve(std::uint64_t{1} << 20);
+  out.write("abc");
+  out.finish();
+  struct stat info {};
+  ASSERT_EQ(::stat((dir_ / "part").c_str(), &info), 0);
+  EXPECT_EQ(info.st_size, 3);
+  EXPECT_LT(info.st_blocks * 512, 1 << 19);
+  EXPECT_EQ(read_small_file(dir_ / "part", 3), "abc");
+
+  OutputFile full(dir_ / "full");
+  EXPECT_EQ(category_of([&] { full.reserve(std::uint64_t{1} << 50); }), ErrorCategory::kIo);
+}
+
 }  // namespace
 }  // namespace narrow

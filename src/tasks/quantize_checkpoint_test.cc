@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -66,6 +67,30 @@ TEST(QuantizeCheckpoint, RestoresWhatTheArrayFunctionsRestore) {
   EXPECT_EQ(result.summary.quantized, 4u);
   EXPECT_EQ(result.summary.copied, 2u);
   EXPECT_FALSE(writer.finished) << "finishing is the caller's";
+}
+
+// A tensor that is kept after the pass for its range, and one that is too large for that.
+TEST(QuantizeCheckpoint, LargeTensorsRestoreOrStayAsTheyAre) {
+  for (const std::int64_t elements : {2'000'001, 4'000'001}) {
+    auto values = normal_values(static_cast<std::size_t>(elements), "large");
+    const Scheme scheme = scheme_of(SchemeKind::kBin, 5);
+    QuantizeOptions options;
+    options.non_finite = NonFinitePolicy::kKeep;
+    for (const bool has_nan : {false, true}) {
+      if (has_nan) values.back() = std::numeric_limits<float>::quiet_NaN();
+      const MemoryTensor tensor = memory_tensor("large", DType::kFloat32, {elements}, values);
+      const MemoryReader reader({tensor});
+      MemoryWriter writer;
+      quantize_checkpoint(reader, make_plan(reader, scheme, {}), options, &writer, nullptr);
+      if (has_nan) {
+        EXPECT_EQ(writer.tensors[0].bytes, tensor.bytes);
+      } else {
+        std::vector<float> expected(values.size());
+        round_trip(values, scheme, fit(values, scheme), expected);
+        EXPECT_TRUE(std::ranges::equal(floats(writer.tensors[0]), expected));
+      }
+    }
+  }
 }
 
 TEST(QuantizeCheckpoint, SummaryFollowsFromTheTensors) {

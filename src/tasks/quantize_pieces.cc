@@ -11,21 +11,24 @@ namespace {
 constexpr std::uint64_t kCopyPieceBytes = std::uint64_t{1} << 20;
 // Keeps the pieces in flight below about 32 MiB on machines with many cores.
 constexpr std::size_t kMaxPiecesInFlight = 24;
+// Tensors of up to this size are read once. More than the largest of a ResNet V1 (9 MiB).
+constexpr std::uint64_t kMaxKeptBytes = std::uint64_t{12} << 20;
 
 }  // namespace
 
 std::size_t pieces_in_flight(int threads) {
-  return std::min(kMaxPiecesInFlight, static_cast<std::size_t>(threads) + 2);
+  return std::min(kMaxPiecesInFlight, static_cast<std::size_t>(threads) + 10);
 }
 
 QuantizePiece* PieceSource::next() {
+  if (!kept_.empty()) return next_of_kept();
   while (stream_ == nullptr && plan_index_ < plan_.size()) {
-    if (QuantizePiece* whole = begin_tensor()) return whole;
+    if (QuantizePiece* first = begin_tensor()) return first;
   }
   return stream_ == nullptr ? nullptr : next_of_stream();
 }
 
-// Starts tensor plan_index_: gives a piece when that is the whole tensor, else opens stream_.
+// Starts tensor plan_index_: gives its first piece when it has been read, else opens stream_.
 QuantizePiece* PieceSource::begin_tensor() {
   const TensorPlan& plan = plan_[plan_index_];
   const TensorInfo& info = reader_.tensors()[plan.index];
@@ -40,38 +43,37 @@ QuantizePiece* PieceSource::begin_tensor() {
   }
   piece_bytes_ = kCopyPieceBytes / element_bytes_ * element_bytes_;
   if (plan.scheme.has_value()) {
-    if (QuantizePiece* whole = scan_tensor(plan, info)) return whole;
+    scan_tensor(plan, info);
+    if (!kept_.empty()) return next_of_kept();
   }
   if (bytes_left_ == 0) return finished_piece();
   stream_ = reader_.open(plan.index);
   return nullptr;
 }
 
-// Finds the ranges; a tensor of one piece is kept and returned, so that it is read once.
-QuantizePiece* PieceSource::scan_tensor(const TensorPlan& plan, const TensorInfo& info) {
+// Finds the ranges, and keeps the pieces of a tensor that is not too large for that.
+void PieceSource::scan_tensor(const TensorPlan& plan, const TensorInfo& info) {
   auto quantizer = std::make_shared<TensorQuantizer>(
       *plan.scheme, info, default_channel_axis(reader_.location().format));
   const std::uint64_t piece_bytes = quantizer->piece_elements() * element_bytes_;
-  QuantizePiece* piece = pool_.take();
+  const bool keep = bytes_left_ <= std::max(piece_bytes, kMaxKeptBytes);
+  QuantizePiece* piece = nullptr;
   const auto stream = reader_.open(plan.index);
   for (std::uint64_t left = bytes_left_; left > 0;) {
+    if (piece == nullptr || keep) piece = pool_.take();
+    if (keep) kept_.push_back(piece);
     piece->bytes.resize(std::min(left, piece_bytes));
     stream->read(piece->bytes);
     quantizer->scan(piece->bytes);
     left -= piece->bytes.size();
   }
+  if (piece != nullptr && !keep) pool_.give_back(piece);
   quantizer->finish_scan();
-  if (keep_non_finite(*quantizer, info)) {
-    pool_.give_back(piece);
-    return nullptr;
-  }
+  if (keep_non_finite(*quantizer, info)) return;
   quantizer->release_values();
   describe(*quantizer, *plan.scheme);
   quantizer_ = std::move(quantizer);
   piece_bytes_ = piece_bytes;
-  if (bytes_left_ > 0 && bytes_left_ <= piece_bytes) return finish(piece);
-  pool_.give_back(piece);
-  return nullptr;
 }
 
 // Whether the tensor has to be copied for its non-finite values.
@@ -99,6 +101,16 @@ QuantizePiece* PieceSource::next_of_stream() {
   QuantizePiece* piece = pool_.take();
   piece->bytes.resize(std::min(bytes_left_, piece_bytes_));
   stream_->read(piece->bytes);
+  return passed_on(piece);
+}
+
+QuantizePiece* PieceSource::next_of_kept() {
+  QuantizePiece* piece = kept_.front();
+  kept_.pop_front();
+  return passed_on(piece);
+}
+
+QuantizePiece* PieceSource::passed_on(QuantizePiece* piece) {
   bytes_left_ -= piece->bytes.size();
   if (bytes_left_ == 0) return finish(piece);
   label(piece, false);

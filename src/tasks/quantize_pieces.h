@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,8 +42,9 @@ struct QuantizePiece {
 std::size_t pieces_in_flight(int threads);
 
 // First stage: cuts the tensors of the plan into pieces, after a pass over each tensor that is to
-// be quantized which finds its ranges. Fills in what is known of a tensor then: of `results`, in
-// the order of the plan, everything but the errors.
+// be quantized which finds its ranges. Only large tensors are read again after that pass. Fills in
+// what is known of a tensor then: of `results`, in the order of the plan, everything but the
+// errors.
 class PieceSource {
  public:
   PieceSource(const CheckpointReader& reader, const QuantizePlan& plan, NonFinitePolicy non_finite,
@@ -55,10 +57,12 @@ class PieceSource {
 
  private:
   QuantizePiece* begin_tensor();
-  QuantizePiece* scan_tensor(const TensorPlan& plan, const TensorInfo& info);
+  void scan_tensor(const TensorPlan& plan, const TensorInfo& info);
   bool keep_non_finite(const TensorQuantizer& quantizer, const TensorInfo& info);
   void describe(const TensorQuantizer& quantizer, const Scheme& scheme);
   QuantizePiece* next_of_stream();
+  QuantizePiece* next_of_kept();
+  QuantizePiece* passed_on(QuantizePiece* piece);
   QuantizePiece* finished_piece();
   QuantizePiece* finish(QuantizePiece* piece);
   void label(QuantizePiece* piece, bool last) const;
@@ -69,6 +73,7 @@ class PieceSource {
   ItemPool<QuantizePiece>& pool_;
   std::vector<TensorResult>& results_;
   std::size_t plan_index_ = 0;
+  std::deque<QuantizePiece*> kept_;  // the pieces of the tensor that were read and not passed on
   std::unique_ptr<TensorStream> stream_;
   std::shared_ptr<const TensorQuantizer> quantizer_;
   std::uint64_t element_bytes_ = 1;

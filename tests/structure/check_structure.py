@@ -65,7 +65,7 @@ HOMES = {
     "isa-l": ["base", "checkpoint/npz"],
     "oneapi/tbb": ["base"],
     "tbb/": ["base"],
-    "hwy/": ["quant", "base", "nn/optimizers", "nn/training/kernels", "nn/winograd"],
+    "hwy/": ["quant", "base", "nn/optimizers", "nn/training/kernels", "nn/winograd", "cli/start"],
     "dnnl": ["nn"],
     "oneapi/dnnl": ["nn"],
     "omp.h": ["nn"],

@@ -50,9 +50,12 @@ class SafetensorsWriter final : public CheckpointWriter {
 
  private:
   void write_header_once() {
-    if (output_.file().bytes_written() == 0) {
-      output_.file().write(build_safetensors_header(order_.tensors(), metadata_));
-    }
+    if (output_.file().bytes_written() > 0) return;
+    const std::string header = build_safetensors_header(order_.tensors(), metadata_);
+    std::uint64_t bytes = header.size();
+    for (const TensorInfo& info : order_.tensors()) bytes += info.byte_size();
+    output_.file().reserve(bytes);
+    output_.file().write(header);
   }
 
   SingleFileOutput output_;

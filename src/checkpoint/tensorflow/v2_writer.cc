@@ -54,7 +54,8 @@ class TensorFlowV2Writer final : public CheckpointWriter {
   OutputFile data_;
   std::vector<Entry> entries_;  // in the order added
   std::unordered_set<std::string> names_;
-  std::size_t position_ = 0;  // the entry whose values come next
+  std::uint64_t expected_bytes_ = 0;  // of all values, but strings
+  std::size_t position_ = 0;          // the entry whose values come next
   std::uint64_t written_ = 0;
   std::uint32_t crc_ = 0;
   bool finished_ = false;
@@ -110,6 +111,7 @@ void TensorFlowV2Writer::add(const TensorInfo& info) {
   entry.info = info;
   entry.byte_count = info.byte_size();
   element_count(info.shape);
+  expected_bytes_ += entry.byte_count;
   entries_.push_back(std::move(entry));
 }
 
@@ -149,6 +151,7 @@ void TensorFlowV2Writer::write(std::span<const std::byte> values) {
                             values.size(), entry->info.name, to_string(entry->info.dtype),
                             to_string(entry->info.shape), entry->byte_count - written_));
   }
+  if (data_.bytes_written() == 0) data_.reserve(expected_bytes_);
   if (written_ == 0) entry->byte_offset = data_.bytes_written();
   data_.write(values);
   crc_ = extend_crc32c(crc_, values);
