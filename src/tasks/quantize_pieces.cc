@@ -9,15 +9,17 @@ namespace narrow {
 namespace {
 
 constexpr std::uint64_t kCopyPieceBytes = std::uint64_t{1} << 20;
-// Keeps the pieces in flight below about 32 MiB on machines with many cores.
-constexpr std::size_t kMaxPiecesInFlight = 24;
 // Tensors of up to this size are read once. More than the largest of a ResNet V1 (9 MiB).
 constexpr std::uint64_t kMaxKeptBytes = std::uint64_t{12} << 20;
+// As many as such a tensor has, so that the threads have work while the next one is read.
+constexpr std::size_t kPiecesAhead = 10;
+// Pieces have up to 2 MiB: with a tensor that is kept, less than 48 MiB whatever number of cores.
+constexpr std::size_t kMaxPiecesInFlight = 18;
 
 }  // namespace
 
 std::size_t pieces_in_flight(int threads) {
-  return std::min(kMaxPiecesInFlight, static_cast<std::size_t>(threads) + 10);
+  return std::min(kMaxPiecesInFlight, static_cast<std::size_t>(threads) + kPiecesAhead);
 }
 
 QuantizePiece* PieceSource::next() {
