@@ -9,7 +9,7 @@
 
 namespace narrow {
 
-void add_compare_command(CLI::App& app, CommandOutcome& outcome) {
+void add_compare_command(Command& program, CommandOutcome& outcome) {
   struct Arguments {
     std::string reference;
     std::string other;
@@ -19,24 +19,24 @@ void add_compare_command(CLI::App& app, CommandOutcome& outcome) {
     bool force = false;
     ExportOptions exports;
   };
-  CLI::App* command = app.add_subcommand("compare", "Tell how two checkpoints differ");
+  Command command = program.add_subcommand("compare", "Tell how two checkpoints differ");
   auto args = std::make_shared<Arguments>();
-  command->add_option("reference", args->reference, "the original")->required()->type_name("A");
-  command->add_option("other", args->other, "what is compared with it")->required()->type_name("B");
+  command.add_option("reference", args->reference, "the original").required().type_name("A");
+  command.add_option("other", args->other, "what is compared with it").required().type_name("B");
   command
-      ->add_option("--max-relative-l2", args->max_relative_l2,
-                   "largest relative error of a tensor that passes")
-      ->type_name("X")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_flag("--all", args->all, "also print tensors that are identical");
-  command->add_flag("--json", args->json, "print one JSON object instead of text");
-  add_export_options(*command, args->exports);
-  command->add_flag("--force", args->force, "replace an existing FILE");
-  command->footer(
+      .add_option("--max-relative-l2", args->max_relative_l2,
+                  "largest relative error of a tensor that passes")
+      .type_name("X")
+      .not_negative()
+      .capture_default_str();
+  command.add_flag("--all", args->all, "also print tensors that are identical");
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_export_options(command, args->exports);
+  command.add_flag("--force", args->force, "replace an existing FILE");
+  command.footer(
       "Exit status 1 when a name is only in one of the two, or a tensor's relative error is above\n"
       "--max-relative-l2.");
-  command->callback([args, &outcome] {
+  command.callback([args, &outcome] {
     Exports exports(args->exports, args->force);
     const auto reference = open_checkpoint(args->reference);
     const auto other = open_checkpoint(args->other);

@@ -45,34 +45,34 @@ void run(const Arguments& args) {
 
 }  // namespace
 
-void add_dataset_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* group = app.add_subcommand("dataset", "Look at a dataset");
-  group->require_subcommand(1);
-  CLI::App* command = group->add_subcommand(
+void add_dataset_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command group = program.add_subcommand("dataset", "Look at a dataset");
+  group.require_subcommand(1);
+  Command command = group.add_subcommand(
       "inspect", "Check and count the records of a TFRecord file or a dataset's directory");
   auto args = std::make_shared<Arguments>();
-  command->add_option("path", args->path, "TFRecord file, or directory of a dataset")
-      ->required()
-      ->type_name("FILE|DIR");
+  command.add_option("path", args->path, "TFRecord file, or directory of a dataset")
+      .required()
+      .type_name("FILE|DIR");
   command
-      ->add_option(slim_flag("dataset_name"), args->dataset_name,
-                   "whose classes a FILE of another name has: cifar10 or fashion_mnist")
-      ->type_name("NAME");
+      .add_option(slim_flag("dataset_name"), args->dataset_name,
+                  "whose classes a FILE of another name has: cifar10 or fashion_mnist")
+      .type_name("NAME");
   command
-      ->add_option(slim_flag("contact_sheet"), args->contact_sheet,
-                   "write a picture of the first images of every class")
-      ->type_name("FILE.png");
-  command->add_option(slim_flag("per_class"), args->per_class, "images of a class on it")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  command->add_option("--scale", args->scale, "its enlargement")
-      ->check(CLI::Range(1, 64))
-      ->capture_default_str();
-  command->add_flag("--force", args->force, "replace an existing FILE");
-  command->add_flag("--json", args->json, "print one JSON object instead of text");
-  add_export_options(*command, args->exports);
-  show_first_names(*command);
-  command->callback([args] { run(*args); });
+      .add_option(slim_flag("contact_sheet"), args->contact_sheet,
+                  "write a picture of the first images of every class")
+      .type_name("FILE.png");
+  command.add_option(slim_flag("per_class"), args->per_class, "images of a class on it")
+      .in_range(1, 1000)
+      .capture_default_str();
+  command.add_option("--scale", args->scale, "its enlargement")
+      .in_range(1, 64)
+      .capture_default_str();
+  command.add_flag("--force", args->force, "replace an existing FILE");
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_export_options(command, args->exports);
+  command.show_first_names();
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

@@ -48,34 +48,34 @@ void run(Arguments& args) {
 
 }  // namespace
 
-void add_download_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command = app.add_subcommand(
+void add_download_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command = program.add_subcommand(
       "download", "Fetch a dataset and convert it to TFRecords, or a published checkpoint");
   auto args = std::make_shared<Arguments>();
-  command->add_option("name", args->name, fmt::format("{}", fmt::join(downloadable_names(), ", ")))
-      ->type_name("NAME");
-  command->add_option(slim_flag("dataset_name"), args->dataset_name, "another way to give NAME")
-      ->type_name("NAME");
-  command->add_option(slim_flag("dataset_dir"), args->options.directory, "where the result goes")
-      ->type_name("DIR");
+  command.add_option("name", args->name, fmt::format("{}", fmt::join(downloadable_names(), ", ")))
+      .type_name("NAME");
+  command.add_option(slim_flag("dataset_name"), args->dataset_name, "another way to give NAME")
+      .type_name("NAME");
+  command.add_option(slim_flag("dataset_dir"), args->options.directory, "where the result goes")
+      .type_name("DIR");
   command
-      ->add_option("--url", args->options.source,
-                   "a mirror of the archive, or a local file; fashion_mnist: directory of the "
-                   "IDX files")
-      ->type_name("URL|PATH");
-  command->add_option("--sha256", args->sha256, "of the archive; anything else is refused")
-      ->type_name("HEX");
-  command->add_flag(slim_flag("keep_archive"), args->options.keep_archive,
-                    "cifar10: leave the archive beside the result");
-  command->add_flag("--force", args->force, "make a result that is there again");
-  command->add_flag("--json", args->json, "print one JSON object instead of text");
-  add_meaningless_flag(*command, "small_object_area_threshold", "it is for visualwakewords only");
-  add_meaningless_flag(*command, "foreground_class_of_interest", "it is for visualwakewords only");
-  show_first_names(*command);
-  command->footer(
+      .add_option("--url", args->options.source,
+                  "a mirror of the archive, or a local file; fashion_mnist: directory of the "
+                  "IDX files")
+      .type_name("URL|PATH");
+  command.add_option("--sha256", args->sha256, "of the archive; anything else is refused")
+      .type_name("HEX");
+  command.add_flag(slim_flag("keep_archive"), args->options.keep_archive,
+                   "cifar10: leave the archive beside the result");
+  command.add_flag("--force", args->force, "make a result that is there again");
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_meaningless_flag(command, "small_object_area_threshold", "it is for visualwakewords only");
+  add_meaningless_flag(command, "foreground_class_of_interest", "it is for visualwakewords only");
+  command.show_first_names();
+  command.footer(
       "fashion_mnist needs no network: it is Debian's package dataset-fashion-mnist. A broken\n"
       "transfer is continued by the next run. Results appear whole or not at all.");
-  command->callback([args] { run(*args); });
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

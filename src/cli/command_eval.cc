@@ -29,38 +29,38 @@ struct Arguments {
   ExportOptions exports;
 };
 
-void add_network_options(CLI::App& command, Arguments& args) {
+void add_network_options(Command& command, Arguments& args) {
   command.add_option("checkpoints", args.checkpoints, "files, prefixes or directories")
-      ->type_name("CKPT");
+      .type_name("CKPT");
   command
       .add_option(slim_flag("checkpoint_path"), args.checkpoint_paths, "another way to name a CKPT")
-      ->type_name("CKPT")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      .type_name("CKPT")
+      .expected(1)
+      .take_all();
   command
       .add_option(slim_flag("model_name"), args.options.model_name,
                   "scope of the network, resnet_v1_50 say; default what CKPT holds")
-      ->type_name("NAME");
+      .type_name("NAME");
   command
       .add_option(slim_flag("moving_average_decay"), args.moving_average_decay,
                   "not 0: evaluate the moving averages of the variables")
-      ->type_name("X")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--threads", args.options.threads, "0: all cores")->check(CLI::Range(0, 1024));
+      .type_name("X")
+      .not_negative();
+  command.add_option("--threads", args.options.threads, "0: all cores").in_range(0, 1024);
 }
 
-void add_output_options(CLI::App& command, Arguments& args) {
+void add_output_options(Command& command, Arguments& args) {
   command.add_option(slim_flag("eval_dir"), args.eval_dir, "write a TensorBoard event file here")
-      ->type_name("DIR");
+      .type_name("DIR");
   command.add_option("--predictions", args.predictions, "write label and top 5 of every image")
-      ->type_name("FILE.csv");
+      .type_name("FILE.csv");
   command.add_flag("--confusion", args.confusion, "also print labels against predictions");
   command.add_flag("--force", args.force, "replace an existing FILE");
   command.add_flag("--json", args.json, "print one JSON object instead of text");
   add_export_options(command, args.exports);
 }
 
-void add_slim_options(CLI::App& command) {
+void add_slim_options(Command& command) {
   add_meaningless_flag(command, "master", "there is no TensorFlow server");
   add_meaningless_flag(command, "num_preprocessing_threads", "--threads counts all threads");
   add_false_flag(
@@ -102,22 +102,22 @@ void run(Arguments& args) {
 
 }  // namespace
 
-void add_eval_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command =
-      app.add_subcommand("eval", "Measure how well ResNet V1 checkpoints classify a dataset");
+void add_eval_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("eval", "Measure how well ResNet V1 checkpoints classify a dataset");
   auto args = std::make_shared<Arguments>();
-  add_network_options(*command, *args);
-  add_dataset_options(*command, args->options);
-  command->add_flag(slim_flag("slim_batches"), args->options.slim_batches,
-                    "fill the last batch from the start of the file, as TF-Slim does");
-  add_output_options(*command, *args);
-  add_slim_options(*command);
-  show_first_names(*command);
-  command->footer(
+  add_network_options(command, *args);
+  add_dataset_options(command, args->options);
+  command.add_flag(slim_flag("slim_batches"), args->options.slim_batches,
+                   "fill the last batch from the start of the file, as TF-Slim does");
+  add_output_options(command, *args);
+  add_slim_options(command);
+  command.show_first_names();
+  command.footer(
       "Flags may be spelled with dashes as well. Each image counts exactly once. Further\n"
       "checkpoints are compared with the first on the same images, in the same pass.\n"
       "--resize_side 32 --eval_image_size 32 shows 32 pixel images as they are.");
-  command->callback([args] { run(*args); });
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

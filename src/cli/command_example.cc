@@ -121,56 +121,56 @@ void run(const Arguments& args) {
       result.test_images, page.string()));
 }
 
-void add_options(CLI::App& command, Arguments& args) {
+void add_options(Command& command, Arguments& args) {
   ExampleOptions& options = args.options;
   command.add_option("-o,--output", options.directory, "where everything goes")
-      ->type_name("DIR")
-      ->capture_default_str();
+      .type_name("DIR")
+      .capture_default_str();
   command.add_option("--dataset", options.dataset_name, "fashion_mnist needs no download")
-      ->type_name("fashion_mnist|cifar10")
-      ->check(CLI::IsMember({"fashion_mnist", "cifar10"}))
-      ->capture_default_str();
+      .type_name("fashion_mnist|cifar10")
+      .one_of({"fashion_mnist", "cifar10"})
+      .capture_default_str();
   command.add_option("--url", options.data_source, "a mirror of its archive, or a local file")
-      ->type_name("URL|PATH");
-  command.add_option("--sha256", options.data_checksum, "of that archive")->type_name("HEX");
+      .type_name("URL|PATH");
+  command.add_option("--sha256", options.data_checksum, "of that archive").type_name("HEX");
   command.add_option("--model", options.model_name, "network to train")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"resnet_v1_50", "resnet_v1_101", "resnet_v1_152", "resnet_v1_200"}))
-      ->capture_default_str();
+      .type_name("NAME")
+      .one_of({"resnet_v1_50", "resnet_v1_101", "resnet_v1_152", "resnet_v1_200"})
+      .capture_default_str();
   command
       .add_option("--checkpoint", options.checkpoint_path,
                   "fine-tune this one, without its logits; default from scratch")
-      ->type_name("CKPT");
+      .type_name("CKPT");
   command.add_option("--bits", options.bits, "widths to try")
-      ->type_name("B,B,...")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 32))
-      ->capture_default_str();
+      .type_name("B,B,...")
+      .delimiter(',')
+      .in_range(1, 32)
+      .capture_default_str();
   command.add_option("--image_size", options.image_size, "height and width the network sees")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+      .in_range(1, 1024)
+      .capture_default_str();
   command.add_option("--steps", options.steps, "of training; default what fits in minutes");
   command.add_option("--batch_size", options.batch_size, "images of a step")
-      ->check(CLI::Range(1, 1 << 16))
-      ->capture_default_str();
+      .in_range(1, 1 << 16)
+      .capture_default_str();
   command.add_option("--seed", options.seed, "of initial values, order and augmentation")
-      ->capture_default_str();
-  command.add_option("--threads", options.threads, "0: all cores")->check(CLI::Range(0, 1024));
+      .capture_default_str();
+  command.add_option("--threads", options.threads, "0: all cores").in_range(0, 1024);
   command.add_flag("--json", args.json, "print one JSON object at the end instead of text");
 }
 
 }  // namespace
 
-void add_example_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command = app.add_subcommand(
+void add_example_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command = program.add_subcommand(
       "example", "Get data, train, quantize, evaluate: what every bit costs, in one go");
   auto args = std::make_shared<Arguments>();
-  add_options(*command, *args);
-  command->footer(
+  add_options(command, *args);
+  command.footer(
       "Each step prints the command that does it alone. The same command again continues where\n"
       "it stopped. The table is also a page, report.html in DIR.\n"
       "Example: narrow example --dataset cifar10 --steps 4000 --bits 8,6,5,4,3");
-  command->callback([args] { run(*args); });
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

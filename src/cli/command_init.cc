@@ -8,7 +8,7 @@
 
 namespace narrow {
 
-void add_init_command(CLI::App& app, CommandOutcome& /*outcome*/) {
+void add_init_command(Command& program, CommandOutcome& /*outcome*/) {
   struct Arguments {
     std::string network;
     int classes = 0;
@@ -16,22 +16,22 @@ void add_init_command(CLI::App& app, CommandOutcome& /*outcome*/) {
     std::uint64_t seed = 0;
     bool force = false;
   };
-  CLI::App* command =
-      app.add_subcommand("init", "Write a checkpoint with TF-Slim's initial values");
+  Command command =
+      program.add_subcommand("init", "Write a checkpoint with TF-Slim's initial values");
   auto args = std::make_shared<Arguments>();
-  command->add_option("network", args->network, "network to initialize")
-      ->required()
-      ->type_name("resnet_v1_50|resnet_v1_101|resnet_v1_152|resnet_v1_200")
-      ->check(CLI::IsMember({"resnet_v1_50", "resnet_v1_101", "resnet_v1_152", "resnet_v1_200"}));
-  command->add_option("--classes", args->classes, "outputs of the logits layer")
-      ->required()
-      ->check(CLI::Range(1, 1000000));
-  command->add_option("-o,--output", args->output, "prefix of the checkpoint, or a directory/")
-      ->required()
-      ->type_name("PREFIX");
-  command->add_option("--seed", args->seed, "of the random values")->capture_default_str();
-  command->add_flag("--force", args->force, "replace an existing checkpoint");
-  command->callback([args] {
+  command.add_option("network", args->network, "network to initialize")
+      .required()
+      .type_name("resnet_v1_50|resnet_v1_101|resnet_v1_152|resnet_v1_200")
+      .one_of({"resnet_v1_50", "resnet_v1_101", "resnet_v1_152", "resnet_v1_200"});
+  command.add_option("--classes", args->classes, "outputs of the logits layer")
+      .required()
+      .in_range(1, 1000000);
+  command.add_option("-o,--output", args->output, "prefix of the checkpoint, or a directory/")
+      .required()
+      .type_name("PREFIX");
+  command.add_option("--seed", args->seed, "of the random values").capture_default_str();
+  command.add_flag("--force", args->force, "replace an existing checkpoint");
+  command.callback([args] {
     const CheckpointLocation location =
         output_location({CheckpointFormat::kTensorFlowV2, "model.ckpt-0"},
                         CheckpointFormat::kTensorFlowV2, args->output, "");

@@ -11,7 +11,7 @@
 
 namespace narrow {
 
-void add_inspect_command(CLI::App& app, CommandOutcome& /*outcome*/) {
+void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
   struct Arguments {
     std::string checkpoint;
     bool stats = false;
@@ -19,16 +19,16 @@ void add_inspect_command(CLI::App& app, CommandOutcome& /*outcome*/) {
     bool force = false;
     ExportOptions exports;
   };
-  CLI::App* command = app.add_subcommand("inspect", "List the tensors of a checkpoint");
+  Command command = program.add_subcommand("inspect", "List the tensors of a checkpoint");
   auto args = std::make_shared<Arguments>();
-  command->add_option("checkpoint", args->checkpoint, "file, prefix or directory")
-      ->required()
-      ->type_name("CKPT");
-  command->add_flag("--stats", args->stats, "read the values: min, max, mean, rms, zeros, NaN");
-  command->add_flag("--json", args->json, "print one JSON object instead of text");
-  add_export_options(*command, args->exports);
-  command->add_flag("--force", args->force, "replace an existing FILE");
-  command->callback([args] {
+  command.add_option("checkpoint", args->checkpoint, "file, prefix or directory")
+      .required()
+      .type_name("CKPT");
+  command.add_flag("--stats", args->stats, "read the values: min, max, mean, rms, zeros, NaN");
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_export_options(command, args->exports);
+  command.add_flag("--force", args->force, "replace an existing FILE");
+  command.callback([args] {
     Exports exports(args->exports, args->force);
     const auto reader = open_checkpoint(args->checkpoint);
     const auto tensors = inspect_checkpoint(*reader, args->stats);

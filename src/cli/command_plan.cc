@@ -61,46 +61,44 @@ class PlanProgress : public SweepObserver {
   ProgressLine line_;
 };
 
-void add_repeatable(CLI::App& command, const char* name, std::vector<std::string>& values,
+void add_repeatable(Command& command, const char* name, std::vector<std::string>& values,
                     const char* type, const char* description) {
-  command.add_option(name, values, description)
-      ->type_name(type)
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option(name, values, description).type_name(type).expected(1).take_all();
 }
 
-void add_budget_options(CLI::App& command, Arguments& args) {
+void add_budget_options(Command& command, Arguments& args) {
   command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
-      ->required()
-      ->type_name("CKPT");
-  auto* budget = command.add_option("--budget", args.budget, "most bytes: 12MiB, 12.5MB, 12582912");
-  budget->type_name("SIZE");
+      .required()
+      .type_name("CKPT");
+  Option budget =
+      command.add_option("--budget", args.budget, "most bytes: 12MiB, 12.5MB, 12582912");
+  budget.type_name("SIZE");
   command
       .add_option("--average-bits", args.average_bits,
                   "instead: bits a weight of the planned tensors, parameters included")
-      ->type_name("X")
-      ->excludes(budget);
+      .type_name("X")
+      .excludes(budget);
   command.add_flag("--quantized-only", args.quantized_only,
                    "the budget leaves copied tensors out of account");
   command.add_option("--damage", args.damage, "what is kept low: see below")
-      ->check(CLI::IsMember({"weight", "output", "fisher"}))
-      ->capture_default_str();
+      .one_of({"weight", "output", "fisher"})
+      .capture_default_str();
   command.add_option("--scheme", args.scheme, "as in quantize; codebook above 8 bits: bin")
-      ->check(CLI::IsMember({"bin", "fixed-point", "affine", "symmetric", "codebook"}))
-      ->capture_default_str();
+      .one_of({"bin", "fixed-point", "affine", "symmetric", "codebook"})
+      .capture_default_str();
   command
       .add_option("-b,--bits", args.bits, "widths to choose from; default 1..16, of codebooks 1..8")
-      ->type_name("LIST");
+      .type_name("LIST");
   command.add_option("--granularity", args.granularity,
                      "values that share one range: tensor, channel or group:G");
   command.add_option("--axis", args.axis,
                      "channel axis, negative from the last; default 0 for safetensors, else -1");
   command.add_option("--scaling", args.scaling, "of fixed-point: binary (Qm.n) or decimal")
-      ->check(CLI::IsMember({"binary", "decimal"}));
+      .one_of({"binary", "decimal"});
   command.add_option("--range", args.range, "minmax, percentile:P, mse or aciq");
 }
 
-void add_rule_options(CLI::App& command, Arguments& args) {
+void add_rule_options(Command& command, Arguments& args) {
   add_repeatable(command, "--include", args.selection.include, "GLOB",
                  "plan tensors of this GLOB only");
   add_repeatable(command, "--exclude", args.selection.exclude, "GLOB", "copy tensors of this GLOB");
@@ -111,26 +109,26 @@ void add_rule_options(CLI::App& command, Arguments& args) {
   command
       .add_option("--vector-bits", args.vector_bits,
                   "width of tensors of rank 0 and 1 that no --fix names, or plan")
-      ->type_name("BITS|plan")
-      ->capture_default_str();
+      .type_name("BITS|plan")
+      .capture_default_str();
 }
 
 // Gradients are measured on few images, of which small batches tell most.
-void add_image_options(CLI::App& command, Arguments& args) {
+void add_image_options(Command& command, Arguments& args) {
   args.images.dataset_split_name = "train";
   args.images.batch_size = 8;
   args.images.max_num_batches = 16;
-  command.option_defaults()->group("Images for --damage fisher; --damage output takes their size");
+  command.group("Images for --damage fisher; --damage output takes their size");
   add_dataset_options(command, args.images);
   command.add_option("--batches", args.images.max_num_batches, "the same as --max_num_batches");
-  command.option_defaults()->group("Options");
-  show_first_names(command);
+  command.group("Options");
+  command.show_first_names();
 }
 
-void add_output_options(CLI::App& command, Arguments& args) {
+void add_output_options(Command& command, Arguments& args) {
   command.add_option("-o,--output", args.output, "write the plan here, for quantize --plan")
-      ->type_name("FILE.json");
-  command.add_option("--threads", args.threads, "0: all cores")->check(CLI::Range(0, 1024));
+      .type_name("FILE.json");
+  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
   command.add_flag("--force", args.force, "replace an existing file");
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
   command.add_flag("--json", args.json, "print one JSON object instead of text");
@@ -228,15 +226,15 @@ void run(const Arguments& args) {
 
 }  // namespace
 
-void add_plan_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command =
-      app.add_subcommand("plan", "Choose the width of every tensor under a budget of bytes");
+void add_plan_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("plan", "Choose the width of every tensor under a budget of bytes");
   auto args = std::make_shared<Arguments>();
-  add_budget_options(*command, *args);
-  add_rule_options(*command, *args);
-  add_image_options(*command, *args);
-  add_output_options(*command, *args);
-  command->callback([args] { run(*args); });
+  add_budget_options(command, *args);
+  add_rule_options(command, *args);
+  add_image_options(command, *args);
+  add_output_options(command, *args);
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

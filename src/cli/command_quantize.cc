@@ -31,23 +31,23 @@ struct Arguments {
   NetworkArguments network;
 };
 
-void add_options(CLI::App& command, Arguments& args) {
+void add_options(Command& command, Arguments& args) {
   command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
-      ->required()
-      ->type_name("CKPT");
+      .required()
+      .type_name("CKPT");
   add_method_options(command, args.method);
   command.add_option("-o,--output", args.output,
                      "prefix, file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
   command.add_option("--format", args.format, "of the output; default that of CKPT")
-      ->check(CLI::IsMember({"tf", "safetensors", "npz"}));
-  command.add_option("--threads", args.threads, "0: all cores")->check(CLI::Range(0, 1024));
+      .one_of({"tf", "safetensors", "npz"});
+  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
   command.add_flag("--dry-run", args.dry_run, "measure, write nothing");
   command.add_flag("--force", args.force, "replace an existing result");
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
   command.add_flag("--json", args.json, "print one JSON object instead of text");
   add_export_options(command, args.exports);
   add_network_options(command, args.network);
-  show_first_names(command);
+  command.show_first_names();
 }
 
 CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
@@ -87,12 +87,12 @@ void run(const Arguments& args) {
 
 }  // namespace
 
-void add_quantize_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command =
-      app.add_subcommand("quantize", "Quantize and restore the tensors of a checkpoint");
+void add_quantize_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("quantize", "Quantize and restore the tensors of a checkpoint");
   auto args = std::make_shared<Arguments>();
-  add_options(*command, *args);
-  command->callback([args] { run(*args); });
+  add_options(command, *args);
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

@@ -80,42 +80,42 @@ void run(const Arguments& args) {
 
 }  // namespace
 
-void add_quantizer_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command = app.add_subcommand(
+void add_quantizer_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command = program.add_subcommand(
       "quantizer", "Quantize every trainable variable of a ResNet V1 checkpoint");
   auto args = std::make_shared<Arguments>();
-  command->add_option("layers", args->layers, "of the network: 50, 101, 152 or 200")
-      ->required()
-      ->type_name("50|101")
-      ->check(CLI::IsMember({50, 101, 152, 200}));
-  command->add_option("checkpoint", args->checkpoint, "file, prefix or directory")
-      ->required()
-      ->type_name("CKPT");
-  command->add_option("classes", args->classes, "outputs of the logits layer")
-      ->required()
-      ->type_name("CLASSES")
-      ->check(CLI::Range(1, 1000000));
-  command->add_option("method", args->method, "1: bin, 2: fixed-point")
-      ->required()
-      ->type_name("1|2")
-      ->check(CLI::IsMember({1, 2}));
-  command->add_option("bits", args->bits, "width of a code, 1 to 32")
-      ->required()
-      ->type_name("BITS")
-      ->check(CLI::Range(1, 32));
-  command->add_option("--range", args->range,
-                      "values that codes hold: minmax, percentile:P, mse or aciq");
-  command->add_option("--threads", args->threads, "0: all cores")->check(CLI::Range(0, 1024));
-  command->add_flag("--force", args->force, "replace an existing result");
-  command->add_flag("--json", args->json, "print one JSON object instead of text");
-  add_export_options(*command, args->exports);
-  add_network_options(*command, args->network);
-  show_first_names(*command);
-  command->footer(
+  command.add_option("layers", args->layers, "of the network: 50, 101, 152 or 200")
+      .required()
+      .type_name("50|101")
+      .one_of_numbers({50, 101, 152, 200});
+  command.add_option("checkpoint", args->checkpoint, "file, prefix or directory")
+      .required()
+      .type_name("CKPT");
+  command.add_option("classes", args->classes, "outputs of the logits layer")
+      .required()
+      .type_name("CLASSES")
+      .in_range(1, 1000000);
+  command.add_option("method", args->method, "1: bin, 2: fixed-point")
+      .required()
+      .type_name("1|2")
+      .one_of_numbers({1, 2});
+  command.add_option("bits", args->bits, "width of a code, 1 to 32")
+      .required()
+      .type_name("BITS")
+      .in_range(1, 32);
+  command.add_option("--range", args->range,
+                     "values that codes hold: minmax, percentile:P, mse or aciq");
+  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
+  command.add_flag("--force", args->force, "replace an existing result");
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_export_options(command, args->exports);
+  add_network_options(command, args->network);
+  command.show_first_names();
+  command.footer(
       "The result is a TensorFlow checkpoint in bin_<BITS>bits/ or fixed-point_<BITS>bits/ beside\n"
       "CKPT. Moving means and variances and global_step are copied.\n"
       "Example: narrow quantizer 50 train/model.ckpt-5000 10 1 8");
-  command->callback([args] { run(*args); });
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

@@ -156,7 +156,7 @@ SweepEvaluation evaluate(const Arguments& args,
   return evaluation;
 }
 
-void run(Arguments& args, const CLI::App& command) {
+void run(Arguments& args, const Command& command) {
   const std::vector<Scheme> schemes = schemes_of(args);
   if (has_dataset(args)) finish_dataset_options(args.evaluate);
   const std::shared_ptr<const CheckpointReader> reader = open_unpacked(args.checkpoint);
@@ -188,18 +188,18 @@ void run(Arguments& args, const CLI::App& command) {
   }
 }
 
-void add_scheme_options(CLI::App& command, Arguments& args) {
+void add_scheme_options(Command& command, Arguments& args) {
   command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
-      ->required()
-      ->type_name("CKPT");
+      .required()
+      .type_name("CKPT");
   command.add_option("-b,--bits", args.widths, "widths: 1..16 or 2,4,8 or 1..4,8")
-      ->type_name("LIST")
-      ->capture_default_str();
+      .type_name("LIST")
+      .capture_default_str();
   const auto add_list = [&](const char* name, std::vector<std::string>& list, const char* text) {
     command
         .add_option_function<std::string>(
             name, [&list](const std::string& value) { list = split_list(value); }, text)
-        ->type_name("LIST");
+        .type_name("LIST");
   };
   add_list("--schemes", args.lists.schemes,
            "of bin, fixed-point, fixed-point-decimal, affine, symmetric,\ncodebook; default "
@@ -210,31 +210,31 @@ void add_scheme_options(CLI::App& command, Arguments& args) {
   command.add_option("--axis", args.axis,
                      "channel axis, negative from the last; default 0 for safetensors, else -1");
   command.add_option("--include", args.selection.include, "quantize tensors of this GLOB only")
-      ->type_name("GLOB")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      .type_name("GLOB")
+      .expected(1)
+      .take_all();
   command.add_option("--exclude", args.selection.exclude, "leave tensors of this GLOB as they are")
-      ->type_name("GLOB")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      .type_name("GLOB")
+      .expected(1)
+      .take_all();
   command
       .add_option("--nonfinite", args.non_finite,
                   "tensors with NaN or infinity: error, or keep them unchanged")
-      ->check(CLI::IsMember({"error", "keep"}));
-  command.add_option("--threads", args.threads, "0: all cores")->check(CLI::Range(0, 1024));
+      .one_of({"error", "keep"});
+  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
 }
 
-void add_output_options(CLI::App& command, Arguments& args) {
+void add_output_options(Command& command, Arguments& args) {
   command
       .add_option("-o,--output", args.output,
                   "write sweep.html, .csv, .json and .md here; continues what was stopped")
-      ->type_name("DIR");
+      .type_name("DIR");
   command
       .add_option("--histogram", args.histograms,
                   "tensor to show before and after; default the largest and the worst")
-      ->type_name("NAME")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      .type_name("NAME")
+      .expected(1)
+      .take_all();
   command.add_flag("--force", args.force, "replace existing files");
   command.add_flag("--json", args.json, "print one JSON object instead of text");
   add_export_options(command, args.exports);
@@ -242,25 +242,25 @@ void add_output_options(CLI::App& command, Arguments& args) {
 
 }  // namespace
 
-void add_sweep_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command = app.add_subcommand(
+void add_sweep_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command = program.add_subcommand(
       "sweep", "Tell what every scheme and width costs: size, error and accuracy");
   auto args = std::make_shared<Arguments>();
-  add_scheme_options(*command, *args);
-  add_output_options(*command, *args);
+  add_scheme_options(command, *args);
+  add_output_options(command, *args);
   command
-      ->add_option(slim_flag("model_name"), args->evaluate.model_name,
-                   "scope of the network, resnet_v1_50 say; default what CKPT holds")
-      ->type_name("NAME");
-  add_dataset_options(*command, args->evaluate);
-  show_first_names(*command);
-  command->footer(
+      .add_option(slim_flag("model_name"), args->evaluate.model_name,
+                  "scope of the network, resnet_v1_50 say; default what CKPT holds")
+      .type_name("NAME");
+  add_dataset_options(command, args->evaluate);
+  command.show_first_names();
+  command.footer(
       "Errors alone take one pass over the file. With --dataset_name and --dataset_dir every\n"
       "width is evaluated as well, without a checkpoint on disk, and compared with the float\n"
       "network image by image. Example:\n"
       "  narrow sweep train/model.ckpt-5000 --bits 2..8 -o sweep \\\n"
       "      --dataset_name cifar10 --dataset_dir data --resize_side 32 --eval_image_size 32");
-  command->callback([args, command] { run(*args, *command); });
+  command.callback([args, command] { run(*args, command); });
 }
 
 }  // namespace narrow

@@ -7,10 +7,10 @@
 
 namespace narrow {
 
-void add_version_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command =
-      app.add_subcommand("version", "Print version, compiler and SIMD instruction sets");
-  command->callback([] {
+void add_version_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("version", "Print version, compiler and SIMD instruction sets");
+  command.callback([] {
     const BuildInfo info = build_info();
     print_result(fmt::format("narrow {}\ncompiler: {}\nSIMD targets: {} (chosen: {})\n",
                              info.version, info.compiler, fmt::join(info.simd_targets, " "),

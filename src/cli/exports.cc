@@ -24,9 +24,9 @@ void StagedFile::write(const std::string& text) {
   staged_.commit();
 }
 
-void add_export_options(CLI::App& command, ExportOptions& options) {
+void add_export_options(Command& command, ExportOptions& options) {
   const auto add = [&](const char* name, std::string& path, const char* text) {
-    command.add_option(name, path, text)->type_name("FILE")->group("Exports");
+    command.add_option(name, path, text).type_name("FILE").group("Exports");
   };
   add("--export-csv", options.csv, "also write the table as CSV");
   add("--export-html", options.html, "also write one self-contained HTML page");

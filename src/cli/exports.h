@@ -2,15 +2,13 @@
 // once.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/staged_output.h"
+#include "cli/arguments/command.h"
 #include "report/report.h"
 
 namespace narrow {
@@ -36,7 +34,7 @@ struct ExportOptions {
   std::string markdown;
 };
 
-void add_export_options(CLI::App& command, ExportOptions& options);
+void add_export_options(Command& command, ExportOptions& options);
 
 class Exports {
  public:

@@ -106,25 +106,26 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
       "  narrow eval train/model.ckpt-5000 train/bin_8bits --dataset_name fashion_mnist\n"
       "      --dataset_dir data\n"
       "narrow COMMAND --help tells more. Exit status: 0 done, 1 a check failed, 2 error.");
-  add_quantize_command(app, outcome);
-  add_quantizer_command(app, outcome);
-  add_plan_command(app, outcome);
-  add_pack_command(app, outcome);
-  add_unpack_command(app, outcome);
-  add_verify_command(app, outcome);
-  add_export_command(app, outcome);
-  add_calibrate_command(app, outcome);
-  add_unscale_command(app, outcome);
-  add_inspect_command(app, outcome);
-  add_compare_command(app, outcome);
-  add_init_command(app, outcome);
-  add_download_command(app, outcome);
-  add_dataset_command(app, outcome);
-  add_train_command(app, outcome);
-  add_example_command(app, outcome);
-  add_eval_command(app, outcome);
-  add_sweep_command(app, outcome);
-  add_version_command(app, outcome);
+  Command program(&app);
+  add_quantize_command(program, outcome);
+  add_quantizer_command(program, outcome);
+  add_plan_command(program, outcome);
+  add_pack_command(program, outcome);
+  add_unpack_command(program, outcome);
+  add_verify_command(program, outcome);
+  add_export_command(program, outcome);
+  add_calibrate_command(program, outcome);
+  add_unscale_command(program, outcome);
+  add_inspect_command(program, outcome);
+  add_compare_command(program, outcome);
+  add_init_command(program, outcome);
+  add_download_command(program, outcome);
+  add_dataset_command(program, outcome);
+  add_train_command(program, outcome);
+  add_example_command(program, outcome);
+  add_eval_command(program, outcome);
+  add_sweep_command(program, outcome);
+  add_version_command(program, outcome);
   // Only now: what is added to a program takes over its formatter.
   app.formatter(std::make_shared<ProgramHelp>());
 }

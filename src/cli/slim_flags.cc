@@ -13,18 +13,6 @@ namespace {
 
 constexpr const char* kSlimGroup = "Flags of TF-Slim without effect here";
 
-class FirstNameFormatter : public CLI::Formatter {
- public:
-  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
-    if (is_positional || option->get_lnames().empty()) {
-      return CLI::Formatter::make_option_name(option, is_positional);
-    }
-    const std::string name = "--" + option->get_lnames().front();
-    if (option->get_snames().empty()) return name;
-    return fmt::format("-{},{}", option->get_snames().front(), name);
-  }
-};
-
 }  // namespace
 
 std::string slim_flag(std::string_view name) {
@@ -34,23 +22,17 @@ std::string slim_flag(std::string_view name) {
   return fmt::format("--{},--{}", name, dashed);
 }
 
-void show_first_names(CLI::App& command) {
-  auto formatter = std::make_shared<FirstNameFormatter>();
-  formatter->column_width(command.get_formatter()->get_column_width());
-  command.formatter(formatter);
-}
-
-void add_meaningless_flag(CLI::App& command, std::string_view name, std::string_view reason) {
+void add_meaningless_flag(Command& command, std::string_view name, std::string_view reason) {
   const auto say = [name = std::string(name), reason = std::string(reason)](const std::string&) {
     print_note(fmt::format("--{} is ignored: {}", name, reason));
   };
   command.add_option_function<std::string>(slim_flag(name), say, std::string(reason))
-      ->type_name("VALUE")
-      ->expected(0, 1)  // --master= has none, and must not take the next argument
-      ->group(kSlimGroup);
+      .type_name("VALUE")
+      .expected(0, 1)  // --master= has none, and must not take the next argument
+      .group(kSlimGroup);
 }
 
-void add_constant_flag(CLI::App& command, std::string_view name, int value,
+void add_constant_flag(Command& command, std::string_view name, int value,
                        std::string_view reason) {
   const auto check = [name = std::string(name), value, reason = std::string(reason)](int given) {
     if (given != value) {
@@ -59,19 +41,19 @@ void add_constant_flag(CLI::App& command, std::string_view name, int value,
     }
     print_note(fmt::format("--{} is ignored: {} is all there is here", name, value));
   };
-  command.add_option_function<int>(slim_flag(name), check, std::string(reason))->group(kSlimGroup);
+  command.add_option_function<int>(slim_flag(name), check, std::string(reason)).group(kSlimGroup);
 }
 
-void add_slim_bool(CLI::App& command, std::string_view name, bool& value, std::string_view help) {
+void add_slim_bool(Command& command, std::string_view name, bool& value, std::string_view help) {
   command.add_flag(fmt::format("{},!--no{}", slim_flag(name), name), value, std::string(help));
 }
 
-void add_false_flag(CLI::App& command, std::string_view name, std::string_view reason) {
+void add_false_flag(Command& command, std::string_view name, std::string_view reason) {
   const auto check = [name = std::string(name), reason = std::string(reason)](std::int64_t value) {
     if (value > 0) throw Error(ErrorCategory::kUsage, fmt::format("--{}: {}", name, reason));
     print_note(fmt::format("--{} is ignored: false is all there is here", name));
   };
-  command.add_flag_function(slim_flag(name), check, std::string(reason))->group(kSlimGroup);
+  command.add_flag_function(slim_flag(name), check, std::string(reason)).group(kSlimGroup);
 }
 
 }  // namespace narrow

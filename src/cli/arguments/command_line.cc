@@ -1,5 +1,9 @@
 #include "cli/arguments/command_line.h"
 
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
 namespace narrow {
 
 std::string shell_quote(const std::string& word) {
@@ -11,14 +15,14 @@ std::string shell_quote(const std::string& word) {
   return quoted + '\'';
 }
 
-std::string command_line(const CLI::App& command) {
+std::string command_line(const Command& command) {
   std::string line;
-  for (const CLI::App* app = &command; app != nullptr; app = app->get_parent()) {
+  for (const CLI::App* app = &command.parser(); app != nullptr; app = app->get_parent()) {
     line.insert(0, app->get_name() + ' ');
   }
   line.pop_back();
   std::string flags;
-  for (const CLI::Option* option : command.get_options()) {
+  for (const CLI::Option* option : command.parser().get_options()) {
     if (option->count() == 0) continue;
     if (option->get_positional()) {
       for (const std::string& value : option->results()) line += ' ' + shell_quote(value);

@@ -14,25 +14,25 @@ constexpr int kDefaultImageSize = 224;
 
 }  // namespace
 
-void add_dataset_options(CLI::App& command, EvaluateOptions& options) {
+void add_dataset_options(Command& command, EvaluateOptions& options) {
   add_dataset_flags(command, options);
   command
       .add_option(slim_flag("eval_image_size"), options.image_size,
                   "height and width that the network sees")
-      ->check(CLI::Range(0, 8192))
-      ->capture_default_str();
+      .in_range(0, 8192)
+      .capture_default_str();
   command
       .add_option(slim_flag("resize_side"), options.resize_side,
                   "vgg: smaller side of the image before the crop to that size")
-      ->check(CLI::Range(1, 16384))
-      ->capture_default_str();
+      .in_range(1, 16384)
+      .capture_default_str();
   command.add_option(slim_flag("batch_size"), options.batch_size, "images of a batch")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
+      .in_range(1, 1 << 20)
+      .capture_default_str();
   command
       .add_option(slim_flag("max_num_batches"), options.max_num_batches,
                   "evaluate so many batches only; 0: all")
-      ->capture_default_str();
+      .capture_default_str();
 }
 
 void finish_dataset_options(EvaluateOptions& options) {

@@ -1,16 +1,13 @@
 // What `eval` and `sweep` share: Slim's flags about the images, and progress.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
-
+#include "cli/arguments/command.h"
 #include "cli/console.h"
 #include "narrow/evaluate.h"
 
 namespace narrow {
 
-void add_dataset_options(CLI::App& command, EvaluateOptions& options);
+void add_dataset_options(Command& command, EvaluateOptions& options);
 
 // Puts Slim's default where the flags say 0. Throws Error(kUsage), in Slim's words, when the
 // dataset or its directory is missing.

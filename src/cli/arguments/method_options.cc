@@ -27,45 +27,40 @@ std::string title_of(const Scheme& scheme) {
   return fmt::format("{}, range {}", title, to_string(scheme.range));
 }
 
-void add_patterns(CLI::App& command, const char* name, std::vector<std::string>& patterns,
+void add_patterns(Command& command, const char* name, std::vector<std::string>& patterns,
                   const char* help) {
-  command.add_option(name, patterns, help)
-      ->type_name("GLOB")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option(name, patterns, help).type_name("GLOB").expected(1).take_all();
 }
 
 }  // namespace
 
-void add_method_options(CLI::App& command, MethodOptions& options) {
+void add_method_options(Command& command, MethodOptions& options) {
   command.add_option("--scheme", options.scheme, "what a value becomes: see below")
-      ->check(CLI::IsMember({"bin", "fixed-point", "affine", "symmetric", "codebook"}));
-  command.add_option("-b,--bits", options.bits, "width of a code, 1 to 32")
-      ->check(CLI::Range(1, 32));
+      .one_of({"bin", "fixed-point", "affine", "symmetric", "codebook"});
+  command.add_option("-b,--bits", options.bits, "width of a code, 1 to 32").in_range(1, 32);
   command.add_option("--granularity", options.granularity,
                      "values that share one range: tensor, channel or group:G");
   command.add_option("--axis", options.axis,
                      "channel axis, negative from the last; default 0 for safetensors, else -1");
   command.add_option("--scaling", options.scaling, "of fixed-point: binary (Qm.n) or decimal")
-      ->check(CLI::IsMember({"binary", "decimal"}));
+      .one_of({"binary", "decimal"});
   command.add_option("--range", options.range,
                      "values that codes hold: minmax, percentile:P, mse or aciq");
   add_patterns(command, "--include", options.selection.include,
                "quantize tensors of this GLOB only");
   add_patterns(command, "--exclude", options.selection.exclude, "copy tensors of this GLOB");
-  CLI::Option* plan =
-      command
-          .add_option("--plan", options.plan,
-                      "instead of all these: schemes and widths that narrow plan chose")
-          ->type_name("FILE.json");
+  Option plan = command
+                    .add_option("--plan", options.plan,
+                                "instead of all these: schemes and widths that narrow plan chose")
+                    .type_name("FILE.json");
   for (const char* name : {"--scheme", "--bits", "--granularity", "--axis", "--scaling", "--range",
                            "--include", "--exclude"}) {
-    plan->excludes(command.get_option(name));
+    plan.excludes(command.get_option(name));
   }
   command
       .add_option("--nonfinite", options.non_finite,
                   "tensors with NaN or infinity: error, or keep them unchanged")
-      ->check(CLI::IsMember({"error", "keep"}));
+      .one_of({"error", "keep"});
   command.footer(
       "Schemes: bin          2^B equal bins from minimum to maximum, restored to the centre\n"
       "         fixed-point  integer times a power of two (Qm.n)\n"

@@ -2,12 +2,10 @@
 // has which quantizes.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <optional>
 #include <string>
 
+#include "cli/arguments/command.h"
 #include "narrow/quantize_checkpoint.h"
 
 namespace narrow {
@@ -29,7 +27,7 @@ struct MethodOptions {
 };
 
 // Adds --scheme to --nonfinite and a footer that explains the schemes.
-void add_method_options(CLI::App& command, MethodOptions& options);
+void add_method_options(Command& command, MethodOptions& options);
 
 // What is to be done, and what it is called.
 struct Method {

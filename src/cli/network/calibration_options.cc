@@ -4,38 +4,38 @@
 
 namespace narrow {
 
-void add_calibration_options(CLI::App& command, CalibrationImages& images,
+void add_calibration_options(Command& command, CalibrationImages& images,
                              const std::string& count_name, const std::string& group) {
   command.add_option(slim_flag("dataset_name"), images.dataset_name, "cifar10 or fashion_mnist")
-      ->type_name("NAME")
-      ->group(group);
+      .type_name("NAME")
+      .group(group);
   command.add_option(slim_flag("dataset_dir"), images.dataset_dir, "where its records are")
-      ->type_name("DIR")
-      ->group(group);
+      .type_name("DIR")
+      .group(group);
   command.add_option(slim_flag("dataset_split_name"), images.dataset_split_name, "train or test")
-      ->capture_default_str()
-      ->group(group);
+      .capture_default_str()
+      .group(group);
   command.add_option(slim_flag(count_name), images.count, "how many, spread over the split")
-      ->check(CLI::Range(2, 1 << 24))
-      ->capture_default_str()
-      ->group(group);
+      .in_range(2, 1 << 24)
+      .capture_default_str()
+      .group(group);
   command
       .add_option(slim_flag("preprocessing_name"), images.preprocessing_name,
                   "vgg or cifarnet; default that of the network")
-      ->type_name("NAME")
-      ->group(group);
+      .type_name("NAME")
+      .group(group);
   command
       .add_option(slim_flag("eval_image_size"), images.image_size,
                   "height and width that the network sees")
-      ->check(CLI::Range(1, 8192))
-      ->capture_default_str()
-      ->group(group);
+      .in_range(1, 8192)
+      .capture_default_str()
+      .group(group);
   command
       .add_option(slim_flag("resize_side"), images.resize_side,
                   "vgg: smaller side of the image before the crop")
-      ->check(CLI::Range(1, 16384))
-      ->capture_default_str()
-      ->group(group);
+      .in_range(1, 16384)
+      .capture_default_str()
+      .group(group);
 }
 
 }  // namespace narrow

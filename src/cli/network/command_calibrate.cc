@@ -73,28 +73,28 @@ void run(const Arguments& args) {
 
 }  // namespace
 
-void add_calibrate_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command = app.add_subcommand(
+void add_calibrate_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command = program.add_subcommand(
       "calibrate", "Take the moving statistics of a ResNet V1 checkpoint anew from images");
   auto args = std::make_shared<Arguments>();
-  command->add_option("checkpoint", args->checkpoint, "file, prefix or directory")
-      ->required()
-      ->type_name("CKPT");
-  add_calibration_options(*command, args->images, "images", "Images");
-  command->add_option("-o,--output", args->output,
-                      "prefix, file or directory; default calibrated/ beside CKPT");
-  command->add_option("--threads", args->threads, "0: all cores")->check(CLI::Range(0, 1024));
-  command->add_flag("--per-layer", args->per_layer, "print a row for each layer");
-  command->add_flag("--force", args->force, "replace an existing result");
-  command->add_flag("--json", args->json, "print one JSON object instead of text");
-  add_export_options(*command, args->exports);
-  show_first_names(*command);
-  command->footer(
+  command.add_option("checkpoint", args->checkpoint, "file, prefix or directory")
+      .required()
+      .type_name("CKPT");
+  add_calibration_options(command, args->images, "images", "Images");
+  command.add_option("-o,--output", args->output,
+                     "prefix, file or directory; default calibrated/ beside CKPT");
+  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
+  command.add_flag("--per-layer", args->per_layer, "print a row for each layer");
+  command.add_flag("--force", args->force, "replace an existing result");
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_export_options(command, args->exports);
+  command.show_first_names();
+  command.footer(
       "Labels are not used. Do this after quantizing; where gamma and beta have few bits, "
       "quantize\n"
       "with --bias-correct and images instead, which makes up for their errors too.\n"
       "Flags may be spelled with dashes as well.");
-  command->callback([args] { run(*args); });
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

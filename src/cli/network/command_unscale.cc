@@ -33,24 +33,24 @@ void run(const Arguments& args) {
 
 }  // namespace
 
-void add_unscale_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command =
-      app.add_subcommand("unscale", "Divide absorbed channel scales out of a checkpoint again");
+void add_unscale_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("unscale", "Divide absorbed channel scales out of a checkpoint again");
   auto args = std::make_shared<Arguments>();
-  command->add_option("checkpoint", args->checkpoint, "file, prefix or directory")
-      ->required()
-      ->type_name("CKPT");
+  command.add_option("checkpoint", args->checkpoint, "file, prefix or directory")
+      .required()
+      .type_name("CKPT");
   command
-      ->add_option("--scales", args->scales,
-                   "default CKPT.channel_scales.safetensors, as narrow wrote it")
-      ->type_name("FILE");
-  command->add_option("-o,--output", args->output,
-                      "prefix, file or directory; default unscaled/ beside CKPT");
-  command->add_flag("--force", args->force, "replace an existing result");
-  command->footer(
+      .add_option("--scales", args->scales,
+                  "default CKPT.channel_scales.safetensors, as narrow wrote it")
+      .type_name("FILE");
+  command.add_option("-o,--output", args->output,
+                     "prefix, file or directory; default unscaled/ beside CKPT");
+  command.add_flag("--force", args->force, "replace an existing result");
+  command.footer(
       "The network computes the same before and after. Do this before training goes on: learning\n"
       "rates and L2 terms are meant for weights of the original size.");
-  command->callback([args] { run(*args); });
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

@@ -73,33 +73,33 @@ NetworkMethods NetworkArguments::chosen() const {
   return chosen;
 }
 
-void add_network_options(CLI::App& command, NetworkArguments& args) {
+void add_network_options(Command& command, NetworkArguments& args) {
   const std::string group = "Methods for ResNet V1 (docs/methods.md)";
   NetworkMethods& methods = args.methods;
   command
       .add_flag("--equalize", methods.equalize,
                 "level the input channels of conv2 and conv3 of every unit")
-      ->group(group);
+      .group(group);
   command
       .add_flag("--absorb-channel-scales", methods.absorb_channel_scales,
                 "fit every channel to one range, scales into moving statistics")
-      ->group(group);
+      .group(group);
   command
       .add_option_function<std::string>(
           "--round",
           [&methods](const std::string& name) { methods.rounding = parse_rounding(name); },
           "of weights: nearest, flips (keep the sums of channels), or gptq, which needs images")
-      ->type_name("MODE")
-      ->check(CLI::IsMember({"nearest", "flips", "gptq"}))
-      ->group(group);
+      .type_name("MODE")
+      .one_of({"nearest", "flips", "gptq"})
+      .group(group);
   command
       .add_flag("--bias-correct", methods.bias_correct,
                 "moving statistics and biases take up shifts of mean and spread")
-      ->group(group);
+      .group(group);
   add_calibration_options(command, args.images, "calibration_images",
                           "Images for them (without labels)");
   command.get_option("--eval_image_size")
-      ->description("height and width that the network sees, with or without images");
+      .description("height and width that the network sees, with or without images");
 }
 
 std::string network_directory_name(std::string name, const NetworkMethods& methods) {

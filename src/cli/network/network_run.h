@@ -2,11 +2,9 @@
 // `quantize` and `quantizer` share.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <string>
 
+#include "cli/arguments/command.h"
 #include "cli/quantize_run.h"
 #include "narrow/quantize_network.h"
 #include "report/report.h"
@@ -21,7 +19,7 @@ struct NetworkArguments {
   [[nodiscard]] NetworkMethods chosen() const;
 };
 
-void add_network_options(CLI::App& command, NetworkArguments& args);
+void add_network_options(Command& command, NetworkArguments& args);
 
 // `directory` and what the methods add: "bin_4bits-absorb-flips".
 std::string network_directory_name(std::string directory, const NetworkMethods& methods);

@@ -111,25 +111,25 @@ void run(const Arguments& args) {
 
 }  // namespace
 
-void add_export_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command =
-      app.add_subcommand("export", "Write codes for C, Verilog, FPGA tools and NumPy");
+void add_export_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("export", "Write codes for C, Verilog, FPGA tools and NumPy");
   auto args = std::make_shared<Arguments>();
   command
-      ->add_option("input", args->input,
-                   "what narrow pack wrote, or with --scheme or --plan a checkpoint")
-      ->required()
-      ->type_name("FILE|CKPT");
-  command->add_option("--to", args->format, "see below")
-      ->required()
-      ->check(CLI::IsMember({"c-header", "mem", "hex", "coe", "mif", "npy"}));
-  command->add_option("-o,--output", args->output, "a file for c-header, else a directory")
-      ->required();
-  add_method_options(*command, args->method);
-  command->add_option("--threads", args->threads, "0: all cores")->check(CLI::Range(0, 1024));
-  command->add_flag("--force", args->force, "replace an existing result");
-  command->add_flag("--json", args->json, "print one JSON object instead of text");
-  command->footer(
+      .add_option("input", args->input,
+                  "what narrow pack wrote, or with --scheme or --plan a checkpoint")
+      .required()
+      .type_name("FILE|CKPT");
+  command.add_option("--to", args->format, "see below")
+      .required()
+      .one_of({"c-header", "mem", "hex", "coe", "mif", "npy"});
+  command.add_option("-o,--output", args->output, "a file for c-header, else a directory")
+      .required();
+  add_method_options(command, args->method);
+  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
+  command.add_flag("--force", args->force, "replace an existing result");
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  command.footer(
       "Formats: c-header  integer arrays, parameters and a self-check, for C99 and C++\n"
       "         mem, hex  $readmemh of Verilog, with and without comments\n"
       "         coe, mif  memory initialization of Xilinx and Intel tools\n"
@@ -137,7 +137,7 @@ void add_export_command(CLI::App& app, CommandOutcome& /*outcome*/) {
       "All but c-header give a file for each tensor, named after it. --include and --exclude "
       "choose\n"
       "among the tensors that are quantized.");
-  command->callback([args] { run(*args); });
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

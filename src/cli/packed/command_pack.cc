@@ -27,14 +27,14 @@ struct Arguments {
   ExportOptions exports;
 };
 
-void add_options(CLI::App& command, Arguments& args) {
+void add_options(Command& command, Arguments& args) {
   command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
-      ->required()
-      ->type_name("CKPT");
+      .required()
+      .type_name("CKPT");
   add_method_options(command, args.method);
   command.add_option("-o,--output", args.output,
                      "file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
-  command.add_option("--threads", args.threads, "0: all cores")->check(CLI::Range(0, 1024));
+  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
   command.add_flag("--force", args.force, "replace an existing result");
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
   command.add_flag("--json", args.json, "print one JSON object instead of text");
@@ -75,12 +75,12 @@ void run(const Arguments& args) {
 
 }  // namespace
 
-void add_pack_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command =
-      app.add_subcommand("pack", "Write the integer codes of a checkpoint, bit by bit");
+void add_pack_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("pack", "Write the integer codes of a checkpoint, bit by bit");
   auto args = std::make_shared<Arguments>();
-  add_options(*command, *args);
-  command->callback([args] { run(*args); });
+  add_options(command, *args);
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

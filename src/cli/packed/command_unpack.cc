@@ -53,23 +53,21 @@ void run(const Arguments& args) {
 
 }  // namespace
 
-void add_unpack_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command =
-      app.add_subcommand("unpack", "Restore the checkpoint that a packed file stands for");
+void add_unpack_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("unpack", "Restore the checkpoint that a packed file stands for");
   auto args = std::make_shared<Arguments>();
-  command->add_option("packed", args->packed, "what narrow pack wrote")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("-o,--output", args->output, "prefix, file or directory")->required();
-  command->add_option("--format", args->format, "of the output; default that of the original")
-      ->check(CLI::IsMember({"tf", "safetensors", "npz"}));
-  command->add_option("--threads", args->threads, "0: all cores")->check(CLI::Range(0, 1024));
-  command->add_flag("--force", args->force, "replace an existing result");
-  command->add_flag("--json", args->json, "print one JSON object instead of text");
-  command->footer(
+  command.add_option("packed", args->packed, "what narrow pack wrote").required().type_name("FILE");
+  command.add_option("-o,--output", args->output, "prefix, file or directory").required();
+  command.add_option("--format", args->format, "of the output; default that of the original")
+      .one_of({"tf", "safetensors", "npz"});
+  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
+  command.add_flag("--force", args->force, "replace an existing result");
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  command.footer(
       "The result is, bit for bit, what narrow quantize writes with the options that narrow pack\n"
       "was given. Every checksum in the file is verified.");
-  command->callback([args] { run(*args); });
+  command.callback([args] { run(*args); });
 }
 
 }  // namespace narrow

@@ -9,29 +9,27 @@
 
 namespace narrow {
 
-void add_verify_command(CLI::App& app, CommandOutcome& outcome) {
+void add_verify_command(Command& program, CommandOutcome& outcome) {
   struct Arguments {
     std::string packed;
     std::string checkpoint;
     int threads = 0;
     bool json = false;
   };
-  CLI::App* command =
-      app.add_subcommand("verify", "Pack a checkpoint anew and compare with a packed file");
+  Command command =
+      program.add_subcommand("verify", "Pack a checkpoint anew and compare with a packed file");
   auto args = std::make_shared<Arguments>();
-  command->add_option("packed", args->packed, "what narrow pack wrote")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("checkpoint", args->checkpoint, "what it was made from")
-      ->required()
-      ->type_name("CKPT");
-  command->add_option("--threads", args->threads, "0: all cores")->check(CLI::Range(0, 1024));
-  command->add_flag("--json", args->json, "print one JSON object instead of text");
-  command->footer(
+  command.add_option("packed", args->packed, "what narrow pack wrote").required().type_name("FILE");
+  command.add_option("checkpoint", args->checkpoint, "what it was made from")
+      .required()
+      .type_name("CKPT");
+  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  command.footer(
       "The recipe is the one in the packed file. Codes, parameters and unchanged values must all "
       "be\n"
       "those that the checkpoint gives. Exit status 1 when something differs.");
-  command->callback([args, &outcome] {
+  command.callback([args, &outcome] {
     const PackedCheckpoint packed(args->packed);
     const auto reader = open_unpacked(args->checkpoint);
     PackProgress progress("verifying");

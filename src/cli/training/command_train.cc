@@ -23,7 +23,7 @@ struct Arguments {
   ExportOptions exports;
 };
 
-void run(const CLI::App& command, const Arguments& args) {
+void run(const Command& command, const Arguments& args) {
   const TrainOptions options = train_options(command, args.flags);
   catch_interrupts();
   TrainConsole console(options, args.json);
@@ -41,22 +41,23 @@ void run(const CLI::App& command, const Arguments& args) {
 
 }  // namespace
 
-void add_train_command(CLI::App& app, CommandOutcome& /*outcome*/) {
-  CLI::App* command = app.add_subcommand("train", "Train a ResNet V1, from scratch or fine-tuning");
+void add_train_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("train", "Train a ResNet V1, from scratch or fine-tuning");
   auto args = std::make_shared<Arguments>();
-  add_train_flags(*command, args->flags);
-  command->add_flag("--summary", args->summary, "tell what would be trained, and stop");
-  command->add_flag("--json", args->json, "print one JSON object at the end instead of text");
-  add_export_options(*command, args->exports);
-  command->add_flag("--force", args->force, "replace existing files of these exports");
-  show_first_names(*command);
-  command->footer(
+  add_train_flags(command, args->flags);
+  command.add_flag("--summary", args->summary, "tell what would be trained, and stop");
+  command.add_flag("--json", args->json, "print one JSON object at the end instead of text");
+  add_export_options(command, args->exports);
+  command.add_flag("--force", args->force, "replace existing files of these exports");
+  command.show_first_names();
+  command.footer(
       "Flags may be spelled with dashes as well; their defaults are TF-Slim's. With\n"
       "--augment cifar --train_image_size 32 images of 32 pixels are trained as they\n"
       "are; narrow eval --resize_side 32 --eval_image_size 32 sees them so. The same\n"
       "command again continues after an interruption, with the result that it would\n"
       "have had without.");
-  command->callback([command, args] { run(*command, *args); });
+  command.callback([command, args] { run(command, *args); });
 }
 
 }  // namespace narrow

@@ -1,9 +1,9 @@
 // The flags of `narrow train`: those of TF-Slim's train_image_classifier.py, and a few more.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <string>
 
+#include "cli/arguments/command.h"
 #include "narrow/train.h"
 
 namespace narrow {
@@ -23,10 +23,10 @@ struct TrainFlags {
 };
 
 // `flags` must outlive the parsing of `command`.
-void add_train_flags(CLI::App& command, TrainFlags& flags);
+void add_train_flags(Command& command, TrainFlags& flags);
 
 // The options that the flags mean; `command` tells which were given.
 // Throws Error(kUsage) for what is missing, in Slim's words, or means nothing.
-TrainOptions train_options(const CLI::App& command, const TrainFlags& flags);
+TrainOptions train_options(const Command& command, const TrainFlags& flags);
 
 }  // namespace narrow

@@ -1,0 +1,169 @@
+#include "cli/arguments/command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace narrow {
+namespace {
+
+class FirstNameFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    if (is_positional || option->get_lnames().empty()) {
+      return CLI::Formatter::make_option_name(option, is_positional);
+    }
+    const std::string name = "--" + option->get_lnames().front();
+    if (option->get_snames().empty()) return name;
+    return fmt::format("-{},{}", option->get_snames().front(), name);
+  }
+};
+
+// `least` itself is refused unless `included`. CLI11's own checks of this kind name the largest
+// double in their sentences.
+CLI::Validator number_above(double least, bool included) {
+  const auto check = [=](const std::string& text) -> std::string {
+    double value = 0;
+    if (CLI::detail::lexical_cast(text, value) && (value > least || (included && value == least))) {
+      return {};
+    }
+    return fmt::format("{} is not a number {} {}", text, included ? "of at least" : "above", least);
+  };
+  return {check, ""};
+}
+
+template <typename T>
+CLI::Validator number_within(T least, T greatest) {
+  return CLI::Range(least, greatest).description(fmt::format("{}..{}", least, greatest));
+}
+
+}  // namespace
+
+Option& Option::required() {
+  option_->required();
+  return *this;
+}
+Option& Option::type_name(const std::string& name) {
+  option_->type_name(name);
+  return *this;
+}
+Option& Option::capture_default_str() {
+  option_->capture_default_str();
+  return *this;
+}
+Option& Option::description(const std::string& text) {
+  option_->description(text);
+  return *this;
+}
+Option& Option::group(const std::string& name) {
+  option_->group(name);
+  return *this;
+}
+Option& Option::one_of(const std::vector<std::string>& choices) {
+  option_->check(CLI::IsMember(choices));
+  return *this;
+}
+Option& Option::one_of(const std::vector<std::string>& choices, const std::string& shown) {
+  option_->check(CLI::IsMember(choices).description(shown));
+  return *this;
+}
+Option& Option::one_of_numbers(const std::vector<int>& choices) {
+  option_->check(CLI::IsMember(choices));
+  return *this;
+}
+Option& Option::in_range(int least, int greatest) {
+  option_->check(number_within(least, greatest));
+  return *this;
+}
+Option& Option::in_range(double least, double greatest) {
+  option_->check(number_within(least, greatest));
+  return *this;
+}
+Option& Option::not_negative() {
+  option_->check(number_above(0, true));
+  return *this;
+}
+Option& Option::positive() {
+  option_->check(number_above(0, false));
+  return *this;
+}
+Option& Option::expected(int count) {
+  option_->expected(count);
+  return *this;
+}
+Option& Option::expected(int least, int most) {
+  option_->expected(least, most);
+  return *this;
+}
+Option& Option::take_all() {
+  option_->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  return *this;
+}
+Option& Option::delimiter(char separator) {
+  option_->delimiter(separator);
+  return *this;
+}
+Option& Option::excludes(const Option& other) {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+Command Command::add_subcommand(const std::string& name, const std::string& text) {
+  return Command(app_->add_subcommand(name, text));
+}
+void Command::require_subcommand(int count) { app_->require_subcommand(count); }
+void Command::footer(const std::string& text) { app_->footer(text); }
+void Command::group(const std::string& name) { app_->option_defaults()->group(name); }
+void Command::show_first_names() {
+  auto formatter = std::make_shared<FirstNameFormatter>();
+  formatter->column_width(app_->get_formatter()->get_column_width());
+  app_->formatter(formatter);
+}
+void Command::callback(std::function<void()> run) { app_->callback(std::move(run)); }
+
+template <typename T>
+Option Command::add_option(const std::string& names, T& value, const std::string& text) {
+  return Option(app_->add_option(names, value, text));
+}
+template Option Command::add_option(const std::string&, std::string&, const std::string&);
+template Option Command::add_option(const std::string&, int&, const std::string&);
+template Option Command::add_option(const std::string&, double&, const std::string&);
+template Option Command::add_option(const std::string&, std::int64_t&, const std::string&);
+template Option Command::add_option(const std::string&, std::uint64_t&, const std::string&);
+template Option Command::add_option(const std::string&, std::filesystem::path&, const std::string&);
+template Option Command::add_option(const std::string&, std::optional<int>&, const std::string&);
+template Option Command::add_option(const std::string&, std::optional<double>&, const std::string&);
+template Option Command::add_option(const std::string&, std::vector<std::string>&,
+                                    const std::string&);
+template Option Command::add_option(const std::string&, std::vector<int>&, const std::string&);
+
+template <typename T>
+Option Command::add_option_function(const std::string& names,
+                                    const std::function<void(const T&)>& take,
+                                    const std::string& text) {
+  return Option(app_->add_option_function<T>(names, take, text));
+}
+template Option Command::add_option_function(const std::string&,
+                                             const std::function<void(const std::string&)>&,
+                                             const std::string&);
+template Option Command::add_option_function(const std::string&,
+                                             const std::function<void(const int&)>&,
+                                             const std::string&);
+
+Option Command::add_flag(const std::string& names, bool& value, const std::string& text) {
+  return Option(app_->add_flag(names, value, text));
+}
+Option Command::add_flag_function(const std::string& names,
+                                  const std::function<void(std::int64_t)>& take,
+                                  const std::string& text) {
+  return Option(app_->add_flag_function(names, take, text));
+}
+
+Option Command::get_option(const std::string& name) const { return Option(app_->get_option(name)); }
+std::size_t Command::count(const std::string& name) const { return app_->count(name); }
+
+}  // namespace narrow
