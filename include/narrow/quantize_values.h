@@ -44,7 +44,7 @@ struct ErrorSums {
   double sum_x2 = 0;     // sum of x * x
   double sum_d2 = 0;     // sum of d * d
   double sum_d = 0;      // sum of d
-  double sum_xd = 0;     // sum of x * d
+  double sum_xr = 0;     // sum of x * restored
   double max_abs_d = 0;  // largest |d|
 
   // Adds the sums of the values that follow this block's.

@@ -39,7 +39,7 @@ ErrorSums combine_lanes(const LaneSums& lanes, std::uint64_t count) {
   sums.sum_x2 = tree_sum(lanes.x2);
   sums.sum_d2 = tree_sum(lanes.d2);
   sums.sum_d = tree_sum(lanes.d);
-  sums.sum_xd = tree_sum(lanes.xd);
+  sums.sum_xr = tree_sum(lanes.xr);
   // sqrt(d * d) is |d| exactly in binary arithmetic without overflow or underflow, which the range
   // of float32 excludes (Boldo, ITP 2015).
   sums.max_abs_d = std::max(greatest(lanes.max_abs_d), std::sqrt(greatest(lanes.max_d2)));
@@ -51,7 +51,7 @@ void ErrorSums::merge(const ErrorSums& next) {
   sum_x2 += next.sum_x2;
   sum_d2 += next.sum_d2;
   sum_d += next.sum_d;
-  sum_xd += next.sum_xd;
+  sum_xr += next.sum_xr;
   max_abs_d = std::max(max_abs_d, next.max_abs_d);
 }
 
@@ -68,12 +68,12 @@ double ErrorSums::sqnr_db() const {
 double ErrorSums::bias() const { return count == 0 ? 0 : sum_d / static_cast<double>(count); }
 
 double ErrorSums::cosine() const {
-  // With r = x + d: x.r = x.x + x.d and r.r = x.x + 2 x.d + d.d.
-  const double restored2 = sum_x2 + 2 * sum_xd + sum_d2;
+  // With d = r - x: r.r = d.d + 2 x.r - x.x.
+  const double restored2 = sum_d2 + 2 * sum_xr - sum_x2;
   const bool zero_x = sum_x2 == 0;
   const bool zero_restored = restored2 <= 0;
   if (zero_x || zero_restored) return zero_x && zero_restored ? 1 : 0;
-  const double cosine = (sum_x2 + sum_xd) / (std::sqrt(sum_x2) * std::sqrt(restored2));
+  const double cosine = sum_xr / (std::sqrt(sum_x2) * std::sqrt(restored2));
   return std::clamp(cosine, -1.0, 1.0);
 }
 

@@ -85,8 +85,9 @@ ErrorSums reference_sums(std::span<const double> original, std::span<const doubl
     std::array<ErrorSums, kLanes> lanes;
     for (std::size_t i = begin; i < end; ++i) {
       const double x = original[i];
-      const double d = restored[i] - x;
-      lanes.at((i - begin) % kLanes).merge({1, x * x, d * d, d, x * d, std::fabs(d)});
+      const double r = restored[i];
+      const double d = r - x;
+      lanes.at((i - begin) % kLanes).merge({1, x * x, d * d, d, x * r, std::fabs(d)});
     }
     for (const std::size_t half : {8U, 4U, 2U, 1U}) {
       for (std::size_t lane = 0; lane < half; ++lane) lanes.at(lane).merge(lanes.at(lane + half));

@@ -131,7 +131,7 @@ TEST(QuantizeCheckpoint, ThreadsDoNotChangeAnything) {
     for (std::size_t i = 0; i < plan.size(); ++i) {
       EXPECT_EQ(one_writer.tensors[i].bytes, four_writer.tensors[i].bytes);
       EXPECT_EQ(one.tensors[i].errors.sum_d2, four.tensors[i].errors.sum_d2);
-      EXPECT_EQ(one.tensors[i].errors.sum_xd, four.tensors[i].errors.sum_xd);
+      EXPECT_EQ(one.tensors[i].errors.sum_xr, four.tensors[i].errors.sum_xr);
       EXPECT_EQ(one.tensors[i].codes_used, four.tensors[i].codes_used);
       EXPECT_EQ(one.tensors[i].entropy_bits, four.tensors[i].entropy_bits);
     }

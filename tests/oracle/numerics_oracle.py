@@ -226,7 +226,7 @@ def check_case(folder, line):
             failures.append("code counts")
     d = stored - exact
     piece = piece_length(granularity, axis, shape, len(x))
-    expected = [ordered_sum(part, piece) for part in (exact * exact, d * d, d, exact * d)]
+    expected = [ordered_sum(part, piece) for part in (exact * exact, d * d, d, exact * stored)]
     expected.append(float(np.abs(d).max()))
     if expected != [float.fromhex(text) for text in sums]:
         failures.append(f"sums {expected} {sums}")

@@ -38,7 +38,7 @@ class CaseWriter {
            << ' ' << scheme.granularity.axis.value_or(-1) << ' ' << to_string(info.dtype) << ' ';
     for (const std::int64_t dim : info.shape) index_ << dim << 'x';
     index_ << std::hexfloat;
-    for (const double sum : {sums.sum_x2, sums.sum_d2, sums.sum_d, sums.sum_xd, sums.max_abs_d}) {
+    for (const double sum : {sums.sum_x2, sums.sum_d2, sums.sum_d, sums.sum_xr, sums.max_abs_d}) {
       index_ << ' ' << sum;
     }
     index_ << '\n';

@@ -63,13 +63,15 @@ HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_
     auto second_max_d2 = hn::LoadU(d, &sums->max_d2[second_lane]);
     for (std::size_t i = lane; i < count; i += kLanes) {
       const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
-      const auto error = hn::Sub(hn::PromoteTo(d, hn::LoadU(df, restored + i)), x);
-      first.AddFloat(x, error);
+      const auto r = hn::PromoteTo(d, hn::LoadU(df, restored + i));
+      const auto error = hn::Sub(r, x);
+      first.AddFloat(x, r, error);
       first_max_d2 = hn::Max(first_max_d2, hn::Mul(error, error));
       if constexpr (kStep > kHalfStep) {
         const auto x2 = hn::PromoteTo(d, hn::LoadU(df, values + i + kHalfStep));
-        const auto error2 = hn::Sub(hn::PromoteTo(d, hn::LoadU(df, restored + i + kHalfStep)), x2);
-        second.AddFloat(x2, error2);
+        const auto r2 = hn::PromoteTo(d, hn::LoadU(df, restored + i + kHalfStep));
+        const auto error2 = hn::Sub(r2, x2);
+        second.AddFloat(x2, r2, error2);
         second_max_d2 = hn::Max(second_max_d2, hn::Mul(error2, error2));
       }
       hn::StoreU(hn::LoadU(step, restored + i), step, values + i);

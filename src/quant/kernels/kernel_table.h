@@ -88,7 +88,7 @@ struct LaneSums {
   alignas(64) std::array<double, kLanes> x2{};
   alignas(64) std::array<double, kLanes> d2{};
   alignas(64) std::array<double, kLanes> d{};
-  alignas(64) std::array<double, kLanes> xd{};
+  alignas(64) std::array<double, kLanes> xr{};
   alignas(64) std::array<double, kLanes> max_abs_d{};
   alignas(64) std::array<double, kLanes> max_d2{};  // of float32 values, where the square root of a
                                                     // rounded square gives |d| back

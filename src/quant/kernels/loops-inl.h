@@ -43,41 +43,42 @@ class Accumulator {
       : x2_(hn::LoadU(d, &sums.x2[lane])),
         d2_(hn::LoadU(d, &sums.d2[lane])),
         d_(hn::LoadU(d, &sums.d[lane])),
-        xd_(hn::LoadU(d, &sums.xd[lane])) {}
-  // MulAdd is safe for x2 when x is a float32: the square of 24 bits does not round.
-  HWY_INLINE void AddFloat(DoubleVec x, DoubleVec d) {
-    x2_ = hn::MulAdd(x, x, x2_);
-    AddProducts(x, d, hn::Mul(d, d));
+        xr_(hn::LoadU(d, &sums.xr[lane])) {}
+  // x and r are float32: products of two such values do not round, so MulAdd gives the same.
+  HWY_INLINE void AddFloat(DoubleVec x, DoubleVec r, DoubleVec d) {
+    AddFloatProducts(x, r);
+    d2_ = hn::Add(d2_, hn::Mul(d, d));
+    d_ = Plus(DoubleTag(), d, d_);
   }
-  // When no product of the two rounds.
+  // So is d.
   HWY_INLINE void AddExact(DoubleVec x, DoubleVec d) {
-    x2_ = hn::MulAdd(x, x, x2_);
+    AddFloatProducts(x, hn::Add(x, d));
     d2_ = hn::MulAdd(d, d, d2_);
     d_ = hn::Add(d_, d);
-    xd_ = hn::MulAdd(x, d, xd_);
   }
-  HWY_INLINE void AddDouble(DoubleVec x, DoubleVec d) {
+  HWY_INLINE void AddDouble(DoubleVec x, DoubleVec r, DoubleVec d) {
     x2_ = hn::Add(x2_, hn::Mul(x, x));
-    AddProducts(x, d, hn::Mul(d, d));
+    d2_ = hn::Add(d2_, hn::Mul(d, d));
+    d_ = hn::Add(d_, d);
+    xr_ = hn::Add(xr_, hn::Mul(x, r));
   }
   HWY_INLINE void Store(DoubleTag d, LaneSums* sums, std::size_t lane) const {
     hn::StoreU(x2_, d, &sums->x2[lane]);
     hn::StoreU(d2_, d, &sums->d2[lane]);
     hn::StoreU(d_, d, &sums->d[lane]);
-    hn::StoreU(xd_, d, &sums->xd[lane]);
+    hn::StoreU(xr_, d, &sums->xr[lane]);
   }
 
  private:
-  HWY_INLINE void AddProducts(DoubleVec x, DoubleVec d, DoubleVec d2) {
-    d2_ = hn::Add(d2_, d2);
-    d_ = Plus(DoubleTag(), d, d_);
-    xd_ = hn::Add(xd_, hn::Mul(x, d));
+  HWY_INLINE void AddFloatProducts(DoubleVec x, DoubleVec r) {
+    x2_ = hn::MulAdd(x, x, x2_);
+    xr_ = hn::MulAdd(x, r, xr_);
   }
 
   DoubleVec x2_;
   DoubleVec d2_;
   DoubleVec d_;
-  DoubleVec xd_;
+  DoubleVec xr_;
 };
 
 template <class Source>
@@ -101,8 +102,9 @@ HWY_INLINE void RoundTripSteps(const Source& source, float* HWY_RESTRICT values,
       if (kIndices) StoreIndices(d, code, source, i, indices + i);
       const auto restored = ToFiniteFloat(d, R::Decode(d, code, source, i));
       hn::StoreU(restored, df, values + i);
-      const auto error = hn::Sub(hn::PromoteTo(d, restored), x);
-      accumulator.AddFloat(x, error);
+      const auto r = hn::PromoteTo(d, restored);
+      const auto error = hn::Sub(r, x);
+      accumulator.AddFloat(x, r, error);
       max_d2 = hn::Max(max_d2, hn::Mul(error, error));
     }
     accumulator.Store(d, sums, lane);
@@ -147,8 +149,9 @@ HWY_INLINE void AddErrorSteps(const double* HWY_RESTRICT values,
     auto max_abs = hn::LoadU(d, &sums->max_abs_d[lane]);
     for (std::size_t i = lane; i < count; i += kLanes) {
       const auto x = hn::LoadU(d, values + i);
-      const auto error = hn::Sub(hn::LoadU(d, restored + i), x);
-      accumulator.AddDouble(x, error);
+      const auto r = hn::LoadU(d, restored + i);
+      const auto error = hn::Sub(r, x);
+      accumulator.AddDouble(x, r, error);
       max_abs = hn::Max(max_abs, hn::Abs(error));
     }
     accumulator.Store(d, sums, lane);
