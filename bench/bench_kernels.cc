@@ -182,8 +182,9 @@ void quantize_naively(benchmark::State& state) {
     for (std::size_t i = 0; i < kValues; ++i) {
       const double x = values[i];
       const std::int64_t code = reference_code(values[i], scheme, params);
-      const double d = double{reference_float(reference_value(code, scheme, params))} - x;
-      sums.merge({1, x * x, d * d, d, x * d, std::abs(d)});
+      const double r = reference_float(reference_value(code, scheme, params));
+      const double d = r - x;
+      sums.merge({1, x * x, d * d, d, x * r, std::abs(d)});
     }
     benchmark::DoNotOptimize(sums);
   }

@@ -59,7 +59,8 @@ class OutputFile {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
   // Sets aside room for a file of that size where the file system can do that: a full disk is met
-  // before the work, and writing costs the system less. What is not used is given back by finish().
+  // before most of the work, and writing costs the system less. What is not used is given back by
+  // finish(). Throws Error(kIo) for lack of room, a quota or a size that the file system excludes.
   void reserve(std::uint64_t bytes);
   void write(std::span<const std::byte> bytes);
   void write(std::string_view bytes);

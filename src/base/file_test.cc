@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -94,6 +95,11 @@ TEST_F(FileTest, ReportsAFullDisk) {
   EXPECT_EQ(category, ErrorCategory::kIo);
 }
 
+bool can_reserve(const fs::path& path) {
+  const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  return ::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, 1) == 0;
+}
+
 TEST_F(FileTest, ReservesRoomAndGivesBackWhatIsLeft) {
   OutputFile out(dir_ / "part");
   out.reserve(std::uint64_t{1} << 20);
@@ -106,7 +112,12 @@ TEST_F(FileTest, ReservesRoomAndGivesBackWhatIsLeft) {
   EXPECT_EQ(read_small_file(dir_ / "part", 3), "abc");
 
   OutputFile full(dir_ / "full");
-  EXPECT_EQ(category_of([&] { full.reserve(std::uint64_t{1} << 50); }), ErrorCategory::kIo);
+  const auto reserve = [&] { full.reserve(std::uint64_t{1} << 50); };
+  if (can_reserve(dir_ / "part")) {
+    EXPECT_EQ(category_of(reserve), ErrorCategory::kIo);
+  } else {
+    EXPECT_NO_THROW(reserve());
+  }
 }
 
 }  // namespace

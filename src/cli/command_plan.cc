@@ -11,7 +11,6 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exports.h"
-#include "cli/slim_flags.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"

@@ -8,7 +8,6 @@
 #include "cli/exports.h"
 #include "cli/network/network_run.h"
 #include "cli/quantize_run.h"
-#include "cli/slim_flags.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/quantize_report.h"
 #include "report/report.h"

@@ -6,7 +6,6 @@
 #include "cli/commands.h"
 #include "cli/exports.h"
 #include "cli/network/network_run.h"
-#include "cli/slim_flags.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/resnet_checkpoints.h"
 #include "report/numbers.h"

@@ -1,7 +1,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/program.h"
+#include "cli/program/program.h"
 
 int main(int argc, char** argv) {
   return narrow::run_program(argc > 0 ? argv[0] : "narrow",

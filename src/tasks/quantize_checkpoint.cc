@@ -105,7 +105,7 @@ QuantizeResult quantize_checkpoint(const CheckpointReader& reader, const Quantiz
   PieceSource source(reader, plan, options.non_finite, pool, result.tensors);
   PieceSink sink(result.tensors, total_bytes, writer, observer);
   run_pipeline<QuantizePiece>(
-      pieces_in_flight(limit.threads()), [&] { return source.next(); },
+      pieces_in_flight_ahead(limit.threads()), [&] { return source.next(); },
       [&](QuantizePiece& piece) {
         if (piece.quantizer == nullptr) return;
         piece.codes.counts.clear();

@@ -11,14 +11,19 @@ namespace {
 constexpr std::uint64_t kCopyPieceBytes = std::uint64_t{1} << 20;
 // Tensors of up to this size are read once. More than the largest of a ResNet V1 (9 MiB).
 constexpr std::uint64_t kMaxKeptBytes = std::uint64_t{12} << 20;
-// As many as such a tensor has, so that the threads have work while the next one is read.
+// About as many as such a tensor has, so that the threads have work while the next one is read.
 constexpr std::size_t kPiecesAhead = 10;
-// Pieces have up to 2 MiB: with a tensor that is kept, less than 48 MiB whatever number of cores.
+// A piece has 1 MiB of float32, 2 MiB of float64: keeps the values in flight and the tensor that is
+// kept within about 48 MiB on machines with many cores.
 constexpr std::size_t kMaxPiecesInFlight = 18;
 
 }  // namespace
 
 std::size_t pieces_in_flight(int threads) {
+  return std::min(kMaxPiecesInFlight, static_cast<std::size_t>(threads) + 2);
+}
+
+std::size_t pieces_in_flight_ahead(int threads) {
   return std::min(kMaxPiecesInFlight, static_cast<std::size_t>(threads) + kPiecesAhead);
 }
 
@@ -58,7 +63,7 @@ void PieceSource::scan_tensor(const TensorPlan& plan, const TensorInfo& info) {
   auto quantizer = std::make_shared<TensorQuantizer>(
       *plan.scheme, info, default_channel_axis(reader_.location().format));
   const std::uint64_t piece_bytes = quantizer->piece_elements() * element_bytes_;
-  const bool keep = bytes_left_ <= std::max(piece_bytes, kMaxKeptBytes);
+  const bool keep = bytes_left_ <= kMaxKeptBytes;
   QuantizePiece* piece = nullptr;
   const auto stream = reader_.open(plan.index);
   for (std::uint64_t left = bytes_left_; left > 0;) {

@@ -38,8 +38,10 @@ struct QuantizePiece {
   }
 };
 
-// How many pieces may be under way at once, for so many threads.
+// How many pieces may be under way at once, for so many threads: few, for pieces that grow on their
+// way, or with work for the threads while PieceSource reads a tensor.
 std::size_t pieces_in_flight(int threads);
+std::size_t pieces_in_flight_ahead(int threads);
 
 // First stage: cuts the tensors of the plan into pieces, after a pass over each tensor that is to
 // be quantized which finds its ranges. Only large tensors are read again after that pass. Fills in

@@ -65,7 +65,7 @@ HOMES = {
     "isa-l": ["base", "checkpoint/npz"],
     "oneapi/tbb": ["base"],
     "tbb/": ["base"],
-    "hwy/": ["quant", "base", "nn/optimizers", "nn/training/kernels", "nn/winograd", "cli/start"],
+    "hwy/": ["quant", "base", "nn/optimizers", "nn/training/kernels", "nn/winograd", "cli/program"],
     "dnnl": ["nn"],
     "oneapi/dnnl": ["nn"],
     "omp.h": ["nn"],
@@ -79,7 +79,7 @@ HOMES = {
     "turbojpeg.h": ["data"],
     "jpeglib.h": ["data"],
     "zlib.h": ["data", "checkpoint/npz"],
-    "CLI/": ["cli"],
+    "CLI/": ["cli/arguments", "cli/generate", "cli/program"],
     "nlohmann/": ["report", "cli", "checkpoint/safetensors", "tasks"],
 }
 

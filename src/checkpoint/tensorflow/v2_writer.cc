@@ -116,6 +116,7 @@ void TensorFlowV2Writer::add(const TensorInfo& info) {
 }
 
 TensorFlowV2Writer::Entry* TensorFlowV2Writer::current(const char* action) {
+  if (data_.bytes_written() == 0) data_.reserve(expected_bytes_);
   skip_empty();
   if (position_ == entries_.size()) {
     throw Error(ErrorCategory::kUsage,
@@ -151,7 +152,6 @@ void TensorFlowV2Writer::write(std::span<const std::byte> values) {
                             values.size(), entry->info.name, to_string(entry->info.dtype),
                             to_string(entry->info.shape), entry->byte_count - written_));
   }
-  if (data_.bytes_written() == 0) data_.reserve(expected_bytes_);
   if (written_ == 0) entry->byte_offset = data_.bytes_written();
   data_.write(values);
   crc_ = extend_crc32c(crc_, values);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -23,15 +24,14 @@ class FirstNameFormatter : public CLI::Formatter {
   }
 };
 
-// `least` itself is refused unless `included`. CLI11's own checks of this kind name the largest
-// double in their sentences.
-CLI::Validator number_above(double least, bool included) {
+// CLI11's own checks of this kind name the largest double in their sentences.
+CLI::Validator finite_number(const char* kind, bool (*is_of_kind)(double)) {
   const auto check = [=](const std::string& text) -> std::string {
     double value = 0;
-    if (CLI::detail::lexical_cast(text, value) && (value > least || (included && value == least))) {
+    if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && is_of_kind(value)) {
       return {};
     }
-    return fmt::format("{} is not a number {} {}", text, included ? "of at least" : "above", least);
+    return fmt::format("{} is not a number {}", text, kind);
   };
   return {check, ""};
 }
@@ -84,11 +84,11 @@ Option& Option::in_range(double least, double greatest) {
   return *this;
 }
 Option& Option::not_negative() {
-  option_->check(number_above(0, true));
+  option_->check(finite_number("of at least 0", [](double value) { return value >= 0; }));
   return *this;
 }
 Option& Option::positive() {
-  option_->check(number_above(0, false));
+  option_->check(finite_number("above 0", [](double value) { return value > 0; }));
   return *this;
 }
 Option& Option::expected(int count) {
@@ -163,7 +163,7 @@ Option Command::add_flag_function(const std::string& names,
   return Option(app_->add_flag_function(names, take, text));
 }
 
-Option Command::get_option(const std::string& name) const { return Option(app_->get_option(name)); }
+Option Command::get_option(const std::string& name) { return Option(app_->get_option(name)); }
 std::size_t Command::count(const std::string& name) const { return app_->count(name); }
 
 }  // namespace narrow

@@ -28,7 +28,7 @@ class Option {
   Option& description(const std::string& text);
   Option& group(const std::string& name);
 
-  // Values of any other kind are refused.
+  // Checks: any other value ends in a usage error.
   Option& one_of(const std::vector<std::string>& choices);
   // `shown`: how help tells them.
   Option& one_of(const std::vector<std::string>& choices, const std::string& shown);
@@ -76,15 +76,15 @@ class Command {
   Option add_option_function(const std::string& names, const std::function<void(const T&)>& take,
                              const std::string& text);
   Option add_flag(const std::string& names, bool& value, const std::string& text);
-  // `take` gets how often the flag was given, or 0 or 1 of "--flag=false".
+  // `take` gets the sum over its uses: 1 for each, -1 for --flag=false, n for --flag=n.
   Option add_flag_function(const std::string& names, const std::function<void(std::int64_t)>& take,
                            const std::string& text);
 
-  [[nodiscard]] Option get_option(const std::string& name) const;
+  [[nodiscard]] Option get_option(const std::string& name);
   // How often an option was given.
   [[nodiscard]] std::size_t count(const std::string& name) const;
   // For what looks at all of a command.
-  [[nodiscard]] CLI::App& parser() const { return *app_; }
+  [[nodiscard]] const CLI::App& parser() const { return *app_; }
 
  private:
   CLI::App* app_;

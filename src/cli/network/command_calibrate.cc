@@ -7,7 +7,6 @@
 #include "cli/console.h"
 #include "cli/exports.h"
 #include "cli/network/calibration_options.h"
-#include "cli/slim_flags.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/quantize_network.h"

@@ -1,12 +1,9 @@
-#include <fmt/format.h>
-
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exports.h"
-#include "cli/slim_flags.h"
 #include "cli/training/train_console.h"
 #include "cli/training/train_flags.h"
 #include "report/report.h"

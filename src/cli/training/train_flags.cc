@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <string>
+#include <vector>
 
 #include "cli/arguments/dataset_flags.h"
 #include "cli/arguments/scheme_lists.h"
@@ -205,7 +208,7 @@ void add_flags_of_slim_only(Command& command) {
 }
 
 std::vector<std::string> split_scopes(const std::string& text) {
-  constexpr const char* kBlanks = " \t\n";
+  constexpr const char* kBlanks = " \t\n\v\f\r";
   std::vector<std::string> scopes = split_list(text);
   for (std::string& scope : scopes) {
     scope.erase(0, scope.find_first_not_of(kBlanks));

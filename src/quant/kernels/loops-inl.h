@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cfloat>
 #include <cstring>
-#include <limits>
 
 #include "quant/kernels/rules-inl.h"
 
@@ -50,7 +49,7 @@ class Accumulator {
     d2_ = hn::Add(d2_, hn::Mul(d, d));
     d_ = Plus(DoubleTag(), d, d_);
   }
-  // So is d.
+  // d is a float32 too: its square does not round, and x + d is r exactly.
   HWY_INLINE void AddExact(DoubleVec x, DoubleVec d) {
     AddFloatProducts(x, hn::Add(x, d));
     d2_ = hn::MulAdd(d, d, d2_);

@@ -21,9 +21,9 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-using KeyTag = hn::ScalableTag<std::int32_t>;
-using KeyVec = hn::Vec<KeyTag>;
 constexpr std::size_t kLineFloats = 64 / sizeof(float);
+using KeyTag = hn::CappedTag<std::int32_t, kLineFloats>;
+using KeyVec = hn::Vec<KeyTag>;
 
 // Flipping the lower 31 bits of the negative floats puts them in the order of signed integers.
 HWY_INLINE KeyVec Keys(KeyTag d, const float* values) {
@@ -64,7 +64,8 @@ class KeyBounds {
   KeyVec max_;
 };
 
-// One cache line, and the line some lines further on. Prefetching never faults.
+// One cache line, and the line that memory should bring next: of 0, 256, 512 and 1024 bytes ahead,
+// 512 were fastest. Prefetching never faults.
 HWY_INLINE void ScanLine(const float* values, KeyBounds* bounds) {
   constexpr std::size_t kAheadBytes = 512;
   const auto address = reinterpret_cast<std::uintptr_t>(values) + kAheadBytes;
@@ -86,13 +87,17 @@ void Scan(const float* values, std::size_t count, KeyRange* range) {
     ScanLine(values + 2 * quarter + i, &bounds2);
     ScanLine(values + 3 * quarter + i, &bounds3);
   }
+  std::size_t done = 4 * quarter;
+  for (; done + hn::Lanes(KeyTag()) <= count; done += hn::Lanes(KeyTag())) {
+    bounds0.Add(values + done);
+  }
   bounds0.Merge(bounds1);
   bounds2.Merge(bounds3);
   bounds0.Merge(bounds2);
   bounds0.Store(range);
-  for (std::size_t i = 4 * quarter; i < count; ++i) {
-    range->min = std::min(range->min, KeyOf(values[i]));
-    range->max = std::max(range->max, KeyOf(values[i]));
+  for (; done < count; ++done) {
+    range->min = std::min(range->min, KeyOf(values[done]));
+    range->max = std::max(range->max, KeyOf(values[done]));
   }
 }
 

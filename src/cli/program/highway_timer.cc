@@ -1,6 +1,6 @@
 // Highway's shared library measures the resolution of the processor's timer whenever it is loaded,
-// for its own benchmarks: 4 ms, a third of what the program takes to start. This definition comes
-// before the library's.
+// for its own benchmarks: 4 ms, a third of what the program takes to start. This definition takes
+// the place of the library's. Nothing here asks that timer, so any value does.
 #include <hwy/nanobenchmark.h>
 
 namespace hwy::platform {

@@ -1,4 +1,4 @@
-#include "cli/program.h"
+#include "cli/program/program.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/generate/generate.h"
-#include "cli/program_help.h"
+#include "cli/program/program_help.h"
 #include "narrow/error.h"
 #include "narrow/version.h"
 
