@@ -23,7 +23,7 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 18;
 constexpr std::size_t kMaxCallBytes = std::size_t{1} << 30;
 // Written bytes are sent on to the disk in portions of this size, so that little is left for the
 // sync at the end.
-constexpr std::uint64_t kWritebackBytes = std::uint64_t{8} << 20;
+constexpr std::uint64_t kWritebackBytes = std::uint64_t{2} << 20;
 
 [[noreturn]] void throw_system_error(const char* action, const std::filesystem::path& path,
                                      int error) {
