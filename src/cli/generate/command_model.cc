@@ -1,5 +1,8 @@
 #include "cli/generate/command_model.h"
 
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <array>
 #include <string_view>

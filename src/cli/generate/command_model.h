@@ -2,11 +2,12 @@
 // are made from it, so they cannot differ from what the parser accepts.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace narrow {
 

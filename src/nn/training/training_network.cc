@@ -69,8 +69,8 @@ auto on_threads(int threads, const char* doing, const Body& body) {
 }  // namespace
 
 struct TrainingNetwork::State {
-  State(const ResnetV1& network, const VariableSource& initial, const TrainingOptions& requested)
-      : description(network),
+  State(ResnetV1 network, const VariableSource& initial, const TrainingOptions& requested)
+      : description(std::move(network)),
         options(requested),
         threads(requested.threads > 0 ? requested.threads : available_threads()),
         variables(description, initial, options),

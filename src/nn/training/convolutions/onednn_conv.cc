@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <utility>
 
 #include "nn/onednn_support.h"
 #include "nn/training/convolutions/training_conv.h"
@@ -55,10 +54,10 @@ struct Pass {
   dnnl::reorder reorder;
   std::size_t weight_bytes;
 
-  Pass(const typename Primitive::primitive_desc& description, memory::desc weights_desc,
+  Pass(const typename Primitive::primitive_desc& description, const memory::desc& weights_desc,
        const dnnl::reorder::primitive_desc& reorder_description)
       : primitive(description),
-        weights(std::move(weights_desc)),
+        weights(weights_desc),
         scratchpad(description.scratchpad_desc()),
         reorder(reorder_description),
         weight_bytes((weights.get_size() + kAlignment - 1) / kAlignment * kAlignment) {}
