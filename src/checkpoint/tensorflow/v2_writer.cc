@@ -40,6 +40,7 @@ class TensorFlowV2Writer final : public CheckpointWriter {
     std::uint32_t masked_crc = mask_crc(0);
   };
 
+  void reserve_room();
   Entry* current(const char* action);
   void complete_current();
   void skip_empty();
@@ -54,8 +55,7 @@ class TensorFlowV2Writer final : public CheckpointWriter {
   OutputFile data_;
   std::vector<Entry> entries_;  // in the order added
   std::unordered_set<std::string> names_;
-  std::uint64_t expected_bytes_ = 0;  // of all values, but strings
-  std::size_t position_ = 0;          // the entry whose values come next
+  std::size_t position_ = 0;  // the entry whose values come next
   std::uint64_t written_ = 0;
   std::uint32_t crc_ = 0;
   bool finished_ = false;
@@ -111,12 +111,18 @@ void TensorFlowV2Writer::add(const TensorInfo& info) {
   entry.info = info;
   entry.byte_count = info.byte_size();
   element_count(info.shape);
-  expected_bytes_ += entry.byte_count;
   entries_.push_back(std::move(entry));
 }
 
+// For all values but strings, whose size is not known yet.
+void TensorFlowV2Writer::reserve_room() {
+  std::uint64_t bytes = 0;
+  for (const Entry& entry : entries_) bytes += entry.byte_count;
+  data_.reserve(bytes);
+}
+
 TensorFlowV2Writer::Entry* TensorFlowV2Writer::current(const char* action) {
-  if (data_.bytes_written() == 0) data_.reserve(expected_bytes_);
+  if (data_.bytes_written() == 0) reserve_room();
   skip_empty();
   if (position_ == entries_.size()) {
     throw Error(ErrorCategory::kUsage,
