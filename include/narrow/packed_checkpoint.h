@@ -25,6 +25,7 @@ struct PackedTensor {
   std::uint64_t code_bytes = 0;  // ceil(elements * bits / 8)
   std::uint64_t parameter_bytes = 0;
   std::uint64_t unchanged_bytes = 0;
+  std::uint64_t overflowed = 0;  // values: see ErrorSums::overflowed
 
   [[nodiscard]] std::uint64_t stored_bytes() const {
     return code_bytes + parameter_bytes + unchanged_bytes;

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "narrow/fixed_format.h"
+
 namespace narrow {
 
 enum class SchemeKind {
@@ -55,6 +57,7 @@ struct Scheme {
   Scaling scaling = Scaling::kBinary;
   Granularity granularity;
   Range range = {};
+  FixedFormat format = {};  // of fixed point with binary scaling
   bool operator==(const Scheme&) const = default;
 };
 
@@ -71,8 +74,12 @@ bool takes_range(SchemeKind kind) noexcept;
 std::string to_string(const Granularity& granularity);
 Granularity parse_granularity(std::string_view text);
 // Throws Error(kUsage): bits outside 1..32 (codebook: 1..8), symmetric with 1 bit, group size < 1,
-// percentile outside (50, 100], a codebook with a range.
+// percentile outside (50, 100], a codebook with a range; a fixed-point format of another scheme,
+// one that leaves nothing for a range to choose, or overflow to zero or by wrapping of a clipped
+// range.
 void validate(const Scheme& scheme);
+// Whether anything of the fixed-point format was given: overflowing values are counted then.
+bool has_format(const Scheme& scheme) noexcept;
 
 // What fit found for one block: with the scheme all that decoding needs. Which fields mean
 // something depends on the scheme. For every scheme but kCodebook all fields follow from lo and hi,
@@ -85,7 +92,7 @@ struct BlockParams {
   int decimal_exponent = 0;   // fixed-point decimal: s, values are multiplied by 10^s first
   double scale = 1;           // affine, symmetric
   std::int64_t zero = 0;      // affine: the zero point
-  bool is_signed = false;     // fixed-point: lo < 0
+  bool is_signed = false;     // fixed-point: lo < 0, or the format says always
   bool clips = false;         // some value of the block lies outside what the codes hold
   std::vector<float> levels;  // codebook: 2^B values in ascending order, repeated where fewer do
   bool operator==(const BlockParams&) const = default;

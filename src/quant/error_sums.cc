@@ -53,6 +53,7 @@ void ErrorSums::merge(const ErrorSums& next) {
   sum_d += next.sum_d;
   sum_xr += next.sum_xr;
   max_abs_d = std::max(max_abs_d, next.max_abs_d);
+  overflowed += next.overflowed;
 }
 
 double ErrorSums::relative_l2() const {

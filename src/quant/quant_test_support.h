@@ -118,7 +118,7 @@ inline bool same_bits(double a, double b) {
 inline bool same_bits(const ErrorSums& a, const ErrorSums& b) {
   return a.count == b.count && same_bits(a.sum_x2, b.sum_x2) && same_bits(a.sum_d2, b.sum_d2) &&
          same_bits(a.sum_d, b.sum_d) && same_bits(a.sum_xr, b.sum_xr) &&
-         same_bits(a.max_abs_d, b.max_abs_d);
+         same_bits(a.max_abs_d, b.max_abs_d) && a.overflowed == b.overflowed;
 }
 
 }  // namespace narrow

@@ -44,6 +44,37 @@ void validate_range(const Scheme& scheme) {
   }
 }
 
+void validate_format(const Scheme& scheme) {
+  if (!has_format(scheme)) return;
+  const FixedFormat& format = scheme.format;
+  if (scheme.kind != SchemeKind::kFixedPoint || scheme.scaling != Scaling::kBinary) {
+    refuse(
+        "fraction bits, sign, rounding and overflow of codes belong to fixed-point with binary "
+        "scaling, but the scheme is " +
+        std::string(to_string(scheme.kind)) +
+        (scheme.kind == SchemeKind::kFixedPoint ? " with decimal scaling" : ""));
+  }
+  const int n = format.fraction_bits.value_or(0);
+  if (n < kLeastGivenFractionBits || n > kMostGivenFractionBits) {
+    refuse(std::to_string(n) + " fraction bits are outside " +
+           std::to_string(kLeastGivenFractionBits) + " to " +
+           std::to_string(kMostGivenFractionBits));
+  }
+  if (format.overflow == Overflow::kSymmetric && scheme.bits == 1) {
+    refuse("symmetric overflow needs at least 2 bits: with 1 bit its only signed code is 0");
+  }
+  if (scheme.range.kind == Range::Kind::kMinMax) return;
+  if (format.fraction_bits.has_value()) {
+    refuse("the range " + to_string(scheme.range) + " chooses the fraction bits of a block, but " +
+           std::to_string(n) + " were given: leave one of the two out");
+  }
+  if (format.overflow == Overflow::kZero || format.overflow == Overflow::kWrap) {
+    refuse("the range " + to_string(scheme.range) +
+           " leaves values outside that are to get the nearest code, which overflow " +
+           std::string(to_string(format.overflow)) + " does not give them");
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(SchemeKind kind) noexcept {
@@ -133,11 +164,14 @@ void validate(const Scheme& scheme) {
            std::to_string(kMaxCodebookBits) + " bits, 256 levels");
   }
   validate_range(scheme);
+  validate_format(scheme);
   if (scheme.granularity.kind == Granularity::Kind::kGroup && scheme.granularity.group_size < 1) {
     refuse("group size " + std::to_string(scheme.granularity.group_size) +
            " is too small: it must be at least 1");
   }
 }
+
+bool has_format(const Scheme& scheme) noexcept { return scheme.format != FixedFormat{}; }
 
 std::string q_format(const Scheme& scheme, const BlockParams& params) {
   const int integer_bits = scheme.bits - (params.is_signed ? 1 : 0) - params.fraction_bits;

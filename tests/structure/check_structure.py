@@ -31,6 +31,7 @@ PUBLIC_HEADERS = {
     "error.h": "base",
     "overwrite.h": "base",
     "tensor.h": "tensor",
+    "fixed_format.h": "quant",
     "scheme.h": "quant",
     "quantize_values.h": "quant",
     "error_summary.h": "quant",
