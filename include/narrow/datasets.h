@@ -70,11 +70,17 @@ struct InspectedClass {
 
 struct InspectedSplit {
   std::string dataset_name;
-  std::filesystem::path path;
+  std::filesystem::path path;  // of shards: DIR/validation-*-of-00002
+  std::uint64_t files = 1;     // shards
   std::uint64_t size_bytes = 0;
   std::uint64_t records = 0;
   std::uint64_t published_records = 0;  // what the publisher counted in this split; 0: not known
-  std::vector<InspectedClass> classes;  // by label
+  // The label of the first class: what --labels_offset has to be for classes that begin at 0.
+  int first_label = 0;
+  std::vector<InspectedClass> classes;  // by label, from first_label on
+  // Labels that records have; 0 without records.
+  int min_label = 0;
+  int max_label = 0;
   // Of the images, in pixels; 0 without records.
   int min_height = 0;
   int max_height = 0;
@@ -82,11 +88,12 @@ struct InspectedSplit {
   int max_width = 0;
 };
 
-// Reads every record of a TFRecord file, or of every split of a known dataset in a directory:
-// checksums, labels, and every image decoded. `dataset_name` says whose classes a file has; empty:
-// its name does (cifar10_test.tfrecord).
-// Throws Error(kNotFound) for no such file or a directory without one, Error(kUsage) for a file
-// whose dataset is not known, Error(kCorrupt) naming the first bad record.
+// Reads every record of a TFRecord file, or of every split of a known dataset in a directory, in
+// one file or in shards: checksums, labels, and every image decoded. `dataset_name` says whose
+// classes a file has; empty: its name does (cifar10_test.tfrecord). Labels may begin above 0 where
+// labels.txt says so, and at 1 where there is none. Throws Error(kNotFound) for no such file, a
+// directory without one or a shard that is missing, Error(kUsage) for a file whose dataset is not
+// known, Error(kCorrupt) naming the first bad record.
 std::vector<InspectedSplit> inspect_dataset(const std::filesystem::path& path,
                                             std::string_view dataset_name = {});
 

@@ -51,12 +51,12 @@ void add_dataset_command(Command& program, CommandOutcome& /*outcome*/) {
   Command command = group.add_subcommand(
       "inspect", "Check and count the records of a TFRecord file or a dataset's directory");
   auto args = std::make_shared<Arguments>();
-  command.add_option("path", args->path, "TFRecord file, or directory of a dataset")
+  command.add_option("path", args->path, "TFRecord file, or directory of a dataset, in shards too")
       .required()
       .type_name("FILE|DIR");
   command
       .add_option(slim_flag("dataset_name"), args->dataset_name,
-                  "whose classes a FILE of another name has: cifar10 or fashion_mnist")
+                  "whose classes files of other names have: cifar10 or fashion_mnist")
       .type_name("NAME");
   command
       .add_option(slim_flag("contact_sheet"), args->contact_sheet,

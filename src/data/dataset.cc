@@ -5,10 +5,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <map>
+#include <optional>
 #include <sstream>
 
 #include "base/bytes.h"
 #include "data/records/example.h"
+#include "data/shard_sets.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -23,15 +27,95 @@ std::vector<std::string> names_of(const Rows& rows) {
   return names;
 }
 
-std::filesystem::path existing_split_file(const std::filesystem::path& directory,
-                                          const DatasetSpec& spec, std::string_view split) {
-  const auto path = directory / find_split(spec, split).file_name;
-  if (!std::filesystem::exists(path)) {
-    throw Error(ErrorCategory::kNotFound,
-                fmt::format("{} does not exist; {} has to be converted into {} first",
-                            path.string(), spec.name, directory.string()));
+struct LabelLine {
+  int number = 0;
+  std::string name;
+  std::string text;
+};
+
+std::string file_of_split(const DatasetSpec& spec, std::string_view split) {
+  return fmt::format("{}_{}.tfrecord", spec.name, split);
+}
+
+// What to do about the label just beyond the classes.
+std::string advice_about(std::int64_t label, int class_count, int labels_offset) {
+  if (labels_offset != 0 || label != class_count) return {};
+  return fmt::format(
+      "; if they begin at 1, --labels_offset=1 maps them, with a {} beside the "
+      "records that names 1 to {}",
+      kLabelsFileName, class_count);
+}
+
+// The number of labels before the first class, when the lines name every class that is left.
+std::optional<std::size_t> first_class(const std::map<std::size_t, LabelLine>& lines,
+                                       std::size_t classes) {
+  if (lines.empty() || lines.rbegin()->first < classes) return 0;
+  const std::size_t first = lines.rbegin()->first + 1 - classes;
+  const auto named = std::distance(lines.lower_bound(first), lines.end());
+  if (static_cast<std::size_t>(named) < classes) return std::nullopt;
+  return first;
+}
+
+[[noreturn]] void throw_bad_line(const std::filesystem::path& path, int number, std::size_t classes,
+                                 const std::string& line) {
+  throw Error(ErrorCategory::kCorrupt,
+              fmt::format("line {} of {} is not a label below {}, a colon and a name: '{}'", number,
+                          path.string(), classes, line));
+}
+
+std::map<std::size_t, LabelLine> parse_labels(const std::filesystem::path& path,
+                                              std::size_t classes) {
+  std::istringstream text(read_small_file(path, kMaxLabelsBytes));
+  std::map<std::size_t, LabelLine> lines;
+  int number = 0;
+  for (std::string line; std::getline(text, line);) {
+    ++number;
+    if (line.empty()) continue;
+    const std::size_t colon = std::min(line.find(':'), line.size());
+    std::size_t label = 0;
+    const auto [end, error] = std::from_chars(line.data(), line.data() + colon, label);
+    if (colon == line.size() || error != std::errc{} || end != line.data() + colon ||
+        label > kMaxLabelsBytes) {
+      throw_bad_line(path, number, classes, line);
+    }
+    lines[label] = {number, line.substr(colon + 1), line};
   }
-  return path;
+  return lines;
+}
+
+ShardSet find_shards_of(const std::filesystem::path& directory, const DatasetSpec& spec,
+                        std::string_view split) {
+  const std::vector<ShardSet> sets = find_shard_sets(directory);
+  std::vector<const ShardSet*> found;
+  std::vector<std::string> others;
+  for (const ShardSet& set : sets) {
+    if (is_stem_of(set.stem, spec.name, split)) {
+      found.push_back(&set);
+    } else {
+      others.push_back(set.name.filename().string());
+    }
+  }
+  if (found.size() > 1) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("{} has the split {} of {} twice, as {} and as {}; move one of them "
+                    "elsewhere",
+                    directory.string(), split, spec.name, found[0]->name.filename().string(),
+                    found[1]->name.filename().string()));
+  }
+  if (found.size() == 1) return *found.front();
+  if (!others.empty()) {
+    throw Error(
+        ErrorCategory::kNotFound,
+        fmt::format("{} has no split {} of {}, neither as {} nor as {}-00000-of-...; it has "
+                    "{}",
+                    directory.string(), split, spec.name, file_of_split(spec, split), split,
+                    fmt::join(others, ", ")));
+  }
+  throw Error(ErrorCategory::kNotFound,
+              fmt::format("{} does not exist; {} has to be converted into {} first",
+                          (directory / find_split(spec, split).file_name).string(), spec.name,
+                          directory.string()));
 }
 
 }  // namespace
@@ -75,45 +159,63 @@ std::string format_labels(std::span<const std::string> classes) {
   return text;
 }
 
-std::vector<std::string> read_labels(const std::filesystem::path& directory,
-                                     std::vector<std::string> otherwise) {
-  const auto path = directory / kLabelsFileName;
-  if (!std::filesystem::exists(path)) return otherwise;
-  std::istringstream lines(read_small_file(path, kMaxLabelsBytes));
-  std::vector<std::string> names = std::move(otherwise);
-  int line_number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++line_number;
-    if (line.empty()) continue;
-    const std::size_t colon = std::min(line.find(':'), line.size());
-    std::size_t label = 0;
-    const auto [end, error] = std::from_chars(line.data(), line.data() + colon, label);
-    if (colon == line.size() || error != std::errc{} || end != line.data() + colon ||
-        label >= names.size()) {
-      throw Error(ErrorCategory::kCorrupt,
-                  fmt::format("line {} of {} is not a label below {}, a colon and a name: '{}'",
-                              line_number, path.string(), names.size(), line));
-    }
-    names[label] = line.substr(colon + 1);
+TfRecordShards open_split(const std::filesystem::path& directory, const DatasetSpec& spec,
+                          std::string_view split) {
+  if (split.find('/') == std::string_view::npos) {
+    const auto path = directory / file_of_split(spec, split);
+    if (std::filesystem::exists(path)) return TfRecordShards({path});
   }
-  return names;
+  const ShardSet shards = find_shards_of(directory, spec, split);
+  require_all_shards(shards);
+  return TfRecordShards(shards.files, shards.name);
+}
+
+ClassLabels read_labels(const std::filesystem::path& directory,
+                        std::vector<std::string> otherwise) {
+  const auto path = directory / kLabelsFileName;
+  if (!std::filesystem::exists(path)) return {0, std::move(otherwise)};
+  const std::size_t classes = otherwise.size();
+  const auto lines = parse_labels(path, classes);
+  const auto shifted = first_class(lines, classes);
+  const std::size_t first = shifted.value_or(0);
+  ClassLabels labels{static_cast<int>(first), std::move(otherwise)};
+  for (const auto& [label, line] : lines) {
+    if (label >= first + classes) throw_bad_line(path, line.number, classes, line.text);
+    if (label >= first) labels.names[label - first] = line.name;
+  }
+  return labels;
 }
 
 Dataset::Dataset(const std::filesystem::path& directory, const DatasetSpec& spec,
                  std::string_view split, int labels_offset)
-    : records_(existing_split_file(directory, spec, split)),
-      classes_(read_labels(directory, spec.classes)),
-      labels_offset_(labels_offset) {
-  if (labels_offset < 0 || labels_offset >= class_count()) {
+    : records_(open_split(directory, spec, split)), labels_offset_(labels_offset) {
+  ClassLabels labels = read_labels(directory, spec.classes);
+  const int end = labels.first + static_cast<int>(labels.names.size());
+  if (labels_offset < 0) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("the labels offset is {}; it must be at least 0", labels_offset));
+  }
+  if (labels_offset < labels.first) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("{} gives the {} classes of {} the labels {}..{}; --labels_offset={} "
+                    "makes them 0..{}, and it is {}",
+                    (directory / kLabelsFileName).string(), labels.names.size(), spec.name,
+                    labels.first, end - 1, labels.first, labels.names.size() - 1, labels_offset));
+  }
+  if (labels_offset >= end) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("a labels offset of {} leaves none of the {} classes of {}",
-                            labels_offset, class_count(), spec.name));
+                            labels_offset, labels.names.size(), spec.name));
   }
-  classes_.erase(classes_.begin(), classes_.begin() + labels_offset);
+  classes_.assign(std::make_move_iterator(labels.names.begin() + (labels_offset - labels.first)),
+                  std::make_move_iterator(labels.names.end()));
 }
 
-Dataset::Dataset(const std::filesystem::path& file, std::vector<std::string> classes)
-    : records_(file), classes_(std::move(classes)), labels_offset_(0) {}
+Dataset::Dataset(TfRecordShards records, ClassLabels labels)
+    : records_(std::move(records)),
+      classes_(std::move(labels.names)),
+      labels_offset_(labels.first) {}
 
 LabeledImage Dataset::read(std::size_t index) const {
   std::vector<std::byte> record;
@@ -122,12 +224,21 @@ LabeledImage Dataset::read(std::size_t index) const {
   const ImageExample example = parse_image_example(record, place);
   // Compared before the subtraction, which a hostile label could make overflow.
   if (example.label < labels_offset_ || example.label - labels_offset_ >= class_count()) {
-    throw Error(ErrorCategory::kCorrupt,
-                fmt::format("{} has the label {}; the {} classes are {}..{}", place, example.label,
-                            class_count(), labels_offset_, labels_offset_ + class_count() - 1));
+    throw Error(
+        ErrorCategory::kCorrupt,
+        fmt::format("{} has the label {}; the {} classes are {}..{}{}", place, example.label,
+                    class_count(), labels_offset_, labels_offset_ + class_count() - 1,
+                    advice_about(example.label, class_count(), labels_offset_)));
   }
   return {decode_image(as_byte_span(example.encoded), place),
           static_cast<int>(example.label) - labels_offset_};
+}
+
+Image read_image(const TfRecordShards& records, std::size_t index) {
+  std::vector<std::byte> record;
+  records.read(index, record);
+  const std::string place = records.describe(index);
+  return decode_image(as_byte_span(parse_image_example(record, place).encoded), place);
 }
 
 }  // namespace narrow

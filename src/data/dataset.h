@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "data/images/image.h"
-#include "data/records/tfrecord.h"
+#include "data/records/tfrecord_shards.h"
 
 namespace narrow {
 
@@ -37,17 +37,31 @@ const DatasetSpec& find_dataset_spec(std::string_view name);
 // Throws Error(kUsage) with Slim's sentence and the splits there are.
 const SplitSpec& find_split(const DatasetSpec& spec, std::string_view split);
 
+// The records of a split: the file NAME_SPLIT.tfrecord or, when there is none, the shards of that
+// split, whose name may be any (data/shard_sets.h). Throws Error: kUsage when there is neither and
+// the specification has no such split, or when there are several sets of shards; kNotFound when the
+// file or a shard is missing; kCorrupt as TfRecordFile does.
+TfRecordShards open_split(const std::filesystem::path& directory, const DatasetSpec& spec,
+                          std::string_view split);
+
 // The name of the file of class names in every dataset's directory.
 constexpr std::string_view kLabelsFileName = "labels.txt";
 
 // "0:airplane\n1:automobile\n...".
 std::string format_labels(std::span<const std::string> classes);
 
-// The names in DIRECTORY/labels.txt by label, each line split at its first colon; `otherwise` when
-// there is no such file. Throws Error(kCorrupt) naming the line that is no "label:name" or whose
-// label is not below otherwise.size().
-std::vector<std::string> read_labels(const std::filesystem::path& directory,
-                                     std::vector<std::string> otherwise);
+// What the labels of records mean.
+struct ClassLabels {
+  int first = 0;                   // the label of the first class
+  std::vector<std::string> names;  // of the labels first, first + 1, ...
+};
+
+// The names in DIRECTORY/labels.txt, each line split at its first colon; `otherwise` by label where
+// it has none, or when there is no such file. Where it names as many labels as there are classes,
+// or more, up to one beyond those, as converters that leave 0 to the background do (1:airplane to
+// 10:truck), the first of its last otherwise.size() labels is the first class. Throws
+// Error(kCorrupt) naming the line that is no "label:name" or whose label is too large.
+ClassLabels read_labels(const std::filesystem::path& directory, std::vector<std::string> otherwise);
 
 struct LabeledImage {
   Image image;
@@ -57,29 +71,34 @@ struct LabeledImage {
 // One split, opened. Safe to use from several threads.
 class Dataset {
  public:
-  // `labels_offset` is subtracted from every label and from the number of classes, as Slim's flag
-  // of that name does. Throws Error(kUsage) for an unknown split or an offset that leaves no class,
-  // Error(kNotFound) when the file is missing, Error(kCorrupt) as TfRecordFile does.
+  // `labels_offset` is subtracted from every label and from the number of labels, as Slim's flag of
+  // that name does. Throws what open_split and read_labels throw, and Error(kUsage) for an offset
+  // that leaves no class or less than that with which labels.txt begins.
   Dataset(const std::filesystem::path& directory, const DatasetSpec& spec, std::string_view split,
           int labels_offset = 0);
-  // A record file of any name with these classes.
-  Dataset(const std::filesystem::path& file, std::vector<std::string> classes);
+  // Records of any name whose labels are these; the first class is 0 here.
+  Dataset(TfRecordShards records, ClassLabels labels);
 
   // Records, counted in the file.
   [[nodiscard]] std::size_t size() const { return records_.size(); }
   [[nodiscard]] int class_count() const { return static_cast<int>(classes_.size()); }
+  // What is subtracted from the labels of the records.
+  [[nodiscard]] int labels_offset() const { return labels_offset_; }
   // Names by label, from labels.txt or the specification.
   [[nodiscard]] const std::vector<std::string>& classes() const { return classes_; }
-  [[nodiscard]] const TfRecordFile& records() const { return records_; }
+  [[nodiscard]] const TfRecordShards& records() const { return records_; }
 
   // Record `index`, decoded. Throws Error(kCorrupt) or Error(kUnsupported) naming record, byte
   // offset and file: a damaged record or image, a label outside 0..class_count() - 1.
   [[nodiscard]] LabeledImage read(std::size_t index) const;
 
  private:
-  TfRecordFile records_;
+  TfRecordShards records_;
   std::vector<std::string> classes_;
   int labels_offset_;
 };
+
+// The image of record `index`, whatever its label is. Throws as Dataset::read does.
+Image read_image(const TfRecordShards& records, std::size_t index);
 
 }  // namespace narrow

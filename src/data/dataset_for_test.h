@@ -21,18 +21,23 @@ inline Image numbered_image(std::size_t index) {
   return image;
 }
 
-// Writes cifar10_test.tfrecord with one numbered image for each label.
-inline void write_numbered_dataset(const std::filesystem::path& directory,
-                                   const std::vector<std::int64_t>& labels) {
-  const auto path = directory / "cifar10_test.tfrecord";
+// Writes a file of that name with one image for each label, numbered from `first` on.
+inline void write_numbered_file(const std::filesystem::path& path,
+                                const std::vector<std::int64_t>& labels, std::size_t first = 0) {
   std::filesystem::remove(path);
   OutputFile file(path);
   TfRecordWriter writer(file);
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    const ImageExample example = {encode_png(numbered_image(i)), "png", labels[i], 4, 4};
+    const ImageExample example = {encode_png(numbered_image(first + i)), "png", labels[i], 4, 4};
     writer.write(as_byte_span(serialize_image_example(example)));
   }
   file.finish();
+}
+
+// Writes cifar10_test.tfrecord with one numbered image for each label.
+inline void write_numbered_dataset(const std::filesystem::path& directory,
+                                   const std::vector<std::int64_t>& labels) {
+  write_numbered_file(directory / "cifar10_test.tfrecord", labels);
 }
 
 inline Dataset open_numbered_dataset(const std::filesystem::path& directory) {

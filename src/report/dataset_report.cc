@@ -17,6 +17,18 @@ std::string range_text(int least, int most) {
   return least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most);
 }
 
+std::string records_text(const InspectedSplit& split) {
+  if (split.files == 1) return fmt::format("{} records", split.records);
+  return fmt::format("{} records in {} files", split.records, split.files);
+}
+
+std::string labels_text(const InspectedSplit& split) {
+  const std::string range = range_text(split.min_label, split.max_label);
+  if (split.first_label == 0) return fmt::format("labels {}\n", range);
+  return fmt::format("labels {}, the first class has {}: --labels_offset={} makes it 0\n", range,
+                     split.first_label, split.first_label);
+}
+
 // A row for each class of each split.
 Table class_table(std::span<const InspectedSplit> splits) {
   constexpr auto kPrograms = TableColumn::Audience::kPrograms;
@@ -30,7 +42,8 @@ Table class_table(std::span<const InspectedSplit> splits) {
               {}};
   for (const InspectedSplit& split : splits) {
     for (std::size_t label = 0; label < split.classes.size(); ++label) {
-      table.add_row({split.path.filename().string(), std::uint64_t{label},
+      table.add_row({split.path.filename().string(),
+                     static_cast<std::uint64_t>(split.first_label) + label,
                      split.classes[label].name, split.classes[label].images});
     }
   }
@@ -70,11 +83,12 @@ ordered_json download_json(const DownloadOutcome& outcome) {
 std::string dataset_text(const std::vector<InspectedSplit>& splits) {
   std::string text;
   for (const InspectedSplit& split : splits) {
-    text += fmt::format("{}{}: {}, {} records, {}\n", text.empty() ? "" : "\n", split.path.string(),
-                        split.dataset_name, split.records, format_bytes(split.size_bytes));
+    text += fmt::format("{}{}: {}, {}, {}\n", text.empty() ? "" : "\n", split.path.string(),
+                        split.dataset_name, records_text(split), format_bytes(split.size_bytes));
     text += fmt::format("images {} pixels high, {} wide; all checksums hold\n",
                         range_text(split.min_height, split.max_height),
                         range_text(split.min_width, split.max_width));
+    if (split.records > 0) text += labels_text(split);
     if (split.published_records > 0 && split.published_records != split.records) {
       text += fmt::format("the published split has {} records\n", split.published_records);
     }
@@ -94,9 +108,12 @@ ordered_json dataset_json(const std::vector<InspectedSplit>& splits) {
                     {"dataset", split.dataset_name},
                     {"bytes", split.size_bytes},
                     {"records", split.records},
+                    {"files", split.files},
                     {"published_records", split.published_records},
                     {"height", {split.min_height, split.max_height}},
                     {"width", {split.min_width, split.max_width}},
+                    {"first_label", split.first_label},
+                    {"labels", {split.min_label, split.max_label}},
                     {"classes", std::move(classes)}});
   }
   return {{"schema", 1}, {"splits", std::move(rows)}};
@@ -109,8 +126,8 @@ Report dataset_report(const std::vector<InspectedSplit>& splits) {
   for (const InspectedSplit& split : splits) {
     report.facts.emplace_back(
         split.path.string(),
-        fmt::format("{}, {} records, {}, images {} pixels high, {} wide", split.dataset_name,
-                    split.records, format_bytes(split.size_bytes),
+        fmt::format("{}, {}, {}, images {} pixels high, {} wide", split.dataset_name,
+                    records_text(split), format_bytes(split.size_bytes),
                     range_text(split.min_height, split.max_height),
                     range_text(split.min_width, split.max_width)));
   }

@@ -12,6 +12,7 @@
 #include "data/dataset_inspect.h"
 #include "data/download/resnet_download.h"
 #include "narrow/error.h"
+#include "tasks/dataset_splits.h"
 
 namespace narrow {
 namespace {
@@ -94,53 +95,29 @@ DownloadOutcome download_checkpoint(const DownloadOptions& options, ConvertObser
   return outcome;
 }
 
-// A file and the dataset whose classes it has.
-struct SplitFile {
-  const DatasetSpec* spec = nullptr;
-  fs::path path;
-  std::uint64_t published_records = 0;
-};
-
-std::vector<SplitFile> splits_in_directory(const fs::path& directory,
-                                           std::string_view dataset_name) {
-  std::vector<SplitFile> found;
-  std::vector<std::string> tried;
-  for (const DatasetSpec& spec : dataset_specs()) {
-    if (!dataset_name.empty() && spec.name != dataset_name) continue;
-    for (const SplitSpec& split : spec.splits) {
-      tried.push_back(split.file_name);
-      const fs::path path = directory / split.file_name;
-      if (fs::exists(path)) found.push_back({&spec, path, split.published_records});
-    }
+InspectedSplit inspect_split(const Dataset& dataset) {
+  const DatasetSummary summary = summarize_dataset(dataset);
+  InspectedSplit split;
+  split.path = summary.path;
+  split.files = dataset.records().files().size();
+  split.size_bytes = summary.size_bytes;
+  split.records = summary.records;
+  split.first_label = dataset.labels_offset();
+  for (const ClassCount& label : summary.classes) {
+    split.classes.push_back({label.name, label.images});
   }
-  if (found.empty()) {
-    throw Error(ErrorCategory::kNotFound,
-                fmt::format("{} has none of {}; narrow download makes them", directory.string(),
-                            fmt::join(tried, ", ")));
+  const auto has_images = [](const ClassCount& label) { return label.images > 0; };
+  const auto first = std::ranges::find_if(summary.classes, has_images);
+  const auto last = std::find_if(summary.classes.rbegin(), summary.classes.rend(), has_images);
+  if (first != summary.classes.end()) {
+    split.min_label = split.first_label + static_cast<int>(first - summary.classes.begin());
+    split.max_label = split.first_label + static_cast<int>(summary.classes.rend() - last) - 1;
   }
-  return found;
-}
-
-std::vector<SplitFile> find_split_files(const fs::path& path, std::string_view dataset_name) {
-  if (!dataset_name.empty()) find_dataset_spec(dataset_name);
-  if (!fs::exists(path)) {
-    throw Error(ErrorCategory::kNotFound, fmt::format("{} does not exist", path.string()));
-  }
-  if (fs::is_directory(path)) return splits_in_directory(path, dataset_name);
-  for (const DatasetSpec& spec : dataset_specs()) {
-    if (!dataset_name.empty() && spec.name != dataset_name) continue;
-    for (const SplitSpec& split : spec.splits) {
-      if (path.filename() == split.file_name) return {{&spec, path, split.published_records}};
-    }
-    if (!dataset_name.empty()) return {{&spec, path, 0}};
-  }
-  throw Error(
-      ErrorCategory::kUsage,
-      fmt::format("the name of {} does not tell its dataset; --dataset_name does", path.string()));
-}
-
-Dataset open_split(const SplitFile& file) {
-  return Dataset(file.path, read_labels(file.path.parent_path(), file.spec->classes));
+  split.min_height = summary.min_height;
+  split.max_height = summary.max_height;
+  split.min_width = summary.min_width;
+  split.max_width = summary.max_width;
+  return split;
 }
 
 }  // namespace
@@ -164,28 +141,20 @@ DownloadOutcome download(const DownloadOptions& options, DownloadObserver& obser
 
 std::vector<InspectedSplit> inspect_dataset(const fs::path& path, std::string_view dataset_name) {
   std::vector<InspectedSplit> splits;
-  for (const SplitFile& file : find_split_files(path, dataset_name)) {
-    const DatasetSummary summary = summarize_dataset(open_split(file));
-    InspectedSplit& split = splits.emplace_back();
-    split.dataset_name = file.spec->name;
-    split.path = summary.path;
-    split.size_bytes = summary.size_bytes;
-    split.records = summary.records;
-    split.published_records = file.published_records;
-    for (const ClassCount& label : summary.classes) {
-      split.classes.push_back({label.name, label.images});
-    }
-    split.min_height = summary.min_height;
-    split.max_height = summary.max_height;
-    split.min_width = summary.min_width;
-    split.max_width = summary.max_width;
+  for (const DatasetSplit& split : find_dataset_splits(path, dataset_name)) {
+    use_split(split, [&](const Dataset& dataset) {
+      InspectedSplit inspected = inspect_split(dataset);
+      inspected.dataset_name = split.spec->name;
+      inspected.published_records = split.published_records;
+      splits.push_back(std::move(inspected));
+    });
   }
   return splits;
 }
 
 void write_contact_sheet(const fs::path& path, std::string_view dataset_name, int per_class,
                          int scale, const fs::path& png, Overwrite overwrite) {
-  const Dataset dataset = open_split(find_split_files(path, dataset_name).front());
+  const DatasetSplit split = find_dataset_splits(path, dataset_name).front();
   const std::string name = png.filename().string();
   if (name.empty()) {
     throw Error(ErrorCategory::kUsage, fmt::format("{} is not the name of a file", png.string()));
@@ -194,8 +163,12 @@ void write_contact_sheet(const fs::path& path, std::string_view dataset_name, in
                       overwrite);
   ContactSheetLayout layout;
   layout.scale = scale;
+  std::string sheet;
+  use_split(split, [&](const Dataset& dataset) {
+    sheet = encode_png(make_class_sheet(dataset, per_class, layout));
+  });
   OutputFile file(staged.staging_path(name));
-  file.write(encode_png(make_class_sheet(dataset, per_class, layout)));
+  file.write(sheet);
   file.finish();
   staged.commit();
 }

@@ -1,5 +1,7 @@
 #include "narrow/datasets.h"
 
+#include <fmt/format.h>
+
 #include "data/dataset_for_test.h"
 
 namespace narrow {
@@ -95,6 +97,51 @@ TEST_F(Datasets, AFileOfAnyNameIsInspectedWithItsDataset) {
   error_message(ErrorCategory::kNotFound, [&] { inspect_dataset(directory()); });
   error_message(ErrorCategory::kNotFound, [&] { inspect_dataset(directory() / "none"); });
   error_message(ErrorCategory::kUsage, [&] { inspect_dataset(file, "imagenet"); });
+}
+
+TEST_F(Datasets, ShardsAndTheirLabelsAreInspected) {
+  write_numbered_file(directory() / "validation-00000-of-00002", {1, 2, 9});
+  write_numbered_file(directory() / "validation-00001-of-00002", {10});
+  EXPECT_NE(error_message(ErrorCategory::kUsage, [&] { inspect_dataset(directory()); })
+                .find("validation-*-of-00002"),
+            std::string::npos);
+  const auto splits = inspect_dataset(directory(), "cifar10");
+  ASSERT_EQ(splits.size(), 1U);
+  EXPECT_EQ(splits[0].path, directory() / "validation-*-of-00002");
+  EXPECT_EQ(splits[0].files, 2U);
+  EXPECT_EQ(splits[0].records, 4U);
+  EXPECT_EQ(splits[0].first_label, 1);
+  EXPECT_EQ(splits[0].min_label, 1);
+  EXPECT_EQ(splits[0].max_label, 10);
+  EXPECT_EQ(splits[0].classes.at(8).images, 1U);
+  const auto shard = inspect_dataset(directory() / "validation-00000-of-00002", "cifar10");
+  EXPECT_EQ(shard.at(0).records, 3U);
+  EXPECT_EQ(shard.at(0).first_label, 0) << "none of its labels is beyond the classes";
+  EXPECT_EQ(shard.at(0).max_label, 9);
+  // With both 0 and 10 no offset helps; a labels.txt decides.
+  write_numbered_file(directory() / "validation-00000-of-00002", {0});
+  EXPECT_NE(error_message(ErrorCategory::kCorrupt, [&] { inspect_dataset(directory(), "cifar10"); })
+                .find("has the label 10; the 10 classes are 0..9"),
+            std::string::npos);
+  std::filesystem::remove(directory() / "validation-00001-of-00002");
+  error_message(ErrorCategory::kNotFound, [&] { inspect_dataset(directory(), "cifar10"); });
+}
+
+TEST_F(Datasets, ShardsBesideOtherSplits) {
+  write_numbered_dataset(directory(), {0});
+  write_numbered_file(directory() / "cifar10_extra.tfrecord", {0});
+  write_numbered_file(directory() / "cifar10_train-00000-of-00001", {0});
+  write_numbered_file(directory() / "fashion_mnist_train_00000-of-00001.tfrecord", {0});
+  std::vector<std::string> found;
+  for (const InspectedSplit& split : inspect_dataset(directory())) {
+    found.push_back(fmt::format("{} {} {}", split.dataset_name, split.path.filename().string(),
+                                split.published_records));
+  }
+  EXPECT_EQ(found, (std::vector<std::string>{
+                       "cifar10 cifar10_test.tfrecord 10000", "cifar10 cifar10_extra.tfrecord 0",
+                       "cifar10 cifar10_train-*-of-00001 50000",
+                       "fashion_mnist fashion_mnist_train_*-of-00001.tfrecord 60000"}));
+  EXPECT_EQ(inspect_dataset(directory(), "fashion_mnist").size(), 1U);
 }
 
 TEST_F(Datasets, ContactSheetShowsARowForEachClass) {

@@ -13,11 +13,13 @@ void add_dataset_flags(Command& command, Options& options) {
       .type_name("NAME");
   command.add_option(slim_flag("dataset_dir"), options.dataset_dir, "where its records are")
       .type_name("DIR");
-  command.add_option(slim_flag("dataset_split_name"), options.dataset_split_name, "train or test")
+  command
+      .add_option(slim_flag("dataset_split_name"), options.dataset_split_name,
+                  "train, test, or that of SPLIT-00000-of-00002")
       .capture_default_str();
   command
       .add_option(slim_flag("labels_offset"), options.labels_offset,
-                  "subtracted from labels and number of classes")
+                  "subtracted from labels and number of classes; 1 where\nlabels begin at 1")
       .capture_default_str();
   command
       .add_option(slim_flag("preprocessing_name"), options.preprocessing_name,

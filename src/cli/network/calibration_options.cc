@@ -12,7 +12,9 @@ void add_calibration_options(Command& command, CalibrationImages& images,
   command.add_option(slim_flag("dataset_dir"), images.dataset_dir, "where its records are")
       .type_name("DIR")
       .group(group);
-  command.add_option(slim_flag("dataset_split_name"), images.dataset_split_name, "train or test")
+  command
+      .add_option(slim_flag("dataset_split_name"), images.dataset_split_name,
+                  "train, test, or that of SPLIT-00000-of-00002")
       .capture_default_str()
       .group(group);
   command.add_option(slim_flag(count_name), images.count, "how many, spread over the split")

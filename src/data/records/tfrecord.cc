@@ -17,14 +17,15 @@ constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kCrcBytes = 4;
 constexpr std::size_t kHeaderBytes = kLengthBytes + kCrcBytes;
 
-std::string place(const InputFile& file, std::size_t number, std::uint64_t byte_offset) {
-  return fmt::format("record {} at byte {} of {}", number, byte_offset, file.path().string());
+std::string place(const std::filesystem::path& path, std::size_t number,
+                  std::uint64_t byte_offset) {
+  return fmt::format("record {} at byte {} of {}", number, byte_offset, path.string());
 }
 
 // The checked length of the record whose frame begins at `byte_offset`.
 std::uint64_t record_length(const InputFile& file, std::size_t number, std::uint64_t byte_offset) {
   const auto corrupt = [&](const std::string& what) {
-    return Error(ErrorCategory::kCorrupt, place(file, number, byte_offset) + " " + what);
+    return Error(ErrorCategory::kCorrupt, place(file.path(), number, byte_offset) + " " + what);
   };
   if (!range_fits(byte_offset, std::uint64_t{kHeaderBytes}, file.size())) {
     throw corrupt(
@@ -58,25 +59,43 @@ std::uint64_t record_length(const InputFile& file, std::size_t number, std::uint
 
 }  // namespace
 
-TfRecordFile::TfRecordFile(std::filesystem::path path) : file_(std::move(path)) {
-  for (std::uint64_t byte_offset = 0; byte_offset < file_.size();) {
-    const std::uint64_t length = record_length(file_, byte_offsets_.size(), byte_offset);
+TfRecordFile::TfRecordFile(std::filesystem::path path, KeepOpen keep_open)
+    : path_(std::move(path)), file_(path_) {
+  size_bytes_ = file_->size();
+  for (std::uint64_t byte_offset = 0; byte_offset < size_bytes_;) {
+    const std::uint64_t length = record_length(*file_, byte_offsets_.size(), byte_offset);
     byte_offsets_.push_back(byte_offset);
     byte_offset += kHeaderBytes + length + kCrcBytes;
   }
+  if (keep_open == KeepOpen::kNo) file_.reset();
 }
 
 std::string TfRecordFile::describe(std::size_t index) const {
-  return place(file_, index, byte_offsets_.at(index));
+  return place(path_, index, byte_offsets_.at(index));
+}
+
+void TfRecordFile::read_body(std::uint64_t byte_offset, std::span<std::byte> body) const {
+  if (file_) {
+    file_->read_at(byte_offset, body);
+    return;
+  }
+  const InputFile file(path_);
+  if (file.size() != size_bytes_) {
+    throw Error(ErrorCategory::kCorrupt,
+                fmt::format("{} had {} bytes when it was opened and has {} now; start again when "
+                            "nothing writes it",
+                            path_.string(), size_bytes_, file.size()));
+  }
+  file.read_at(byte_offset, body);
 }
 
 void TfRecordFile::read(std::size_t index, std::vector<std::byte>& record) const {
   const std::uint64_t byte_offset = byte_offsets_.at(index);
   const std::uint64_t next =
-      index + 1 < byte_offsets_.size() ? byte_offsets_[index + 1] : file_.size();
+      index + 1 < byte_offsets_.size() ? byte_offsets_[index + 1] : size_bytes_;
   const auto body_bytes = static_cast<std::size_t>(next - byte_offset - kHeaderBytes);
   record.resize(body_bytes);
-  file_.read_at(byte_offset + kHeaderBytes, record);
+  read_body(byte_offset + kHeaderBytes, record);
   const std::size_t length = body_bytes - kCrcBytes;
   const auto stored = load_le<std::uint32_t>(record.data() + length);
   record.resize(length);

@@ -54,7 +54,9 @@ std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_
   Sha256 digest;
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) add_tensor(digest, reader, i);
   for (const std::size_t index : indices) add_text(digest, fmt::format("{}", index));
-  add_file(digest, InputFile(data.dataset.records().path()));
+  for (const TfRecordFile& file : data.dataset.records().files()) {
+    add_file(digest, InputFile(file.path()));
+  }
   add_text(digest, fmt::format("{} {} {} {} {} {}", options.model_name, options.labels_offset,
                                to_string(data.preprocessing.kind), data.preprocessing.output_size,
                                data.preprocessing.resize_side, data.dataset.class_count()));

@@ -19,20 +19,20 @@ Activations load_calibration_images(const CalibrationImages& images) {
   preprocessing.output_size = images.image_size;
   preprocessing.resize_side = images.resize_side;
   validate(preprocessing);
-  const Dataset dataset(images.dataset_dir, find_dataset_spec(images.dataset_name),
-                        images.dataset_split_name);
-  const std::uint64_t count = std::min<std::uint64_t>(images.count, dataset.size());
+  // Their labels mean nothing here.
+  const TfRecordShards records = open_split(
+      images.dataset_dir, find_dataset_spec(images.dataset_name), images.dataset_split_name);
+  const std::uint64_t count = std::min<std::uint64_t>(images.count, records.size());
   if (count < 2) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("{} images of {} were asked for; statistics need at least 2",
-                            images.count, dataset.records().path().string()));
+                            images.count, records.path().string()));
   }
   Activations batch =
       Activations::zeros(static_cast<std::int64_t>(count), images.image_size, images.image_size, 3);
   parallel_for(count, [&](std::size_t i) {
-    const LabeledImage labeled = dataset.read(i * dataset.size() / count);
     preprocess_for_evaluation(
-        labeled.image, preprocessing,
+        read_image(records, i * records.size() / count), preprocessing,
         std::span(batch.values).subspan(i * batch.floats_per_image(), batch.floats_per_image()));
   });
   return batch;
