@@ -153,11 +153,10 @@ inside() {
 # Every mount is in a namespace that is gone by now; should one be seen all the same, nothing is
 # removed, for it would be removed through the mount.
 remove_machine() {
-  local seen=${machine// /\\040}
   [ -n "$child" ] && kill -KILL "$child" 2>/dev/null && wait "$child" 2>/dev/null
   if [ "$keep" = yes ]; then
     echo "kept: $machine"
-  elif grep -qF " $seen/" /proc/self/mountinfo; then
+  elif grep -qF " $machine/" /proc/self/mountinfo; then
     echo "something is mounted below $machine, which is therefore not removed" >&2
   else
     rm -rf --one-file-system "$machine"
@@ -189,6 +188,7 @@ main() {
 
   scratch=${scratch:-${TMPDIR:-/var/tmp}}
   mkdir -p "$scratch" && scratch=$(realpath "$scratch") || fail "cannot make $scratch"
+  case $scratch in *[[:space:]]*) fail "debootstrap needs a path without blanks, not $scratch" ;; esac
   if [ -n "$cache" ]; then
     mkdir -p "$cache/archives/partial" "$cache/pip" && cache=$(realpath "$cache") || exit 2
   fi
