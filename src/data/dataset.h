@@ -57,10 +57,10 @@ struct ClassLabels {
 };
 
 // The names in DIRECTORY/labels.txt, each line split at its first colon; `otherwise` by label where
-// it has none, or when there is no such file. Where it names as many labels as there are classes,
-// or more, up to one beyond those, as converters that leave 0 to the background do (1:airplane to
-// 10:truck), the first of its last otherwise.size() labels is the first class. Throws
-// Error(kCorrupt) naming the line that is no "label:name" or whose label is too large.
+// it has none, or when there is no such file. Converters that leave 0 to the background name
+// 1:airplane to 10:truck: when labels beyond otherwise.size() - 1 are named, and with them as many
+// in a row as there are classes, the first of these is the first class. Throws Error(kCorrupt)
+// naming the line that is no "label:name" or whose label is too large for either.
 ClassLabels read_labels(const std::filesystem::path& directory, std::vector<std::string> otherwise);
 
 struct LabeledImage {
