@@ -75,6 +75,9 @@ struct Evaluation {
   CheckpointLocation checkpoint;
   std::string network;                      // scope of its variables
   std::optional<std::int64_t> global_step;  // when the checkpoint has one
+  // The checkpoint looks as if its variables had been quantized where its moving averages were
+  // evaluated, or the other way round.
+  bool quantized_part_is_not_evaluated = false;
   HitRate accuracy;
   HitRate recall_at_5;
   double mean_loss = 0;                 // of the cross entropies, natural logarithm

@@ -21,6 +21,10 @@ struct PackedTensor {
   TensorInfo info;               // as in the original
   std::optional<Scheme> scheme;  // nothing: its values are stored unchanged
   std::uint64_t non_finite = 0;  // > 0: unchanged for so many NaN or infinite values
+  // Why it is unchanged, and in how many blocks values were clipped (BlockParams::clips); known
+  // when it is packed, not kept in the file.
+  CopyReason reason = CopyReason::kNone;
+  std::uint64_t clipped_blocks = 0;
   std::uint64_t blocks = 0;
   std::uint64_t code_bytes = 0;  // ceil(elements * bits / 8)
   std::uint64_t parameter_bytes = 0;
@@ -35,7 +39,8 @@ struct PackedTensor {
 struct PackedSummary {
   std::uint64_t quantized = 0;  // tensors
   std::uint64_t unchanged = 0;
-  std::uint64_t weights = 0;  // elements of the quantized tensors
+  CopyCounts unchanged_by_reason;  // as far as reasons are known
+  std::uint64_t weights = 0;       // elements of the quantized tensors
   std::uint64_t code_bytes = 0;
   std::uint64_t parameter_bytes = 0;
   std::uint64_t unchanged_bytes = 0;
@@ -74,8 +79,8 @@ struct PackOptions {
 
 // Writes the packed form of a checkpoint to the file `output`. The plan covers every tensor.
 // Memory does not grow with the checkpoint.
-// Throws Error: what quantize_checkpoint throws; kUnsupported when the checkpoint is packed already
-// or a name cannot be written; kExists; kIo.
+// Throws Error: what quantize_checkpoint and require_quantized throw; kUnsupported when the
+// checkpoint is packed already or a name cannot be written; kExists; kIo.
 PackedContents pack_checkpoint(const CheckpointReader& reader, const QuantizePlan& plan,
                                const PackOptions& options, const std::filesystem::path& output,
                                Overwrite overwrite, PackObserver* observer = nullptr);
@@ -101,8 +106,9 @@ class PackedCheckpoint {
 };
 
 // open_checkpoint for those who want values: throws Error(kUnsupported), which names narrow unpack,
-// for a packed file, whose tensors are codes.
-std::unique_ptr<CheckpointReader> open_unpacked(const std::filesystem::path& path);
+// for a packed file, whose tensors are codes. Float8 weights are restored (restore_float8).
+std::unique_ptr<CheckpointReader> open_unpacked(const std::filesystem::path& path,
+                                                std::optional<DType> float8_cast = std::nullopt);
 
 // Writes the restored checkpoint: bit for bit what quantize_checkpoint writes with the same plan
 // and the same writer. The caller calls finish(). Verifies the checksum of every tensor.

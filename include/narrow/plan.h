@@ -103,6 +103,7 @@ struct BudgetPlan {
   std::uint64_t elements = 0;          // of these
   std::uint64_t quantized_bytes = 0;
   std::uint64_t copied = 0;  // tensors
+  CopyCounts copied_by_reason;
   std::uint64_t copied_bytes = 0;
   double damage = 0;
   double lower_bound = 0;

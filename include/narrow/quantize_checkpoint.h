@@ -19,15 +19,24 @@ namespace narrow {
 struct TensorPlan {
   std::size_t index = 0;  // in CheckpointReader::tensors()
   std::optional<Scheme> scheme;
+  CopyReason reason = CopyReason::kNone;  // without a scheme: why
 };
 
 // In the order in which the tensors are written.
 using QuantizePlan = std::vector<TensorPlan>;
 
 // Every tensor of the checkpoint in file order, the selected ones with `scheme`.
-// Throws what select_tensors and validate throw.
+// Throws what copy_reasons and validate throw, and what require_quantized throws.
 QuantizePlan make_plan(const CheckpointReader& reader, const Scheme& scheme,
                        const Selection& selection);
+
+// Tensors that the plan copies.
+CopyCounts copied_tensors(const QuantizePlan& plan);
+
+// Throws Error(kUsage), which gives the reasons, when tensors for these reasons are all that there
+// are: nothing is to be quantized.
+void require_quantized(const CheckpointReader& reader, std::uint64_t quantized,
+                       const CopyCounts& copied);
 
 enum class NonFinitePolicy {
   kError,  // a tensor with NaN or infinity stops the run
@@ -44,8 +53,9 @@ struct QuantizeOptions {
 struct TensorResult {
   TensorInfo info;
   bool quantized = false;
-  std::uint64_t non_finite = 0;  // > 0: kept because of so many NaN or infinite values
-  Scheme scheme;                 // the rest is meaningful for quantized tensors only
+  CopyReason reason = CopyReason::kNone;  // why it was not
+  std::uint64_t non_finite = 0;           // > 0: kept because of so many NaN or infinite values
+  Scheme scheme;                          // the rest is meaningful for quantized tensors only
   std::uint64_t blocks = 0;
   std::uint64_t clipped_blocks = 0;  // with BlockParams::clips
   std::uint64_t clipped_values = 0;  // in them; counted for ranges other than minmax
@@ -60,8 +70,12 @@ struct TensorResult {
 struct QuantizeSummary : ErrorSummary {
   std::uint64_t copied = 0;  // not selected, or kept for non-finite values
   std::uint64_t kept_non_finite = 0;
+  CopyCounts copied_by_reason;
   std::uint64_t input_bytes = 0;  // of all tensor values
   double seconds = 0;
+
+  // One more tensor.
+  void add_tensor(const TensorResult& tensor);
 };
 
 struct QuantizeResult {

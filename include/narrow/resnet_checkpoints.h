@@ -13,10 +13,12 @@ namespace narrow {
 // The plan of `narrow quantizer`: every model variable of `network` ("resnet_v1_50", ...) with
 // `class_count` classes, the trainable ones with `scheme`, the moving statistics copied, and
 // global_step when the checkpoint has it; in file order. Other tensors are left out.
+// With `moving_averages` NAME/ExponentialMovingAverage of every variable NAME is there as well, and
+// those of trainable variables have the scheme instead of the variables.
 // Throws Error(kNotFound) or Error(kCorrupt) naming every variable that is missing or has another
 // shape or type, and the number of classes that was found when that is what differs.
 QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& network,
-                         int class_count, const Scheme& scheme);
+                         int class_count, const Scheme& scheme, bool moving_averages = false);
 
 // Writes Slim's initial values: weights from a truncated normal distribution with standard
 // deviation sqrt(1.3 * 2 / fan_in) (He et al., "Delving Deep into Rectifiers", 2015, with Slim's

@@ -1,6 +1,8 @@
-// Which tensors of a checkpoint are quantized.
+// Which tensors of a checkpoint are quantized, and why the others are not.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,20 +13,66 @@ namespace narrow {
 
 // Shell patterns over tensor names: * any characters ('/' included), ? one, [..] a set.
 struct Selection {
-  std::vector<std::string> include;  // empty: everything that is quantized by default
-  std::vector<std::string> exclude;  // takes away from what include or the default gives
+  std::vector<std::string> include = {};  // empty: everything that is quantized by default
+  std::vector<std::string> exclude = {};  // takes away from what include or the default gives
+  // Instead of each variable that is selected its moving average, NAME/ExponentialMovingAverage,
+  // ema.NAME or the like: for networks that are evaluated by their averages. Patterns may name
+  // either of the two.
+  bool moving_averages = false;
 };
 
-// A moving average, an optimizer slot or a step counter, by the last part of the name ('/' and '.'
-// separate parts): moving_mean, running_var, ExponentialMovingAverage, Momentum, RMSProp_1, Adam,
-// beta1_power, global_step, ... and TensorFlow 2's .OPTIMIZER_SLOT variables.
+// Why a tensor is copied as it is.
+enum class CopyReason : std::uint8_t {
+  kNone,  // it is not, or nobody said
+  // Training state: what training needs and inference does not learn.
+  kOptimizerSlot,    // Adam, adam_m, exp_avg, optimizer/_variables/3, ...
+  kMovingStatistic,  // of batch norm: moving_mean, running_var, ..., and their own averages
+  kMovingAverage,    // a second copy of the variables: ExponentialMovingAverage, ema.NAME, ...
+  kCounter,          // global_step, num_batches_tracked, ...
+  kHyperparameter,   // optimizer/beta_2, learning_rate, beta1_power, ...
+  kLossScale,        // of training with 16 bits
+  kBookkeeping,      // of savers and iterators: metrics, object graphs, positions in data
+  // The rest.
+  kAveragedVariable,  // Selection::moving_averages takes averages instead
+  kScale,             // it gives the codes of another tensor their meaning
+  kFloat8,            // its values need a scale, and there is none that fits
+  kType,              // not floating point
+  kExcluded,          // by an exclude pattern
+  kNotIncluded,       // by no include pattern
+  kNotPlanned,        // it is not in the plan, or not trained by the network
+  kNonFinite,         // it has NaN or infinite values
+};
+
+// "optimizer_slot", "type", ...: the word that JSON has; "" for kNone.
+std::string_view to_string(CopyReason reason) noexcept;
+
+// Tensors by the reason for which they are copied; kNone is never counted.
+using CopyCounts = std::map<CopyReason, std::uint64_t>;
+
+// "12 optimizer slots, 2 moving statistics, 1 counter": the most numerous first.
+std::string describe(const CopyCounts& counts);
+
+// Whether the name alone says that a tensor is training state. src/tasks/training_state.h has the
+// rules.
 bool is_training_state(std::string_view name);
 
-// For each tensor whether it is selected. Floating-point tensors only; training state only when the
-// last part of an include pattern spells its last part out ("*/moving_mean").
-// Throws Error(kNotFound) for a pattern that matches no tensor, Error(kUsage) for an include
-// pattern that matches only tensors that cannot be selected.
+// For each tensor why it is copied, or kNone for those that are selected: floating-point tensors
+// that are no training state. An include pattern selects training state too when it spells out the
+// part of the name that makes it so ("*/moving_mean", "optimizer/*"), never scales.
+// Throws Error(kNotFound) for a pattern that matches no tensor; Error(kUsage) for an include
+// pattern that matches only tensors that cannot be selected, or moving averages where none are.
+std::vector<CopyReason> copy_reasons(const std::vector<TensorInfo>& tensors,
+                                     const Selection& selection);
+
+// The same in short: whether each tensor is selected.
 std::vector<bool> select_tensors(const std::vector<TensorInfo>& tensors,
                                  const Selection& selection);
+
+// Without a selection: why a tensor of a plan that is not to be quantized is left out of it.
+// kNotPlanned where the tensor itself does not tell.
+std::vector<CopyReason> natural_copy_reasons(const std::vector<TensorInfo>& tensors);
+
+// Counts by reason, without kNone.
+CopyCounts count_reasons(const std::vector<CopyReason>& reasons);
 
 }  // namespace narrow

@@ -18,6 +18,7 @@ namespace narrow {
 struct SchemeCost {
   ErrorSums errors;
   std::uint64_t blocks = 0;
+  std::uint64_t clipped_blocks = 0;  // with BlockParams::clips
   std::uint64_t code_bits = 0;       // whole bytes: elements * width, rounded up
   std::uint64_t parameter_bits = 0;  // of all blocks, as the packed format stores them
 
@@ -67,9 +68,10 @@ class SweepObserver {
   virtual void on_bytes(std::uint64_t /*done*/, std::uint64_t /*total*/) {}
 };
 
-// The positions of the selected tensors. Throws what select_tensors throws.
+// The positions of the selected tensors; the others are counted in `copied` unless it is null.
+// Throws what copy_reasons and require_quantized throw.
 std::vector<std::size_t> selected_indices(const CheckpointReader& reader,
-                                          const Selection& selection);
+                                          const Selection& selection, CopyCounts* copied = nullptr);
 
 // Measures the tensors at `indices` under every scheme: the numbers of quantize_checkpoint, to the
 // bit. Tensors are read one after another, ranges are found once for all widths that share them,

@@ -41,7 +41,7 @@ struct SweepEvaluation {
 };
 
 struct SweepEvaluationOptions {
-  EvaluateOptions evaluate;  // slim_batches and use_moving_averages are not for sweeps
+  EvaluateOptions evaluate;  // slim_batches is not for sweeps
   NonFinitePolicy non_finite = NonFinitePolicy::kError;
   // Where results are kept as they come, so that a run that is stopped, however hard, is continued
   // by the next one with the same checkpoint, records and options. Empty: nowhere.
@@ -54,9 +54,11 @@ struct SweepEvaluationOptions {
 };
 
 // The positions of the trainable variables of the checkpoint's network, which is what `narrow
-// quantizer` quantizes. `model_name` as in EvaluateOptions. Throws what reading the network throws.
+// quantizer` quantizes; with `moving_averages` those of their averages. `model_name` as in
+// EvaluateOptions. Throws what reading the network throws.
 std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
-                                           const std::string& model_name);
+                                           const std::string& model_name,
+                                           bool moving_averages = false);
 
 // Evaluates the float network and, for each scheme, the network with the tensors at `indices`
 // quantized and restored. Results do not depend on threads, passes or interruptions.

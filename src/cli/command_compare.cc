@@ -1,9 +1,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exports.h"
+#include "narrow/float8_weights.h"
 #include "report/checkpoint_report.h"
 #include "report/report.h"
 
@@ -14,6 +16,7 @@ void add_compare_command(Command& program, CommandOutcome& outcome) {
     std::string reference;
     std::string other;
     double max_relative_l2 = 0;
+    std::string cast;
     bool all = false;
     bool json = false;
     bool force = false;
@@ -29,6 +32,7 @@ void add_compare_command(Command& program, CommandOutcome& outcome) {
       .type_name("X")
       .not_negative()
       .capture_default_str();
+  add_cast_option(command, args->cast);
   command.add_flag("--all", args->all, "also print tensors that are identical");
   command.add_flag("--json", args->json, "print one JSON object instead of text");
   add_export_options(command, args->exports);
@@ -38,8 +42,9 @@ void add_compare_command(Command& program, CommandOutcome& outcome) {
       "--max-relative-l2.");
   command.callback([args, &outcome] {
     Exports exports(args->exports, args->force);
-    const auto reference = open_checkpoint(args->reference);
-    const auto other = open_checkpoint(args->other);
+    const auto cast = cast_of(args->cast);
+    const auto reference = restore_float8(open_checkpoint(args->reference), cast);
+    const auto other = restore_float8(open_checkpoint(args->other), cast);
     const CheckpointComparison comparison = compare_checkpoints(*reference, *other);
     if (!exports.is_empty()) exports.write(comparison_report(comparison, args->all));
     print_result(args->json ? json_text(comparison_json(comparison))

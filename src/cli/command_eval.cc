@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -69,6 +71,22 @@ void add_slim_options(Command& command) {
   add_false_flag(command, "use_grayscale", "images have three channels");
 }
 
+void warn_about_parts(const EvaluateResult& result, bool averages) {
+  for (const Evaluation& evaluation : result.evaluations) {
+    if (!evaluation.quantized_part_is_not_evaluated) continue;
+    const std::string path = evaluation.checkpoint.path.string();
+    print_warning(
+        averages ? fmt::format("{}: its variables are quantized, but the moving averages, which "
+                               "are evaluated here, are not; quantize with --moving_averages, "
+                               "or evaluate without --moving_average_decay",
+                               path)
+                 : fmt::format("{}: its moving averages are quantized, but the variables, which "
+                               "are evaluated here, are not; evaluate with "
+                               "--moving_average_decay",
+                               path));
+  }
+}
+
 void run(Arguments& args) {
   args.checkpoints.insert(args.checkpoints.end(), args.checkpoint_paths.begin(),
                           args.checkpoint_paths.end());
@@ -89,6 +107,7 @@ void run(Arguments& args) {
   EvaluateProgress progress;
   const EvaluateResult result = evaluate_checkpoints(readers, args.options, &progress);
   progress.finish();
+  warn_about_parts(result, args.options.use_moving_averages);
   if (predictions) predictions->write(predictions_csv(result));
   if (!exports.is_empty()) exports.write(evaluation_report(result, args.confusion));
   if (!args.eval_dir.empty()) write_evaluation_events(args.eval_dir, result);

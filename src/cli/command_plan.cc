@@ -8,6 +8,7 @@
 #include "cli/arguments/evaluate_flags.h"
 #include "cli/arguments/plan_arguments.h"
 #include "cli/arguments/scheme_lists.h"
+#include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exports.h"
@@ -40,6 +41,7 @@ struct Arguments {
   std::vector<std::string> maximum;
   std::vector<std::string> same;
   std::string vector_bits = "16";
+  std::string cast;
   std::string output;
   int threads = 0;
   bool force = false;
@@ -101,6 +103,7 @@ void add_rule_options(Command& command, Arguments& args) {
   add_repeatable(command, "--include", args.selection.include, "GLOB",
                  "plan tensors of this GLOB only");
   add_repeatable(command, "--exclude", args.selection.exclude, "GLOB", "copy tensors of this GLOB");
+  add_moving_averages_option(command, args.selection.moving_averages);
   add_repeatable(command, "--fix", args.fixed, "GLOB=BITS", "exactly this width");
   add_repeatable(command, "--min", args.minimum, "GLOB=BITS", "at least this width");
   add_repeatable(command, "--max", args.maximum, "GLOB=BITS", "at most this width");
@@ -127,6 +130,7 @@ void add_image_options(Command& command, Arguments& args) {
 void add_output_options(Command& command, Arguments& args) {
   command.add_option("-o,--output", args.output, "write the plan here, for quantize --plan")
       .type_name("FILE.json");
+  add_cast_option(command, args.cast);
   command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
   command.add_flag("--force", args.force, "replace an existing file");
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
@@ -205,12 +209,14 @@ void run(const Arguments& args) {
   if (!args.output.empty()) {
     file.emplace(args.output, args.force ? Overwrite::kYes : Overwrite::kNo);
   }
-  const auto reader = open_unpacked(args.checkpoint);
+  const auto reader = open_unpacked(args.checkpoint, cast_of(args.cast));
   catch_interrupts();
   PlanProgress progress;
   const BudgetPlan plan = plan_budget(*reader, request, &progress);
   progress.finish();
   advise(plan);
+  note_moving_averages(plan.copied_by_reason);
+  note_float8(*reader);
   if (file) file->write(plan_file_text(plan));
   if (!exports.is_empty()) exports.write(plan_report(plan));
   if (args.json) {

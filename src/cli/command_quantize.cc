@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/arguments/method_options.h"
+#include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
 #include "cli/exports.h"
 #include "cli/network/network_run.h"
@@ -59,7 +60,7 @@ CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
 void run(const Arguments& args) {
   const NetworkMethods methods = args.network.chosen();
   Exports exports(args.exports, args.force);
-  const auto reader = open_unpacked(args.checkpoint);
+  const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
   const Method method = method_of(args.method, *reader);
   QuantizeRun run;
   run.output = output_location(reader->location(), output_format(args, reader->location().format),
@@ -71,6 +72,7 @@ void run(const Arguments& args) {
   run.dry_run = args.dry_run;
   const QuantizeReports reports =
       quantize_and_report(*reader, method.plan, method.title, methods, run);
+  note_moving_averages(reports.summary.copied_by_reason);
   if (!exports.is_empty()) exports.write(reports.report);
   if (args.json) {
     print_result(report_json(reports.report));

@@ -3,11 +3,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
 #include "cli/exports.h"
 #include "cli/network/network_run.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/resnet_checkpoints.h"
+#include "report/copied_report.h"
 #include "report/numbers.h"
 #include "report/report.h"
 
@@ -24,6 +26,7 @@ struct Arguments {
   int bits = 0;
   std::string range = "minmax";
   int threads = 0;
+  bool moving_averages = false;
   bool force = false;
   bool json = false;
   ExportOptions exports;
@@ -39,6 +42,17 @@ std::string closing_text(const QuantizeSummary& summary) {
       format_ratio(summary.mean_relative_l2));
 }
 
+// The result of this command has the variables of the network only.
+void note_averages_left_out(const CheckpointReader& reader) {
+  const CopyCounts counts = count_reasons(natural_copy_reasons(reader.tensors()));
+  const auto found = counts.find(CopyReason::kMovingAverage);
+  if (found == counts.end()) return;
+  print_note(
+      fmt::format("the result leaves out {} moving averages of variables; for a network that "
+                  "is evaluated by them there is --moving_averages",
+                  found->second));
+}
+
 void run(const Arguments& args) {
   const NetworkMethods methods = args.network.chosen();
   Exports exports(args.exports, args.force);
@@ -48,7 +62,8 @@ void run(const Arguments& args) {
   scheme.range = parse_range(args.range);
   const std::string network = fmt::format("resnet_v1_{}", args.layers);
   const auto reader = open_unpacked(args.checkpoint);
-  const QuantizePlan plan = resnet_plan(*reader, network, args.classes, scheme);
+  const QuantizePlan plan =
+      resnet_plan(*reader, network, args.classes, scheme, args.moving_averages);
   QuantizeRun run;
   run.output = output_location(reader->location(), CheckpointFormat::kTensorFlowV2, "",
                                network_directory_name(result_directory_name(scheme), methods));
@@ -62,6 +77,7 @@ void run(const Arguments& args) {
   }
   const QuantizeReports reports = quantize_and_report(
       *reader, plan, fmt::format("{}, {} bits", to_string(scheme.kind), scheme.bits), methods, run);
+  if (!args.moving_averages) note_averages_left_out(*reader);
   if (!reader->find("global_step").has_value()) {
     print_warning(
         fmt::format("{} has no global_step, so the result has none; TF-Slim's "
@@ -73,7 +89,8 @@ void run(const Arguments& args) {
     print_result(report_json(reports.report));
     return;
   }
-  print_result(reports.network_text + closing_text(reports.summary));
+  print_result(copied_text(reports.summary.copied_by_reason, "copied") + reports.network_text +
+               closing_text(reports.summary));
   print_result(fmt::format("written: {}\n", run.output.path.string()));
 }
 
@@ -104,6 +121,7 @@ void add_quantizer_command(Command& program, CommandOutcome& /*outcome*/) {
       .in_range(1, 32);
   command.add_option("--range", args->range,
                      "values that codes hold: minmax, percentile:P, mse or aciq");
+  add_moving_averages_option(command, args->moving_averages);
   command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
   command.add_flag("--force", args->force, "replace an existing result");
   command.add_flag("--json", args->json, "print one JSON object instead of text");

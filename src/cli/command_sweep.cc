@@ -11,10 +11,12 @@
 #include "cli/arguments/command_line.h"
 #include "cli/arguments/evaluate_flags.h"
 #include "cli/arguments/scheme_lists.h"
+#include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exports.h"
 #include "cli/slim_flags.h"
+#include "cli/tensor_warnings.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/sweep/sweep_report.h"
@@ -33,6 +35,7 @@ struct Arguments {
   std::optional<int> axis;
   Selection selection;
   std::string non_finite = "error";
+  std::string cast;
   EvaluateOptions evaluate;
   std::string output;
   std::vector<std::string> histograms;
@@ -89,14 +92,39 @@ bool has_dataset(const Arguments& args) {
 
 // With a dataset what `narrow quantizer` quantizes, unless patterns say otherwise.
 std::vector<std::size_t> indices_of(const Arguments& args, const CheckpointReader& reader,
-                                    std::string* selection) {
+                                    SweepOutcome& outcome) {
   const bool has_patterns = !args.selection.include.empty() || !args.selection.exclude.empty();
+  const bool averages = args.selection.moving_averages;
   if (has_patterns || !has_dataset(args)) {
-    *selection = has_patterns ? "selected by patterns" : "all but training state";
-    return selected_indices(reader, args.selection);
+    outcome.selection = has_patterns ? "selected by patterns" : "all but training state";
+    if (averages) outcome.selection += "; moving averages";
+    return selected_indices(reader, args.selection, &outcome.copied);
   }
-  *selection = "the trainable variables of the network";
-  return trainable_indices(reader, args.evaluate.model_name);
+  outcome.selection = averages ? "the averages of the trainable variables of the network"
+                               : "the trainable variables of the network";
+  std::vector<std::size_t> indices = trainable_indices(reader, args.evaluate.model_name, averages);
+  std::vector<CopyReason> reasons = natural_copy_reasons(reader.tensors());
+  for (const std::size_t index : indices) reasons[index] = CopyReason::kNone;
+  outcome.copied = count_reasons(reasons);
+  require_quantized(reader, indices.size(), outcome.copied);
+  return indices;
+}
+
+// Tensors whose values a scheme cannot hold or nobody can measure.
+void warn_about_tensors(const CheckpointReader& reader, const SweepOutcome& outcome) {
+  TensorWarnings warnings;
+  std::uint64_t measured = 0;
+  CopyCounts copied = outcome.copied;
+  for (const TensorSweep& tensor : outcome.errors.tensors) {
+    if (tensor.non_finite > 0) warnings.add_non_finite(tensor.info.name, tensor.non_finite);
+    ++(tensor.non_finite > 0 ? copied[CopyReason::kNonFinite] : measured);
+    for (std::size_t i = 0; i < tensor.costs.size(); ++i) {
+      if (tensor.costs[i].clipped_blocks == 0) continue;
+      warnings.add_clipped(tensor.info.name, outcome.errors.schemes[i]);
+    }
+  }
+  require_quantized(reader, measured, copied);
+  warnings.print();
 }
 
 // For each series the width nearest to kHistogramBits.
@@ -145,6 +173,7 @@ SweepEvaluation evaluate(const Arguments& args,
   SweepEvaluationOptions options;
   options.evaluate = args.evaluate;
   options.evaluate.threads = args.threads;
+  options.evaluate.use_moving_averages = args.selection.moving_averages;
   options.non_finite = policy_of(args);
   if (!args.output.empty()) {
     options.journal = std::filesystem::path(args.output) / "sweep.journal";
@@ -159,7 +188,8 @@ SweepEvaluation evaluate(const Arguments& args,
 void run(Arguments& args, const Command& command) {
   const std::vector<Scheme> schemes = schemes_of(args);
   if (has_dataset(args)) finish_dataset_options(args.evaluate);
-  const std::shared_ptr<const CheckpointReader> reader = open_unpacked(args.checkpoint);
+  const std::shared_ptr<const CheckpointReader> reader =
+      open_unpacked(args.checkpoint, cast_of(args.cast));
   use_directory(args);
   if (!args.histograms.empty() && args.exports.html.empty()) {
     throw Error(ErrorCategory::kUsage,
@@ -169,13 +199,16 @@ void run(Arguments& args, const Command& command) {
   SweepOutcome outcome;
   outcome.checkpoint = reader->location();
   outcome.command = command_line(command);
-  const auto indices = indices_of(args, *reader, &outcome.selection);
+  const auto indices = indices_of(args, *reader, outcome);
   catch_interrupts();
   SweepProgress progress;
   outcome.errors =
       sweep_errors(*reader, indices, schemes,
                    {.non_finite = policy_of(args), .threads = args.threads}, &progress);
   progress.finish();
+  warn_about_tensors(*reader, outcome);
+  note_moving_averages(outcome.copied);
+  note_float8(*reader);
   if (!args.exports.html.empty()) {
     outcome.histograms = make_histograms(args, *reader, outcome.errors);
   }
@@ -217,6 +250,8 @@ void add_scheme_options(Command& command, Arguments& args) {
       .type_name("GLOB")
       .expected(1)
       .take_all();
+  add_moving_averages_option(command, args.selection.moving_averages);
+  add_cast_option(command, args.cast);
   command
       .add_option("--nonfinite", args.non_finite,
                   "tensors with NaN or infinity: error, or keep them unchanged")

@@ -111,20 +111,9 @@ void ConsoleObserver::on_bytes(std::uint64_t done, std::uint64_t total) {
 void ConsoleObserver::on_tensor(const TensorResult& result, std::size_t /*done*/,
                                 std::size_t /*total*/) {
   current_ = result.info.name;
-  if (result.non_finite > 0) {
-    progress_.clear();
-    print_warning(fmt::format("{} is copied unchanged: it has {} NaN or infinite values",
-                              result.info.name, result.non_finite));
-  }
+  if (result.non_finite > 0) warnings_.add_non_finite(result.info.name, result.non_finite);
   if (!result.quantized) return;
-  // Other ranges than minmax clip on purpose.
-  if (result.clipped_blocks > 0 && result.scheme.range.kind == Range::Kind::kMinMax) {
-    progress_.clear();
-    print_warning(
-        fmt::format("{}: {} bits with decimal scaling do not hold its range; values are "
-                    "clipped",
-                    result.info.name, result.scheme.bits));
-  }
+  if (result.clipped_blocks > 0) warnings_.add_clipped(result.info.name, result.scheme);
   ++quantized_;
   if (line_every_ > 0 && (quantized_ % line_every_ == 0 || quantized_ == quantized_total_)) {
     progress_.clear();

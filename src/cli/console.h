@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "cli/tensor_warnings.h"
 #include "narrow/quantize_checkpoint.h"
 
 namespace narrow {
@@ -50,7 +51,7 @@ class ProgressLine {
   std::optional<std::uint64_t> total_;
 };
 
-// Shows progress, warns about what a scheme cannot do to a tensor, and stops on a signal.
+// Shows progress, collects what a scheme cannot do to tensors, and stops on a signal.
 class ConsoleObserver : public QuantizeObserver {
  public:
   // `line_every` > 0: a plain line on standard output each time so many tensors are quantized.
@@ -58,13 +59,18 @@ class ConsoleObserver : public QuantizeObserver {
       : line_every_(line_every), quantized_total_(quantized_total) {}
   void on_tensor(const TensorResult& result, std::size_t done, std::size_t total) override;
   void on_bytes(std::uint64_t done, std::uint64_t total) override;
-  void finish() { progress_.clear(); }
+  // The work is done: warnings follow.
+  void finish() {
+    progress_.clear();
+    warnings_.print();
+  }
 
  private:
   std::size_t line_every_;
   std::size_t quantized_total_;
   std::size_t quantized_ = 0;
   std::string current_;
+  TensorWarnings warnings_;
   ProgressLine progress_;
 };
 

@@ -18,6 +18,10 @@ std::size_t count_quantized(const QuantizePlan& plan) {
   return static_cast<std::size_t>(std::ranges::count_if(plan, has_scheme));
 }
 
+void require_quantized(const CheckpointReader& reader, const QuantizeSummary& summary) {
+  require_quantized(reader, summary.quantized, summary.copied_by_reason);
+}
+
 void warn_about_useless(const QuantizeResult& result) {
   if (std::ranges::none_of(result.tensors, is_useless)) return;
   print_warning(
@@ -35,6 +39,7 @@ QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePl
   }
   catch_interrupts();
   QuantizeResult result = quantize_checkpoint(reader, plan, run.options, writer.get(), &observer);
+  require_quantized(reader, result.summary);
   if (writer != nullptr) writer->finish();
   observer.finish();
   warn_about_useless(result);

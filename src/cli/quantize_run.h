@@ -19,6 +19,10 @@ struct QuantizeRun {
 // Tensors of the plan that have a scheme.
 std::size_t count_quantized(const QuantizePlan& plan);
 
+// Throws Error(kUsage) when nothing was quantized, since NaN and infinite values kept all tensors
+// from it.
+void require_quantized(const CheckpointReader& reader, const QuantizeSummary& summary);
+
 // Warns on standard error about what is legal and useless.
 void warn_about_useless(const QuantizeResult& result);
 

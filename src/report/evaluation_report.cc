@@ -65,6 +65,7 @@ ordered_json checkpoint_json(const Evaluation& evaluation, std::size_t classes,
                        {"recall_at_5", hit_rate_json(evaluation.recall_at_5)},
                        {"loss", json_number(evaluation.mean_loss)}};
   if (evaluation.global_step) json["global_step"] = *evaluation.global_step;
+  if (evaluation.quantized_part_is_not_evaluated) json["quantized_part_is_not_evaluated"] = true;
   if (with_confusion) json["confusion"] = evaluation.confusion(classes);
   return json;
 }

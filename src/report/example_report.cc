@@ -94,9 +94,11 @@ std::vector<HtmlTile> tiles(const ExampleResult& result) {
   if (const ExampleRow* row = narrowest_within(result, 1)) {
     tiles.push_back({fmt::format("{} bits", row->bits),
                      fmt::format("the narrowest within 1 point of float ({})", row->method)});
-    tiles.push_back({fmt::format("{:.1f} x", static_cast<double>(original.stored_bytes) /
-                                                 static_cast<double>(row->stored_bytes)),
-                     "smaller than float32 at that width"});
+    const auto before = static_cast<double>(original.stored_bytes);
+    const auto after = static_cast<double>(row->stored_bytes);
+    tiles.push_back({fmt::format("{:.1f} x", std::max(before, after) / std::min(before, after)),
+                     after > before ? "larger than float32 at that width"
+                                    : "smaller than float32 at that width"});
   }
   return tiles;
 }

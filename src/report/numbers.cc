@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -28,6 +29,17 @@ std::string format_short_bytes(double bytes) {
 
 std::string format_ratio(double ratio) {
   return fmt::format("{} ({} %)", format_short(ratio), format_short(100 * ratio));
+}
+
+std::string format_size_ratio(std::uint64_t size, std::uint64_t other) {
+  const auto times = [](std::uint64_t larger, std::uint64_t smaller) {
+    return fmt::format("{:.2f}", static_cast<double>(larger) / static_cast<double>(smaller));
+  };
+  if (size == 0 || other == 0 || times(std::max(size, other), std::min(size, other)) == "1.00") {
+    return "as large as";
+  }
+  return size > other ? times(size, other) + " times larger than"
+                      : times(other, size) + " times smaller than";
 }
 
 std::string format_short(double value) { return fmt::format("{:.4g}", value); }

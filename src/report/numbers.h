@@ -16,6 +16,9 @@ std::string format_short_bytes(double bytes);
 // "0.003412 (0.3412 %)".
 std::string format_ratio(double ratio);
 
+// What a size is in comparison: "4.00 times smaller than", "1.75 times larger than", "as large as".
+std::string format_size_ratio(std::uint64_t size, std::uint64_t other);
+
 // Four significant digits: "0.003412", "1.5e-09", "inf".
 std::string format_short(double value);
 

@@ -25,6 +25,14 @@ TEST(Numbers, RatiosAreQuotientAndPercent) {
   EXPECT_EQ(format_ratio(kInfinity), "inf (inf %)");
 }
 
+TEST(Numbers, SizesAreLargerOrSmaller) {
+  EXPECT_EQ(format_size_ratio(100, 400), "4.00 times smaller than");
+  EXPECT_EQ(format_size_ratio(700, 400), "1.75 times larger than");
+  EXPECT_EQ(format_size_ratio(400, 400), "as large as");
+  EXPECT_EQ(format_size_ratio(10001, 10000), "as large as");
+  EXPECT_EQ(format_size_ratio(0, 400), "as large as") << "no quotient says it";
+}
+
 TEST(Numbers, NoErrorIsExact) {
   EXPECT_EQ(format_decibel(kInfinity), "exact");
   EXPECT_EQ(format_decibel(40.128), "40.13 dB");

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "report/copied_report.h"
 #include "report/numbers.h"
 
 namespace narrow {
@@ -19,7 +20,8 @@ double bits_per_weight(const PackedTensor& tensor) {
 
 std::string state_of(const PackedTensor& tensor) {
   if (tensor.non_finite > 0) return "unchanged: not finite";
-  return tensor.scheme.has_value() ? std::string(to_string(tensor.scheme->kind)) : "unchanged";
+  return tensor.scheme.has_value() ? std::string(to_string(tensor.scheme->kind))
+                                   : copied_cell(tensor.reason, "unchanged");
 }
 
 ordered_json tensor_json(const PackedTensor& tensor) {
@@ -28,6 +30,7 @@ ordered_json tensor_json(const PackedTensor& tensor) {
                        {"shape", tensor.info.shape},
                        {"quantized", tensor.scheme.has_value()}};
   if (tensor.non_finite > 0) json["non_finite"] = tensor.non_finite;
+  if (tensor.reason != CopyReason::kNone) json["reason"] = to_string(tensor.reason);
   json["bytes"] = tensor.stored_bytes();
   if (!tensor.scheme.has_value()) return json;
   const Scheme& scheme = *tensor.scheme;
@@ -41,6 +44,7 @@ ordered_json tensor_json(const PackedTensor& tensor) {
   json["blocks"] = tensor.blocks;
   json["code_bytes"] = tensor.code_bytes;
   json["parameter_bytes"] = tensor.parameter_bytes;
+  if (tensor.clipped_blocks > 0) json["clipped_blocks"] = tensor.clipped_blocks;
   json["bits_per_weight"] = bits_per_weight(tensor);
   return json;
 }
@@ -48,6 +52,7 @@ ordered_json tensor_json(const PackedTensor& tensor) {
 ordered_json summary_json(const PackedSummary& summary) {
   return {{"quantized", summary.quantized},
           {"unchanged", summary.unchanged},
+          {"unchanged_by_reason", copied_json(summary.unchanged_by_reason)},
           {"weights", summary.weights},
           {"code_bytes", summary.code_bytes},
           {"parameter_bytes", summary.parameter_bytes},
@@ -99,6 +104,7 @@ Table packed_table(const PackedContents& contents) {
 std::string packed_summary_text(const PackedSummary& summary) {
   std::string text =
       fmt::format("{} tensors quantized, {} unchanged\n", summary.quantized, summary.unchanged);
+  text += copied_text(summary.unchanged_by_reason, "unchanged");
   if (summary.weights > 0) {
     text += fmt::format("codes      {}\nparameters {}\n", format_bytes(summary.code_bytes),
                         format_bytes(summary.parameter_bytes));
@@ -108,12 +114,10 @@ std::string packed_summary_text(const PackedSummary& summary) {
   }
   text += fmt::format("file       {}\n", format_bytes(summary.file_bytes));
   if (summary.weights > 0) {
-    text += fmt::format(
-        "{:.4f} bits per weight, parameters included; the file is {:.2f} times "
-        "smaller than {}\n",
-        summary.bits_per_weight(),
-        static_cast<double>(summary.input_bytes) / static_cast<double>(summary.file_bytes),
-        format_bytes(summary.input_bytes));
+    text += fmt::format("{:.4f} bits per weight, parameters included; the file is {} {}\n",
+                        summary.bits_per_weight(),
+                        format_size_ratio(summary.file_bytes, summary.input_bytes),
+                        format_bytes(summary.input_bytes));
   }
   return text;
 }

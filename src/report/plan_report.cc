@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "report/copied_report.h"
 #include "report/numbers.h"
 #include "report/table/table_formats.h"
 
@@ -91,6 +92,7 @@ Table allocation_table(const BudgetPlan& plan) {
 std::string plan_summary_text(const BudgetPlan& plan) {
   std::string text =
       fmt::format("{} tensors planned, {} copied\n", plan.tensors.size(), plan.copied);
+  text += copied_text(plan.copied_by_reason, "copied");
   text += fmt::format("budget   {}{}\n", format_bytes(plan.budget_bytes),
                       plan.quantized_only ? " for the planned tensors" : "");
   text += fmt::format("plan     {}", format_bytes(plan.bytes()));
@@ -109,6 +111,8 @@ std::string plan_summary_text(const BudgetPlan& plan) {
 ordered_json plan_json(const BudgetPlan& plan) {
   ordered_json json = ordered_json::parse(plan_file_text(plan));
   json["damage"]["gap"] = json_number(plan.gap());
+  json["copied"] = plan.copied;
+  json["copied_by_reason"] = copied_json(plan.copied_by_reason);
   json["curve"] = table_json(curve_table(plan));
   return json;
 }

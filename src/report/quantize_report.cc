@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "report/copied_report.h"
 #include "report/numbers.h"
 
 namespace narrow {
@@ -81,6 +82,9 @@ ordered_json tensor_json(const TensorResult& result) {
                        {"shape", result.info.shape},
                        {"quantized", result.quantized}};
   if (result.non_finite > 0) json["non_finite"] = result.non_finite;
+  if (!result.quantized && result.reason != CopyReason::kNone) {
+    json["reason"] = to_string(result.reason);
+  }
   if (!result.quantized) return json;
   json["scheme"] = to_string(result.scheme.kind);
   if (result.scheme.kind == SchemeKind::kFixedPoint) {
@@ -112,7 +116,8 @@ void add_tensor_row(const TensorResult& tensor, Table& table) {
   std::vector<TableCell> row = {tensor.info.name, to_string(tensor.info.shape),
                                 std::string(to_string(tensor.info.dtype))};
   if (!tensor.quantized) {
-    row.emplace_back(tensor.non_finite > 0 ? "kept: not finite" : "copied");
+    row.emplace_back(tensor.non_finite > 0 ? "kept: not finite"
+                                           : copied_cell(tensor.reason, "copied"));
     row.resize(table.columns.size());
     table.add_row(std::move(row));
     return;
@@ -131,6 +136,12 @@ void add_tensor_row(const TensorResult& tensor, Table& table) {
                                        optional_cell(tensor.entropy_bits)};
   row.insert(row.end(), rest.begin(), rest.end());
   table.add_row(std::move(row));
+}
+
+std::string copied_fact(const QuantizeSummary& summary) {
+  const std::string reasons = describe(summary.copied_by_reason);
+  return reasons.empty() ? fmt::format("{}", summary.copied)
+                         : fmt::format("{} ({})", summary.copied, reasons);
 }
 
 }  // namespace
@@ -165,11 +176,8 @@ Table quantize_table(const QuantizeResult& result) {
 std::string quantize_summary_text(const QuantizeSummary& summary) {
   const double gigabytes = static_cast<double>(summary.input_bytes) / 1e9;
   std::string text =
-      fmt::format("{} tensors quantized, {} copied", summary.quantized, summary.copied);
-  if (summary.kept_non_finite > 0) {
-    text += fmt::format(" ({} of them for NaN or infinite values)", summary.kept_non_finite);
-  }
-  text += '\n';
+      fmt::format("{} tensors quantized, {} copied\n", summary.quantized, summary.copied);
+  text += copied_text(summary.copied_by_reason, "copied");
   if (summary.quantized > 0) {
     text += fmt::format(
         "relative error: minimum {}\n"
@@ -191,6 +199,7 @@ ordered_json quantize_json(const QuantizeResult& result) {
   const QuantizeSummary& summary = result.summary;
   ordered_json summary_json = {{"quantized", summary.quantized},
                                {"copied", summary.copied},
+                               {"copied_by_reason", copied_json(summary.copied_by_reason)},
                                {"kept_non_finite", summary.kept_non_finite},
                                {"relative_l2",
                                 {{"min", json_number(summary.min_relative_l2)},
@@ -209,7 +218,7 @@ Report quantize_report(const QuantizeResult& result, const std::string& method, 
   report.title = "Quantized: " + method;
   report.facts = {{"checkpoint", json.value("input", "")},
                   {"tensors quantized", fmt::format("{}", summary.quantized)},
-                  {"tensors copied", fmt::format("{}", summary.copied)},
+                  {"tensors copied", copied_fact(summary)},
                   {"relative error, minimum", format_ratio(summary.min_relative_l2)},
                   {"relative error, maximum", format_ratio(summary.max_relative_l2)},
                   {"relative error, average", format_ratio(summary.mean_relative_l2)},

@@ -9,6 +9,7 @@
 
 #include "base/item_pool.h"
 #include "base/parallel.h"
+#include "narrow/error.h"
 #include "tasks/quantize_pieces.h"
 
 namespace narrow {
@@ -62,15 +63,7 @@ class PieceSink {
 
 QuantizeSummary summarize(const std::vector<TensorResult>& results) {
   QuantizeSummary summary;
-  for (const TensorResult& result : results) {
-    summary.input_bytes += result.info.byte_size();
-    if (result.quantized) {
-      summary.add(result.errors);
-    } else {
-      ++summary.copied;
-      if (result.non_finite > 0) ++summary.kept_non_finite;
-    }
-  }
+  for (const TensorResult& result : results) summary.add_tensor(result);
   return summary;
 }
 
@@ -79,13 +72,51 @@ QuantizeSummary summarize(const std::vector<TensorResult>& results) {
 QuantizePlan make_plan(const CheckpointReader& reader, const Scheme& scheme,
                        const Selection& selection) {
   validate(scheme);
-  const std::vector<bool> selected = select_tensors(reader.tensors(), selection);
-  QuantizePlan plan(selected.size());
+  const std::vector<CopyReason> reasons = copy_reasons(reader.tensors(), selection);
+  QuantizePlan plan(reasons.size());
   for (std::size_t i = 0; i < plan.size(); ++i) {
     plan[i].index = i;
-    if (selected[i]) plan[i].scheme = scheme;
+    plan[i].reason = reasons[i];
+    if (reasons[i] == CopyReason::kNone) plan[i].scheme = scheme;
   }
+  const auto selected = std::ranges::count(reasons, CopyReason::kNone);
+  require_quantized(reader, static_cast<std::uint64_t>(selected), count_reasons(reasons));
   return plan;
+}
+
+CopyCounts copied_tensors(const QuantizePlan& plan) {
+  CopyCounts counts;
+  for (const TensorPlan& tensor : plan) {
+    if (!tensor.scheme.has_value()) ++counts[tensor.reason];
+  }
+  return counts;
+}
+
+void require_quantized(const CheckpointReader& reader, std::uint64_t quantized,
+                       const CopyCounts& copied) {
+  if (quantized > 0) return;
+  const std::string where = reader.location().path.string();
+  if (copied.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("there is nothing to quantize in {}: it has no tensors", where));
+  }
+  throw Error(
+      ErrorCategory::kUsage,
+      fmt::format("there is nothing to quantize in {}: of its tensors are {}; narrow inspect "
+                  "lists them, and --include selects training state by its name",
+                  where, describe(copied)));
+}
+
+void QuantizeSummary::add_tensor(const TensorResult& tensor) {
+  input_bytes += tensor.info.byte_size();
+  if (tensor.quantized) {
+    add(tensor.errors);
+    return;
+  }
+  ++copied;
+  if (tensor.non_finite > 0) ++kept_non_finite;
+  const CopyReason reason = tensor.non_finite > 0 ? CopyReason::kNonFinite : tensor.reason;
+  if (reason != CopyReason::kNone) ++copied_by_reason[reason];
 }
 
 QuantizeResult quantize_checkpoint(const CheckpointReader& reader, const QuantizePlan& plan,
@@ -97,7 +128,9 @@ QuantizeResult quantize_checkpoint(const CheckpointReader& reader, const Quantiz
   std::uint64_t total_bytes = 0;
   for (const TensorPlan& tensor : plan) {
     const TensorInfo& info = reader.tensors()[tensor.index];
-    result.tensors.emplace_back().info = info;
+    TensorResult& planned = result.tensors.emplace_back();
+    planned.info = info;
+    planned.reason = tensor.reason;
     total_bytes += info.byte_size();
     if (writer != nullptr) writer->add(info);
   }

@@ -91,6 +91,7 @@ bool PieceSource::keep_non_finite(const TensorQuantizer& quantizer, const Tensor
     throw non_finite_error(info, found);
   }
   results_[plan_index_].non_finite = found.count;
+  results_[plan_index_].reason = CopyReason::kNonFinite;
   return true;
 }
 

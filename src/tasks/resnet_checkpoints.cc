@@ -13,6 +13,7 @@ namespace narrow {
 namespace {
 
 constexpr const char* kGlobalStep = "global_step";
+constexpr std::string_view kAverageSuffix = "/ExponentialMovingAverage";
 // An error sentence names at most this many variables.
 constexpr std::size_t kMaxNamed = 5;
 
@@ -20,14 +21,14 @@ bool has_class_dimension(VariableKind kind) {
   return kind == VariableKind::kLogitsWeights || kind == VariableKind::kLogitsBiases;
 }
 
-// What is wrong with `found` as the value of `variable`; empty when nothing is.
+// What is wrong with `found` as the value or average of `variable`; empty when nothing is.
 std::string complaint(const ModelVariable& variable, const TensorInfo& found) {
   if (found.dtype != DType::kFloat32) {
-    return fmt::format("{} is {}, expected float32", variable.name, to_string(found.dtype));
+    return fmt::format("{} is {}, expected float32", found.name, to_string(found.dtype));
   }
   if (found.shape == variable.shape) return "";
-  std::string text = fmt::format("{} has shape {}, expected {}", variable.name,
-                                 to_string(found.shape), to_string(variable.shape));
+  std::string text = fmt::format("{} has shape {}, expected {}", found.name, to_string(found.shape),
+                                 to_string(variable.shape));
   if (has_class_dimension(variable.kind) && !found.shape.empty()) {
     text += fmt::format(" (the checkpoint has {} classes, {} were asked for)", found.shape.back(),
                         variable.shape.back());
@@ -42,6 +43,15 @@ std::string join_some(const std::vector<std::string>& parts) {
   }
   if (parts.size() > kMaxNamed) text += fmt::format("; and {} more", parts.size() - kMaxNamed);
   return text;
+}
+
+// Of the tensor called `name` that goes with a variable.
+CopyReason reason_to_copy(const ModelVariable& variable, const std::string& name,
+                          bool moving_averages) {
+  if (!is_trainable(variable.kind)) return CopyReason::kMovingStatistic;
+  const bool is_average = name.ends_with(kAverageSuffix);
+  if (is_average == moving_averages) return CopyReason::kNone;
+  return is_average ? CopyReason::kMovingAverage : CopyReason::kAveragedVariable;
 }
 
 [[noreturn]] void throw_mismatch(const CheckpointReader& reader, const ResnetV1& network,
@@ -63,27 +73,34 @@ std::string join_some(const std::vector<std::string>& parts) {
 }  // namespace
 
 QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& network,
-                         int class_count, const Scheme& scheme) {
+                         int class_count, const Scheme& scheme, bool moving_averages) {
   validate(scheme);
   const ResnetV1 resnet = resnet_v1(network, class_count);
   QuantizePlan plan;
   std::vector<std::string> missing;
   std::vector<std::string> wrong;
   for (const ModelVariable& variable : resnet.variables()) {
-    const auto index = reader.find(variable.name);
-    if (!index.has_value()) {
-      missing.push_back(variable.name);
-      continue;
+    std::vector<std::string> names = {variable.name};
+    if (moving_averages) names.push_back(variable.name + std::string(kAverageSuffix));
+    for (const std::string& name : names) {
+      const auto index = reader.find(name);
+      if (!index.has_value()) {
+        missing.push_back(name);
+        continue;
+      }
+      if (auto text = complaint(variable, reader.tensors()[*index]); !text.empty()) {
+        wrong.push_back(std::move(text));
+      }
+      TensorPlan& tensor = plan.emplace_back();
+      tensor.index = *index;
+      tensor.reason = reason_to_copy(variable, name, moving_averages);
+      if (tensor.reason == CopyReason::kNone) tensor.scheme = scheme;
     }
-    if (auto text = complaint(variable, reader.tensors()[*index]); !text.empty()) {
-      wrong.push_back(std::move(text));
-    }
-    TensorPlan& tensor = plan.emplace_back();
-    tensor.index = *index;
-    if (is_trainable(variable.kind)) tensor.scheme = scheme;
   }
   if (!missing.empty() || !wrong.empty()) throw_mismatch(reader, resnet, missing, wrong);
-  if (const auto index = reader.find(kGlobalStep)) plan.push_back({*index, std::nullopt});
+  if (const auto index = reader.find(kGlobalStep)) {
+    plan.push_back({*index, std::nullopt, CopyReason::kCounter});
+  }
   std::ranges::sort(plan, {}, &TensorPlan::index);
   return plan;
 }

@@ -27,7 +27,7 @@ void cast_all(std::span<const std::byte> bytes, std::span<double> values) {
 
 // The 8-bit formats of Micikevicius et al., "FP8 Formats for Deep Learning", 2022. A value is
 // mantissa * 2^exponent; E4M3 has no infinity and one NaN of each sign.
-double float8_value(std::uint8_t bits, int mantissa_bits, int bias) {
+double finite_float8(std::uint8_t bits, int mantissa_bits, int bias) {
   const int exponent = (bits & 0x7f) >> mantissa_bits;
   const int fraction = bits & ((1 << mantissa_bits) - 1);
   const int hidden = exponent > 0 ? 1 << mantissa_bits : 0;
@@ -39,7 +39,7 @@ double float8_value(std::uint8_t bits, int mantissa_bits, int bias) {
 double float8_e4m3_value(std::uint8_t bits) {
   constexpr int kNan = 0x7f;
   if ((bits & 0x7f) == kNan) return std::numeric_limits<double>::quiet_NaN();
-  return float8_value(bits, 3, 7);
+  return finite_float8(bits, 3, 7);
 }
 
 double float8_e5m2_value(std::uint8_t bits) {
@@ -47,7 +47,7 @@ double float8_e5m2_value(std::uint8_t bits) {
   const double sign = (bits & 0x80) != 0 ? -1 : 1;
   if ((bits & 0x7f) == kInfinity) return sign * std::numeric_limits<double>::infinity();
   if ((bits & 0x7f) > kInfinity) return std::numeric_limits<double>::quiet_NaN();
-  return float8_value(bits, 2, 15);
+  return finite_float8(bits, 2, 15);
 }
 
 void to_doubles(DType dtype, std::span<const std::byte> bytes, std::span<double> values) {
@@ -94,6 +94,10 @@ void to_doubles(DType dtype, std::span<const std::byte> bytes, std::span<double>
 }
 
 }  // namespace
+
+double float8_value(DType dtype, std::uint8_t code) noexcept {
+  return dtype == DType::kFloat8E4M3 ? float8_e4m3_value(code) : float8_e5m2_value(code);
+}
 
 int values_per_element(DType dtype) noexcept {
   if (dtype == DType::kString) return 0;

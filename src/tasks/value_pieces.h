@@ -13,6 +13,9 @@ namespace narrow {
 // else 1.
 int values_per_element(DType dtype) noexcept;
 
+// The value of a code of kFloat8E4M3 or kFloat8E5M2.
+double float8_value(DType dtype, std::uint8_t code) noexcept;
+
 // Reads a tensor front to back. int64 and uint64 beyond 2^53 are rounded.
 class ValuePieces {
  public:

@@ -39,6 +39,7 @@ PUBLIC_HEADERS = {
     "batch_norm_mode.h": "nn",
     "optimizer.h": "nn",
     "selection.h": "tasks",
+    "float8_weights.h": "tasks",
     "quantize_checkpoint.h": "tasks",
     "quantize_network.h": "tasks",
     "calibrate_network.h": "tasks",

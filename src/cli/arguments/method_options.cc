@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "cli/arguments/tensor_options.h"
 #include "narrow/error.h"
 #include "narrow/plan.h"
 
@@ -49,18 +50,20 @@ void add_method_options(Command& command, MethodOptions& options) {
   add_patterns(command, "--include", options.selection.include,
                "quantize tensors of this GLOB only");
   add_patterns(command, "--exclude", options.selection.exclude, "copy tensors of this GLOB");
+  add_moving_averages_option(command, options.selection.moving_averages);
   Option plan = command
                     .add_option("--plan", options.plan,
                                 "instead of all these: schemes and widths that narrow plan chose")
                     .type_name("FILE.json");
   for (const char* name : {"--scheme", "--bits", "--granularity", "--axis", "--scaling", "--range",
-                           "--include", "--exclude"}) {
+                           "--include", "--exclude", "--moving_averages"}) {
     plan.excludes(command.get_option(name));
   }
   command
       .add_option("--nonfinite", options.non_finite,
                   "tensors with NaN or infinity: error, or keep them unchanged")
       .one_of({"error", "keep"});
+  add_cast_option(command, options.cast);
   command.footer(
       "Schemes: bin          2^B equal bins from minimum to maximum, restored to the centre\n"
       "         fixed-point  integer times a power of two (Qm.n)\n"
@@ -72,7 +75,9 @@ void add_method_options(Command& command, MethodOptions& options) {
       "         mse          the one with the least squared error, found by search\n"
       "         aciq         closed form for Gaussian or Laplacian values\n"
       "Codebooks and ranges other than minmax keep one whole tensor in memory.\n"
-      "Moving averages, optimizer slots and global_step are copied unless a pattern names them.");
+      "Training state (optimizer slots, moving statistics and averages, counters) is copied "
+      "unless\n"
+      "a pattern names it.");
 }
 
 bool has_method(const MethodOptions& options) {

@@ -20,6 +20,7 @@ struct MethodOptions {
   std::string range = "minmax";
   Selection selection;
   std::string non_finite = "error";
+  std::string cast;  // of float8 weights
 
   [[nodiscard]] NonFinitePolicy non_finite_policy() const {
     return non_finite == "keep" ? NonFinitePolicy::kKeep : NonFinitePolicy::kError;

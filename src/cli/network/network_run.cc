@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/network/calibration_options.h"
 #include "narrow/error.h"
+#include "report/copied_report.h"
 #include "report/network_report.h"
 #include "report/quantize_report.h"
 
@@ -52,6 +53,7 @@ NetworkResult run_network_quantization(const CheckpointReader& reader, const Qua
   catch_interrupts();
   NetworkResult result =
       quantize_network(reader, plan, methods, run.options, writer.get(), scales.get(), &observer);
+  require_quantized(reader, result.quantization.summary);
   if (scales != nullptr) scales->finish();
   if (writer != nullptr) writer->finish();
   observer.finish();
@@ -117,6 +119,7 @@ QuantizeReports quantize_and_report(const CheckpointReader& reader, const Quanti
   const auto add_paths = [&](nlohmann::ordered_json json) {
     json["input"] = reader.location().path.string();
     if (!run.dry_run) json["output"] = run.output.path.string();
+    add_float8(reader, json);
     return json;
   };
   QuantizeReports reports;
@@ -130,7 +133,7 @@ QuantizeReports quantize_and_report(const CheckpointReader& reader, const Quanti
     reports.summary = result.summary;
     reports.report = quantize_report(result, title, add_paths(quantize_json(result)));
   }
-  reports.summary_text = quantize_summary_text(reports.summary);
+  reports.summary_text = float8_text(reader) + quantize_summary_text(reports.summary);
   return reports;
 }
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/arguments/method_options.h"
+#include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
 #include "cli/packed/pack_progress.h"
 #include "narrow/error.h"
@@ -70,7 +71,8 @@ std::vector<ExportedCodes> export_input(const Arguments& args, PackProgress& pro
     return export_codes(PackedCheckpoint(args.input), format, args.method.selection, args.output,
                         overwrite, &progress);
   }
-  const auto reader = open_unpacked(args.input);
+  const auto reader = open_unpacked(args.input, cast_of(args.method.cast));
+  note_float8(*reader);
   const TemporaryFolder folder;
   const fs::path packed = folder.path() / "packed.safetensors";
   pack_checkpoint(*reader, method_of(args.method, *reader).plan,

@@ -5,10 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/arguments/method_options.h"
+#include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
 #include "cli/exports.h"
 #include "cli/packed/pack_progress.h"
+#include "cli/tensor_warnings.h"
 #include "narrow/packed_checkpoint.h"
+#include "report/copied_report.h"
 #include "report/packed_report.h"
 #include "report/report.h"
 #include "report/table/table_formats.h"
@@ -50,9 +53,18 @@ std::filesystem::path output_path(const Arguments& args, const CheckpointLocatio
   return path;
 }
 
+void warn_about_tensors(const PackedContents& contents) {
+  TensorWarnings warnings;
+  for (const PackedTensor& tensor : contents.tensors) {
+    if (tensor.non_finite > 0) warnings.add_non_finite(tensor.info.name, tensor.non_finite);
+    if (tensor.clipped_blocks > 0) warnings.add_clipped(tensor.info.name, *tensor.scheme);
+  }
+  warnings.print();
+}
+
 void run(const Arguments& args) {
   Exports exports(args.exports, args.force);
-  const auto reader = open_unpacked(args.checkpoint);
+  const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
   const Method method = method_of(args.method, *reader);
   const std::filesystem::path output = output_path(args, reader->location(), method.directory);
   PackProgress progress("packing");
@@ -60,7 +72,10 @@ void run(const Arguments& args) {
       pack_checkpoint(*reader, method.plan, {args.method.non_finite_policy(), args.threads}, output,
                       args.force ? Overwrite::kYes : Overwrite::kNo, &progress);
   progress.finish();
+  warn_about_tensors(contents);
+  note_moving_averages(contents.summary().unchanged_by_reason);
   nlohmann::ordered_json json = packed_json(contents);
+  add_float8(*reader, json);
   json["input"] = reader->location().path.string();
   json["output"] = output.string();
   if (!exports.is_empty()) exports.write(packed_report(contents, json));
@@ -69,7 +84,7 @@ void run(const Arguments& args) {
     return;
   }
   if (args.per_tensor) print_result(table_text(packed_table(contents)));
-  print_result(packed_summary_text(contents.summary()));
+  print_result(float8_text(*reader) + packed_summary_text(contents.summary()));
   print_result(fmt::format("written: {}\n", output.string()));
 }
 

@@ -1,6 +1,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
 #include "cli/packed/pack_progress.h"
 #include "narrow/packed_checkpoint.h"
@@ -14,6 +15,7 @@ void add_verify_command(Command& program, CommandOutcome& outcome) {
     std::string packed;
     std::string checkpoint;
     int threads = 0;
+    std::string cast;
     bool json = false;
   };
   Command command =
@@ -24,6 +26,7 @@ void add_verify_command(Command& program, CommandOutcome& outcome) {
       .required()
       .type_name("CKPT");
   command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
+  add_cast_option(command, args->cast);
   command.add_flag("--json", args->json, "print one JSON object instead of text");
   command.footer(
       "The recipe is the one in the packed file. Codes, parameters and unchanged values must all "
@@ -31,7 +34,7 @@ void add_verify_command(Command& program, CommandOutcome& outcome) {
       "those that the checkpoint gives. Exit status 1 when something differs.");
   command.callback([args, &outcome] {
     const PackedCheckpoint packed(args->packed);
-    const auto reader = open_unpacked(args->checkpoint);
+    const auto reader = open_unpacked(args->checkpoint, cast_of(args->cast));
     PackProgress progress("verifying");
     const auto differences = verify_packed(packed, *reader, args->threads, &progress);
     progress.finish();

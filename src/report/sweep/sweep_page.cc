@@ -129,9 +129,10 @@ class SweepPage {
     if (!found) {
       return {"none", fmt::format("{}: no width is {}", series.name, goal)};
     }
-    return {fmt::format("{} bit{}", bits(*found), bits(*found) == 1 ? "" : "s"),
-            fmt::format("{}: fewest {}, {}, {:.1f} times smaller", series.name, goal,
-                        size_text(*found), summaries_[*found].ratio())};
+    return {
+        fmt::format("{} bit{}", bits(*found), bits(*found) == 1 ? "" : "s"),
+        fmt::format("{}: fewest {}, {}, {} before", series.name, goal, size_text(*found),
+                    format_size_ratio(summaries_[*found].bytes(), summaries_[*found].input_bytes))};
   }
 
   // A curve for each series; `point(scheme)` gives its points.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "report/copied_report.h"
 #include "report/numbers.h"
 #include "report/sweep/sweep_page.h"
 #include "report/table/table_formats.h"
@@ -88,16 +89,25 @@ std::vector<TableCell> scheme_row(const SweepOutcome& outcome, std::size_t i) {
   return row;
 }
 
+// Tensors that were to be measured and have values that cannot be are among them.
+CopyCounts copied_of(const SweepOutcome& outcome) {
+  CopyCounts counts = outcome.copied;
+  for (const TensorSweep& tensor : outcome.errors.tensors) {
+    if (tensor.non_finite > 0) ++counts[CopyReason::kNonFinite];
+  }
+  return counts;
+}
+
 std::string subject_text(const SweepOutcome& outcome) {
   const SweepResult& errors = outcome.errors;
   const SchemeSummary summary = errors.summary(0);
   return fmt::format(
-      "{} tensors of {} ({}; {}), {} others ({})\nleft as they are and not counted. Sizes hold "
-      "codes "
-      "and parameters.\n",
-      summary.errors.quantized, outcome.checkpoint.path.string(), outcome.selection,
-      format_short_bytes(static_cast<double>(summary.input_bytes)), errors.copied,
-      format_short_bytes(static_cast<double>(errors.copied_bytes)));
+             "{} tensors of {} ({}; {}), {} others ({})\nleft as they are and not counted. Sizes "
+             "hold codes and parameters.\n",
+             summary.errors.quantized, outcome.checkpoint.path.string(), outcome.selection,
+             format_short_bytes(static_cast<double>(summary.input_bytes)), errors.copied,
+             format_short_bytes(static_cast<double>(errors.copied_bytes))) +
+         copied_text(copied_of(outcome), "left as they are");
 }
 
 std::string evaluation_text(const SweepEvaluation& evaluation) {
@@ -183,7 +193,7 @@ Table sweep_table(const SweepOutcome& outcome) {
                {"bits", "bits", kInteger},
                {"bytes", "size", kBytes},
                {"bits_per_weight", "bits/weight", kFixed2},
-               {"ratio", "smaller", kFixed2}},
+               {"ratio", "ratio", kFixed2}},
               {}};
   auto& columns = table.columns;
   if (outcome.evaluation) {
@@ -231,11 +241,6 @@ Table sweep_tensor_table(const SweepOutcome& outcome) {
 
 std::string sweep_text(const SweepOutcome& outcome) {
   std::string text = table_text(sweep_table(outcome)) + "\n" + subject_text(outcome);
-  for (const TensorSweep& tensor : outcome.errors.tensors) {
-    if (tensor.non_finite == 0) continue;
-    text += fmt::format("left out: {} has {} NaN or infinite values\n", tensor.info.name,
-                        tensor.non_finite);
-  }
   if (outcome.evaluation) text += evaluation_text(*outcome.evaluation);
   return text + fmt::format("{:.2f} s for the errors\n", outcome.errors.seconds);
 }
@@ -253,6 +258,7 @@ Report sweep_report(const SweepOutcome& outcome) {
                  {"input_bytes", summary.input_bytes},
                  {"elements", summary.elements},
                  {"copied", outcome.errors.copied},
+                 {"copied_by_reason", copied_json(copied_of(outcome))},
                  {"copied_bytes", outcome.errors.copied_bytes}};
   if (outcome.evaluation) report.json["evaluation"] = evaluation_json(*outcome.evaluation);
   report.tables.push_back(sweep_table(outcome));

@@ -23,6 +23,7 @@ struct SweepOutcome {
   std::string command;    // the line that made it
   std::string selection;  // of the tensors, in words
   SweepResult errors;
+  CopyCounts copied;  // of the others
   std::optional<SweepEvaluation> evaluation;
   std::vector<SweepHistograms> histograms;
 };

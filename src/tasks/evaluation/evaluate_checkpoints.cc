@@ -10,6 +10,7 @@
 #include "narrow/evaluate.h"
 #include "tasks/evaluation/evaluation_metrics.h"
 #include "tasks/evaluation/evaluation_pass.h"
+#include "tasks/evaluation/quantized_part.h"
 
 namespace narrow {
 namespace {
@@ -68,6 +69,8 @@ EvaluateResult evaluate_checkpoints(
     evaluation.network = networks.back().scope;
     evaluation.global_step = networks.back().global_step;
     evaluation.predictions.resize(data.images);
+    evaluation.quantized_part_is_not_evaluated =
+        is_other_part_quantized(*reader, *checkpoints.front(), options.use_moving_averages);
   }
   result.preparation_seconds = seconds_since(preparation_start);
   const auto start = std::chrono::steady_clock::now();

@@ -48,6 +48,7 @@ class OtherTensor {
               const QuantizeOptions& options)
       : reader_(reader), plan_(plan), info_(reader.tensors()[plan.index]) {
     result_.info = info_;
+    result_.reason = plan.reason;
     if (info_.dtype == DType::kString) {
       strings_ = reader.read_strings(plan.index);
       return;
@@ -77,6 +78,7 @@ class OtherTensor {
         throw non_finite_error(info_, quantizer.non_finite());
       }
       result_.non_finite = quantizer.non_finite().count;
+      result_.reason = CopyReason::kNonFinite;
       return;
     }
     result_.quantized = true;
@@ -114,7 +116,7 @@ class ResultWriter {
     }
     for (const TensorPlan& tensor : plan) {
       if (network_.variables.find(reader_.tensors()[tensor.index].name)) {
-        put_variable(reader_.tensors()[tensor.index], writer);
+        put_variable(reader_.tensors()[tensor.index], tensor.reason, writer);
         continue;
       }
       const OtherTensor other(reader_, tensor, options);
@@ -124,7 +126,7 @@ class ResultWriter {
   }
 
  private:
-  void put_variable(const TensorInfo& info, CheckpointWriter* writer) {
+  void put_variable(const TensorInfo& info, CopyReason reason, CheckpointWriter* writer) {
     if (writer != nullptr) writer->write(std::as_bytes(network_.variables.values(info.name)));
     const auto found = quantizer_.results().find(info.name);
     if (found != quantizer_.results().end()) {
@@ -133,19 +135,15 @@ class ResultWriter {
     }
     TensorResult copied;
     copied.info = info;
+    copied.reason = reason;
     count(copied, {});
   }
 
   void count(const TensorResult& tensor, const ErrorSums& original) {
-    QuantizeSummary& summary = result_.quantization.summary;
-    summary.input_bytes += tensor.info.byte_size();
+    result_.quantization.summary.add_tensor(tensor);
     if (tensor.quantized) {
-      summary.add(tensor.errors);
       result_.original.add(original);
       result_.original_errors[tensor.info.name] = original;
-    } else {
-      ++summary.copied;
-      if (tensor.non_finite > 0) ++summary.kept_non_finite;
     }
     result_.quantization.tensors.push_back(tensor);
   }

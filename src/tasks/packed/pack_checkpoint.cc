@@ -30,7 +30,8 @@ class PackedWriter {
   }
 
   void put(QuantizePiece& piece) {
-    const PackedTensor& tensor = contents_.tensors[piece.plan_index];
+    PackedTensor& tensor = contents_.tensors[piece.plan_index];
+    if (piece.quantizer != nullptr) tensor.clipped_blocks = piece.quantizer->clipped_blocks();
     for (const StoredPart& stored : layout_.parts[piece.plan_index]) {
       switch (stored.part) {
         case PackedPart::kUnchanged:
@@ -95,6 +96,7 @@ PackedSummary PackedContents::summary() const {
   summary.file_bytes = file_bytes;
   for (const PackedTensor& tensor : tensors) {
     ++(tensor.scheme.has_value() ? summary.quantized : summary.unchanged);
+    if (tensor.reason != CopyReason::kNone) ++summary.unchanged_by_reason[tensor.reason];
     if (tensor.scheme.has_value()) summary.weights += element_count(tensor.info.shape);
     summary.code_bytes += tensor.code_bytes;
     summary.parameter_bytes += tensor.parameter_bytes;
@@ -109,6 +111,8 @@ PackedContents pack_checkpoint(const CheckpointReader& reader, const QuantizePla
                                const PackOptions& options, const std::filesystem::path& output,
                                Overwrite overwrite, PackObserver* observer) {
   PackedContents contents = planned_contents(reader, plan, options.non_finite);
+  const PackedSummary planned = contents.summary();
+  require_quantized(reader, planned.quantized, planned.unchanged_by_reason);
   contents.input_digest.assign(kDigestDigits, '0');
   QuantizePlan finite_plan = plan;
   for (std::size_t i = 0; i < plan.size(); ++i) finite_plan[i].scheme = contents.tensors[i].scheme;

@@ -108,9 +108,11 @@ PackedContents planned_contents(const CheckpointReader& reader, const QuantizePl
     if (tensor.info.dtype == DType::kString) {
       string_sizes[i] = string_bytes(reader.read_strings(plan[i].index)).size();
     }
+    tensor.reason = plan[i].reason;
     if (!plan[i].scheme.has_value()) continue;
     if (non_finite == NonFinitePolicy::kKeep) {
       tensor.non_finite = count_non_finite(reader, plan[i].index);
+      if (tensor.non_finite > 0) tensor.reason = CopyReason::kNonFinite;
       if (tensor.non_finite > 0) continue;
     }
     tensor.scheme = with_explicit_axis(*plan[i].scheme, contents.input_format);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "narrow/error.h"
+#include "narrow/float8_weights.h"
 #include "narrow/version.h"
 #include "tasks/json_text.h"
 #include "tasks/packed/content_digest.h"
@@ -221,10 +222,11 @@ void refuse_packed(const CheckpointReader& reader) {
                           path));
 }
 
-std::unique_ptr<CheckpointReader> open_unpacked(const std::filesystem::path& path) {
+std::unique_ptr<CheckpointReader> open_unpacked(const std::filesystem::path& path,
+                                                std::optional<DType> float8_cast) {
   auto reader = open_checkpoint(path);
   refuse_packed(*reader);
-  return reader;
+  return restore_float8(std::move(reader), float8_cast);
 }
 
 Metadata packed_metadata(const PackedContents& contents, const StoredChecksums& checksums) {

@@ -21,6 +21,7 @@ using Choice = std::vector<std::size_t>;
 // What there is to choose between.
 struct Problem {
   std::vector<std::size_t> indices;  // of the quantized tensors, by name
+  CopyCounts copied;
   std::vector<WidthGroup> groups;
   std::vector<Scheme> schemes;  // one a width, ascending
   std::vector<std::vector<WidthCost>> costs;
@@ -32,14 +33,9 @@ struct Problem {
   }
 };
 
-std::vector<std::size_t> indices_by_name(const CheckpointReader& reader,
-                                         const Selection& selection) {
-  std::vector<std::size_t> indices = selected_indices(reader, selection);
-  if (indices.empty()) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("there is nothing to plan: none of the {} tensors is to be quantized",
-                            reader.tensors().size()));
-  }
+std::vector<std::size_t> indices_by_name(const CheckpointReader& reader, const Selection& selection,
+                                         CopyCounts* copied) {
+  std::vector<std::size_t> indices = selected_indices(reader, selection, copied);
   std::ranges::sort(indices, {},
                     [&](std::size_t i) -> const std::string& { return reader.tensors()[i].name; });
   return indices;
@@ -72,7 +68,7 @@ Scheme scheme_of_width(Scheme scheme, int bits) {
 
 Problem pose(const CheckpointReader& reader, const PlanRequest& request, SweepObserver* observer) {
   Problem problem;
-  problem.indices = indices_by_name(reader, request.selection);
+  problem.indices = indices_by_name(reader, request.selection, &problem.copied);
   std::vector<TensorInfo> tensors;
   for (const std::size_t index : problem.indices) tensors.push_back(reader.tensors()[index]);
   problem.groups = width_groups(tensors, request);
@@ -98,6 +94,7 @@ Choice single_width(const Problem& problem, int bits) {
 }
 
 void count_copied(const CheckpointReader& reader, const Problem& problem, BudgetPlan& plan) {
+  plan.copied_by_reason = problem.copied;
   std::vector<bool> quantized(reader.tensors().size(), false);
   for (const std::size_t index : problem.indices) quantized[index] = true;
   for (std::size_t i = 0; i < quantized.size(); ++i) {

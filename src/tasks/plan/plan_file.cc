@@ -183,7 +183,11 @@ std::vector<PlanEntry> read_plan_file(const std::filesystem::path& path) {
 
 QuantizePlan quantize_plan(const std::vector<PlanEntry>& entries, const CheckpointReader& reader) {
   QuantizePlan plan(reader.tensors().size());
-  for (std::size_t i = 0; i < plan.size(); ++i) plan[i].index = i;
+  const std::vector<CopyReason> reasons = natural_copy_reasons(reader.tensors());
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    plan[i].index = i;
+    plan[i].reason = reasons[i];
+  }
   std::vector<std::string> complaints;
   for (const PlanEntry& entry : entries) {
     const auto index = reader.find(entry.name);
@@ -191,11 +195,15 @@ QuantizePlan quantize_plan(const std::vector<PlanEntry>& entries, const Checkpoi
                               : fmt::format("{} is missing", entry.name);
     if (found.empty()) {
       plan[*index].scheme = entry.scheme;
+      plan[*index].reason = CopyReason::kNone;
     } else {
       complaints.push_back(std::move(found));
     }
   }
-  if (complaints.empty()) return plan;
+  if (complaints.empty()) {
+    require_quantized(reader, entries.size(), copied_tensors(plan));
+    return plan;
+  }
   const std::size_t shown = std::min(complaints.size(), kMostNamesListed);
   std::string sentence = fmt::format(
       "the plan is for another network than {} holds: {}", reader.location().path.string(),

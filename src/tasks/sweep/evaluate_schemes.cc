@@ -255,8 +255,8 @@ class SweepRun {
 }  // namespace
 
 std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
-                                           const std::string& model_name) {
-  const CheckpointVariables variables(reader, false);
+                                           const std::string& model_name, bool moving_averages) {
+  const CheckpointVariables variables(reader, moving_averages);
   const std::string scope = model_name.empty() ? find_network_scope(reader) : model_name;
   const auto logits = variables.find(scope + "/logits/weights");
   const int classes =
@@ -266,8 +266,9 @@ std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
   const ResnetV1 network = network_of_checkpoint(reader, variables, scope, classes);
   std::vector<std::size_t> indices;
   for (const ModelVariable& variable : network.variables()) {
-    const auto index = reader.find(variable.name);
-    if (index && is_trainable(variable.kind)) indices.push_back(*index);
+    if (!is_trainable(variable.kind)) continue;
+    const auto found = variables.find(variable.name);
+    if (found) indices.push_back(*reader.find(found->name));
   }
   std::ranges::sort(indices);
   return indices;
@@ -278,10 +279,9 @@ SweepEvaluation evaluate_schemes(const std::shared_ptr<const CheckpointReader>& 
                                  std::span<const Scheme> schemes,
                                  const SweepEvaluationOptions& options,
                                  EvaluateObserver* observer) {
-  if (options.evaluate.slim_batches || options.evaluate.use_moving_averages) {
+  if (options.evaluate.slim_batches) {
     throw Error(ErrorCategory::kUsage,
-                "a sweep counts each image once and evaluates the variables themselves: "
-                "slim_batches and use_moving_averages do not go with it");
+                "a sweep counts each image once: slim_batches does not go with it");
   }
   return SweepRun(*reader, indices, schemes, options, observer).run();
 }

@@ -122,6 +122,7 @@ class PieceSource {
       quantizers->push_back(scanned.with_scheme(schemes_[scheme]));
       SchemeCost& cost = tensors_[tensor_ - 1].costs[scheme];
       cost.blocks = quantizers->back().block_count();
+      cost.clipped_blocks = quantizers->back().clipped_blocks();
       cost.code_bits = packed_code_bits(schemes_[scheme], element_count(tensor.info.shape));
       cost.parameter_bits = cost.blocks * block_parameter_bits(schemes_[scheme]);
     }
@@ -218,12 +219,15 @@ SchemeSummary SweepResult::summary(std::size_t scheme) const {
 }
 
 std::vector<std::size_t> selected_indices(const CheckpointReader& reader,
-                                          const Selection& selection) {
-  const std::vector<bool> selected = select_tensors(reader.tensors(), selection);
+                                          const Selection& selection, CopyCounts* copied) {
+  const std::vector<CopyReason> reasons = copy_reasons(reader.tensors(), selection);
   std::vector<std::size_t> indices;
-  for (std::size_t i = 0; i < selected.size(); ++i) {
-    if (selected[i]) indices.push_back(i);
+  for (std::size_t i = 0; i < reasons.size(); ++i) {
+    if (reasons[i] == CopyReason::kNone) indices.push_back(i);
   }
+  const CopyCounts counts = count_reasons(reasons);
+  require_quantized(reader, indices.size(), counts);
+  if (copied != nullptr) *copied = counts;
   return indices;
 }
 

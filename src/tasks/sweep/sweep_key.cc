@@ -60,6 +60,7 @@ std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_
   add_text(digest, fmt::format("{} {} {} {} {} {}", options.model_name, options.labels_offset,
                                to_string(data.preprocessing.kind), data.preprocessing.output_size,
                                data.preprocessing.resize_side, data.dataset.class_count()));
+  if (options.use_moving_averages) add_text(digest, "moving averages");
   return to_hex(digest.digest());
 }
 
