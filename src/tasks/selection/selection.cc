@@ -9,9 +9,9 @@
 
 #include "narrow/error.h"
 #include "tasks/name_pattern.h"
-#include "tasks/quantized_weights.h"
-#include "tasks/tensor_names.h"
-#include "tasks/training_state.h"
+#include "tasks/selection/quantized_weights.h"
+#include "tasks/selection/state_names.h"
+#include "tasks/selection/tensor_names.h"
 
 namespace narrow {
 namespace {
@@ -53,7 +53,7 @@ const ReasonWords* words_of(CopyReason reason) {
 // A tensor as the rules and patterns see it.
 struct Subject {
   const TensorInfo* tensor = nullptr;
-  std::optional<TrainingState> state;
+  std::optional<NamedState> state;
   CopyReason nature = CopyReason::kNone;  // why it cannot be selected, or only by its mark
   // The name of the variable of which it is the average, where that is what patterns select.
   std::string variable;
@@ -74,7 +74,7 @@ struct Subject {
 };
 
 // What the tensor itself says against being quantized.
-CopyReason nature_of(const TensorInfo& tensor, const std::optional<TrainingState>& state,
+CopyReason nature_of(const TensorInfo& tensor, const std::optional<NamedState>& state,
                      const TensorNames& names) {
   if (state) return state->kind;
   if (is_scale_of_codes(tensor, names)) return CopyReason::kScale;
@@ -89,7 +89,7 @@ std::vector<Subject> subjects_of(const std::vector<TensorInfo>& tensors) {
   for (const TensorInfo& tensor : tensors) {
     Subject& subject = subjects.emplace_back();
     subject.tensor = &tensor;
-    subject.state = training_state(tensor, names);
+    subject.state = named_state(tensor, names);
     subject.nature = nature_of(tensor, subject.state, names);
   }
   return subjects;
@@ -175,7 +175,7 @@ std::string describe(const CopyCounts& counts) {
 
 bool is_training_state(std::string_view name) {
   const TensorInfo tensor{std::string(name), DType::kFloat32, {}};
-  return training_state(tensor, TensorNames({})).has_value();
+  return named_state(tensor, TensorNames({})).has_value();
 }
 
 std::vector<CopyReason> copy_reasons(const std::vector<TensorInfo>& tensors,

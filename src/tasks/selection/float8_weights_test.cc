@@ -10,8 +10,8 @@
 #include "narrow/error.h"
 #include "narrow/selection.h"
 #include "quant/elements/half.h"
-#include "tasks/float8_scales.h"
 #include "tasks/memory_checkpoint.h"
+#include "tasks/selection/float8_scales.h"
 #include "tasks/value_pieces.h"
 
 namespace narrow {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "narrow/tensor.h"
-#include "tasks/tensor_names.h"
+#include "tasks/selection/tensor_names.h"
 
 namespace narrow {
 

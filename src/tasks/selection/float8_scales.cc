@@ -1,4 +1,4 @@
-#include "tasks/float8_scales.h"
+#include "tasks/selection/float8_scales.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "tasks/training_state.h"
+#include "tasks/selection/state_names.h"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@ struct Case {
 };
 
 CopyReason kind_of(const TensorInfo& tensor, const std::vector<TensorInfo>& all) {
-  const auto state = training_state(tensor, TensorNames(all));
+  const auto state = named_state(tensor, TensorNames(all));
   return state ? state->kind : CopyReason::kNone;
 }
 
@@ -26,7 +26,7 @@ void expect_kinds(const std::vector<Case>& cases, const Shape& shape) {
   }
 }
 
-TEST(TrainingState, SlotsOfTensorFlowsOptimizers) {
+TEST(StateNames, SlotsOfTensorFlowsOptimizers) {
   using enum CopyReason;
   expect_kinds({{"w/Momentum", kOptimizerSlot},
                 {"w/RMSProp_2", kOptimizerSlot},
@@ -52,7 +52,7 @@ TEST(TrainingState, SlotsOfTensorFlowsOptimizers) {
                {3, 4});
 }
 
-TEST(TrainingState, KerasOptimizersOfEveryGeneration) {
+TEST(StateNames, KerasOptimizersOfEveryGeneration) {
   using enum CopyReason;
   const auto object = [](const char* path) { return std::string(path) + kValue; };
   expect_kinds({{object("dense/kernel/.OPTIMIZER_SLOT/optimizer/m"), kOptimizerSlot},
@@ -75,7 +75,7 @@ TEST(TrainingState, KerasOptimizersOfEveryGeneration) {
                {});
 }
 
-TEST(TrainingState, PyTorch) {
+TEST(StateNames, PyTorch) {
   using enum CopyReason;
   expect_kinds({{"optimizer.state.0.exp_avg", kOptimizerSlot},
                 {"state.0.exp_avg_sq", kOptimizerSlot},
@@ -91,7 +91,7 @@ TEST(TrainingState, PyTorch) {
                {});
 }
 
-TEST(TrainingState, MovingStatisticsAndWhatStandsBelowThem) {
+TEST(StateNames, MovingStatisticsAndWhatStandsBelowThem) {
   using enum CopyReason;
   expect_kinds({{"bn/moving_mean", kMovingStatistic},
                 {"bn/moving_mean/biased", kMovingStatistic},
@@ -104,9 +104,9 @@ TEST(TrainingState, MovingStatisticsAndWhatStandsBelowThem) {
                {8});
 }
 
-TEST(TrainingState, AveragesNameTheirVariable) {
+TEST(StateNames, AveragesNameTheirVariable) {
   const auto average_of = [](const char* name, const std::vector<TensorInfo>& all) {
-    const auto state = training_state({name, DType::kFloat32, {8, 8}}, TensorNames(all));
+    const auto state = named_state({name, DType::kFloat32, {8, 8}}, TensorNames(all));
     EXPECT_TRUE(state && state->kind == CopyReason::kMovingAverage) << name;
     return state ? state->variable : "";
   };
@@ -124,7 +124,7 @@ TEST(TrainingState, AveragesNameTheirVariable) {
   EXPECT_EQ(kind_of({deep + "w", DType::kFloat32, {8}}, {}), CopyReason::kMovingAverage);
 }
 
-TEST(TrainingState, NumbersThatStandAlone) {
+TEST(StateNames, NumbersThatStandAlone) {
   using enum CopyReason;
   expect_kinds({{"global_step", kCounter},
                 {"step", kCounter},
@@ -136,7 +136,7 @@ TEST(TrainingState, NumbersThatStandAlone) {
                {});
 }
 
-TEST(TrainingState, LayersAreNoTrainingState) {
+TEST(StateNames, LayersAreNoTrainingState) {
   for (const char* name : {"a/Adam/weights",
                            "adam_layer/kernel",
                            "my_global_step_scale",
@@ -168,7 +168,7 @@ TEST(TrainingState, LayersAreNoTrainingState) {
 }
 
 // What a name leaves open is told by the tensor that it would belong to.
-TEST(TrainingState, NeighboursTellWhereTheNameDoesNot) {
+TEST(StateNames, NeighboursTellWhereTheNameDoesNot) {
   const auto in = [](const char* name, const Shape& shape, const char* other,
                      const char* third = "x") {
     const std::vector<TensorInfo> all = {{name, DType::kFloat32, shape},

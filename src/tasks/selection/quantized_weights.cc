@@ -1,4 +1,4 @@
-#include "tasks/quantized_weights.h"
+#include "tasks/selection/quantized_weights.h"
 
 #include <algorithm>
 #include <array>

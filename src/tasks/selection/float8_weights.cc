@@ -14,9 +14,9 @@
 
 #include "base/bytes.h"
 #include "narrow/error.h"
-#include "tasks/float8_scales.h"
-#include "tasks/quantized_weights.h"
-#include "tasks/tensor_names.h"
+#include "tasks/selection/float8_scales.h"
+#include "tasks/selection/quantized_weights.h"
+#include "tasks/selection/tensor_names.h"
 #include "tasks/value_pieces.h"
 
 namespace narrow {

@@ -1,4 +1,4 @@
-#include "tasks/training_state.h"
+#include "tasks/selection/state_names.h"
 
 #include <algorithm>
 #include <cctype>
@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "tasks/training_state_table.h"
+#include "tasks/selection/state_names_table.h"
 
 namespace narrow {
 namespace {
@@ -111,12 +111,12 @@ class Classifier {
   Classifier(const TensorInfo& tensor, const TensorNames& others, bool is_variable = false)
       : tensor_(tensor), others_(others), is_variable_(is_variable), parts_(tensor.name) {}
 
-  std::optional<TrainingState> classify() const {
+  std::optional<NamedState> classify() const {
     if (parts_.empty()) return std::nullopt;
     if (auto state = iterator_state()) return state;
     if (auto state = of_parts()) return state;
     if (auto state = of_optimizer_scope()) return state;
-    if (is_torch_step()) return TrainingState{CopyReason::kCounter, parts_.last(), false};
+    if (is_torch_step()) return NamedState{CopyReason::kCounter, parts_.last(), false};
     return of_last_part();
   }
 
@@ -126,15 +126,15 @@ class Classifier {
   }
 
   // "iterator/.ATTRIBUTES/ITERATOR_STATE": objects of other kinds than variables.
-  std::optional<TrainingState> iterator_state() const {
+  std::optional<NamedState> iterator_state() const {
     const std::string_view name = tensor_.name;
     const auto at = name.rfind(kAttributes);
     if (at == std::string_view::npos || name.ends_with(kObjectSuffix)) return std::nullopt;
-    return TrainingState{CopyReason::kBookkeeping, name.substr(at + kAttributes.size()), false};
+    return NamedState{CopyReason::kBookkeeping, name.substr(at + kAttributes.size()), false};
   }
 
   // By the first rule that a part fulfils.
-  std::optional<TrainingState> of_parts() const {
+  std::optional<NamedState> of_parts() const {
     std::size_t first = kPartRules.size();
     std::size_t at = 0;
     for (std::size_t i = 0; i < parts_.size(); ++i) {
@@ -171,7 +171,7 @@ class Classifier {
   }
 
   // What a rule found at part i, looked at more closely.
-  [[nodiscard]] TrainingState refined(TrainingState state, std::size_t i) const {
+  [[nodiscard]] NamedState refined(NamedState state, std::size_t i) const {
     if (state.kind == CopyReason::kMovingAverage) return average(std::move(state), i);
     if (state.kind == CopyReason::kOptimizerSlot && state.holds_names) {
       state.kind = kind_in_optimizer(i);
@@ -199,13 +199,13 @@ class Classifier {
   }
 
   // The average of what is training state is of that kind.
-  [[nodiscard]] TrainingState average(TrainingState state, std::size_t i) const {
+  [[nodiscard]] NamedState average(NamedState state, std::size_t i) const {
     if (!state.holds_names && !parts_.is_last(i)) return state;
     state.variable = parts_.without(i);
     return of_variable(std::move(state));
   }
 
-  [[nodiscard]] TrainingState of_variable(TrainingState state) const {
+  [[nodiscard]] NamedState of_variable(NamedState state) const {
     if (is_variable_) return state;
     const TensorInfo variable{state.variable, tensor_.dtype, tensor_.shape};
     const auto inner = Classifier(variable, others_, true).classify();
@@ -218,19 +218,19 @@ class Classifier {
   }
 
   // "Adam/m/dense/kernel", "training/Adam/dense/kernel/m", "Adam/iterations".
-  std::optional<TrainingState> of_optimizer_scope() const {
+  std::optional<NamedState> of_optimizer_scope() const {
     for (std::size_t i = 0; i + 1 < parts_.size(); ++i) {
       // A scope "momentum" may be a network's (momentum contrast).
       if (!is_optimizer(parts_[i]) || parts_[i] == "momentum") continue;
       const std::string_view last = without_number(parts_.last());
-      const TrainingState state{CopyReason::kOptimizerSlot, parts_[i], true};
+      const NamedState state{CopyReason::kOptimizerSlot, parts_[i], true};
       if (contains(kSlots, parts_[i + 1]) || contains(kSlots, last)) return state;
       if (!parts_.is_last(i + 1)) continue;
       if (contains(kCounters, parts_.last())) {
-        return TrainingState{CopyReason::kCounter, parts_[i], true};
+        return NamedState{CopyReason::kCounter, parts_[i], true};
       }
       if (contains(kHyperparameters, parts_.last())) {
-        return TrainingState{CopyReason::kHyperparameter, parts_[i], true};
+        return NamedState{CopyReason::kHyperparameter, parts_[i], true};
       }
     }
     return std::nullopt;
@@ -242,9 +242,9 @@ class Classifier {
            parts_.last() == "step";
   }
 
-  std::optional<TrainingState> of_last_part() const {
+  std::optional<NamedState> of_last_part() const {
     const std::string_view last = parts_.last();
-    const TrainingState slot{CopyReason::kOptimizerSlot, last, false};
+    const NamedState slot{CopyReason::kOptimizerSlot, last, false};
     const bool has_capital = std::isupper(static_cast<unsigned char>(last.front())) != 0;
     if ((has_capital && is_optimizer(last)) || is_named_slot(without_number(last))) return slot;
     return belongs_to_another(without_number(last)) ? std::optional(slot) : std::nullopt;
@@ -307,7 +307,7 @@ class Classifier {
 
 }  // namespace
 
-std::optional<TrainingState> training_state(const TensorInfo& tensor, const TensorNames& others) {
+std::optional<NamedState> named_state(const TensorInfo& tensor, const TensorNames& others) {
   return Classifier(tensor, others).classify();
 }
 

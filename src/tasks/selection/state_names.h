@@ -1,7 +1,7 @@
 // What of a checkpoint belongs to training: the one place with the rules.
 //
 // A name is a path of parts, separated by '/' or '.'; a rule looks at whole parts, wherever in the
-// path they stand. training_state_table.h lists the parts; a name that alone says too little
+// path they stand. state_names_table.h lists the parts; a name that alone says too little
 // (".../v") counts only beside the tensor that it would belong to.
 #pragma once
 
@@ -11,11 +11,11 @@
 
 #include "narrow/selection.h"
 #include "narrow/tensor.h"
-#include "tasks/tensor_names.h"
+#include "tasks/selection/tensor_names.h"
 
 namespace narrow {
 
-struct TrainingState {
+struct NamedState {
   CopyReason kind = CopyReason::kNone;  // kOptimizerSlot to kBookkeeping
   std::string_view mark;                // the part of the name that says so
   // Whether names of any kind stand below the mark ("optimizer/...", "ema....").
@@ -26,7 +26,7 @@ struct TrainingState {
 };
 
 // Nothing for a tensor that inference needs. `others` are the tensors of the checkpoint.
-std::optional<TrainingState> training_state(const TensorInfo& tensor, const TensorNames& others);
+std::optional<NamedState> named_state(const TensorInfo& tensor, const TensorNames& others);
 
 // The parts of a pattern or name that are separated by '/' and '.' include `part`.
 bool has_part(std::string_view name, std::string_view part);
