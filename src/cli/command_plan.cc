@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cli/arguments/evaluate_flags.h"
+#include "cli/arguments/format_options.h"
 #include "cli/arguments/plan_arguments.h"
 #include "cli/arguments/scheme_lists.h"
 #include "cli/arguments/tensor_options.h"
@@ -35,6 +36,7 @@ struct Arguments {
   std::optional<int> axis;
   std::string scaling = "binary";
   std::string range = "minmax";
+  FormatOptions format;
   Selection selection;
   std::vector<std::string> fixed;
   std::vector<std::string> minimum;
@@ -97,6 +99,7 @@ void add_budget_options(Command& command, Arguments& args) {
   command.add_option("--scaling", args.scaling, "of fixed-point: binary (Qm.n) or decimal")
       .one_of({"binary", "decimal"});
   command.add_option("--range", args.range, "minmax, percentile:P, mse or aciq");
+  add_mode_options(command, args.format);
 }
 
 void add_rule_options(Command& command, Arguments& args) {
@@ -154,9 +157,11 @@ std::vector<WidthRule> rules_of(const std::vector<std::string>& texts, const cha
 }
 
 // All that the scheme has, up to 16: symmetric codes need a sign beside the zero.
-std::string default_widths(SchemeKind kind) {
-  if (kind == SchemeKind::kCodebook) return fmt::format("1..{}", kMaxCodebookBits);
-  return kind == SchemeKind::kSymmetric ? "2..16" : "1..16";
+std::string default_widths(const Scheme& scheme) {
+  if (scheme.kind == SchemeKind::kCodebook) return fmt::format("1..{}", kMaxCodebookBits);
+  const bool is_symmetric =
+      scheme.kind == SchemeKind::kSymmetric || scheme.format.overflow == Overflow::kSymmetric;
+  return is_symmetric ? "2..16" : "1..16";
 }
 
 std::optional<int> vector_bits_of(const std::string& text) {
@@ -171,8 +176,8 @@ PlanRequest request_of(const Arguments& args) {
   request.scheme.granularity = parse_granularity(args.granularity);
   request.scheme.granularity.axis = args.axis;
   request.scheme.range = parse_range(args.range);
-  request.widths =
-      parse_widths(args.bits.empty() ? default_widths(request.scheme.kind) : args.bits);
+  apply_format(args.format, request.scheme);
+  request.widths = parse_widths(args.bits.empty() ? default_widths(request.scheme) : args.bits);
   request.selection = args.selection;
   if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget);
   request.average_bits = args.average_bits;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/arguments/format_options.h"
 #include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
 #include "cli/exports.h"
@@ -25,6 +26,7 @@ struct Arguments {
   int method = 0;
   int bits = 0;
   std::string range = "minmax";
+  FormatOptions format;
   int threads = 0;
   bool moving_averages = false;
   bool force = false;
@@ -60,6 +62,8 @@ void run(const Arguments& args) {
   scheme.kind = args.method == 1 ? SchemeKind::kBin : SchemeKind::kFixedPoint;
   scheme.bits = args.bits;
   scheme.range = parse_range(args.range);
+  apply_format(args.format, scheme);
+  validate(scheme);
   const std::string network = fmt::format("resnet_v1_{}", args.layers);
   const auto reader = open_unpacked(args.checkpoint);
   const QuantizePlan plan =
@@ -122,6 +126,8 @@ void add_quantizer_command(Command& program, CommandOutcome& /*outcome*/) {
   command.add_option("--range", args->range,
                      "values that codes hold: minmax, percentile:P, mse or aciq");
   add_moving_averages_option(command, args->moving_averages);
+  add_given_format_options(command, args->format);
+  add_mode_options(command, args->format);
   command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
   command.add_flag("--force", args->force, "replace an existing result");
   command.add_flag("--json", args->json, "print one JSON object instead of text");
@@ -130,8 +136,9 @@ void add_quantizer_command(Command& program, CommandOutcome& /*outcome*/) {
   command.show_first_names();
   command.footer(
       "The result is a TensorFlow checkpoint in bin_<BITS>bits/ or fixed-point_<BITS>bits/ beside\n"
-      "CKPT. Moving means and variances and global_step are copied.\n"
-      "Example: narrow quantizer 50 train/model.ckpt-5000 10 1 8");
+      "CKPT, of a given format in one with its name. Moving means and variances and global_step\n"
+      "are copied.\n" +
+      std::string(kFormatFooter) + "Example: narrow quantizer 50 train/model.ckpt-5000 10 1 8");
   command.callback([args] { run(*args); });
 }
 

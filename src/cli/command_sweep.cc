@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "cli/arguments/command_line.h"
 #include "cli/arguments/evaluate_flags.h"
+#include "cli/arguments/format_lists.h"
 #include "cli/arguments/scheme_lists.h"
 #include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
@@ -31,7 +32,8 @@ constexpr std::size_t kHistogramBins = 192;
 struct Arguments {
   std::string checkpoint;
   std::string widths = "1..16";
-  SchemeLists lists{{"bin", "fixed-point"}, {"tensor"}, {"minmax"}, {}};
+  SchemeLists lists{{}, {"tensor"}, {"minmax"}, {}};
+  FormatLists formats;
   std::optional<int> axis;
   Selection selection;
   std::string non_finite = "error";
@@ -63,6 +65,10 @@ NonFinitePolicy policy_of(const Arguments& args) {
 
 std::vector<Scheme> schemes_of(Arguments& args) {
   args.lists.widths = parse_widths(args.widths);
+  apply_format_lists(args.formats, args.lists);
+  if (args.lists.schemes.empty() && args.lists.named.empty()) {
+    args.lists.schemes = {"bin", "fixed-point"};
+  }
   std::vector<std::string> left_out;
   std::vector<Scheme> schemes = expand_schemes(args.lists, &left_out);
   if (!left_out.empty()) {
@@ -240,6 +246,7 @@ void add_scheme_options(Command& command, Arguments& args) {
   add_list("--granularity", args.lists.granularities,
            "values that share one range: tensor, channel, group:G; default tensor");
   add_list("--range", args.lists.ranges, "minmax, percentile:P, mse, aciq; default minmax");
+  add_format_lists(command, args.formats);
   command.add_option("--axis", args.axis,
                      "channel axis, negative from the last; default 0 for safetensors, else -1");
   command.add_option("--include", args.selection.include, "quantize tensors of this GLOB only")

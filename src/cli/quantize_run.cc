@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "report/quantize_report.h"
+
 namespace narrow {
 namespace {
 
@@ -22,7 +24,8 @@ void require_quantized(const CheckpointReader& reader, const QuantizeSummary& su
   require_quantized(reader, summary.quantized, summary.copied_by_reason);
 }
 
-void warn_about_useless(const QuantizeResult& result) {
+void warn_about_result(const QuantizeResult& result) {
+  for (const std::string& sentence : overflow_sentences(result)) print_warning(sentence);
   if (std::ranges::none_of(result.tensors, is_useless)) return;
   print_warning(
       "signed fixed point with 1 bit has no positive code: only 0 and one negative "
@@ -42,7 +45,7 @@ QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePl
   require_quantized(reader, result.summary);
   if (writer != nullptr) writer->finish();
   observer.finish();
-  warn_about_useless(result);
+  warn_about_result(result);
   return result;
 }
 

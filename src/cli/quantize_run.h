@@ -23,10 +23,11 @@ std::size_t count_quantized(const QuantizePlan& plan);
 // from it.
 void require_quantized(const CheckpointReader& reader, const QuantizeSummary& summary);
 
-// Warns on standard error about what is legal and useless.
-void warn_about_useless(const QuantizeResult& result);
+// Warns on standard error about values that a format does not hold, and about what is legal and
+// useless.
+void warn_about_result(const QuantizeResult& result);
 
-// Quantizes, writes unless it is a dry run, and warns about what is useless. The result is complete
+// Quantizes, writes unless it is a dry run, and warns. The result is complete
 // on disk when this returns.
 QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                 const QuantizeRun& run);

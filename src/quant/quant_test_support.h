@@ -56,9 +56,32 @@ inline std::vector<Scheme> value_schemes() {
   return schemes;
 }
 
+// Fixed point in every round mode with every overflow: fitted, and in grids that are too fine, too
+// coarse and about right for random_value.
+inline std::vector<Scheme> format_schemes() {
+  constexpr std::array<int, 9> kGiven = {6, -3, 24, 0, 9, -125, 3, 140, 200};
+  std::vector<Scheme> schemes;
+  std::size_t turn = 0;
+  for (int mode = 0; mode < 7; ++mode) {
+    for (int overflow = 0; overflow < 4; ++overflow) {
+      for (int given = 0; given < 3; ++given) {
+        Scheme& scheme = schemes.emplace_back();
+        scheme.kind = SchemeKind::kFixedPoint;
+        scheme.format.round_mode = static_cast<RoundMode>(mode);
+        scheme.format.overflow = static_cast<Overflow>(overflow);
+        if (given > 0) scheme.format.fraction_bits = kGiven.at(turn++ % kGiven.size());
+        scheme.format.always_signed = turn % 2 == 0;
+      }
+    }
+  }
+  return schemes;
+}
+
 inline bool has_width(const Scheme& scheme, int bits) {
   if (scheme.kind == SchemeKind::kCodebook) return bits <= kMaxCodebookBits;
-  return scheme.kind != SchemeKind::kSymmetric || bits > 1;
+  const bool needs_two =
+      scheme.kind == SchemeKind::kSymmetric || scheme.format.overflow == Overflow::kSymmetric;
+  return !needs_two || bits > 1;
 }
 
 inline std::string scheme_text(const Scheme& scheme) {
@@ -69,7 +92,8 @@ inline std::string scheme_text(const Scheme& scheme) {
       .append(", ")
       .append(to_string(scheme.granularity))
       .append(", ")
-      .append(to_string(scheme.range));
+      .append(to_string(scheme.range))
+      .append(has_format(scheme) ? ", " + to_text(scheme.format, scheme.bits) : "");
 }
 
 enum class ValueKind { kNormal, kPositive, kNegative, kAnyBits, kSubnormal, kGrid };

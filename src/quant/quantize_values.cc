@@ -9,6 +9,7 @@
 #include "narrow/error.h"
 #include "quant/blocks/block_fit.h"
 #include "quant/blocks/block_layout.h"
+#include "quant/blocks/count_overflow.h"
 #include "quant/blocks/local_block.h"
 #include "quant/error_sums.h"
 #include "quant/fitting/ascending.h"
@@ -112,11 +113,16 @@ ErrorSums round_trip(std::span<const float> values, const Scheme& scheme, const 
   const auto round_trip_kernel = kernels().block[rule_index(scheme)].round_trip;
   LocalBlock block;
   const BlockConstants& constants = block.of(scheme, params);
-  return sum_chunks(values.size(), [&](std::size_t begin, std::size_t length, LaneSums* lanes) {
-    float* const chunk = restored.data() + begin;
-    if (chunk != values.data() + begin) std::copy_n(values.data() + begin, length, chunk);
-    round_trip_kernel(constants, chunk, length, lanes, nullptr);
-  });
+  std::uint64_t overflowed = 0;
+  ErrorSums sums =
+      sum_chunks(values.size(), [&](std::size_t begin, std::size_t length, LaneSums* lanes) {
+        float* const chunk = restored.data() + begin;
+        overflowed += count_overflow(constants, values.data() + begin, length);
+        if (chunk != values.data() + begin) std::copy_n(values.data() + begin, length, chunk);
+        round_trip_kernel(constants, chunk, length, lanes, nullptr);
+      });
+  sums.overflowed = overflowed;
+  return sums;
 }
 
 ErrorSums measure_error(std::span<const double> original, std::span<const double> restored) {

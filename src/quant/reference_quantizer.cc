@@ -20,6 +20,37 @@ double power_of_ten(int exponent) {
 
 bool is_decimal(const Scheme& scheme) { return scheme.scaling == Scaling::kDecimal; }
 
+double round_by(RoundMode mode, double v) {
+  switch (mode) {
+    case RoundMode::kHalfEven:
+      return rne(v);
+    case RoundMode::kHalfUp:
+      return std::floor(v + 0.5);
+    case RoundMode::kHalfAway:
+      return std::copysign(std::floor(std::fabs(v) + 0.5), v);
+    case RoundMode::kHalfZero:
+      return std::copysign(std::ceil(std::fabs(v) - 0.5), v);
+    case RoundMode::kHalfDown:
+      return std::ceil(v - 0.5);
+    case RoundMode::kFloor:
+      return std::floor(v);
+    case RoundMode::kZero:
+      break;
+  }
+  return std::trunc(v);
+}
+
+double limited(double integer, Overflow overflow, const CodeRange& range, int bits) {
+  const auto min = static_cast<double>(range.min);
+  const auto max = static_cast<double>(range.max);
+  if (integer >= min && integer <= max) return integer;
+  if (overflow == Overflow::kZero) return 0;
+  if (overflow != Overflow::kWrap) return std::clamp(integer, min, max);
+  const double count = std::ldexp(1.0, bits);
+  const double rest = std::fmod(integer, count);
+  return rest < min ? rest + count : rest > max ? rest - count : rest;
+}
+
 // The code as a number that is an integer but may lie outside the range.
 double unclamped_code(double x, const Scheme& scheme, const BlockParams& p) {
   switch (scheme.kind) {
@@ -38,7 +69,7 @@ double unclamped_code(double x, const Scheme& scheme, const BlockParams& p) {
     }
     case SchemeKind::kFixedPoint: {
       const double shifted = is_decimal(scheme) ? x * power_of_ten(p.decimal_exponent) : x;
-      return rne(shifted * std::ldexp(1.0, p.fraction_bits));
+      return round_by(scheme.format.round_mode, shifted * std::ldexp(1.0, p.fraction_bits));
     }
     case SchemeKind::kAffine:
     case SchemeKind::kSymmetric:
@@ -51,9 +82,14 @@ double unclamped_code(double x, const Scheme& scheme, const BlockParams& p) {
 
 std::int64_t reference_code(float value, const Scheme& scheme, const BlockParams& params) {
   const CodeRange range = code_range(scheme, params);
-  return static_cast<std::int64_t>(std::clamp(unclamped_code(value, scheme, params),
-                                              static_cast<double>(range.min),
-                                              static_cast<double>(range.max)));
+  return static_cast<std::int64_t>(
+      limited(unclamped_code(value, scheme, params), scheme.format.overflow, range, scheme.bits));
+}
+
+bool reference_overflows(float value, const Scheme& scheme, const BlockParams& params) {
+  const CodeRange range = code_range(scheme, params);
+  const double code = unclamped_code(value, scheme, params);
+  return code < static_cast<double>(range.min) || code > static_cast<double>(range.max);
 }
 
 double reference_value(std::int64_t code, const Scheme& scheme, const BlockParams& params) {

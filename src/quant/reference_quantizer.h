@@ -11,6 +11,9 @@ namespace narrow {
 
 std::int64_t reference_code(float value, const Scheme& scheme, const BlockParams& params);
 
+// Whether the value is rounded to an integer that is no code.
+bool reference_overflows(float value, const Scheme& scheme, const BlockParams& params);
+
 // Before it is rounded to the type of the tensor.
 double reference_value(std::int64_t code, const Scheme& scheme, const BlockParams& params);
 

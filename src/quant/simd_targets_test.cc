@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cfloat>
 #include <cmath>
@@ -56,6 +57,10 @@ Expected expected_of(const std::vector<float>& values, const Scheme& scheme) {
   const std::vector<double> x(values.begin(), values.end());
   const std::vector<double> r(expected.restored.begin(), expected.restored.end());
   expected.sums = reference_sums(x, r);
+  if (has_format(scheme)) {
+    expected.sums.overflowed = static_cast<std::uint64_t>(std::ranges::count_if(
+        values, [&](float value) { return reference_overflows(value, scheme, expected.params); }));
+  }
   return expected;
 }
 
@@ -76,7 +81,9 @@ void check(const std::vector<float>& values, const Scheme& scheme) {
   const ErrorSums sums = round_trip(in_place, scheme, params, in_place);
   ASSERT_TRUE(same_bits(in_place, expected.restored));
   ASSERT_TRUE(same_bits(sums, expected.sums));
-  ASSERT_TRUE(same_bits(measure_error(values, in_place), expected.sums));
+  ErrorSums measured = measure_error(values, in_place);
+  measured.overflowed = sums.overflowed;
+  ASSERT_TRUE(same_bits(measured, expected.sums));
 }
 
 void check_all_targets(const std::vector<float>& values, const Scheme& scheme) {
@@ -98,6 +105,51 @@ TEST(SimdTargets, EveryWidthAndScheme) {
         check_all_targets(random_values(kind, 333, &random), scheme);
         if (HasFatalFailure()) return;
       }
+    }
+  }
+}
+
+TEST(SimdTargets, FixedPointFormats) {
+  RandomStream random(4, "formats");
+  for (Scheme scheme : format_schemes()) {
+    for (const int bits : {1, 2, 3, 8, 16, 24, 31, 32}) {
+      if (!has_width(scheme, bits)) continue;
+      scheme.bits = bits;
+      for (const ValueKind kind : kValueKinds) {
+        const std::vector<float> values = random_values(kind, 150, &random);
+        check_all_targets(values, scheme);
+        // The ends of a block tell whether any of its values overflows.
+        const BlockParams params = fit(values, scheme);
+        ASSERT_EQ(has_format(scheme) && params.clips,
+                  has_format(scheme) && expected_of(values, scheme).sums.overflowed > 0);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// Ties and their neighbours around 0 and around both ends of the codes, and values far outside.
+TEST(SimdTargets, FixedPointFormatsAtTheirEnds) {
+  for (Scheme scheme : format_schemes()) {
+    for (const int bits : {1, 2, 8, 24, 32}) {
+      if (!has_width(scheme, bits)) continue;
+      scheme.bits = bits;
+      const int n = scheme.format.fraction_bits.value_or(0);
+      std::vector<float> values = {FLT_MAX, -FLT_MAX, FLT_TRUE_MIN, -FLT_TRUE_MIN, 0.0F, -0.0F};
+      const double codes = std::ldexp(1, bits);
+      for (const double code : {0.0, codes / 2, codes, 3 * codes, 1000 * codes}) {
+        for (const double part : {-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0}) {
+          const auto value = static_cast<float>(std::ldexp(code + part, -n));
+          for (const float near :
+               {std::nextafter(value, -FLT_MAX), value, std::nextafter(value, FLT_MAX)}) {
+            if (!std::isfinite(near)) continue;
+            values.push_back(near);
+            values.push_back(-near);
+          }
+        }
+      }
+      check_all_targets(values, scheme);
+      if (HasFatalFailure()) return;
     }
   }
 }

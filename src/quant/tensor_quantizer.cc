@@ -12,6 +12,7 @@
 #include "quant/blocks/block_fit.h"
 #include "quant/blocks/block_layout.h"
 #include "quant/blocks/block_values.h"
+#include "quant/blocks/count_overflow.h"
 #include "quant/blocks/piece_blocks.h"
 #include "quant/blocks/range_scan.h"
 #include "quant/blocks/stored_blocks.h"
@@ -162,6 +163,7 @@ class PieceRoundTrip {
       if (counter != nullptr) counter->add_chunk(length);
       sums.merge(combine_lanes(lanes, length));
     }
+    sums.overflowed = overflowed_;
     return sums;
   }
 
@@ -180,6 +182,7 @@ class PieceRoundTrip {
     blocks_.for_each_part(
         done, length,
         [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
+          overflowed_ += count_overflow(constants, values + offset, part);
           rule_kernels.round_trip(constants, values + offset, part, lanes,
                                   indices == nullptr ? nullptr : indices + offset);
         });
@@ -192,6 +195,7 @@ class PieceRoundTrip {
     blocks_.for_each_part(
         done, length,
         [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
+          overflowed_ += count_overflow(constants, values_.data() + offset, part);
           rule_kernels.restore(constants, values_.data() + offset, part, restored_.data() + offset,
                                indices == nullptr ? nullptr : indices + offset);
         });
@@ -202,6 +206,7 @@ class PieceRoundTrip {
   PieceBlocks blocks_;
   DType dtype_;
   std::byte* target_;
+  std::uint64_t overflowed_ = 0;
   std::array<float, kChunk> values_;
   std::array<double, kChunk> originals_;
   std::array<double, kChunk> restored_;
@@ -272,9 +277,9 @@ ErrorSums TensorQuantizer::measure(std::uint64_t first, std::span<const std::byt
   return PieceRoundTrip(state.piece(first, values, nullptr), state.dtype, nullptr).run(nullptr);
 }
 
-void TensorQuantizer::encode(std::uint64_t first, std::span<const std::byte> values,
-                             std::vector<std::byte>* packed,
-                             std::vector<BlockParams>* params) const {
+std::uint64_t TensorQuantizer::encode(std::uint64_t first, std::span<const std::byte> values,
+                                      std::vector<std::byte>* packed,
+                                      std::vector<BlockParams>* params) const {
   const State& state = *state_;
   const bool is_local = state.layout.kind == BlockLayout::Kind::kLocal;
   PieceBlocks blocks = state.piece(first, values, is_local ? params : nullptr);
@@ -285,6 +290,7 @@ void TensorQuantizer::encode(std::uint64_t first, std::span<const std::byte> val
   packed->assign((first_bit + blocks.count() * bits + 7) / 8, std::byte{0});
   std::array<float, kChunk> buffer;
   std::array<std::uint32_t, kChunk> codes;
+  std::uint64_t overflowed = 0;
   for (std::uint64_t done = 0; done < blocks.count(); done += kChunk) {
     const std::size_t length = std::min<std::uint64_t>(kChunk, blocks.count() - done);
     const auto* chunk = reinterpret_cast<const float*>(blocks.element(done));
@@ -295,11 +301,13 @@ void TensorQuantizer::encode(std::uint64_t first, std::span<const std::byte> val
     blocks.for_each_part(
         done, length,
         [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
+          overflowed += count_overflow(constants, chunk + offset, part);
           rule_kernels.encode(constants, chunk + offset, part, codes.data() + offset);
         });
     pack_bits(std::span(codes).first(length), state.scheme.bits, first_bit,
               std::span(*packed).subspan(done / 8 * bits));
   }
+  return overflowed;
 }
 
 std::uint64_t TensorQuantizer::block_count() const { return state_->layout.blocks; }

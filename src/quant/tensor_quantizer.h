@@ -76,9 +76,9 @@ class TensorQuantizer {
 
   // The codes of one piece instead of restored values, as pack_bits puts them side by side from bit
   // first * bits % 8 on, and the parameters that they need beyond those of earlier pieces:
-  // BlockLayout::blocks_with_piece. Throws what round_trip throws.
-  void encode(std::uint64_t first, std::span<const std::byte> values,
-              std::vector<std::byte>* packed, std::vector<BlockParams>* params) const;
+  // BlockLayout::blocks_with_piece. Returns ErrorSums::overflowed. Throws what round_trip throws.
+  std::uint64_t encode(std::uint64_t first, std::span<const std::byte> values,
+                       std::vector<std::byte>* packed, std::vector<BlockParams>* params) const;
 
   [[nodiscard]] std::uint64_t block_count() const;
   // Parameters of the first min(block_count, limit) blocks, in order. Contiguous blocks of at most
@@ -86,7 +86,7 @@ class TensorQuantizer {
   // most 4096 are known. Empty before finish_scan and when there are non-finite values.
   [[nodiscard]] std::vector<BlockParams> block_params(std::uint64_t limit) const;
   // Blocks with BlockParams::clips, and the values in them that are clipped; the values are counted
-  // for ranges other than minmax only.
+  // for ranges other than minmax only. Of a format (has_format) see ErrorSums::overflowed instead.
   [[nodiscard]] std::uint64_t clipped_blocks() const;
   [[nodiscard]] std::uint64_t clipped_values() const;
 

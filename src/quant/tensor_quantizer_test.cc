@@ -96,6 +96,9 @@ Outcome expected_of(const Case& c, const std::vector<std::byte>& bytes, std::uin
     const BlockParams& params = expected.params[blocks[i]];
     const std::int64_t code = reference_code(values[i], c.scheme, params);
     restored[i] = reference_value(code, c.scheme, params);
+    if (has_format(c.scheme) && reference_overflows(values[i], c.scheme, params)) {
+      ++expected.sums.overflowed;
+    }
     if (c.scheme.bits > CodeCounts::kMaxBits) continue;
     ++expected.counts.counts[static_cast<std::size_t>(code - code_range(c.scheme, params).min)];
   }
@@ -138,6 +141,9 @@ Outcome run(const Case& c, const std::vector<std::byte>& bytes, std::size_t misa
     const std::size_t length = std::min<std::size_t>(piece, count - first);
     const auto values = tensor.subspan(first * size, length * size);
     const ErrorSums measured = quantizer.measure(first, values);
+    std::vector<std::byte> packed;
+    std::vector<BlockParams> params;
+    EXPECT_EQ(quantizer.encode(first, values, &packed, &params), measured.overflowed);
     outcomes[i].sums = quantizer.round_trip(first, values, &outcomes[i].counts);
     EXPECT_TRUE(same_bits(measured, outcomes[i].sums));
   });
@@ -244,6 +250,53 @@ TEST(TensorQuantizer, EveryGranularityByAllValues) {
       scheme.granularity = granularity;
       const Case c{scheme, {"t", kFloatTypes.at(random.below(kFloatTypes.size())), shape}, -1};
       check(c, random_bytes(c.info, ValueKind::kNormal, &random));
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(TensorQuantizer, FixedPointFormatsOfEveryGranularity) {
+  RandomStream random(8, "formats");
+  const std::vector<std::pair<Granularity, Shape>> layouts = {{{}, {77, 31}},
+                                                              {by_channel(0), {7, 3, 11}},
+                                                              {by_channel(1), {3, 7, 70}},
+                                                              {by_channel(1), {9, 7, 5}},
+                                                              {by_channel(-1), {50, 101}},
+                                                              {by_group(7), {30, 30}},
+                                                              {by_group(64), {1000}},
+                                                              {by_channel(1), {0, 4}},
+                                                              {by_channel(-1), {3, 3, 16, 32}}};
+  std::size_t turn = 0;
+  for (Scheme scheme : format_schemes()) {
+    for (const auto& [granularity, shape] : layouts) {
+      scheme.bits = 2 + static_cast<int>(random.below(31));
+      scheme.granularity = granularity;
+      const Case c{scheme, {"t", kFloatTypes.at(turn % kFloatTypes.size()), shape}, -1};
+      const ValueKind kind = kValueKinds.at(++turn % kValueKinds.size());
+      if (c.info.dtype == DType::kFloat16 && kind == ValueKind::kAnyBits) continue;
+      check(c, random_bytes(c.info, kind, &random));
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(TensorQuantizer, FixedPointFormatsInManyPieces) {
+  RandomStream random(10, "formats in pieces");
+  Scheme scheme;
+  scheme.kind = SchemeKind::kFixedPoint;
+  scheme.format = {9, true, RoundMode::kHalfUp, Overflow::kWrap};
+  for (const auto& [granularity, shape] :
+       std::vector<std::pair<Granularity, Shape>>{{{}, {1000, 600}},
+                                                  {by_group(5000), {600000}},
+                                                  {by_channel(-1), {3000, 200}},
+                                                  {by_channel(1), {2, 131'075, 3}}}) {
+    for (const Overflow overflow : {Overflow::kWrap, Overflow::kSaturate}) {
+      scheme.granularity = granularity;
+      scheme.format.overflow = overflow;
+      scheme.format.round_mode =
+          overflow == Overflow::kWrap ? RoundMode::kHalfUp : RoundMode::kHalfEven;
+      const Case c{scheme, {"t", DType::kFloat32, shape}, -1};
+      check_chosen_target(c, random_bytes(c.info, ValueKind::kNormal, &random));
       if (HasFatalFailure()) return;
     }
   }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "report/copied_report.h"
+#include "report/format_report.h"
 #include "report/numbers.h"
 
 namespace narrow {
@@ -39,6 +40,7 @@ ordered_json tensor_json(const PackedTensor& tensor) {
     json["scaling"] = scheme.scaling == Scaling::kBinary ? "binary" : "decimal";
   }
   json["bits"] = scheme.bits;
+  add_format_json(scheme, json);
   json["granularity"] = to_string(scheme.granularity);
   if (takes_range(scheme.kind)) json["range"] = to_string(scheme.range);
   json["blocks"] = tensor.blocks;
@@ -46,6 +48,7 @@ ordered_json tensor_json(const PackedTensor& tensor) {
   json["parameter_bytes"] = tensor.parameter_bytes;
   if (tensor.clipped_blocks > 0) json["clipped_blocks"] = tensor.clipped_blocks;
   json["bits_per_weight"] = bits_per_weight(tensor);
+  add_overflow_json(scheme, tensor.overflowed, json);
   return json;
 }
 
@@ -81,6 +84,11 @@ Table packed_table(const PackedContents& contents) {
                {"bytes", "bytes", kInteger},
                {"bits_per_weight", "bits/weight", kFixed2}},
               {}};
+  OverflowColumns overflow;
+  for (const PackedTensor& tensor : contents.tensors) {
+    if (tensor.scheme.has_value()) overflow.expect(*tensor.scheme);
+  }
+  overflow.add_to(table);
   for (const PackedTensor& tensor : contents.tensors) {
     std::vector<TableCell> row = {tensor.info.name, to_string(tensor.info.shape),
                                   std::string(to_string(tensor.info.dtype)), state_of(tensor)};
@@ -96,9 +104,20 @@ Table packed_table(const PackedContents& contents) {
       row.emplace_back(tensor.stored_bytes());
       row.emplace_back();
     }
+    overflow.add_to(row, tensor.scheme.has_value() ? &*tensor.scheme : nullptr, tensor.overflowed);
     table.add_row(std::move(row));
   }
   return table;
+}
+
+std::vector<std::string> overflow_sentences(const PackedContents& contents) {
+  std::vector<TensorOverflow> tensors;
+  for (const PackedTensor& tensor : contents.tensors) {
+    if (tensor.scheme.has_value()) {
+      tensors.push_back({tensor.info.name, *tensor.scheme, tensor.overflowed});
+    }
+  }
+  return overflow_sentences(tensors);
 }
 
 std::string packed_summary_text(const PackedSummary& summary) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "report/copied_report.h"
+#include "report/format_report.h"
 #include "report/numbers.h"
 
 namespace narrow {
@@ -50,6 +51,7 @@ ordered_json block_json(const Scheme& scheme, const BlockParams& params) {
         json["clips"] = params.clips;
       } else {
         json["format"] = q_format(scheme, params);
+        if (has_format(scheme)) json["clips"] = params.clips;
       }
       break;
     case SchemeKind::kAffine:
@@ -91,6 +93,7 @@ ordered_json tensor_json(const TensorResult& result) {
     json["scaling"] = result.scheme.scaling == Scaling::kBinary ? "binary" : "decimal";
   }
   json["bits"] = result.scheme.bits;
+  add_format_json(result.scheme, json);
   json["granularity"] = to_string(result.scheme.granularity);
   if (takes_range(result.scheme.kind)) json["range"] = to_string(result.scheme.range);
   json["blocks"] = result.blocks;
@@ -104,6 +107,7 @@ ordered_json tensor_json(const TensorResult& result) {
   if (result.entropy_bits.has_value()) json["entropy_bits"] = *result.entropy_bits;
   if (result.clipped_blocks > 0) json["clipped_blocks"] = result.clipped_blocks;
   if (result.clipped_values > 0) json["clipped_values"] = result.clipped_values;
+  add_overflow_json(result.scheme, result.errors.overflowed, json);
   return json;
 }
 
@@ -112,7 +116,7 @@ TableCell optional_cell(const std::optional<Number>& value) {
   return value ? TableCell(*value) : TableCell();
 }
 
-void add_tensor_row(const TensorResult& tensor, Table& table) {
+void add_tensor_row(const TensorResult& tensor, const OverflowColumns& overflow, Table& table) {
   std::vector<TableCell> row = {tensor.info.name, to_string(tensor.info.shape),
                                 std::string(to_string(tensor.info.dtype))};
   if (!tensor.quantized) {
@@ -135,6 +139,7 @@ void add_tensor_row(const TensorResult& tensor, Table& table) {
                                        optional_cell(tensor.codes_used),
                                        optional_cell(tensor.entropy_bits)};
   row.insert(row.end(), rest.begin(), rest.end());
+  overflow.add_to(row, &tensor.scheme, tensor.errors.overflowed);
   table.add_row(std::move(row));
 }
 
@@ -169,7 +174,12 @@ Table quantize_table(const QuantizeResult& result) {
                {"codes_used", "codes", kInteger},
                {"entropy_bits", "entropy", kFixed2}},
               {}};
-  for (const TensorResult& tensor : result.tensors) add_tensor_row(tensor, table);
+  OverflowColumns overflow;
+  for (const TensorResult& tensor : result.tensors) {
+    if (tensor.quantized) overflow.expect(tensor.scheme);
+  }
+  overflow.add_to(table);
+  for (const TensorResult& tensor : result.tensors) add_tensor_row(tensor, overflow, table);
   return table;
 }
 
@@ -210,6 +220,16 @@ ordered_json quantize_json(const QuantizeResult& result) {
                                {"input_bytes", summary.input_bytes},
                                {"seconds", summary.seconds}};
   return {{"schema", 1}, {"tensors", std::move(tensors)}, {"summary", std::move(summary_json)}};
+}
+
+std::vector<std::string> overflow_sentences(const QuantizeResult& result) {
+  std::vector<TensorOverflow> tensors;
+  for (const TensorResult& tensor : result.tensors) {
+    if (tensor.quantized) {
+      tensors.push_back({tensor.info.name, tensor.scheme, tensor.errors.overflowed});
+    }
+  }
+  return overflow_sentences(tensors);
 }
 
 Report quantize_report(const QuantizeResult& result, const std::string& method, ordered_json json) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "narrow/quantize_checkpoint.h"
 #include "report/report.h"
@@ -13,6 +14,9 @@ Table quantize_table(const QuantizeResult& result);
 
 // The closing lines: counts, relative errors, SQNR, time.
 std::string quantize_summary_text(const QuantizeSummary& summary);
+
+// What became of values that a fixed-point format does not hold: see format_report.h.
+std::vector<std::string> overflow_sentences(const QuantizeResult& result);
 
 // {"schema": 1, "tensors": [...], "summary": {...}}.
 nlohmann::ordered_json quantize_json(const QuantizeResult& result);

@@ -76,6 +76,20 @@ std::string result_directory_name(const Scheme& scheme) {
     name += "_" + part;
   };
   if (scheme.kind == SchemeKind::kFixedPoint && scheme.scaling == Scaling::kDecimal) add("decimal");
+  const FixedFormat& format = scheme.format;
+  if (format.fraction_bits.has_value()) {
+    const int n = *format.fraction_bits;
+    add(format.always_signed ? fmt::format("q{}.{}", scheme.bits - 1 - n, n)
+                             : fmt::format("n{}", n));
+  } else if (format.always_signed) {
+    add("signed");
+  }
+  if (format.round_mode != FixedFormat().round_mode) add(std::string(to_string(format.round_mode)));
+  if (format.overflow == Overflow::kZero) {
+    add("overflow-zero");  // "zero" is a round mode
+  } else if (format.overflow != FixedFormat().overflow) {
+    add(std::string(to_string(format.overflow)));
+  }
   if (scheme.granularity.kind != Granularity::Kind::kTensor) add(to_string(scheme.granularity));
   if (scheme.range != Range()) add(to_string(scheme.range));
   return name;

@@ -28,7 +28,7 @@ struct QuantizePiece {
   // What the second stage made of it: one or the other.
   ErrorSums errors;  // with restored values in place of `bytes`
   CodeCounts codes;
-  std::vector<std::byte> packed;  // see TensorQuantizer::encode
+  std::vector<std::byte> packed;  // see TensorQuantizer::encode; of the errors what overflowed
   std::vector<BlockParams> params;
   std::vector<Digest128> leaves;  // of `bytes`: see leaf_digests
 

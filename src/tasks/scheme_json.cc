@@ -34,6 +34,40 @@ int integer_of(const ordered_json& object, const char* key, const std::string& w
   return member->get<int>();
 }
 
+// What is not the default: files without formats read as before.
+void add_format(const FixedFormat& format, ordered_json& json) {
+  const FixedFormat fitted;
+  if (format.fraction_bits) json["fraction_bits"] = *format.fraction_bits;
+  if (format.always_signed) json["signed"] = "always";
+  if (format.round_mode != fitted.round_mode) json["round_mode"] = to_string(format.round_mode);
+  if (format.overflow != fitted.overflow) json["overflow"] = to_string(format.overflow);
+}
+
+FixedFormat format_of(const ordered_json& object, const std::string& where) {
+  FixedFormat format;
+  if (object.contains("fraction_bits")) {
+    format.fraction_bits = integer_of(object, "fraction_bits", where);
+  }
+  if (object.contains("signed")) {
+    format.always_signed = parse_always_signed(text_of(object, "signed", where));
+  }
+  if (object.contains("round_mode")) {
+    format.round_mode = parse_round_mode(text_of(object, "round_mode", where));
+  }
+  if (object.contains("overflow")) {
+    format.overflow = parse_overflow(text_of(object, "overflow", where));
+  }
+  return format;
+}
+
+Scaling scaling_of(const ordered_json& object, const std::string& where) {
+  const std::string scaling = text_of(object, "scaling", where);
+  if (scaling != "binary" && scaling != "decimal") {
+    refuse(where, "has a \"scaling\" that is neither binary nor decimal");
+  }
+  return scaling == "binary" ? Scaling::kBinary : Scaling::kDecimal;
+}
+
 }  // namespace
 
 ordered_json scheme_json(const Scheme& scheme) {
@@ -41,6 +75,7 @@ ordered_json scheme_json(const Scheme& scheme) {
   if (scheme.kind == SchemeKind::kFixedPoint) {
     json["scaling"] = scheme.scaling == Scaling::kBinary ? "binary" : "decimal";
   }
+  add_format(scheme.format, json);
   json["granularity"] = to_string(scheme.granularity);
   if (scheme.granularity.axis) json["axis"] = *scheme.granularity.axis;
   if (takes_range(scheme.kind)) json["range"] = to_string(scheme.range);
@@ -56,18 +91,14 @@ Scheme parse_scheme_json(const ordered_json& object, const std::string& where) {
     scheme.kind = parse_scheme_kind(kind);
     scheme.granularity = parse_granularity(granularity);
     if (takes_range(scheme.kind)) scheme.range = parse_range(text_of(object, "range", where));
+    scheme.format = format_of(object, where);
+    if (scheme.kind == SchemeKind::kFixedPoint) scheme.scaling = scaling_of(object, where);
     validate(scheme);
   } catch (const Error& error) {
+    if (error.category() == ErrorCategory::kCorrupt) throw;
     refuse(where, fmt::format("names no scheme: {}", error.what()));
   }
   if (object.contains("axis")) scheme.granularity.axis = integer_of(object, "axis", where);
-  if (scheme.kind == SchemeKind::kFixedPoint) {
-    const std::string scaling = text_of(object, "scaling", where);
-    if (scaling != "binary" && scaling != "decimal") {
-      refuse(where, "has a \"scaling\" that is neither binary nor decimal");
-    }
-    scheme.scaling = scaling == "binary" ? Scaling::kBinary : Scaling::kDecimal;
-  }
   return scheme;
 }
 

@@ -77,19 +77,62 @@ def quantize_bin(x, lo, hi, bits, _scaling):
     return code, lo + (code + 0.5) * width, 0, count - 1, width
 
 
-def quantize_fixed_point(x, lo, hi, bits, _scaling):
-    signed = 1 if lo < 0 else 0
+ROUND = {
+    "half-even": np.rint,
+    "half-up": lambda v: np.floor(v + 0.5),
+    "half-away": lambda v: np.sign(v) * np.floor(np.abs(v) + 0.5),
+    "half-zero": lambda v: np.sign(v) * np.ceil(np.abs(v) - 0.5),
+    "half-down": lambda v: np.ceil(v - 0.5),
+    "floor": np.floor,
+    "zero": np.trunc,
+}
+
+
+def wrapped(value, bits, signed):
+    """The low bits of an integer that fits in no machine word."""
+    low = int(value) % 2**bits
+    return float(low - 2**bits if signed and low >= 2 ** (bits - 1) else low)
+
+
+class Format:
+    def __init__(self, fraction_bits, signed, round_mode, overflow):
+        self.n = None if fraction_bits == "fitted" else int(fraction_bits)
+        self.always_signed = signed == "always"
+        self.round = ROUND[round_mode]
+        self.overflow = overflow
+        self.given = [fraction_bits, signed, round_mode, overflow] != [
+            "fitted",
+            "auto",
+            "half-even",
+            "saturate",
+        ]
+
+
+def quantize_fixed_point(x, lo, hi, bits, _scaling, form):
+    signed = 1 if lo < 0 or form.always_signed else 0
     if _scaling == "decimal":
         return quantize_decimal(x, lo, hi, bits, signed)
     least = -(2.0 ** (bits - 1)) if signed else 0.0
     greatest = 2.0 ** (bits - signed) - 1
-    n = 0
-    if lo != 0 or hi != 0:
-        n = 149
-        while (np.rint(math.ldexp(lo, n)) < least) or (np.rint(math.ldexp(hi, n)) > greatest):
-            n -= 1
-    code = np.clip(np.rint(x * 2.0**n), least, greatest) + 0.0
-    return code, code * 2.0**-n, least, greatest, 2.0**-n
+    if form.overflow == "symmetric" and signed:
+        least = -greatest
+    n = form.n
+    if n is None:
+        n = 0
+        if lo != 0 or hi != 0:
+            n = 149
+            while (np.rint(math.ldexp(lo, n)) < least) or (np.rint(math.ldexp(hi, n)) > greatest):
+                n -= 1
+    code = form.round(x * 2.0**n)
+    outside = (code < least) | (code > greatest)
+    if form.overflow == "wrap":
+        code[outside] = [wrapped(value, bits, signed) for value in code[outside]]
+    elif form.overflow == "zero":
+        code[outside] = 0
+    else:
+        code = np.clip(code, least, greatest)
+    code = code + 0.0
+    return code, code * 2.0**-n, least, greatest, 2.0**-n, int(np.count_nonzero(outside))
 
 
 def quantize_decimal(x, lo, hi, bits, signed):
@@ -187,8 +230,10 @@ def ordered_sum(values, piece):
 
 
 def check_case(folder, line):
-    name, scheme, scaling, rule, bits, granularity, axis, dtype, dims, *sums = line.split()
+    name, scheme, scaling, rule, bits, granularity, axis, dtype, *rest = line.split()
+    form, overflowed, dims, sums = Format(*rest[:4]), int(rest[4]), rest[5], rest[6:]
     bits, axis = int(bits), int(axis)
+    outside = 0
     shape = tuple(int(dim) for dim in dims.split("x") if dim)
     exact, values = read_tensor(folder / f"{name}.in", dtype)
     x = values.astype(np.float64)
@@ -206,13 +251,16 @@ def check_case(folder, line):
             least[members] = 0
             continue
         quantize = functools.partial(SCHEMES[scheme], bits=bits, _scaling=scaling)
+        if scheme == "fixed-point":
+            quantize = functools.partial(quantize, form=form)
         lo, hi = block_range(block)
         if rule != "minmax" and lo < hi:
             lo, hi = value_range(rule, block, scheme, scaling, bits, quantize, squared_error)
         result = quantize(block, lo, hi)
         code[members], restored[members], least[members] = result[:3]
+        outside += result[5] if form.given else 0
     raw, stored = round_to_type(restored, dtype)
-    failures = []
+    failures = [] if outside == overflowed else [f"{outside} values overflow"]
     if raw != (folder / f"{name}.out").read_bytes():
         failures.append("restored values")
     codes_path = folder / f"{name}.codes"

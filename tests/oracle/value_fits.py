@@ -50,7 +50,7 @@ class Moments:
 
 def cost(moments, lo, hi, bits, quantize):
     x = moments.x
-    code, restored, least, greatest, step = quantize(x, lo, hi)
+    code, restored, least, greatest, step = quantize(x, lo, hi)[:5]
     largest = float(np.finfo(np.float32).max)
     level = np.clip(restored, -largest, largest).astype(np.float32).astype(np.float64)
     if bits <= 10 or len(x) <= 1024:
@@ -121,7 +121,7 @@ def toward_zero(value):
 def best_fraction_bits(moments, bits, quantize):
     x = moments.x
     lo, hi = float(x[0]), float(x[-1])
-    _, _, least, greatest, step = quantize(x, lo, hi)
+    _, _, least, greatest, step = quantize(x, lo, hi)[:5]
     first = -round(math.log2(step))
     best, least_cost = (lo, hi), cost(moments, lo, hi, bits, quantize)
     for n in range(first + 1, min(first + 16, 149) + 1):

@@ -36,6 +36,10 @@ class CaseWriter {
            << (scheme.scaling == Scaling::kDecimal ? "decimal" : "binary") << ' '
            << to_string(scheme.range) << ' ' << scheme.bits << ' ' << to_string(scheme.granularity)
            << ' ' << scheme.granularity.axis.value_or(-1) << ' ' << to_string(info.dtype) << ' ';
+    const FixedFormat& format = scheme.format;
+    index_ << (format.fraction_bits ? std::to_string(*format.fraction_bits) : "fitted") << ' '
+           << (format.always_signed ? "always" : "auto") << ' ' << to_string(format.round_mode)
+           << ' ' << to_string(format.overflow) << ' ' << sums.overflowed << ' ';
     for (const std::int64_t dim : info.shape) index_ << dim << 'x';
     index_ << std::hexfloat;
     for (const double sum : {sums.sum_x2, sums.sum_d2, sums.sum_d, sums.sum_xr, sums.max_abs_d}) {
@@ -138,6 +142,37 @@ void write_all(CaseWriter* writer) {
   }
 }
 
+// Every mode with every layout and many widths, but not each with each.
+void write_formats(CaseWriter* writer) {
+  constexpr std::array<DType, 4> kTypes = {DType::kFloat32, DType::kFloat64, DType::kFloat16,
+                                           DType::kBFloat16};
+  const std::vector<Layout> all_layouts = layouts();
+  std::size_t turn = 0;
+  for (Scheme scheme : format_schemes()) {
+    for (const int bits : {1, 2, 3, 5, 8, 11, 16, 24, 31, 32}) {
+      if (!has_width(scheme, bits)) continue;
+      scheme.bits = bits;
+      const Layout& layout = all_layouts[turn % all_layouts.size()];
+      scheme.granularity = layout.granularity;
+      const DType dtype = kTypes.at(turn / 5 % kTypes.size());
+      writer->write(scheme, {"t", dtype, layout.shape}, kValueKinds.at(turn % 7 % 6));
+      ++turn;
+    }
+  }
+  Scheme scheme;
+  scheme.kind = SchemeKind::kFixedPoint;
+  for (const char* const range : {"mse", "aciq", "percentile:90"}) {
+    scheme.range = parse_range(range);
+    for (const int bits : {2, 4, 7, 11}) {
+      scheme.bits = bits;
+      scheme.format = {{}, bits == 4, RoundMode::kFloor, Overflow::kSymmetric};
+      writer->write(scheme, {"t", DType::kFloat32, {19, 71}}, ValueKind::kNormal);
+      scheme.format = {{}, bits == 7, RoundMode::kHalfAway, Overflow::kSaturate};
+      writer->write(scheme, {"t", DType::kFloat32, {19, 71}}, ValueKind::kNormal);
+    }
+  }
+}
+
 // Fits of all values of a block; the oracle takes longer for them.
 void write_value_fits(CaseWriter* writer) {
   using Kind = Granularity::Kind;
@@ -172,5 +207,6 @@ int main(int argc, char** argv) {
   narrow::CaseWriter writer(argv[1]);
   narrow::write_all(&writer);
   narrow::write_value_fits(&writer);
+  narrow::write_formats(&writer);
   return writer.good() ? 0 : 1;
 }

@@ -13,17 +13,21 @@ namespace {
 
 Scheme scheme_of(const MethodOptions& options) {
   Scheme scheme;
-  scheme.kind = parse_scheme_kind(options.scheme);
+  // Formats are of fixed point, which need not be said.
+  scheme.kind =
+      options.scheme.empty() ? SchemeKind::kFixedPoint : parse_scheme_kind(options.scheme);
   scheme.bits = options.bits;
   scheme.scaling = options.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
   scheme.granularity = parse_granularity(options.granularity);
   scheme.granularity.axis = options.axis;
   scheme.range = parse_range(options.range);
+  apply_format(options.format, scheme);
   return scheme;
 }
 
 std::string title_of(const Scheme& scheme) {
-  const std::string title = fmt::format("{}, {} bits", to_string(scheme.kind), scheme.bits);
+  std::string title = fmt::format("{}, {} bits", to_string(scheme.kind), scheme.bits);
+  if (has_format(scheme)) title += ", " + to_text(scheme.format, scheme.bits);
   if (scheme.range == Range()) return title;
   return fmt::format("{}, range {}", title, to_string(scheme.range));
 }
@@ -47,6 +51,8 @@ void add_method_options(Command& command, MethodOptions& options) {
       .one_of({"binary", "decimal"});
   command.add_option("--range", options.range,
                      "values that codes hold: minmax, percentile:P, mse or aciq");
+  add_given_format_options(command, options.format);
+  add_mode_options(command, options.format);
   add_patterns(command, "--include", options.selection.include,
                "quantize tensors of this GLOB only");
   add_patterns(command, "--exclude", options.selection.exclude, "copy tensors of this GLOB");
@@ -56,7 +62,8 @@ void add_method_options(Command& command, MethodOptions& options) {
                                 "instead of all these: schemes and widths that narrow plan chose")
                     .type_name("FILE.json");
   for (const char* name : {"--scheme", "--bits", "--granularity", "--axis", "--scaling", "--range",
-                           "--include", "--exclude", "--moving_averages"}) {
+                           "--q", "--ap-fixed", "--fraction-bits", "--signed", "--round-mode",
+                           "--overflow", "--include", "--exclude", "--moving_averages"}) {
     plan.excludes(command.get_option(name));
   }
   command
@@ -65,15 +72,17 @@ void add_method_options(Command& command, MethodOptions& options) {
       .one_of({"error", "keep"});
   add_cast_option(command, options.cast);
   command.footer(
-      "Schemes: bin          2^B equal bins from minimum to maximum, restored to the centre\n"
-      "         fixed-point  integer times a power of two (Qm.n)\n"
-      "         affine       scale and zero point, range widened to contain 0\n"
-      "         symmetric    scale only\n"
-      "         codebook     2^B levels where they cost least (Lloyd-Max), up to 8 bits\n"
-      "Ranges:  minmax       all values of a block\n"
-      "         percentile:P without the lowest and highest 100-P percent\n"
-      "         mse          the one with the least squared error, found by search\n"
-      "         aciq         closed form for Gaussian or Laplacian values\n"
+      std::string(
+          "Schemes: bin          2^B equal bins from minimum to maximum, restored to the centre\n"
+          "         fixed-point  integer times a power of two (Qm.n)\n"
+          "         affine       scale and zero point, range widened to contain 0\n"
+          "         symmetric    scale only\n"
+          "         codebook     2^B levels where they cost least (Lloyd-Max), up to 8 bits\n"
+          "Ranges:  minmax       all values of a block\n"
+          "         percentile:P without the lowest and highest 100-P percent\n"
+          "         mse          the one with the least squared error, found by search\n"
+          "         aciq         closed form for Gaussian or Laplacian values\n") +
+      std::string(kFormatFooter) +
       "Codebooks and ranges other than minmax keep one whole tensor in memory.\n"
       "Training state (optimizer slots, moving statistics and averages, counters) is copied "
       "unless\n"
@@ -81,11 +90,14 @@ void add_method_options(Command& command, MethodOptions& options) {
 }
 
 bool has_method(const MethodOptions& options) {
-  return !options.plan.empty() || !options.scheme.empty() || options.bits != 0;
+  return !options.plan.empty() || !options.scheme.empty() || options.bits != 0 ||
+         options.format.any();
 }
 
 Method method_of(const MethodOptions& options, const CheckpointReader& reader) {
-  if (options.plan.empty() && (options.scheme.empty() || options.bits == 0)) {
+  const bool has_scheme = !options.scheme.empty() || options.format.any();
+  const bool has_bits = options.bits != 0 || options.format.gives_bits();
+  if (options.plan.empty() && !(has_scheme && has_bits)) {
     throw Error(ErrorCategory::kUsage, "--scheme and --bits are needed, or --plan");
   }
   if (!options.plan.empty()) {

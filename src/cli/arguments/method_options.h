@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/arguments/command.h"
+#include "cli/arguments/format_options.h"
 #include "narrow/quantize_checkpoint.h"
 
 namespace narrow {
@@ -18,6 +19,7 @@ struct MethodOptions {
   std::optional<int> axis;
   std::string scaling = "binary";
   std::string range = "minmax";
+  FormatOptions format;
   Selection selection;
   std::string non_finite = "error";
   std::string cast;  // of float8 weights

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kMostBits = 32;
 constexpr std::string_view kDecimal = "fixed-point-decimal";
+constexpr const char* kFixedPoint = "fixed-point";
 
 // The widths of one part: "8" or "1..16".
 void add_widths(std::string_view part, std::set<int>* widths) {
@@ -49,6 +50,10 @@ Scheme named_scheme(const std::string& name) {
   return scheme;
 }
 
+bool is_binary_fixed_point(const Scheme& scheme) {
+  return scheme.kind == SchemeKind::kFixedPoint && scheme.scaling == Scaling::kBinary;
+}
+
 bool is_valid(const Scheme& scheme) {
   try {
     validate(scheme);
@@ -78,22 +83,44 @@ std::vector<int> parse_widths(const std::string& text) {
 
 std::vector<Scheme> expand_schemes(const SchemeLists& lists, std::vector<std::string>* left_out) {
   std::vector<Scheme> schemes;
-  for (const std::string& name : lists.schemes) {
+  const auto add = [&](const std::string& name, const Scheme& scheme) {
+    if (is_valid(scheme)) {
+      schemes.push_back(scheme);
+      return;
+    }
+    std::string text = name;
+    if (has_format(scheme)) text += ", " + to_text(scheme.format, scheme.bits) + ",";
+    left_out->push_back(
+        fmt::format("{} with range {} and {} bits", text, to_string(scheme.range), scheme.bits));
+  };
+  const auto with_blocks = [&](Scheme scheme, const auto& add_widths_of) {
     for (const std::string& granularity : lists.granularities) {
       for (const std::string& range : lists.ranges) {
-        Scheme scheme = named_scheme(name);
         scheme.granularity = parse_granularity(granularity);
         scheme.range = parse_range(range);
-        for (const int width : lists.widths) {
-          scheme.bits = width;
-          if (is_valid(scheme)) {
-            schemes.push_back(scheme);
-          } else {
-            left_out->push_back(fmt::format("{} with range {} and {} bits", name, range, width));
-          }
-        }
+        add_widths_of(scheme);
       }
     }
+  };
+  for (const std::string& name : lists.schemes) {
+    const Scheme scheme = named_scheme(name);
+    const bool has_formats = is_binary_fixed_point(scheme);
+    for (const FixedFormat& format : has_formats ? lists.formats : std::vector(1, FixedFormat())) {
+      with_blocks(scheme, [&](Scheme one) {
+        one.format = format;
+        for (const int width : lists.widths) {
+          one.bits = width;
+          add(name, one);
+        }
+      });
+    }
+  }
+  for (const NamedFormat& named : lists.named) {
+    with_blocks(named_scheme(kFixedPoint), [&](Scheme one) {
+      one.bits = named.bits;
+      one.format = named.format;
+      add(kFixedPoint, one);
+    });
   }
   if (schemes.empty()) {
     throw Error(ErrorCategory::kUsage, "none of the schemes exists with these widths and ranges");

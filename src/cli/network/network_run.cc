@@ -57,7 +57,7 @@ NetworkResult run_network_quantization(const CheckpointReader& reader, const Qua
   if (scales != nullptr) scales->finish();
   if (writer != nullptr) writer->finish();
   observer.finish();
-  warn_about_useless(result.quantization);
+  warn_about_result(result.quantization);
   return result;
 }
 

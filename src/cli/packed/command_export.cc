@@ -13,6 +13,7 @@
 #include "narrow/error.h"
 #include "narrow/export_codes.h"
 #include "narrow/packed_checkpoint.h"
+#include "report/packed_report.h"
 #include "report/report.h"
 
 namespace narrow {
@@ -75,9 +76,11 @@ std::vector<ExportedCodes> export_input(const Arguments& args, PackProgress& pro
   note_float8(*reader);
   const TemporaryFolder folder;
   const fs::path packed = folder.path() / "packed.safetensors";
-  pack_checkpoint(*reader, method_of(args.method, *reader).plan,
-                  {args.method.non_finite_policy(), args.threads}, packed, Overwrite::kNo,
-                  &progress);
+  const PackedContents contents = pack_checkpoint(*reader, method_of(args.method, *reader).plan,
+                                                  {args.method.non_finite_policy(), args.threads},
+                                                  packed, Overwrite::kNo, &progress);
+  progress.finish();
+  for (const std::string& sentence : overflow_sentences(contents)) print_warning(sentence);
   return export_codes(PackedCheckpoint(packed), format, {}, args.output, overwrite, &progress);
 }
 

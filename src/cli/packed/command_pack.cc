@@ -74,6 +74,7 @@ void run(const Arguments& args) {
   progress.finish();
   warn_about_tensors(contents);
   note_moving_averages(contents.summary().unchanged_by_reason);
+  for (const std::string& sentence : overflow_sentences(contents)) print_warning(sentence);
   nlohmann::ordered_json json = packed_json(contents);
   add_float8(*reader, json);
   json["input"] = reader->location().path.string();

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "narrow/error.h"
+#include "quant/blocks/format_modes.h"
 #include "quant/blocks/power_of_ten_table.h"
 
 namespace narrow {
@@ -37,6 +38,19 @@ void fit_binary(const CodeRange& range, int bits, BlockParams* params) {
   };
   while (!holds(n)) --n;
   params->fraction_bits = n;
+}
+
+// A given format and its modes, or the fitted one.
+void fit_format(const CodeRange& range, const Scheme& scheme, BlockParams* params) {
+  if (scheme.format.fraction_bits.has_value()) {
+    params->fraction_bits = *scheme.format.fraction_bits;
+  } else {
+    fit_binary(range, scheme.bits, params);
+  }
+  if (!has_format(scheme)) return;
+  const OverflowLimits limits = overflow_limits(range, scheme.format.round_mode);
+  const double up = power_of_two(params->fraction_bits);
+  params->clips = params->lo * up <= limits.below || params->hi * up >= limits.above;
 }
 
 void fit_decimal(const CodeRange& range, int bits, BlockParams* params) {
@@ -94,6 +108,16 @@ void set_bin_constants(int bits, const BlockParams& params, BlockConstants* cons
   constants->exact_products = products_are_exact(constants->offset, constants->down, bits);
 }
 
+void set_format_constants(const Scheme& scheme, const BlockParams& params,
+                          BlockConstants* constants) {
+  const OverflowLimits limits =
+      overflow_limits(code_range(scheme, params), scheme.format.round_mode);
+  constants->below = limits.below;
+  constants->above = limits.above;
+  constants->overflows = true;
+  constants->modes = &format_modes(scheme.format);
+}
+
 void set_fixed_point_constants(const Scheme& scheme, const BlockParams& params,
                                BlockConstants* constants) {
   constants->up = power_of_two(params.fraction_bits);
@@ -105,6 +129,7 @@ void set_fixed_point_constants(const Scheme& scheme, const BlockParams& params,
     constexpr int kMaxExponent = 126;
     constants->exact_in_float =
         scheme.bits <= kWidest && std::abs(params.fraction_bits) <= kMaxExponent;
+    if (has_format(scheme)) set_format_constants(scheme, params, constants);
     return;
   }
   if (params.decimal_exponent < 0 || params.decimal_exponent > kMaxPowerOfTen) {
@@ -136,7 +161,8 @@ Rule rule_of(const Scheme& scheme) noexcept {
     case SchemeKind::kBin:
       return Rule::kBin;
     case SchemeKind::kFixedPoint:
-      return is_decimal(scheme) ? Rule::kDecimal : Rule::kPowerOfTwo;
+      if (is_decimal(scheme)) return Rule::kDecimal;
+      return has_own_modes(scheme.format) ? Rule::kFormat : Rule::kPowerOfTwo;
     case SchemeKind::kCodebook:
       return Rule::kCodebook;
     case SchemeKind::kAffine:
@@ -151,7 +177,8 @@ CodeRange code_range(const Scheme& scheme, const BlockParams& params) {
   const std::int64_t half = codes / 2;
   if (scheme.kind == SchemeKind::kSymmetric) return {-(half - 1), half - 1};
   if (scheme.kind == SchemeKind::kFixedPoint && params.is_signed) {
-    return is_decimal(scheme) ? CodeRange{-(half - 1), half - 1} : CodeRange{-half, half - 1};
+    const bool is_symmetric = is_decimal(scheme) || scheme.format.overflow == Overflow::kSymmetric;
+    return is_symmetric ? CodeRange{-(half - 1), half - 1} : CodeRange{-half, half - 1};
   }
   return {0, codes - 1};
 }
@@ -165,11 +192,11 @@ BlockParams fit_checked_range(double lo, double hi, const Scheme& scheme) {
       params.width = (hi - lo) / power_of_two(scheme.bits);
       break;
     case SchemeKind::kFixedPoint:
-      params.is_signed = lo < 0;
+      params.is_signed = lo < 0 || scheme.format.always_signed;
       if (is_decimal(scheme)) {
         fit_decimal(code_range(scheme, params), scheme.bits, &params);
       } else {
-        fit_binary(code_range(scheme, params), scheme.bits, &params);
+        fit_format(code_range(scheme, params), scheme, &params);
       }
       break;
     case SchemeKind::kAffine:

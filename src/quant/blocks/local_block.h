@@ -28,6 +28,7 @@ class LocalBlock {
                                std::uint64_t count) {
     of(scheme, params);
     constants_.fitted = !params.clips;
+    constants_.overflows = constants_.overflows && params.clips;
     if (constants_.fitted && scheme.kind == SchemeKind::kBin &&
         float_bin_pays(scheme.bits, count)) {
       constants_.float_bin = find_float_bin(scheme.bits, constants_);

@@ -10,7 +10,8 @@ namespace {
 using Source = double BlockConstants::*;
 using Target = const double* RowConstants::*;
 
-std::vector<std::pair<Source, Target>> columns_of(Rule rule) {
+std::vector<std::pair<Source, Target>> columns_of(Rule rule,
+                                                  std::span<const BlockConstants> blocks) {
   std::vector<std::pair<Source, Target>> columns = {{&BlockConstants::up, &RowConstants::up},
                                                     {&BlockConstants::down, &RowConstants::down},
                                                     {&BlockConstants::min, &RowConstants::min},
@@ -22,14 +23,18 @@ std::vector<std::pair<Source, Target>> columns_of(Rule rule) {
     columns.emplace_back(&BlockConstants::first_up, &RowConstants::first_up);
     columns.emplace_back(&BlockConstants::last_down, &RowConstants::last_down);
   }
+  if (std::ranges::any_of(blocks, &BlockConstants::overflows)) {
+    columns.emplace_back(&BlockConstants::below, &RowConstants::below);
+    columns.emplace_back(&BlockConstants::above, &RowConstants::above);
+  }
   return columns;
 }
 
 }  // namespace
 
 RowTables::RowTables(const BlockLayout& layout, Rule rule, std::span<const BlockConstants> blocks)
-    : rows_(row_period(layout)), codebook_(blocks.front().codebook) {
-  for (const auto& [source, target] : columns_of(rule)) {
+    : rows_(row_period(layout)), codebook_(blocks.front().codebook), modes_(blocks.front().modes) {
+  for (const auto& [source, target] : columns_of(rule, blocks)) {
     const double first = blocks.front().*source;
     Column column{source, target, {}, true};
     // Bits, not numbers: the zeros of both signs differ in what they restore to.
@@ -52,6 +57,7 @@ RowConstants RowTables::at(std::uint64_t element) const {
   const std::uint64_t phase = element % rows_.period;
   RowConstants constants;
   constants.codebook = codebook_;
+  constants.modes = modes_;
   for (const Column& column : columns_) {
     constants.*column.target = column.values.data() + (column.constant ? 0 : phase);
   }

@@ -30,6 +30,7 @@ class RowTables {
   };
   RowPeriod rows_;
   CodebookView codebook_;
+  const FormatModes* modes_ = nullptr;
   std::vector<Column> columns_;
 };
 

@@ -207,6 +207,8 @@ double range_cost(const PrefixMoments& block, const Scheme& scheme, const ValueR
       return cost_of<Rule::kPowerOfTwo>(block, c, scheme.bits, limit);
     case Rule::kDecimal:
       return cost_of<Rule::kDecimal>(block, c, scheme.bits, limit);
+    case Rule::kFormat:
+      return cost_of<Rule::kFormat>(block, c, scheme.bits, limit);
     case Rule::kDivided:
     case Rule::kCodebook:
       break;

@@ -9,6 +9,14 @@
 
 namespace narrow {
 
+// An integer as FormatModes say, of numbers that are not large.
+inline double rounded_by(const FormatModes& modes, double v) {
+  if (modes.half_even) return std::nearbyint(v);
+  const double below = std::floor(std::fabs(v));
+  const double carry = v < 0 ? modes.negative_carry : modes.positive_carry;
+  return std::copysign(std::fabs(v) - below >= carry ? below + 1 : below, v) + 0.0;
+}
+
 // The code before it is clamped, or a number beyond the same end of the range.
 inline double raw_code(Rule rule, const BlockConstants& c, double x) {
   // Rounded to an integer only after clamping to one more than the codes: then it is small enough
@@ -22,6 +30,8 @@ inline double raw_code(Rule rule, const BlockConstants& c, double x) {
       return near(x * c.up) + kShift - kShift;
     case Rule::kDecimal:
       return near(x * c.first_up * c.up) + kShift - kShift;
+    case Rule::kFormat:
+      return rounded_by(*c.modes, near(x * c.up));
     case Rule::kDivided:
     case Rule::kCodebook:
       break;
@@ -42,6 +52,7 @@ inline double level_of(Rule rule, const BlockConstants& c, double code) {
       value = c.offset + (code + 0.5) * c.down;
       break;
     case Rule::kPowerOfTwo:
+    case Rule::kFormat:
       value = code * c.down;
       break;
     case Rule::kDecimal:

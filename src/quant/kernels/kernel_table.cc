@@ -37,12 +37,14 @@ const KernelTable* Table() {
         Kernels<RoundTripBlock<FittedPowerOfTwo, PowerOfTwoRule>, PowerOfTwoRule, BlockSource>(),
         Kernels<RoundTrip<DecimalRule, BlockSource>, DecimalRule, BlockSource>(),
         Kernels<RoundTrip<DividedRule, BlockSource>, DividedRule, BlockSource>(),
-        Kernels<RoundTrip<CodebookRule, BlockSource>, CodebookRule, BlockSource>()}},
+        Kernels<RoundTrip<CodebookRule, BlockSource>, CodebookRule, BlockSource>(),
+        Kernels<RoundTrip<FormatRule, BlockSource>, FormatRule, BlockSource>()}},
       {{Kernels<RoundTrip<BinRule, RowSource>, BinRule, RowSource>(),
         Kernels<RoundTrip<PowerOfTwoRule, RowSource>, PowerOfTwoRule, RowSource>(),
         Kernels<RoundTrip<DecimalRule, RowSource>, DecimalRule, RowSource>(),
         Kernels<RoundTrip<DividedRule, RowSource>, DividedRule, RowSource>(),
-        Kernels<RoundTrip<CodebookRule, RowSource>, CodebookRule, RowSource>()}}};
+        Kernels<RoundTrip<CodebookRule, RowSource>, CodebookRule, RowSource>(),
+        Kernels<RoundTrip<FormatRule, RowSource>, FormatRule, RowSource>()}}};
   return &kTable;
 }
 

@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "narrow/fixed_format.h"
+
 namespace narrow {
 
-// The five ways to compute a code and the value it stands for. The formulas use the fields of
+// The six ways to compute a code and the value it stands for. The formulas use the fields of
 // BlockConstants.
 enum class Rule : std::uint8_t {
   kBin,         // floor((x - offset) * up); offset + (code + 0.5) * down
@@ -16,8 +18,18 @@ enum class Rule : std::uint8_t {
   kDecimal,     // rne(x * first_up * up); code * down * last_down
   kDivided,     // rne(x / up) + offset; (code - offset) * down
   kCodebook,    // how many thresholds are below x; levels[offset + code]
+  kFormat,      // x * up rounded and overflowing as FormatModes say; code * down
 };
-constexpr std::size_t kRules = 5;
+constexpr std::size_t kRules = 6;
+
+// How numbers are rounded: |v| to the integer below, or to the one above where its fraction part is
+// at least the carry. And what becomes of integers that are no code.
+struct FormatModes {
+  bool half_even = true;  // instead: to the nearest, ties to even
+  double positive_carry = 0;
+  double negative_carry = 0;
+  Overflow overflow = Overflow::kSaturate;
+};
 
 // Tables of codebooks, all with the same number of levels, one after the other. A threshold lies
 // between its level and the one before; the first of a codebook is not used.
@@ -63,6 +75,11 @@ struct BlockConstants {
   bool fitted = false;
   FloatBin float_bin;
   CodebookView codebook;
+  const FormatModes* modes = nullptr;  // of kFormat
+  // Power of two and format: values overflow where x * up <= below or >= above, and may do so.
+  double below = 0;
+  double above = 0;
+  bool overflows = false;
 };
 
 // Numbers that change from value to value: element i uses entry i of every array that the rule
@@ -76,6 +93,9 @@ struct RowConstants {
   const double* min = nullptr;
   const double* max = nullptr;
   CodebookView codebook;  // the same for all values; `offset` finds the block's own
+  const FormatModes* modes = nullptr;
+  const double* below = nullptr;  // unless no value overflows
+  const double* above = nullptr;
 };
 
 // Error sums are formed in chunks of kChunk values; inside a chunk value i is added to lane

@@ -1,4 +1,4 @@
-// The five rules for one vector of doubles. Included once for every instruction set.
+// The six rules for one vector of doubles. Included once for every instruction set.
 #if defined(NARROW_QUANT_KERNELS_RULES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NARROW_QUANT_KERNELS_RULES_INL_H_
 #undef NARROW_QUANT_KERNELS_RULES_INL_H_
@@ -63,6 +63,7 @@ class BlockSource {
   HWY_INLINE DoubleVec Min(DoubleTag d, std::size_t) const { return hn::Set(d, c_.min); }
   HWY_INLINE DoubleVec Max(DoubleTag d, std::size_t) const { return hn::Set(d, c_.max); }
   HWY_INLINE const CodebookView& Codebook() const { return c_.codebook; }
+  HWY_INLINE const FormatModes& Modes() const { return *c_.modes; }
 
  private:
   BlockConstants c_;
@@ -87,6 +88,7 @@ class RowSource {
   HWY_INLINE DoubleVec Min(DoubleTag d, std::size_t i) const { return hn::LoadU(d, c_.min + i); }
   HWY_INLINE DoubleVec Max(DoubleTag d, std::size_t i) const { return hn::LoadU(d, c_.max + i); }
   HWY_INLINE const CodebookView& Codebook() const { return c_.codebook; }
+  HWY_INLINE const FormatModes& Modes() const { return *c_.modes; }
 
  private:
   RowConstants c_;
@@ -113,6 +115,64 @@ struct PowerOfTwoRule {
   template <class Source>
   static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const Source& s, std::size_t i) {
     return hn::Mul(code, s.Down(d, i));
+  }
+};
+
+// Fixed point that rounds or overflows in another way than the rule above.
+struct FormatRule {
+  template <class Source>
+  static HWY_INLINE DoubleVec Encode(DoubleTag d, DoubleVec x, const Source& s, std::size_t i) {
+    const FormatModes& modes = s.Modes();
+    const auto code = Rounded(d, hn::Mul(x, s.Up(d, i)), modes);
+    const auto min = s.Min(d, i);
+    const auto max = s.Max(d, i);
+    switch (modes.overflow) {
+      case Overflow::kZero:
+        return hn::IfThenZeroElse(hn::Or(hn::Lt(code, min), hn::Gt(code, max)), code);
+      case Overflow::kWrap:
+        return Wrapped(d, code, min, max);
+      case Overflow::kSaturate:
+      case Overflow::kSymmetric:
+        break;
+    }
+    return Clamp(code, min, max);
+  }
+  template <class Source>
+  static HWY_INLINE DoubleVec Decode(DoubleTag d, DoubleVec code, const Source& s, std::size_t i) {
+    return hn::Mul(code, s.Down(d, i));
+  }
+
+ private:
+  // Up to here rounding by a sum works; a float32 times a power of two that is greater is an
+  // integer.
+  static constexpr double kGreatestFraction = 0x1p51;
+
+  // Whole numbers of any size, zero as +0.
+  static HWY_INLINE DoubleVec Rounded(DoubleTag d, DoubleVec v, const FormatModes& modes) {
+    const auto size = hn::Abs(v);
+    const auto one = hn::Set(d, 1.0);
+    auto rounded = RoundSmall(d, size);
+    if (!modes.half_even) {
+      const auto below = hn::Sub(rounded, hn::IfThenElseZero(hn::Gt(rounded, size), one));
+      const auto carry = hn::IfThenElse(hn::Lt(v, hn::Zero(d)), hn::Set(d, modes.negative_carry),
+                                        hn::Set(d, modes.positive_carry));
+      rounded = hn::Add(below, hn::IfThenElseZero(hn::Ge(hn::Sub(size, below), carry), one));
+    }
+    rounded = hn::IfThenElse(hn::Lt(size, hn::Set(d, kGreatestFraction)), rounded, size);
+    return hn::Add(hn::CopySign(rounded, v), hn::Zero(d));
+  }
+
+  // The low bits in two's complement. Nothing rounds: the number of all codes is a power of two.
+  static HWY_INLINE DoubleVec Wrapped(DoubleTag d, DoubleVec code, DoubleVec min, DoubleVec max) {
+    const auto one = hn::Set(d, 1.0);
+    const auto all = hn::Add(hn::Sub(max, min), one);
+    const auto turns = hn::Div(code, all);
+    const auto nearest = RoundSmall(d, turns);
+    const auto below = hn::Sub(nearest, hn::IfThenElseZero(hn::Gt(nearest, turns), one));
+    const auto whole =
+        hn::IfThenElse(hn::Lt(hn::Abs(turns), hn::Set(d, kGreatestFraction)), below, turns);
+    const auto low = hn::Sub(code, hn::Mul(whole, all));
+    return hn::Sub(low, hn::IfThenElseZero(hn::Gt(low, max), all));
   }
 };
 

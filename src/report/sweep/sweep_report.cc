@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "report/copied_report.h"
+#include "report/format_report.h"
 #include "report/numbers.h"
 #include "report/sweep/sweep_page.h"
 #include "report/table/table_formats.h"
@@ -67,7 +68,8 @@ std::vector<TableCell> float_row(const SweepOutcome& outcome) {
   return row;
 }
 
-std::vector<TableCell> scheme_row(const SweepOutcome& outcome, std::size_t i) {
+std::vector<TableCell> scheme_row(const SweepOutcome& outcome, const OverflowColumns& overflow,
+                                  std::size_t i) {
   const Scheme& scheme = outcome.errors.schemes[i];
   const SchemeSummary summary = outcome.errors.summary(i);
   const ErrorSummary& errors = summary.errors;
@@ -86,6 +88,8 @@ std::vector<TableCell> scheme_row(const SweepOutcome& outcome, std::size_t i) {
   if (outcome.evaluation) append_score(outcome.evaluation->networks.at(i), false, row);
   row.insert(row.end(), {errors.min_relative_l2, errors.mean_relative_l2, errors.max_relative_l2,
                          errors.pooled.relative_l2(), errors.pooled.sqnr_db()});
+  overflow.add_to(row, &scheme, errors.pooled.overflowed);
+  row.emplace_back(to_text(scheme.format, scheme.bits));
   return row;
 }
 
@@ -158,6 +162,7 @@ std::vector<std::pair<std::string, std::string>> facts_of(const SweepOutcome& ou
 std::string series_name(const Scheme& scheme) {
   std::string name(to_string(scheme.kind));
   if (scheme.scaling == Scaling::kDecimal) name += " decimal";
+  if (has_format(scheme)) name += ", " + to_text(scheme.format, scheme.bits);
   if (scheme.granularity.kind != Granularity::Kind::kTensor) {
     name += ", " + to_string(scheme.granularity);
   }
@@ -204,12 +209,20 @@ Table sweep_table(const SweepOutcome& outcome) {
                                  {"relative_l2_max", "max", kPercent},
                                  {"relative_l2_pooled", "pooled", kPercent},
                                  {"sqnr_db", "SQNR dB", kDecibel}});
+  OverflowColumns overflow;
+  for (const Scheme& scheme : outcome.errors.schemes) overflow.expect(scheme);
+  overflow.add_to(table);
+  if (std::ranges::any_of(outcome.errors.schemes, has_format)) {
+    table.columns.push_back({"format", "format", kText, kPrograms});
+  }
   const auto add = [&](std::vector<TableCell> row) {
     row.resize(table.columns.size());
     table.add_row(std::move(row));
   };
   if (outcome.evaluation) add(float_row(outcome));
-  for (std::size_t i = 0; i < outcome.errors.schemes.size(); ++i) add(scheme_row(outcome, i));
+  for (std::size_t i = 0; i < outcome.errors.schemes.size(); ++i) {
+    add(scheme_row(outcome, overflow, i));
+  }
   return table;
 }
 
@@ -227,13 +240,24 @@ Table sweep_tensor_table(const SweepOutcome& outcome) {
                {"sqnr_db", "SQNR dB", kDecibel},
                {"max_abs_error", "largest |d|", kShort}},
               {}};
+  OverflowColumns overflow;
+  for (const Scheme& scheme : outcome.errors.schemes) overflow.expect(scheme);
+  overflow.add_to(table);
   for (const TensorSweep& tensor : outcome.errors.tensors) {
     for (std::size_t i = 0; i < tensor.costs.size(); ++i) {
       const SchemeCost& cost = tensor.costs[i];
       const Scheme& scheme = outcome.errors.schemes[i];
-      table.add_row({tensor.info.name, to_string(tensor.info.shape), series_name(scheme),
-                     static_cast<std::uint64_t>(scheme.bits), cost.bits(), cost.blocks,
-                     cost.errors.relative_l2(), cost.errors.sqnr_db(), cost.errors.max_abs_d});
+      std::vector<TableCell> row = {tensor.info.name,
+                                    to_string(tensor.info.shape),
+                                    series_name(scheme),
+                                    static_cast<std::uint64_t>(scheme.bits),
+                                    cost.bits(),
+                                    cost.blocks,
+                                    cost.errors.relative_l2(),
+                                    cost.errors.sqnr_db(),
+                                    cost.errors.max_abs_d};
+      overflow.add_to(row, &scheme, cost.errors.overflowed);
+      table.add_row(std::move(row));
     }
   }
   return table;

@@ -178,7 +178,9 @@ void LayerQuantizer::quantize_variable(const std::string& name, const std::strin
   if (role == Role::kGamma && methods_.bias_correct) keep_signs(grid, values, codes);
   std::vector<float> restored(values.size());
   grid.decode(0, codes, restored);
-  describe(info, *scheme, grid, codes, measure_error(std::span<const float>(values), restored));
+  ErrorSums errors = measure_error(std::span<const float>(values), restored);
+  if (has_format(*scheme)) errors.overflowed = grid.count_overflow(values);
+  describe(info, *scheme, grid, codes, errors);
   original_errors_[name] = unscaled_errors(values, restored, factor);
   std::ranges::copy(restored, values.begin());
 }

@@ -9,6 +9,7 @@
 
 #include "base/parallel.h"
 #include "narrow/error.h"
+#include "quant/blocks/format_modes.h"
 #include "quant/tensor_quantizer.h"
 #include "tasks/network/calibration/calibration_images.h"
 #include "tasks/network/layer_passes.h"
@@ -22,9 +23,19 @@ bool is_moving_statistic(const std::string& name) {
   return name.ends_with("/moving_mean") || name.ends_with("/moving_variance");
 }
 
+// Other codes than the nearest leave nothing to choose.
+void require_nearest_codes(const Scheme& scheme, const std::string& name, Rounding rounding) {
+  if (!has_own_modes(scheme.format)) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{}: --round {} starts from the nearest codes, but its format is {}: "
+                          "round modes other than half-even and overflow to zero or by wrapping go "
+                          "with --round nearest only",
+                          name, to_string(rounding), to_text(scheme.format, scheme.bits)));
+}
+
 // The schemes of the plan for variables of the network.
 std::map<std::string, Scheme> schemes_of(const CheckpointReader& reader, const QuantizePlan& plan,
-                                         const FlatVariables& variables) {
+                                         const FlatVariables& variables, Rounding rounding) {
   std::map<std::string, Scheme> schemes;
   for (const TensorPlan& tensor : plan) {
     const std::string& name = reader.tensors()[tensor.index].name;
@@ -36,6 +47,7 @@ std::map<std::string, Scheme> schemes_of(const CheckpointReader& reader, const Q
                               name));
     }
     validate(*tensor.scheme);
+    if (rounding != Rounding::kNearest) require_nearest_codes(*tensor.scheme, name, rounding);
     schemes[name] = *tensor.scheme;
   }
   return schemes;
@@ -199,7 +211,8 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
   }
   const ThreadLimit limit(options.threads);
   LoadedNetwork network = load_network(reader);
-  const std::map<std::string, Scheme> schemes = schemes_of(reader, plan, network.variables);
+  const std::map<std::string, Scheme> schemes =
+      schemes_of(reader, plan, network.variables, methods.rounding);
   LayerQuantizer quantizer(network, schemes, methods,
                            default_channel_axis(reader.location().format), options.code_statistics);
   NetworkResult result;

@@ -32,6 +32,7 @@ class PackedWriter {
   void put(QuantizePiece& piece) {
     PackedTensor& tensor = contents_.tensors[piece.plan_index];
     if (piece.quantizer != nullptr) tensor.clipped_blocks = piece.quantizer->clipped_blocks();
+    tensor.overflowed += piece.errors.overflowed;
     for (const StoredPart& stored : layout_.parts[piece.plan_index]) {
       switch (stored.part) {
         case PackedPart::kUnchanged:

@@ -23,8 +23,10 @@ void encode_piece(QuantizePiece& piece, const TensorInfo& info) {
     piece.bytes.assign(text.begin(), text.end());
   }
   if (piece.quantizer != nullptr && !piece.bytes.empty()) {
-    piece.quantizer->encode(piece.first_element, piece.bytes, &piece.packed, &piece.params);
+    piece.errors.overflowed =
+        piece.quantizer->encode(piece.first_element, piece.bytes, &piece.packed, &piece.params);
   } else {
+    piece.errors.overflowed = 0;
     piece.packed.clear();
     piece.params.clear();
   }

@@ -29,6 +29,7 @@ constexpr const char* kSchemesKey = "narrow.schemes";
 constexpr const char* kTensorsKey = "narrow.tensors";
 constexpr const char* kChecksumsKey = "narrow.crc32c";
 constexpr std::size_t kChecksumDigits = 8;
+constexpr std::size_t kCountDigits = 16;
 constexpr std::size_t kMaxRank = 254;
 // What a recipe needs: objects in a list, lists in these.
 constexpr int kDeepestNesting = 4;
@@ -131,6 +132,9 @@ class Parser {
       if (scheme == entry.end()) continue;
       if (schemes.empty()) refuse("have no scheme for tensor " + number);
       tensor.scheme = schemes[number_of(*scheme, schemes.size() - 1, "scheme", number)];
+      if (const auto count = entry.find("overflowed"); count != entry.end()) {
+        tensor.overflowed = overflowed_of(*count, number);
+      }
       if (!is_floating_point(tensor.info.dtype)) {
         refuse(
             fmt::format("have codes for tensor {}, which is not of a floating-point type", number));
@@ -145,6 +149,18 @@ class Parser {
     }
     refuse(fmt::format("have a {} of tensor {} that is not a number from 0 to {}", what, number,
                        largest));
+  }
+
+  std::uint64_t overflowed_of(const ordered_json& value, const std::string& number) const {
+    std::uint64_t count = 0;
+    if (value.is_string()) {
+      const auto digits = value.get<std::string>();
+      const char* const end = digits.data() + digits.size();
+      const auto [stop, error] = std::from_chars(digits.data(), end, count, 16);
+      if (digits.size() == kCountDigits && error == std::errc() && stop == end) return count;
+    }
+    refuse(fmt::format("have an overflowed of tensor {} that is not {} hexadecimal digits", number,
+                       kCountDigits));
   }
 
   DType dtype_of(const ordered_json& entry, const std::string& number) const {
@@ -197,6 +213,10 @@ ordered_json tensor_json(const PackedTensor& tensor, std::vector<Scheme>& scheme
   auto scheme = std::ranges::find(schemes, *tensor.scheme);
   if (scheme == schemes.end()) scheme = schemes.insert(scheme, *tensor.scheme);
   json["scheme"] = scheme - schemes.begin();
+  // Of one length: room for it is reserved before values were counted.
+  if (has_format(*tensor.scheme)) {
+    json["overflowed"] = fmt::format("{:0{}x}", tensor.overflowed, kCountDigits);
+  }
   return json;
 }
 

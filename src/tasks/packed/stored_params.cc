@@ -62,7 +62,11 @@ std::string complaint(const Scheme& scheme, const BlockParams& params) {
       break;
     case SchemeKind::kFixedPoint:
       if (scheme.scaling == Scaling::kBinary) {
-        if (is_within(params.fraction_bits, kLeastFractionBits, kMostFractionBits)) break;
+        if (scheme.format.fraction_bits.has_value()
+                ? params.fraction_bits == *scheme.format.fraction_bits
+                : is_within(params.fraction_bits, kLeastFractionBits, kMostFractionBits)) {
+          break;
+        }
         return fmt::format("{} fraction bits", params.fraction_bits);
       }
       if (!is_within(params.fraction_bits, 0, kMostDecimalFractionBits)) {

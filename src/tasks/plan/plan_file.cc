@@ -28,9 +28,10 @@ constexpr std::size_t kMaxRank = 254;
 constexpr std::size_t kMostNamesListed = 5;
 
 // Members of a tensor's object. What is planned is read, what it costs is there to be looked at.
-constexpr std::array<std::string_view, 11> kTensorKeys = {
-    "name", "shape", "scheme", "bits",   "scaling",    "granularity",
-    "axis", "range", "bytes",  "damage", "relative_l2"};
+constexpr std::array<std::string_view, 15> kTensorKeys = {
+    "name",        "shape",      "scheme",   "bits",   "scaling",
+    "granularity", "axis",       "range",    "bytes",  "fraction_bits",
+    "signed",      "round_mode", "overflow", "damage", "relative_l2"};
 
 // A text from a file in a sentence.
 std::string excerpt(const std::string& text) {

@@ -65,9 +65,14 @@ std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_
 }
 
 std::uint64_t network_id(const Scheme& scheme) {
-  return id_of(fmt::format("{} {} {} {} {} {}", to_string(scheme.kind), scheme.bits,
-                           static_cast<int>(scheme.scaling), to_string(scheme.granularity),
-                           scheme.granularity.axis.value_or(-1000), to_string(scheme.range)));
+  std::string text = fmt::format("{} {} {} {} {} {}", to_string(scheme.kind), scheme.bits,
+                                 static_cast<int>(scheme.scaling), to_string(scheme.granularity),
+                                 scheme.granularity.axis.value_or(-1000), to_string(scheme.range));
+  if (has_format(scheme)) {
+    // Both, since one text may stand for several formats with a sign or without.
+    text += fmt::format(" {} {}", scheme.format.always_signed, to_text(scheme.format, scheme.bits));
+  }
+  return id_of(text);
 }
 
 std::uint64_t float_network_id() { return id_of("float"); }

@@ -70,6 +70,17 @@ void TensorGrid::decode(std::size_t first, std::span<const std::int64_t> codes,
   });
 }
 
+std::uint64_t TensorGrid::count_overflow(std::span<const float> values) const {
+  std::vector<float> restored(values.size());
+  std::uint64_t count = 0;
+  for_each_run(layout_, 0, values.size(), [&](std::size_t begin, std::size_t length) {
+    count += round_trip(values.subspan(begin, length), scheme_, params_[block_of(begin)],
+                        std::span(restored).subspan(begin, length))
+                 .overflowed;
+  });
+  return count;
+}
+
 const CodeRange& TensorGrid::codes_of(std::size_t element) const {
   return codes_[block_of(element)];
 }

@@ -27,6 +27,9 @@ class TensorGrid {
   void decode(std::size_t first, std::span<const std::int64_t> codes,
               std::span<float> restored) const;
 
+  // ErrorSums::overflowed of all elements.
+  [[nodiscard]] std::uint64_t count_overflow(std::span<const float> values) const;
+
   // Of the block that `element` belongs to: its codes, and the mean distance of neighbouring ones
   // (0 when there is one value only).
   [[nodiscard]] const CodeRange& codes_of(std::size_t element) const;
