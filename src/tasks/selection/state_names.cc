@@ -69,6 +69,11 @@ class NameParts {
   // What stands behind the path: "/.ATTRIBUTES/VARIABLE_VALUE", ":0", or nothing.
   [[nodiscard]] std::string_view ending() const { return name_.substr(path_.size()); }
 
+  // What stands before part i.
+  [[nodiscard]] std::string before(std::size_t i) const {
+    return std::string(name_.substr(0, position(i)));
+  }
+
   // The whole name without part i and the separator that goes with it.
   [[nodiscard]] std::string without(std::size_t i) const {
     const std::size_t begin = position(i);
@@ -91,6 +96,8 @@ class NameParts {
 
 // The position in kPartRules of the rule for a part, or a number beyond.
 std::size_t rule_of(std::string_view part) {
+  // "generator_optimizer", "optimizer_g": as people call them when there are several.
+  if (part.ends_with("_optimizer") || part.starts_with("optimizer_")) part = "optimizer";
   static const auto kByPart = [] {
     std::unordered_map<std::string_view, std::size_t> rules;
     for (std::size_t i = 0; i < kPartRules.size(); ++i) rules.emplace(kPartRules[i].part, i);
@@ -116,6 +123,7 @@ class Classifier {
     if (auto state = iterator_state()) return state;
     if (auto state = of_parts()) return state;
     if (auto state = of_optimizer_scope()) return state;
+    if (auto state = of_keras_optimizer()) return state;
     if (is_torch_step()) return NamedState{CopyReason::kCounter, parts_.last(), false};
     return of_last_part();
   }
@@ -141,6 +149,9 @@ class Classifier {
       for (const std::string_view part : {parts_[i], without_number(parts_[i])}) {
         const std::size_t rule = rule_of(part);
         if (rule >= first || !holds(kPartRules[rule], i)) continue;
+        const PartPlace place = kPartRules[rule].place;
+        const bool may_have_number = place == PartPlace::kAnywhere || place == PartPlace::kLast;
+        if (part != parts_[i] && !may_have_number) continue;
         first = rule;
         at = i;
       }
@@ -150,22 +161,23 @@ class Classifier {
     return refined({rule.kind, parts_[at], is_holder(rule)}, at);
   }
 
+  // Whether part i, which the rule is about, stands where it must.
   [[nodiscard]] bool holds(const PartRule& rule, std::size_t i) const {
     const bool is_last = parts_.is_last(i);
     switch (rule.place) {
       case PartPlace::kAnywhere:
-        return without_number(parts_[i]) == rule.part;
+        return true;
       case PartPlace::kHolder:
-        return !is_last && parts_[i] == rule.part;
+        // Of a model, saved as a part of its optimizer.
+        return !is_last && parts_[i + 1] != "_trainable_variables";
       case PartPlace::kRoot:
-        return !is_last && parts_[i] == rule.part &&
-               (i == 0 || others_.find(parts_.without(i)) != nullptr);
+        return !is_last && (i == 0 || others_.find(parts_.without(i)) != nullptr);
       case PartPlace::kLast:
-        return is_last && without_number(parts_[i]) == rule.part;
+        return is_last;
       case PartPlace::kLoneLast:
-        return is_last && parts_[i] == rule.part && is_lone(tensor_);
+        return is_last && is_lone(tensor_);
       case PartPlace::kWhole:
-        return parts_.size() == 1 && parts_[i] == rule.part && is_lone(tensor_);
+        return parts_.size() == 1 && is_lone(tensor_);
     }
     return false;
   }
@@ -234,6 +246,31 @@ class Classifier {
       }
     }
     return std::nullopt;
+  }
+
+  // An object with a number of steps is an optimizer: "opt/_variables/3", "opt/beta_1" beside
+  // "opt/_iterations", "opt/iter".
+  std::optional<NamedState> of_keras_optimizer() const {
+    const std::size_t last = parts_.size() - 1;
+    const bool is_lone_number =
+        contains(kCounters, parts_[last]) || contains(kHyperparameters, parts_[last]);
+    if (last >= 2 && is_number(parts_[last]) && parts_[last - 1] == "_variables" &&
+        has_steps_beside(last - 1)) {
+      return NamedState{CopyReason::kOptimizerSlot, parts_[last - 1], true};
+    }
+    if (last == 0 || !is_lone_number || !is_lone(tensor_) || !has_steps_beside(last)) {
+      return std::nullopt;
+    }
+    const bool counts = contains(kCounters, parts_[last]);
+    return NamedState{counts ? CopyReason::kCounter : CopyReason::kHyperparameter, parts_[last]};
+  }
+
+  // Of the object that has part i.
+  [[nodiscard]] bool has_steps_beside(std::size_t i) const {
+    return std::ranges::any_of(kStepsOfKeras, [&](std::string_view steps) {
+      return others_.find(parts_.before(i) + std::string(steps) + std::string(parts_.ending())) !=
+             nullptr;
+    });
   }
 
   // "state.0.step" of PyTorch's optimizers, a floating-point number.

@@ -91,7 +91,10 @@ inline constexpr std::array kPartRules = std::to_array<PartRule>({
     {"global_step", CopyReason::kCounter, PartPlace::kLast},
     {"beta1_power", CopyReason::kHyperparameter, PartPlace::kLast},
     {"beta2_power", CopyReason::kHyperparameter, PartPlace::kLast},
+    {"_iterations", CopyReason::kCounter, PartPlace::kLoneLast},
     {"learning_rate", CopyReason::kHyperparameter, PartPlace::kLoneLast},
+    {"_learning_rate", CopyReason::kHyperparameter, PartPlace::kLoneLast},
+    {"_current_learning_rate", CopyReason::kHyperparameter, PartPlace::kLoneLast},
     {"lr", CopyReason::kHyperparameter, PartPlace::kWhole},
     {"step", CopyReason::kCounter, PartPlace::kWhole},
     {"steps", CopyReason::kCounter, PartPlace::kWhole},
@@ -135,6 +138,10 @@ inline constexpr std::array kOptimizers = std::to_array<std::string_view>({"adab
                                                                            "shampoo",
                                                                            "sm3",
                                                                            "yogi"});
+
+// Beside these an object of Keras is an optimizer, whatever it is called.
+inline constexpr std::array kStepsOfKeras =
+    std::to_array<std::string_view>({"iter", "_iterations", "iterations"});
 
 // What optimizers keep for each variable.
 inline constexpr std::array kSlots =

@@ -59,6 +59,10 @@ TEST(StateNames, KerasOptimizersOfEveryGeneration) {
                 {object("dense/kernel/.OPTIMIZER_SLOT/optimizer/momentum"), kOptimizerSlot},
                 {object("optimizer/_variables/3"), kOptimizerSlot},
                 {object("model/optimizer/_variables/3"), kOptimizerSlot},
+                {object("generator_optimizer/_variables/3"), kOptimizerSlot},
+                {object("optimizer_d/_variables/3"), kOptimizerSlot},
+                {object("opt/_iterations"), kCounter},
+                {object("opt/_learning_rate"), kHyperparameter},
                 {object("optimizer/_iterations"), kCounter},
                 {object("optimizer/iter"), kCounter},
                 {object("optimizer/_learning_rate"), kHyperparameter},
@@ -162,9 +166,26 @@ TEST(StateNames, LayersAreNoTrainingState) {
                            "layer_with_weights-0/kernel/.ATTRIBUTES/VARIABLE_VALUE",
                            "lm_head.weight",
                            "learning_rate",
-                           "step"}) {
+                           "step",
+                           "optimizer/_trainable_variables/0/.ATTRIBUTES/VARIABLE_VALUE",
+                           "stack/_variables/0/.ATTRIBUTES/VARIABLE_VALUE",
+                           "opt/beta_1",
+                           "optim_1.weight"}) {
     EXPECT_EQ(kind_of({name, DType::kFloat32, {8, 8}}, {}), CopyReason::kNone) << name;
   }
+}
+
+// An optimizer of Keras under a name of the user's choice.
+TEST(StateNames, ObjectsWithStepsAreOptimizers) {
+  const auto kind_beside = [](const char* name, const char* steps) {
+    const std::vector<TensorInfo> all = {{std::string(name) + kValue, DType::kFloat32, {}},
+                                         {std::string(steps) + kValue, DType::kInt64, {}}};
+    return kind_of(all.front(), all);
+  };
+  EXPECT_EQ(kind_beside("opt/_variables/3", "opt/_iterations"), CopyReason::kOptimizerSlot);
+  EXPECT_EQ(kind_beside("opt/beta_1", "opt/iter"), CopyReason::kHyperparameter);
+  EXPECT_EQ(kind_beside("opt/iter", "opt/iter"), CopyReason::kCounter);
+  EXPECT_EQ(kind_beside("net/decay", "opt/iter"), CopyReason::kNone);
 }
 
 // What a name leaves open is told by the tensor that it would belong to.
