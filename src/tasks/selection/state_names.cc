@@ -1,98 +1,39 @@
 #include "tasks/selection/state_names.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "tasks/selection/name_parts.h"
 #include "tasks/selection/state_names_table.h"
 
 namespace narrow {
 namespace {
 
 constexpr std::string_view kAttributes = "/.ATTRIBUTES/";
-constexpr std::string_view kObjectSuffix = "/.ATTRIBUTES/VARIABLE_VALUE";
-
-bool is_number(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return std::isdigit(static_cast<unsigned char>(c));
-  });
-}
 
 bool contains(std::span<const std::string_view> words, std::string_view word) {
   return std::ranges::find(words, word) != words.end();
 }
 
-// "Adam_1" -> "Adam": TensorFlow numbers names that would otherwise be alike.
-std::string_view without_number(std::string_view part) {
-  const auto cut = part.rfind('_');
-  return cut != std::string_view::npos && is_number(part.substr(cut + 1)) ? part.substr(0, cut)
-                                                                          : part;
-}
-
 bool is_optimizer(std::string_view part) {
-  std::string word(without_number(part));
-  std::ranges::transform(word, word.begin(), [](char c) {
+  static const std::unordered_set<std::string_view> kNames(kOptimizers.begin(), kOptimizers.end());
+  part = without_number(part);
+  std::array<char, 32> lower{};
+  if (part.size() > lower.size()) return false;
+  std::ranges::transform(part, lower.begin(), [](char c) {
     return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   });
+  std::string_view word(lower.data(), part.size());
   constexpr std::string_view kSuffix = "optimizer";
-  if (word.size() > kSuffix.size() && word.ends_with(kSuffix)) {
-    word.resize(word.size() - kSuffix.size());
-  }
-  return contains(kOptimizers, word);
+  if (word.size() > kSuffix.size() && word.ends_with(kSuffix)) word.remove_suffix(kSuffix.size());
+  return kNames.contains(word);
 }
-
-// A name without what says where in an object its values are, and its parts.
-class NameParts {
- public:
-  explicit NameParts(std::string_view name) : name_(name), path_(name) {
-    if (path_.ends_with(kObjectSuffix)) path_.remove_suffix(kObjectSuffix.size());
-    const auto colon = path_.rfind(':');  // "kernel:0", as graphs call it
-    if (colon != std::string_view::npos && is_number(path_.substr(colon + 1))) {
-      path_.remove_suffix(path_.size() - colon);
-    }
-    for (std::size_t begin = 0; begin < path_.size();) {
-      const std::size_t end = std::min(path_.find_first_of("/.", begin), path_.size());
-      if (end > begin) parts_.push_back(path_.substr(begin, end - begin));
-      begin = end + 1;
-    }
-  }
-
-  [[nodiscard]] std::size_t size() const { return parts_.size(); }
-  [[nodiscard]] bool empty() const { return parts_.empty(); }
-  [[nodiscard]] std::string_view operator[](std::size_t i) const { return parts_[i]; }
-  [[nodiscard]] std::string_view last() const { return parts_.back(); }
-  [[nodiscard]] bool is_last(std::size_t i) const { return i + 1 == parts_.size(); }
-
-  // What stands behind the path: "/.ATTRIBUTES/VARIABLE_VALUE", ":0", or nothing.
-  [[nodiscard]] std::string_view ending() const { return name_.substr(path_.size()); }
-
-  // What stands before part i.
-  [[nodiscard]] std::string before(std::size_t i) const {
-    return std::string(name_.substr(0, position(i)));
-  }
-
-  // The whole name without part i and the separator that goes with it.
-  [[nodiscard]] std::string without(std::size_t i) const {
-    const std::size_t begin = position(i);
-    const std::size_t end = begin + parts_[i].size();
-    if (is_last(i)) {
-      return std::string(path_.substr(0, begin > 0 ? begin - 1 : 0)) + std::string(ending());
-    }
-    return std::string(name_.substr(0, begin)) + std::string(name_.substr(end + 1));
-  }
-
- private:
-  [[nodiscard]] std::size_t position(std::size_t i) const {
-    return static_cast<std::size_t>(parts_[i].data() - name_.data());
-  }
-
-  std::string_view name_;
-  std::string_view path_;
-  std::vector<std::string_view> parts_;
-};
 
 // The position in kPartRules of the rule for a part, or a number beyond.
 std::size_t rule_of(std::string_view part) {
@@ -289,6 +230,7 @@ class Classifier {
 
   // "adam_m", "lamb_v", "slot_vr", "kernel_slot_vc".
   static bool is_named_slot(std::string_view part) {
+    if (part.find('_') == std::string_view::npos) return false;
     for (const std::string_view word : kSlots) {
       if (!part.ends_with(word) || part.size() < word.size() + 2) continue;
       std::string_view before = part.substr(0, part.size() - word.size());
