@@ -1,81 +1,24 @@
 #include "base/staged_output.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <future>
-#include <sstream>
+#include <ranges>
 #include <utility>
 
+#include "base/staging/interrupted_results.h"
+#include "base/staging/waiting.h"
 #include "narrow/error.h"
 
 namespace narrow {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kStagingSuffix = ".narrow-tmp";
-// Lists the files of a result that was complete when the renaming began.
-constexpr const char* kJournalName = ".narrow-journal";
-constexpr std::uint64_t kMaxJournalBytes = 1 << 20;
-
-[[noreturn]] void throw_io(const std::string& what, int error) {
-  throw Error(ErrorCategory::kIo, what + ": " + strerror(error));
-}
-
-// rename(2) with flags; a file system without them gets a plain rename when `flags` only guards
-// against replacing, which the caller has checked before.
-void rename_or_throw(const fs::path& from, const fs::path& to, unsigned flags) {
-  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0) return;
-  if (errno == EINVAL && flags == RENAME_NOREPLACE && ::rename(from.c_str(), to.c_str()) == 0) {
-    return;
-  }
-  if (errno == EEXIST) {
-    throw Error(
-        ErrorCategory::kExists,
-        fmt::format("{} appeared while the result was written; nothing was replaced", to.string()));
-  }
-  throw_io(fmt::format("cannot rename {} to {}", from.string(), to.string()), errno);
-}
-
-// Completes the renames that an interrupted run had begun.
-void roll_forward(const fs::path& staging, const fs::path& directory) {
-  const fs::path journal = staging / kJournalName;
-  if (!fs::exists(journal)) return;
-  std::istringstream lines(read_small_file(journal, kMaxJournalBytes));
-  for (std::string name; std::getline(lines, name, '\0');) {
-    if (fs::exists(staging / name)) rename_or_throw(staging / name, directory / name, 0);
-  }
-}
-
-bool process_stands_in(const fs::path& directory) {
-  std::error_code error;
-  const fs::path current = fs::current_path(error);
-  for (fs::path place = current; !error; place = place.parent_path()) {
-    if (fs::equivalent(place, directory, error) && !error) return true;
-    if (place == place.parent_path()) break;
-  }
-  return false;
-}
-
-// Whether nothing can be renamed across the name of `directory`: a file system begins there, or a
-// part of one that is mounted there.
-bool is_mounted(const fs::path& directory) {
-  struct statx own {};
-  struct statx above {};
-  if (::statx(AT_FDCWD, directory.c_str(), 0, STATX_TYPE, &own) != 0 ||
-      ::statx(AT_FDCWD, directory.parent_path().c_str(), 0, STATX_TYPE, &above) != 0) {
-    return false;  // whatever is wrong, the attempt to write tells it
-  }
-  return (own.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0 ||
-         own.stx_dev_major != above.stx_dev_major || own.stx_dev_minor != above.stx_dev_minor;
-}
 
 // Absolute and without links, so that it has a parent and a name whatever was typed.
 fs::path resolved(const fs::path& directory) {
@@ -84,11 +27,66 @@ fs::path resolved(const fs::path& directory) {
   return path;
 }
 
+[[noreturn]] void throw_unwritable(const fs::path& directory, int error) {
+  throw Error(ErrorCategory::kIo,
+              fmt::format("cannot write to {}: {}", directory.string(), strerror(error)));
+}
+
 }  // namespace
 
 StagedOutput::StagedOutput(const fs::path& directory, std::vector<std::string> names,
-                           Overwrite overwrite)
-    : directory_(resolved(directory)), names_(std::move(names)), overwrite_(overwrite) {
+                           Overwrite overwrite, std::optional<LateFile> late)
+    : directory_(resolved(directory)),
+      names_(std::move(names)),
+      overwrite_(overwrite),
+      late_(std::move(late)) {
+  check_names();
+  try {
+    take_folder();
+    const LateContent content = late_ ? late_->content : LateContent();
+    settle(*folder_, directory_, content);
+    is_settled_ = true;
+    settle_results(directory_, content, Leftovers::kFinishOrRemove);
+    check_nothing_is_replaced();
+  } catch (...) {
+    discard();
+    throw;
+  }
+}
+
+StagedOutput::~StagedOutput() {
+  if (!committed_) discard();
+}
+
+fs::path StagedOutput::staging_path(const std::string& name) const {
+  return folder_->path() / name;
+}
+
+void StagedOutput::check_names() const {
+  for (const std::string& name : names_) {
+    if (!name.starts_with(StagingFolder::kReserved)) continue;
+    throw Error(ErrorCategory::kUsage, fmt::format("{}: names that begin with {} are those of "
+                                                   "unfinished results; choose another",
+                                                   name, StagingFolder::kReserved));
+  }
+}
+
+void StagedOutput::take_folder() {
+  const std::string& first = names_.empty() ? late_->name : names_.front();
+  const fs::path path = StagingFolder::path_of(directory_, first);
+  wait_until(
+      [&] {
+        // Each time: a run that failed removes a directory of its own that is empty.
+        make_missing_directories();
+        folder_ = StagingFolder::make(path);
+        if (!folder_ && !has_waited_) check_nothing_is_replaced();
+        if (!folder_) has_waited_ = true;
+        return folder_.has_value();
+      },
+      fmt::format("waiting for another process that writes {}", (directory_ / first).string()));
+}
+
+void StagedOutput::make_missing_directories() {
   std::error_code error;
   const auto status = fs::status(directory_, error);
   if (fs::exists(status) && !fs::is_directory(status)) {
@@ -97,51 +95,26 @@ StagedOutput::StagedOutput(const fs::path& directory, std::vector<std::string> n
                             "another output",
                             directory_.string()));
   }
-  directory_existed_ = fs::is_directory(status);
-  // One that is protected must not change places with another either.
-  if (directory_existed_ && ::access(directory_.c_str(), W_OK | X_OK) != 0) {
-    throw_io(fmt::format("cannot write to {}", directory_.string()), errno);
+  if (fs::is_directory(status)) {
+    if (::access(directory_.c_str(), W_OK | X_OK) != 0) throw_unwritable(directory_, errno);
+    return;
   }
-  make_directory(directory_.parent_path());
-  open_staging_directory();
-  try {
-    check_nothing_is_replaced();
-  } catch (...) {
-    fs::remove_all(staging_, error);
-    throw;
+  std::vector<fs::path> missing;
+  for (fs::path level = directory_; !fs::exists(level, error); level = level.parent_path()) {
+    missing.push_back(level);
+    if (level == level.parent_path()) break;
   }
-}
-
-StagedOutput::~StagedOutput() {
-  if (committed_) return;
-  std::error_code error;
-  fs::remove_all(staging_, error);
-}
-
-void StagedOutput::clear_leftovers(const fs::path& directory, const std::string& prefix) {
-  const fs::path home = resolved(directory);
-  std::error_code error;
-  if (!fs::is_directory(home, error)) return;
-  std::vector<fs::path> leftovers;
-  const auto collect = [&](const fs::path& place, const std::string& begin) {
-    for (const auto& entry : fs::directory_iterator(place, error)) {
-      const std::string name = entry.path().filename().string();
-      if (name.starts_with(begin) && name.ends_with(kStagingSuffix)) {
-        leftovers.push_back(entry.path());
-      }
+  for (const fs::path& level : std::views::reverse(missing)) {
+    if (::mkdir(level.c_str(), 0777) == 0) {
+      made_.push_back(level);
+    } else if (errno != EEXIST || fs::is_symlink(level, error)) {
+      throw_unwritable(level.parent_path(), errno);
     }
-  };
-  collect(home, "." + prefix);
-  collect(home.parent_path(), fmt::format(".{}.{}", home.filename().string(), prefix));
-  for (const fs::path& leftover : leftovers) {
-    StagedOutput(home, prefix).acquire_staging_directory(leftover);
   }
 }
-
-fs::path StagedOutput::staging_path(const std::string& name) const { return staging_ / name; }
 
 void StagedOutput::check_nothing_is_replaced() const {
-  if (overwrite_ == Overwrite::kYes || !directory_existed_) return;
+  if (overwrite_ == Overwrite::kYes) return;
   for (const std::string& name : names_) {
     if (fs::exists(fs::symlink_status(directory_ / name))) {
       throw Error(ErrorCategory::kExists,
@@ -152,119 +125,86 @@ void StagedOutput::check_nothing_is_replaced() const {
   }
 }
 
-// Beside the directory where possible, so that the two can change places; inside it for a single
-// file, where a file system is mounted, and where its parent is not writable.
-void StagedOutput::open_staging_directory() {
-  const fs::path inside = directory_ / ("." + names_.front() + kStagingSuffix);
-  const fs::path beside =
-      directory_.parent_path() /
-      fmt::format(".{}.{}{}", directory_.filename().string(), names_.front(), kStagingSuffix);
-  if (directory_existed_ && (names_.size() == 1 || is_mounted(directory_))) {
-    acquire_staging_directory(inside);
-    return;
-  }
-  try {
-    acquire_staging_directory(beside);
-  } catch (const Error& error) {
-    if (!directory_existed_ || error.category() != ErrorCategory::kIo || fs::exists(beside)) throw;
-    acquire_staging_directory(inside);
-  }
+void StagedOutput::discard() noexcept {
+  // Before that it may hold a result of an interrupted run that cannot be finished now.
+  if (folder_ && is_settled_) folder_->remove();
+  folder_.reset();
+  for (const fs::path& directory : std::views::reverse(made_)) ::rmdir(directory.c_str());
 }
 
-// Takes over what a crashed run left and locks the staging directory against other processes.
-void StagedOutput::acquire_staging_directory(const fs::path& staging) {
-  for (bool left_over = true; left_over;) {
-    if (::mkdir(staging.c_str(), 0777) != 0 && errno != EEXIST) {
-      throw_io(fmt::format("cannot write to {}", staging.parent_path().string()), errno);
-    }
-    lock_ = FileDescriptor(::open(staging.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (lock_.get() < 0) throw_io(fmt::format("cannot open {}", staging.string()), errno);
-    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-      throw Error(ErrorCategory::kIo, fmt::format("another process is writing {}; wait for it to "
-                                                  "finish",
-                                                  (directory_ / names_.front()).string()));
-    }
-    left_over = !fs::is_empty(staging);
-    if (!left_over) break;
-    if (directory_existed_) roll_forward(staging, directory_);
-    std::error_code error;
-    fs::remove_all(staging, error);
-    if (error) {
-      throw_io(fmt::format("cannot remove {} of an interrupted run", staging.string()),
-               error.value());
-    }
-  }
-  staging_ = staging;
-}
-
-bool StagedOutput::can_exchange() const {
-  if (staging_.parent_path() == directory_ || process_stands_in(directory_)) return false;
-  for (const auto& entry : fs::directory_iterator(directory_)) {
-    if (!entry.is_regular_file() || entry.is_symlink()) return false;
-  }
-  return true;
-}
-
-// The files and the directory that names them, at the same time, because a file system does the
-// syncs that it finds waiting in one go.
-void StagedOutput::sync_staged() const {
+// The files and the folder that names them, at the same time, because a file system does the syncs
+// that it finds waiting in one go.
+void StagedOutput::sync_staged(bool with_draft) const {
   std::vector<std::future<void>> syncs;
-  for (const std::string& name : names_) {
-    syncs.push_back(
-        std::async(std::launch::async, [path = staging_path(name)] { sync_file(path); }));
-  }
-  syncs.push_back(std::async(std::launch::async, [path = staging_] { sync_directory(path); }));
+  const auto add = [&syncs](void (*sync)(const fs::path&), const fs::path& path) {
+    syncs.push_back(std::async(std::launch::async, [sync, path] { sync(path); }));
+  };
+  for (const std::string& name : names_) add(sync_file, staging_path(name));
+  if (with_draft) add(sync_file, staging_path(kDraftName));
+  add(sync_directory, folder_->path());
   for (std::future<void>& sync : syncs) sync.get();
 }
 
 void StagedOutput::commit() {
-  sync_staged();
-  if (!directory_existed_) {
-    rename_or_throw(staging_, directory_, RENAME_NOREPLACE);
-    committed_ = true;
-    sync_directory(directory_.parent_path());
-  } else if (names_.size() > 1 && can_exchange()) {
-    commit_by_exchange();
+  if (names_.size() == 1 && !late_) {
+    commit_one_file();
   } else {
-    commit_by_journal();
+    commit_under_record();
   }
+  folder_->remove();
+  folder_.reset();
 }
 
-void StagedOutput::commit_by_exchange() {
-  struct stat old_directory {};
-  if (::stat(directory_.c_str(), &old_directory) == 0) {
-    ::chmod(staging_.c_str(), old_directory.st_mode & 07777);
+void StagedOutput::commit_one_file() {
+  sync_staged(false);
+  const fs::path from = staging_path(names_.front());
+  const fs::path to = directory_ / names_.front();
+  if (overwrite_ == Overwrite::kYes) {
+    rename_over(from, to);
+  } else {
+    rename_to_free_name(from, to);
   }
-  for (const auto& entry : fs::directory_iterator(directory_)) {
-    const fs::path linked = staging_ / entry.path().filename();
-    if (::link(entry.path().c_str(), linked.c_str()) != 0 && errno != EEXIST) {
-      throw_io(fmt::format("cannot link {} to {}", entry.path().string(), linked.string()), errno);
-    }
-  }
-  rename_or_throw(staging_, directory_, RENAME_EXCHANGE);
   committed_ = true;
-  sync_directory(directory_.parent_path());
-  std::error_code error;
-  fs::remove_all(staging_, error);
+  sync_directory(directory_);
 }
 
-void StagedOutput::commit_by_journal() {
-  if (names_.size() > 1) {
-    OutputFile journal(staging_ / kJournalName);
-    for (const std::string& name : names_)
-      journal.write(std::string_view(name.c_str(), name.size() + 1));
-    journal.finish();
-    sync_file(staging_ / kJournalName);
-    sync_directory(staging_);
+void StagedOutput::commit_under_record() {
+  CommitRecord record{.replaces = overwrite_ == Overwrite::kYes,
+                      .names = names_,
+                      .late_name = late_ ? late_->name : "",
+                      .late_note = late_ ? late_->note : ""};
+  // A late file alone is put in place in one step.
+  const bool is_recorded = !names_.empty();
+  if (is_recorded) write_draft(folder_->path(), record);
+  sync_staged(is_recorded);
+  if (is_recorded) {
+    rename_over(staging_path(kDraftName), staging_path(StagingFolder::kRecordName));
+    sync_directory(folder_->path());
   }
-  const unsigned flags = overwrite_ == Overwrite::kYes ? 0U : unsigned{RENAME_NOREPLACE};
-  for (const std::string& name : names_) {
-    rename_or_throw(staging_path(name), directory_ / name, flags);
-    committed_ = true;  // from here on the next run completes what this one leaves
-  }
+  const auto lock = DirectoryLock::lock(directory_, DirectoryLock::Mode::kExclusive);
+  put_in_place(ResultCommit(directory_, folder_->path(), std::move(record)));
+  committed_ = true;
   sync_directory(directory_);
-  std::error_code error;
-  fs::remove_all(staging_, error);
+  ::unlink(staging_path(StagingFolder::kRecordName).c_str());
+}
+
+// Whoever reads has no lock before it is clear what became of it.
+void StagedOutput::put_in_place(const ResultCommit& commit) {
+  try {
+    commit.check_targets();
+    if (late_) commit.stage_late(late_->content);
+    commit.run();
+  } catch (const std::exception& error) {
+    if (commit.undo()) {
+      ::unlink(staging_path(StagingFolder::kRecordName).c_str());
+      throw;
+    }
+    committed_ = true;  // the record stays
+    throw Error(ErrorCategory::kIo,
+                fmt::format("{}; the result is complete, and the next run that meets it puts it in "
+                            "place",
+                            error.what()));
+  }
 }
 
 }  // namespace narrow

@@ -1,73 +1,77 @@
-// Results that appear whole or not at all.
+// Results that appear whole or not at all, in a directory that others use as well.
 //
-// The files of a result are written into a staging directory beside their place, made durable, and
-// put under their final names in one step:
-// - a directory that does not exist yet: the staging directory is renamed to it;
-// - an existing directory of plain files: other files in it are linked into the staging directory,
-//   and the two directories change places (renameat2, RENAME_EXCHANGE);
-// - a single file: it is renamed;
-// - anything else (a directory that holds directories, where a file system is mounted, or that a
-//   process stands in): the files are renamed one after another in the order given, under a journal
-//   that the next run completes.
-// A crash leaves at most the staging directory, which the next run for the same result removes.
+// The files of a result are written into a hidden folder in the directory, made durable, and
+// renamed to their places: a single file in one step, several under a record by which the next run
+// that meets an interrupted commit finishes it (base/staging). The directory stays what it is, and
+// no file in it is touched but those of the result. One process at a time writes a result, which is
+// known by its first file; others wait for it.
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/file.h"
+#include "base/staging/result_commit.h"
+#include "base/staging/staging_folder.h"
 #include "narrow/overwrite.h"
 
 namespace narrow {
 
+// A file whose content depends on what lies in the directory when the result comes there.
+struct LateFile {
+  std::string name;
+  std::string note;  // all that `content` has to know; after an interruption another run calls it
+  LateContent content;
+};
+
 class StagedOutput {
  public:
-  // A result of the files `names` (plain names, at least one) in `directory`, which is created with
-  // its parents when missing. Names that are renamed one after another appear in the order given.
-  // Throws Error(kExists) when one of the files is there and `overwrite` is kNo; Error(kIo) when
-  // the directory cannot be written or another process is writing the same result.
+  // A result of the files `names` (plain names) in `directory`, which is created with its parents
+  // when missing, and of `late`, which replaces a file of its name in any case. Files appear in the
+  // order given, the late one last. Waits while another process writes a result with the same first
+  // file. What interrupted runs have left in the directory is finished or removed.
+  // Throws Error(kExists) when one of the files is there and `overwrite` is kNo; Error(kUsage) for
+  // a name that begins with StagingFolder::kReserved and when this process writes that result
+  // already; Error(kIo) when the directory cannot be written.
   StagedOutput(const std::filesystem::path& directory, std::vector<std::string> names,
-               Overwrite overwrite);
-  // Removes the staging directory if the result was not committed.
+               Overwrite overwrite, std::optional<LateFile> late = {});
+  // Removes what was written, and the directories that were created for it, if the result was not
+  // committed.
   ~StagedOutput();
   StagedOutput(const StagedOutput&) = delete;
   StagedOutput& operator=(const StagedOutput&) = delete;
 
-  // Completes or removes what crashed runs left of results in `directory` of which the first name
-  // begins with `prefix`, for programs that never write the same result again. Throws Error(kIo)
-  // when another process is writing one of them.
-  static void clear_leftovers(const std::filesystem::path& directory, const std::string& prefix);
-
   // Where the file that will be called `name` has to be written.
   [[nodiscard]] std::filesystem::path staging_path(const std::string& name) const;
+  // Whether another process was writing this result when this one wanted to.
+  [[nodiscard]] bool has_waited() const { return has_waited_; }
 
   // Makes the files durable and puts them in place. Every one must have been written completely
-  // (OutputFile::finish). Throws Error(kIo), and then nothing is in place.
+  // (OutputFile::finish). Throws Error(kIo), and Error(kExists) when one that may not be replaced
+  // has appeared; then nothing is in place, unless the sentence says that the next run finishes it.
   void commit();
 
  private:
-  // For clear_leftovers: has no staging directory yet. `directory` exists and is resolved.
-  StagedOutput(std::filesystem::path directory, const std::string& name)
-      : directory_(std::move(directory)),
-        names_{name},
-        overwrite_(Overwrite::kYes),
-        directory_existed_(true) {}
+  void check_names() const;
+  void take_folder();
   void check_nothing_is_replaced() const;
-  void open_staging_directory();
-  void acquire_staging_directory(const std::filesystem::path& staging);
-  void sync_staged() const;
-  void commit_by_exchange();
-  void commit_by_journal();
-  [[nodiscard]] bool can_exchange() const;
+  void make_missing_directories();
+  void discard() noexcept;
+  void sync_staged(bool with_draft) const;
+  void commit_one_file();
+  void commit_under_record();
+  void put_in_place(const ResultCommit& commit);
 
   std::filesystem::path directory_;
   std::vector<std::string> names_;
   Overwrite overwrite_;
-  bool directory_existed_ = false;
-  std::filesystem::path staging_;
-  FileDescriptor lock_;
+  std::optional<LateFile> late_;
+  std::vector<std::filesystem::path> made_;  // directories, each in the one before
+  std::optional<StagingFolder> folder_;
+  bool has_waited_ = false;
+  bool is_settled_ = false;  // nothing of an interrupted run is in the folder
   bool committed_ = false;
 };
 

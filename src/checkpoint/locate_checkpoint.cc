@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "checkpoint/formats.h"
+#include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/state_file.h"
 #include "narrow/error.h"
 
@@ -111,6 +112,7 @@ std::optional<CheckpointLocation> locate_by_suffix(const fs::path& path) {
 }
 
 CheckpointLocation locate_path(const fs::path& path) {
+  const auto lock = lock_checkpoint(without_suffix(path).value_or(path));
   const fs::path index = with_suffix(path, ".index");
   if (const auto location = locate_index(index)) return *location;
   if (leads_somewhere(path)) {

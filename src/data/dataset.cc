@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "base/bytes.h"
+#include "base/staging/interrupted_results.h"
 #include "data/records/example.h"
 #include "data/shard_sets.h"
 #include "narrow/error.h"
@@ -85,6 +86,7 @@ std::map<std::size_t, LabelLine> parse_labels(const std::filesystem::path& path,
 
 ShardSet find_shards_of(const std::filesystem::path& directory, const DatasetSpec& spec,
                         std::string_view split) {
+  settle_results(directory, {}, Leftovers::kFinish);
   const std::vector<ShardSet> sets = find_shard_sets(directory);
   std::vector<const ShardSet*> found;
   std::vector<std::string> others;

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/staged_output.h"
+#include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/v2_index.h"
 #include "narrow/error.h"
 #include "tensorflow_checkpoint.pb.h"
@@ -69,6 +70,40 @@ bool is_numbered(const fs::path& directory, const fs::path& listed, std::string_
                      is_digit);
 }
 
+// Nothing without a state file that can be understood.
+std::optional<CheckpointState> read_state(const fs::path& directory) {
+  const fs::path file = directory / kStateFileName;
+  if (!is_file(file)) return std::nullopt;
+  return parse_state(read_small_file(file, kMaxStateBytes));
+}
+
+// The oldest of the checkpoints PREFIX<number> that `state` lists, all but `keep`.
+std::set<std::string> surplus_paths(const fs::path& directory, const CheckpointState& state,
+                                    std::string_view prefix, std::size_t keep) {
+  std::vector<std::string> numbered;
+  for (const std::string& path : state.all_model_checkpoint_paths()) {
+    if (is_numbered(directory, path, prefix)) numbered.push_back(path);
+  }
+  const std::size_t surplus = numbered.size() - std::min(keep, numbered.size());
+  return {numbered.begin(), numbered.begin() + static_cast<std::ptrdiff_t>(surplus)};
+}
+
+CheckpointState without_paths(CheckpointState state, const std::set<std::string>& paths) {
+  const auto listed = state.all_model_checkpoint_paths();
+  state.clear_all_model_checkpoint_paths();
+  for (const std::string& path : listed) {
+    if (!paths.contains(path)) state.add_all_model_checkpoint_paths(path);
+  }
+  return state;
+}
+
+// The index first: what it names is there as long as it is.
+void remove_checkpoint(const fs::path& prefix) {
+  std::error_code error;  // a file that stays only takes space
+  fs::remove(v2_index_path(prefix), error);
+  fs::remove(v2_data_path(prefix, 0, 1), error);
+}
+
 std::string text_of(const CheckpointState& state) {
   std::string text;
   google::protobuf::TextFormat::PrintToString(state, &text);
@@ -96,6 +131,7 @@ std::string list_prefixes(const fs::path& directory) {
 }
 
 fs::path newest_in_state_file(const fs::path& directory) {
+  finish_checkpoints(directory);
   const fs::path file = directory / kStateFileName;
   if (!is_file(file)) {
     throw_unusable(directory, fmt::format("is a directory without the file '{}'", kStateFileName));
@@ -117,13 +153,9 @@ fs::path newest_in_state_file(const fs::path& directory) {
 std::string state_file_text(const fs::path& directory, const std::string& name) {
   CheckpointState state;
   state.set_model_checkpoint_path(name);
-  const fs::path file = directory / kStateFileName;
-  if (is_file(file)) {
-    const auto present = parse_state(read_small_file(file, kMaxStateBytes));
-    if (present) {
-      for (const auto& path : present->all_model_checkpoint_paths()) {
-        if (path != name) state.add_all_model_checkpoint_paths(path);
-      }
+  if (const auto present = read_state(directory)) {
+    for (const auto& path : present->all_model_checkpoint_paths()) {
+      if (path != name) state.add_all_model_checkpoint_paths(path);
     }
   }
   state.add_all_model_checkpoint_paths(name);
@@ -131,32 +163,23 @@ std::string state_file_text(const fs::path& directory, const std::string& name) 
 }
 
 void keep_newest_checkpoints(const fs::path& directory, std::string_view prefix, std::size_t keep) {
-  const fs::path file = directory / kStateFileName;
-  if (!is_file(file)) return;
-  auto state = parse_state(read_small_file(file, kMaxStateBytes));
-  if (!state) return;
-  std::vector<std::string> listed(state->all_model_checkpoint_paths().begin(),
-                                  state->all_model_checkpoint_paths().end());
-  const auto counts = [&](const std::string& path) { return is_numbered(directory, path, prefix); };
-  auto surplus = std::ranges::count_if(listed, counts) - static_cast<std::ptrdiff_t>(keep);
-  if (surplus <= 0) return;
-  state->clear_all_model_checkpoint_paths();
-  for (const std::string& path : listed) {
-    if (surplus <= 0 || !counts(path)) {
-      state->add_all_model_checkpoint_paths(path);
-      continue;
+  const auto present = read_state(directory);
+  if (!present || surplus_paths(directory, *present, prefix, keep).empty()) return;
+  // Another process may have changed it meanwhile: what counts is what it says under the lock.
+  const auto shortened = [&](const fs::path& home, const std::string& added) {
+    // An interrupted checkpoint that is finished on the way.
+    if (!added.empty()) return state_file_text(home, added);
+    const auto state = read_state(directory);
+    if (!state) return std::string();
+    const std::set<std::string> surplus = surplus_paths(directory, *state, prefix, keep);
+    for (const std::string& path : surplus) {
+      remove_checkpoint(directory / fs::path(path).filename());
     }
-    --surplus;
-    const fs::path checkpoint = directory / fs::path(path).filename();
-    std::error_code error;  // a file that stays only takes space
-    fs::remove(v2_index_path(checkpoint), error);
-    fs::remove(v2_data_path(checkpoint, 0, 1), error);
-  }
-  StagedOutput staged(directory, {kStateFileName}, Overwrite::kYes);
-  OutputFile out(staged.staging_path(kStateFileName));
-  out.write(text_of(*state));
-  out.finish();
-  staged.commit();
+    return text_of(without_paths(*state, surplus));
+  };
+  StagedOutput(directory, {}, Overwrite::kYes,
+               LateFile{.name = kStateFileName, .note = "", .content = shortened})
+      .commit();
 }
 
 }  // namespace narrow

@@ -4,6 +4,7 @@
 
 #include "base/crc32c.h"
 #include "checkpoint/formats.h"
+#include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/slices/gather_stream.h"
 #include "checkpoint/tensorflow/string_values.h"
 #include "checkpoint/tensorflow/v2_index.h"
@@ -100,6 +101,8 @@ std::vector<std::string> TensorFlowV2Reader::read_strings(std::size_t index) con
 }  // namespace
 
 std::unique_ptr<CheckpointReader> open_tensorflow_v2(const CheckpointLocation& location) {
+  // Until every data file is open.
+  const auto lock = lock_checkpoint(location.path);
   return std::make_unique<TensorFlowV2Reader>(location);
 }
 

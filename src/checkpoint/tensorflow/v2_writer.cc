@@ -46,7 +46,6 @@ class TensorFlowV2Writer final : public CheckpointWriter {
   void skip_empty();
   void put_strings(std::span<const std::string> values);
   void write_index();
-  void write_state();
 
   std::filesystem::path prefix_;
   std::string index_name_;
@@ -60,20 +59,6 @@ class TensorFlowV2Writer final : public CheckpointWriter {
   std::uint32_t crc_ = 0;
   bool finished_ = false;
 };
-
-// The state file may be there for other checkpoints, which is no reason to refuse.
-Overwrite check_not_there(const std::filesystem::path& prefix, Overwrite overwrite) {
-  if (overwrite == Overwrite::kYes) return overwrite;
-  for (const auto& path : {v2_index_path(prefix), v2_data_path(prefix, 0, 1)}) {
-    if (std::filesystem::exists(std::filesystem::symlink_status(path))) {
-      throw Error(ErrorCategory::kExists,
-                  fmt::format("{} exists already; use --force to replace it or choose another "
-                              "output",
-                              path.string()));
-    }
-  }
-  return Overwrite::kYes;
-}
 
 std::filesystem::path checked_prefix(const std::filesystem::path& prefix) {
   if (!prefix.has_filename() || prefix.filename() == "." || prefix.filename() == "..") {
@@ -90,8 +75,10 @@ TensorFlowV2Writer::TensorFlowV2Writer(const std::filesystem::path& prefix, Over
       index_name_(v2_index_path(prefix).filename()),
       data_name_(v2_data_path(prefix, 0, 1).filename()),
       // The index after the data and the state file last: whoever finds one finds what it names.
-      staged_(parent_directory(prefix), {data_name_, index_name_, kStateFileName},
-              check_not_there(prefix, overwrite)),
+      staged_(parent_directory(prefix), {data_name_, index_name_}, overwrite,
+              LateFile{.name = kStateFileName,
+                       .note = prefix.filename().string(),
+                       .content = state_file_text}),
       data_(staged_.staging_path(data_name_)) {}
 
 void TensorFlowV2Writer::add(const TensorInfo& info) {
@@ -210,12 +197,6 @@ void TensorFlowV2Writer::write_index() {
   file.finish();
 }
 
-void TensorFlowV2Writer::write_state() {
-  OutputFile file(staged_.staging_path(kStateFileName));
-  file.write(state_file_text(parent_directory(prefix_), prefix_.filename().string()));
-  file.finish();
-}
-
 void TensorFlowV2Writer::finish() {
   skip_empty();
   if (finished_ || position_ < entries_.size()) {
@@ -227,7 +208,6 @@ void TensorFlowV2Writer::finish() {
   finished_ = true;
   data_.finish();
   write_index();
-  write_state();
   staged_.commit();
 }
 

@@ -1,12 +1,8 @@
 #include "cli/network/network_run.h"
 
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <system_error>
 
-#include "base/file.h"
 #include "cli/network/calibration_options.h"
 #include "narrow/error.h"
 #include "report/copied_report.h"
@@ -16,34 +12,13 @@
 namespace narrow {
 namespace {
 
-// Makes the directory of a result of two parts before either is begun, since a part that finds none
-// counts on putting its own in place. Removed again while nothing is in it.
-class ResultDirectory {
- public:
-  explicit ResultDirectory(const std::filesystem::path& result) : path_(result.parent_path()) {
-    if (!path_.empty()) made_ = make_directory(path_);
-  }
-  ~ResultDirectory() {
-    std::error_code not_empty;
-    if (made_) std::filesystem::remove(path_, not_empty);
-  }
-  ResultDirectory(const ResultDirectory&) = delete;
-  ResultDirectory& operator=(const ResultDirectory&) = delete;
-
- private:
-  std::filesystem::path path_;
-  bool made_ = false;
-};
-
 // Quantizes with the methods and writes.
 NetworkResult run_network_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                        const NetworkMethods& methods, const QuantizeRun& run) {
   ConsoleObserver observer(run.line_every, count_quantized(plan));
-  std::optional<ResultDirectory> directory;
   std::unique_ptr<CheckpointWriter> writer;
   std::unique_ptr<CheckpointWriter> scales;
   if (!run.dry_run) {
-    if (methods.changes_scales()) directory.emplace(run.output.path);
     writer = create_checkpoint(run.output, run.overwrite);
     writer->set_metadata(reader.metadata());
     if (methods.changes_scales()) {

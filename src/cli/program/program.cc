@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/generate/generate.h"
+#include "cli/program/console_waits.h"
 #include "cli/program/program_help.h"
 #include "narrow/error.h"
 #include "narrow/version.h"
@@ -138,6 +139,7 @@ int run_program(const std::string& program_name, std::vector<std::string> argume
   }
   CLI::App app("How few bits can a neural network's numbers have, and what does that cost?");
   CommandOutcome outcome;
+  const ConsoleWaits waits;
   try {
     add_commands(app, outcome);
     std::ranges::reverse(arguments);  // CLI11 takes the last argument first

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include "base/file.h"
 #include "data/convert/cifar10_archive.h"
 #include "data/convert/split_writer.h"
 #include "data/download/archive_source.h"
@@ -44,11 +43,14 @@ ConvertResult convert_cifar10(const std::filesystem::path& directory, const Cifa
   }
   const DatasetSpec& spec = find_dataset_spec("cifar10");
   ConvertResult result;
-  if (!options.redo &&
-      find_complete_dataset(directory, spec, {kTrainingBatches * rows, rows}, observer, &result)) {
-    return result;
-  }
-  make_directory(directory);
+  const auto is_complete = [&] {
+    return !options.redo && find_complete_dataset(directory, spec, {kTrainingBatches * rows, rows},
+                                                  observer, &result);
+  };
+  if (is_complete()) return result;
+  // Before the download, for which other processes wait too.
+  DatasetOutput output(directory, spec);
+  if (output.has_waited() && is_complete()) return result;
   const ArchiveFile archive = obtain_archive(archive_request(directory, options), observer);
   result.archive_digests = archive.digests;
   for (const auto kind : {Cifar10Archive::kPython, Cifar10Archive::kBinary}) {
@@ -59,7 +61,7 @@ ConvertResult convert_cifar10(const std::filesystem::path& directory, const Cifa
       {kTrainingBatches * rows,
        [&](std::size_t row) { return row_of(batches[row / rows], row % rows); }},
       {rows, [&](std::size_t row) { return row_of(batches[kTrainingBatches], row); }}};
-  write_dataset(directory, spec, sources, observer, &result);
+  output.write(sources, observer, &result);
   if (archive.is_downloaded && !options.keep_archive) std::filesystem::remove(archive.path);
   return result;
 }

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "base/bytes.h"
-#include "base/file.h"
 #include "data/convert/idx.h"
 #include "data/convert/split_writer.h"
 #include "narrow/error.h"
@@ -97,10 +96,12 @@ ConvertResult convert_fashion_mnist(const fs::path& directory, const FashionMnis
     records.push_back(labels.back().values.size());
   }
   ConvertResult result;
-  if (!options.redo && find_complete_dataset(directory, spec, records, observer, &result)) {
-    return result;
-  }
-  make_directory(directory);
+  const auto is_complete = [&] {
+    return !options.redo && find_complete_dataset(directory, spec, records, observer, &result);
+  };
+  if (is_complete()) return result;
+  DatasetOutput output(directory, spec);
+  if (output.has_waited() && is_complete()) return result;
   std::vector<GreySplit> splits;
   for (std::size_t i = 0; i < kPrefixes.size(); ++i) {
     splits.push_back(read_split(options.source, kPrefixes[i], std::move(labels[i])));
@@ -109,7 +110,7 @@ ConvertResult convert_fashion_mnist(const fs::path& directory, const FashionMnis
   for (std::size_t i = 0; i < splits.size(); ++i) {
     sources.push_back({records[i], [&splits, i](std::size_t row) { return splits[i].at(row); }});
   }
-  write_dataset(directory, spec, sources, observer, &result);
+  output.write(sources, observer, &result);
   return result;
 }
 

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/parallel.h"
 #include "base/staged_output.h"
+#include "base/staging/interrupted_results.h"
 #include "data/records/example.h"
 #include "narrow/error.h"
 
@@ -45,6 +46,24 @@ void write_labels(const fs::path& path, const DatasetSpec& spec) {
   out.finish();
 }
 
+void write_missing_labels(const fs::path& directory, const DatasetSpec& spec) {
+  const std::string name(kLabelsFileName);
+  try {
+    StagedOutput staged(directory, {name}, Overwrite::kNo);
+    write_labels(staged.staging_path(name), spec);
+    staged.commit();
+  } catch (const Error& error) {
+    if (error.category() != ErrorCategory::kExists) throw;  // another process was faster
+  }
+}
+
+std::vector<std::string> names_of_files(const DatasetSpec& spec) {
+  std::vector<std::string> names;
+  for (const SplitSpec& split : spec.splits) names.push_back(split.file_name);
+  names.emplace_back(kLabelsFileName);
+  return names;
+}
+
 std::string encode_record(const LabeledImage& labeled) {
   return serialize_image_example(
       {encode_png(labeled.image), "png", labeled.label, labeled.image.height, labeled.image.width});
@@ -75,6 +94,7 @@ std::uint64_t write_split(const fs::path& path, const std::string& name, const S
 bool find_complete_dataset(const fs::path& directory, const DatasetSpec& spec,
                            const std::vector<std::uint64_t>& records, ConvertObserver& observer,
                            ConvertResult* result) {
+  settle_results(directory, {}, Leftovers::kFinish);
   std::vector<std::string> faults;
   bool anything_there = false;
   ConvertResult found;
@@ -96,32 +116,27 @@ bool find_complete_dataset(const fs::path& directory, const DatasetSpec& spec,
   }
   found.was_complete = true;
   found.labels = directory / kLabelsFileName;
-  if (!fs::exists(found.labels)) {
-    const std::string name(kLabelsFileName);
-    StagedOutput staged(directory, {name}, Overwrite::kNo);
-    write_labels(staged.staging_path(name), spec);
-    staged.commit();
-  }
+  if (!fs::exists(found.labels)) write_missing_labels(directory, spec);
   *result = std::move(found);
   return true;
 }
 
-void write_dataset(const fs::path& directory, const DatasetSpec& spec,
-                   const std::vector<SplitSource>& sources, ConvertObserver& observer,
-                   ConvertResult* result) {
-  std::vector<std::string> names;
-  for (const SplitSpec& split : spec.splits) names.push_back(split.file_name);
-  names.emplace_back(kLabelsFileName);
-  StagedOutput staged(directory, names, Overwrite::kYes);
-  for (std::size_t i = 0; i < spec.splits.size(); ++i) {
-    const SplitSpec& split = spec.splits[i];
-    const std::uint64_t bytes =
-        write_split(staged.staging_path(split.file_name), split.file_name, sources.at(i), observer);
-    result->splits.push_back({split.name, directory / split.file_name, sources[i].records, bytes});
+DatasetOutput::DatasetOutput(fs::path directory, const DatasetSpec& spec)
+    : directory_(std::move(directory)),
+      spec_(spec),
+      staged_(directory_, names_of_files(spec), Overwrite::kYes) {}
+
+void DatasetOutput::write(const std::vector<SplitSource>& sources, ConvertObserver& observer,
+                          ConvertResult* result) {
+  for (std::size_t i = 0; i < spec_.splits.size(); ++i) {
+    const SplitSpec& split = spec_.splits[i];
+    const std::uint64_t bytes = write_split(staged_.staging_path(split.file_name), split.file_name,
+                                            sources.at(i), observer);
+    result->splits.push_back({split.name, directory_ / split.file_name, sources[i].records, bytes});
   }
-  write_labels(staged.staging_path(names.back()), spec);
-  staged.commit();
-  result->labels = directory / kLabelsFileName;
+  write_labels(staged_.staging_path(std::string(kLabelsFileName)), spec_);
+  staged_.commit();
+  result->labels = directory_ / kLabelsFileName;
 }
 
 }  // namespace narrow

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/staged_output.h"
 #include "data/convert/convert.h"
 #include "data/dataset.h"
 
@@ -25,10 +26,22 @@ bool find_complete_dataset(const std::filesystem::path& directory, const Dataset
                            const std::vector<std::uint64_t>& records, ConvertObserver& observer,
                            ConvertResult* result);
 
-// Writes every split and labels.txt, all of which appear together, replacing what is there.
-// `sources` are in the order of spec.splits. Throws Error(kIo), Error(kInterrupted).
-void write_dataset(const std::filesystem::path& directory, const DatasetSpec& spec,
-                   const std::vector<SplitSource>& sources, ConvertObserver& observer,
-                   ConvertResult* result);
+// The dataset `spec` in `directory`, to be written by this process alone: every split and
+// labels.txt, all of which appear together, replacing what is there.
+class DatasetOutput {
+ public:
+  // Waits while another process writes it. Throws Error(kIo).
+  DatasetOutput(std::filesystem::path directory, const DatasetSpec& spec);
+  // Whether another process wrote it meanwhile, or tried to.
+  [[nodiscard]] bool has_waited() const { return staged_.has_waited(); }
+  // `sources` are in the order of spec.splits. Throws Error(kIo), Error(kInterrupted).
+  void write(const std::vector<SplitSource>& sources, ConvertObserver& observer,
+             ConvertResult* result);
+
+ private:
+  std::filesystem::path directory_;
+  const DatasetSpec& spec_;
+  StagedOutput staged_;
+};
 
 }  // namespace narrow

@@ -43,7 +43,6 @@ ResnetDownloadResult download_resnet_v1(std::string_view model,
   request.expected = options.expected;
   request.attempts = options.attempts;
   request.first_wait = options.first_wait;
-  make_directory(directory);
   // Before the download: an unwritable place or an existing result shows at once.
   StagedOutput staged(directory, {member}, options.overwrite);
   const ArchiveFile archive = obtain_archive(request, observer);

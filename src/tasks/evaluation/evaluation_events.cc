@@ -2,6 +2,7 @@
 
 #include "base/staged_output.h"
 #include "data/records/event_file.h"
+#include "narrow/error.h"
 #include "narrow/evaluate.h"
 #include "tasks/event_names.h"
 
@@ -12,15 +13,22 @@ namespace fs = std::filesystem;
 
 fs::path write_events(const fs::path& directory, const Evaluation& evaluation) {
   const double now = wall_time();
-  const std::string name = free_event_file_name(directory, now);
-  StagedOutput staged(directory, {name}, Overwrite::kNo);
-  OutputFile file(staged.staging_path(name));
-  EventWriter(file, now).write(now, evaluation.global_step.value_or(0),
-                               {{"eval/Accuracy", evaluation.accuracy.slim_value()},
-                                {"eval/Recall_5", evaluation.recall_at_5.slim_value()}});
-  file.finish();
-  staged.commit();
-  return directory / name;
+  while (true) {
+    const std::string name = free_event_file_name(directory, now);
+    try {
+      StagedOutput staged(directory, {name}, Overwrite::kNo);
+      OutputFile file(staged.staging_path(name));
+      EventWriter(file, now).write(now, evaluation.global_step.value_or(0),
+                                   {{"eval/Accuracy", evaluation.accuracy.slim_value()},
+                                    {"eval/Recall_5", evaluation.recall_at_5.slim_value()}});
+      file.finish();
+      staged.commit();
+      return directory / name;
+    } catch (const Error& error) {
+      // Another evaluation took that name meanwhile; the next one is free.
+      if (error.category() != ErrorCategory::kExists) throw;
+    }
+  }
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ void write_npy(const PackedCheckpoint::File& packed, std::size_t index, const Co
   });
 }
 
-// One export: the files are written into a staging directory, which then takes its place.
+// One export, whose files appear together.
 class Exporter {
  public:
   Exporter(const PackedCheckpoint& packed, CodeFormat format, const Selection& selection,

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/crc32c.h"
+#include "base/staging/waiting.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -119,10 +120,13 @@ SweepJournal::SweepJournal(const std::filesystem::path& path, const std::string&
                            const TakeJournalRecord& take)
     : path_(path), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
   if (file_.get() < 0) throw_io(path, "opened for writing");
-  if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
-    throw Error(ErrorCategory::kExists,
-                fmt::format("{} is in use: another sweep is running there", path.string()));
-  }
+  wait_until(
+      [this] {
+        if (::flock(file_.get(), LOCK_EX | LOCK_NB) == 0) return true;
+        if (errno != EWOULDBLOCK && errno != EINTR) throw_io(path_, "locked");
+        return false;
+      },
+      fmt::format("waiting for another sweep that uses {}", path.string()));
   const std::vector<std::byte> bytes = read_all(path);
   std::size_t whole = parse_journal(bytes, key, take);
   if (whole == 0 && !bytes.empty() && !replace) {

@@ -37,9 +37,9 @@ std::size_t parse_journal(std::span<const std::byte> bytes, const std::string& k
 
 class SweepJournal {
  public:
-  // Continues the journal at `path`, whose records `take` gets first, or makes a new one. No other
-  // process may use it meanwhile. Throws Error: kExists when the file is something else and
-  // `replace` is false or another process has it; kIo.
+  // Continues the journal at `path`, whose records `take` gets first, or makes a new one. Waits
+  // while another process uses it. Throws Error: kExists when the file is something else and
+  // `replace` is false; kIo.
   SweepJournal(const std::filesystem::path& path, const std::string& key, bool replace,
                const TakeJournalRecord& take);
 

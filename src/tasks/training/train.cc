@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/parallel.h"
+#include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "data/dataset.h"
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
@@ -318,7 +319,7 @@ TrainPlan plan_training(const TrainOptions& options, TrainObserver& observer) {
 
 TrainResult train(const TrainOptions& options, TrainObserver& observer) {
   const ThreadLimit limit(options.threads);
-  TrainingFiles::clear_leftovers(options.train_dir);
+  settle_checkpoints(options.train_dir);
   Preparation preparation(options, observer);
   if (preparation.is_finished()) {
     TrainResult result;

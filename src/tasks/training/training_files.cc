@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/parallel.h"
-#include "base/staged_output.h"
 #include "checkpoint/tensorflow/state_file.h"
 #include "tasks/event_names.h"
 
@@ -37,10 +36,6 @@ void write_tensors(const std::vector<SavedTensor>& tensors, CheckpointWriter& wr
 }
 
 }  // namespace
-
-void TrainingFiles::clear_leftovers(const std::filesystem::path& directory) {
-  StagedOutput::clear_leftovers(directory, std::string(kPrefix));
-}
 
 void TrainingFiles::save(std::int64_t global_step, std::vector<SavedTensor> tensors) {
   std::ranges::sort(

@@ -26,10 +26,6 @@ struct SavedTensor {
 
 class TrainingFiles {
  public:
-  // Completes or removes the checkpoint that a crashed run was writing. Throws Error(kIo) when
-  // another process is writing one there.
-  static void clear_leftovers(const std::filesystem::path& directory);
-
   // `newest`: the checkpoint that is there already, if a training is continued.
   TrainingFiles(std::filesystem::path directory, std::optional<std::filesystem::path> newest)
       : directory_(std::move(directory)), newest_(std::move(newest)) {}

@@ -7,6 +7,7 @@
 #include <regex>
 
 #include "base/parallel.h"
+#include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/state_file.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
@@ -157,6 +158,7 @@ FlatVariables resumed_values(const TrainingStart& start) {
 TrainingStart find_training_start(const TrainOptions& options, int class_count,
                                   TrainObserver& observer) {
   TrainingStart start;
+  finish_checkpoints(options.train_dir);
   if (std::filesystem::exists(options.train_dir / kStateFileName)) {
     start.resumed = open_checkpoint(newest_in_state_file(options.train_dir));
     start.global_step = read_resumed_step(*start.resumed);
