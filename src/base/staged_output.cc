@@ -1,14 +1,12 @@
 #include "base/staged_output.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <future>
-#include <ranges>
 #include <utility>
 
 #include "base/staging/interrupted_results.h"
@@ -104,11 +102,12 @@ void StagedOutput::make_missing_directories() {
     missing.push_back(level);
     if (level == level.parent_path()) break;
   }
-  for (const fs::path& level : std::views::reverse(missing)) {
-    if (::mkdir(level.c_str(), 0777) == 0) {
-      made_.push_back(level);
-    } else if (errno != EEXIST || fs::is_symlink(level, error)) {
-      throw_unwritable(level.parent_path(), errno);
+  for (; !missing.empty(); missing.pop_back()) {
+    const fs::path& level = missing.back();
+    const Making making = make_one_directory(level);
+    if (making == Making::kMade) made_.push_back(level);
+    if (making == Making::kExists && fs::is_symlink(level, error)) {
+      throw_unwritable(level, ENOENT);  // it leads nowhere
     }
   }
 }
@@ -129,7 +128,7 @@ void StagedOutput::discard() noexcept {
   // Before that it may hold a result of an interrupted run that cannot be finished now.
   if (folder_ && is_settled_) folder_->remove();
   folder_.reset();
-  for (const fs::path& directory : std::views::reverse(made_)) ::rmdir(directory.c_str());
+  for (; !made_.empty(); made_.pop_back()) ::rmdir(made_.back().c_str());
 }
 
 // The files and the folder that names them, at the same time, because a file system does the syncs

@@ -231,6 +231,20 @@ TEST_F(StagedOutputTest, NamesOfUnfinishedResultsAreRefused) {
   EXPECT_TRUE(tree().empty());
 }
 
+TEST_F(StagedOutputTest, WhereNothingCanBeMadeIsAnErrorAndNoWait) {
+  fs::create_symlink(root_ / "nowhere", root_ / "link");
+  put(root_ / "file", "");
+  for (const fs::path& path :
+       {fs::path("/proc"), fs::path("/proc/narrow/out"), root_ / "file" / "out", root_ / "link"}) {
+    EXPECT_EQ(category_of([&] {
+                StagedOutput(path, {"a", "b"}, Overwrite::kNo);
+              }),
+              ErrorCategory::kIo);
+  }
+  fs::remove(root_ / "link");
+  EXPECT_EQ(tree(), (Contents{{"file", ""}}));
+}
+
 TEST_F(StagedOutputTest, OneProcessCannotWriteTheSameResultTwiceAtOnce) {
   const StagedOutput first(root_ / "out", {"a", "b"}, Overwrite::kYes);
   EXPECT_EQ(category_of([&] { StagedOutput(root_ / "out", {"a"}, Overwrite::kYes); }),

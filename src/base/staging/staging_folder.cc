@@ -80,6 +80,22 @@ bool is_folder_name(std::string_view name) {
 
 }  // namespace
 
+Making make_one_directory(const fs::path& path) {
+  int reason = 0;
+  // More than once, since the parent may come and go. Some file systems, as /proc, say ENOENT to
+  // everybody.
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    if (::mkdir(path.c_str(), 0777) == 0) return Making::kMade;
+    reason = errno;
+    if (reason == EEXIST) return Making::kExists;
+    std::error_code error;
+    if (reason != ENOENT) break;
+    if (!fs::exists(path.parent_path(), error)) return Making::kParentGone;
+  }
+  throw Error(ErrorCategory::kIo,
+              fmt::format("cannot write to {}: {}", path.parent_path().string(), strerror(reason)));
+}
+
 fs::path StagingFolder::path_of(const fs::path& directory, const std::string& first_name) {
   const Digest128 digest = hash128(as_byte_span(first_name));
   return directory / fmt::format("{}{}", kReserved, to_hex(std::span(digest).first(kHashBytes)));
@@ -102,11 +118,7 @@ bool StagingFolder::is_recorded(const fs::path& path) {
 }
 
 std::optional<StagingFolder> StagingFolder::make(const fs::path& path) {
-  if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) {
-    if (errno == ENOENT) return std::nullopt;
-    throw Error(ErrorCategory::kIo, fmt::format("cannot write to {}: {}",
-                                                path.parent_path().string(), strerror(errno)));
-  }
+  if (make_one_directory(path) == Making::kParentGone) return std::nullopt;
   const Finding finding = examine(path);
   if (finding == Finding::kMissing) return std::nullopt;
   if (finding != Finding::kUsable) {

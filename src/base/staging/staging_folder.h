@@ -13,6 +13,10 @@
 
 namespace narrow {
 
+enum class Making { kMade, kExists, kParentGone };
+// mkdir(2) where another process may remove the directory around it as empty. Throws Error(kIo).
+Making make_one_directory(const std::filesystem::path& path);
+
 class StagingFolder {
  public:
   // Names that begin so belong to unfinished results: of these folders and of what they hold
