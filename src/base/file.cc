@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/spooled_input.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -58,15 +59,16 @@ FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
 int FileDescriptor::release() { return std::exchange(fd_, -1); }
 
 InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
-  // O_NONBLOCK: opening a FIFO without a writer would otherwise wait for ever.
+  // O_NONBLOCK: a FIFO is recognized before anybody waits for its writer.
   fd_ = FileDescriptor(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd_.get() < 0) throw_system_error("open", path_, errno);
+  // ENXIO: a socket has to be taken as it was inherited.
+  if (fd_.get() < 0 && errno != ENXIO) throw_system_error("open", path_, errno);
   struct stat info {};
-  if (::fstat(fd_.get(), &info) != 0) throw_system_error("examine", path_, errno);
+  if (fd_.get() >= 0 && ::fstat(fd_.get(), &info) != 0) throw_system_error("examine", path_, errno);
   if (!S_ISREG(info.st_mode)) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} is {}, but a regular file is needed", path_.string(),
-                            S_ISDIR(info.st_mode) ? "a directory" : "a device, pipe or socket"));
+    spooled_ = spooled_input(path_, std::move(fd_));
+    fd_ = FileDescriptor(::fcntl(spooled_->get(), F_DUPFD_CLOEXEC, 0));
+    if (fd_.get() < 0 || ::fstat(fd_.get(), &info) != 0) throw_system_error("read", path_, errno);
   }
   size_ = static_cast<std::uint64_t>(info.st_size);
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,13 +28,16 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-// A regular file opened for reading. Safe to use from several threads.
+// A file opened for reading. Safe to use from several threads. What comes out of a pipe or socket is
+// kept in a temporary file first; whoever opens the same pipe while an InputFile has it gets the
+// same bytes.
 class InputFile {
  public:
   // Throws Error(kNotFound) or Error(kIo) naming the path; a directory or device is kUnsupported.
   explicit InputFile(std::filesystem::path path);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] bool is_from_pipe() const { return spooled_ != nullptr; }
   // Size in bytes when the file was opened.
   [[nodiscard]] std::uint64_t size() const { return size_; }
   // Fills `out` with the bytes at `byte_offset`. Throws Error(kCorrupt) when the file ends before
@@ -43,6 +47,7 @@ class InputFile {
  private:
   std::filesystem::path path_;
   FileDescriptor fd_;
+  std::shared_ptr<const FileDescriptor> spooled_;
   std::uint64_t size_ = 0;
 };
 

@@ -58,8 +58,7 @@ TEST_F(FileTest, ReadsWhatWasWritten) {
 TEST_F(FileTest, NamesWhatIsWrong) {
   EXPECT_EQ(category_of([&] { InputFile in(dir_ / "missing"); }), ErrorCategory::kNotFound);
   EXPECT_EQ(category_of([&] { InputFile in(dir_); }), ErrorCategory::kUnsupported);
-  ASSERT_EQ(::mkfifo((dir_ / "fifo").c_str(), 0600), 0);
-  EXPECT_EQ(category_of([&] { InputFile in(dir_ / "fifo"); }), ErrorCategory::kUnsupported);
+  EXPECT_EQ(category_of([&] { InputFile in("/dev/null"); }), ErrorCategory::kUnsupported);
   std::ofstream(dir_ / "short") << "abc";
   EXPECT_EQ(category_of([&] { (void)read_small_file(dir_ / "short", 2); }),
             ErrorCategory::kCorrupt);

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
+#include "base/file.h"
+#include "base/special_file.h"
 #include "checkpoint/formats.h"
 #include "narrow/error.h"
 
@@ -62,7 +65,11 @@ void CheckpointWriter::write_strings(std::span<const std::string> /*values*/) {
 }
 
 std::unique_ptr<CheckpointReader> open_checkpoint(const std::filesystem::path& path) {
-  const CheckpointLocation location = locate_checkpoint(path);
+  const std::filesystem::path source = path == "-" ? "/dev/stdin" : path;
+  // Whoever looks at a pipe next finds what was read from it as long as this holds it.
+  std::optional<InputFile> held;
+  if (is_input_stream(source) && special_kind(source) != "a directory") held.emplace(source);
+  const CheckpointLocation location = locate_checkpoint(source);
   switch (location.format) {
     case CheckpointFormat::kTensorFlowV2:
       return open_tensorflow_v2(location);

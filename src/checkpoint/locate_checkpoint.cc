@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "base/file.h"
+#include "base/special_file.h"
 #include "checkpoint/formats.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/state_file.h"
@@ -64,6 +65,12 @@ std::optional<CheckpointLocation> locate_file(const fs::path& path) {
     const CheckpointFormat format = tensorflow_table_format(file);
     if (format == CheckpointFormat::kTensorFlowV1) return found(format);
     if (path.extension() == ".index") return locate_index(path);
+    if (is_input_stream(path)) {
+      throw Error(ErrorCategory::kUnsupported,
+                  fmt::format("{} gives the index of a TensorFlow V2 checkpoint, whose values lie in "
+                              "other files: it cannot come out of a pipe; name its prefix",
+                              path.string()));
+    }
     throw Error(ErrorCategory::kNotFound,
                 fmt::format("{} is the index of a TensorFlow V2 checkpoint, but is not called "
                             "PREFIX.index, so that its data files cannot be found: rename it",

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exports.h"
@@ -39,7 +40,7 @@ void run(const Arguments& args) {
   }
   print_result(dataset_text(splits));
   if (!args.contact_sheet.empty()) {
-    print_result(fmt::format("\ncontact sheet of the first split: {}\n", args.contact_sheet));
+    print_result(fmt::format("\ncontact sheet of the first split: {}\n", shown(args.contact_sheet)));
   }
 }
 

@@ -101,7 +101,8 @@ void run(Arguments& args) {
   Exports exports(args.exports, args.force);
   std::optional<StagedFile> predictions;
   if (!args.predictions.empty()) {
-    predictions.emplace(args.predictions, args.force ? Overwrite::kYes : Overwrite::kNo);
+    predictions.emplace(args.predictions, args.force ? Overwrite::kYes : Overwrite::kNo,
+                        "--predictions");
   }
   catch_interrupts();
   EvaluateProgress progress;

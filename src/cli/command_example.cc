@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/staged_output.h"
+#include "base/utf8.h"
 #include "cli/arguments/evaluate_flags.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -60,7 +61,7 @@ class ExampleConsole : public ExampleObserver {
   }
   void on_trained(const TrainResult& result) override {
     if (result.was_finished) print("the training was finished before\n");
-    print(fmt::format("network: {}, step {}\n", result.checkpoint.string(), result.global_step));
+    print(fmt::format("network: {}, step {}\n", shown(result.checkpoint.string()), result.global_step));
   }
   void on_quantized(const ExampleRow& row) override {
     print(fmt::format("average relative error {}\n", format_ratio(row.mean_relative_l2)));
@@ -118,7 +119,7 @@ void run(const Arguments& args) {
   print_result("\n" + table_text(example_table(result)));
   print_result(fmt::format(
       "\n{} test images; points: top-1 less that of float, in percent of the images\npage: {}\n",
-      result.test_images, page.string()));
+      result.test_images, shown(page.string())));
 }
 
 void add_options(Command& command, Arguments& args) {

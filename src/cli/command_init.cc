@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "narrow/resnet_checkpoints.h"
@@ -38,7 +39,7 @@ void add_init_command(Command& program, CommandOutcome& /*outcome*/) {
     const auto writer = create_checkpoint(location, args->force ? Overwrite::kYes : Overwrite::kNo);
     write_initial_resnet(args->network, args->classes, args->seed, *writer);
     print_result(fmt::format("{} with {} classes, seed {}\nwritten: {}\n", args->network,
-                             args->classes, args->seed, location.path.string()));
+                             args->classes, args->seed, shown(location.path.string())));
   });
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exports.h"
@@ -36,7 +37,7 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
     if (args->json) {
       print_result(json_text(inspection_json(reader->location(), tensors)));
     } else {
-      print_result(fmt::format("{} ({})\n", reader->location().path.string(),
+      print_result(fmt::format("{} ({})\n", shown(reader->location().path.string()),
                                to_string(reader->location().format)) +
                    inspection_text(tensors));
     }

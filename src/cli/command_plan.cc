@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/utf8.h"
 #include "cli/arguments/evaluate_flags.h"
 #include "cli/arguments/format_options.h"
 #include "cli/arguments/plan_arguments.h"
@@ -231,7 +232,7 @@ void run(const Arguments& args) {
   if (args.per_tensor) print_result(table_text(allocation_table(plan)) + "\n");
   print_result(table_text(curve_table(plan)) + "\n");
   print_result(plan_summary_text(plan));
-  if (file) print_result(fmt::format("written: {}\n", args.output));
+  if (file && file->is_file()) print_result(fmt::format("written: {}\n", shown(args.output)));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/special_file.h"
+#include "base/utf8.h"
 #include "cli/arguments/method_options.h"
 #include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
@@ -60,6 +62,7 @@ CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
 void run(const Arguments& args) {
   const NetworkMethods methods = args.network.chosen();
   Exports exports(args.exports, args.force);
+  if (!args.dry_run) require_named_output(args.checkpoint, args.output);
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
   const Method method = method_of(args.method, *reader);
   QuantizeRun run;
@@ -83,7 +86,7 @@ void run(const Arguments& args) {
   }
   print_result(reports.summary_text + reports.network_text);
   print_result(args.dry_run ? "dry run: nothing was written\n"
-                            : fmt::format("written: {}\n", run.output.path.string()));
+                            : fmt::format("written: {}\n", shown(run.output.path.string())));
 }
 
 }  // namespace

@@ -3,11 +3,14 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/special_file.h"
+#include "base/utf8.h"
 #include "cli/arguments/format_options.h"
 #include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
 #include "cli/exports.h"
 #include "cli/network/network_run.h"
+#include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/resnet_checkpoints.h"
 #include "report/copied_report.h"
@@ -58,6 +61,12 @@ void note_averages_left_out(const CheckpointReader& reader) {
 void run(const Arguments& args) {
   const NetworkMethods methods = args.network.chosen();
   Exports exports(args.exports, args.force);
+  if (is_input_stream(args.checkpoint)) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} is no file that a result could lie beside; narrow quantize takes it, "
+                            "with -o",
+                            args.checkpoint));
+  }
   Scheme scheme;
   scheme.kind = args.method == 1 ? SchemeKind::kBin : SchemeKind::kFixedPoint;
   scheme.bits = args.bits;
@@ -95,7 +104,7 @@ void run(const Arguments& args) {
   }
   print_result(copied_text(reports.summary.copied_by_reason, "copied") + reports.network_text +
                closing_text(reports.summary));
-  print_result(fmt::format("written: {}\n", run.output.path.string()));
+  print_result(fmt::format("written: {}\n", shown(run.output.path.string())));
 }
 
 }  // namespace

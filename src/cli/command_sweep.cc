@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "cli/arguments/command_line.h"
 #include "cli/arguments/evaluate_flags.h"
 #include "cli/arguments/format_lists.h"
@@ -223,7 +224,7 @@ void run(Arguments& args, const Command& command) {
   exports.write(report);
   print_result(args.json ? report_json(report) : sweep_text(outcome));
   if (!args.output.empty() && !args.json) {
-    print_result(fmt::format("written: {}\n", args.exports.html));
+    print_result(fmt::format("written: {}\n", shown(args.exports.html)));
   }
 }
 

@@ -5,8 +5,9 @@
 
 #include <atomic>
 #include <csignal>
-#include <cstdio>
 
+#include "base/utf8.h"
+#include "cli/program/standard_streams.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -34,25 +35,23 @@ std::string amount_text(std::uint64_t amount, ProgressUnit unit) {
 
 }  // namespace
 
-void print_result(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    throw Error(ErrorCategory::kIo, "cannot write to standard output");
-  }
-}
+void print_result(std::string_view text) { print_account(text, false); }
 
 void print_account(std::string_view text, bool json) {
-  if (json) {
-    fmt::print(stderr, "{}", text);
+  if (json || is_standard_output_taken()) {
+    write_standard_error(shown_lines(text));
   } else {
-    print_result(text);
+    write_standard_output(shown_lines(text));
   }
 }
 
 void print_warning(std::string_view sentence) {
-  fmt::print(stderr, "narrow: warning: {}\n", sentence);
+  write_standard_error(fmt::format("narrow: warning: {}\n", shown(sentence)));
 }
 
-void print_note(std::string_view sentence) { fmt::print(stderr, "narrow: note: {}\n", sentence); }
+void print_note(std::string_view sentence) {
+  write_standard_error(fmt::format("narrow: note: {}\n", shown(sentence)));
+}
 
 void catch_interrupts() {
   std::signal(SIGINT, on_signal);
@@ -84,23 +83,21 @@ void ProgressLine::update(std::uint64_t done, std::uint64_t total, ProgressUnit 
   last_ = now;
   drawn_ = true;
   const double rate = static_cast<double>(done - done_at_start_) / seconds;
-  fmt::print(stderr, "\r\x1b[K");
-  if (total > 0) {
-    fmt::print(stderr, "{:3.0f} %", 100 * static_cast<double>(done) / static_cast<double>(total));
-  } else {
-    fmt::print(stderr, "{}", amount_text(done, unit));
-  }
-  fmt::print(stderr, "  {}", rate_text(rate, unit));
+  std::string line = "\r\x1b[K";
+  line += total > 0 ? fmt::format("{:3.0f} %",
+                                  100 * static_cast<double>(done) / static_cast<double>(total))
+                    : amount_text(done, unit);
+  line += "  " + rate_text(rate, unit);
   if (total > done && rate > 0) {
-    fmt::print(stderr, "  {:.0f} s left", static_cast<double>(total - done) / rate);
+    line += fmt::format("  {:.0f} s left", static_cast<double>(total - done) / rate);
   }
-  fmt::print(stderr, "  {:.48}", what);
+  write_standard_error(line + fmt::format("  {:.48}", shown(what)));
 }
 
 void ProgressLine::clear() {
   if (!drawn_) return;
   drawn_ = false;
-  fmt::print(stderr, "\r\x1b[K");
+  write_standard_error("\r\x1b[K");
 }
 
 void ConsoleObserver::on_bytes(std::uint64_t done, std::uint64_t total) {

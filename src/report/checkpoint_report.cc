@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "report/numbers.h"
 #include "report/table/table_formats.h"
 
@@ -167,10 +168,10 @@ std::string comparison_text(const CheckpointComparison& comparison, bool all) {
   const Table table = comparison_table(comparison, all);
   std::string text = table.rows.empty() ? "" : table_text(table);
   for (const std::string& name : comparison.only_reference) {
-    text += fmt::format("only in the first: {}\n", name);
+    text += fmt::format("only in the first: {}\n", shown(name));
   }
   for (const std::string& name : comparison.only_other) {
-    text += fmt::format("only in the second: {}\n", name);
+    text += fmt::format("only in the second: {}\n", shown(name));
   }
   text += fmt::format(
       "{} tensors in both, {} identical, {} only in the first, {} only in the "

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "report/copied_report.h"
 #include "report/format_report.h"
 #include "report/numbers.h"
@@ -175,8 +176,8 @@ std::string differences_text(const std::vector<PackedDifference>& differences,
   }
   std::string text;
   for (const PackedDifference& difference : differences) {
-    if (!difference.tensor.empty()) text += difference.tensor + ": ";
-    text += difference.sentence + "\n";
+    if (!difference.tensor.empty()) text += shown(difference.tensor) + ": ";
+    text += shown(difference.sentence) + "\n";
   }
   return text + fmt::format("not verified: {} of {} tensors differ\n", differences.size(),
                             contents.tensors.size());

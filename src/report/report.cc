@@ -2,12 +2,17 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "report/html/html_page.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {
 
-std::string json_text(const nlohmann::ordered_json& json) { return json.dump(2) + "\n"; }
+// What is hidden in a text is escaped: JSON may hold it as it is, but it may end on a terminal.
+std::string json_text(const nlohmann::ordered_json& json) {
+  constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+  return shown_lines(json.dump(2, ' ', false, kReplace)) + "\n";
+}
 
 std::string report_json(const Report& report) { return json_text(report.json); }
 

@@ -18,7 +18,7 @@ struct Report {
   std::string html;  // a whole page, when it is more than title, facts and tables
 };
 
-// As text: indented, with an end of line.
+// As text: indented, with an end of line. Bytes that are not UTF-8 become U+FFFD.
 std::string json_text(const nlohmann::ordered_json& json);
 std::string report_json(const Report& report);
 std::string report_csv(const Report& report);

@@ -15,7 +15,7 @@ class TextTable {
   };
 
   explicit TextTable(std::vector<Column> columns);
-  // As many cells as columns.
+  // As many cells as columns. They are shown() as they are names from elsewhere.
   void add_row(std::vector<std::string> cells);
   // Titles and rows, two spaces between columns, each line ended, no trailing spaces.
   [[nodiscard]] std::string text() const;

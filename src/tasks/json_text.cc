@@ -9,4 +9,8 @@ nlohmann::ordered_json parse_json(std::string_view text,
 
 std::string dump_json(const nlohmann::ordered_json& json, int indent) { return json.dump(indent); }
 
+std::string dump_any_json(const nlohmann::ordered_json& json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 }  // namespace narrow

@@ -15,5 +15,7 @@ nlohmann::ordered_json parse_json(std::string_view text,
 
 // As nlohmann::ordered_json::dump: throws its type_error for text that is not UTF-8.
 std::string dump_json(const nlohmann::ordered_json& json, int indent = -1);
+// The same with U+FFFD for bytes that are not UTF-8: where a name only informs.
+std::string dump_any_json(const nlohmann::ordered_json& json, int indent = -1);
 
 }  // namespace narrow

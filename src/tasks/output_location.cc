@@ -3,6 +3,7 @@
 #include <array>
 #include <filesystem>
 
+#include "base/special_file.h"
 #include "narrow/error.h"
 #include "narrow/quantize_checkpoint.h"
 
@@ -54,6 +55,7 @@ CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFo
   location.format = is_tensorflow(format) ? CheckpointFormat::kTensorFlowV2 : format;
   const std::string name = base_name(input, format);
   if (output.empty()) {
+    require_named_output(input.path, output);
     location.path = input.path.parent_path() / default_directory / name;
   } else if (output.back() == '/' || fs::is_directory(output)) {
     location.path = fs::path(output) / name;
@@ -61,6 +63,10 @@ CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFo
     location.path = output;
   }
   std::error_code error;
+  // A prefix may have a directory of its name beside its files.
+  if (!is_tensorflow(format) || !fs::is_directory(location.path, error)) {
+    refuse_special_target(location.path);
+  }
   if (fs::equivalent(main_file(location), main_file(input), error)) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("the output {} is the input itself; choose another output",

@@ -9,6 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include "cli/program/standard_streams.h"
+
 namespace narrow {
 namespace {
 
@@ -34,6 +36,15 @@ CLI::Validator finite_number(const char* kind, bool (*is_of_kind)(double)) {
     return fmt::format("{} is not a number {}", text, kind);
   };
   return {check, ""};
+}
+
+// Of an option that takes several values CLI11 splits one in brackets at its commas, unless it may
+// not take extra arguments; then a positional one takes words as long as it lacks some.
+void take_words_as_they_stand(CLI::Option& option) {
+  constexpr int kMost = CLI::detail::expected_max_vector_size;
+  option.allow_extra_args(false);
+  option.multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  if (option.get_positional()) option.expected(kMost - 1, kMost);
 }
 
 template <typename T>
@@ -123,11 +134,19 @@ void Command::show_first_names() {
   formatter->column_width(app_->get_formatter()->get_column_width());
   app_->formatter(formatter);
 }
-void Command::callback(std::function<void()> run) { app_->callback(std::move(run)); }
+void Command::callback(std::function<void()> run) {
+  app_->callback([app = app_, run = std::move(run)] {
+    const CLI::Option* json = app->get_option_no_throw("--json");
+    if (json != nullptr && json->count() > 0) claim_standard_output("--json");
+    run();
+  });
+}
 
 template <typename T>
 Option Command::add_option(const std::string& names, T& value, const std::string& text) {
-  return Option(app_->add_option(names, value, text));
+  CLI::Option* option = app_->add_option(names, value, text);
+  if (option->get_allow_extra_args()) take_words_as_they_stand(*option);
+  return Option(option);
 }
 template Option Command::add_option(const std::string&, std::string&, const std::string&);
 template Option Command::add_option(const std::string&, int&, const std::string&);

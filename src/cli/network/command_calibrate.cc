@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/special_file.h"
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exports.h"
@@ -47,6 +49,7 @@ void run(const Arguments& args) {
                 "calibration needs images: --dataset_name and --dataset_dir (narrow download makes "
                 "one)");
   }
+  require_named_output(args.checkpoint, args.output);
   const Overwrite overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
   Exports exports(args.exports, args.force);
   const auto reader = open_unpacked(args.checkpoint);
@@ -67,7 +70,7 @@ void run(const Arguments& args) {
   }
   if (args.per_layer) print_result(table_text(report.tables.front()));
   print_result(calibration_text(result, args.images));
-  print_result(fmt::format("written: {}\n", output.path.string()));
+  print_result(fmt::format("written: {}\n", shown(output.path.string())));
 }
 
 }  // namespace

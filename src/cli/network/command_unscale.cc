@@ -2,6 +2,8 @@
 
 #include <memory>
 
+#include "base/special_file.h"
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "narrow/packed_checkpoint.h"
@@ -18,6 +20,7 @@ struct Arguments {
 };
 
 void run(const Arguments& args) {
+  require_named_output(args.checkpoint, args.output);
   const auto reader = open_unpacked(args.checkpoint);
   const auto scales =
       open_checkpoint(args.scales.empty() ? channel_scales_location(reader->location()).path
@@ -28,7 +31,7 @@ void run(const Arguments& args) {
   writer->set_metadata(reader->metadata());
   undo_channel_scales(*reader, *scales, *writer);
   writer->finish();
-  print_result(fmt::format("written: {}\n", output.path.string()));
+  print_result(fmt::format("written: {}\n", shown(output.path.string())));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "cli/arguments/method_options.h"
 #include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
@@ -111,7 +112,8 @@ void run(const Arguments& args) {
   std::uint64_t codes = 0;
   for (const ExportedCodes& tensor : exported) codes += tensor.codes;
   print_result(
-      fmt::format("{} tensors with {} codes\nwritten: {}\n", exported.size(), codes, args.output));
+      fmt::format("{} tensors with {} codes\nwritten: {}\n", exported.size(), codes,
+                  shown(args.output)));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/special_file.h"
+#include "base/utf8.h"
 #include "cli/arguments/method_options.h"
 #include "cli/arguments/tensor_options.h"
 #include "cli/commands.h"
@@ -64,6 +66,7 @@ void warn_about_tensors(const PackedContents& contents) {
 
 void run(const Arguments& args) {
   Exports exports(args.exports, args.force);
+  require_named_output(args.checkpoint, args.output);
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
   const Method method = method_of(args.method, *reader);
   const std::filesystem::path output = output_path(args, reader->location(), method.directory);
@@ -86,7 +89,7 @@ void run(const Arguments& args) {
   }
   if (args.per_tensor) print_result(table_text(packed_table(contents)));
   print_result(float8_text(*reader) + packed_summary_text(contents.summary()));
-  print_result(fmt::format("written: {}\n", output.string()));
+  print_result(fmt::format("written: {}\n", shown(output.string())));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/packed/pack_progress.h"
 #include "report/packed_report.h"
@@ -48,7 +49,7 @@ void run(const Arguments& args) {
     return;
   }
   print_result(packed_summary_text(contents.summary()));
-  print_result(fmt::format("written: {}\n", output.path.string()));
+  print_result(fmt::format("written: {}\n", shown(output.path.string())));
 }
 
 }  // namespace

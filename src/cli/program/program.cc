@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <new>
+#include <utility>
 
+#include "base/utf8.h"
 #include "cli/commands.h"
-#include "cli/console.h"
 #include "cli/generate/generate.h"
 #include "cli/program/console_waits.h"
 #include "cli/program/program_help.h"
+#include "cli/program/standard_streams.h"
 #include "narrow/error.h"
 #include "narrow/version.h"
 
@@ -63,6 +65,11 @@ std::string suggestion(const CLI::App& app, const std::string& word) {
   return best.empty() ? "" : fmt::format(" (did you mean {}?)", best);
 }
 
+// Names in it are bytes from anywhere.
+void print_error(std::string_view sentence) {
+  write_standard_error(fmt::format("narrow: {}\n", shown(sentence)));
+}
+
 // One line on what is wrong with the command line and one on where to look.
 int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const auto used = app.get_subcommands();
@@ -79,9 +86,10 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
     sentence =
         fmt::format("unknown argument {}{}", extras.front(), suggestion(command, extras.front()));
   }
-  fmt::print(stderr, "narrow: {}\n", sentence);
-  fmt::print(stderr, "try: narrow {}{}--help\n", used.empty() ? "" : command.get_name(),
-             used.empty() ? "" : " ");
+  print_error(sentence);
+  write_standard_error(fmt::format("try: narrow {}{}--help\n",
+                                   used.empty() ? "" : command.get_name(),
+                                   used.empty() ? "" : " "));
   return kExitError;
 }
 
@@ -93,7 +101,7 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
   app.add_option_function<std::string>(
          "--generate",
          [&app](const std::string& kind) {
-           print_result(generate(command_model(app), kind, build_info().version));
+           write_standard_output(generate(command_model(app), kind, build_info().version));
            throw CLI::Success();
          },
          "print shell completion or the manual page")
@@ -131,34 +139,65 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
   app.formatter(std::make_shared<ProgramHelp>());
 }
 
-}  // namespace
-
-int run_program(const std::string& program_name, std::vector<std::string> arguments) {
-  if (std::filesystem::path(program_name).filename() == "quantizer") {
-    arguments.insert(arguments.begin(), "quantizer");
+// --name= as --name and an empty word: CLI11 would take the next argument for the value.
+void separate_empty_values(const CLI::App& app, std::vector<std::string>& arguments) {
+  const CLI::App* command = &app;
+  for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
+    std::string& word = arguments[i];
+    for (const CLI::App* next : command->get_subcommands([&](const CLI::App* candidate) {
+           return candidate->get_name() == word;
+         })) {
+      command = next;
+    }
+    if (!word.starts_with("--") || !word.ends_with('=')) continue;
+    const std::string name = word.substr(0, word.size() - 1);
+    const CLI::Option* option = command->get_option_no_throw(name);
+    if (option == nullptr || option->get_items_expected_min() == 0) continue;
+    word = name;
+    arguments.insert(arguments.begin() + static_cast<std::ptrdiff_t>(++i), "");
   }
+}
+
+int run_commands(std::vector<std::string> arguments) {
   CLI::App app("How few bits can a neural network's numbers have, and what does that cost?");
   CommandOutcome outcome;
   const ConsoleWaits waits;
   try {
     add_commands(app, outcome);
+    separate_empty_values(app, arguments);
     std::ranges::reverse(arguments);  // CLI11 takes the last argument first
     app.parse(arguments);
     return outcome.exit_status;
-  } catch (const CLI::Success& request) {
-    return app.exit(request);  // --help and --version
+  } catch (const CLI::CallForHelp&) {
+    write_standard_output(app.help());
+    return 0;
+  } catch (const CLI::CallForVersion& version) {
+    write_standard_output(fmt::format("{}\n", version.what()));
+    return 0;
+  } catch (const CLI::Success&) {
+    return 0;
   } catch (const CLI::ParseError& error) {
     return report_usage_error(app, error);
   } catch (const Error& error) {
-    fmt::print(stderr, "narrow: {}\n", error.what());
+    print_error(error.what());
     return error.category() == ErrorCategory::kInterrupted ? kExitInterrupted : kExitError;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "narrow: out of memory\n");
+    print_error("out of memory");
     return kExitError;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "narrow: {}\n", error.what());
+    print_error(error.what());
     return kExitError;
   }
+}
+
+}  // namespace
+
+int run_program(const std::string& program_name, std::vector<std::string> arguments) {
+  prepare_standard_streams();
+  if (std::filesystem::path(program_name).filename() == "quantizer") {
+    arguments.insert(arguments.begin(), "quantizer");
+  }
+  return standard_output_status(run_commands(std::move(arguments)));
 }
 
 }  // namespace narrow

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "cli/console.h"
 #include "report/training_report.h"
 
@@ -16,7 +17,7 @@ void TrainConsole::on_plan(const TrainPlan& plan) {
 void TrainConsole::on_step(const TrainStep& step) { print_account(train_step_text(step), json_); }
 
 void TrainConsole::on_checkpoint(const std::filesystem::path& checkpoint) {
-  print_account(fmt::format("saved {}\n", checkpoint.string()), json_);
+  print_account(fmt::format("saved {}\n", shown(checkpoint.string())), json_);
 }
 
 bool TrainConsole::keep_going() { return !is_interrupted(); }

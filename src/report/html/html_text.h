@@ -7,7 +7,7 @@
 namespace narrow {
 
 // With &, <, >, " and ' as entities: safe as content and inside a quoted attribute. Bytes that are
-// not UTF-8 and control characters become U+FFFD.
+// not UTF-8 and hidden characters (utf8.h) become U+FFFD.
 std::string html_escape(std::string_view text);
 
 // The shortest decimal digits, at most two decimals: coordinates.

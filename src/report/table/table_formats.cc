@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <utility>
 
+#include "base/utf8.h"
 #include "report/numbers.h"
 #include "report/text_table.h"
 
@@ -29,24 +31,48 @@ ordered_json json_cell(const TableCell& cell) {
   return nullptr;
 }
 
+// Names as programs want them: exact, but for what is not text. Ends of lines and tabs are.
+std::string csv_text(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t length = std::max<std::size_t>(1, text.find_first_of("\r\n\t"));
+    const std::string_view part = text.substr(0, length);
+    const bool is_kept = part.find_first_of("\r\n\t") == 0;
+    result += is_kept ? std::string(part) : shown(replace_invalid_utf8(part));
+    text.remove_prefix(part.size());
+  }
+  return result;
+}
+
+// One line: ends of lines become blanks.
+std::string markdown_line(const std::string& text) {
+  std::string line = text;
+  std::ranges::replace(line, '\n', ' ');
+  return shown(replace_invalid_utf8(line));
+}
+
 }  // namespace
 
 std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  const std::string field = csv_text(text);
+  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
   std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  for (const char c : field) quoted += c == '"' ? "\"\"" : std::string(1, c);
   return quoted + '"';
 }
 
 std::string markdown_text(const std::string& text) {
+  constexpr std::string_view kMarkup = "|*_`<\\~$";
   std::string escaped;
-  for (const char c : text) {
-    if (c == '\n') {
-      escaped += ' ';
-      continue;
+  const std::string line = markdown_line(text);
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char next = i + 1 < line.size() ? line[i + 1] : ' ';
+    const bool ends_link_text = line[i] == ']' && (next == '(' || next == '[');
+    const bool begins_entity = line[i] == '&' && next != ' ';
+    if (ends_link_text || begins_entity || kMarkup.find(line[i]) != std::string_view::npos) {
+      escaped += '\\';
     }
-    if (c == '|' || c == '*' || c == '_' || c == '`' || c == '<' || c == '\\') escaped += '\\';
-    escaped += c;
+    escaped += line[i];
   }
   return escaped;
 }

@@ -120,7 +120,7 @@ void store_evaluation(const fs::path& file, const std::string& fingerprint,
   const std::string name = file.filename().string();
   StagedOutput staged(file.parent_path(), {name}, Overwrite::kYes);
   OutputFile output(staged.staging_path(name));
-  output.write(dump_json(json, 1) + "\n");
+  output.write(dump_any_json(json, 1) + "\n");
   output.finish();
   staged.commit();
 }

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/file.h"
 #include "checkpoint/safetensors/safetensors_output.h"
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
@@ -75,7 +76,7 @@ PackedCheckpoint::File::File(const std::filesystem::path& path) : reader_(open_c
   PackedMetadata metadata = parse_packed_metadata(reader_->metadata(), path.string());
   contents_ = std::move(metadata.contents);
   checksums_ = std::move(metadata.checksums);
-  contents_.file_bytes = std::filesystem::file_size(location().path);
+  contents_.file_bytes = InputFile(location().path).size();
   try {
     measure_packed(contents_.tensors, string_sizes());
     layout_ = packed_layout(contents_.tensors);

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 #include "checkpoint/npz/zip/zip_crc32.h"
 #include "checkpoint/npz/zip/zip_format.h"
 #include "narrow/error.h"
@@ -54,7 +55,8 @@ std::uint32_t low_or_marker(std::uint64_t value, bool in_64) {
 
 std::uint16_t flags_of(const std::string& name) {
   const bool ascii = std::all_of(name.begin(), name.end(), [](char c) { return (c & 0x80) == 0; });
-  return ascii ? 0 : zip::kUtf8Flag;
+  // Bytes that are not UTF-8 must not be called so: readers refuse the whole archive.
+  return ascii || !is_utf8(name) ? 0 : zip::kUtf8Flag;
 }
 
 // The ZIP64 extra field with `values`, or nothing.
