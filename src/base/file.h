@@ -28,8 +28,8 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-// A file opened for reading. Safe to use from several threads. What comes out of a pipe or socket is
-// kept in a temporary file first; whoever opens the same pipe while an InputFile has it gets the
+// A file opened for reading. Safe to use from several threads. What comes out of a pipe or socket
+// is kept in a temporary file first; whoever opens the same pipe while an InputFile has it gets the
 // same bytes.
 class InputFile {
  public:

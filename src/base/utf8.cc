@@ -138,8 +138,7 @@ bool is_utf8(std::string_view text) {
 
 char32_t utf8_character(std::string_view sequence) {
   static constexpr std::array<unsigned char, 5> kLeadBits = {0, 0x7F, 0x1F, 0x0F, 0x07};
-  char32_t character =
-      static_cast<unsigned char>(sequence.front()) & kLeadBits.at(sequence.size());
+  char32_t character = static_cast<unsigned char>(sequence.front()) & kLeadBits.at(sequence.size());
   for (const char c : sequence.substr(1)) {
     character = character << 6 | (static_cast<unsigned char>(c) & 0x3FU);
   }

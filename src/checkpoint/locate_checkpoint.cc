@@ -66,10 +66,11 @@ std::optional<CheckpointLocation> locate_file(const fs::path& path) {
     if (format == CheckpointFormat::kTensorFlowV1) return found(format);
     if (path.extension() == ".index") return locate_index(path);
     if (is_input_stream(path)) {
-      throw Error(ErrorCategory::kUnsupported,
-                  fmt::format("{} gives the index of a TensorFlow V2 checkpoint, whose values lie in "
-                              "other files: it cannot come out of a pipe; name its prefix",
-                              path.string()));
+      throw Error(
+          ErrorCategory::kUnsupported,
+          fmt::format("{} gives the index of a TensorFlow V2 checkpoint, whose values lie in "
+                      "other files: it cannot come out of a pipe; name its prefix",
+                      path.string()));
     }
     throw Error(ErrorCategory::kNotFound,
                 fmt::format("{} is the index of a TensorFlow V2 checkpoint, but is not called "

@@ -40,7 +40,8 @@ void run(const Arguments& args) {
   }
   print_result(dataset_text(splits));
   if (!args.contact_sheet.empty()) {
-    print_result(fmt::format("\ncontact sheet of the first split: {}\n", shown(args.contact_sheet)));
+    print_result(
+        fmt::format("\ncontact sheet of the first split: {}\n", shown(args.contact_sheet)));
   }
 }
 

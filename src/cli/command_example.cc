@@ -61,7 +61,8 @@ class ExampleConsole : public ExampleObserver {
   }
   void on_trained(const TrainResult& result) override {
     if (result.was_finished) print("the training was finished before\n");
-    print(fmt::format("network: {}, step {}\n", shown(result.checkpoint.string()), result.global_step));
+    print(fmt::format("network: {}, step {}\n", shown(result.checkpoint.string()),
+                      result.global_step));
   }
   void on_quantized(const ExampleRow& row) override {
     print(fmt::format("average relative error {}\n", format_ratio(row.mean_relative_l2)));

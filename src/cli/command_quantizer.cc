@@ -62,10 +62,11 @@ void run(const Arguments& args) {
   const NetworkMethods methods = args.network.chosen();
   Exports exports(args.exports, args.force);
   if (is_input_stream(args.checkpoint)) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("{} is no file that a result could lie beside; narrow quantize takes it, "
-                            "with -o",
-                            args.checkpoint));
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("{} is no file that a result could lie beside; narrow quantize takes it, "
+                    "with -o",
+                    args.checkpoint));
   }
   Scheme scheme;
   scheme.kind = args.method == 1 ? SchemeKind::kBin : SchemeKind::kFixedPoint;

@@ -23,8 +23,7 @@ StagedFile::StagedFile(const std::filesystem::path& path, Overwrite overwrite,
     return;
   }
   if (name_.empty()) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("{} is not the name of a file", path.string()));
+    throw Error(ErrorCategory::kUsage, fmt::format("{} is not the name of a file", path.string()));
   }
   const std::filesystem::path directory = path.parent_path();
   staged_.emplace(directory.empty() ? "." : directory, std::vector{name_}, overwrite);

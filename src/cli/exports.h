@@ -17,8 +17,8 @@
 namespace narrow {
 
 // A result that is text: a file that appears whole or not at all, or what is written into a device,
-// a pipe, or standard output (-). It takes its place before the work begins, so that a refusal costs
-// nothing.
+// a pipe, or standard output (-). It takes its place before the work begins, so that a refusal
+// costs nothing.
 class StagedFile {
  public:
   // `option`: how a sentence names it. Throws Error: kUsage when this is not the name of a file, a

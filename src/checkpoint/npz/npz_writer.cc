@@ -1,10 +1,13 @@
 // Writing NPZ: stored members, so that numpy.load and every other reader need no decompression.
+#include <fmt/format.h>
+
 #include "base/bytes.h"
 #include "checkpoint/formats.h"
 #include "checkpoint/npz/npy_header.h"
 #include "checkpoint/npz/zip/zip_writer.h"
 #include "checkpoint/single_file_output.h"
 #include "checkpoint/write_order.h"
+#include "narrow/error.h"
 
 namespace narrow {
 namespace {
@@ -15,6 +18,13 @@ class NpzWriter final : public CheckpointWriter {
       : output_(location.path, overwrite), zip_(output_.file()) {}
 
   void add(const TensorInfo& info) override {
+    if (info.name.find('\0') != std::string::npos) {
+      throw Error(
+          ErrorCategory::kUnsupported,
+          fmt::format("an NPZ archive cannot hold tensor {}, as NumPy ends a name at a zero "
+                      "byte; exclude it, rename it or use --format safetensors",
+                      info.name));
+    }
     std::string header = build_npy_header(info);
     order_.add(info);
     headers_.push_back(std::move(header));

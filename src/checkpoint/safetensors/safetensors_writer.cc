@@ -1,6 +1,7 @@
 // Writing safetensors: the header needs every tensor, so it is written with the first value.
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "checkpoint/formats.h"
 #include "checkpoint/safetensors/safetensors_header.h"
 #include "checkpoint/single_file_output.h"
@@ -30,6 +31,12 @@ class SafetensorsWriter final : public CheckpointWriter {
       throw Error(ErrorCategory::kUnsupported,
                   "safetensors reserves the tensor name __metadata__; exclude the tensor or use "
                   "--format tf");
+    }
+    if (!is_utf8(info.name)) {
+      throw Error(ErrorCategory::kUnsupported,
+                  fmt::format("safetensors cannot hold tensor {}, whose name is not UTF-8; exclude "
+                              "it, rename it or use --format tf or npz",
+                              info.name));
     }
     order_.add(info);
   }

@@ -111,9 +111,8 @@ void run(const Arguments& args) {
   }
   std::uint64_t codes = 0;
   for (const ExportedCodes& tensor : exported) codes += tensor.codes;
-  print_result(
-      fmt::format("{} tensors with {} codes\nwritten: {}\n", exported.size(), codes,
-                  shown(args.output)));
+  print_result(fmt::format("{} tensors with {} codes\nwritten: {}\n", exported.size(), codes,
+                           shown(args.output)));
 }
 
 }  // namespace

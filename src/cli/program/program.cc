@@ -87,9 +87,8 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
         fmt::format("unknown argument {}{}", extras.front(), suggestion(command, extras.front()));
   }
   print_error(sentence);
-  write_standard_error(fmt::format("try: narrow {}{}--help\n",
-                                   used.empty() ? "" : command.get_name(),
-                                   used.empty() ? "" : " "));
+  write_standard_error(fmt::format(
+      "try: narrow {}{}--help\n", used.empty() ? "" : command.get_name(), used.empty() ? "" : " "));
   return kExitError;
 }
 
@@ -144,9 +143,8 @@ void separate_empty_values(const CLI::App& app, std::vector<std::string>& argume
   const CLI::App* command = &app;
   for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
     std::string& word = arguments[i];
-    for (const CLI::App* next : command->get_subcommands([&](const CLI::App* candidate) {
-           return candidate->get_name() == word;
-         })) {
+    for (const CLI::App* next : command->get_subcommands(
+             [&](const CLI::App* candidate) { return candidate->get_name() == word; })) {
       command = next;
     }
     if (!word.starts_with("--") || !word.ends_with('=')) continue;

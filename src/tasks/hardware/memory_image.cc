@@ -6,16 +6,21 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/utf8.h"
+
 namespace narrow {
 namespace {
 
-// Names go into comments: nothing in them may end one or continue it on the next line.
+// Names go into comments: nothing in them may end one, continue it on the next line or make it look
+// like code.
 std::string in_comment(std::string_view text) {
   std::string safe(text);
   std::ranges::replace_if(
       safe,
       [](unsigned char c) { return c < ' ' || c == '*' || c == '\\' || c == '?' || c == 0x7f; },
       '_');
+  safe = shown(safe);
+  std::ranges::replace(safe, '\\', '_');  // of what was escaped
   return safe;
 }
 

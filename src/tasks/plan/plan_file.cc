@@ -149,7 +149,7 @@ std::string plan_file_text(const BudgetPlan& plan) {
                   {"average_bits", plan.average_bits()}};
   try {
     std::string head = dump_any_json(json, 2);  // has the name of the input file
-    head.resize(head.size() - 2);  // without "\n}"
+    head.resize(head.size() - 2);               // without "\n}"
     // A line for each tensor can be read, compared and edited.
     std::string lines;
     for (const PlannedTensor& tensor : plan.tensors) {
