@@ -69,6 +69,33 @@ TEST(Table, HtmlIsEscapedAndHasSortKeys) {
   EXPECT_NE(html.find("[&lt;1&gt;]"), std::string::npos) << html;
 }
 
+Table with_name(const std::string& name) {
+  Table table{"t", "", {{"name", "name"}, {"n", "n", CellStyle::kInteger}}, {}};
+  table.add_row({name, std::uint64_t{1}});
+  return table;
+}
+
+TEST(Table, NamesAreShownOnOneLine) {
+  EXPECT_EQ(table_text(with_name("a\n\x1b[31mb\xE8")),
+            "name                n\n"
+            "a\\n\\u001b[31mb\\xE8  1\n");
+  // Two columns for each of two wide characters.
+  EXPECT_EQ(table_text(with_name("\xE6\xBC\xA2\xE5\xAD\x97")),
+            "name  n\n\xE6\xBC\xA2\xE5\xAD\x97  1\n");
+}
+
+TEST(Table, CsvIsUtf8WithoutWhatATerminalObeys) {
+  EXPECT_EQ(table_csv(with_name("a\nb\x1b[0m\xE8\t=")),
+            "name,n\n\"a\nb\\u001b[0m\xEF\xBF\xBD\t=\",1\n");
+  EXPECT_EQ(csv_field("gr\xC3\xB6n"), "gr\xC3\xB6n");
+}
+
+TEST(Table, MarkdownShowsNamesAsTheyAre) {
+  EXPECT_EQ(markdown_text("[x](http://y) [z]"), "[x\\](http://y) [z]");
+  EXPECT_EQ(markdown_text("~a~ $b$ &lt; & <i>"), "\\~a\\~ \\$b\\$ \\&lt; & \\<i>");
+  EXPECT_EQ(markdown_text("two\nlines\x1b\xE8"), "two lines\\\\u001b\xEF\xBF\xBD");
+}
+
 TEST(Table, RowsHaveAsManyCellsAsColumns) {
   Table table = example();
   EXPECT_THROW(table.add_row({"short"}), std::logic_error);
