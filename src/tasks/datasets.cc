@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/special_file.h"
 #include "base/staged_output.h"
 #include "data/convert/convert.h"
 #include "data/dataset.h"
@@ -154,6 +155,7 @@ std::vector<InspectedSplit> inspect_dataset(const fs::path& path, std::string_vi
 
 void write_contact_sheet(const fs::path& path, std::string_view dataset_name, int per_class,
                          int scale, const fs::path& png, Overwrite overwrite) {
+  refuse_special_target(png);
   const DatasetSplit split = find_dataset_splits(path, dataset_name).front();
   const std::string name = png.filename().string();
   if (name.empty()) {

@@ -101,7 +101,7 @@ Method method_of(const MethodOptions& options, const CheckpointReader& reader) {
     throw Error(ErrorCategory::kUsage, "--scheme and --bits are needed, or --plan");
   }
   if (!options.plan.empty()) {
-    const std::filesystem::path path = options.plan;
+    const std::filesystem::path path = options.plan == "-" ? "/dev/stdin" : options.plan;
     return {quantize_plan(read_plan_file(path), reader), path.stem().string(),
             fmt::format("plan {}", options.plan)};
   }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/special_file.h"
 #include "base/utf8.h"
 #include "cli/arguments/method_options.h"
 #include "cli/arguments/tensor_options.h"
@@ -99,6 +100,7 @@ nlohmann::ordered_json to_json(const std::vector<ExportedCodes>& exported) {
 }
 
 void run(const Arguments& args) {
+  if (args.output == "-") refuse_special_target(args.output);
   PackProgress progress("exporting");
   const std::vector<ExportedCodes> exported = export_input(args, progress);
   progress.finish();

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/crc32c.h"
+#include "base/special_file.h"
 #include "base/staging/waiting.h"
 #include "narrow/error.h"
 
@@ -86,6 +87,12 @@ bool parse_record(std::span<const std::byte> payload, JournalRecord* record) {
               fmt::format("{} cannot be {}: {}", path.string(), what, std::strerror(errno)));
 }
 
+// A device of that name is left alone.
+const std::filesystem::path& checked(const std::filesystem::path& path) {
+  refuse_special_target(path);
+  return path;
+}
+
 std::vector<std::byte> read_all(const std::filesystem::path& path) {
   const InputFile file(path);
   std::vector<std::byte> bytes(file.size());
@@ -118,7 +125,7 @@ std::size_t parse_journal(std::span<const std::byte> bytes, const std::string& k
 
 SweepJournal::SweepJournal(const std::filesystem::path& path, const std::string& key, bool replace,
                            const TakeJournalRecord& take)
-    : path_(path), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+    : path_(checked(path)), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
   if (file_.get() < 0) throw_io(path, "opened for writing");
   wait_until(
       [this] {
