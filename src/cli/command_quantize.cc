@@ -66,8 +66,10 @@ void run(const Arguments& args) {
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
   const Method method = method_of(args.method, *reader);
   QuantizeRun run;
-  run.output = output_location(reader->location(), output_format(args, reader->location().format),
-                               args.output, network_directory_name(method.directory, methods));
+  if (!args.dry_run || !is_input_stream(args.checkpoint)) {
+    run.output = output_location(reader->location(), output_format(args, reader->location().format),
+                                 args.output, network_directory_name(method.directory, methods));
+  }
   run.options.non_finite = args.method.non_finite_policy();
   run.options.threads = args.threads;
   run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();

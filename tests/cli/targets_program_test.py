@@ -218,6 +218,7 @@ class Inputs(TargetCase):
         self.pipe_in(source, "verify", "packed.safetensors", "-")
         self.pipe_in(source, "compare", "-", "net.safetensors")
         self.pipe_in(source, "sweep", "-", "--bits", "2,4")
+        self.pipe_in(source, "quantize", "-", *BIN, "--dry-run")
         packed = self.dir / "packed.safetensors"
         self.pipe_in(packed, "verify", "-", "net.safetensors")
         self.pipe_in(packed, "unpack", "-", "-o", "u.safetensors")
