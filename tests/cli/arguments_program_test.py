@@ -44,7 +44,7 @@ class Arguments(ProgramCase):
     def network(self, name):
         (self.dir / name).mkdir()
         for suffix in ("index", "data-00000-of-00001"):
-            shutil.copy(GOLDEN / f"model.ckpt-7.{suffix}", self.dir / name / f"model.ckpt-7.{suffix}")
+            shutil.copy(GOLDEN / f"model.ckpt-7.{suffix}", self.dir / name)
         return f"{name}/model.ckpt-7"
 
     def test_arguments_of_networks(self):

@@ -17,7 +17,8 @@ from program_case import NARROW, ProgramCase, write_safetensors
 
 WILD = ["a|b", 'x,y"z', "=1+1", "<script>alert(1)</script>", "two\nlines", "\x1b[31mred\x1b[0m",
         "tab\there", "größe", "`code`", "a\\b", " ", "*star*", "[x](http://y)", "../up", "CON", "a",
-        "A", "\u202eevil", "c\x9b1m", "漢字", "-dash", "del\x7f", "~$&amp;", "\u2028", "zero\u200bwidth"]
+        "A", "\u202eevil", "c\x9b1m", "漢字", "-dash", "del\x7f", "~$&amp;", "\u2028",
+        "zero\u200bwidth"]
 LATIN1 = b"mod\xe8le"
 BIN = ["--scheme", "bin", "--bits", "4"]
 
