@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "narrow/overwrite.h"
@@ -37,11 +39,11 @@ struct CheckpointLocation {
 };
 
 // Finds the checkpoint that `path` means. Accepted: a file of any format, a TensorFlow V2 prefix,
-// any file of a V2 checkpoint (.index, .data-?????-of-?????, .meta), or a directory with a
-// `checkpoint` state file, of which model_checkpoint_path is taken. The format is decided by the
-// content of the file, never by its name.
+// any file of a V2 checkpoint (.index, .data-?????-of-?????, .meta), a directory with a
+// `checkpoint` state file, of which model_checkpoint_path is taken, or that of a SavedModel, whose
+// variables are taken. The format is decided by the content of the file, never by its name.
 // Throws Error: kNotFound (nothing there; a directory without usable state file), kUnsupported (not
-// a format this library reads), kIo.
+// a format this library reads: says what it is instead, if that is known), kIo.
 CheckpointLocation locate_checkpoint(const std::filesystem::path& path);
 
 // The values of one tensor from first to last element, row-major, little-endian.
@@ -66,8 +68,9 @@ class CheckpointReader {
   // once, whole. Names are unique.
   [[nodiscard]] virtual const std::vector<TensorInfo>& tensors() const = 0;
 
-  // A stream over tensors()[index]; not for strings. Streams use bounded memory, whatever the size
-  // of the tensor (a V1 slice is held whole). The reader must outlive the stream.
+  // A stream over tensors()[index]; not for strings. Of kOpaque it delivers the byte_size() bytes
+  // as they lie in the file. Streams use bounded memory, whatever the size of the tensor (a V1
+  // slice is held whole). The reader must outlive the stream.
   [[nodiscard]] virtual std::unique_ptr<TensorStream> open(std::size_t index) const = 0;
 
   // The elements of a string tensor, checksums verified.
@@ -76,11 +79,16 @@ class CheckpointReader {
   // Free-form text pairs that travel with the file (safetensors __metadata__); empty elsewhere.
   [[nodiscard]] virtual std::map<std::string, std::string> metadata() const { return {}; }
 
-  // Position of `name` in tensors(), or nothing.
+  // Position of `name` in tensors(), or nothing. The first call takes time for all tensors, every
+  // other a constant time.
   [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const;
 
   // All of tensors()[index]; `out` has exactly byte_size() bytes.
   void read(std::size_t index, std::span<std::byte> out) const;
+
+ private:
+  mutable std::once_flag positions_found_;
+  mutable std::unordered_map<std::string_view, std::size_t> positions_;
 };
 
 // Opens what locate_checkpoint finds. Throws Error: what locate_checkpoint throws, and kCorrupt
@@ -95,8 +103,8 @@ class CheckpointWriter {
  public:
   virtual ~CheckpointWriter() = default;
   virtual void set_metadata(const std::map<std::string, std::string>& metadata);
-  // Throws Error(kUnsupported) for a type the format does not have, Error(kUsage) for a name that
-  // was added before.
+  // Throws Error(kUnsupported), which names a format that can, for a type the format does not have;
+  // Error(kUsage) for a name that was added before.
   virtual void add(const TensorInfo& info) = 0;
   virtual void write(std::span<const std::byte> values) = 0;
   virtual void write_strings(std::span<const std::string> values);

@@ -14,16 +14,16 @@ namespace narrow {
 struct TensorComparison {
   TensorInfo reference;     // as in the first
   TensorInfo other;         // as in the second
-  bool comparable = false;  // same shape, and both numbers or both strings
+  bool comparable = false;  // same shape, and both numbers or both of one other type
   bool identical = false;   // same type, shape and bytes
   // d = other - reference, over the positions where both are finite. A complex number counts as
-  // its two parts. Zero counts for strings.
+  // its two parts. Zero counts for strings and opaque types.
   ErrorSums errors;
   // Positions where one of the two is NaN or infinite and they are not the same.
   std::uint64_t non_finite_differences = 0;
 
-  // errors.relative_l2(), but +infinity with non-finite differences, or when strings differ or the
-  // tensors are not comparable.
+  // errors.relative_l2(), but +infinity with non-finite differences, or when strings or opaque
+  // bytes differ or the tensors are not comparable.
   [[nodiscard]] double relative_l2() const;
 };
 

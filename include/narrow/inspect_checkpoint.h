@@ -23,7 +23,7 @@ struct TensorStatistics {
 struct TensorInspection {
   TensorInfo info;
   std::uint64_t bytes = 0;                     // for strings: of all elements
-  std::optional<TensorStatistics> statistics;  // when asked for; never for strings
+  std::optional<TensorStatistics> statistics;  // when asked for; of numbers only
 };
 
 // Every tensor in file order. With `with_statistics` all values are read (checksums included).

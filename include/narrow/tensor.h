@@ -9,8 +9,9 @@
 
 namespace narrow {
 
-// Every element type that one of the checkpoint formats can hold. The quantized integer types are
-// TensorFlow's (qint8, ...): plain integers as far as this library is concerned.
+// Every element type that this library computes with, and kOpaque for all others that a checkpoint
+// may hold. The quantized integer types are TensorFlow's (qint8, ...): plain integers as far as
+// this library is concerned.
 enum class DType : std::uint8_t {
   kFloat32,
   kFloat64,
@@ -35,12 +36,14 @@ enum class DType : std::uint8_t {
   kQInt32,
   kFloat8E4M3,
   kFloat8E5M2,
+  kOpaque,  // a type that is listed and copied, but not computed with: see OpaqueType
 };
 
 // "float32", "bfloat16", ...: the name used in tables, JSON and error messages.
 std::string_view to_string(DType dtype) noexcept;
 
-// Bytes of one element; 0 for strings, whose elements have no fixed size.
+// Bytes of one element; 0 for strings, whose elements have no fixed size; 1 for kOpaque, whose
+// values are bytes here.
 std::size_t element_size(DType dtype) noexcept;
 
 // float16, bfloat16, float32, float64: the types that can be quantized.
@@ -56,13 +59,29 @@ std::string to_string(const Shape& shape);
 // when the product does not fit in 63 bits.
 std::uint64_t element_count(const Shape& shape);
 
+// What is known of the values of a tensor of type kOpaque: enough to show and to copy them.
+struct OpaqueType {
+  // Whose type it is; only a file of this family can hold the values.
+  enum class Family : std::uint8_t { kSafetensors, kTensorFlow, kNumpy };
+
+  Family family = Family::kSafetensors;
+  std::string name;             // as the file has it: "F4", "variant", "<U7"
+  std::uint64_t byte_size = 0;  // of all values as they lie in the file
+  bool column_major = false;    // NumPy's fortran_order: the first index runs fastest
+  bool operator==(const OpaqueType&) const = default;
+};
+
 struct TensorInfo {
   std::string name;
   DType dtype = DType::kFloat32;
   Shape shape;
+  OpaqueType opaque = {};  // of kOpaque only
 
-  // element_count(shape) * element_size(dtype), checked for overflow; 0 for strings.
+  // element_count(shape) * element_size(dtype), checked for overflow; 0 for strings; what `opaque`
+  // says for kOpaque.
   [[nodiscard]] std::uint64_t byte_size() const;
+  // The name of the type for tables, JSON and messages: to_string(dtype), or the opaque type's own.
+  [[nodiscard]] std::string_view type_name() const noexcept;
   bool operator==(const TensorInfo&) const = default;
 };
 

@@ -1,12 +1,16 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <optional>
 #include <regex>
 #include <system_error>
+#include <vector>
 
 #include "base/file.h"
 #include "base/special_file.h"
 #include "checkpoint/formats.h"
+#include "checkpoint/known_files.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/state_file.h"
 #include "narrow/error.h"
@@ -98,10 +102,19 @@ std::optional<CheckpointLocation> locate_file(const fs::path& path) {
 }
 
 [[noreturn]] void throw_not_an_index(const fs::path& index) {
+  const auto known = describe_known_file(InputFile(index));
   throw Error(ErrorCategory::kCorrupt,
-              fmt::format("{} is not the index of a TensorFlow checkpoint: it is truncated or "
-                          "something else; fetch or write it again",
-                          index.string()));
+              fmt::format("{} is not the index of a TensorFlow checkpoint: it {}", index.string(),
+                          known.value_or("is truncated or something else; fetch or write it "
+                                         "again")));
+}
+
+[[noreturn]] void throw_not_a_checkpoint(const fs::path& path) {
+  const auto known = describe_known_file(InputFile(path));
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("{} is not a checkpoint this program reads: it {}", path.string(),
+                          known.value_or("is neither a TensorFlow checkpoint nor safetensors, npz "
+                                         "or npy")));
 }
 
 // What the ending of `path` says when its content says nothing.
@@ -127,22 +140,50 @@ CheckpointLocation locate_path(const fs::path& path) {
     if (const auto location = locate_file(path)) return *location;
   }
   if (const auto location = locate_by_suffix(path)) return *location;
-  if (leads_somewhere(path)) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} is not a checkpoint this program reads: it is neither a TensorFlow "
-                            "checkpoint nor safetensors, npz or npy",
-                            path.string()));
-  }
+  if (leads_somewhere(path)) throw_not_a_checkpoint(path);
   if (leads_somewhere(index)) throw_not_an_index(index);
   throw_not_found(path);
+}
+
+// The files of other formats in a directory, as part of a sentence; empty for none.
+std::string list_flat_files(const fs::path& directory) {
+  constexpr std::size_t kMostListed = 3;
+  std::vector<std::string> names;
+  std::error_code error;
+  for (auto at = fs::directory_iterator(directory, error); !error && at != end(at);
+       at.increment(error)) {
+    const std::string ending = at->path().extension().string();
+    if (ending != ".safetensors" && ending != ".npz" && ending != ".npy") continue;
+    names.push_back(at->path().filename().string());
+  }
+  std::ranges::sort(names);
+  const std::size_t left_out = names.size() - std::min(names.size(), kMostListed);
+  names.resize(names.size() - left_out);
+  return fmt::format("{}{}", fmt::join(names, ", "),
+                     left_out == 0 ? "" : fmt::format(" and {} more", left_out));
+}
+
+CheckpointLocation locate_in_directory(const fs::path& directory) {
+  if (!leads_somewhere(directory / kStateFileName)) {
+    // A SavedModel has its variables here, and no state file.
+    if (auto location = locate_index(directory / "variables" / "variables.index")) return *location;
+    const std::string files = list_flat_files(directory);
+    if (!files.empty()) {
+      throw Error(
+          ErrorCategory::kNotFound,
+          fmt::format("{} is a directory without a TensorFlow state file; it holds {}: name "
+                      "one of its files",
+                      directory.string(), files));
+    }
+  }
+  return locate_path(newest_in_state_file(directory));
 }
 
 }  // namespace
 
 CheckpointLocation locate_checkpoint(const fs::path& path) {
-  if (path.empty() || leads_to_directory(path)) {
-    return locate_path(newest_in_state_file(path.empty() ? fs::path(".") : path));
-  }
+  if (path.empty()) return locate_in_directory(".");
+  if (leads_to_directory(path)) return locate_in_directory(path);
   // The state file itself, unless somebody gave a checkpoint its name.
   if (path.filename() == kStateFileName && leads_somewhere(path) && !locate_file(path)) {
     const fs::path directory = path.parent_path();

@@ -29,7 +29,7 @@ const Scheme& checked(const Scheme& scheme, const TensorInfo& info) {
   validate(scheme);
   if (!is_floating_point(info.dtype)) {
     throw Error(ErrorCategory::kUsage, "tensor " + info.name + " holds " +
-                                           std::string(to_string(info.dtype)) +
+                                           std::string(info.type_name()) +
                                            " elements: only floating-point tensors are quantized");
   }
   return scheme;

@@ -21,11 +21,12 @@ struct Totals {
   std::uint64_t bytes = 0;
 };
 
-// By type, in order of the type's number; the sum of all under nothing.
-std::map<DType, Totals> totals_by_type(const std::vector<TensorInspection>& tensors) {
-  std::map<DType, Totals> totals;
+// By type and its name, in order of the type's number.
+std::map<std::pair<DType, std::string>, Totals> totals_by_type(
+    const std::vector<TensorInspection>& tensors) {
+  std::map<std::pair<DType, std::string>, Totals> totals;
   for (const TensorInspection& tensor : tensors) {
-    Totals& total = totals[tensor.info.dtype];
+    Totals& total = totals[{tensor.info.dtype, std::string(tensor.info.type_name())}];
     total.elements += element_count(tensor.info.shape);
     total.bytes += tensor.bytes;
   }
@@ -35,10 +36,10 @@ std::map<DType, Totals> totals_by_type(const std::vector<TensorInspection>& tens
 // "float32[3, 3]" when the two agree, "float32[3] / float32[4]" when not.
 std::string types_text(const TensorComparison& tensor) {
   const auto describe = [](const TensorInfo& info) {
-    return fmt::format("{}{}", to_string(info.dtype), to_string(info.shape));
+    return fmt::format("{}{}", info.type_name(), to_string(info.shape));
   };
   std::string text = describe(tensor.reference);
-  if (tensor.other.dtype != tensor.reference.dtype ||
+  if (tensor.other.type_name() != tensor.reference.type_name() ||
       tensor.other.shape != tensor.reference.shape) {
     text += " / " + describe(tensor.other);
   }
@@ -47,8 +48,8 @@ std::string types_text(const TensorComparison& tensor) {
 
 ordered_json comparison_row_json(const TensorComparison& tensor) {
   ordered_json json = {
-      {"name", tensor.reference.name},     {"dtype", to_string(tensor.reference.dtype)},
-      {"shape", tensor.reference.shape},   {"other_dtype", to_string(tensor.other.dtype)},
+      {"name", tensor.reference.name},     {"dtype", tensor.reference.type_name()},
+      {"shape", tensor.reference.shape},   {"other_dtype", tensor.other.type_name()},
       {"other_shape", tensor.other.shape}, {"comparable", tensor.comparable},
       {"identical", tensor.identical}};
   if (!tensor.comparable) return json;
@@ -78,7 +79,7 @@ Table inspection_table(const std::vector<TensorInspection>& tensors) {
                                                {"non_finite", "not finite", kInteger}});
   }
   for (const TensorInspection& tensor : tensors) {
-    std::vector<TableCell> row = {tensor.info.name, std::string(to_string(tensor.info.dtype)),
+    std::vector<TableCell> row = {tensor.info.name, std::string(tensor.info.type_name()),
                                   to_string(tensor.info.shape), tensor.bytes};
     if (tensor.statistics.has_value()) {
       const TensorStatistics& stats = *tensor.statistics;
@@ -122,10 +123,10 @@ std::string inspection_text(const std::vector<TensorInspection>& tensors) {
   std::string text = table_text(inspection_table(tensors));
   std::uint64_t elements = 0;
   std::uint64_t bytes = 0;
-  for (const auto& [dtype, total] : totals_by_type(tensors)) {
+  for (const auto& [type, total] : totals_by_type(tensors)) {
     elements += total.elements;
     bytes += total.bytes;
-    text += fmt::format("{}: {} elements, {}\n", to_string(dtype), total.elements,
+    text += fmt::format("{}: {} elements, {}\n", type.second, total.elements,
                         format_bytes(total.bytes));
   }
   return text + fmt::format("{} tensors, {} elements, {}\n", tensors.size(), elements,
@@ -139,7 +140,7 @@ ordered_json inspection_json(const CheckpointLocation& location,
   std::uint64_t bytes = 0;
   for (const TensorInspection& tensor : tensors) {
     ordered_json row = {{"name", tensor.info.name},
-                        {"dtype", to_string(tensor.info.dtype)},
+                        {"dtype", tensor.info.type_name()},
                         {"shape", tensor.info.shape},
                         {"elements", element_count(tensor.info.shape)},
                         {"bytes", tensor.bytes}};
@@ -211,9 +212,9 @@ Report inspection_report(const CheckpointLocation& location,
   Report report;
   report.title = fmt::format("Tensors of {}", location.path.string());
   report.json = inspection_json(location, tensors);
-  for (const auto& [dtype, total] : totals_by_type(tensors)) {
-    report.facts.emplace_back(to_string(dtype), fmt::format("{} elements, {}", total.elements,
-                                                            format_bytes(total.bytes)));
+  for (const auto& [type, total] : totals_by_type(tensors)) {
+    report.facts.emplace_back(
+        type.second, fmt::format("{} elements, {}", total.elements, format_bytes(total.bytes)));
   }
   report.tables.push_back(inspection_table(tensors));
   return report;

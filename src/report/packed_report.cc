@@ -28,7 +28,7 @@ std::string state_of(const PackedTensor& tensor) {
 
 ordered_json tensor_json(const PackedTensor& tensor) {
   ordered_json json = {{"name", tensor.info.name},
-                       {"dtype", to_string(tensor.info.dtype)},
+                       {"dtype", tensor.info.type_name()},
                        {"shape", tensor.info.shape},
                        {"quantized", tensor.scheme.has_value()}};
   if (tensor.non_finite > 0) json["non_finite"] = tensor.non_finite;
@@ -92,7 +92,7 @@ Table packed_table(const PackedContents& contents) {
   overflow.add_to(table);
   for (const PackedTensor& tensor : contents.tensors) {
     std::vector<TableCell> row = {tensor.info.name, to_string(tensor.info.shape),
-                                  std::string(to_string(tensor.info.dtype)), state_of(tensor)};
+                                  std::string(tensor.info.type_name()), state_of(tensor)};
     if (tensor.scheme.has_value()) {
       row.emplace_back(static_cast<std::uint64_t>(tensor.scheme->bits));
       row.emplace_back(tensor.blocks);

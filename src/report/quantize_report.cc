@@ -80,7 +80,7 @@ ordered_json params_json(const TensorResult& result) {
 
 ordered_json tensor_json(const TensorResult& result) {
   ordered_json json = {{"name", result.info.name},
-                       {"dtype", to_string(result.info.dtype)},
+                       {"dtype", result.info.type_name()},
                        {"shape", result.info.shape},
                        {"quantized", result.quantized}};
   if (result.non_finite > 0) json["non_finite"] = result.non_finite;
@@ -118,7 +118,7 @@ TableCell optional_cell(const std::optional<Number>& value) {
 
 void add_tensor_row(const TensorResult& tensor, const OverflowColumns& overflow, Table& table) {
   std::vector<TableCell> row = {tensor.info.name, to_string(tensor.info.shape),
-                                std::string(to_string(tensor.info.dtype))};
+                                std::string(tensor.info.type_name())};
   if (!tensor.quantized) {
     row.emplace_back(tensor.non_finite > 0 ? "kept: not finite"
                                            : copied_cell(tensor.reason, "copied"));

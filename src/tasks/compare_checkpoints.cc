@@ -10,6 +10,7 @@ namespace narrow {
 namespace {
 
 constexpr std::size_t kPieceValues = 65536;
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 
 // Takes positions with a non-finite value out of the sums: both become 0. Gives how many of them
 // differ.
@@ -46,17 +47,46 @@ void compare_values(const CheckpointReader& reference, std::size_t reference_ind
   }
 }
 
+// Numbers with numbers of any type; what has no numeric values with its own type.
+bool are_comparable(const TensorInfo& reference, const TensorInfo& other) {
+  const int parts = values_per_element(reference.dtype);
+  if (reference.shape != other.shape || parts != values_per_element(other.dtype)) return false;
+  return parts > 0 ||
+         (reference.dtype == other.dtype && reference.opaque.family == other.opaque.family &&
+          reference.opaque.name == other.opaque.name);
+}
+
+bool have_same_bytes(const CheckpointReader& reference, std::size_t reference_index,
+                     const CheckpointReader& other, std::size_t other_index) {
+  std::uint64_t left = reference.tensors()[reference_index].byte_size();
+  if (left != other.tensors()[other_index].byte_size()) return false;
+  const auto reference_stream = reference.open(reference_index);
+  const auto other_stream = other.open(other_index);
+  std::vector<std::byte> a;
+  std::vector<std::byte> b;
+  bool same = true;
+  // To the end in any case, where the checksums are verified.
+  for (; left > 0; left -= a.size()) {
+    a.resize(std::min<std::uint64_t>(left, kPieceBytes));
+    b.resize(a.size());
+    reference_stream->read(a);
+    other_stream->read(b);
+    same = same && a == b;
+  }
+  return same;
+}
+
 TensorComparison compare_tensor(const CheckpointReader& reference, std::size_t reference_index,
                                 const CheckpointReader& other, std::size_t other_index) {
   TensorComparison result;
   result.reference = reference.tensors()[reference_index];
   result.other = other.tensors()[other_index];
-  const int parts = values_per_element(result.reference.dtype);
-  result.comparable = result.reference.shape == result.other.shape &&
-                      parts == values_per_element(result.other.dtype);
+  result.comparable = are_comparable(result.reference, result.other);
   result.identical = result.comparable && result.reference.dtype == result.other.dtype;
   if (!result.comparable) return result;
-  if (parts == 0) {
+  if (result.reference.dtype == DType::kOpaque) {
+    result.identical = have_same_bytes(reference, reference_index, other, other_index);
+  } else if (result.reference.dtype == DType::kString) {
     result.identical = reference.read_strings(reference_index) == other.read_strings(other_index);
   } else {
     compare_values(reference, reference_index, other, other_index, result);
@@ -67,8 +97,8 @@ TensorComparison compare_tensor(const CheckpointReader& reference, std::size_t r
 }  // namespace
 
 double TensorComparison::relative_l2() const {
-  const bool strings_differ = values_per_element(reference.dtype) == 0 && !identical;
-  if (!comparable || strings_differ || non_finite_differences > 0) {
+  const bool bytes_differ = values_per_element(reference.dtype) == 0 && !identical;
+  if (!comparable || bytes_differ || non_finite_differences > 0) {
     return std::numeric_limits<double>::infinity();
   }
   return errors.relative_l2();

@@ -54,7 +54,9 @@ std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
     inspection.info = reader.tensors()[i];
     const bool is_text = inspection.info.dtype == DType::kString;
     inspection.bytes = is_text ? string_bytes(reader, i) : inspection.info.byte_size();
-    if (with_statistics && !is_text) inspection.statistics = statistics_of(reader, i);
+    if (with_statistics && values_per_element(inspection.info.dtype) > 0) {
+      inspection.statistics = statistics_of(reader, i);
+    }
   }
   return inspections;
 }

@@ -24,7 +24,7 @@ bool has_class_dimension(VariableKind kind) {
 // What is wrong with `found` as the value or average of `variable`; empty when nothing is.
 std::string complaint(const ModelVariable& variable, const TensorInfo& found) {
   if (found.dtype != DType::kFloat32) {
-    return fmt::format("{} is {}, expected float32", found.name, to_string(found.dtype));
+    return fmt::format("{} is {}, expected float32", found.name, found.type_name());
   }
   if (found.shape == variable.shape) return "";
   std::string text = fmt::format("{} has shape {}, expected {}", found.name, to_string(found.shape),

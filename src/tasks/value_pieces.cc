@@ -88,9 +88,10 @@ void to_doubles(DType dtype, std::span<const std::byte> bytes, std::span<double>
     case DType::kUInt64:
       return cast_all<std::uint64_t>(bytes, values);
     case DType::kString:
+    case DType::kOpaque:
       break;
   }
-  throw Error(ErrorCategory::kUsage, "strings have no numeric value");
+  throw Error(ErrorCategory::kUsage, "strings and opaque types have no numeric value");
 }
 
 }  // namespace
@@ -100,7 +101,7 @@ double float8_value(DType dtype, std::uint8_t code) noexcept {
 }
 
 int values_per_element(DType dtype) noexcept {
-  if (dtype == DType::kString) return 0;
+  if (dtype == DType::kString || dtype == DType::kOpaque) return 0;
   return dtype == DType::kComplex64 || dtype == DType::kComplex128 ? 2 : 1;
 }
 

@@ -9,8 +9,8 @@
 
 namespace narrow {
 
-// Doubles that a tensor of `dtype` gives for each element: 2 for complex numbers, 0 for strings,
-// else 1.
+// Doubles that a tensor of `dtype` gives for each element: 2 for complex numbers, 0 for strings
+// and opaque types, else 1.
 int values_per_element(DType dtype) noexcept;
 
 // The value of a code of kFloat8E4M3 or kFloat8E5M2.

@@ -15,12 +15,12 @@ struct DTypeRow {
 };
 
 // In the order of DType.
-constexpr std::array<DTypeRow, 23> kDTypes = {{
+constexpr std::array<DTypeRow, 24> kDTypes = {{
     {"float32", 4}, {"float64", 8},     {"float16", 2},     {"bfloat16", 2},  {"int8", 1},
     {"int16", 2},   {"int32", 4},       {"int64", 8},       {"uint8", 1},     {"uint16", 2},
     {"uint32", 4},  {"uint64", 8},      {"bool", 1},        {"complex64", 8}, {"complex128", 16},
     {"string", 0},  {"qint8", 1},       {"quint8", 1},      {"qint16", 2},    {"quint16", 2},
-    {"qint32", 4},  {"float8_e4m3", 1}, {"float8_e5m2", 1},
+    {"qint32", 4},  {"float8_e4m3", 1}, {"float8_e5m2", 1}, {"opaque", 1},
 }};
 
 }  // namespace
@@ -64,12 +64,17 @@ std::uint64_t element_count(const Shape& shape) {
 }
 
 std::uint64_t TensorInfo::byte_size() const {
+  if (dtype == DType::kOpaque) return opaque.byte_size;
   std::uint64_t bytes = 0;
   if (!checked_mul(element_count(shape), std::uint64_t{element_size(dtype)}, &bytes)) {
     throw Error(ErrorCategory::kCorrupt, "tensor " + name + " of shape " + to_string(shape) +
                                              " has more bytes than can be counted");
   }
   return bytes;
+}
+
+std::string_view TensorInfo::type_name() const noexcept {
+  return dtype == DType::kOpaque ? std::string_view(opaque.name) : to_string(dtype);
 }
 
 }  // namespace narrow

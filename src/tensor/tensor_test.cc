@@ -10,7 +10,7 @@ namespace narrow {
 namespace {
 
 TEST(Tensor, EveryTypeHasANameAndASize) {
-  for (int i = 0; i <= static_cast<int>(DType::kFloat8E5M2); ++i) {
+  for (int i = 0; i <= static_cast<int>(DType::kOpaque); ++i) {
     const auto dtype = static_cast<DType>(i);
     EXPECT_FALSE(to_string(dtype).empty());
     EXPECT_EQ(element_size(dtype) == 0, dtype == DType::kString) << to_string(dtype);
@@ -33,6 +33,17 @@ TEST(Tensor, RefusesShapesThatOverflow) {
   EXPECT_EQ(element_count({large, 3, 0}), 0u) << "an empty tensor, whatever the others";
   const TensorInfo too_large{"x", DType::kFloat64, {1LL << 61}};
   EXPECT_THROW((void)too_large.byte_size(), Error);
+}
+
+TEST(Tensor, AnOpaqueTypeSaysItsOwnNameAndSize) {
+  const TensorInfo texts{"names", DType::kOpaque, {3}, {OpaqueType::Family::kNumpy, "<U7", 84}};
+  EXPECT_EQ(texts.type_name(), "<U7");
+  EXPECT_EQ(texts.byte_size(), 84u);
+  EXPECT_FALSE(is_floating_point(texts.dtype));
+  EXPECT_EQ((TensorInfo{"w", DType::kBFloat16, {2}}.type_name()), "bfloat16");
+  TensorInfo other = texts;
+  other.opaque.name = "|S28";
+  EXPECT_FALSE(texts == other);
 }
 
 TEST(Tensor, PrintsShapes) {

@@ -24,7 +24,7 @@ class NpyReader final : public CheckpointReader {
     FileRangeStream stream(file_, name, 0, file_.size());
     header_ = read_npy_header([&](std::span<std::byte> out) { stream.read(out); }, file_.size(),
                               file_.path().string());
-    tensors_.push_back({name, header_.dtype, header_.shape});
+    tensors_.push_back({name, header_.dtype, header_.shape, header_.opaque});
   }
 
   [[nodiscard]] const CheckpointLocation& location() const override { return location_; }

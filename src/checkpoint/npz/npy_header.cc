@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "checkpoint/npz/npy_literal.h"
+#include "checkpoint/npz/npy_types.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -21,47 +23,23 @@ constexpr std::size_t kGrowthDigits = 21;
 // Before NumPy 2.0; the limit is 64 since then.
 constexpr std::size_t kMaxRank = 32;
 
-struct NumpyType {
-  std::string_view code;  // without byte order
-  DType dtype;
-  bool has_byte_order;
-};
-
-constexpr std::array<NumpyType, 14> kNumpyTypes = {{
-    {"b1", DType::kBool, false},
-    {"i1", DType::kInt8, false},
-    {"i2", DType::kInt16, true},
-    {"i4", DType::kInt32, true},
-    {"i8", DType::kInt64, true},
-    {"u1", DType::kUInt8, false},
-    {"u2", DType::kUInt16, true},
-    {"u4", DType::kUInt32, true},
-    {"u8", DType::kUInt64, true},
-    {"f2", DType::kFloat16, true},
-    {"f4", DType::kFloat32, true},
-    {"f8", DType::kFloat64, true},
-    {"c8", DType::kComplex64, true},
-    {"c16", DType::kComplex128, true},
-}};
-
-void set_type(std::string_view descr, const std::string& where, NpyHeader* header) {
-  const bool has_order =
-      !descr.empty() && std::string_view("<>|=").find(descr.front()) != std::string_view::npos;
-  for (const NumpyType& type : kNumpyTypes) {
-    if (!has_order || descr.substr(1) != type.code) continue;
-    if (type.has_byte_order && descr.front() == '|') break;
-    header->dtype = type.dtype;
-    header->big_endian = type.has_byte_order && descr.front() == '>';
-    return;
+std::string latin1_to_utf8(std::string_view text) {
+  std::string utf8;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      utf8 += c;
+    } else {
+      utf8 += static_cast<char>(0xc0 | byte >> 6);
+      utf8 += static_cast<char>(0x80 | (byte & 0x3f));
+    }
   }
-  throw Error(ErrorCategory::kUnsupported,
-              fmt::format("{} holds elements of NumPy type {}; only bool, integer, float and "
-                          "complex arrays of up to 64 bits a number can be read",
-                          where, descr.substr(0, 100)));
+  return utf8;
 }
 
 std::uint64_t read_header_length(const std::function<void(std::span<std::byte>)>& read,
-                                 const std::string& where, std::uint64_t* prefix_bytes) {
+                                 const std::string& where, std::uint64_t* prefix_bytes,
+                                 unsigned* version) {
   std::array<std::byte, 12> prefix{};
   read(std::span(prefix).first(8));
   const auto* text = reinterpret_cast<const char*>(prefix.data());
@@ -70,6 +48,7 @@ std::uint64_t read_header_length(const std::function<void(std::span<std::byte>)>
                 fmt::format("{} does not begin with the NPY magic bytes", where));
   }
   const auto major = std::to_integer<unsigned>(prefix[6]);
+  *version = major;
   const auto minor = std::to_integer<unsigned>(prefix[7]);
   if (major < 1 || major > 3 || minor != 0) {
     throw Error(ErrorCategory::kUnsupported,
@@ -82,12 +61,38 @@ std::uint64_t read_header_length(const std::function<void(std::span<std::byte>)>
   return load_le<std::uint32_t>(prefix.data() + 8);  // the array is zero behind a short length
 }
 
+// Checks that the values of an array fill `bytes`.
+void check_value_bytes(const NpyHeader& header, std::uint64_t bytes, const std::string& where) {
+  const TensorInfo info{"", header.dtype, header.shape, header.opaque};
+  std::uint64_t needed = 0;
+  try {
+    needed = npy_value_bytes(info);
+  } catch (const Error&) {
+    throw Error(ErrorCategory::kCorrupt, fmt::format("{} has shape {}, which is impossible", where,
+                                                     to_string(header.shape)));
+  }
+  if (needed == bytes) return;
+  throw Error(ErrorCategory::kCorrupt,
+              fmt::format("{} has {} bytes of values, but {} {} needs {}: it is truncated or "
+                          "damaged, or holds more than one array",
+                          where, bytes, info.type_name(), to_string(header.shape), needed));
+}
+
+// Checks that a header that is to be written is read as what it was made of: the name of an opaque
+// type comes from a file.
+void check_descr(const std::string& literal, const TensorInfo& info) {
+  const std::string where = fmt::format("the type {} of tensor {}", info.type_name(), info.name);
+  const NpyHeader header = parse_npy_literal(literal, where);
+  if (header.shape == info.shape && header.opaque.name == info.opaque.name) return;
+  throw Error(ErrorCategory::kCorrupt, fmt::format("{} is none of NumPy's", where));
+}
+
 }  // namespace
 
 NpyHeader parse_npy_literal(std::string_view literal, const std::string& where) {
   const NpyLiteral fields = read_npy_literal(literal, where);
   NpyHeader header;
-  set_type(fields.descr, where, &header);
+  set_npy_type(fields, where, &header);
   header.fortran_order = fields.fortran_order;
   header.shape = fields.shape;
   return header;
@@ -96,11 +101,12 @@ NpyHeader parse_npy_literal(std::string_view literal, const std::string& where) 
 NpyHeader read_npy_header(const std::function<void(std::span<std::byte>)>& read,
                           std::uint64_t source_bytes, const std::string& where) {
   std::uint64_t prefix_bytes = 12;
+  unsigned version = 0;
   if (source_bytes < prefix_bytes) {
     throw Error(ErrorCategory::kCorrupt,
                 fmt::format("{} has {} bytes, too few for an NPY header", where, source_bytes));
   }
-  const std::uint64_t length = read_header_length(read, where, &prefix_bytes);
+  const std::uint64_t length = read_header_length(read, where, &prefix_bytes, &version);
   if (length > kMaxHeaderBytes || length > source_bytes - prefix_bytes) {
     throw Error(ErrorCategory::kCorrupt,
                 fmt::format("{} announces an NPY header of {} bytes, but {} bytes follow and at "
@@ -111,52 +117,44 @@ NpyHeader read_npy_header(const std::function<void(std::span<std::byte>)>& read,
   read(std::as_writable_bytes(std::span(literal)));
   NpyHeader header = parse_npy_literal(literal, where);
   header.header_bytes = prefix_bytes + length;
-  std::uint64_t value_bytes = 0;
-  try {
-    value_bytes = TensorInfo{"", header.dtype, header.shape}.byte_size();
-  } catch (const Error&) {
-    throw Error(ErrorCategory::kCorrupt, fmt::format("{} has shape {}, which is impossible", where,
-                                                     to_string(header.shape)));
+  if (header.dtype == DType::kOpaque) {
+    header.opaque.byte_size = source_bytes - header.header_bytes;
+    // Before version 3 the text is Latin-1.
+    if (version < 3) header.opaque.name = latin1_to_utf8(header.opaque.name);
   }
-  if (value_bytes != source_bytes - header.header_bytes) {
-    throw Error(ErrorCategory::kCorrupt,
-                fmt::format("{} has {} bytes of values, but {} {} needs {}: it is truncated or "
-                            "damaged, or holds more than one array",
-                            where, source_bytes - header.header_bytes, to_string(header.dtype),
-                            to_string(header.shape), value_bytes));
-  }
+  check_value_bytes(header, source_bytes - header.header_bytes, where);
   return header;
 }
 
 std::string build_npy_header(const TensorInfo& info) {
-  const NumpyType* numpy_type = nullptr;
-  for (const NumpyType& type : kNumpyTypes) {
-    if (type.dtype == info.dtype) numpy_type = &type;
-  }
-  if (numpy_type == nullptr) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("NumPy files cannot hold tensor {}, whose type is {}; use --format "
-                            "safetensors or tf",
-                            info.name, to_string(info.dtype)));
-  }
+  const std::string descr = npy_descr(info);
+  const bool column_major = info.opaque.column_major;
   if (info.shape.size() > kMaxRank) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("NumPy arrays have at most {} dimensions, but tensor {} has {}; use "
                             "--format safetensors or tf",
                             kMaxRank, info.name, info.shape.size()));
   }
-  std::string text = fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}{}), }}",
-                                 numpy_type->has_byte_order ? '<' : '|', numpy_type->code,
-                                 fmt::join(info.shape, ", "), info.shape.size() == 1 ? "," : "");
+  std::string text = fmt::format("{{'descr': {}, 'fortran_order': {}, 'shape': ({}{}), }}", descr,
+                                 column_major ? "True" : "False", fmt::join(info.shape, ", "),
+                                 info.shape.size() == 1 ? "," : "");
+  if (info.dtype == DType::kOpaque) check_descr(text, info);
   if (!info.shape.empty()) {
-    text.append(kGrowthDigits - std::to_string(info.shape.front()).size(), ' ');
+    const std::int64_t growing = column_major ? info.shape.back() : info.shape.front();
+    text.append(kGrowthDigits - std::to_string(growing).size(), ' ');
   }
-  const std::size_t prefix_bytes = kMagic.size() + 4;
+  // The first version has 2 bytes for the length and no letters beyond ASCII that we keep.
+  const bool ascii = std::ranges::all_of(descr, [](char c) { return (c & 0x80) == 0; });
+  const bool is_long = text.size() + kAlignment > UINT16_MAX;
+  const std::size_t length_bytes = ascii && !is_long ? 2 : 4;
+  const char version = !ascii ? 3 : is_long ? 2 : 1;
+  const std::size_t prefix_bytes = kMagic.size() + 2 + length_bytes;
   // NumPy pads by 1 to 64 spaces, never by none.
   text.append(kAlignment - (prefix_bytes + text.size() + 1) % kAlignment, ' ');
   text += '\n';
-  std::string header = std::string(kMagic) + std::string("\x01\x00", 2) + std::string(2, '\0');
-  store_le(header.data() + kMagic.size() + 2, static_cast<std::uint16_t>(text.size()));
+  std::string header = std::string(kMagic) + version + '\0' + std::string(4, '\0');
+  store_le(header.data() + kMagic.size() + 2, static_cast<std::uint32_t>(text.size()));
+  header.resize(prefix_bytes);
   return header + text;
 }
 

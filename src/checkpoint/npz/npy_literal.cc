@@ -83,8 +83,8 @@ class LiteralParser {
 
   void value_of(const std::string& key, NpyLiteral* fields) {
     if (key == "descr") {
-      refuse_structure();
-      fields->descr = quoted();
+      fields->is_structured = begins_structure();
+      fields->descr = fields->is_structured ? structure() : quoted();
     } else if (key == "fortran_order") {
       fields->fortran_order = accept_word("True");
       if (!fields->fortran_order && !accept_word("False")) fail("True or False");
@@ -95,15 +95,39 @@ class LiteralParser {
     }
   }
 
-  void refuse_structure() {
+  bool begins_structure() {
     skip_space();
-    const char first = position_ < text_.size() ? text_[position_] : '\0';
-    if (first != '[' && first != '(') return;
-    constexpr std::size_t kShown = 100;
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} holds elements of a structured NumPy type ({}...); save each field "
-                            "as an array of its own",
-                            where_, text_.substr(position_, kShown)));
+    return position_ < text_.size() && (text_[position_] == '[' || text_[position_] == '(');
+  }
+
+  // A list or tuple with everything in it, which is kept as it stands: only its end matters.
+  std::string structure() {
+    const std::size_t begin = position_;
+    std::string open;
+    do {
+      const char c = position_ < text_.size() ? text_[position_] : '\0';
+      if (c == '\'' || c == '"') {
+        skip_quoted(c);
+        continue;
+      }
+      if (c == '[' || c == '(') open += c == '[' ? ']' : ')';
+      if (c == ']' || c == ')') {
+        if (open.back() != c) fail(fmt::format("'{}'", open.back()));
+        open.pop_back();
+      }
+      if (c == '\0' || c == '{') fail("the rest of a structured type");
+      ++position_;
+    } while (!open.empty());
+    return std::string(text_.substr(begin, position_ - begin));
+  }
+
+  // A text with escapes, as field names may have them.
+  void skip_quoted(char quote) {
+    for (++position_; position_ < text_.size() && text_[position_] != quote; ++position_) {
+      if (text_[position_] == '\\') ++position_;
+    }
+    if (position_ >= text_.size()) fail("a text with its closing quote");
+    ++position_;
   }
 
   Shape tuple() {

@@ -159,7 +159,7 @@ std::unique_ptr<TensorStream> open_npy_values(std::unique_ptr<TensorStream> sour
   const auto long_dims =
       std::count_if(header.shape.begin(), header.shape.end(), [](auto dim) { return dim > 1; });
   const bool order_matters = long_dims > 1 && element_count(header.shape) > 0;
-  if (header.fortran_order && order_matters) {
+  if (header.fortran_order && order_matters && header.dtype != DType::kOpaque) {
     stream = std::make_unique<TransposingStream>(std::move(stream),
                                                  TensorInfo{name, header.dtype, header.shape});
   }

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "checkpoint/formats.h"
+#include "checkpoint/known_files.h"
 #include "checkpoint/npz/npy_header.h"
 #include "checkpoint/npz/npy_stream.h"
 #include "checkpoint/npz/zip/zip_directory.h"
@@ -23,6 +24,7 @@ class NpzReader final : public CheckpointReader {
  public:
   explicit NpzReader(const CheckpointLocation& location)
       : location_(location), file_(location.path), members_(read_zip_directory(file_)) {
+    require_arrays();
     for (const ZipMember& member : members_) add_tensor(member);
   }
 
@@ -34,19 +36,27 @@ class NpzReader final : public CheckpointReader {
   }
 
  private:
+  // Other programs write ZIP archives too.
+  void require_arrays() const {
+    std::vector<std::string> names;
+    bool are_arrays = true;
+    for (const ZipMember& member : members_) {
+      names.push_back(member.name);
+      are_arrays = are_arrays && member.name.ends_with(kSuffix);
+    }
+    if (are_arrays) return;
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} is not a checkpoint this program reads: it {}",
+                            file_.path().string(), describe_zip(names)));
+  }
+
   void add_tensor(const ZipMember& member) {
     const std::string where = fmt::format("member {} of {}", member.name, file_.path().string());
-    if (!member.name.ends_with(kSuffix)) {
-      throw Error(ErrorCategory::kUnsupported,
-                  fmt::format("{} is not an NPY array; this is a ZIP archive, but not one that "
-                              "numpy.savez wrote",
-                              where));
-    }
     const auto stream = open_zip_member(file_, member);
     NpyHeader header = read_npy_header([&](std::span<std::byte> out) { stream->read(out); },
                                        member.byte_size, where);
-    tensors_.push_back(
-        {member.name.substr(0, member.name.size() - kSuffix.size()), header.dtype, header.shape});
+    tensors_.push_back({member.name.substr(0, member.name.size() - kSuffix.size()), header.dtype,
+                        header.shape, header.opaque});
     headers_.push_back(std::move(header));
   }
 

@@ -38,19 +38,40 @@ constexpr std::array<std::pair<DType, std::string_view>, 16> kTypeNames = {{
   throw Error(ErrorCategory::kCorrupt, fmt::format("the header of {} {}", file, problem));
 }
 
+// Types of the format that are not computed with. Any other name may come: the format grows.
+constexpr std::array<std::pair<std::string_view, std::uint64_t>, 6> kOpaqueBits = {{
+    {"F4", 4},
+    {"F6_E2M3", 6},
+    {"F6_E3M2", 6},
+    {"F8_E8M0", 8},
+    {"F8_E4M3FNUZ", 8},
+    {"F8_E5M2FNUZ", 8},
+}};
+
+// Bytes of the values of `info`; those in the file for a type of unknown width.
+std::uint64_t needed_bytes(const TensorInfo& info) {
+  const std::uint64_t elements = element_count(info.shape);
+  if (info.dtype != DType::kOpaque) return info.byte_size();
+  const auto* known = std::ranges::find(kOpaqueBits, std::string_view(info.opaque.name),
+                                        &decltype(kOpaqueBits)::value_type::first);
+  if (known == kOpaqueBits.end()) return info.opaque.byte_size;
+  return elements / 8 * known->second + (elements % 8 * known->second + 7) / 8;
+}
+
 std::uint64_t checked_byte_size(const TensorInfo& info, const std::string& file) {
   try {
-    return info.byte_size();
+    return needed_bytes(info);
   } catch (const Error& error) {
     throw_corrupt(file,
                   fmt::format("is wrong for tensor {}: {}", excerpt(info.name), error.what()));
   }
 }
 
-void check_places(const std::vector<SafetensorsEntry>& entries, std::uint64_t data_bytes,
+// Checks where the tensors lie, and notes the size of opaque ones.
+void check_places(std::vector<SafetensorsEntry>& entries, std::uint64_t data_bytes,
                   const std::string& file) {
   std::uint64_t position = 0;
-  for (const SafetensorsEntry& entry : entries) {
+  for (SafetensorsEntry& entry : entries) {
     if (entry.begin != position) {
       throw_corrupt(file, fmt::format("places tensor {} at data byte {}, but the tensor before it "
                                       "ends at {}: there is a gap or an overlap",
@@ -63,12 +84,13 @@ void check_places(const std::vector<SafetensorsEntry>& entries, std::uint64_t da
                                 "truncated or damaged",
                                 excerpt(entry.info.name), entry.end, entry.begin, data_bytes));
     }
+    if (entry.info.dtype == DType::kOpaque) entry.info.opaque.byte_size = entry.end - entry.begin;
     const std::uint64_t byte_size = checked_byte_size(entry.info, file);
     if (entry.end - entry.begin != byte_size) {
-      throw_corrupt(
-          file, fmt::format("gives tensor {} {} bytes, but {} {} needs {}",
-                            excerpt(entry.info.name), entry.end - entry.begin,
-                            to_string(entry.info.dtype), to_string(entry.info.shape), byte_size));
+      throw_corrupt(file, fmt::format("gives tensor {} {} bytes, but {} {} needs {}",
+                                      excerpt(entry.info.name), entry.end - entry.begin,
+                                      excerpt(std::string(entry.info.type_name())),
+                                      to_string(entry.info.shape), byte_size));
     }
     position = entry.end;
   }
@@ -91,27 +113,25 @@ std::string quoted(const std::string& text) {
 
 }  // namespace
 
-std::optional<std::string_view> safetensors_dtype_name(DType dtype) {
+std::optional<std::string> safetensors_type_name(const TensorInfo& info) {
+  if (info.dtype == DType::kOpaque) {
+    if (info.opaque.family != OpaqueType::Family::kSafetensors) return std::nullopt;
+    return info.opaque.name;
+  }
   for (const auto& [type, name] : kTypeNames) {
-    if (type == dtype) return name;
+    if (type == info.dtype) return std::string(name);
   }
   return std::nullopt;
 }
 
-std::optional<DType> safetensors_dtype(std::string_view name) {
+void set_safetensors_type(std::string_view name, TensorInfo* info) {
   for (const auto& [type, known] : kTypeNames) {
-    if (known == name) return type;
+    if (known != name) continue;
+    info->dtype = type;
+    return;
   }
-  return std::nullopt;
-}
-
-std::string safetensors_dtype_list() {
-  std::string list;
-  for (const auto& [type, name] : kTypeNames) {
-    if (!list.empty()) list += ", ";
-    list += name;
-  }
-  return list;
+  info->dtype = DType::kOpaque;
+  info->opaque = {.family = OpaqueType::Family::kSafetensors, .name = std::string(name)};
 }
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes,
@@ -143,8 +163,8 @@ std::string build_safetensors_header(const std::vector<TensorInfo>& tensors,
   std::uint64_t position = 0;
   for (const TensorInfo& info : tensors) {
     const std::uint64_t end = position + info.byte_size();
-    parts.push_back(fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
-                                quoted(info.name), *safetensors_dtype_name(info.dtype),
+    parts.push_back(fmt::format(R"({}:{{"dtype":{},"shape":[{}],"data_offsets":[{},{}]}})",
+                                quoted(info.name), quoted(*safetensors_type_name(info)),
                                 fmt::join(info.shape, ","), position, end));
     position = end;
   }

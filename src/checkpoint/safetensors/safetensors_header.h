@@ -31,16 +31,18 @@ struct SafetensorsHeader {
 };
 
 // Parses and checks the JSON text: every name once, and the tensors fill exactly
-// [0, data_bytes) without gap or overlap. `file` is named in errors.
-// Throws Error: kCorrupt, kUnsupported (a type this library does not have).
+// [0, data_bytes) without gap or overlap. Types that this library does not compute with are
+// kOpaque. `file` is named in errors. Throws Error: kCorrupt, kUnsupported (more than a header may
+// have).
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes,
                                            const std::string& file);
 
-// "F32" and so on, as used in the header; nothing for a type that the other side does not have.
-std::optional<std::string_view> safetensors_dtype_name(DType dtype);
-std::optional<DType> safetensors_dtype(std::string_view name);
-// Every name, for error messages.
-std::string safetensors_dtype_list();
+// "F32" and so on: the type of a tensor as the header names it; nothing for a type that safetensors
+// does not have.
+std::optional<std::string> safetensors_type_name(const TensorInfo& info);
+// Sets the type of `info` to the one that the header calls `name`, kOpaque if that is not computed
+// with; the size of opaque values is not known then.
+void set_safetensors_type(std::string_view name, TensorInfo* info);
 
 // Length prefix and JSON, padded with spaces to a multiple of `alignment` bytes, itself a multiple
 // of 8; the data follow in the order of `tensors`. Throws Error(kUnsupported) for a name or text

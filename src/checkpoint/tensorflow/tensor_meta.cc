@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "narrow/error.h"
 
@@ -28,21 +29,72 @@ constexpr std::array<TypeNumber, 23> kTypeNumbers = {{
     {DType::kFloat8E5M2, 24}, {DType::kFloat8E4M3, 25},
 }};
 
-}  // namespace
+struct OpaqueNumber {
+  int number;
+  std::string_view name;
+};
 
-int tensorflow_number(DType dtype) {
-  return std::ranges::find(kTypeNumbers, dtype, &TypeNumber::dtype)->number;
+constexpr int kVariantNumber = 21;
+// What else types.proto has; any other number may come: TensorFlow grows.
+constexpr std::array<OpaqueNumber, 10> kOpaqueNumbers = {{
+    {20, "resource"},
+    {kVariantNumber, "variant"},
+    {26, "float8_e4m3fnuz"},
+    {27, "float8_e4m3b11fnuz"},
+    {28, "float8_e5m2fnuz"},
+    {29, "int4"},
+    {30, "uint4"},
+    {31, "int2"},
+    {32, "uint2"},
+    {33, "float4_e2m1fn"},
+}};
+constexpr std::string_view kUnknownType = "type number ";
+
+std::string opaque_name(int number) {
+  const auto* row = std::ranges::find(kOpaqueNumbers, number, &OpaqueNumber::number);
+  if (row != kOpaqueNumbers.end()) return std::string(row->name);
+  return fmt::format("{}{}", kUnknownType, number);
 }
 
-DType dtype_from_number(int number, const std::string& where) {
-  const auto* row = std::ranges::find(kTypeNumbers, number, &TypeNumber::number);
-  if (row == kTypeNumbers.end()) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{}: values of TensorFlow's type number {} cannot be read: save the "
-                            "checkpoint without this variable",
+std::optional<int> opaque_number(std::string_view name) {
+  const auto* row = std::ranges::find(kOpaqueNumbers, name, &OpaqueNumber::name);
+  if (row != kOpaqueNumbers.end()) return row->number;
+  if (!name.starts_with(kUnknownType)) return std::nullopt;
+  name.remove_prefix(kUnknownType.size());
+  int number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+std::optional<int> tensorflow_number(const TensorInfo& info) {
+  if (info.dtype != DType::kOpaque) {
+    return std::ranges::find(kTypeNumbers, info.dtype, &TypeNumber::dtype)->number;
+  }
+  if (info.opaque.family != OpaqueType::Family::kTensorFlow) return std::nullopt;
+  return opaque_number(info.opaque.name);
+}
+
+bool is_variant(const TensorInfo& info) {
+  return info.dtype == DType::kOpaque && tensorflow_number(info) == kVariantNumber;
+}
+
+void set_tensorflow_type(int number, const std::string& where, TensorInfo* info) {
+  if (number <= 0) {
+    throw Error(ErrorCategory::kCorrupt,
+                fmt::format("{}: {} is not the number of a type: the file is damaged; fetch or "
+                            "write it again",
                             where, number));
   }
-  return row->dtype;
+  const auto* row = std::ranges::find(kTypeNumbers, number, &TypeNumber::number);
+  if (row != kTypeNumbers.end()) {
+    info->dtype = row->dtype;
+    return;
+  }
+  info->dtype = DType::kOpaque;
+  info->opaque = {.family = OpaqueType::Family::kTensorFlow, .name = opaque_name(number)};
 }
 
 Shape shape_from_proto(const tensorflow::TensorShapeProto& proto, DType dtype,

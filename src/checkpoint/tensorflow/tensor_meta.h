@@ -12,13 +12,19 @@
 
 namespace narrow {
 
-// The number of `dtype` in TensorFlow's DataType (types.proto).
-int tensorflow_number(DType dtype);
+// The number of a tensor's type in TensorFlow's DataType (types.proto); nothing for an opaque type
+// of another family.
+std::optional<int> tensorflow_number(const TensorInfo& info);
+
+// Whether the values are variants: objects that TensorFlow has serialized, such as the position of
+// an iterator.
+bool is_variant(const TensorInfo& info);
 
 // In all of these, `where` names file and tensor in errors.
 
-// Throws Error(kUnsupported) for numbers without a counterpart.
-DType dtype_from_number(int number, const std::string& where);
+// Sets the type of `info`: kOpaque for numbers that are not computed with, of any TensorFlow; their
+// size is not known then. Throws Error(kCorrupt) for what is no number of a type.
+void set_tensorflow_type(int number, const std::string& where, TensorInfo* info);
 
 // Throws Error(kCorrupt) for an unknown rank, negative dimensions, or more elements of `dtype` than
 // can be addressed.

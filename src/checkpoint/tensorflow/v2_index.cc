@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/crc32c.h"
+#include "checkpoint/known_files.h"
 #include "checkpoint/tensorflow/slices/ordered_code.h"
 #include "checkpoint/tensorflow/table/table_reader.h"
 #include "checkpoint/tensorflow/tensor_meta.h"
@@ -41,6 +42,7 @@ class IndexBuilder {
                      const std::string& where);
   V2Tensor make_tensor(const std::string& name, const BundleEntryProto& entry);
   void add_slices(const BundleEntryProto& entry, V2Tensor* tensor);
+  void set_opaque_size(V2Tensor* tensor);
 
   std::filesystem::path prefix_;
   TableReader table_;
@@ -126,13 +128,20 @@ V2Piece IndexBuilder::make_piece(const BundleEntryProto& entry, const TensorInfo
   const auto byte_offset = static_cast<std::uint64_t>(entry.offset());
   const auto byte_count = static_cast<std::uint64_t>(entry.size());
   if (entry.offset() < 0 || entry.size() < 0 || !range_fits(byte_offset, byte_count, file.size())) {
+    // A small file may be what was fetched instead of the values.
+    constexpr std::uint64_t kSmallBytes = 1 << 16;
+    const auto known = file.size() < kSmallBytes ? describe_known_file(file) : std::nullopt;
+    if (known) {
+      fail(ErrorCategory::kCorrupt, where, fmt::format("{} {}", file.path().string(), *known));
+    }
     fail(
         ErrorCategory::kCorrupt, where,
         fmt::format("the values are {} bytes at byte {} of {}, which has {} bytes: it is truncated "
                     "or belongs to another checkpoint",
                     entry.size(), entry.offset(), file.path().string(), file.size()));
   }
-  if (info.dtype != DType::kString && byte_count != info.byte_size()) {
+  const bool has_own_size = info.dtype == DType::kString || info.dtype == DType::kOpaque;
+  if (!has_own_size && byte_count != info.byte_size()) {
     fail(ErrorCategory::kCorrupt, where,
          fmt::format("the values have {} bytes, but {} {} needs {}", byte_count,
                      to_string(info.dtype), to_string(info.shape), info.byte_size()));
@@ -164,10 +173,32 @@ void IndexBuilder::add_slices(const BundleEntryProto& entry, V2Tensor* tensor) {
   }
 }
 
+// The bytes of all pieces together, which have to be equally many for each element of a tensor in
+// several pieces.
+void IndexBuilder::set_opaque_size(V2Tensor* tensor) {
+  std::uint64_t& total = tensor->info.opaque.byte_size;
+  for (const V2Piece& piece : tensor->pieces) {
+    if (!checked_add(total, piece.byte_count, &total)) {
+      fail(ErrorCategory::kCorrupt, where(tensor->info.name), "its sizes do not fit in 64 bits");
+    }
+  }
+  if (tensor->pieces.size() == 1) return;
+  const std::uint64_t elements = element_count(tensor->info.shape);
+  const std::uint64_t element_bytes = elements == 0 ? 0 : total / elements;
+  for (std::size_t i = 0; i < tensor->pieces.size(); ++i) {
+    const std::uint64_t count = element_count(slice_shape(tensor->info.shape, tensor->slices[i]));
+    if (tensor->pieces[i].byte_count == count * element_bytes) continue;
+    fail(ErrorCategory::kCorrupt, where(tensor->info.name),
+         fmt::format("its slices have {} bytes for {} elements of type {}, which are not equally "
+                     "large",
+                     total, elements, tensor->info.type_name()));
+  }
+}
+
 V2Tensor IndexBuilder::make_tensor(const std::string& name, const BundleEntryProto& entry) {
   V2Tensor tensor;
   tensor.info.name = name;
-  tensor.info.dtype = dtype_from_number(entry.dtype(), where(name));
+  set_tensorflow_type(entry.dtype(), where(name), &tensor.info);
   tensor.info.shape = shape_from_proto(entry.shape(), tensor.info.dtype, where(name));
   if (entry.slices_size() > 0) {
     add_slices(entry, &tensor);
@@ -175,6 +206,7 @@ V2Tensor IndexBuilder::make_tensor(const std::string& name, const BundleEntryPro
     tensor.slices.emplace_back(tensor.info.shape.size());
     tensor.pieces.push_back(make_piece(entry, tensor.info, where(name)));
   }
+  if (tensor.info.dtype == DType::kOpaque) set_opaque_size(&tensor);
   return tensor;
 }
 

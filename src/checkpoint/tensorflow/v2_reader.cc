@@ -2,12 +2,12 @@
 
 #include <utility>
 
-#include "base/crc32c.h"
 #include "checkpoint/formats.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/slices/gather_stream.h"
 #include "checkpoint/tensorflow/string_values.h"
 #include "checkpoint/tensorflow/v2_index.h"
+#include "checkpoint/tensorflow/value_checksum.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -21,7 +21,8 @@ std::string where_in(const V2Piece& piece, const std::string& name) {
 // Reads straight into the caller's buffer; the checksum is verified with the last byte.
 class PieceStream final : public TensorStream {
  public:
-  PieceStream(const V2Piece& piece, const std::string& name) : piece_(piece), name_(name) {}
+  PieceStream(const V2Piece& piece, const TensorInfo& info)
+      : piece_(piece), name_(info.name), checksum_(info) {}
 
   void read(std::span<std::byte> out) override {
     if (out.empty()) return;
@@ -30,14 +31,15 @@ class PieceStream final : public TensorStream {
                   fmt::format("tensor '{}' was read beyond its last element", name_));
     }
     piece_.shard->read_at(piece_.byte_offset + delivered_, out);
-    crc_ = extend_crc32c(crc_, out);
+    checksum_.add(out);
     delivered_ += out.size();
-    if (delivered_ == piece_.byte_count && mask_crc(crc_) != piece_.masked_crc) {
+    if (delivered_ < piece_.byte_count) return;
+    if (!checksum_.is_whole() || checksum_.masked() != piece_.masked_crc) {
       throw Error(
           ErrorCategory::kCorrupt,
           fmt::format("{}: the {} bytes have the checksum {:08x} instead of {:08x}: the data "
                       "file is damaged or belongs to another checkpoint",
-                      where_in(piece_, name_), piece_.byte_count, mask_crc(crc_),
+                      where_in(piece_, name_), piece_.byte_count, checksum_.masked(),
                       piece_.masked_crc));
     }
   }
@@ -46,7 +48,7 @@ class PieceStream final : public TensorStream {
   const V2Piece& piece_;
   const std::string& name_;
   std::uint64_t delivered_ = 0;
-  std::uint32_t crc_ = 0;
+  ValueChecksum checksum_;
 };
 
 class TensorFlowV2Reader final : public CheckpointReader {
@@ -68,6 +70,13 @@ class TensorFlowV2Reader final : public CheckpointReader {
   std::vector<TensorInfo> infos_;
 };
 
+// Of a tensor in several pieces, for which the index was checked to say one.
+std::size_t stored_element_size(const TensorInfo& info) {
+  if (info.dtype != DType::kOpaque) return element_size(info.dtype);
+  const std::uint64_t elements = element_count(info.shape);
+  return elements == 0 ? 1 : static_cast<std::size_t>(info.opaque.byte_size / elements);
+}
+
 std::unique_ptr<TensorStream> TensorFlowV2Reader::open(std::size_t index) const {
   const V2Tensor& tensor = index_.tensors.at(index);
   const std::string& name = tensor.info.name;
@@ -75,12 +84,13 @@ std::unique_ptr<TensorStream> TensorFlowV2Reader::open(std::size_t index) const 
     throw Error(ErrorCategory::kUsage,
                 fmt::format("tensor '{}' holds strings, which are not read as a stream", name));
   }
-  if (tensor.pieces.size() == 1) return std::make_unique<PieceStream>(tensor.pieces[0], name);
+  if (tensor.pieces.size() == 1)
+    return std::make_unique<PieceStream>(tensor.pieces[0], tensor.info);
   const auto open_piece = [&tensor](std::size_t slice) {
-    return std::make_unique<PieceStream>(tensor.pieces[slice], tensor.info.name);
+    return std::make_unique<PieceStream>(tensor.pieces[slice], tensor.info);
   };
   return std::make_unique<GatherStream>(tensor.info.shape, tensor.slices,
-                                        element_size(tensor.info.dtype), open_piece);
+                                        stored_element_size(tensor.info), open_piece);
 }
 
 std::vector<std::string> TensorFlowV2Reader::read_strings(std::size_t index) const {

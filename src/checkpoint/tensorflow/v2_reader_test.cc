@@ -25,7 +25,7 @@ class V2Reader : public testing::Test {
   // An entry whose values are `bytes`, which are put behind the others.
   tensorflow::BundleEntryProto entry_of(DType dtype, const Shape& shape, const std::string& bytes) {
     tensorflow::BundleEntryProto entry;
-    entry.set_dtype(tensorflow_number(dtype));
+    entry.set_dtype(tensorflow_number({.dtype = dtype}).value());
     for (const std::int64_t dim : shape) entry.mutable_shape()->add_dim()->set_size(dim);
     entry.mutable_shape();
     entry.set_offset(static_cast<std::int64_t>(data_.size()));
@@ -144,7 +144,7 @@ TEST_F(V2Reader, NamesAMissingDataFile) {
 
 TEST_F(V2Reader, ChecksThatSlicesAreThereAndTile) {
   tensorflow::BundleEntryProto summary;
-  summary.set_dtype(tensorflow_number(DType::kInt8));
+  summary.set_dtype(tensorflow_number({.dtype = DType::kInt8}).value());
   summary.mutable_shape()->add_dim()->set_size(4);
   add_slice(&summary, "w", {Extent{2, 2}}, entry_of(DType::kInt8, {2}, "cd"));
   entries_["w"] = summary;
@@ -154,7 +154,7 @@ TEST_F(V2Reader, ChecksThatSlicesAreThereAndTile) {
   EXPECT_EQ(tensor_bytes(*open(), 0), "abcd");
   const std::string key = slice_key("w", {Extent{0, 2}});
   const auto good = entries_[key];
-  entries_[key].set_dtype(tensorflow_number(DType::kUInt8));
+  entries_[key].set_dtype(tensorflow_number({.dtype = DType::kUInt8}).value());
   EXPECT_EQ(open_error(), ErrorCategory::kCorrupt);
   entries_[key] = good;
   entries_[key].mutable_shape()->mutable_dim(0)->set_size(1);
@@ -168,7 +168,7 @@ TEST_F(V2Reader, ChecksThatSlicesAreThereAndTile) {
 
 TEST_F(V2Reader, ReadsPartitionedStrings) {
   tensorflow::BundleEntryProto summary;
-  summary.set_dtype(tensorflow_number(DType::kString));
+  summary.set_dtype(tensorflow_number({.dtype = DType::kString}).value());
   summary.mutable_shape()->add_dim()->set_size(3);
   const auto add = [&](const TensorSlice& slice, const std::vector<std::string>& values) {
     const EncodedStrings encoded = encode_strings(values);

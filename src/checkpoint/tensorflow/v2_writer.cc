@@ -1,17 +1,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 
 #include "base/crc32c.h"
 #include "base/staged_output.h"
+#include "checkpoint/cannot_hold.h"
 #include "checkpoint/formats.h"
 #include "checkpoint/tensorflow/state_file.h"
 #include "checkpoint/tensorflow/string_values.h"
 #include "checkpoint/tensorflow/table/table_writer.h"
 #include "checkpoint/tensorflow/tensor_meta.h"
 #include "checkpoint/tensorflow/v2_index.h"
+#include "checkpoint/tensorflow/value_checksum.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -21,6 +24,11 @@ constexpr int kProducerVersion = 1;
 
 std::filesystem::path parent_directory(const std::filesystem::path& prefix) {
   return prefix.has_parent_path() ? prefix.parent_path() : std::filesystem::path(".");
+}
+
+bool is_empty(const TensorInfo& info) {
+  if (info.dtype == DType::kOpaque) return info.byte_size() == 0;
+  return element_count(info.shape) == 0;
 }
 
 class TensorFlowV2Writer final : public CheckpointWriter {
@@ -56,7 +64,7 @@ class TensorFlowV2Writer final : public CheckpointWriter {
   std::unordered_set<std::string> names_;
   std::size_t position_ = 0;  // the entry whose values come next
   std::uint64_t written_ = 0;
-  std::uint32_t crc_ = 0;
+  std::optional<ValueChecksum> checksum_;  // of the values of that entry so far
   bool finished_ = false;
 };
 
@@ -91,6 +99,7 @@ void TensorFlowV2Writer::add(const TensorInfo& info) {
                 "a TensorFlow checkpoint cannot hold a tensor whose name is empty or starts with a "
                 "zero byte");
   }
+  if (!tensorflow_number(info)) throw_cannot_hold("a TensorFlow checkpoint", info);
   if (!names_.insert(info.name).second) {
     throw Error(ErrorCategory::kUsage, fmt::format("tensor '{}' was added twice", info.name));
   }
@@ -119,14 +128,13 @@ TensorFlowV2Writer::Entry* TensorFlowV2Writer::current(const char* action) {
 }
 
 void TensorFlowV2Writer::complete_current() {
-  entries_[position_].masked_crc = mask_crc(crc_);
   ++position_;
   written_ = 0;
-  crc_ = 0;
+  checksum_.reset();
 }
 
 void TensorFlowV2Writer::skip_empty() {
-  while (position_ < entries_.size() && element_count(entries_[position_].info.shape) == 0) {
+  while (position_ < entries_.size() && is_empty(entries_[position_].info)) {
     if (entries_[position_].info.dtype == DType::kString) {
       put_strings({});
     } else {
@@ -142,14 +150,24 @@ void TensorFlowV2Writer::write(std::span<const std::byte> values) {
   if (entry->info.dtype == DType::kString || values.size() > entry->byte_count - written_) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("{} bytes were given for tensor '{}' ({} {}), which takes {} more",
-                            values.size(), entry->info.name, to_string(entry->info.dtype),
+                            values.size(), entry->info.name, entry->info.type_name(),
                             to_string(entry->info.shape), entry->byte_count - written_));
   }
-  if (written_ == 0) entry->byte_offset = data_.bytes_written();
+  if (!checksum_) {
+    entry->byte_offset = data_.bytes_written();
+    checksum_.emplace(entry->info);
+  }
   data_.write(values);
-  crc_ = extend_crc32c(crc_, values);
+  checksum_->add(values);
   written_ += values.size();
-  if (written_ == entry->byte_count) complete_current();
+  if (written_ < entry->byte_count) return;
+  if (!checksum_->is_whole()) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("the bytes given for tensor '{}' are not of type {}", entry->info.name,
+                            entry->info.type_name()));
+  }
+  entry->masked_crc = checksum_->masked();
+  complete_current();
 }
 
 void TensorFlowV2Writer::write_strings(std::span<const std::string> values) {
@@ -159,7 +177,7 @@ void TensorFlowV2Writer::write_strings(std::span<const std::string> values) {
     throw Error(
         ErrorCategory::kUsage,
         fmt::format("{} strings were given for tensor '{}', which is {} {}", values.size(),
-                    entry->info.name, to_string(entry->info.dtype), to_string(entry->info.shape)));
+                    entry->info.name, entry->info.type_name(), to_string(entry->info.shape)));
   }
   put_strings(values);
 }
@@ -185,7 +203,7 @@ void TensorFlowV2Writer::write_index() {
   table.add("", header.SerializeAsString());
   for (const Entry& entry : entries_) {
     tensorflow::BundleEntryProto proto;
-    proto.set_dtype(tensorflow_number(entry.info.dtype));
+    proto.set_dtype(tensorflow_number(entry.info).value());
     auto* shape = proto.mutable_shape();
     for (const std::int64_t dim : entry.info.shape) shape->add_dim()->set_size(dim);
     proto.set_offset(static_cast<std::int64_t>(entry.byte_offset));

@@ -19,7 +19,7 @@ TensorRestorer::TensorRestorer(const Scheme& scheme, const TensorInfo& info, int
   if (!is_floating_point(info.dtype)) {
     throw Error(ErrorCategory::kUsage, fmt::format("tensor {} holds {} elements: only "
                                                    "floating-point tensors have codes",
-                                                   info.name, to_string(info.dtype)));
+                                                   info.name, info.type_name()));
   }
   layout_ = block_layout(scheme.granularity, info, default_axis);
 }

@@ -53,7 +53,7 @@ std::vector<std::string> test_vector(const PackedTensor& tensor, const CodeFacts
   const bool is_decimal =
       scheme.kind == SchemeKind::kFixedPoint && scheme.scaling == Scaling::kDecimal;
   return {
-      fmt::format("{}: {} {}", in_comment(tensor.info.name), to_string(tensor.info.dtype),
+      fmt::format("{}: {} {}", in_comment(tensor.info.name), tensor.info.type_name(),
                   to_string(tensor.info.shape)),
       fmt::format("{}{}, {} bits, {}; {}", to_string(scheme.kind), is_decimal ? " decimal" : "",
                   scheme.bits, to_string(scheme.granularity), signs_text(facts)),

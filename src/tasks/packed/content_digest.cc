@@ -62,7 +62,7 @@ Digest128 TensorDigest::digest() {
 
 void ContentDigest::add(const TensorInfo& info, const Digest128& values) {
   lines_[info.name] =
-      fmt::format("{} [{}] {} {} {}\n", to_string(info.dtype), fmt::join(info.shape, ","),
+      fmt::format("{} [{}] {} {} {}\n", info.type_name(), fmt::join(info.shape, ","),
                   info.name.size(), info.name, to_hex(values));
 }
 

@@ -26,10 +26,10 @@ constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
 void require_same(const CheckpointLocation& location, const TensorInfo& found,
                   const TensorInfo& expected) {
-  if (found.dtype == expected.dtype && found.shape == expected.shape) return;
+  if (found == expected) return;
   refuse(location, fmt::format("holds {} as {} {}, but its recipe demands {} {}", expected.name,
-                               to_string(found.dtype), to_string(found.shape),
-                               to_string(expected.dtype), to_string(expected.shape)));
+                               found.type_name(), to_string(found.shape), expected.type_name(),
+                               to_string(expected.shape)));
 }
 
 void require_padding(const CheckpointLocation& location, const TensorInfo& found) {

@@ -65,7 +65,7 @@ TensorInfo parameter_info(const PackedTensor& tensor, PackedPart part) {
 
 TensorInfo unchanged_info(const PackedTensor& tensor, PackedPart* part) {
   *part = PackedPart::kUnchanged;
-  if (safetensors_dtype_name(tensor.info.dtype).has_value()) return tensor.info;
+  if (safetensors_type_name(tensor.info).has_value()) return tensor.info;
   *part = PackedPart::kRaw;
   return {tensor.info.name + std::string(suffix_of(*part)), DType::kUInt8,
           one_dimension(tensor.unchanged_bytes)};

@@ -37,6 +37,15 @@ constexpr std::array kInputFormats = {
     CheckpointFormat::kTensorFlowV2, CheckpointFormat::kTensorFlowV1,
     CheckpointFormat::kSafetensors, CheckpointFormat::kNpz, CheckpointFormat::kNpy};
 
+// Of tensors of an opaque type: whose it is, and the size that only its file told.
+constexpr const char* kFamilyKey = "dtype_of";
+constexpr const char* kBytesKey = "bytes";
+constexpr const char* kColumnMajorKey = "column_major";
+using Family = std::pair<OpaqueType::Family, std::string_view>;
+constexpr std::array<Family, 3> kFamilies = {{{OpaqueType::Family::kSafetensors, "safetensors"},
+                                              {OpaqueType::Family::kTensorFlow, "tensorflow"},
+                                              {OpaqueType::Family::kNumpy, "numpy"}}};
+
 class Parser {
  public:
   Parser(const Metadata& metadata, const std::string& file) : metadata_(metadata), file_(file) {}
@@ -123,7 +132,7 @@ class Parser {
       if (!names.insert(tensor.info.name).second) {
         refuse("list a tensor twice: number " + number);
       }
-      tensor.info.dtype = dtype_of(entry, number);
+      set_type(entry, number, &tensor.info);
       tensor.info.shape = shape_of(entry, number);
       if (const auto kept = entry.find("non_finite"); kept != entry.end()) {
         tensor.non_finite = number_of(*kept, UINT64_MAX, "non_finite", number);
@@ -163,16 +172,32 @@ class Parser {
                        kCountDigits));
   }
 
-  DType dtype_of(const ordered_json& entry, const std::string& number) const {
-    const auto found = entry.find("dtype");
-    if (found != entry.end() && found->is_string()) {
-      for (int i = 0; i <= static_cast<int>(DType::kFloat8E5M2); ++i) {
-        if (to_string(static_cast<DType>(i)) == found->get_ref<const std::string&>()) {
-          return static_cast<DType>(i);
-        }
-      }
+  const std::string& text_of(const ordered_json& entry, const char* key,
+                             const std::string& number) const {
+    const auto found = entry.find(key);
+    if (found != entry.end() && found->is_string()) return found->get_ref<const std::string&>();
+    refuse(fmt::format("have no {} for tensor {}", key, number));
+  }
+
+  void set_type(const ordered_json& entry, const std::string& number, TensorInfo* info) const {
+    const std::string& name = text_of(entry, "dtype", number);
+    const bool is_opaque = entry.contains(kFamilyKey);
+    for (int i = 0; i < static_cast<int>(DType::kOpaque) && !is_opaque; ++i) {
+      info->dtype = static_cast<DType>(i);
+      if (to_string(info->dtype) == name) return;
     }
-    refuse(fmt::format("have no type that this version knows for tensor {}", number));
+    const std::string family = is_opaque ? text_of(entry, kFamilyKey, number) : "";
+    const auto* known = std::ranges::find(kFamilies, family, &Family::second);
+    if (known == kFamilies.end()) {
+      refuse(fmt::format("have no type that this version knows for tensor {}", number));
+    }
+    info->dtype = DType::kOpaque;
+    const auto bytes = entry.find(kBytesKey);
+    if (bytes == entry.end()) refuse(fmt::format("have no {} for tensor {}", kBytesKey, number));
+    info->opaque = {.family = known->first,
+                    .name = name,
+                    .byte_size = number_of(*bytes, INT64_MAX, kBytesKey, number),
+                    .column_major = entry.contains(kColumnMajorKey)};
   }
 
   Shape shape_of(const ordered_json& entry, const std::string& number) const {
@@ -205,9 +230,13 @@ class Parser {
 };
 
 ordered_json tensor_json(const PackedTensor& tensor, std::vector<Scheme>& schemes) {
-  ordered_json json = {{"name", tensor.info.name},
-                       {"dtype", to_string(tensor.info.dtype)},
-                       {"shape", tensor.info.shape}};
+  ordered_json json = {
+      {"name", tensor.info.name}, {"dtype", tensor.info.type_name()}, {"shape", tensor.info.shape}};
+  if (const OpaqueType& opaque = tensor.info.opaque; tensor.info.dtype == DType::kOpaque) {
+    json[kFamilyKey] = std::ranges::find(kFamilies, opaque.family, &Family::first)->second;
+    json[kBytesKey] = opaque.byte_size;
+    if (opaque.column_major) json[kColumnMajorKey] = true;
+  }
   if (tensor.non_finite > 0) json["non_finite"] = tensor.non_finite;
   if (!tensor.scheme.has_value()) return json;
   auto scheme = std::ranges::find(schemes, *tensor.scheme);

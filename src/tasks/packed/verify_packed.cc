@@ -119,9 +119,12 @@ std::string complaint(const CheckpointReader& reader, const PackedTensor& tensor
   const auto found = reader.find(tensor.info.name);
   if (!found.has_value()) return "the checkpoint has no tensor of this name";
   const TensorInfo& info = reader.tensors()[*found];
-  if (info.dtype == tensor.info.dtype && info.shape == tensor.info.shape) return "";
-  return fmt::format("it is {} {}, in the checkpoint {} {}", to_string(tensor.info.dtype),
-                     to_string(tensor.info.shape), to_string(info.dtype), to_string(info.shape));
+  if (info == tensor.info) return "";
+  const auto describe = [](const TensorInfo& of) {
+    const std::string type = fmt::format("{} {}", of.type_name(), to_string(of.shape));
+    return of.dtype == DType::kOpaque ? fmt::format("{} of {} bytes", type, of.byte_size()) : type;
+  };
+  return fmt::format("it is {}, in the checkpoint {}", describe(tensor.info), describe(info));
 }
 
 // At most one.

@@ -122,7 +122,7 @@ ordered_json tensor_json(const PlannedTensor& tensor) {
 std::string complaint(const PlanEntry& entry, const TensorInfo& found) {
   if (!is_floating_point(found.dtype)) {
     return fmt::format("{} is of type {}, which is not quantized", entry.name,
-                       to_string(found.dtype));
+                       found.type_name());
   }
   if (found.shape == entry.shape) return "";
   return fmt::format("{} has shape {}, in the plan {}", entry.name, to_string(found.shape),

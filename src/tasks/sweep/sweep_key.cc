@@ -21,7 +21,7 @@ void add_text(Sha256& digest, const std::string& text) {
 void add_tensor(Sha256& digest, const CheckpointReader& reader, std::size_t index) {
   const TensorInfo& info = reader.tensors()[index];
   add_text(digest, info.name);
-  add_text(digest, fmt::format("{}{}", to_string(info.dtype), to_string(info.shape)));
+  add_text(digest, fmt::format("{}{}", info.type_name(), to_string(info.shape)));
   if (info.dtype == DType::kString || info.byte_size() == 0) return;
   const auto stream = reader.open(index);
   std::vector<std::byte> piece;

@@ -108,7 +108,7 @@ std::vector<const ModelVariable*> choose_restored(const TrainingStart& start,
       missing.push_back(variable.name);
     } else if (found->shape != variable.shape || !is_floating_point(found->dtype)) {
       unfit.push_back(fmt::format("{} is {} {} there and float32 {} here", variable.name,
-                                  to_string(found->dtype), to_string(found->shape),
+                                  found->type_name(), to_string(found->shape),
                                   to_string(variable.shape)));
       unfit_scopes.push_back(scope_of(start.network, variable));
     } else {

@@ -91,10 +91,17 @@ void TensorFlowV1Reader::add_tensor(const tensorflow::SavedSliceMeta& meta) {
   V1Tensor tensor;
   tensor.info.name = meta.name();
   const std::string place = where(meta.name());
-  tensor.info.dtype = dtype_from_number(meta.type(), place);
+  set_tensorflow_type(meta.type(), place, &tensor.info);
   tensor.info.shape = shape_from_proto(meta.shape(), tensor.info.dtype, place);
   for (const auto& slice : meta.slice()) tensor.slices.push_back(slice_from_proto(slice));
   check_tiling(tensor.info.shape, tensor.slices, place);
+  if (tensor.info.dtype == DType::kOpaque) {
+    for (const TensorSlice& slice : tensor.slices) {
+      const TableCursor cursor = seek(tensor, slice);
+      tensor.info.opaque.byte_size +=
+          find_v1_tensor(cursor.value(), meta.name(), slice, place).size();
+    }
+  }
   tensors_.push_back(std::move(tensor));
 }
 
@@ -117,6 +124,12 @@ std::unique_ptr<TensorStream> TensorFlowV1Reader::open(std::size_t index) const 
     throw Error(
         ErrorCategory::kUsage,
         fmt::format("tensor '{}' holds strings, which are not read as a stream", tensor.info.name));
+  }
+  if (tensor.info.dtype == DType::kOpaque) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{}: values of type {} cannot be taken out of a TensorFlow V1 "
+                            "checkpoint; save it as V2 with TensorFlow",
+                            where(tensor.info.name), tensor.info.type_name()));
   }
   const auto open_slice = [this, &tensor](std::size_t i) {
     const TensorSlice& slice = tensor.slices[i];

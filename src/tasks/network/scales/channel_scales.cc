@@ -42,7 +42,7 @@ std::vector<double> read_factors(const CheckpointReader& reader, std::size_t ind
                 fmt::format("{}: {} {}", reader.location().path.string(), info.name, what));
   };
   if (info.dtype != DType::kFloat64 || info.shape != Shape{depth}) {
-    fail(fmt::format("is {} {}, expected float64 [{}]", to_string(info.dtype),
+    fail(fmt::format("is {} {}, expected float64 [{}]", info.type_name(),
                      to_string(info.shape), depth));
   }
   std::vector<double> factors(static_cast<std::size_t>(depth));
