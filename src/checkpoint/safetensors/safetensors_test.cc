@@ -163,10 +163,41 @@ TEST(Safetensors, RefusesHeadersOfAnotherForm) {
       "aaa... at data byte 1",
       "{\"" + std::string(1'000'000, 'a') + R"(":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
       2);
-  expect_refused(ErrorCategory::kUnsupported, "the type F4,",
-                 make_file(R"({"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}})", 1));
+  expect_corrupt("gives tensor a the type '', which cannot be one",
+                 R"({"a":{"dtype":"","shape":[2],"data_offsets":[0,1]}})", 1);
+  expect_corrupt("aaa...', which cannot be one",
+                 R"({"a":{"dtype":")" + std::string(1000, 'a') + R"(","shape":[]}})", 1);
   expect_refused(ErrorCategory::kUnsupported, "has strides for tensor a",
                  make_file(R"({"a":{"strides":[1]}})", 1));
+}
+
+TEST(Safetensors, ListsAndCopiesTypesItDoesNotComputeWith) {
+  struct ForeignCase {
+    std::string type;
+    std::int64_t elements;
+    std::uint64_t bytes;
+  };
+  const TempFolder folder;
+  for (const auto& [type, elements, bytes] :
+       {ForeignCase{"F4", 6, 3}, {"F4", 5, 3}, {"F6_E2M3", 8, 6}, {"F6_E3M2", 4, 3},
+        {"F8_E8M0", 3, 3}, {"F8_E4M3FNUZ", 2, 2}, {"F8_E5M2FNUZ", 2, 2}, {"NEW\"7", 100, 7}}) {
+    SCOPED_TRACE(type);
+    const TensorInfo info{"a", DType::kOpaque, {elements},
+                          {OpaqueType::Family::kSafetensors, type, bytes, false}};
+    const FullTensor foreign{info, std::string(bytes, '\x81')};
+    const FullTensor plain{{"b", DType::kFloat32, {1}}, "1234"};
+    auto writer = create_safetensors(at(folder / "out"), Overwrite::kYes);
+    write_everything(writer.get(), {foreign, plain}, 2);
+    EXPECT_EQ(read_everything(*open_safetensors(at(folder / "out")), 1),
+              (std::vector<FullTensor>{foreign, plain}));
+  }
+  expect_corrupt("F4 [6] needs 3", R"({"a":{"dtype":"F4","shape":[6],"data_offsets":[0,2]}})", 2);
+  expect_corrupt("is wrong for tensor a",
+                 R"({"a":{"dtype":"X","shape":[4294967296,4294967296],"data_offsets":[0,2]}})", 2);
+  auto writer = create_safetensors(at(folder / "other"), Overwrite::kNo);
+  expect_error(ErrorCategory::kUnsupported, "TensorFlow's variant; use --format tf", [&] {
+    writer->add({"v", DType::kOpaque, {}, {OpaqueType::Family::kTensorFlow, "variant", 9, false}});
+  });
 }
 
 TEST(Safetensors, RefusesEveryTruncation) {

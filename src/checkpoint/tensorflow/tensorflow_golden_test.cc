@@ -62,6 +62,39 @@ INSTANTIATE_TEST_SUITE_P(
                     GoldenCase{"v1_snappy_blocks", CheckpointFormat::kTensorFlowV1}),
     [](const auto& test) { return std::string(test.param.name); });
 
+TensorInfo foreign_info(const std::string& name, const Shape& shape, const std::string& type,
+                        std::uint64_t byte_size) {
+  return {"foreign/" + name,
+          DType::kOpaque,
+          shape,
+          {OpaqueType::Family::kTensorFlow, type, byte_size, false}};
+}
+
+TEST(TensorFlowForeign, IsListedWithTypeAndSize) {
+  const auto reader = open_checkpoint(golden_path("v2_foreign"));
+  ASSERT_EQ(reader->tensors().size(), 6U);
+  EXPECT_EQ(reader->tensors()[0], foreign_info("int4", {2, 3}, "int4", 6));
+  EXPECT_EQ(reader->tensors()[1], foreign_info("lists", {2}, "variant", 174));
+  EXPECT_EQ(reader->tensors()[2], foreign_info("no_lists", {0}, "variant", 0));
+  EXPECT_EQ(reader->tensors()[3], foreign_info("uint4", {1}, "uint4", 1));
+  EXPECT_EQ(tensor_bytes(*reader, 0), from_hex("01f807 0003ff"));
+}
+
+// One flipped bit anywhere in the variants, their lengths or their checksums.
+TEST(TensorFlowForeign, DamageOfAVariantIsFound) {
+  const ScratchDirectory scratch;
+  std::filesystem::copy_file(golden_path("v2_foreign.index"), scratch / "m.index");
+  const std::string data = file_bytes(golden_path("v2_foreign.data-00000-of-00001"));
+  constexpr std::size_t kLists = 6;
+  for (std::size_t i = kLists; i < kLists + 174; ++i) {
+    std::string damaged = data;
+    damaged[i] = static_cast<char>(damaged[i] ^ 4);
+    put_file(scratch / "m.data-00000-of-00001", damaged);
+    const auto reader = open_checkpoint(scratch / "m");
+    EXPECT_THROW(tensor_bytes(*reader, 1), Error) << i;
+  }
+}
+
 class TensorFlowCopy : public testing::TestWithParam<const char*> {};
 
 TEST_P(TensorFlowCopy, IsByteIdentical) {
@@ -78,7 +111,7 @@ TEST_P(TensorFlowCopy, IsByteIdentical) {
             "model_checkpoint_path: \"copy\"\nall_model_checkpoint_paths: \"copy\"\n");
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, TensorFlowCopy, testing::Values("v2_tiny", "v2_types", "v2_blocks"),
+INSTANTIATE_TEST_SUITE_P(Files, TensorFlowCopy, testing::Values("v2_tiny", "v2_types", "v2_blocks", "v2_foreign"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

@@ -142,6 +142,23 @@ TEST_F(V2Writer, RefusesWhatContradictsItself) {
   EXPECT_EQ(category_of([&] { writer->finish(); }), usage);
 }
 
+TEST_F(V2Writer, HoldsForeignTypesOfTensorFlowOnly) {
+  const auto writer = create("m");
+  const auto opaque = [](OpaqueType::Family family, const std::string& name) {
+    return TensorInfo{"v", DType::kOpaque, {}, {family, name, 3, false}};
+  };
+  const auto unsupported = ErrorCategory::kUnsupported;
+  EXPECT_EQ(category_of([&] { writer->add(opaque(OpaqueType::Family::kNumpy, "<U7")); }),
+            unsupported);
+  EXPECT_EQ(category_of([&] { writer->add(opaque(OpaqueType::Family::kSafetensors, "int4")); }),
+            unsupported);
+  EXPECT_EQ(category_of([&] { writer->add(opaque(OpaqueType::Family::kTensorFlow, "F4")); }),
+            unsupported);
+  writer->add(opaque(OpaqueType::Family::kTensorFlow, "variant"));
+  // Not a length, so many bytes and their checksum.
+  EXPECT_EQ(category_of([&] { put(writer.get(), "abc"); }), ErrorCategory::kUsage);
+}
+
 TEST_F(V2Writer, RefusesNamesAndMetadataThatTheFormatCannotHold) {
   const auto writer = create("m");
   TensorInfo info = kStepInfo;

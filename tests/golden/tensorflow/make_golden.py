@@ -13,6 +13,7 @@ import struct
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import dtypes
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Names that differ between TensorFlow and this project.
@@ -157,6 +158,19 @@ def make_sharded(name, tensors):
         leftover.unlink()
 
 
+def make_foreign(name):
+    """Types that this project copies but does not compute with; has no .values."""
+    lists = tf.raw_ops.TensorListFromTensor(tensor=tf.constant([[1.5, 2.5], [3.5, 4.5]]),
+                                            element_shape=tf.constant([2]))
+    save_v2(name, whole({
+        "foreign/int4": tf.cast(tf.constant([[1, -8, 7], [0, 3, -1]]), dtypes.int4),
+        "foreign/lists": tf.stack([lists, lists]),
+        "foreign/no_lists": tf.stack([lists])[:0],
+        "foreign/uint4": tf.cast(tf.constant([15]), dtypes.uint4),
+        "strings": tf.constant([b"a", b"bc"]),
+        "weights": tf.constant([[1.0, -2.0], [0.25, 4.0]])}))
+
+
 # --- A V1 file with compressed blocks, which no TensorFlow of today writes ------------------------
 
 
@@ -259,6 +273,7 @@ def main():
                           "v2_blocks": many}.items():
         save_v2(name, tensors)
         write_values(name, tensors)
+    make_foreign("v2_foreign")
     make_sharded("v2_sharded", small_tensors(False))
     write_values("v2_sharded", v2)
     for name, tensors in {"v1_tiny": tiny, "v1_types": v1, "v1_partitioned": cut,
