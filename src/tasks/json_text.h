@@ -13,9 +13,13 @@ namespace narrow {
 nlohmann::ordered_json parse_json(std::string_view text,
                                   const nlohmann::ordered_json::parser_callback_t& callback = {});
 
+// The same of an object with many members: those of an ordered one are found one after another.
+// Of a name that comes twice the last value counts, as above.
+nlohmann::json parse_large_object(std::string_view text,
+                                  const nlohmann::json::parser_callback_t& callback = {});
+
 // As nlohmann::ordered_json::dump: throws its type_error for text that is not UTF-8.
 std::string dump_json(const nlohmann::ordered_json& json, int indent = -1);
 // The same with U+FFFD for bytes that are not UTF-8: where a name only informs.
 std::string dump_any_json(const nlohmann::ordered_json& json, int indent = -1);
-
-}  // namespace narrow
+std::string dump_large_object(const nlohmann::json& json);

@@ -178,12 +178,17 @@ TEST(Safetensors, ListsAndCopiesTypesItDoesNotComputeWith) {
     std::uint64_t bytes;
   };
   const TempFolder folder;
-  for (const auto& [type, elements, bytes] :
-       {ForeignCase{"F4", 6, 3}, {"F4", 5, 3}, {"F6_E2M3", 8, 6}, {"F6_E3M2", 4, 3},
-        {"F8_E8M0", 3, 3}, {"F8_E4M3FNUZ", 2, 2}, {"F8_E5M2FNUZ", 2, 2}, {"NEW\"7", 100, 7}}) {
+  for (const auto& [type, elements, bytes] : {ForeignCase{"F4", 6, 3},
+                                              {"F4", 5, 3},
+                                              {"F6_E2M3", 8, 6},
+                                              {"F6_E3M2", 4, 3},
+                                              {"F8_E8M0", 3, 3},
+                                              {"F8_E4M3FNUZ", 2, 2},
+                                              {"F8_E5M2FNUZ", 2, 2},
+                                              {"NEW\"7", 100, 7}}) {
     SCOPED_TRACE(type);
-    const TensorInfo info{"a", DType::kOpaque, {elements},
-                          {OpaqueType::Family::kSafetensors, type, bytes, false}};
+    const TensorInfo info{
+        "a", DType::kOpaque, {elements}, {OpaqueType::Family::kSafetensors, type, bytes, false}};
     const FullTensor foreign{info, std::string(bytes, '\x81')};
     const FullTensor plain{{"b", DType::kFloat32, {1}}, "1234"};
     auto writer = create_safetensors(at(folder / "out"), Overwrite::kYes);

@@ -111,7 +111,8 @@ TEST_P(TensorFlowCopy, IsByteIdentical) {
             "model_checkpoint_path: \"copy\"\nall_model_checkpoint_paths: \"copy\"\n");
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, TensorFlowCopy, testing::Values("v2_tiny", "v2_types", "v2_blocks", "v2_foreign"),
+INSTANTIATE_TEST_SUITE_P(Files, TensorFlowCopy,
+                         testing::Values("v2_tiny", "v2_types", "v2_blocks", "v2_foreign"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

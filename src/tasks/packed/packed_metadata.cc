@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -94,12 +95,17 @@ class Parser {
   }
 
   ordered_json json(const char* key, ordered_json::value_t type) const {
-    const auto is_shallow = [&](int depth, ordered_json::parse_event_t, ordered_json&) {
+    return parsed<ordered_json>(key, type, parse_json);
+  }
+
+  template <typename Json, typename Parse>
+  Json parsed(const char* key, typename Json::value_t type, Parse parse) const {
+    const auto is_shallow = [&](int depth, typename Json::parse_event_t, Json&) {
       if (depth > kDeepestNesting) refuse(fmt::format("nest too deeply in {}", key));
       return true;
     };
     try {
-      ordered_json value = parse_json(text(key), is_shallow);
+      Json value = parse(text(key), is_shallow);
       if (value.type() == type) return value;
     } catch (const ordered_json::exception&) {
       refuse(fmt::format("have something in {} that is not valid JSON", key));
@@ -214,7 +220,8 @@ class Parser {
   }
 
   void parse_checksums(StoredChecksums& checksums) const {
-    const ordered_json object = json(kChecksumsKey, ordered_json::value_t::object);
+    const auto object =
+        parsed<nlohmann::json>(kChecksumsKey, nlohmann::json::value_t::object, parse_large_object);
     for (const auto& [name, value] : object.items()) {
       if (!value.is_string()) refuse("have a checksum that is no text");
       const std::string digits =
@@ -250,9 +257,9 @@ ordered_json tensor_json(const PackedTensor& tensor, std::vector<Scheme>& scheme
 }
 
 // As JSON text. Names that are not UTF-8 are refused like everywhere in a safetensors file.
-std::string dump(const ordered_json& json) {
+std::string utf8(const std::function<std::string()>& dump) {
   try {
-    return dump_json(json);
+    return dump();
   } catch (const ordered_json::exception&) {
     throw Error(ErrorCategory::kUnsupported,
                 "the name of a tensor is not UTF-8, which a packed file demands; rename the "
@@ -287,15 +294,15 @@ Metadata packed_metadata(const PackedContents& contents, const StoredChecksums& 
   }
   ordered_json schemes_json = ordered_json::array();
   for (const Scheme& scheme : schemes) schemes_json.push_back(scheme_json(scheme));
-  ordered_json checksums_json = ordered_json::object();
+  auto checksums_json = nlohmann::json::object();
   for (const auto& [name, crc] : checksums) checksums_json[name] = fmt::format("{:08x}", crc);
   metadata[std::string(kPackedVersionKey)] = kVersion;
   metadata[kToolKey] = contents.tool;
   metadata[kFormatKey] = to_string(contents.input_format);
   metadata[kDigestKey] = contents.input_digest;
-  metadata[kSchemesKey] = dump(schemes_json);
-  metadata[kTensorsKey] = dump(tensors_json);
-  metadata[kChecksumsKey] = dump(checksums_json);
+  metadata[kSchemesKey] = utf8([&] { return dump_json(schemes_json); });
+  metadata[kTensorsKey] = utf8([&] { return dump_json(tensors_json); });
+  metadata[kChecksumsKey] = utf8([&] { return dump_large_object(checksums_json); });
   return metadata;
 }
 
