@@ -15,6 +15,8 @@
 namespace narrow {
 namespace {
 
+int number_of(DType dtype) { return tensorflow_number({"", dtype, {}}).value(); }
+
 class V2Reader : public testing::Test {
  protected:
   V2Reader() {
@@ -25,7 +27,7 @@ class V2Reader : public testing::Test {
   // An entry whose values are `bytes`, which are put behind the others.
   tensorflow::BundleEntryProto entry_of(DType dtype, const Shape& shape, const std::string& bytes) {
     tensorflow::BundleEntryProto entry;
-    entry.set_dtype(tensorflow_number({.dtype = dtype}).value());
+    entry.set_dtype(number_of(dtype));
     for (const std::int64_t dim : shape) entry.mutable_shape()->add_dim()->set_size(dim);
     entry.mutable_shape();
     entry.set_offset(static_cast<std::int64_t>(data_.size()));
@@ -144,7 +146,7 @@ TEST_F(V2Reader, NamesAMissingDataFile) {
 
 TEST_F(V2Reader, ChecksThatSlicesAreThereAndTile) {
   tensorflow::BundleEntryProto summary;
-  summary.set_dtype(tensorflow_number({.dtype = DType::kInt8}).value());
+  summary.set_dtype(number_of(DType::kInt8));
   summary.mutable_shape()->add_dim()->set_size(4);
   add_slice(&summary, "w", {Extent{2, 2}}, entry_of(DType::kInt8, {2}, "cd"));
   entries_["w"] = summary;
@@ -154,7 +156,7 @@ TEST_F(V2Reader, ChecksThatSlicesAreThereAndTile) {
   EXPECT_EQ(tensor_bytes(*open(), 0), "abcd");
   const std::string key = slice_key("w", {Extent{0, 2}});
   const auto good = entries_[key];
-  entries_[key].set_dtype(tensorflow_number({.dtype = DType::kUInt8}).value());
+  entries_[key].set_dtype(number_of(DType::kUInt8));
   EXPECT_EQ(open_error(), ErrorCategory::kCorrupt);
   entries_[key] = good;
   entries_[key].mutable_shape()->mutable_dim(0)->set_size(1);
@@ -202,7 +204,7 @@ TEST_F(V2Reader, ReadsPartitionedValuesOfAnyWidth) {
 
 TEST_F(V2Reader, ReadsPartitionedStrings) {
   tensorflow::BundleEntryProto summary;
-  summary.set_dtype(tensorflow_number({.dtype = DType::kString}).value());
+  summary.set_dtype(number_of(DType::kString));
   summary.mutable_shape()->add_dim()->set_size(3);
   const auto add = [&](const TensorSlice& slice, const std::vector<std::string>& values) {
     const EncodedStrings encoded = encode_strings(values);

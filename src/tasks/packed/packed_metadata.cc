@@ -98,14 +98,14 @@ class Parser {
     return parsed<ordered_json>(key, type, parse_json);
   }
 
-  template <typename Json, typename Parse>
-  Json parsed(const char* key, typename Json::value_t type, Parse parse) const {
+  template <typename Json, typename ParseText>
+  Json parsed(const char* key, typename Json::value_t type, ParseText parse_text) const {
     const auto is_shallow = [&](int depth, typename Json::parse_event_t, Json&) {
       if (depth > kDeepestNesting) refuse(fmt::format("nest too deeply in {}", key));
       return true;
     };
     try {
-      Json value = parse(text(key), is_shallow);
+      Json value = parse_text(text(key), is_shallow);
       if (value.type() == type) return value;
     } catch (const ordered_json::exception&) {
       refuse(fmt::format("have something in {} that is not valid JSON", key));
