@@ -60,7 +60,7 @@ CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
 }
 
 void run(const Arguments& args) {
-  const NetworkMethods methods = args.network.chosen();
+  const NetworkMethods methods = args.network.chosen(args.method.selection.moving_averages);
   Exports exports(args.exports, args.force);
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));

@@ -59,7 +59,7 @@ void note_averages_left_out(const CheckpointReader& reader) {
 }
 
 void run(const Arguments& args) {
-  const NetworkMethods methods = args.network.chosen();
+  const NetworkMethods methods = args.network.chosen(args.moving_averages);
   Exports exports(args.exports, args.force);
   if (is_input_stream(args.checkpoint)) {
     throw Error(

@@ -75,6 +75,10 @@ class Averages(ProgramCase):
         report = self.json("quantize", "net.safetensors", "--plan", "plan.json", "--dry-run")
         self.assertEqual(report["summary"]["quantized"], 2)
 
+    def test_methods_that_change_variables_do_not_go_with_it(self):
+        self.assertIn("--moving_averages", self.error("quantize", *self.command,
+                                                      "--moving_averages", "--equalize"))
+
     def test_without_averages_the_flag_is_an_error(self):
         write_safetensors(self.dir / "net.safetensors", {"w": normal(4)})
         self.assertIn("moving average", self.error("quantize", *self.command, "--moving_averages"))

@@ -38,8 +38,13 @@ NetworkResult run_network_quantization(const CheckpointReader& reader, const Qua
 
 }  // namespace
 
-NetworkMethods NetworkArguments::chosen() const {
+NetworkMethods NetworkArguments::chosen(bool moving_averages) const {
   NetworkMethods chosen = methods;
+  if (moving_averages && methods.any()) {
+    throw Error(ErrorCategory::kUsage,
+                "the methods for ResNet V1 change the variables of a network, so they do not go "
+                "with --moving_averages");
+  }
   chosen.image_size = images.image_size;
   if (images.dataset_name.empty() && images.dataset_dir.empty()) return chosen;
   if (images.dataset_name.empty() || images.dataset_dir.empty()) {

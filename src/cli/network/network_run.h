@@ -15,8 +15,9 @@ struct NetworkArguments {
   NetworkMethods methods;
   CalibrationImages images;
 
-  // With the images when some were named.
-  [[nodiscard]] NetworkMethods chosen() const;
+  // With the images when some were named. Throws Error(kUsage) for methods together with moving
+  // averages: they change the variables.
+  [[nodiscard]] NetworkMethods chosen(bool moving_averages) const;
 };
 
 void add_network_options(Command& command, NetworkArguments& args);
