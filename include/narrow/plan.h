@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/evaluate.h"
 #include "narrow/quantize_checkpoint.h"
@@ -49,6 +50,7 @@ struct PlanRequest {
   Scheme scheme;
   std::vector<int> widths;  // to choose from, ascending, within 1..32
   Selection selection;
+  AxisRules axes = {};  // of channels, for a scheme that names none
   // Exactly one of the two: bytes, or bits for each weight of the quantized tensors, parameters
   // included.
   std::optional<std::uint64_t> budget_bytes;

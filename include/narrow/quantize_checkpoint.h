@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/error_summary.h"
 #include "narrow/quantize_values.h"
@@ -25,10 +26,11 @@ struct TensorPlan {
 // In the order in which the tensors are written.
 using QuantizePlan = std::vector<TensorPlan>;
 
-// Every tensor of the checkpoint in file order, the selected ones with `scheme`.
-// Throws what copy_reasons and validate throw, and what require_quantized throws.
+// Every tensor of the checkpoint in file order, the selected ones with `scheme`, in which the
+// channel axes of each are named (with_channel_axes).
+// Throws what copy_reasons, validate, require_quantized and require_axis_matches throw.
 QuantizePlan make_plan(const CheckpointReader& reader, const Scheme& scheme,
-                       const Selection& selection);
+                       const Selection& selection, const AxisRules& axes = {});
 
 // Tensors that the plan copies.
 CopyCounts copied_tensors(const QuantizePlan& plan);
@@ -101,8 +103,8 @@ QuantizeResult quantize_checkpoint(const CheckpointReader& reader, const Quantiz
                                    const QuantizeOptions& options, CheckpointWriter* writer,
                                    QuantizeObserver* observer);
 
-// The channel axis that a format uses when a scheme names none: TensorFlow and NumPy -1,
-// safetensors (PyTorch) 0.
+// The channel axis of a format for tensors of which nothing else is known (default_channel_axes):
+// TensorFlow and NumPy -1, safetensors (PyTorch) 0.
 int default_channel_axis(CheckpointFormat format);
 
 // Where a result goes. `output` as typed (empty: directory `default_directory` beside the input): a

@@ -26,14 +26,17 @@ enum class Scaling { kBinary, kDecimal };  // of the fixed-point scheme
 struct Granularity {
   enum class Kind {
     kTensor,   // one block: the whole tensor
-    kChannel,  // one block for each index of the channel axis
+    kChannel,  // one block for each index along the channel axis or axes
     kGroup,    // one block for each `group_size` consecutive values; the last may be shorter
   };
   Kind kind = Kind::kTensor;
   std::int64_t group_size = 0;
-  // Channel axis, negative counts from the last; the file format's own when absent (TensorFlow and
-  // NumPy: last, safetensors: first). Tensors of rank 0 and 1 are one block in channel mode.
+  // Channel axis, negative counts from the last; the tensor's own when absent (channel_axes.h).
+  // Tensors of rank 0 and 1 are one block in channel mode.
   std::optional<int> axis;
+  // So many axes from `axis` on are the channels together: 2 for a depthwise kernel [kh, kw, C, M],
+  // which has C * M of them.
+  int axis_count = 1;
   bool operator==(const Granularity&) const = default;
 };
 

@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/error_summary.h"
 #include "narrow/quantize_checkpoint.h"
@@ -30,6 +32,8 @@ struct TensorSweep {
   TensorInfo info;
   std::uint64_t non_finite = 0;   // > 0: not measured for so many NaN or infinite values
   std::vector<SchemeCost> costs;  // one a scheme, in their order; empty when not measured
+  // That schemes with channels took; none for rank 0 and 1, and where no scheme has channels.
+  std::optional<ChannelAxes> channel_axes = {};
 };
 
 // All measured tensors under one scheme.
@@ -57,7 +61,8 @@ struct SweepResult {
 
 struct SweepOptions {
   NonFinitePolicy non_finite = NonFinitePolicy::kError;
-  int threads = 0;  // 0: all available cores; every number gives the same result
+  int threads = 0;      // 0: all available cores; every number gives the same result
+  AxisRules axes = {};  // of channels, for schemes that name none
 };
 
 class SweepObserver {

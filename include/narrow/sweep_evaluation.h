@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/evaluate.h"
 #include "narrow/quantize_checkpoint.h"
@@ -51,6 +52,7 @@ struct SweepEvaluationOptions {
   // Networks whose weights take more than this together go over the images one pass after another.
   // 0: half of the machine's memory.
   std::uint64_t network_bytes = 0;
+  AxisRules axes = {};  // of channels, for schemes that name none
 };
 
 // The positions of the trainable variables of the checkpoint's network, which is what `narrow

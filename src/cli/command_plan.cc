@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/utf8.h"
+#include "cli/arguments/axis_options.h"
 #include "cli/arguments/evaluate_flags.h"
 #include "cli/arguments/format_options.h"
 #include "cli/arguments/plan_arguments.h"
@@ -34,7 +35,7 @@ struct Arguments {
   std::string scheme = "bin";
   std::string bits;
   std::string granularity = "tensor";
-  std::optional<int> axis;
+  std::vector<std::string> axes;
   std::string scaling = "binary";
   std::string range = "minmax";
   FormatOptions format;
@@ -95,8 +96,7 @@ void add_budget_options(Command& command, Arguments& args) {
       .type_name("LIST");
   command.add_option("--granularity", args.granularity,
                      "values that share one range: tensor, channel or group:G");
-  command.add_option("--axis", args.axis,
-                     "channel axis, negative from the last; default 0 for safetensors, else -1");
+  add_axis_option(command, args.axes);
   command.add_option("--scaling", args.scaling, "of fixed-point: binary (Qm.n) or decimal")
       .one_of({"binary", "decimal"});
   command.add_option("--range", args.range, "minmax, percentile:P, mse or aciq");
@@ -175,7 +175,7 @@ PlanRequest request_of(const Arguments& args) {
   request.scheme.kind = parse_scheme_kind(args.scheme);
   request.scheme.scaling = args.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
   request.scheme.granularity = parse_granularity(args.granularity);
-  request.scheme.granularity.axis = args.axis;
+  request.axes = axis_rules(args.axes);
   request.scheme.range = parse_range(args.range);
   apply_format(args.format, request.scheme);
   request.widths = parse_widths(args.bits.empty() ? default_widths(request.scheme) : args.bits);
@@ -233,6 +233,9 @@ void run(const Arguments& args) {
   PlanProgress progress;
   const BudgetPlan plan = plan_budget(*reader, request, &progress);
   progress.finish();
+  AxisDoubts doubts(reader->location().format, request.axes);
+  for (const PlannedTensor& tensor : plan.tensors) doubts.add(request.scheme, tensor.info);
+  doubts.tell();
   advise(plan);
   note_moving_averages(plan.copied_by_reason);
   note_float8(*reader);

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/utf8.h"
+#include "cli/arguments/axis_options.h"
 #include "cli/arguments/command_line.h"
 #include "cli/arguments/evaluate_flags.h"
 #include "cli/arguments/format_lists.h"
@@ -35,7 +36,8 @@ struct Arguments {
   std::string widths = "1..16";
   SchemeLists lists{{}, {"tensor"}, {"minmax"}, {}};
   FormatLists formats;
-  std::optional<int> axis;
+  std::vector<std::string> axis_texts;
+  AxisRules axes = {};  // what they say
   Selection selection;
   std::string non_finite = "error";
   std::string cast;
@@ -75,7 +77,6 @@ std::vector<Scheme> schemes_of(Arguments& args) {
   if (!left_out.empty()) {
     print_note(fmt::format("left out, there is no such scheme: {}", fmt::join(left_out, "; ")));
   }
-  for (Scheme& scheme : schemes) scheme.granularity.axis = args.axis;
   return schemes;
 }
 
@@ -169,7 +170,12 @@ std::vector<SweepHistograms> make_histograms(const Arguments& args, const Checkp
   }
   std::vector<SweepHistograms> histograms;
   for (const std::size_t index : indices) {
-    histograms.push_back({value_histograms(reader, index, schemes, kHistogramBins), schemes});
+    std::vector<Scheme> of_tensor;
+    for (const Scheme& scheme : schemes) {
+      of_tensor.push_back(
+          with_channel_axes(scheme, reader.tensors()[index], reader.location().format, args.axes));
+    }
+    histograms.push_back({value_histograms(reader, index, of_tensor, kHistogramBins), schemes});
   }
   return histograms;
 }
@@ -182,6 +188,7 @@ SweepEvaluation evaluate(const Arguments& args,
   options.evaluate.threads = args.threads;
   options.evaluate.use_moving_averages = args.selection.moving_averages;
   options.non_finite = policy_of(args);
+  options.axes = args.axes;
   if (!args.output.empty()) {
     options.journal = std::filesystem::path(args.output) / "sweep.journal";
     options.replace_journal = args.force;
@@ -192,8 +199,26 @@ SweepEvaluation evaluate(const Arguments& args,
   return evaluation;
 }
 
+// Checks what --axis names, and says whose channels are not certain.
+void check_axes(const Arguments& args, const CheckpointReader& reader,
+                std::span<const std::size_t> indices, std::span<const Scheme> schemes) {
+  const auto has_channels = [](const Scheme& scheme) {
+    return scheme.granularity.kind == Granularity::Kind::kChannel;
+  };
+  const auto channels = std::ranges::find_if(schemes, has_channels);
+  AxisDoubts doubts(reader.location().format, args.axes);
+  std::vector<TensorInfo> tensors;
+  for (const std::size_t index : indices) {
+    tensors.push_back(reader.tensors()[index]);
+    if (channels != schemes.end()) doubts.add(*channels, tensors.back());
+  }
+  require_axis_matches(args.axes, tensors);
+  doubts.tell();
+}
+
 void run(Arguments& args, const Command& command) {
   const std::vector<Scheme> schemes = schemes_of(args);
+  args.axes = axis_rules(args.axis_texts);
   if (has_dataset(args)) finish_dataset_options(args.evaluate);
   const std::shared_ptr<const CheckpointReader> reader =
       open_unpacked(args.checkpoint, cast_of(args.cast));
@@ -207,11 +232,12 @@ void run(Arguments& args, const Command& command) {
   outcome.checkpoint = reader->location();
   outcome.command = command_line(command);
   const auto indices = indices_of(args, *reader, outcome);
+  check_axes(args, *reader, indices, schemes);
   catch_interrupts();
   SweepProgress progress;
-  outcome.errors =
-      sweep_errors(*reader, indices, schemes,
-                   {.non_finite = policy_of(args), .threads = args.threads}, &progress);
+  outcome.errors = sweep_errors(
+      *reader, indices, schemes,
+      {.non_finite = policy_of(args), .threads = args.threads, .axes = args.axes}, &progress);
   progress.finish();
   warn_about_tensors(*reader, outcome);
   note_moving_averages(outcome.copied);
@@ -248,8 +274,7 @@ void add_scheme_options(Command& command, Arguments& args) {
            "values that share one range: tensor, channel, group:G; default tensor");
   add_list("--range", args.lists.ranges, "minmax, percentile:P, mse, aciq; default minmax");
   add_format_lists(command, args.formats);
-  command.add_option("--axis", args.axis,
-                     "channel axis, negative from the last; default 0 for safetensors, else -1");
+  add_axis_option(command, args.axis_texts);
   command.add_option("--include", args.selection.include, "quantize tensors of this GLOB only")
       .type_name("GLOB")
       .expected(1)

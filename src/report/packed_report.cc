@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/utf8.h"
+#include "report/channel_axis.h"
 #include "report/copied_report.h"
 #include "report/format_report.h"
 #include "report/numbers.h"
@@ -26,6 +29,10 @@ std::string state_of(const PackedTensor& tensor) {
                                    : copied_cell(tensor.reason, "unchanged");
 }
 
+std::optional<ChannelAxes> axes_of(const PackedTensor& tensor) {
+  return tensor.scheme ? channel_axes_of(*tensor.scheme, tensor.info) : std::nullopt;
+}
+
 ordered_json tensor_json(const PackedTensor& tensor) {
   ordered_json json = {{"name", tensor.info.name},
                        {"dtype", tensor.info.type_name()},
@@ -43,6 +50,7 @@ ordered_json tensor_json(const PackedTensor& tensor) {
   json["bits"] = scheme.bits;
   add_format_json(scheme, json);
   json["granularity"] = to_string(scheme.granularity);
+  add_axis(axes_of(tensor), json);
   if (takes_range(scheme.kind)) json["range"] = to_string(scheme.range);
   json["blocks"] = tensor.blocks;
   json["code_bytes"] = tensor.code_bytes;
@@ -72,6 +80,8 @@ Table packed_table(const PackedContents& contents) {
   using enum CellStyle;
   constexpr auto kAll = TableColumn::Audience::kAll;
   constexpr auto kPrograms = TableColumn::Audience::kPrograms;
+  const bool has_axes = std::ranges::any_of(
+      contents.tensors, [](const PackedTensor& tensor) { return axes_of(tensor).has_value(); });
   Table table{"tensors",
               "Tensors",
               {{"name", "tensor", kText, kAll, true},
@@ -79,6 +89,7 @@ Table packed_table(const PackedContents& contents) {
                {"dtype", "dtype", kText, kAll, true},
                {"scheme", "scheme", kText, kAll, true},
                {"bits", "bits", kInteger},
+               axis_column(has_axes),
                {"blocks", "blocks", kInteger},
                {"code_bytes", "code bytes", kInteger, kPrograms},
                {"parameter_bytes", "parameter bytes", kInteger, kPrograms},
@@ -95,13 +106,14 @@ Table packed_table(const PackedContents& contents) {
                                   std::string(tensor.info.type_name()), state_of(tensor)};
     if (tensor.scheme.has_value()) {
       row.emplace_back(static_cast<std::uint64_t>(tensor.scheme->bits));
+      row.push_back(axis_cell(axes_of(tensor)));
       row.emplace_back(tensor.blocks);
       row.emplace_back(tensor.code_bytes);
       row.emplace_back(tensor.parameter_bytes);
       row.emplace_back(tensor.stored_bytes());
       row.emplace_back(bits_per_weight(tensor));
     } else {
-      row.resize(row.size() + 4);
+      row.resize(row.size() + 5);
       row.emplace_back(tensor.stored_bytes());
       row.emplace_back();
     }

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
+#include "report/channel_axis.h"
 #include "report/copied_report.h"
 #include "report/numbers.h"
 #include "report/table/table_formats.h"
@@ -73,18 +75,23 @@ Table curve_table(const BudgetPlan& plan) {
 }
 
 Table allocation_table(const BudgetPlan& plan) {
+  const bool has_axes = std::ranges::any_of(plan.tensors, [](const PlannedTensor& tensor) {
+    return channel_axes_of(tensor.scheme, tensor.info).has_value();
+  });
   Table table{"tensors",
               "Width of every tensor",
               {{"bits", "bits", CellStyle::kInteger},
                {"bytes", "bytes", CellStyle::kInteger},
                {"damage", "damage", CellStyle::kShort},
                {"relative_l2", "relative error", CellStyle::kShort},
+               axis_column(has_axes),
                {"shape", "shape", CellStyle::kText},
                {"name", "tensor", CellStyle::kText}},
               {}};
   for (const PlannedTensor& tensor : plan.tensors) {
     table.add_row({static_cast<std::uint64_t>(tensor.scheme.bits), tensor.bytes, tensor.damage,
-                   tensor.relative_l2, to_string(tensor.info.shape), tensor.info.name});
+                   tensor.relative_l2, axis_cell(channel_axes_of(tensor.scheme, tensor.info)),
+                   to_string(tensor.info.shape), tensor.info.name});
   }
   return table;
 }

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
+#include "report/channel_axis.h"
 #include "report/copied_report.h"
 #include "report/format_report.h"
 #include "report/numbers.h"
@@ -95,6 +97,7 @@ ordered_json tensor_json(const TensorResult& result) {
   json["bits"] = result.scheme.bits;
   add_format_json(result.scheme, json);
   json["granularity"] = to_string(result.scheme.granularity);
+  add_axis(channel_axes_of(result.scheme, result.info), json);
   if (takes_range(result.scheme.kind)) json["range"] = to_string(result.scheme.range);
   json["blocks"] = result.blocks;
   json["params"] = params_json(result);
@@ -130,6 +133,7 @@ void add_tensor_row(const TensorResult& tensor, const OverflowColumns& overflow,
                                        std::string(to_string(tensor.scheme.kind)),
                                        static_cast<std::uint64_t>(tensor.scheme.bits),
                                        to_string(tensor.scheme.granularity),
+                                       axis_cell(channel_axes_of(tensor.scheme, tensor.info)),
                                        tensor.blocks,
                                        tensor.errors.relative_l2(),
                                        tensor.errors.sqnr_db(),
@@ -152,6 +156,9 @@ std::string copied_fact(const QuantizeSummary& summary) {
 }  // namespace
 
 Table quantize_table(const QuantizeResult& result) {
+  const bool has_axes = std::ranges::any_of(result.tensors, [](const TensorResult& tensor) {
+    return tensor.quantized && channel_axes_of(tensor.scheme, tensor.info).has_value();
+  });
   using enum CellStyle;
   constexpr auto kPeople = TableColumn::Audience::kPeople;
   constexpr auto kPrograms = TableColumn::Audience::kPrograms;
@@ -165,6 +172,7 @@ Table quantize_table(const QuantizeResult& result) {
                {"scheme", "scheme", kText, kPrograms},
                {"bits", "bits", kInteger, kPrograms},
                {"granularity", "granularity", kText, kPrograms},
+               axis_column(has_axes),
                {"blocks", "blocks", kInteger, kPrograms},
                {"relative_l2", "relative error", kShort},
                {"sqnr_db", "SQNR dB", kFixed2},

@@ -70,17 +70,22 @@ QuantizeSummary summarize(const std::vector<TensorResult>& results) {
 }  // namespace
 
 QuantizePlan make_plan(const CheckpointReader& reader, const Scheme& scheme,
-                       const Selection& selection) {
+                       const Selection& selection, const AxisRules& axes) {
   validate(scheme);
   const std::vector<CopyReason> reasons = copy_reasons(reader.tensors(), selection);
   QuantizePlan plan(reasons.size());
+  std::vector<TensorInfo> quantized;
   for (std::size_t i = 0; i < plan.size(); ++i) {
     plan[i].index = i;
     plan[i].reason = reasons[i];
-    if (reasons[i] == CopyReason::kNone) plan[i].scheme = scheme;
+    if (reasons[i] != CopyReason::kNone) continue;
+    const TensorInfo& info = reader.tensors()[i];
+    plan[i].scheme = with_channel_axes(scheme, info, reader.location().format, axes);
+    if (!axes.by_name.empty()) quantized.push_back(info);
   }
   const auto selected = std::ranges::count(reasons, CopyReason::kNone);
   require_quantized(reader, static_cast<std::uint64_t>(selected), count_reasons(reasons));
+  require_axis_matches(axes, quantized);
   return plan;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "narrow/channel_axes.h"
 #include "tasks/non_finite.h"
 
 namespace narrow {
@@ -60,8 +61,8 @@ QuantizePiece* PieceSource::begin_tensor() {
 
 // Finds the ranges, and keeps the pieces of a tensor that is not too large for that.
 void PieceSource::scan_tensor(const TensorPlan& plan, const TensorInfo& info) {
-  auto quantizer = std::make_shared<TensorQuantizer>(
-      *plan.scheme, info, default_channel_axis(reader_.location().format));
+  const Scheme scheme = with_channel_axes(*plan.scheme, info, reader_.location().format);
+  auto quantizer = std::make_shared<TensorQuantizer>(scheme, info, 0);
   const std::uint64_t piece_bytes = quantizer->piece_elements() * element_bytes_;
   const bool keep = bytes_left_ <= kMaxKeptBytes;
   QuantizePiece* piece = nullptr;
@@ -78,7 +79,7 @@ void PieceSource::scan_tensor(const TensorPlan& plan, const TensorInfo& info) {
   quantizer->finish_scan();
   if (keep_non_finite(*quantizer, info)) return;
   quantizer->release_values();
-  describe(*quantizer, *plan.scheme);
+  describe(*quantizer, scheme);
   quantizer_ = std::move(quantizer);
   piece_bytes_ = piece_bytes;
 }

@@ -23,15 +23,44 @@ std::string text_of(const ordered_json& object, const char* key, const std::stri
   return member->get<std::string>();
 }
 
-int integer_of(const ordered_json& object, const char* key, const std::string& where) {
+int small_integer(const ordered_json& number, const char* key, const std::string& where) {
   constexpr std::int64_t kLargest = 1 << 16;
+  const bool is_small = number.is_number_unsigned()
+                            ? number.get<std::uint64_t>() <= kLargest
+                            : number.is_number_integer() && number.get<std::int64_t>() >= -kLargest;
+  if (!is_small) refuse(where, fmt::format("has a \"{}\" that is no small whole number", key));
+  return number.get<int>();
+}
+
+int integer_of(const ordered_json& object, const char* key, const std::string& where) {
   const auto member = object.find(key);
   if (member == object.end()) refuse(where, fmt::format("lacks \"{}\"", key));
-  const bool is_small = member->is_number_unsigned() ? member->get<std::uint64_t>() <= kLargest
-                                                     : member->is_number_integer() &&
-                                                           member->get<std::int64_t>() >= -kLargest;
-  if (!is_small) refuse(where, fmt::format("has a \"{}\" that is no small whole number", key));
-  return member->get<int>();
+  return small_integer(*member, key, where);
+}
+
+// A number, or the list of adjacent axes that are the channels together.
+ordered_json axis_json(const Granularity& granularity) {
+  if (granularity.axis_count == 1) return *granularity.axis;
+  ordered_json axes = ordered_json::array();
+  for (int i = 0; i < granularity.axis_count; ++i) axes.push_back(*granularity.axis + i);
+  return axes;
+}
+
+void read_axis(const ordered_json& object, const std::string& where, Granularity& granularity) {
+  const ordered_json& axis = object.at("axis");
+  if (!axis.is_array()) {
+    granularity.axis = small_integer(axis, "axis", where);
+    return;
+  }
+  const int first = axis.empty() ? 0 : small_integer(axis.front(), "axis", where);
+  int next = first;
+  for (const ordered_json& one : axis) {
+    if (small_integer(one, "axis", where) == next++ && (first < 0) == (next <= 0)) continue;
+    refuse(where, "has a list \"axis\" that does not hold adjacent axes in order");
+  }
+  if (axis.empty()) refuse(where, "has an empty list \"axis\"");
+  granularity.axis = first;
+  granularity.axis_count = static_cast<int>(axis.size());
 }
 
 // What is not the default: files without formats read as before.
@@ -77,7 +106,7 @@ ordered_json scheme_json(const Scheme& scheme) {
   }
   add_format(scheme.format, json);
   json["granularity"] = to_string(scheme.granularity);
-  if (scheme.granularity.axis) json["axis"] = *scheme.granularity.axis;
+  if (scheme.granularity.axis) json["axis"] = axis_json(scheme.granularity);
   if (takes_range(scheme.kind)) json["range"] = to_string(scheme.range);
   return json;
 }
@@ -98,7 +127,7 @@ Scheme parse_scheme_json(const ordered_json& object, const std::string& where) {
     if (error.category() == ErrorCategory::kCorrupt) throw;
     refuse(where, fmt::format("names no scheme: {}", error.what()));
   }
-  if (object.contains("axis")) scheme.granularity.axis = integer_of(object, "axis", where);
+  if (object.contains("axis")) read_axis(object, where, scheme.granularity);
   return scheme;
 }
 

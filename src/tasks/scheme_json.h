@@ -9,9 +9,10 @@
 namespace narrow {
 
 // {"scheme": "fixed-point", "bits": 4, "scaling": "binary", "granularity": "channel", "axis": -1,
-// "range": "mse"}; scaling for fixed point only, axis only when the scheme names one, range only
-// for schemes that take one. Of a fixed-point format what is not the default: "fraction_bits": 6,
-// "signed": "always", "round_mode": "floor", "overflow": "wrap".
+// "range": "mse"}; scaling for fixed point only, axis only when the scheme names one (a list of
+// adjacent ones that are the channels together: [2, 3]), range only for schemes that take one. Of a
+// fixed-point format what is not the default: "fraction_bits": 6, "signed": "always", "round_mode":
+// "floor", "overflow": "wrap".
 nlohmann::ordered_json scheme_json(const Scheme& scheme);
 
 // The scheme that these members of an object describe; others are not looked at. Throws

@@ -10,7 +10,9 @@ def codes_of(tensor, scheme, stored):
     count, (kind, _, group) = np.prod(shape, dtype=int), scheme["granularity"].partition(":")
     blocks = np.arange(count) // (int(group) if kind == "group" else max(count, 1))
     if kind == "channel" and len(shape) > 1:
-        blocks = np.unravel_index(np.arange(count), shape)[scheme["axis"]]
+        index, blocks = np.unravel_index(np.arange(count), shape), 0
+        for axis in np.ravel(scheme["axis"]):
+            blocks = blocks * shape[axis] + index[axis]
 
     def part(what):
         return stored[f"{name}:{what}"].astype(float)[blocks]

@@ -39,6 +39,8 @@ PUBLIC_HEADERS = {
     "batch_norm_mode.h": "nn",
     "optimizer.h": "nn",
     "selection.h": "tasks",
+    "channel_axes.h": "tasks",
+    "scheme_rules.h": "tasks",
     "float8_weights.h": "tasks",
     "quantize_checkpoint.h": "tasks",
     "quantize_network.h": "tasks",

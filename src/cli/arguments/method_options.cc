@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "cli/arguments/axis_options.h"
 #include "cli/arguments/tensor_options.h"
 #include "narrow/error.h"
 #include "narrow/plan.h"
@@ -19,7 +20,6 @@ Scheme scheme_of(const MethodOptions& options) {
   scheme.bits = options.bits;
   scheme.scaling = options.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
   scheme.granularity = parse_granularity(options.granularity);
-  scheme.granularity.axis = options.axis;
   scheme.range = parse_range(options.range);
   apply_format(options.format, scheme);
   return scheme;
@@ -45,8 +45,7 @@ void add_method_options(Command& command, MethodOptions& options) {
   command.add_option("-b,--bits", options.bits, "width of a code, 1 to 32").in_range(1, 32);
   command.add_option("--granularity", options.granularity,
                      "values that share one range: tensor, channel or group:G");
-  command.add_option("--axis", options.axis,
-                     "channel axis, negative from the last; default 0 for safetensors, else -1");
+  add_axis_option(command, options.axes);
   command.add_option("--scaling", options.scaling, "of fixed-point: binary (Qm.n) or decimal")
       .one_of({"binary", "decimal"});
   command.add_option("--range", options.range,
@@ -106,8 +105,15 @@ Method method_of(const MethodOptions& options, const CheckpointReader& reader) {
             fmt::format("plan {}", options.plan)};
   }
   const Scheme scheme = scheme_of(options);
-  return {make_plan(reader, scheme, options.selection), result_directory_name(scheme),
-          title_of(scheme)};
+  const AxisRules axes = axis_rules(options.axes);
+  Method method{make_plan(reader, scheme, options.selection, axes), result_directory_name(scheme),
+                title_of(scheme)};
+  AxisDoubts doubts(reader.location().format, axes);
+  for (const TensorPlan& tensor : method.plan) {
+    if (tensor.scheme) doubts.add(scheme, reader.tensors()[tensor.index]);
+  }
+  doubts.tell();
+  return method;
 }
 
 }  // namespace narrow

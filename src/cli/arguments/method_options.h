@@ -2,8 +2,8 @@
 // has which quantizes.
 #pragma once
 
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/arguments/command.h"
 #include "cli/arguments/format_options.h"
@@ -16,7 +16,7 @@ struct MethodOptions {
   int bits = 0;
   std::string plan;
   std::string granularity = "tensor";
-  std::optional<int> axis;
+  std::vector<std::string> axes;
   std::string scaling = "binary";
   std::string range = "minmax";
   FormatOptions format;
@@ -42,8 +42,8 @@ struct Method {
 // Whether there is a scheme or a plan at all.
 bool has_method(const MethodOptions& options);
 
-// Throws Error(kUsage) when there is neither a scheme nor a plan, and what making or reading the
-// plan throws.
+// Says on standard error whose channels are not certain. Throws Error(kUsage) when there is neither
+// a scheme nor a plan, and what making or reading the plan throws.
 Method method_of(const MethodOptions& options, const CheckpointReader& reader);
 
 }  // namespace narrow

@@ -27,16 +27,34 @@ BlockLayout contiguous(std::uint64_t elements, std::uint64_t block_size) {
   return layout;
 }
 
-std::size_t axis_of(const Granularity& granularity, const TensorInfo& info, int default_axis) {
+// The channel axes, counted from the first of the shape: [begin, end).
+struct AxisSpan {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+AxisSpan axes_of(const Granularity& granularity, const TensorInfo& info, int default_axis) {
   const int rank = static_cast<int>(info.shape.size());
   const int axis = granularity.axis.value_or(default_axis);
-  if (axis < -rank || axis >= rank) {
+  const int count = granularity.axis.has_value() ? granularity.axis_count : 1;
+  const int begin = axis < 0 ? axis + rank : axis;
+  if (axis < -rank || axis >= rank || count < 1 || count > rank - begin) {
+    const std::string last = count > 1 ? " to " + std::to_string(axis + count - 1) : "";
     throw Error(ErrorCategory::kUsage,
-                "channel axis " + std::to_string(axis) + " is outside the shape " +
+                "channel axis " + std::to_string(axis) + last + " is outside the shape " +
                     to_string(info.shape) + " of tensor " + info.name + ": use " +
-                    std::to_string(-rank) + " to " + std::to_string(rank - 1));
+                    std::to_string(-rank) + " to " + std::to_string(rank - 1) +
+                    ", for this tensor alone with --axis GLOB=N");
   }
-  return static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
+  return {static_cast<std::size_t>(begin), static_cast<std::size_t>(begin + count)};
+}
+
+std::uint64_t product(const Shape& shape, AxisSpan axes) {
+  std::uint64_t size = 1;
+  for (std::size_t i = axes.begin; i < axes.end; ++i) {
+    size *= static_cast<std::uint64_t>(shape[i]);
+  }
+  return size;
 }
 
 BlockLayout::Kind kind_of_repeating(const BlockLayout& layout) {
@@ -57,14 +75,12 @@ BlockLayout block_layout(const Granularity& granularity, const TensorInfo& info,
   if (granularity.kind == Granularity::Kind::kTensor || info.shape.size() < 2) {
     return contiguous(elements, elements);
   }
-  const std::size_t axis = axis_of(granularity, info, default_axis);
+  const AxisSpan axes = axes_of(granularity, info, default_axis);
   if (elements == 0) return contiguous(0, 0);
   BlockLayout layout;
   layout.elements = elements;
-  layout.blocks = static_cast<std::uint64_t>(info.shape[axis]);
-  for (std::size_t i = axis + 1; i < info.shape.size(); ++i) {
-    layout.run *= static_cast<std::uint64_t>(info.shape[i]);
-  }
+  layout.blocks = product(info.shape, axes);
+  layout.run = product(info.shape, {axes.end, info.shape.size()});
   if (layout.period() == elements) return contiguous(elements, layout.run);
   if (layout.blocks == 1) return contiguous(elements, elements);
   layout.kind = kind_of_repeating(layout);

@@ -41,7 +41,8 @@ struct BlockLayout {
   [[nodiscard]] Blocks blocks_with_piece(std::uint64_t first) const;
 };
 
-// Throws Error(kUsage) for a channel axis outside the shape; tensors of rank 0 and 1 have no axis.
+// Throws Error(kUsage) for channel axes outside the shape; tensors of rank 0 and 1 have no axis.
+// `default_axis` is for a granularity that names none.
 BlockLayout block_layout(const Granularity& granularity, const TensorInfo& info, int default_axis);
 
 // Rows repeat with a period that may be short or odd. Tables for them hold `period` positions and

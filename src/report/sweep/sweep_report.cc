@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "report/channel_axis.h"
 #include "report/copied_report.h"
 #include "report/format_report.h"
 #include "report/numbers.h"
@@ -236,6 +237,7 @@ Table sweep_tensor_table(const SweepOutcome& outcome) {
                {"bits", "bits", kInteger},
                {"stored_bits", "stored bits", kInteger},
                {"blocks", "blocks", kInteger},
+               axis_column(true),
                {"relative_l2", "relative error", kPercent},
                {"sqnr_db", "SQNR dB", kDecibel},
                {"max_abs_error", "largest |d|", kShort}},
@@ -247,15 +249,18 @@ Table sweep_tensor_table(const SweepOutcome& outcome) {
     for (std::size_t i = 0; i < tensor.costs.size(); ++i) {
       const SchemeCost& cost = tensor.costs[i];
       const Scheme& scheme = outcome.errors.schemes[i];
-      std::vector<TableCell> row = {tensor.info.name,
-                                    to_string(tensor.info.shape),
-                                    series_name(scheme),
-                                    static_cast<std::uint64_t>(scheme.bits),
-                                    cost.bits(),
-                                    cost.blocks,
-                                    cost.errors.relative_l2(),
-                                    cost.errors.sqnr_db(),
-                                    cost.errors.max_abs_d};
+      std::vector<TableCell> row = {
+          tensor.info.name,
+          to_string(tensor.info.shape),
+          series_name(scheme),
+          static_cast<std::uint64_t>(scheme.bits),
+          cost.bits(),
+          cost.blocks,
+          axis_cell(scheme.granularity.kind == Granularity::Kind::kChannel ? tensor.channel_axes
+                                                                           : std::nullopt),
+          cost.errors.relative_l2(),
+          cost.errors.sqnr_db(),
+          cost.errors.max_abs_d};
       overflow.add_to(row, &scheme, cost.errors.overflowed);
       table.add_row(std::move(row));
     }

@@ -56,11 +56,10 @@ double unscaled(std::size_t /*index*/) { return 1; }
 }  // namespace
 
 LayerQuantizer::LayerQuantizer(LoadedNetwork& network, const std::map<std::string, Scheme>& schemes,
-                               NetworkMethods methods, int channel_axis, bool code_statistics)
+                               NetworkMethods methods, bool code_statistics)
     : network_(network),
       schemes_(schemes),
       methods_(std::move(methods)),
-      channel_axis_(channel_axis),
       code_statistics_(code_statistics) {
   if (methods_.equalize) equalize();
   const auto coverage = tap_coverage(network_.description, methods_.image_size);
@@ -146,7 +145,7 @@ TensorGrid LayerQuantizer::grid_of(const TensorInfo& info, const Scheme& scheme,
                                    const std::string& layer) const {
   const auto bound = bounds_.find(layer);
   if (bound != bounds_.end() && info.shape.size() == 4) return {bound->second, scheme, info};
-  return {network_.variables.values(info.name), scheme, info, channel_axis_};
+  return {network_.variables.values(info.name), scheme, info, 0};
 }
 
 void LayerQuantizer::round_weights(const TensorInfo& info, const std::string& layer,

@@ -17,11 +17,11 @@ namespace narrow {
 
 class LayerQuantizer {
  public:
-  // `schemes` by name of a variable; `channel_axis` is that of the checkpoint's format. Variables
-  // without one are not quantized, but corrected. Does to `network` what comes before the first
-  // layer is quantized: equalization and absorption. Everything must outlive this.
+  // `schemes` by name of a variable, with their channel axes named. Variables without one are not
+  // quantized, but corrected. Does to `network` what comes before the first layer is quantized:
+  // equalization and absorption. Everything must outlive this.
   LayerQuantizer(LoadedNetwork& network, const std::map<std::string, Scheme>& schemes,
-                 NetworkMethods methods, int channel_axis, bool code_statistics);
+                 NetworkMethods methods, bool code_statistics);
 
   // One layer after the other: first its weights, with `gram` for Rounding::kGptq only, then its
   // batch norm, with which the errors of the weights are corrected.
@@ -62,7 +62,6 @@ class LayerQuantizer {
   LoadedNetwork& network_;
   const std::map<std::string, Scheme>& schemes_;
   NetworkMethods methods_;
-  int channel_axis_;
   bool code_statistics_;
   ChannelScales scales_;
   std::map<std::string, double> bounds_;      // by layer: of absorbed weights

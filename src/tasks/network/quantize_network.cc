@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "narrow/channel_axes.h"
 #include "narrow/error.h"
 #include "quant/blocks/format_modes.h"
 #include "quant/tensor_quantizer.h"
@@ -48,7 +49,8 @@ std::map<std::string, Scheme> schemes_of(const CheckpointReader& reader, const Q
     }
     validate(*tensor.scheme);
     if (rounding != Rounding::kNearest) require_nearest_codes(*tensor.scheme, name, rounding);
-    schemes[name] = *tensor.scheme;
+    schemes[name] =
+        with_channel_axes(*tensor.scheme, reader.tensors()[tensor.index], reader.location().format);
   }
   return schemes;
 }
@@ -81,8 +83,8 @@ class OtherTensor {
 
  private:
   void quantize(const QuantizeOptions& options) {
-    TensorQuantizer quantizer(*plan_.scheme, info_,
-                              default_channel_axis(reader_.location().format));
+    const Scheme scheme = with_channel_axes(*plan_.scheme, info_, reader_.location().format);
+    TensorQuantizer quantizer(scheme, info_, 0);
     quantizer.scan(bytes_);
     quantizer.finish_scan();
     if (quantizer.non_finite().count > 0) {
@@ -94,7 +96,7 @@ class OtherTensor {
       return;
     }
     result_.quantized = true;
-    result_.scheme = *plan_.scheme;
+    result_.scheme = scheme;
     result_.blocks = quantizer.block_count();
     result_.clipped_blocks = quantizer.clipped_blocks();
     result_.params = quantizer.block_params(TensorResult::kMaxReportedBlocks);
@@ -213,8 +215,7 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
   LoadedNetwork network = load_network(reader);
   const std::map<std::string, Scheme> schemes =
       schemes_of(reader, plan, network.variables, methods.rounding);
-  LayerQuantizer quantizer(network, schemes, methods,
-                           default_channel_axis(reader.location().format), options.code_statistics);
+  LayerQuantizer quantizer(network, schemes, methods, options.code_statistics);
   NetworkResult result;
   result.network = network.description.name;
   const std::size_t layers = network.description.conv_layers().size() + 1;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "narrow/channel_axes.h"
 #include "narrow/version.h"
 #include "tasks/packed/packed_layout.h"
 #include "tasks/packed/packed_metadata.h"
@@ -46,16 +47,6 @@ std::uint64_t count_non_finite(const CheckpointReader& reader, std::size_t index
   }
   quantizer.finish_scan();
   return quantizer.non_finite().count;
-}
-
-Scheme with_explicit_axis(Scheme scheme, CheckpointFormat format) {
-  Granularity& granularity = scheme.granularity;
-  if (granularity.kind != Granularity::Kind::kChannel) {
-    granularity.axis.reset();
-  } else if (!granularity.axis.has_value()) {
-    granularity.axis = default_channel_axis(format);
-  }
-  return scheme;
 }
 
 }  // namespace
@@ -117,7 +108,7 @@ PackedContents planned_contents(const CheckpointReader& reader, const QuantizePl
       if (tensor.non_finite > 0) tensor.reason = CopyReason::kNonFinite;
       if (tensor.non_finite > 0) continue;
     }
-    tensor.scheme = with_explicit_axis(*plan[i].scheme, contents.input_format);
+    tensor.scheme = with_channel_axes(*plan[i].scheme, tensor.info, contents.input_format);
   }
   measure_packed(contents.tensors, string_sizes);
   return contents;

@@ -33,7 +33,7 @@ double relative_power(const ErrorSums& errors) {
 using WeightMap = std::map<std::string, std::unique_ptr<ElementWeights>>;
 
 void weigh(const CheckpointReader& reader, std::span<const std::size_t> indices,
-           std::span<const Scheme> schemes, const WeightMap& weights,
+           std::span<const Scheme> schemes, const AxisRules& axes, const WeightMap& weights,
            std::vector<std::vector<WidthCost>>& table) {
   for (std::size_t t = 0; t < indices.size(); ++t) {
     const TensorInfo& info = reader.tensors()[indices[t]];
@@ -45,7 +45,11 @@ void weigh(const CheckpointReader& reader, std::span<const std::size_t> indices,
                               "with --damage weight",
                               info.name));
     }
-    const auto damages = weighted_errors(reader, indices[t], schemes, *found->second);
+    std::vector<Scheme> of_tensor;
+    for (const Scheme& scheme : schemes) {
+      of_tensor.push_back(with_channel_axes(scheme, info, reader.location().format, axes));
+    }
+    const auto damages = weighted_errors(reader, indices[t], of_tensor, *found->second);
     for (std::size_t s = 0; s < schemes.size(); ++s) table[t][s].damage = damages[s];
   }
 }
@@ -85,7 +89,7 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
                                                  const PlanRequest& request,
                                                  SweepObserver* observer) {
   const ThreadLimit limit(request.threads);
-  const SweepOptions options{NonFinitePolicy::kError, request.threads};
+  const SweepOptions options{NonFinitePolicy::kError, request.threads, request.axes};
   const SweepResult swept = sweep_errors(reader, indices, schemes, options, observer);
   std::vector<std::vector<WidthCost>> table;
   for (const TensorSweep& tensor : swept.tensors) {
@@ -96,9 +100,10 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
     }
   }
   if (request.damage == DamageKind::kOutput) {
-    weigh(reader, indices, schemes, output_weights(reader, request.images.image_size), table);
+    weigh(reader, indices, schemes, request.axes, output_weights(reader, request.images.image_size),
+          table);
   } else if (request.damage == DamageKind::kFisher) {
-    weigh(reader, indices, schemes, fisher_weights(reader, request.images), table);
+    weigh(reader, indices, schemes, request.axes, fisher_weights(reader, request.images), table);
   }
   check_finite(reader, indices, table);
   return table;

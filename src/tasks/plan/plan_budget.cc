@@ -71,6 +71,7 @@ Problem pose(const CheckpointReader& reader, const PlanRequest& request, SweepOb
   problem.indices = indices_by_name(reader, request.selection, &problem.copied);
   std::vector<TensorInfo> tensors;
   for (const std::size_t index : problem.indices) tensors.push_back(reader.tensors()[index]);
+  require_axis_matches(request.axes, tensors);
   problem.groups = width_groups(tensors, request);
   std::set<int> widths;
   for (const WidthGroup& group : problem.groups) {
@@ -166,8 +167,8 @@ void draw_curve(const Problem& problem, const PlanRequest& request,
   std::ranges::stable_sort(plan.curve, {}, &CurvePoint::budget_bytes);
 }
 
-void take_choice(const CheckpointReader& reader, const Problem& problem, const Choice& choice,
-                 BudgetPlan& plan) {
+void take_choice(const CheckpointReader& reader, const Problem& problem, const AxisRules& axes,
+                 const Choice& choice, BudgetPlan& plan) {
   std::vector<std::pair<std::size_t, PlannedTensor>> tensors;
   for (std::size_t g = 0; g < problem.groups.size(); ++g) {
     const WidthGroup& group = problem.groups[g];
@@ -175,9 +176,10 @@ void take_choice(const CheckpointReader& reader, const Problem& problem, const C
     for (const std::size_t member : group.members) {
       const WidthCost& cost = problem.costs[member][scheme];
       const std::size_t index = problem.indices[member];
-      tensors.push_back({index,
-                         {reader.tensors()[index], problem.schemes[scheme], cost.bytes, cost.damage,
-                          cost.relative_l2}});
+      const TensorInfo& info = reader.tensors()[index];
+      const Scheme named =
+          with_channel_axes(problem.schemes[scheme], info, reader.location().format, axes);
+      tensors.push_back({index, {info, named, cost.bytes, cost.damage, cost.relative_l2}});
     }
   }
   std::ranges::sort(tensors, {}, [](const auto& entry) { return entry.first; });
@@ -213,7 +215,7 @@ BudgetPlan plan_budget(const CheckpointReader& reader, const PlanRequest& reques
   plan.damage = solution.damage;
   plan.lower_bound = solution.lower_bound;
   plan.unit_bytes = solution.unit;
-  take_choice(reader, problem, solution.choice, plan);
+  take_choice(reader, problem, request.axes, solution.choice, plan);
   draw_curve(problem, request, singles, solution, plan);
   plan.input_digest = checkpoint_digest(reader);
   return plan;

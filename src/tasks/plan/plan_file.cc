@@ -195,7 +195,8 @@ QuantizePlan quantize_plan(const std::vector<PlanEntry>& entries, const Checkpoi
     std::string found = index ? complaint(entry, reader.tensors()[*index])
                               : fmt::format("{} is missing", entry.name);
     if (found.empty()) {
-      plan[*index].scheme = entry.scheme;
+      plan[*index].scheme =
+          with_channel_axes(entry.scheme, reader.tensors()[*index], reader.location().format);
       plan[*index].reason = CopyReason::kNone;
     } else {
       complaints.push_back(std::move(found));

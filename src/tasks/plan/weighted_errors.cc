@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/parallel.h"
-#include "narrow/quantize_checkpoint.h"
 #include "quant/elements/element_chunk.h"
 #include "quant/tensor_quantizer.h"
 
@@ -17,14 +16,13 @@ constexpr std::uint64_t kScanBytes = std::uint64_t{1} << 20;
 std::vector<TensorQuantizer> scanned(const CheckpointReader& reader, std::size_t index,
                                      std::span<const Scheme> schemes) {
   const TensorInfo& info = reader.tensors()[index];
-  const int axis = default_channel_axis(reader.location().format);
   std::vector<TensorQuantizer> quantizers;
   for (const Scheme& scheme : schemes) {
     if (!quantizers.empty() && TensorQuantizer::share_scan(schemes.front(), scheme)) {
       quantizers.push_back(quantizers.front().with_scheme(scheme));
       continue;
     }
-    TensorQuantizer quantizer(scheme, info, axis);
+    TensorQuantizer quantizer(scheme, info, 0);
     const auto stream = reader.open(index);
     std::vector<std::byte> bytes;
     const std::uint64_t step = kScanBytes / element_size(info.dtype) * element_size(info.dtype);

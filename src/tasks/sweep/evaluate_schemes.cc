@@ -36,9 +36,13 @@ std::uint64_t half_of_memory() {
   return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes) / 2;
 }
 
-QuantizePlan plan_of(std::span<const std::size_t> indices, const Scheme& scheme) {
+QuantizePlan plan_of(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                     const Scheme& scheme, const AxisRules& axes) {
   QuantizePlan plan;
-  for (const std::size_t index : indices) plan.push_back({index, scheme});
+  for (const std::size_t index : indices) {
+    plan.push_back({index, with_channel_axes(scheme, reader.tensors()[index],
+                                             reader.location().format, axes)});
+  }
   return plan;
 }
 
@@ -71,7 +75,7 @@ class SweepRun {
         networks_(schemes.size() + 1),
         labels_(data_.images) {
     for (std::size_t i = 0; i < networks_.size(); ++i) {
-      networks_[i].id = i == 0 ? float_network_id() : network_id(schemes[i - 1]);
+      networks_[i].id = i == 0 ? float_network_id() : network_id(schemes[i - 1], options.axes);
       networks_[i].values.resize(data_.images * class_count_);
       networks_[i].is_done.resize(data_.images);
     }
@@ -164,8 +168,9 @@ class SweepRun {
   [[nodiscard]] PreparedNetwork prepare(std::size_t network, int threads) const {
     const int classes = static_cast<int>(class_count_);
     if (network == 0) return prepare_network(reader_, options_.evaluate, classes, threads);
-    const QuantizedReader quantized(reader_, plan_of(indices_, schemes_[network - 1]),
-                                    options_.non_finite);
+    const QuantizedReader quantized(
+        reader_, plan_of(reader_, indices_, schemes_[network - 1], options_.axes),
+        options_.non_finite);
     return prepare_network(quantized, options_.evaluate, classes, threads);
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "narrow/channel_axes.h"
 #include "narrow/error.h"
 #include "quant/tensor_quantizer.h"
 #include "tasks/non_finite.h"
@@ -42,7 +43,7 @@ std::unique_ptr<TensorStream> QuantizedReader::open(std::size_t index) const {
   const TensorInfo& info = tensors()[index];
   std::vector<std::byte> bytes(info.byte_size());
   original_.read(index, bytes);
-  TensorQuantizer quantizer(found->second, info, default_channel_axis(location().format));
+  TensorQuantizer quantizer(with_channel_axes(found->second, info, location().format), info, 0);
   quantizer.scan(bytes);
   quantizer.finish_scan();
   if (quantizer.non_finite().count > 0) {

@@ -83,9 +83,9 @@ class PieceSource {
     TensorSweep& tensor = tensors_[tensor_++];
     scans_.clear();
     group_ = 0;
+    name_axes(tensor);
     for (const ScanGroup& group : groups_) {
-      scans_.emplace_back(schemes_[group.front()], tensor.info,
-                          default_channel_axis(reader_.location().format));
+      scans_.emplace_back(of_tensor_[group.front()], tensor.info, 0);
     }
     scan(tensor);
     const NonFinite& found = scans_.front().non_finite();
@@ -96,6 +96,17 @@ class PieceSource {
     if (options_.non_finite == NonFinitePolicy::kError) throw non_finite_error(tensor.info, found);
     tensor.non_finite = found.count;
     scans_.clear();
+  }
+
+  // The schemes for this tensor.
+  void name_axes(TensorSweep& tensor) {
+    of_tensor_.clear();
+    for (const Scheme& scheme : schemes_) {
+      of_tensor_.push_back(
+          with_channel_axes(scheme, tensor.info, reader_.location().format, options_.axes));
+      if (tensor.channel_axes) continue;
+      tensor.channel_axes = channel_axes_of(of_tensor_.back(), tensor.info);
+    }
   }
 
   // Keeps the bytes of a tensor that is no longer than one read.
@@ -119,7 +130,7 @@ class PieceSource {
     const TensorQuantizer& scanned = scans_[group_];
     auto quantizers = std::make_shared<Quantizers>();
     for (const std::size_t scheme : groups_[group_]) {
-      quantizers->push_back(scanned.with_scheme(schemes_[scheme]));
+      quantizers->push_back(scanned.with_scheme(of_tensor_[scheme]));
       SchemeCost& cost = tensors_[tensor_ - 1].costs[scheme];
       cost.blocks = quantizers->back().block_count();
       cost.clipped_blocks = quantizers->back().clipped_blocks();
@@ -160,6 +171,7 @@ class PieceSource {
   ItemPool<Piece>& pool_;
   std::vector<TensorSweep>& tensors_;
   std::size_t tensor_ = 0;  // the one after the current
+  std::vector<Scheme> of_tensor_;
   std::vector<TensorQuantizer> scans_;
   std::size_t group_ = 0;  // the one after the current
   std::shared_ptr<const Quantizers> quantizers_;
@@ -184,7 +196,7 @@ SweepResult empty_result(const CheckpointReader& reader, std::span<const std::si
   result.schemes.assign(schemes.begin(), schemes.end());
   std::vector<bool> measured(reader.tensors().size());
   for (const std::size_t index : indices) {
-    result.tensors.push_back({index, reader.tensors().at(index), 0, {}});
+    result.tensors.push_back({index, reader.tensors().at(index), 0, {}, {}});
     measured[index] = true;
   }
   for (std::size_t i = 0; i < measured.size(); ++i) {

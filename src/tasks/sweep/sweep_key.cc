@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
@@ -12,6 +13,7 @@
 namespace narrow {
 namespace {
 
+constexpr int kNoAxis = -1000;
 constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 18;
 
 void add_text(Sha256& digest, const std::string& text) {
@@ -64,13 +66,20 @@ std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_
   return to_hex(digest.digest());
 }
 
-std::uint64_t network_id(const Scheme& scheme) {
+std::uint64_t network_id(const Scheme& scheme, const AxisRules& axes) {
+  std::optional<ChannelAxes> others = axes.others;
+  if (scheme.granularity.axis) others = {*scheme.granularity.axis, scheme.granularity.axis_count};
   std::string text = fmt::format("{} {} {} {} {} {}", to_string(scheme.kind), scheme.bits,
                                  static_cast<int>(scheme.scaling), to_string(scheme.granularity),
-                                 scheme.granularity.axis.value_or(-1000), to_string(scheme.range));
+                                 others ? others->first : kNoAxis, to_string(scheme.range));
+  // What journals of before had no words for.
   if (has_format(scheme)) {
     // Both, since one text may stand for several formats with a sign or without.
     text += fmt::format(" {} {}", scheme.format.always_signed, to_text(scheme.format, scheme.bits));
+  }
+  if (others && others->count > 1) text += fmt::format(" {}", to_string(*others));
+  for (const AxisRule& rule : axes.by_name) {
+    text += fmt::format(" {}:{}={}", rule.pattern.size(), rule.pattern, to_string(rule.axes));
   }
   return id_of(text);
 }

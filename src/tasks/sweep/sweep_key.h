@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/evaluate.h"
 #include "narrow/scheme.h"
@@ -17,8 +18,8 @@ namespace narrow {
 std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_t> indices,
                       const EvaluationData& data, const EvaluateOptions& options);
 
-// The network of a scheme, and the float network.
-std::uint64_t network_id(const Scheme& scheme);
+// The network of a scheme whose channels lie along `axes`, and the float network.
+std::uint64_t network_id(const Scheme& scheme, const AxisRules& axes);
 std::uint64_t float_network_id();
 
 }  // namespace narrow

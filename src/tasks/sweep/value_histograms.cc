@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "narrow/channel_axes.h"
 #include "narrow/sweep_histograms.h"
 #include "quant/elements/element_chunk.h"
 #include "quant/tensor_quantizer.h"
@@ -56,11 +57,13 @@ ValueHistograms value_histograms(const CheckpointReader& reader, std::size_t ind
   ValueHistograms histograms;
   histograms.info = reader.tensors().at(index);
   const DType dtype = histograms.info.dtype;
-  const int axis = default_channel_axis(reader.location().format);
   // One block of the whole tensor has the range of its values.
-  TensorQuantizer whole(Scheme{}, histograms.info, axis);
+  TensorQuantizer whole(Scheme{}, histograms.info, 0);
   std::vector<TensorQuantizer> quantizers;
-  for (const Scheme& scheme : schemes) quantizers.emplace_back(scheme, histograms.info, axis);
+  for (const Scheme& scheme : schemes) {
+    quantizers.emplace_back(with_channel_axes(scheme, histograms.info, reader.location().format),
+                            histograms.info, 0);
+  }
   for_each_piece(reader, index, kScanBytes, [&](std::span<const std::byte> bytes) {
     whole.scan(bytes);
     for (TensorQuantizer& quantizer : quantizers) quantizer.scan(bytes);
