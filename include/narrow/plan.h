@@ -138,6 +138,10 @@ std::string checkpoint_digest(const CheckpointReader& reader);
 // A plan file: JSON, docs/formats.md. The same plan gives the same bytes everywhere.
 std::string plan_file_text(const BudgetPlan& plan);
 
+// The same of a plan that has no budget: names, shapes and schemes of the quantized tensors, which
+// is all that quantization reads.
+std::string plan_file_text(const CheckpointReader& reader, const QuantizePlan& plan);
+
 // One tensor of a plan file, as quantization needs it.
 struct PlanEntry {
   std::string name;

@@ -63,6 +63,7 @@ void run(const Arguments& args) {
   const NetworkMethods methods = args.network.chosen(args.method.selection.moving_averages);
   Exports exports(args.exports, args.force);
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);
+  SavedPlan saved_plan(args.method, args.force);
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
   const Method method = method_of(args.method, *reader);
   QuantizeRun run;
@@ -77,6 +78,7 @@ void run(const Arguments& args) {
   run.dry_run = args.dry_run;
   const QuantizeReports reports =
       quantize_and_report(*reader, method.plan, method.title, methods, run);
+  saved_plan.write(*reader, method.plan);
   note_moving_averages(reports.summary.copied_by_reason);
   if (!exports.is_empty()) exports.write(reports.report);
   if (args.json) {
@@ -87,7 +89,9 @@ void run(const Arguments& args) {
     for (const Table& table : reports.report.tables) print_result(table_text(table));
   }
   print_result(reports.summary_text + reports.network_text);
-  print_result(args.dry_run ? "dry run: nothing was written\n"
+  print_result(saved_plan.text());
+  print_result(args.dry_run ? fmt::format("dry run: nothing {}was written\n",
+                                          saved_plan.text().empty() ? "" : "else ")
                             : fmt::format("written: {}\n", shown(run.output.path.string())));
 }
 

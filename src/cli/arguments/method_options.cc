@@ -3,26 +3,33 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "cli/arguments/axis_options.h"
 #include "cli/arguments/tensor_options.h"
 #include "narrow/error.h"
 #include "narrow/plan.h"
+#include "narrow/scheme_rules.h"
 
 namespace narrow {
 namespace {
 
-Scheme scheme_of(const MethodOptions& options) {
-  Scheme scheme;
+// What the options say of every tensor; with rules that may be less than a scheme.
+PartialScheme base_of(const MethodOptions& options) {
+  PartialScheme base;
+  base.has_kind = !options.scheme.empty() || options.format.any();
+  base.has_bits = options.bits != 0 || options.format.gives_bits();
+  Scheme& scheme = base.scheme;
   // Formats are of fixed point, which need not be said.
-  scheme.kind =
-      options.scheme.empty() ? SchemeKind::kFixedPoint : parse_scheme_kind(options.scheme);
+  if (options.format.any()) scheme.kind = SchemeKind::kFixedPoint;
+  if (!options.scheme.empty()) scheme.kind = parse_scheme_kind(options.scheme);
   scheme.bits = options.bits;
   scheme.scaling = options.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
   scheme.granularity = parse_granularity(options.granularity);
   scheme.range = parse_range(options.range);
   apply_format(options.format, scheme);
-  return scheme;
+  if (!base.has_bits) scheme.bits = Scheme().bits;
+  return base;
 }
 
 std::string title_of(const Scheme& scheme) {
@@ -32,9 +39,71 @@ std::string title_of(const Scheme& scheme) {
   return fmt::format("{}, range {}", title, to_string(scheme.range));
 }
 
+bool has_rules(const MethodOptions& options) {
+  return !options.rules.empty() || !options.rule_file.empty();
+}
+
+std::vector<SchemeRule> rules_of(const MethodOptions& options) {
+  std::vector<SchemeRule> rules;
+  for (const std::string& text : options.rules) rules.push_back(parse_scheme_rule(text));
+  if (options.rule_file.empty()) return rules;
+  for (SchemeRule& rule : read_scheme_rules(options.rule_file)) rules.push_back(std::move(rule));
+  return rules;
+}
+
+Method method_of_rules(const MethodOptions& options, const CheckpointReader& reader,
+                       const AxisRules& axes) {
+  const PartialScheme base = base_of(options);
+  Method method;
+  method.plan = make_rule_plan(reader, rules_of(options), base, options.selection, axes);
+  method.title = "rules";
+  method.directory = "rules";
+  if (base.is_complete()) {
+    method.title = fmt::format("{}, and rules", title_of(base.scheme));
+    method.directory = result_directory_name(base.scheme) + "_rules";
+  } else if (options.rules.empty()) {
+    method.directory = std::filesystem::path(options.rule_file).stem().string();
+  }
+  return method;
+}
+
+// Says of which tensors the channels are not certain.
+void tell_axis_doubts(const QuantizePlan& plan, const CheckpointReader& reader,
+                      const AxisRules& axes) {
+  const CheckpointFormat format = reader.location().format;
+  AxisDoubts doubts(format, axes);
+  for (const TensorPlan& tensor : plan) {
+    if (!tensor.scheme) continue;
+    const TensorInfo& info = reader.tensors()[tensor.index];
+    // Without axes where nobody named them.
+    Scheme given = *tensor.scheme;
+    given.granularity.axis.reset();
+    given.granularity.axis_count = 1;
+    const bool is_named = with_channel_axes(given, info, format, axes) != *tensor.scheme;
+    doubts.add(is_named ? *tensor.scheme : given, info);
+  }
+  doubts.tell();
+}
+
 void add_patterns(Command& command, const char* name, std::vector<std::string>& patterns,
                   const char* help) {
   command.add_option(name, patterns, help).type_name("GLOB").expected(1).take_all();
+}
+
+void add_rule_options(Command& command, MethodOptions& options) {
+  command
+      .add_option("--rule", options.rules,
+                  "'GLOB: bits=4 scheme=symmetric granularity=channel range=mse axis=0' or\n"
+                  "'GLOB: keep'; the first that matches counts, the other options are\n"
+                  "for what it does not say and for tensors without a rule")
+      .type_name("RULE")
+      .expected(1)
+      .take_all();
+  command.add_option("--rules", options.rule_file, "more rules, a line each").type_name("FILE");
+  command
+      .add_option("--save-plan", options.saved_plan,
+                  "write what becomes of each tensor, for --plan; with --dry-run nothing else")
+      .type_name("FILE.json");
 }
 
 }  // namespace
@@ -56,13 +125,15 @@ void add_method_options(Command& command, MethodOptions& options) {
                "quantize tensors of this GLOB only");
   add_patterns(command, "--exclude", options.selection.exclude, "copy tensors of this GLOB");
   add_moving_averages_option(command, options.selection.moving_averages);
+  add_rule_options(command, options);
   Option plan = command
                     .add_option("--plan", options.plan,
                                 "instead of all these: schemes and widths that narrow plan chose")
                     .type_name("FILE.json");
   for (const char* name : {"--scheme", "--bits", "--granularity", "--axis", "--scaling", "--range",
                            "--q", "--ap-fixed", "--fraction-bits", "--signed", "--round-mode",
-                           "--overflow", "--include", "--exclude", "--moving_averages"}) {
+                           "--overflow", "--include", "--exclude", "--moving_averages", "--rule",
+                           "--rules"}) {
     plan.excludes(command.get_option(name));
   }
   command
@@ -90,30 +161,36 @@ void add_method_options(Command& command, MethodOptions& options) {
 
 bool has_method(const MethodOptions& options) {
   return !options.plan.empty() || !options.scheme.empty() || options.bits != 0 ||
-         options.format.any();
+         options.format.any() || has_rules(options);
 }
 
 Method method_of(const MethodOptions& options, const CheckpointReader& reader) {
-  const bool has_scheme = !options.scheme.empty() || options.format.any();
-  const bool has_bits = options.bits != 0 || options.format.gives_bits();
-  if (options.plan.empty() && !(has_scheme && has_bits)) {
-    throw Error(ErrorCategory::kUsage, "--scheme and --bits are needed, or --plan");
-  }
   if (!options.plan.empty()) {
     const std::filesystem::path path = options.plan == "-" ? "/dev/stdin" : options.plan;
     return {quantize_plan(read_plan_file(path), reader), path.stem().string(),
             fmt::format("plan {}", options.plan)};
   }
-  const Scheme scheme = scheme_of(options);
   const AxisRules axes = axis_rules(options.axes);
-  Method method{make_plan(reader, scheme, options.selection, axes), result_directory_name(scheme),
-                title_of(scheme)};
-  AxisDoubts doubts(reader.location().format, axes);
-  for (const TensorPlan& tensor : method.plan) {
-    if (tensor.scheme) doubts.add(scheme, reader.tensors()[tensor.index]);
+  const PartialScheme base = base_of(options);
+  if (!base.is_complete() && !has_rules(options)) {
+    throw Error(ErrorCategory::kUsage, "--scheme and --bits are needed, or --rule, or --plan");
   }
-  doubts.tell();
+  Method method = has_rules(options)
+                      ? method_of_rules(options, reader, axes)
+                      : Method{make_plan(reader, base.scheme, options.selection, axes),
+                               result_directory_name(base.scheme), title_of(base.scheme)};
+  tell_axis_doubts(method.plan, reader, axes);
   return method;
 }
+
+SavedPlan::SavedPlan(const MethodOptions& options, bool force) : path_(options.saved_plan) {
+  if (!path_.empty()) file_.emplace(path_, force ? Overwrite::kYes : Overwrite::kNo);
+}
+
+void SavedPlan::write(const CheckpointReader& reader, const QuantizePlan& plan) {
+  if (file_) file_->write(plan_file_text(reader, plan));
+}
+
+std::string SavedPlan::text() const { return file_ ? fmt::format("plan: {}\n", path_) : ""; }
 
 }  // namespace narrow

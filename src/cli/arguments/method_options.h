@@ -2,11 +2,13 @@
 // has which quantizes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/arguments/command.h"
 #include "cli/arguments/format_options.h"
+#include "cli/exports.h"
 #include "narrow/quantize_checkpoint.h"
 
 namespace narrow {
@@ -15,6 +17,9 @@ struct MethodOptions {
   std::string scheme;
   int bits = 0;
   std::string plan;
+  std::vector<std::string> rules;
+  std::string rule_file;
+  std::string saved_plan;
   std::string granularity = "tensor";
   std::vector<std::string> axes;
   std::string scaling = "binary";
@@ -39,11 +44,26 @@ struct Method {
   std::string title;
 };
 
-// Whether there is a scheme or a plan at all.
+// Whether there is a scheme, a plan or a rule at all.
 bool has_method(const MethodOptions& options);
 
 // Says on standard error whose channels are not certain. Throws Error(kUsage) when there is neither
-// a scheme nor a plan, and what making or reading the plan throws.
+// a scheme nor a plan nor a rule, and what making or reading the plan throws.
 Method method_of(const MethodOptions& options, const CheckpointReader& reader);
+
+// The file of --save-plan, if that was given. Its name is taken when this is made, and it appears
+// when the plan is written.
+class SavedPlan {
+ public:
+  // Throws Error(kExists) when the file is there and `force` is not given.
+  SavedPlan(const MethodOptions& options, bool force);
+  void write(const CheckpointReader& reader, const QuantizePlan& plan);
+  // "plan: FILE\n" for people; empty without a file.
+  [[nodiscard]] std::string text() const;
+
+ private:
+  std::string path_;
+  std::optional<StagedFile> file_;
+};
 
 }  // namespace narrow

@@ -67,6 +67,7 @@ void warn_about_tensors(const PackedContents& contents) {
 void run(const Arguments& args) {
   Exports exports(args.exports, args.force);
   require_named_output(args.checkpoint, args.output);
+  SavedPlan saved_plan(args.method, args.force);
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
   const Method method = method_of(args.method, *reader);
   const std::filesystem::path output = output_path(args, reader->location(), method.directory);
@@ -75,6 +76,7 @@ void run(const Arguments& args) {
       pack_checkpoint(*reader, method.plan, {args.method.non_finite_policy(), args.threads}, output,
                       args.force ? Overwrite::kYes : Overwrite::kNo, &progress);
   progress.finish();
+  saved_plan.write(*reader, method.plan);
   warn_about_tensors(contents);
   note_moving_averages(contents.summary().unchanged_by_reason);
   for (const std::string& sentence : overflow_sentences(contents)) print_warning(sentence);
@@ -89,7 +91,7 @@ void run(const Arguments& args) {
   }
   if (args.per_tensor) print_result(table_text(packed_table(contents)));
   print_result(float8_text(*reader) + packed_summary_text(contents.summary()));
-  print_result(fmt::format("written: {}\n", shown(output.string())));
+  print_result(fmt::format("{}written: {}\n", saved_plan.text(), shown(output.string())));
 }
 
 }  // namespace

@@ -109,13 +109,42 @@ void check_header(const ordered_json& json, const std::string& file) {
   }
 }
 
+ordered_json planned_json(const TensorInfo& info, const Scheme& scheme) {
+  ordered_json json = {{"name", info.name}, {"shape", info.shape}};
+  json.update(scheme_json(scheme));
+  return json;
+}
+
 ordered_json tensor_json(const PlannedTensor& tensor) {
-  ordered_json json = {{"name", tensor.info.name}, {"shape", tensor.info.shape}};
-  json.update(scheme_json(tensor.scheme));
+  ordered_json json = planned_json(tensor.info, tensor.scheme);
   json["bytes"] = tensor.bytes;
   json["damage"] = tensor.damage;
   json["relative_l2"] = tensor.relative_l2;
   return json;
+}
+
+ordered_json head_of(const std::string& input, const std::string& digest, std::uint64_t bytes) {
+  ordered_json json = {
+      {"schema", kSchemaVersion}, {"kind", kKind}, {"narrow", build_info().version}};
+  json["input"] = {{"name", input}, {"digest", digest}, {"bytes", bytes}};
+  return json;
+}
+
+// A line for each tensor can be read, compared and edited.
+std::string file_text(const ordered_json& head, const std::vector<ordered_json>& tensors) {
+  try {
+    std::string text = dump_any_json(head, 2);  // has the name of the input file
+    text.resize(text.size() - 2);               // without "\n}"
+    std::string lines;
+    for (const ordered_json& tensor : tensors) {
+      lines += fmt::format("{}\n    {}", lines.empty() ? "" : ",", dump_json(tensor));
+    }
+    return fmt::format("{},\n  \"tensors\": [{}\n  ]\n}}\n", text, lines);
+  } catch (const ordered_json::exception&) {
+    throw Error(ErrorCategory::kUnsupported,
+                "a tensor's name is not UTF-8, which a plan file cannot hold; leave it out with "
+                "--exclude");
+  }
 }
 
 // Why the checkpoint's tensor does not fit the plan's; empty when it does.
@@ -132,10 +161,7 @@ std::string complaint(const PlanEntry& entry, const TensorInfo& found) {
 }  // namespace
 
 std::string plan_file_text(const BudgetPlan& plan) {
-  ordered_json json = {
-      {"schema", kSchemaVersion}, {"kind", kKind}, {"narrow", build_info().version}};
-  json["input"] = {
-      {"name", plan.input}, {"digest", plan.input_digest}, {"bytes", plan.input_bytes}};
+  ordered_json json = head_of(plan.input, plan.input_digest, plan.input_bytes);
   json["budget"] = {{"bytes", plan.budget_bytes}, {"quantized_only", plan.quantized_only}};
   json["damage"] = {{"kind", to_string(plan.damage_kind)},
                     {"total", plan.damage},
@@ -147,20 +173,23 @@ std::string plan_file_text(const BudgetPlan& plan) {
                   {"copied_bytes", plan.copied_bytes},
                   {"weights", plan.elements},
                   {"average_bits", plan.average_bits()}};
-  try {
-    std::string head = dump_any_json(json, 2);  // has the name of the input file
-    head.resize(head.size() - 2);               // without "\n}"
-    // A line for each tensor can be read, compared and edited.
-    std::string lines;
-    for (const PlannedTensor& tensor : plan.tensors) {
-      lines += fmt::format("{}\n    {}", lines.empty() ? "" : ",", dump_json(tensor_json(tensor)));
-    }
-    return fmt::format("{},\n  \"tensors\": [{}\n  ]\n}}\n", head, lines);
-  } catch (const ordered_json::exception&) {
-    throw Error(ErrorCategory::kUnsupported,
-                "a tensor's name is not UTF-8, which a plan file cannot hold; leave it out with "
-                "--exclude");
+  std::vector<ordered_json> tensors;
+  for (const PlannedTensor& tensor : plan.tensors) tensors.push_back(tensor_json(tensor));
+  return file_text(json, tensors);
+}
+
+std::string plan_file_text(const CheckpointReader& reader, const QuantizePlan& plan) {
+  std::uint64_t bytes = 0;
+  for (const TensorInfo& info : reader.tensors()) bytes += info.byte_size();
+  std::vector<ordered_json> tensors;
+  for (const TensorPlan& tensor : plan) {
+    if (!tensor.scheme) continue;
+    const TensorInfo& info = reader.tensors()[tensor.index];
+    tensors.push_back(planned_json(info, *tensor.scheme));
   }
+  return file_text(
+      head_of(reader.location().path.filename().string(), checkpoint_digest(reader), bytes),
+      tensors);
 }
 
 std::vector<PlanEntry> parse_plan_file(std::string_view json, const std::string& file) {
