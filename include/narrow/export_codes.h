@@ -16,7 +16,7 @@ namespace narrow {
 enum class CodeFormat {
   kCHeader,  // one file: arrays for C99 and C++
   kMem,      // a file for each tensor: $readmemh of Verilog, with comments
-  kHex,      // the same without comments
+  kHex,      // the same under the other usual name
   kCoe,      // memory initialization of Xilinx tools
   kMif,      // memory initialization of Intel tools
   kNpy,      // a NumPy array of the smallest integer type
@@ -35,9 +35,13 @@ struct ExportedCodes {
   std::uint32_t crc32c = 0;  // of the packed codes, as in the packed file
 };
 
+// Where the manifest of an export is, JSON that says everything about its codes (docs/formats.md):
+// manifest.json in the directory, or beside the file of kCHeader FILE.manifest.json.
+std::filesystem::path export_manifest_path(CodeFormat format, const std::filesystem::path& output);
+
 // Exports the quantized tensors that `selection` leaves (all without patterns), but for those
 // without elements. `output` is the file of kCHeader, else a directory that gets a file for each
-// tensor. The result appears whole.
+// tensor. The result appears whole, with its manifest.
 // Throws Error: kNotFound for a pattern that matches no quantized tensor, or when nothing is left;
 // kUnsupported for a tensor that NumPy or C cannot hold; kCorrupt for a damaged file; kExists; kIo.
 std::vector<ExportedCodes> export_codes(const PackedCheckpoint& packed, CodeFormat format,

@@ -49,11 +49,11 @@ std::string rule_keys_text();
 // Every tensor of the checkpoint in file order. Of those that `selection` selects, each gets what
 // the first rule that matches it says, and from `base` what that rule does not say; without a rule
 // `base`, or no scheme when that is not complete. Without include patterns a rule selects training
-// state too, as an include pattern does: when its last part spells the last part of the name out.
+// state too, as an include pattern does: when it spells out what makes it that.
 // Throws Error: kNotFound for a rule that matches none of the selected tensors; kUsage for a rule
 // that leaves no whole or no valid scheme; what make_plan throws.
 QuantizePlan make_rule_plan(const CheckpointReader& reader, const std::vector<SchemeRule>& rules,
-                            const PartialScheme& base, const Selection& selection,
+                            const PartialScheme& base, Selection selection,
                             const AxisRules& axes = {});
 
 }  // namespace narrow

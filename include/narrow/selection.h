@@ -19,6 +19,9 @@ struct Selection {
   // ema.NAME or the like: for networks that are evaluated by their averages. Patterns may name
   // either of the two.
   bool moving_averages = false;
+  // Patterns of rules: beside the default, without include patterns, they select training state
+  // that they spell out, as include patterns do. They need not match anything.
+  std::vector<std::string> rules = {};
 };
 
 // Why a tensor is copied as it is.
@@ -52,8 +55,8 @@ using CopyCounts = std::map<CopyReason, std::uint64_t>;
 // "12 optimizer slots, 2 moving statistics, 1 counter": the most numerous first.
 std::string describe(const CopyCounts& counts);
 
-// Whether the name alone says that a tensor is training state. src/tasks/selection/state_names.h has the
-// rules.
+// Whether the name alone says that a tensor is training state. src/tasks/selection/state_names.h
+// has the rules.
 bool is_training_state(std::string_view name);
 
 // For each tensor why it is copied, or kNone for those that are selected: floating-point tensors
@@ -67,6 +70,11 @@ std::vector<CopyReason> copy_reasons(const std::vector<TensorInfo>& tensors,
 // The same in short: whether each tensor is selected.
 std::vector<bool> select_tensors(const std::vector<TensorInfo>& tensors,
                                  const Selection& selection);
+
+// By what name other than its own patterns know each tensor: its variable's where it is an average
+// that is selected instead; empty for the others.
+std::vector<std::string> variable_names(const std::vector<TensorInfo>& tensors,
+                                        const Selection& selection);
 
 // Without a selection: why a tensor of a plan that is not to be quantized is left out of it.
 // kNotPlanned where the tensor itself does not tell.

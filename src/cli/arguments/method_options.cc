@@ -54,8 +54,14 @@ std::vector<SchemeRule> rules_of(const MethodOptions& options) {
 Method method_of_rules(const MethodOptions& options, const CheckpointReader& reader,
                        const AxisRules& axes) {
   const PartialScheme base = base_of(options);
+  const std::vector<SchemeRule> rules = rules_of(options);
+  if (rules.empty() && !base.is_complete()) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} holds no rule, and --scheme and --bits are not both given",
+                            options.rule_file));
+  }
   Method method;
-  method.plan = make_rule_plan(reader, rules_of(options), base, options.selection, axes);
+  method.plan = make_rule_plan(reader, rules, base, options.selection, axes);
   method.title = "rules";
   method.directory = "rules";
   if (base.is_complete()) {

@@ -3,9 +3,11 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "base/special_file.h"
 #include "base/utf8.h"
 #include "cli/arguments/method_options.h"
@@ -71,32 +73,42 @@ std::vector<ExportedCodes> export_input(const Arguments& args, PackProgress& pro
   const CodeFormat format = format_of(args.format);
   const Overwrite overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
   if (!has_method(args.method)) {
+    if (!args.method.saved_plan.empty()) {
+      throw Error(ErrorCategory::kUsage,
+                  "--save-plan is for what a checkpoint becomes: a packed file has its recipe");
+    }
     return export_codes(PackedCheckpoint(args.input), format, args.method.selection, args.output,
                         overwrite, &progress);
   }
+  SavedPlan saved_plan(args.method, args.force);
   const auto reader = open_unpacked(args.input, cast_of(args.method.cast));
   note_float8(*reader);
   const TemporaryFolder folder;
   const fs::path packed = folder.path() / "packed.safetensors";
-  const PackedContents contents = pack_checkpoint(*reader, method_of(args.method, *reader).plan,
-                                                  {args.method.non_finite_policy(), args.threads},
-                                                  packed, Overwrite::kNo, &progress);
+  const QuantizePlan plan = method_of(args.method, *reader).plan;
+  const PackedContents contents =
+      pack_checkpoint(*reader, plan, {args.method.non_finite_policy(), args.threads}, packed,
+                      Overwrite::kNo, &progress);
   progress.finish();
   for (const std::string& sentence : overflow_sentences(contents)) print_warning(sentence);
-  return export_codes(PackedCheckpoint(packed), format, {}, args.output, overwrite, &progress);
+  auto exported =
+      export_codes(PackedCheckpoint(packed), format, {}, args.output, overwrite, &progress);
+  saved_plan.write(*reader, plan);
+  return exported;
 }
 
-nlohmann::ordered_json to_json(const std::vector<ExportedCodes>& exported) {
-  nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
-  for (const ExportedCodes& tensor : exported) {
-    tensors.push_back({{"name", tensor.tensor},
-                       {"identifier", tensor.identifier},
-                       {"file", tensor.file.string()},
-                       {"codes", tensor.codes},
-                       {"sum", tensor.sum},
-                       {"crc32c", fmt::format("{:08x}", tensor.crc32c)}});
+// What the manifest says, and where everything is.
+nlohmann::ordered_json export_json(const Arguments& args, const fs::path& manifest,
+                                   const std::vector<ExportedCodes>& exported) {
+  auto json = nlohmann::ordered_json::parse(
+      read_small_file(manifest, std::numeric_limits<std::uint64_t>::max()));
+  for (std::size_t i = 0; i < exported.size(); ++i) {
+    json["tensors"][i]["file"] = exported[i].file.string();
   }
-  return {{"schema", 1}, {"tensors", std::move(tensors)}};
+  json["input"] = args.input;
+  json["output"] = args.output;
+  json["manifest"] = manifest.string();
+  return json;
 }
 
 void run(const Arguments& args) {
@@ -104,17 +116,15 @@ void run(const Arguments& args) {
   PackProgress progress("exporting");
   const std::vector<ExportedCodes> exported = export_input(args, progress);
   progress.finish();
+  const fs::path manifest = export_manifest_path(format_of(args.format), args.output);
   if (args.json) {
-    nlohmann::ordered_json json = to_json(exported);
-    json["input"] = args.input;
-    json["output"] = args.output;
-    print_result(json_text(json));
+    print_result(json_text(export_json(args, manifest, exported)));
     return;
   }
   std::uint64_t codes = 0;
   for (const ExportedCodes& tensor : exported) codes += tensor.codes;
-  print_result(fmt::format("{} tensors with {} codes\nwritten: {}\n", exported.size(), codes,
-                           shown(args.output)));
+  print_result(fmt::format("{} tensors with {} codes\nmanifest: {}\nwritten: {}\n", exported.size(),
+                           codes, shown(manifest.string()), shown(args.output)));
 }
 
 }  // namespace
@@ -139,12 +149,14 @@ void add_export_command(Command& program, CommandOutcome& /*outcome*/) {
   command.add_flag("--json", args->json, "print one JSON object instead of text");
   command.footer(
       "Formats: c-header  integer arrays, parameters and a self-check, for C99 and C++\n"
-      "         mem, hex  $readmemh of Verilog, with and without comments\n"
+      "         mem, hex  $readmemh of Verilog, under two usual names\n"
       "         coe, mif  memory initialization of Xilinx and Intel tools\n"
       "         npy       NumPy arrays of the smallest integer type\n"
-      "All but c-header give a file for each tensor, named after it. --include and --exclude "
-      "choose\n"
-      "among the tensors that are quantized.");
+      "All but c-header give a file for each tensor, named after it, and manifest.json with "
+      "scheme,\n"
+      "parameters, shape and test vector of every one (c-header: FILE.manifest.json), which is "
+      "also\n"
+      "what --json prints. --include and --exclude choose among the tensors that are quantized.");
   command.callback([args] { run(*args); });
 }
 

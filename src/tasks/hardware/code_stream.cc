@@ -4,6 +4,7 @@
 
 #include "base/crc32c.h"
 #include "quant/packing/pack_bits.h"
+#include "tasks/packed/stored_params.h"
 
 namespace narrow {
 namespace {
@@ -58,6 +59,31 @@ void for_each_codes(const PackedCheckpoint::File& file, std::size_t index,
                     const std::function<void(std::span<const std::int64_t>)>& take) {
   read_tensor(file, index,
               [&](std::span<const std::int64_t> codes, const std::vector<bool>&) { take(codes); });
+}
+
+void for_each_params(const PackedCheckpoint::File& file, std::size_t index,
+                     const std::function<void(std::span<const BlockParams>)>& take) {
+  constexpr std::uint64_t kBlocksAtOnce = 4096;
+  const PackedTensor& tensor = file.contents().tensors[index];
+  const Scheme& scheme = *tensor.scheme;
+  std::vector<CheckedStream> streams;
+  for (const StoredPart& part : file.parts(index)) {
+    if (part.part != PackedPart::kCodes) streams.push_back(file.open(part));
+  }
+  std::vector<BlockParams> params;
+  std::vector<std::byte> bytes;
+  for (std::uint64_t done = 0; done < tensor.blocks; done += params.size()) {
+    params.assign(std::min(tensor.blocks - done, kBlocksAtOnce), {});
+    std::size_t stream = 0;
+    for (const PackedPart part : parameter_parts(scheme)) {
+      bytes.resize(params.size() * parameters_per_block(part, scheme) *
+                   element_size(parameter_type(part)));
+      streams[stream++].read(bytes);
+      params_from_bytes(part, scheme, bytes, params);
+    }
+    complete_params(scheme, tensor.info.name, done, params);
+    take(params);
+  }
 }
 
 CodeFacts code_facts(const PackedCheckpoint::File& file, std::size_t index) {

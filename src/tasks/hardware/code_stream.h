@@ -16,6 +16,10 @@ namespace narrow {
 void for_each_codes(const PackedCheckpoint::File& file, std::size_t index,
                     const std::function<void(std::span<const std::int64_t>)>& take);
 
+// Calls take(params) for the parameters of the tensor's blocks, in order. Verifies the same.
+void for_each_params(const PackedCheckpoint::File& file, std::size_t index,
+                     const std::function<void(std::span<const BlockParams>)>& take);
+
 // What the codes of a tensor are, found by going over them.
 struct CodeFacts {
   std::uint64_t count = 0;

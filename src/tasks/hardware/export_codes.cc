@@ -13,6 +13,7 @@
 #include "narrow/error.h"
 #include "tasks/hardware/c_header.h"
 #include "tasks/hardware/identifiers.h"
+#include "tasks/hardware/manifest.h"
 #include "tasks/hardware/memory_image.h"
 #include "tasks/name_pattern.h"
 
@@ -118,16 +119,22 @@ class Exporter {
                               output_.string()));
     }
     const std::string name = output_.filename().string();
-    StagedOutput staged(output_.parent_path(), {name}, overwrite);
+    const std::string manifest_name = manifest_file();
+    StagedOutput staged(output_.parent_path(), {name, manifest_name}, overwrite);
     OutputFile file(staged.staging_path(name));
+    OutputFile manifest_output(staged.staging_path(manifest_name));
+    Manifest manifest(packed_, format_, manifest_output);
     CHeader header(packed_, unique_identifiers({output_.stem().string()}).front(), file);
     for (std::size_t i = 0; i < chosen_.size(); ++i) {
       const CodeFacts facts = describe(i, output_);
       header.add(chosen_[i], identifiers_[i], facts, exported_.back().crc32c);
+      manifest.add(chosen_[i], exported_.back(), facts);
       report(i);
     }
     header.finish();
     file.finish();
+    manifest.finish();
+    manifest_output.finish();
     staged.commit();
   }
 
@@ -136,21 +143,31 @@ class Exporter {
     for (const std::string& identifier : identifiers_) {
       names.push_back(fmt::format("{}.{}", identifier, to_string(format_)));
     }
+    names.push_back(manifest_file());
     StagedOutput staged(output_, names, overwrite);
+    OutputFile manifest_output(staged.staging_path(names.back()));
+    Manifest manifest(packed_, format_, manifest_output);
     for (std::size_t i = 0; i < chosen_.size(); ++i) {
       const CodeFacts facts = describe(i, output_ / names[i]);
       OutputFile file(staged.staging_path(names[i]));
       write_file(chosen_[i], facts, file);
       file.finish();
+      manifest.add(chosen_[i], exported_.back(), facts);
       report(i);
     }
+    manifest.finish();
+    manifest_output.finish();
     staged.commit();
+  }
+
+  [[nodiscard]] std::string manifest_file() const {
+    return export_manifest_path(format_, output_).filename().string();
   }
 
   void write_file(std::size_t index, const CodeFacts& facts, OutputFile& file) {
     if (format_ == CodeFormat::kNpy) return write_npy(packed_, index, facts, file);
     MemoryImage image(format_, packed_.contents().tensors[index], facts,
-                      codes_crc32c(packed_, index), file);
+                      codes_crc32c(packed_, index), parameter_lines(packed_, index), file);
     for_each_codes(packed_, index, [&](std::span<const std::int64_t> codes) { image.add(codes); });
     image.finish();
   }
@@ -183,6 +200,12 @@ class Exporter {
 
 std::string_view to_string(CodeFormat format) noexcept {
   return kNames[static_cast<std::size_t>(format)];
+}
+
+std::filesystem::path export_manifest_path(CodeFormat format, const std::filesystem::path& output) {
+  if (format != CodeFormat::kCHeader) return output / "manifest.json";
+  std::filesystem::path path = output;
+  return path += ".manifest.json";
 }
 
 std::vector<ExportedCodes> export_codes(const PackedCheckpoint& packed, CodeFormat format,

@@ -7,6 +7,8 @@
 #include <iterator>
 
 #include "base/utf8.h"
+#include "narrow/channel_axes.h"
+#include "tasks/hardware/manifest.h"
 
 namespace narrow {
 namespace {
@@ -31,10 +33,11 @@ std::string_view signs_text(const CodeFacts& facts) {
              : "two's complement";
 }
 
-// Before every line of the test vector.
+// Before every line of the comment. $readmemh of Verilog takes those of Verilog.
 std::string_view comment_of(CodeFormat format) {
   switch (format) {
     case CodeFormat::kMem:
+    case CodeFormat::kHex:
       return "// ";
     case CodeFormat::kCoe:
       return "; ";
@@ -52,11 +55,17 @@ std::vector<std::string> test_vector(const PackedTensor& tensor, const CodeFacts
   const Scheme& scheme = *tensor.scheme;
   const bool is_decimal =
       scheme.kind == SchemeKind::kFixedPoint && scheme.scaling == Scaling::kDecimal;
+  const auto axes = channel_axes_of(scheme, tensor.info);
   return {
       fmt::format("{}: {} {}", in_comment(tensor.info.name), tensor.info.type_name(),
                   to_string(tensor.info.shape)),
       fmt::format("{}{}, {} bits, {}; {}", to_string(scheme.kind), is_decimal ? " decimal" : "",
                   scheme.bits, to_string(scheme.granularity), signs_text(facts)),
+      fmt::format("code i, in row-major order, belongs to block (i / {}) mod {}{}",
+                  block_layout(scheme.granularity, tensor.info, 0).run, tensor.blocks,
+                  axes ? fmt::format(", channels along axis {}", to_string(*axes)) : ""),
+      fmt::format("value = {}, in double, rounded once to {}", value_formula(scheme),
+                  to_string(tensor.info.dtype)),
       fmt::format("{} codes, sum {}, first codes {}", facts.count, facts.sum,
                   fmt::join(facts.first, " ")),
       fmt::format("CRC-32C of the codes side by side, {} bits each from the lowest bit on: {:08x}",
@@ -64,19 +73,18 @@ std::vector<std::string> test_vector(const PackedTensor& tensor, const CodeFacts
 }
 
 MemoryImage::MemoryImage(CodeFormat format, const PackedTensor& tensor, const CodeFacts& facts,
-                         std::uint32_t crc32c, OutputFile& file)
+                         std::uint32_t crc32c, const std::vector<std::string>& parameters,
+                         OutputFile& file)
     : format_(format), bits_(tensor.scheme->bits), count_(facts.count), file_(file) {
-  write_head(tensor, facts, crc32c);
+  std::vector<std::string> comments = test_vector(tensor, facts, crc32c);
+  comments.push_back(fmt::format("radix 16, words of {} bits", bits_));
+  comments.insert(comments.end(), parameters.begin(), parameters.end());
+  write_head(comments);
 }
 
-void MemoryImage::write_head(const PackedTensor& tensor, const CodeFacts& facts,
-                             std::uint32_t crc32c) {
+void MemoryImage::write_head(const std::vector<std::string>& comments) {
   const std::string_view comment = comment_of(format_);
-  if (!comment.empty()) {
-    for (const std::string& line : test_vector(tensor, facts, crc32c)) {
-      file_.write(fmt::format("{}{}\n", comment, line));
-    }
-  }
+  for (const std::string& line : comments) file_.write(fmt::format("{}{}\n", comment, line));
   if (format_ == CodeFormat::kCoe) {
     file_.write("memory_initialization_radix=16;\nmemory_initialization_vector=\n");
   } else if (format_ == CodeFormat::kMif) {

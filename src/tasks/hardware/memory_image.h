@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "narrow/export_codes.h"
@@ -13,15 +14,16 @@ namespace narrow {
 
 class MemoryImage {
  public:
-  // `format`: kMem, kHex, kCoe or kMif. Writes the head.
+  // `format`: kMem, kHex, kCoe or kMif. `parameters`: lines of the comment about the blocks. Writes
+  // the head.
   MemoryImage(CodeFormat format, const PackedTensor& tensor, const CodeFacts& facts,
-              std::uint32_t crc32c, OutputFile& file);
+              std::uint32_t crc32c, const std::vector<std::string>& parameters, OutputFile& file);
   void add(std::span<const std::int64_t> codes);
   // After the last code.
   void finish();
 
  private:
-  void write_head(const PackedTensor& tensor, const CodeFacts& facts, std::uint32_t crc32c);
+  void write_head(const std::vector<std::string>& comments);
 
   CodeFormat format_;
   int bits_;
@@ -32,7 +34,8 @@ class MemoryImage {
 };
 
 // What the tensor is and how to test a copy of it, in lines without a comment's beginning:
-// name, type and shape; scheme; number, sum and first codes; checksum of the packed codes.
+// name, type and shape; scheme, what a code stands for and to which block it belongs; number, sum
+// and first codes; checksum of the packed codes.
 std::vector<std::string> test_vector(const PackedTensor& tensor, const CodeFacts& facts,
                                      std::uint32_t crc32c);
 

@@ -16,17 +16,6 @@ bool says(const SchemeRule& rule, std::string_view name) {
   return std::ranges::any_of(rule.settings, is_it);
 }
 
-std::string_view last_part(std::string_view name) {
-  const auto cut = name.find_last_of("/.");
-  return cut == std::string_view::npos ? name : name.substr(cut + 1);
-}
-
-// Whether the pattern names training state as an include pattern has to.
-bool spells_out(const std::string& pattern, const TensorInfo& info) {
-  return is_floating_point(info.dtype) && is_training_state(info.name) &&
-         last_part(pattern) == last_part(info.name);
-}
-
 // The base without what another scheme does not have.
 PartialScheme base_for(const SchemeRule& rule, PartialScheme base) {
   for (const auto& [name, value] : rule.settings) {
@@ -61,27 +50,23 @@ std::optional<Scheme> scheme_of(const SchemeRule& rule, const PartialScheme& bas
   return made.scheme;
 }
 
-// Chooses the tensors of a plan and their rules.
+// Finds the rule of each tensor, and sees to it that every rule is needed.
 class Chooser {
  public:
   Chooser(const std::vector<TensorInfo>& tensors, const std::vector<SchemeRule>& rules,
           const Selection& selection)
       : tensors_(tensors),
         rules_(rules),
-        selection_(selection),
-        selected_(select_tensors(tensors, selection)),
+        variables_(variable_names(tensors, selection)),
         used_(rules.size()) {}
 
-  [[nodiscard]] bool is_selected(std::size_t tensor) const { return selected_[tensor]; }
-
-  // The first rule that matches; rules_.size() for none.
+  // The first rule that matches a selected tensor; rules_.size() for none.
   std::size_t rule_of(std::size_t tensor) {
     std::size_t first = rules_.size();
     for (std::size_t r = 0; r < rules_.size(); ++r) {
-      if (!name_matches(rules_[r].pattern, tensors_[tensor].name)) continue;
+      if (!matches(rules_[r].pattern, tensor)) continue;
       first = std::min(first, r);
-      if (first == r && may_add(rules_[r], tensors_[tensor])) selected_[tensor] = true;
-      if (selected_[tensor]) used_[r] = true;
+      used_[r] = true;
     }
     return first;
   }
@@ -96,43 +81,48 @@ class Chooser {
   }
 
  private:
-  // Whether the rule selects training state that it matches.
-  [[nodiscard]] bool may_add(const SchemeRule& rule, const TensorInfo& info) const {
-    if (rule.keeps || !selection_.include.empty() || !spells_out(rule.pattern, info)) return false;
-    const auto excludes = [&](const std::string& pattern) {
-      return name_matches(pattern, info.name);
-    };
-    return std::ranges::none_of(selection_.exclude, excludes);
+  [[nodiscard]] bool matches(const std::string& pattern, std::size_t tensor) const {
+    return name_matches(pattern, tensors_[tensor].name) ||
+           (!variables_[tensor].empty() && name_matches(pattern, variables_[tensor]));
   }
 
   const std::vector<TensorInfo>& tensors_;
   const std::vector<SchemeRule>& rules_;
-  const Selection& selection_;
-  std::vector<bool> selected_;
+  std::vector<std::string> variables_;
   std::vector<bool> used_;
 };
 
 }  // namespace
 
 QuantizePlan make_rule_plan(const CheckpointReader& reader, const std::vector<SchemeRule>& rules,
-                            const PartialScheme& base, const Selection& selection,
-                            const AxisRules& axes) {
+                            const PartialScheme& base, Selection selection, const AxisRules& axes) {
   std::vector<std::optional<Scheme>> schemes;
-  for (const SchemeRule& rule : rules) schemes.push_back(scheme_of(rule, base));
+  for (const SchemeRule& rule : rules) {
+    schemes.push_back(scheme_of(rule, base));
+    if (!rule.keeps) selection.rules.push_back(rule.pattern);
+  }
   if (base.is_complete()) validate(base.scheme);
   schemes.push_back(base.is_complete() ? std::optional(base.scheme) : std::nullopt);
+  std::vector<CopyReason> reasons = copy_reasons(reader.tensors(), selection);
   Chooser chooser(reader.tensors(), rules, selection);
-  QuantizePlan plan(reader.tensors().size());
+  QuantizePlan plan(reasons.size());
   std::vector<TensorInfo> quantized;
   for (std::size_t i = 0; i < plan.size(); ++i) {
     plan[i].index = i;
-    const std::optional<Scheme>& scheme = schemes[chooser.rule_of(i)];
-    if (!chooser.is_selected(i) || !scheme) continue;
-    const TensorInfo& info = reader.tensors()[i];
-    plan[i].scheme = with_channel_axes(*scheme, info, reader.location().format, axes);
-    if (!axes.by_name.empty()) quantized.push_back(info);
+    if (reasons[i] == CopyReason::kNone) {
+      const std::size_t rule = chooser.rule_of(i);
+      const TensorInfo& info = reader.tensors()[i];
+      if (schemes[rule]) {
+        plan[i].scheme = with_channel_axes(*schemes[rule], info, reader.location().format, axes);
+        quantized.push_back(info);
+      } else {
+        reasons[i] = rule < rules.size() ? CopyReason::kExcluded : CopyReason::kNotIncluded;
+      }
+    }
+    plan[i].reason = reasons[i];
   }
   chooser.require_used();
+  require_quantized(reader, quantized.size(), count_reasons(reasons));
   require_axis_matches(axes, quantized);
   return plan;
 }

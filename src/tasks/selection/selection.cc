@@ -152,6 +152,16 @@ void include_matches(const std::vector<Subject>& subjects, const std::string& pa
                   pattern, describe(counts)));
 }
 
+void add_spelled_out(const std::vector<Subject>& subjects, const std::vector<std::string>& patterns,
+                     std::vector<CopyReason>& reasons) {
+  for (const std::string& pattern : patterns) {
+    for (std::size_t i = 0; i < subjects.size(); ++i) {
+      if (reasons[i] == CopyReason::kNone || !subjects[i].matches(pattern)) continue;
+      if (subjects[i].may_include(pattern)) reasons[i] = CopyReason::kNone;
+    }
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(CopyReason reason) noexcept {
@@ -188,6 +198,7 @@ std::vector<CopyReason> copy_reasons(const std::vector<TensorInfo>& tensors,
     reasons.push_back(waits ? CopyReason::kNotIncluded : subject.nature);
   }
   for (const std::string& pattern : selection.include) include_matches(subjects, pattern, reasons);
+  if (selection.include.empty()) add_spelled_out(subjects, selection.rules, reasons);
   for (const std::string& pattern : selection.exclude) {
     require_match(subjects, pattern, "--exclude");
     for (std::size_t i = 0; i < subjects.size(); ++i) {
@@ -206,6 +217,16 @@ std::vector<bool> select_tensors(const std::vector<TensorInfo>& tensors,
     selected.push_back(reason == CopyReason::kNone);
   }
   return selected;
+}
+
+std::vector<std::string> variable_names(const std::vector<TensorInfo>& tensors,
+                                        const Selection& selection) {
+  std::vector<std::string> names(tensors.size());
+  if (!selection.moving_averages) return names;
+  std::vector<Subject> subjects = subjects_of(tensors);
+  prefer_averages(subjects);
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = std::move(subjects[i].variable);
+  return names;
 }
 
 std::vector<CopyReason> natural_copy_reasons(const std::vector<TensorInfo>& tensors) {

@@ -1,0 +1,39 @@
+// The manifest beside an export: everything that gives its codes their meaning, as JSON.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "narrow/export_codes.h"
+#include "tasks/hardware/code_stream.h"
+
+namespace narrow {
+
+// Writes as it is told, so that memory does not grow with the number of blocks.
+class Manifest {
+ public:
+  Manifest(const PackedCheckpoint::File& packed, CodeFormat format, OutputFile& file);
+  // `exported.file` is where its codes are; only the name is written.
+  void add(std::size_t index, const ExportedCodes& exported, const CodeFacts& facts);
+  // After the last tensor.
+  void finish();
+
+ private:
+  void add_params(std::size_t index);
+
+  const PackedCheckpoint::File& packed_;
+  CodeFormat format_;
+  OutputFile& file_;
+  bool has_tensors_ = false;
+};
+
+// What a code of the scheme stands for: "(code - zero) * scale".
+std::string value_formula(const Scheme& scheme);
+
+// The parameters of a tensor's blocks as lines of a comment, or where to find them when they are
+// many. Reads them.
+std::vector<std::string> parameter_lines(const PackedCheckpoint::File& packed, std::size_t index);
+
+}  // namespace narrow
