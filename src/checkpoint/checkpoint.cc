@@ -6,3 +6,105 @@
 
 #include "base/file.h"
 #include "base/special_file.h"
+#include "checkpoint/formats.h"
+#include "narrow/error.h"
+
+namespace narrow {
+
+std::string_view to_string(CheckpointFormat format) noexcept {
+  switch (format) {
+    case CheckpointFormat::kTensorFlowV2:
+      return "tf";
+    case CheckpointFormat::kTensorFlowV1:
+      return "tf-v1";
+    case CheckpointFormat::kSafetensors:
+      return "safetensors";
+    case CheckpointFormat::kNpz:
+      return "npz";
+    case CheckpointFormat::kNpy:
+      return "npy";
+  }
+  return "unknown";
+}
+
+std::vector<std::string> CheckpointReader::read_strings(std::size_t index) const {
+  const TensorInfo& info = tensors().at(index);
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("tensor '{}' of {} holds {} values, not strings", info.name,
+                          location().path.string(), info.type_name()));
+}
+
+std::optional<std::size_t> CheckpointReader::find(std::string_view name) const {
+  std::call_once(positions_found_, [this] {
+    const auto& infos = tensors();
+    positions_.reserve(infos.size());
+    for (std::size_t i = 0; i < infos.size(); ++i) positions_.emplace(infos[i].name, i);
+  });
+  const auto found = positions_.find(name);
+  if (found == positions_.end()) return std::nullopt;
+  return found->second;
+}
+
+void CheckpointReader::read(std::size_t index, std::span<std::byte> out) const {
+  const TensorInfo& info = tensors().at(index);
+  const auto stream = open(index);
+  if (out.size() != info.byte_size()) {
+    throw Error(ErrorCategory::kUsage, fmt::format("tensor '{}' has {} bytes, not {}", info.name,
+                                                   info.byte_size(), out.size()));
+  }
+  stream->read(out);
+}
+
+void CheckpointWriter::set_metadata(const std::map<std::string, std::string>& metadata) {
+  if (metadata.empty()) return;
+  throw Error(ErrorCategory::kUnsupported,
+              "this checkpoint format has no place for metadata: write safetensors");
+}
+
+void CheckpointWriter::write_strings(std::span<const std::string> /*values*/) {
+  throw Error(ErrorCategory::kUnsupported,
+              "this checkpoint format cannot hold strings: leave the tensor out or write a "
+              "TensorFlow checkpoint");
+}
+
+std::unique_ptr<CheckpointReader> open_checkpoint(const std::filesystem::path& path) {
+  const std::filesystem::path source = path == "-" ? "/dev/stdin" : path;
+  // Whoever looks at a pipe next finds what was read from it as long as this holds it.
+  std::optional<InputFile> held;
+  if (is_input_stream(source) && special_kind(source) != "a directory") held.emplace(source);
+  const CheckpointLocation location = locate_checkpoint(source);
+  switch (location.format) {
+    case CheckpointFormat::kTensorFlowV2:
+      return open_tensorflow_v2(location);
+    case CheckpointFormat::kTensorFlowV1:
+      return open_tensorflow_v1(location);
+    case CheckpointFormat::kSafetensors:
+      return open_safetensors(location);
+    case CheckpointFormat::kNpz:
+      return open_npz(location);
+    case CheckpointFormat::kNpy:
+      return open_npy(location);
+  }
+  throw Error(ErrorCategory::kUsage, "unknown checkpoint format");
+}
+
+std::unique_ptr<CheckpointWriter> create_checkpoint(const CheckpointLocation& location,
+                                                    Overwrite overwrite) {
+  switch (location.format) {
+    case CheckpointFormat::kTensorFlowV2:
+      return create_tensorflow_v2(location, overwrite);
+    case CheckpointFormat::kTensorFlowV1:
+      throw Error(ErrorCategory::kUnsupported,
+                  "TensorFlow V1 checkpoints can only be read: write the format 'tf', which every "
+                  "TensorFlow since 1.0 restores");
+    case CheckpointFormat::kSafetensors:
+      return create_safetensors(location, overwrite);
+    case CheckpointFormat::kNpz:
+      return create_npz(location, overwrite);
+    case CheckpointFormat::kNpy:
+      return create_npy(location, overwrite);
+  }
+  throw Error(ErrorCategory::kUsage, "unknown checkpoint format");
+}
+
+}  // namespace narrow

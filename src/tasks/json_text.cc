@@ -19,3 +19,5 @@ std::string dump_any_json(const nlohmann::ordered_json& json, int indent) {
 }
 
 std::string dump_large_object(const nlohmann::json& json) { return json.dump(); }
+
+}  // namespace narrow

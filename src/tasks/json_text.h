@@ -23,3 +23,5 @@ std::string dump_json(const nlohmann::ordered_json& json, int indent = -1);
 // The same with U+FFFD for bytes that are not UTF-8: where a name only informs.
 std::string dump_any_json(const nlohmann::ordered_json& json, int indent = -1);
 std::string dump_large_object(const nlohmann::json& json);
+
+}  // namespace narrow

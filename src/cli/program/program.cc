@@ -92,5 +92,114 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
     part = part->get_subcommands().front();
     path += " " + part->get_name();
   }
-  write_standard_error(fmt::format("try: {} --help
-", path));
+  write_standard_error(fmt::format("try: {} --help\n", path));
+  return kExitError;
+}
+
+void add_commands(CLI::App& app, CommandOutcome& outcome) {
+  app.name("narrow");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "narrow " + build_info().version);
+  app.get_formatter()->column_width(28);
+  app.add_option_function<std::string>(
+         "--generate",
+         [&app](const std::string& kind) {
+           write_standard_output(generate(command_model(app), kind, build_info().version));
+           throw CLI::Success();
+         },
+         "print shell completion or the manual page")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember(generated_kinds()))
+      ->trigger_on_parse();
+  app.footer(
+      "Examples:\n"
+      "  narrow quantize model.safetensors --scheme bin --bits 4 --per-tensor\n"
+      "  narrow quantizer 50 train/model.ckpt-5000 10 1 8\n"
+      "  narrow eval train/model.ckpt-5000 train/bin_8bits --dataset_name fashion_mnist\n"
+      "      --dataset_dir data\n"
+      "narrow COMMAND --help tells more. Exit status: 0 done, 1 a check failed, 2 error.");
+  Command program(&app);
+  add_quantize_command(program, outcome);
+  add_quantizer_command(program, outcome);
+  add_plan_command(program, outcome);
+  add_pack_command(program, outcome);
+  add_unpack_command(program, outcome);
+  add_verify_command(program, outcome);
+  add_export_command(program, outcome);
+  add_calibrate_command(program, outcome);
+  add_unscale_command(program, outcome);
+  add_inspect_command(program, outcome);
+  add_compare_command(program, outcome);
+  add_init_command(program, outcome);
+  add_download_command(program, outcome);
+  add_dataset_command(program, outcome);
+  add_train_command(program, outcome);
+  add_example_command(program, outcome);
+  add_eval_command(program, outcome);
+  add_sweep_command(program, outcome);
+  add_version_command(program, outcome);
+  // Only now: what is added to a program takes over its formatter.
+  app.formatter(std::make_shared<ProgramHelp>());
+}
+
+// --name= as --name and an empty word: CLI11 would take the next argument for the value.
+void separate_empty_values(const CLI::App& app, std::vector<std::string>& arguments) {
+  const CLI::App* command = &app;
+  for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
+    std::string& word = arguments[i];
+    for (const CLI::App* next : command->get_subcommands(
+             [&](const CLI::App* candidate) { return candidate->get_name() == word; })) {
+      command = next;
+    }
+    if (!word.starts_with("--") || !word.ends_with('=')) continue;
+    const std::string name = word.substr(0, word.size() - 1);
+    const CLI::Option* option = command->get_option_no_throw(name);
+    if (option == nullptr || option->get_items_expected_min() == 0) continue;
+    word = name;
+    arguments.insert(arguments.begin() + static_cast<std::ptrdiff_t>(++i), "");
+  }
+}
+
+int run_commands(std::vector<std::string> arguments) {
+  CLI::App app("How few bits can a neural network's numbers have, and what does that cost?");
+  CommandOutcome outcome;
+  const ConsoleWaits waits;
+  try {
+    add_commands(app, outcome);
+    separate_empty_values(app, arguments);
+    std::ranges::reverse(arguments);  // CLI11 takes the last argument first
+    app.parse(arguments);
+    return outcome.exit_status;
+  } catch (const CLI::CallForHelp&) {
+    write_standard_output(app.help());
+    return 0;
+  } catch (const CLI::CallForVersion& version) {
+    write_standard_output(fmt::format("{}\n", version.what()));
+    return 0;
+  } catch (const CLI::Success&) {
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return report_usage_error(app, error);
+  } catch (const Error& error) {
+    print_error(error.what());
+    return error.category() == ErrorCategory::kInterrupted ? kExitInterrupted : kExitError;
+  } catch (const std::bad_alloc&) {
+    print_error("out of memory");
+    return kExitError;
+  } catch (const std::exception& error) {
+    print_error(error.what());
+    return kExitError;
+  }
+}
+
+}  // namespace
+
+int run_program(const std::string& program_name, std::vector<std::string> arguments) {
+  prepare_standard_streams();
+  if (std::filesystem::path(program_name).filename() == "quantizer") {
+    arguments.insert(arguments.begin(), "quantizer");
+  }
+  return standard_output_status(run_commands(std::move(arguments)));
+}
+
+}  // namespace narrow
