@@ -1,7 +1,8 @@
 // Any scheme on any floats: every instruction set gives the reference's bits, and restoring from
 // stored codes gives what the pass without codes gives.
 //
-// Input: scheme kind, scaling and range, bits, granularity, group size, then float32 values.
+// Input: scheme kind, scaling and range, bits, granularity and format, group size or fraction bits,
+// then float32 values.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -30,6 +31,16 @@ struct Input {
   std::vector<float> values;
 };
 
+// 0: none; then round modes and overflow, half of them with given fraction bits.
+FixedFormat read_format(int number, int fraction_bits) {
+  FixedFormat format;
+  format.round_mode = static_cast<RoundMode>(number % 7);
+  format.overflow = static_cast<Overflow>(number / 7 % 4);
+  format.always_signed = number % 2 != 0;
+  if (number >= 28) format.fraction_bits = fraction_bits;
+  return format;
+}
+
 Input read_input(std::span<const std::uint8_t> bytes) {
   Input input;
   // Bits 0 to 2: kind and scaling; 3 to 5: range, or a codebook; 6 and 7: percentile.
@@ -43,6 +54,9 @@ Input read_input(std::span<const std::uint8_t> bytes) {
   input.scheme.bits = bytes[1] % 34;
   input.scheme.granularity.kind = static_cast<Granularity::Kind>(bytes[2] % 3);
   input.scheme.granularity.group_size = bytes[3];
+  if (input.scheme.kind == SchemeKind::kFixedPoint) {
+    input.scheme.format = read_format(bytes[2] / 3, bytes[3] - 100);
+  }
   for (std::size_t i = 4; i + sizeof(float) <= bytes.size(); i += sizeof(float)) {
     input.values.push_back(load_le<float>(&bytes[i]));
   }
@@ -60,7 +74,12 @@ void check_block(const Input& input) {
   decode(codes, input.scheme, params, decoded);
   const ErrorSums sums = round_trip(input.values, input.scheme, params, restored);
   require(same_bits(decoded, restored));
-  require(same_bits(sums, measure_error(input.values, restored)));
+  ErrorSums measured = measure_error(input.values, restored);
+  measured.overflowed =
+      static_cast<std::uint64_t>(std::ranges::count_if(input.values, [&](float value) {
+        return has_format(input.scheme) && reference_overflows(value, input.scheme, params);
+      }));
+  require(same_bits(sums, measured));
   for (std::size_t i = 0; i < count; ++i) {
     const std::int64_t code = reference_code(input.values[i], input.scheme, params);
     require(codes[i] == code);
