@@ -112,6 +112,25 @@ void add_rule_options(Command& command, MethodOptions& options) {
       .type_name("FILE.json");
 }
 
+std::string method_footer() {
+  return std::string(
+             "Schemes: bin          2^B equal bins from minimum to maximum, restored to the "
+             "centre\n"
+             "         fixed-point  integer times a power of two (Qm.n)\n"
+             "         affine       scale and zero point, range widened to contain 0\n"
+             "         symmetric    scale only\n"
+             "         codebook     2^B levels where they cost least (Lloyd-Max), up to 8 bits\n"
+             "Ranges:  minmax       all values of a block\n"
+             "         percentile:P without the lowest and highest 100-P percent\n"
+             "         mse          the one with the least squared error, found by search\n"
+             "         aciq         closed form for Gaussian or Laplacian values\n") +
+         std::string(kFormatFooter) +
+         "Codebooks and ranges other than minmax keep one whole tensor in memory.\n"
+         "Training state (optimizer slots, moving statistics and averages, counters) is copied "
+         "unless\n"
+         "a pattern names it.";
+}
+
 }  // namespace
 
 void add_method_options(Command& command, MethodOptions& options) {
@@ -136,10 +155,10 @@ void add_method_options(Command& command, MethodOptions& options) {
                     .add_option("--plan", options.plan,
                                 "instead of all these: schemes and widths that narrow plan chose")
                     .type_name("FILE.json");
-  for (const char* name : {"--scheme", "--bits", "--granularity", "--axis", "--scaling", "--range",
-                           "--q", "--ap-fixed", "--fraction-bits", "--signed", "--round-mode",
-                           "--overflow", "--include", "--exclude", "--moving_averages", "--rule",
-                           "--rules"}) {
+  for (const char* name :
+       {"--scheme", "--bits", "--granularity", "--axis", "--scaling", "--range", "--q",
+        "--ap-fixed", "--fraction-bits", "--signed", "--round-mode", "--overflow", "--include",
+        "--exclude", "--moving_averages", "--rule", "--rules"}) {
     plan.excludes(command.get_option(name));
   }
   command
@@ -147,22 +166,7 @@ void add_method_options(Command& command, MethodOptions& options) {
                   "tensors with NaN or infinity: error, or keep them unchanged")
       .one_of({"error", "keep"});
   add_cast_option(command, options.cast);
-  command.footer(
-      std::string(
-          "Schemes: bin          2^B equal bins from minimum to maximum, restored to the centre\n"
-          "         fixed-point  integer times a power of two (Qm.n)\n"
-          "         affine       scale and zero point, range widened to contain 0\n"
-          "         symmetric    scale only\n"
-          "         codebook     2^B levels where they cost least (Lloyd-Max), up to 8 bits\n"
-          "Ranges:  minmax       all values of a block\n"
-          "         percentile:P without the lowest and highest 100-P percent\n"
-          "         mse          the one with the least squared error, found by search\n"
-          "         aciq         closed form for Gaussian or Laplacian values\n") +
-      std::string(kFormatFooter) +
-      "Codebooks and ranges other than minmax keep one whole tensor in memory.\n"
-      "Training state (optimizer slots, moving statistics and averages, counters) is copied "
-      "unless\n"
-      "a pattern names it.");
+  command.footer(method_footer());
 }
 
 bool has_method(const MethodOptions& options) {

@@ -51,13 +51,61 @@ void set_range(std::string_view value, PartialScheme& target) {
   target.scheme.range = parse_range(value);
 }
 
-constexpr std::array<RuleKey, 6> kKeys = {{
+// Formats are of fixed point, which need not be said.
+FixedFormat& format_of(PartialScheme& target) {
+  if (!target.has_kind) target.scheme.kind = SchemeKind::kFixedPoint;
+  target.has_kind = true;
+  return target.scheme.format;
+}
+
+// A name of a format stands for scheme and width too; how values round stays as it was.
+void set_named(const NamedFormat& named, PartialScheme& target) {
+  target.has_kind = true;
+  target.has_bits = true;
+  target.scheme.kind = SchemeKind::kFixedPoint;
+  target.scheme.bits = named.bits;
+  target.scheme.format.fraction_bits = named.format.fraction_bits;
+  target.scheme.format.always_signed = named.format.always_signed;
+}
+
+void set_q(std::string_view value, PartialScheme& target) {
+  set_named(parse_q_format(value), target);
+}
+
+void set_ap_fixed(std::string_view value, PartialScheme& target) {
+  set_named(parse_ap_fixed(value), target);
+}
+
+void set_fraction_bits(std::string_view value, PartialScheme& target) {
+  format_of(target).fraction_bits = whole_number(value);
+}
+
+void set_signed(std::string_view value, PartialScheme& target) {
+  format_of(target).always_signed = parse_always_signed(value);
+}
+
+void set_round_mode(std::string_view value, PartialScheme& target) {
+  format_of(target).round_mode = parse_round_mode(value);
+}
+
+void set_overflow(std::string_view value, PartialScheme& target) {
+  format_of(target).overflow = parse_overflow(value);
+}
+
+constexpr std::array<RuleKey, 12> kKeys = {{
     {"bits", "1 to 32", set_bits},
     {"scheme", "bin, fixed-point, affine, symmetric, codebook", set_scheme},
     {"granularity", "tensor, channel, group:G", set_granularity},
     {"axis", "channel axis, 2,3 for both together", set_axis},
     {"range", "minmax, percentile:P, mse, aciq", set_range},
     {"scaling", "binary, decimal", set_scaling},
+    {"q", "a fixed-point format M.N", set_q},
+    {"ap-fixed", "a fixed-point format W,I", set_ap_fixed},
+    {"fraction-bits", "n of fixed-point", set_fraction_bits},
+    {"signed", "auto, always", set_signed},
+    {"round-mode", "half-even, half-up, half-away, half-zero, half-down, floor, zero",
+     set_round_mode},
+    {"overflow", "saturate, symmetric, zero, wrap", set_overflow},
 }};
 
 }  // namespace

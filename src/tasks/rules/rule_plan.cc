@@ -22,7 +22,33 @@ PartialScheme base_for(const SchemeRule& rule, PartialScheme base) {
     if (name == "scheme") base.scheme.kind = parse_scheme_kind(value);
   }
   if (!takes_range(base.scheme.kind)) base.scheme.range = {};
+  if (base.scheme.kind != SchemeKind::kFixedPoint) base.scheme.format = {};
   return base;
+}
+
+std::string_view value_of(const SchemeRule& rule, std::string_view name) {
+  const auto found =
+      std::ranges::find(rule.settings, name, [](const auto& setting) { return setting.first; });
+  return found == rule.settings.end() ? std::string_view() : found->second;
+}
+
+// What contradicts a format that is named; empty when nothing does.
+std::string contradiction(const SchemeRule& rule, const Scheme& made) {
+  const bool has_q = says(rule, "q");
+  if (!has_q && !says(rule, "ap-fixed")) return "";
+  const std::string_view name = has_q ? "q" : "ap-fixed";
+  if (has_q && says(rule, "ap-fixed")) return "q= and ap-fixed= are two names of formats";
+  if (says(rule, "fraction-bits")) return fmt::format("{}= gives the fraction bits", name);
+  if (says(rule, "bits") && value_of(rule, "bits") != std::to_string(made.bits)) {
+    return fmt::format("{}= gives the width, {} bits", name, made.bits);
+  }
+  if (says(rule, "scheme") && value_of(rule, "scheme") != to_string(made.kind)) {
+    return fmt::format("{}= is a format of fixed-point", name);
+  }
+  if (value_of(rule, "signed") == "auto") {
+    return fmt::format("{}= has a sign; bits= and fraction-bits= need none", name);
+  }
+  return "";
 }
 
 // What the rule makes of the base; nothing for one that keeps.
@@ -37,6 +63,8 @@ std::optional<Scheme> scheme_of(const SchemeRule& rule, const PartialScheme& bas
   const auto refuse = [&](std::string_view problem) {
     throw Error(ErrorCategory::kUsage, fmt::format("rule '{}': {}", rule.text, problem));
   };
+  const std::string problem = contradiction(rule, made.scheme);
+  if (!problem.empty()) refuse(problem);
   if (!made.has_kind) refuse("it names no scheme, and there is no --scheme");
   if (!made.has_bits) refuse("it gives no width (bits=), and there is no --bits");
   if (says(rule, "axis") && made.scheme.granularity.kind != Granularity::Kind::kChannel) {
