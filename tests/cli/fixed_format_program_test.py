@@ -200,6 +200,15 @@ class FixedFormat(ProgramCase):
             codes = np.load(self.dir / "codes" / f"{name}.npy")
             self.assertEqual(codes.dtype, np.int8)
             self.assertEqual(codes.ravel().tolist(), quantize(x, 8, 6, overflow="wrap")[0])
+        manifest = json.loads((self.dir / "codes" / "manifest.json").read_text())
+        for tensor in manifest["tensors"]:
+            x = self.mixed[tensor["name"]]
+            self.assertEqual((tensor["fraction_bits"], tensor["overflow"], tensor["signed"],
+                              tensor["wrapped_values"]), (6, "wrap", True, quantize(x, 8, 6)[2]))
+        self.narrow("export", "mixed.safetensors", "--q", "1.6", "--to", "mem", "-o", "mem")
+        outside = quantize(self.mixed["w"], 8, 6)[2]
+        self.assertIn(f"; Q1.6; {outside} values overflowed\n",
+                      (self.dir / "mem" / "w.mem").read_text())
         done = self.run_program("export", "mixed.safetensors", "--q", "1.6", "--to", "npy", "-o",
                                 "again")
         self.assertEqual(done.stderr.count("saturated"), 1, done.stderr)
@@ -230,6 +239,21 @@ class FixedFormat(ProgramCase):
                           ("fixed-point", 8, "2 fraction bits, round floor"),
                           ("fixed-point", 4, "6 fraction bits, round floor"),
                           ("fixed-point", 8, "6 fraction bits, round floor")])
+
+    def test_rules_give_formats_by_pattern(self):
+        tensors, restored = self.quantized(
+            "mixed.safetensors", "--rule", "w: q=1.6 overflow=wrap round-mode=floor", "--rule",
+            "pos*: bits=6 fraction-bits=3 signed=auto", "--save-plan", "rules.json", "--force")
+        np.testing.assert_array_equal(restored["w"],
+                                      quantize(self.mixed["w"], 8, 6, True, "floor", "wrap")[1])
+        np.testing.assert_array_equal(restored["positive"],
+                                      quantize(self.mixed["positive"], 6, 3, False)[1])
+        self.assertGreater(tensors["w"]["wrapped_values"], 0)
+        _, again = self.quantized("mixed.safetensors", "--plan", "rules.json")
+        for name, x in again.items():
+            np.testing.assert_array_equal(x, restored[name])
+        _, one = self.quantized("mixed.safetensors", "--rule", "*: ap-fixed=8,2")
+        np.testing.assert_array_equal(one["w"], quantize(self.mixed["w"], 8, 6)[1])
 
     def test_plans_hold_modes(self):
         self.narrow("plan", "mixed.safetensors", "--scheme", "fixed-point", "--average-bits", "5",

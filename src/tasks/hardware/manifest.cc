@@ -57,6 +57,10 @@ ordered_json tensor_json(const PackedTensor& tensor, const ExportedCodes& export
   json["blocks"] = tensor.blocks;
   json["run"] = block_layout(tensor.scheme->granularity, tensor.info, 0).run;
   json["value"] = value_formula(*tensor.scheme);
+  if (has_format(*tensor.scheme)) {
+    const bool wraps = tensor.scheme->format.overflow == Overflow::kWrap;
+    json[wraps ? "wrapped_values" : "saturated_values"] = tensor.overflowed;
+  }
   return json;
 }
 

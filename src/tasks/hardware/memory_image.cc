@@ -56,11 +56,16 @@ std::vector<std::string> test_vector(const PackedTensor& tensor, const CodeFacts
   const bool is_decimal =
       scheme.kind == SchemeKind::kFixedPoint && scheme.scaling == Scaling::kDecimal;
   const auto axes = channel_axes_of(scheme, tensor.info);
+  std::string format;
+  if (has_format(scheme)) {
+    format = fmt::format("; {}; {} values overflowed", to_text(scheme.format, scheme.bits),
+                         tensor.overflowed);
+  }
   return {
       fmt::format("{}: {} {}", in_comment(tensor.info.name), tensor.info.type_name(),
                   to_string(tensor.info.shape)),
-      fmt::format("{}{}, {} bits, {}; {}", to_string(scheme.kind), is_decimal ? " decimal" : "",
-                  scheme.bits, to_string(scheme.granularity), signs_text(facts)),
+      fmt::format("{}{}, {} bits, {}; {}{}", to_string(scheme.kind), is_decimal ? " decimal" : "",
+                  scheme.bits, to_string(scheme.granularity), signs_text(facts), format),
       fmt::format("code i, in row-major order, belongs to block (i / {}) mod {}{}",
                   block_layout(scheme.granularity, tensor.info, 0).run, tensor.blocks,
                   axes ? fmt::format(", channels along axis {}", to_string(*axes)) : ""),

@@ -151,5 +151,51 @@ TEST_F(RulePlan, IsKeptInAFile) {
   for (std::size_t i = 0; i < made.size(); ++i) EXPECT_EQ(read[i].scheme, made[i].scheme);
 }
 
+TEST_F(RulePlan, FormatsAreNamedOrGivenInParts) {
+  const auto schemes = plan(
+      {"conv/w: q=1.6 overflow=wrap", "fc/w: ap-fixed=16,2",
+       "conv/b: bits=5 fraction-bits=-3 signed=always round-mode=floor", "fc/b: bits=4 scheme=bin"},
+      {});
+  const auto scheme_of = [&](const char* name) {
+    for (const TensorPlan& tensor : schemes) {
+      if (tensors_[tensor.index].info.name == name) return tensor.scheme.value();
+    }
+    return Scheme();
+  };
+  EXPECT_EQ(scheme_of("conv/w").kind, SchemeKind::kFixedPoint);
+  EXPECT_EQ(scheme_of("conv/w").bits, 8);
+  EXPECT_EQ(scheme_of("conv/w").format,
+            (FixedFormat{6, true, RoundMode::kHalfEven, Overflow::kWrap}));
+  EXPECT_EQ(scheme_of("fc/w").bits, 16);
+  EXPECT_EQ(scheme_of("fc/w").format.fraction_bits, 14);
+  EXPECT_EQ(scheme_of("conv/b").format,
+            (FixedFormat{-3, true, RoundMode::kFloor, Overflow::kSaturate}));
+  EXPECT_FALSE(has_format(scheme_of("fc/b")));
+}
+
+TEST_F(RulePlan, FormatsOfTheBaseGoWithFixedPointOnly) {
+  PartialScheme base;
+  base.has_kind = base.has_bits = true;
+  base.scheme.kind = SchemeKind::kFixedPoint;
+  base.scheme.format = {6, true, RoundMode::kFloor, Overflow::kWrap};
+  const auto schemes = plan({"conv/w: scheme=symmetric", "fc/w: q=0.3"}, base);
+  EXPECT_FALSE(has_format(schemes[0].scheme.value()));
+  EXPECT_EQ(schemes[1].scheme->format, base.scheme.format);
+  EXPECT_EQ(schemes[2].scheme->format, (FixedFormat{3, true, RoundMode::kFloor, Overflow::kWrap}));
+  EXPECT_EQ(schemes[2].scheme->bits, 4);
+}
+
+TEST_F(RulePlan, FormatsThatContradictThemselvesAreRefused) {
+  const auto told = [&](const char* text) { return message_of([&] { plan({text}); }); };
+  EXPECT_THAT(told("conv/w: q=1.6 bits=4"), HasSubstr("gives the width, 8 bits"));
+  EXPECT_THAT(told("conv/w: q=1.6 ap-fixed=8,2"), HasSubstr("two names"));
+  EXPECT_THAT(told("conv/w: q=1.6 fraction-bits=6"), HasSubstr("gives the fraction bits"));
+  EXPECT_THAT(told("conv/w: q=1.6 scheme=bin"), HasSubstr("format of fixed-point"));
+  EXPECT_THAT(told("conv/w: q=1.6 signed=auto"), HasSubstr("has a sign"));
+  EXPECT_THAT(told("conv/w: scheme=bin bits=8 overflow=wrap"), HasSubstr("the scheme is bin"));
+  EXPECT_THAT(told("conv/w: q=16"), HasSubstr("expected m.n"));
+  EXPECT_THAT(told("conv/w: fraction-bits=6"), HasSubstr("no width"));
+}
+
 }  // namespace
 }  // namespace narrow
