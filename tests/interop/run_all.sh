@@ -29,5 +29,6 @@ printf '%s\0' \
   "channel_scales.py $build/narrow" \
   "preprocessing.py $build/tests/interop/data_dump" \
   "tfrecords.py $build/tests/interop/data_dump" \
+  "foreign_types.py $build/narrow" \
   "numpy_safetensors.py $build/tests/interop/checkpoint_dump" |
   xargs -0 -P "$(nproc)" -I{} bash -c 'run "${1%% *}" "${1#* }"' _ {}

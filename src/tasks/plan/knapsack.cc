@@ -11,6 +11,7 @@
 #include "base/checked.h"
 #include "narrow/error.h"
 #include "tasks/plan/lagrangian.h"
+#include "tasks/plan/slack_exchanges.h"
 
 namespace narrow {
 namespace {
@@ -139,33 +140,6 @@ class StateSearch {
   std::uint64_t steps_ = 0;
   std::uint64_t states_ = 0;
 };
-
-// Uses what is left of the budget: again and again the one exchange that fits and saves most damage
-// for its size (of equal ones the first), until none is left. An exchange that saves damage and
-// does not grow comes first.
-void use_slack(std::span<const KnapsackItem> items, std::uint64_t slack, Choice& choice) {
-  while (true) {
-    std::optional<std::pair<std::size_t, std::size_t>> best;
-    double best_gain = 0;
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      const KnapsackOption& now = items[i][choice[i]];
-      for (std::size_t o = 0; o < items[i].size(); ++o) {
-        const KnapsackOption& other = items[i][o];
-        if (other.damage >= now.damage || other.size > now.size + slack) continue;
-        const double gain = other.size > now.size ? (now.damage - other.damage) /
-                                                        static_cast<double>(other.size - now.size)
-                                                  : std::numeric_limits<double>::infinity();
-        if (best && gain <= best_gain) continue;
-        best = {i, o};
-        best_gain = gain;
-      }
-    }
-    if (!best) return;
-    slack = slack + items[best->first][choice[best->first]].size -
-            items[best->first][best->second].size;
-    choice[best->first] = best->second;
-  }
-}
 
 // Fewer damage, then smaller, then earlier options.
 bool is_better(std::span<const KnapsackItem> items, const Choice& a, const Choice& b) {
