@@ -20,6 +20,8 @@ constexpr std::string_view kFromPytorch =
     "load it with torch.load(FILE, weights_only=True) and save its tensors with "
     "safetensors.torch.save_file";
 constexpr std::string_view kFetchAgain = "fetch the file again";
+// Of a file within a file; what is longer is shown in part.
+constexpr std::size_t kLongestName = 200;
 constexpr std::string_view kNoWeights = "name the checkpoint itself";
 
 struct Signature {
@@ -156,7 +158,7 @@ std::optional<std::string> quoted_name(std::string_view text, std::string_view s
   const std::size_t end = text.find(ending);
   if (end == std::string_view::npos) return std::nullopt;
   const std::size_t begin = text.rfind('"', end);
-  if (begin == std::string_view::npos) return std::nullopt;
+  if (begin == std::string_view::npos || end - begin > kLongestName) return std::nullopt;
   return std::string(text.substr(begin + 1, end + suffix.size() - begin - 1));
 }
 
@@ -248,7 +250,7 @@ std::string describe_zip(std::span<const std::string> names) {
   }
   return sentence(fmt::format("a ZIP archive, but not one that numpy.savez wrote: {} in it is not "
                               "an NPY array",
-                              foreign),
+                              foreign.substr(0, kLongestName)),
                   "unpack it first: unzip FILE");
 }
 
