@@ -25,13 +25,13 @@ std::string describe(const Float8Summary& summary);
 
 // A reader that gives every float8 weight NAME with a scale beside it as bfloat16: value times
 // scale in float32, rounded once to the nearest, ties to even. The scale is NAME_scale_inv or
-// NAME_scale, which both multiply, of any floating-point type: one number; [rows] or [rows, 1] for
-// the first axis; or, along each axis, one for all, for each element, or for each block of 128 or
-// of an equal part. It is not listed any more. A weight whose scale has another shape and one
-// without a scale stay what they are.
-// `cast` (kBFloat16 or kFloat32) is the type to restore to, and then a weight without a scale is
-// restored as well, as the values that it has. Without anything to restore `reader` itself.
-// Throws what reading the scales throws when a weight is opened.
+// NAME_scale, which both multiply, of any floating-point type or F8_E8M0: one number; [rows] or
+// [rows, 1] for the first axis; or, along each axis, one for all, for each element, or for each
+// block of 128 or of an equal part. It is not listed any more. A weight whose scale has another
+// shape and one without a scale stay what they are. `cast` (kBFloat16 or kFloat32) is the type to
+// restore to, and then a weight without a scale is restored as well, as the values that it has.
+// Without anything to restore `reader` itself. Throws what reading the scales throws when a weight
+// is opened.
 std::unique_ptr<CheckpointReader> restore_float8(std::unique_ptr<CheckpointReader> reader,
                                                  std::optional<DType> cast);
 

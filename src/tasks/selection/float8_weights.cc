@@ -6,6 +6,8 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <iterator>
+#include <limits>
 #include <map>
 #include <span>
 #include <unordered_map>
@@ -23,6 +25,20 @@ namespace narrow {
 namespace {
 
 constexpr std::size_t kPieceElements = 65536;
+
+// Powers of two as scales, without sign and fraction (OCP, "Microscaling Formats", 2023).
+bool is_power_scale(const TensorInfo& scale) {
+  return scale.dtype == DType::kOpaque && scale.opaque.name == "F8_E8M0" &&
+         scale.opaque.family == OpaqueType::Family::kSafetensors;
+}
+
+float power_scale(std::byte code) {
+  constexpr int kNan = 0xff;
+  constexpr int kBias = 127;
+  const int exponent = std::to_integer<int>(code);
+  return exponent == kNan ? std::numeric_limits<float>::quiet_NaN()
+                          : std::ldexp(1.0F, exponent - kBias);
+}
 
 using Float8Table = std::array<float, 256>;
 
@@ -185,7 +201,8 @@ class Float8Reader : public CheckpointReader {
       GivenTensor weight{i, true};
       if (scale != nullptr) {
         const auto layout = Float8Scales::of_shapes(stored[i].shape, scale->shape);
-        if (!layout || !is_floating_point(scale->dtype)) continue;
+        const bool is_number = is_floating_point(scale->dtype) || is_power_scale(*scale);
+        if (!layout || !is_number) continue;
         weight.layout = *layout;
         weight.scale = scale - stored.data();
       }
@@ -205,6 +222,13 @@ class Float8Reader : public CheckpointReader {
   [[nodiscard]] std::vector<float> read_scales(const GivenTensor& weight) const {
     std::vector<float> scales;
     if (!weight.scale.has_value()) return scales;
+    const TensorInfo& info = original_->tensors()[*weight.scale];
+    if (is_power_scale(info)) {
+      std::vector<std::byte> codes(info.byte_size());
+      original_->read(*weight.scale, codes);
+      std::ranges::transform(codes, std::back_inserter(scales), power_scale);
+      return scales;
+    }
     ValuePieces pieces(*original_, *weight.scale);
     for (auto piece = pieces.next(kPieceElements); !piece.empty();
          piece = pieces.next(kPieceElements)) {

@@ -154,6 +154,14 @@ TEST(Float8Weights, ScalesGoAndWhatFitsNoRuleStays) {
             (std::vector<CopyReason>{kNone, kScale, kFloat8, kScale, kFloat8, kNone}));
 }
 
+TEST(Float8Weights, ScalesMayBePowersOfTwo) {
+  MemoryTensor scale = memory_tensor("w_scale", DType::kOpaque, {2, 1}, Codes{128, 126});
+  scale.info.opaque = {OpaqueType::Family::kSafetensors, "F8_E8M0", 2};
+  const auto reader =
+      restored({memory_tensor("w", DType::kFloat8E4M3, {2, 1}, Codes{0x38, 0x40}), scale});
+  EXPECT_EQ(values_of(*reader, "w"), (std::vector<double>{2, 1}));
+}
+
 TEST(Float8Weights, ACastRestoresWhatHasNoScale) {
   const auto reader = restored(mixed(), DType::kFloat32);
   EXPECT_EQ(reader->tensors()[4], (TensorInfo{"c.weight", DType::kFloat32, {1}}));
