@@ -295,7 +295,7 @@ class FixedFormat(ProgramCase):
         self.assertEqual((tensor["fraction_bits"], tensor["round_mode"], tensor["params"]["format"]),
                          (7, "floor", "Q0.7"))
         self.assertTrue((self.dir / "fixed-point_8bits_q0.7_floor").is_dir())
-        self.assertIn("7 bits", self.error("quantizer", "50", "net.safetensors", "3", "2", "7", "--q",
+        self.assertIn("but 7", self.error("quantizer", "50", "net.safetensors", "3", "2", "7", "--q",
                                            "0.7"))
         self.assertIn("the scheme is bin", self.error("quantizer", "50", "net.safetensors", "3", "1",
                                                       "8", "--fraction-bits", "7"))
