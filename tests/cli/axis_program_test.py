@@ -28,8 +28,9 @@ def bins(values, axes, bits=4):
     x = values.astype(np.float64)
     others = tuple(a for a in range(x.ndim) if a not in axes)
     lo, hi = x.min(axis=others, keepdims=True), x.max(axis=others, keepdims=True)
-    code = np.clip(np.floor((x - lo) * (2 ** bits / (hi - lo))), 0, 2 ** bits - 1)
-    return (lo + (code + 0.5) * ((hi - lo) / 2 ** bits)).astype(np.float32)
+    width = np.where(lo == hi, 1, hi - lo)
+    code = np.clip(np.floor((x - lo) * (2 ** bits / width)), 0, 2 ** bits - 1)
+    return np.where(lo == hi, lo, lo + (code + 0.5) * (width / 2 ** bits)).astype(np.float32)
 
 
 class Axis(ProgramCase):

@@ -108,7 +108,7 @@ class Rules(ProgramCase):
         self.assertIn("rule 'nothing*: bits=4' matches none", told("*: bits=4", "nothing*: bits=4"))
         self.assertIn("bits=, scheme=, granularity=", told("*: bit=4"))
         self.assertIn("colon", told("*=4"))
-        self.assertIn("1..32", told("*: bits=33"))
+        self.assertIn("1 to 32", told("*: bits=33"))
         self.assertIn("whole number", told("*: bits=x"))
         self.assertIn("--bits", told("*: scheme=bin", base=()))
         self.assertIn("--rule", self.error("quantize", "net.safetensors"))
