@@ -107,8 +107,8 @@ void require_quantized(const CheckpointReader& reader, std::uint64_t quantized,
   }
   throw Error(
       ErrorCategory::kUsage,
-      fmt::format("there is nothing to quantize in {}: of its tensors are {}; narrow inspect "
-                  "lists them, and --include selects training state by its name",
+      fmt::format("there is nothing to quantize in {}: all its tensors are copied: {}; narrow "
+                  "inspect lists them, and --include selects training state by its name",
                   where, describe(copied)));
 }
 

@@ -220,7 +220,7 @@ class TensorFlow(ProgramCase):
     # 32 bits of fixed point hold these values as they are.
     EXACT = ("--scheme", "fixed-point", "--bits", "32", "--include")
     EXACT_TENSORS = {"v2_types": "a/unaligned", "v2_sharded": "a/unaligned", "v2_tiny": "a/w",
-                     "v2_partitioned": "whole"}
+                     "v2_partitioned": "whole", "v2_foreign": "weights"}
 
     def test_what_does_not_change_is_copied_byte_for_byte(self):
         copied = 0

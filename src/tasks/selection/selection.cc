@@ -30,7 +30,7 @@ constexpr std::array kReasonWords = std::to_array<ReasonWords>({
     {CopyReason::kCounter, "counter", "counter", "counters"},
     {CopyReason::kHyperparameter, "hyperparameter", "hyperparameter", "hyperparameters"},
     {CopyReason::kLossScale, "loss_scale", "loss scale", "loss scales"},
-    {CopyReason::kBookkeeping, "bookkeeping", "note of a saver", "notes of savers"},
+    {CopyReason::kBookkeeping, "bookkeeping", "bookkeeping entry", "bookkeeping entries"},
     {CopyReason::kAveragedVariable, "averaged_variable", "variable beside the averages",
      "variables beside the averages"},
     {CopyReason::kScale, "scale", "scale of quantized weights", "scales of quantized weights"},
