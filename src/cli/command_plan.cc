@@ -208,18 +208,6 @@ void advise(const BudgetPlan& plan) {
   }
 }
 
-// A plan names tensors in JSON.
-void refuse_nameless(const CheckpointReader& reader, const Selection& selection) {
-  for (const std::size_t index : selected_indices(reader, selection)) {
-    const std::string& name = reader.tensors()[index].name;
-    if (is_utf8(name)) continue;
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("a plan file cannot name tensor {}, whose name is not UTF-8; leave it "
-                            "out with --exclude",
-                            name));
-  }
-}
-
 void run(const Arguments& args) {
   const PlanRequest request = request_of(args);
   Exports exports(args.exports, args.force);
@@ -228,7 +216,11 @@ void run(const Arguments& args) {
     file.emplace(args.output, args.force ? Overwrite::kYes : Overwrite::kNo);
   }
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.cast));
-  if (file) refuse_nameless(*reader, request.selection);
+  if (file) {
+    for (const std::size_t index : selected_indices(*reader, request.selection)) {
+      require_name_for_plan(reader->tensors()[index]);
+    }
+  }
   catch_interrupts();
   PlanProgress progress;
   const BudgetPlan plan = plan_budget(*reader, request, &progress);

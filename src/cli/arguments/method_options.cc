@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/utf8.h"
 #include "cli/arguments/axis_options.h"
+#include "cli/arguments/plan_arguments.h"
 #include "cli/arguments/tensor_options.h"
 #include "narrow/error.h"
 #include "narrow/plan.h"
@@ -174,7 +176,9 @@ bool has_method(const MethodOptions& options) {
          options.format.any() || has_rules(options);
 }
 
-Method method_of(const MethodOptions& options, const CheckpointReader& reader) {
+namespace {
+
+Method typed_method(const MethodOptions& options, const CheckpointReader& reader) {
   if (!options.plan.empty()) {
     const std::filesystem::path path = options.plan == "-" ? "/dev/stdin" : options.plan;
     return {quantize_plan(read_plan_file(path), reader), path.stem().string(),
@@ -193,14 +197,27 @@ Method method_of(const MethodOptions& options, const CheckpointReader& reader) {
   return method;
 }
 
+}  // namespace
+
+Method method_of(const MethodOptions& options, const CheckpointReader& reader) {
+  Method method = typed_method(options, reader);
+  if (options.saved_plan.empty()) return method;
+  for (const TensorPlan& tensor : method.plan) {
+    if (tensor.scheme) require_name_for_plan(reader.tensors()[tensor.index]);
+  }
+  return method;
+}
+
 SavedPlan::SavedPlan(const MethodOptions& options, bool force) : path_(options.saved_plan) {
-  if (!path_.empty()) file_.emplace(path_, force ? Overwrite::kYes : Overwrite::kNo);
+  if (!path_.empty()) file_.emplace(path_, force ? Overwrite::kYes : Overwrite::kNo, "--save-plan");
 }
 
 void SavedPlan::write(const CheckpointReader& reader, const QuantizePlan& plan) {
   if (file_) file_->write(plan_file_text(reader, plan));
 }
 
-std::string SavedPlan::text() const { return file_ ? fmt::format("plan: {}\n", path_) : ""; }
+std::string SavedPlan::text() const {
+  return file_ && file_->is_file() ? fmt::format("plan: {}\n", shown(path_)) : "";
+}
 
 }  // namespace narrow

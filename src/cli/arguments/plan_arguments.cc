@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "base/utf8.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -68,6 +69,15 @@ WidthRule parse_width_rule(std::string_view text, std::string_view option) {
   if (bits) return {std::string(text.substr(0, equals)), *bits};
   throw Error(ErrorCategory::kUsage,
               fmt::format("{} {}: expected GLOB=BITS, such as '*/logits/*=8'", option, text));
+}
+
+void require_name_for_plan(const TensorInfo& info) {
+  if (is_utf8(info.name)) return;
+  throw Error(
+      ErrorCategory::kUnsupported,
+      fmt::format("a plan file cannot name tensor {}, whose name is not UTF-8; leave it out "
+                  "with --exclude",
+                  info.name));
 }
 
 }  // namespace narrow

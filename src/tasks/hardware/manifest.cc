@@ -139,7 +139,7 @@ Manifest::Manifest(const PackedCheckpoint::File& packed, CodeFormat format, Outp
 
 void Manifest::add(std::size_t index, const ExportedCodes& exported, const CodeFacts& facts) {
   const PackedTensor& tensor = packed_.contents().tensors[index];
-  std::string text = dump_json(tensor_json(tensor, exported, facts, format_));
+  std::string text = dump_any_json(tensor_json(tensor, exported, facts, format_));
   text.pop_back();  // "}"
   file_.write(fmt::format("{}\n    {}, \"params\": {{", has_tensors_ ? "," : "", text));
   has_tensors_ = true;
