@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/utf8.h"
 #include "report/channel_axis.h"
 #include "report/copied_report.h"
 #include "report/numbers.h"
@@ -116,7 +117,11 @@ std::string plan_summary_text(const BudgetPlan& plan) {
 }
 
 ordered_json plan_json(const BudgetPlan& plan) {
-  ordered_json json = ordered_json::parse(plan_file_text(plan));
+  BudgetPlan printable = plan;  // a plan file holds names exactly or not at all
+  for (PlannedTensor& tensor : printable.tensors) {
+    tensor.info.name = replace_invalid_utf8(tensor.info.name);
+  }
+  ordered_json json = ordered_json::parse(plan_file_text(printable));
   json["damage"]["gap"] = json_number(plan.gap());
   json["copied"] = plan.copied;
   json["copied_by_reason"] = copied_json(plan.copied_by_reason);

@@ -55,7 +55,7 @@ class WildNames(ProgramCase):
                         ["quantize", "wild.safetensors", *BIN, "--per-tensor", "-o", "q.npz",
                          "--format", "npz"],
                         ["pack", "wild.safetensors", *BIN, "--per-tensor", "-o", "p.safetensors"],
-                        ["plan", "wild.safetensors", "--average-bits", 6, "--per-tensor"],
+                        ["plan", "wild.safetensors", "--average-bits", 24, "--per-tensor"],
                         ["compare", "wild.safetensors", "q.npz", "--max-relative-l2", 9]):
             with self.subTest(command=command[0]):
                 text = self.text(*command)

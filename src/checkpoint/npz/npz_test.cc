@@ -167,9 +167,27 @@ TEST(Npz, RefusesForeignArchives) {
   expect_refused(ErrorCategory::kUnsupported, "encrypted", with_field(6, 8, 1));
   expect_refused(ErrorCategory::kUnsupported, "ZIP method 12", with_field(8, 10, 12));
   expect_refused(ErrorCategory::kCorrupt, "damaged", with_field(8, 10, 8));
-  expect_refused(ErrorCategory::kUnsupported, "UTF-8", replaced(good, "b.npy", "\xfc.npy"));
+  expect_refused(ErrorCategory::kUnsupported, "UTF-8",
+                 replaced(with_field(7, 9, 8), "b.npy", "\xfc.npy"));
   expect_refused(ErrorCategory::kCorrupt, "", "PK\3\4");
   expect_refused(ErrorCategory::kCorrupt, "no end record", good + "x");
+}
+
+// A name without the mark is bytes, which stay what they are.
+TEST(Npz, KeepsNamesThatAreNotUtf8) {
+  const TempFolder folder;
+  auto writer = create_npz(at(folder / "f.npz"), Overwrite::kNo);
+  for (const char* name : {"\xfc", "\xc3\xbc"}) writer->add({name, DType::kInt8, {0}});
+  EXPECT_THROW(writer->add({std::string("a\0b", 3), DType::kInt8, {0}}), Error);
+  writer->finish();
+  const auto reader = open_npz(at(folder / "f.npz"));
+  ASSERT_EQ(reader->tensors().size(), 2U);
+  EXPECT_EQ(reader->tensors()[0].name, "\xfc");
+  EXPECT_EQ(reader->tensors()[1].name, "\xc3\xbc");
+  // Bit 11 of the flags, in the local header: only where it is true.
+  const std::string file = file_content(folder / "f.npz");
+  EXPECT_EQ(file[7], 0);
+  EXPECT_EQ(file[file.find("\xc3\xbc.npy") - 30 + 7], 8);
 }
 
 TEST(Npz, LeavesOutFolders) {

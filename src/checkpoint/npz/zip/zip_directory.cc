@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/utf8.h"
 #include "checkpoint/npz/zip/zip_format.h"
 #include "narrow/error.h"
 
@@ -142,8 +143,9 @@ void check_features(const InputFile& file, const std::string& name, std::uint16_
     refuse(
         fmt::format("is compressed with ZIP method {}, only stored and Deflate are known", method));
   }
-  const bool ascii = std::all_of(name.begin(), name.end(), [](char c) { return (c & 0x80) == 0; });
-  if (!ascii && (flags & zip::kUtf8Flag) == 0) refuse("has a name that is not marked as UTF-8");
+  if ((flags & zip::kUtf8Flag) != 0 && !is_utf8(name)) {
+    refuse("has a name that is marked as UTF-8 and is none");
+  }
 }
 
 struct CentralEntry {
