@@ -17,6 +17,7 @@ std::string dump_json(const nlohmann::ordered_json& json, int indent) { return j
 std::string dump_any_json(const nlohmann::ordered_json& json, int indent) {
   return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
+
 std::string dump_large_object(const nlohmann::json& json) { return json.dump(); }
 
 }  // namespace narrow
