@@ -100,6 +100,10 @@ void add_budget_options(Command& command, Arguments& args) {
   command.add_option("--scaling", args.scaling, "of fixed-point: binary (Qm.n) or decimal")
       .one_of({"binary", "decimal"});
   command.add_option("--range", args.range, "minmax, percentile:P, mse or aciq");
+  command
+      .add_option("--fraction-bits", args.format.fraction_bits,
+                  "n of fixed-point at every width instead of the greatest that fits")
+      .type_name("N");
   add_mode_options(command, args.format);
 }
 

@@ -207,7 +207,7 @@ class FixedFormat(ProgramCase):
                               tensor["wrapped_values"]), (6, "wrap", True, quantize(x, 8, 6)[2]))
         self.narrow("export", "mixed.safetensors", "--q", "1.6", "--to", "mem", "-o", "mem")
         outside = quantize(self.mixed["w"], 8, 6)[2]
-        self.assertIn(f"; Q1.6; {outside} values overflowed\n",
+        self.assertIn(f"; Q1.6; values that overflowed: {outside}\n",
                       (self.dir / "mem" / "w.mem").read_text())
         done = self.run_program("export", "mixed.safetensors", "--q", "1.6", "--to", "npy", "-o",
                                 "again")
@@ -267,6 +267,17 @@ class FixedFormat(ProgramCase):
             _, expected, _ = quantize(x, tensor["bits"], tensor["params"]["fraction_bits"], True,
                                       "half-up")
             np.testing.assert_array_equal(restored[name], expected)
+
+    def test_plans_choose_widths_on_a_given_grid(self):
+        plan = self.json("plan", "mixed.safetensors", "--scheme", "fixed-point", "--average-bits",
+                         "6", "--fraction-bits", "3", "--signed", "always", "-o", "plan.json")
+        tensors, restored = self.quantized("mixed.safetensors", "--plan", "plan.json")
+        for planned in plan["tensors"]:
+            x = self.mixed[planned["name"]]
+            _, expected, outside = quantize(x, planned["bits"], 3)
+            np.testing.assert_array_equal(restored[planned["name"]], expected)
+            self.assertEqual(tensors[planned["name"]]["saturated_values"], outside)
+            self.assertEqual(tensors[planned["name"]]["relative_l2"], planned["relative_l2"])
 
     def test_plan_files_may_give_formats(self):
         self.narrow("plan", "mixed.safetensors", "--scheme", "fixed-point", "--average-bits", "5",

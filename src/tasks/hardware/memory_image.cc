@@ -58,7 +58,7 @@ std::vector<std::string> test_vector(const PackedTensor& tensor, const CodeFacts
   const auto axes = channel_axes_of(scheme, tensor.info);
   std::string format;
   if (has_format(scheme)) {
-    format = fmt::format("; {}; {} values overflowed", to_text(scheme.format, scheme.bits),
+    format = fmt::format("; {}; values that overflowed: {}", to_text(scheme.format, scheme.bits),
                          tensor.overflowed);
   }
   return {
