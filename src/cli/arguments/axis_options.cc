@@ -69,18 +69,22 @@ void AxisDoubts::add(const Scheme& scheme, const TensorInfo& info) {
 
 void AxisDoubts::tell() const {
   if (!single_.empty()) {
-    print_note(
-        fmt::format("{} with a channel axis of length 1 {} one range each: {}; --axis "
-                    "'GLOB=N' names another axis",
-                    single_.size() == 1 ? "1 tensor" : fmt::format("{} tensors", single_.size()),
-                    single_.size() == 1 ? "has" : "have", listed(single_)));
+    const std::string subject =
+        single_.size() == 1
+            ? "1 tensor with a channel axis of length 1 has one range"
+            : fmt::format("{} tensors with a channel axis of length 1 have one range each",
+                          single_.size());
+    print_note(fmt::format("{}: {}; --axis 'GLOB=N' names another axis", subject, listed(single_)));
   }
   if (!guessed_.empty()) {
+    const std::string subject =
+        guessed_.size() == 1
+            ? "1 kernel whose last axis has length 1 is"
+            : fmt::format("{} kernels whose last axis has length 1 are", guessed_.size());
     print_note(
-        fmt::format("{} whose last axis has length 1 {} taken for depthwise, the last two "
-                    "axes together as channels: {}; --axis 'GLOB=N' names another axis",
-                    guessed_.size() == 1 ? "1 kernel" : fmt::format("{} kernels", guessed_.size()),
-                    guessed_.size() == 1 ? "is" : "are", listed(guessed_)));
+        fmt::format("{} taken for depthwise, the last two axes together as channels: {}; "
+                    "--axis 'GLOB=N' names another axis",
+                    subject, listed(guessed_)));
   }
 }
 
