@@ -33,8 +33,8 @@ Findings inspect(const ResnetV1& network, const VariableSource& source) {
     if (!found) {
       findings.missing.push_back(variable.name);
     } else if (!is_floating_point(found->dtype)) {
-      findings.unfit.push_back(fmt::format("{} is of type {}, expected float32", variable.name,
-                                           found->type_name()));
+      findings.unfit.push_back(
+          fmt::format("{} is of type {}, expected float32", variable.name, found->type_name()));
     } else if (found->shape != variable.shape) {
       findings.unfit.push_back(fmt::format("{} has shape {}, expected {}", variable.name,
                                            to_string(found->shape), to_string(variable.shape)));

@@ -40,7 +40,8 @@ TEST(ChannelAxes, AreReadAndWritten) {
 
 TEST(ChannelAxes, DepthwiseKernelsAreKnownByName) {
   for (const char* name :
-       {"MobilenetV1/Conv2d_1_depthwise/depthwise_weights", "depthwise_kernel", "a/depthwise_kernel:0",
+       {"MobilenetV1/Conv2d_1_depthwise/depthwise_weights", "depthwise_kernel",
+        "a/depthwise_kernel:0",
         "model/layer_with_weights-3/depthwise_kernel/.ATTRIBUTES/VARIABLE_VALUE",
         "a/depthwise_weights/Momentum", "net.depthwise_kernel",
         "layer/depthwise_kernel/.OPTIMIZER_SLOT/optimizer/m/.ATTRIBUTES/VARIABLE_VALUE",

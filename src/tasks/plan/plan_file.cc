@@ -150,8 +150,7 @@ std::string file_text(const ordered_json& head, const std::vector<ordered_json>&
 // Why the checkpoint's tensor does not fit the plan's; empty when it does.
 std::string complaint(const PlanEntry& entry, const TensorInfo& found) {
   if (!is_floating_point(found.dtype)) {
-    return fmt::format("{} is of type {}, which is not quantized", entry.name,
-                       found.type_name());
+    return fmt::format("{} is of type {}, which is not quantized", entry.name, found.type_name());
   }
   if (found.shape == entry.shape) return "";
   return fmt::format("{} has shape {}, in the plan {}", entry.name, to_string(found.shape),

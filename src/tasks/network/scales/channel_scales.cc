@@ -42,8 +42,8 @@ std::vector<double> read_factors(const CheckpointReader& reader, std::size_t ind
                 fmt::format("{}: {} {}", reader.location().path.string(), info.name, what));
   };
   if (info.dtype != DType::kFloat64 || info.shape != Shape{depth}) {
-    fail(fmt::format("is {} {}, expected float64 [{}]", info.type_name(),
-                     to_string(info.shape), depth));
+    fail(fmt::format("is {} {}, expected float64 [{}]", info.type_name(), to_string(info.shape),
+                     depth));
   }
   std::vector<double> factors(static_cast<std::size_t>(depth));
   reader.read(index, std::as_writable_bytes(std::span(factors)));
