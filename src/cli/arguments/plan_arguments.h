@@ -18,8 +18,8 @@ std::uint64_t parse_byte_size(std::string_view text);
 // "PATTERN=BITS"; the last '=' counts. Throws Error(kUsage) naming `option`.
 WidthRule parse_width_rule(std::string_view text, std::string_view option);
 
-// Throws Error(kUnsupported) for a name that is not UTF-8: a plan names tensors in JSON. To be asked
-// before the work of which a plan file is to tell.
+// Throws Error(kUnsupported) for a name that is not UTF-8: a plan names tensors in JSON. To be
+// asked before the work of which a plan file is to tell.
 void require_name_for_plan(const TensorInfo& info);
 
 }  // namespace narrow
