@@ -16,12 +16,16 @@ bool says(const SchemeRule& rule, std::string_view name) {
   return std::ranges::any_of(rule.settings, is_it);
 }
 
-// The base without what another scheme does not have.
+// The base without what another scheme, or a format that the rule gives, does not have. What the
+// rule itself says is set afterwards.
 PartialScheme base_for(const SchemeRule& rule, PartialScheme base) {
   for (const auto& [name, value] : rule.settings) {
     if (name == "scheme") base.scheme.kind = parse_scheme_kind(value);
   }
-  if (!takes_range(base.scheme.kind)) base.scheme.range = {};
+  const bool gives_format =
+      says(rule, "q") || says(rule, "ap-fixed") || says(rule, "fraction-bits");
+  if (!takes_range(base.scheme.kind) || gives_format) base.scheme.range = {};
+  if (gives_format) base.scheme.scaling = Scaling::kBinary;
   if (base.scheme.kind != SchemeKind::kFixedPoint) base.scheme.format = {};
   return base;
 }

@@ -185,6 +185,18 @@ TEST_F(RulePlan, FormatsOfTheBaseGoWithFixedPointOnly) {
   EXPECT_EQ(schemes[2].scheme->bits, 4);
 }
 
+TEST_F(RulePlan, FormatsNeedNeitherTheRangeNorTheScalingOfTheBase) {
+  PartialScheme given = base(SchemeKind::kFixedPoint, 8);
+  given.scheme.range.kind = Range::Kind::kMse;
+  given.scheme.scaling = Scaling::kDecimal;
+  const QuantizePlan made = plan({"conv/w: q=1.6", "fc/w: bits=6 fraction-bits=3"}, given);
+  for (const std::size_t i : {0, 2}) {
+    EXPECT_EQ(made[i].scheme->range, Range{});
+    EXPECT_EQ(made[i].scheme->scaling, Scaling::kBinary);
+  }
+  EXPECT_EQ(made[1].scheme, given.scheme);
+}
+
 TEST_F(RulePlan, FormatsThatContradictThemselvesAreRefused) {
   const auto told = [&](const char* text) { return message_of([&] { plan({text}); }); };
   EXPECT_THAT(told("conv/w: q=1.6 bits=4"), HasSubstr("gives the width, 8 bits"));
