@@ -124,7 +124,6 @@ void warn_about_tensors(const CheckpointReader& reader, const SweepOutcome& outc
   std::uint64_t measured = 0;
   CopyCounts copied = outcome.copied;
   for (const TensorSweep& tensor : outcome.errors.tensors) {
-    if (tensor.non_finite > 0) warnings.add_non_finite(tensor.info.name, tensor.non_finite);
     ++(tensor.non_finite > 0 ? copied[CopyReason::kNonFinite] : measured);
     for (std::size_t i = 0; i < tensor.costs.size(); ++i) {
       if (tensor.costs[i].clipped_blocks == 0) continue;

@@ -105,11 +105,13 @@ void require_quantized(const CheckpointReader& reader, std::uint64_t quantized,
     throw Error(ErrorCategory::kUsage,
                 fmt::format("there is nothing to quantize in {}: it has no tensors", where));
   }
+  const char* const averages =
+      copied.contains(CopyReason::kMovingAverage) ? ", --moving_averages takes averages" : "";
   throw Error(
       ErrorCategory::kUsage,
       fmt::format("there is nothing to quantize in {}: all its tensors are copied: {}; narrow "
-                  "inspect lists them, and --include selects training state by its name",
-                  where, describe(copied)));
+                  "inspect lists them, --include selects training state by its name{}",
+                  where, describe(copied), averages));
 }
 
 void QuantizeSummary::add_tensor(const TensorResult& tensor) {

@@ -60,6 +60,8 @@ class Averages(ProgramCase):
         write_safetensors(self.dir / "net.safetensors", tensors)
         self.assertEqual(self.quantized_names(), ["conv.weight"])
         self.assertEqual(self.quantized_names("--moving_averages"), ["ema.conv.weight"])
+        write_safetensors(self.dir / "net.safetensors", {"ema.conv.weight": normal(4, 4)})
+        self.assertIn("--moving_averages takes averages", self.error("quantize", *self.command))
 
     def test_every_command_knows_the_flag(self):
         packed = self.json("pack", *self.command, "--moving_averages")

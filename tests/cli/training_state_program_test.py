@@ -136,7 +136,10 @@ class Warnings(ProgramCase):
     def test_tensors_with_infinite_values_are_said_together(self):
         tensors = {f"bad{i}": np.float32([np.nan, np.inf]) for i in range(4)}
         write_safetensors(self.dir / "bad.safetensors", {**tensors, "good": normal(4)})
-        for command in (("quantize", *COMMAND), ("pack", *COMMAND), ("sweep", "--bits", 4)):
+        text = self.narrow("sweep", "bad.safetensors", "--bits", 4, "--nonfinite", "keep")
+        self.assertIn("left out: 4 tensors have 8 NaN or infinite values: bad0, bad1, bad2 and 1 "
+                      "more\n", text)
+        for command in (("quantize", *COMMAND), ("pack", *COMMAND)):
             done = self.run_program(command[0], "bad.safetensors", *command[1:], "--nonfinite",
                                     "keep")
             self.assertEqual(done.returncode, 0, done.stderr)

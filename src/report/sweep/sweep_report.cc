@@ -1,6 +1,7 @@
 #include "report/sweep/sweep_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -101,6 +102,27 @@ CopyCounts copied_of(const SweepOutcome& outcome) {
     if (tensor.non_finite > 0) ++counts[CopyReason::kNonFinite];
   }
   return counts;
+}
+
+// Tensors with values that cannot be measured.
+std::string left_out_text(const SweepOutcome& outcome) {
+  constexpr std::size_t kMostNames = 3;
+  std::vector<std::string> names;
+  std::uint64_t values = 0;
+  for (const TensorSweep& tensor : outcome.errors.tensors) {
+    if (tensor.non_finite == 0) continue;
+    names.push_back(tensor.info.name);
+    values += tensor.non_finite;
+  }
+  if (names.empty()) return "";
+  if (names.size() == 1) {
+    return fmt::format("left out: {} has {} NaN or infinite values\n", names.front(), values);
+  }
+  const std::size_t count = names.size();
+  names.resize(std::min(count, kMostNames));
+  return fmt::format("left out: {} tensors have {} NaN or infinite values: {}{}\n", count, values,
+                     fmt::join(names, ", "),
+                     count > names.size() ? fmt::format(" and {} more", count - names.size()) : "");
 }
 
 std::string subject_text(const SweepOutcome& outcome) {
@@ -270,6 +292,7 @@ Table sweep_tensor_table(const SweepOutcome& outcome) {
 
 std::string sweep_text(const SweepOutcome& outcome) {
   std::string text = table_text(sweep_table(outcome)) + "\n" + subject_text(outcome);
+  text += left_out_text(outcome);
   if (outcome.evaluation) text += evaluation_text(*outcome.evaluation);
   return text + fmt::format("{:.2f} s for the errors\n", outcome.errors.seconds);
 }

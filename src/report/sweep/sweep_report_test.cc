@@ -25,7 +25,7 @@ SweepOutcome example() {
   outcome.errors.tensors[2].non_finite = 2;
   for (std::size_t i = 0; i < 2; ++i) {
     const double error = i == 0 ? 0.01 : 0;
-    const SchemeCost cost{{.count = 4, .sum_x2 = 1, .sum_d2 = error * error}, 1, 16, 64};
+    const SchemeCost cost{{.count = 4, .sum_x2 = 1, .sum_d2 = error * error}, 1, 0, 16, 64};
     outcome.errors.tensors[i].costs = {cost, cost, cost};
   }
   SweepEvaluation& evaluation = outcome.evaluation.emplace();
