@@ -77,7 +77,7 @@ TEST(TensorFlowForeign, IsListedWithTypeAndSize) {
   EXPECT_EQ(reader->tensors()[1], foreign_info("lists", {2}, "variant", 174));
   EXPECT_EQ(reader->tensors()[2], foreign_info("no_lists", {0}, "variant", 0));
   EXPECT_EQ(reader->tensors()[3], foreign_info("uint4", {1}, "uint4", 1));
-  EXPECT_EQ(tensor_bytes(*reader, 0), from_hex("01f807 0003ff"));
+  EXPECT_EQ(tensor_bytes(*reader, 0), from_hex("010807 00030f"));
 }
 
 // One flipped bit anywhere in the variants, their lengths or their checksums.

@@ -78,20 +78,21 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = *innermost;
   std::string sentence = error.what();
   const std::vector<std::string> extras = app.remaining(true);
-  if (used.empty()) {
+  std::string path = "narrow";
+  for (const CLI::App* part = &app; part != &command;) {
+    part = part->get_subcommands().front();
+    path += " " + part->get_name();
+  }
+  if (!command.get_subcommands([](const CLI::App*) { return true; }).empty()) {
     const std::string word = extras.empty() ? "" : extras.front();
-    sentence = word.empty() ? "a command is needed"
-                            : fmt::format("unknown command {}{}", word, suggestion(app, word));
+    sentence = word.empty() ? fmt::format("{} needs a command", path)
+                            : fmt::format("unknown command {}{}", word, suggestion(command, word));
+    if (word.empty() && used.empty()) sentence = "a command is needed";
   } else if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extras.empty()) {
     sentence =
         fmt::format("unknown argument {}{}", extras.front(), suggestion(command, extras.front()));
   }
   print_error(sentence);
-  std::string path = "narrow";
-  for (const CLI::App* part = &app; !part->get_subcommands().empty();) {
-    part = part->get_subcommands().front();
-    path += " " + part->get_name();
-  }
   write_standard_error(fmt::format("try: {} --help\n", path));
   return kExitError;
 }

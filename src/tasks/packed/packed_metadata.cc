@@ -100,12 +100,11 @@ class Parser {
 
   template <typename Json, typename ParseText>
   Json parsed(const char* key, typename Json::value_t type, ParseText parse_text) const {
-    const auto is_shallow = [&](int depth, typename Json::parse_event_t, Json&) {
-      if (depth > kDeepestNesting) refuse(fmt::format("nest too deeply in {}", key));
-      return true;
-    };
+    if (nests_deeper(text(key), kDeepestNesting)) {
+      refuse(fmt::format("nest too deeply in {}", key));
+    }
     try {
-      Json value = parse_text(text(key), is_shallow);
+      Json value = parse_text(text(key));
       if (value.type() == type) return value;
     } catch (const ordered_json::exception&) {
       refuse(fmt::format("have something in {} that is not valid JSON", key));
