@@ -48,6 +48,12 @@ class Averages(ProgramCase):
             if is_quantized:
                 self.assertLessEqual(np.unique(result[name]).size, 4)
 
+    def test_a_variable_without_an_average_is_its_only_copy(self):
+        self.tensors["net/logits"] = normal(8, 4, seed=20)
+        write_safetensors(self.dir / "net.safetensors", self.tensors)
+        self.assertEqual(self.quantized_names("--moving_averages"),
+                         ["net/biases" + AVERAGE, "net/logits", "net/weights" + AVERAGE])
+
     def test_patterns_name_the_variable_or_its_average(self):
         expected = ["net/weights" + AVERAGE]
         for options in (("--include", "net/weights"), ("--include", "*weights" + AVERAGE),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 
 #include "narrow/error.h"
@@ -95,23 +96,25 @@ std::vector<Subject> subjects_of(const std::vector<TensorInfo>& tensors) {
   return subjects;
 }
 
-// Averages take the place of their variables.
+// Averages take the place of their variables; a variable without one is its only copy and stays.
 void prefer_averages(std::vector<Subject>& subjects) {
-  bool any = false;
+  std::unordered_set<std::string> averaged;
   for (Subject& subject : subjects) {
-    if (subject.nature == CopyReason::kNone) {
-      subject.nature = CopyReason::kAveragedVariable;
-      continue;
-    }
     const bool is_average = subject.nature == CopyReason::kMovingAverage &&
                             !subject.state->variable.empty() &&
                             is_floating_point(subject.tensor->dtype);
     if (!is_average) continue;
     subject.nature = CopyReason::kNone;
     subject.variable = std::move(subject.state->variable);
-    any = true;
+    averaged.insert(subject.variable);
   }
-  if (any) return;
+  for (Subject& subject : subjects) {
+    const bool is_variable = subject.nature == CopyReason::kNone && subject.variable.empty();
+    if (is_variable && averaged.contains(subject.tensor->name)) {
+      subject.nature = CopyReason::kAveragedVariable;
+    }
+  }
+  if (!averaged.empty()) return;
   throw Error(
       ErrorCategory::kUsage,
       fmt::format("--moving_averages: none of the {} tensors is the moving average of a "
