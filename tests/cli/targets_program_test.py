@@ -55,9 +55,11 @@ class TargetCase(ProgramCase):
         kinds = {"fifo": "a pipe", "to_fifo": "a pipe", "socket": "a socket",
                  "to_null": "a character device", "to_stdout": "an open descriptor",
                  "-": "standard output"}
-        if os.getuid() == 0:
+        try:
             os.mknod(self.dir / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
             kinds["null"] = "a character device"
+        except PermissionError:  # some containers and every other user
+            print("without a device node of its own: none can be made here")
         return kinds
 
     def kinds_of_files(self):
