@@ -97,14 +97,20 @@ void apply_format_lists(const FormatLists& formats, SchemeLists& lists) {
       lists.named.push_back({named.bits, one});
     });
   }
+  // Fixed point with every width is among the schemes that are there without --schemes and --q.
+  const bool has_fixed_point =
+      lists.schemes.empty()
+          ? lists.named.empty()
+          : std::ranges::find(lists.schemes, "fixed-point") != lists.schemes.end();
   const bool are_default = lists.formats.size() == 1 && lists.formats.front() == FixedFormat();
-  if (are_default || lists.schemes.empty() || !lists.named.empty() ||
-      std::ranges::find(lists.schemes, "fixed-point") != lists.schemes.end()) {
-    return;
-  }
-  throw Error(ErrorCategory::kUsage,
-              "fraction bits, sign, rounding and overflow belong to fixed-point, which --schemes "
-              "does not name");
+  if (are_default || has_fixed_point) return;
+  if (!lists.named.empty() && formats.fraction_bits.empty()) return;  // the modes are of those
+  throw Error(
+      ErrorCategory::kUsage,
+      formats.fraction_bits.empty()
+          ? "sign, rounding and overflow belong to fixed-point, which --schemes does not name"
+          : "--fraction-bits belongs to fixed-point with the widths of --bits: name it with "
+            "--schemes, or leave --fraction-bits out");
 }
 
 }  // namespace narrow
