@@ -173,13 +173,27 @@ TEST_F(StagedOutputTest, AProtectedDirectoryStaysAsItIs) {
 }
 
 TEST_F(StagedOutputTest, WhatCannotBeRenamedLeavesNothing) {
-  fs::create_directories(root_ / "out" / "m.data");  // a directory under a file's name
+  fs::create_directories(root_ / "out");
   {
     StagedOutput output(root_ / "out", {"m.data", "m.index"}, Overwrite::kYes);
     stage(output, {{"m.data", "1"}, {"m.index", "2"}});
+    fs::create_directory(root_ / "out" / "m.data");  // a directory under a file's name
     EXPECT_THROW(output.commit(), Error);
   }
   EXPECT_EQ(tree(), (Contents{{"out/m.data", "<empty>"}}));
+}
+
+TEST_F(StagedOutputTest, WhatIsNoFileIsRefusedBeforeTheWork) {
+  fs::create_directories(root_ / "out" / "folder");
+  ASSERT_EQ(::mkfifo((root_ / "out" / "fifo").c_str(), 0600), 0);
+  fs::create_symlink("/dev/null", root_ / "out" / "device");
+  for (const char* name : {"folder", "fifo", "device"}) {
+    for (const Overwrite overwrite : {Overwrite::kNo, Overwrite::kYes}) {
+      EXPECT_THROW(StagedOutput(root_ / "out", {"m.data", name}, overwrite), Error) << name;
+      EXPECT_THROW(StagedOutput(root_ / "out", {name}, overwrite), Error) << name;
+    }
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_ / "out"), fs::directory_iterator()), 3);
 }
 
 TEST_F(StagedOutputTest, ASingleFileIsRenamedInPlace) {
