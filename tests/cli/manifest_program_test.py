@@ -174,16 +174,34 @@ class Manifest(ProgramCase):
             entry = json.loads((self.dir / form / "manifest.json").read_text())["tensors"][0]
             self.assertEqual(int(done.stdout), stored_codes(self.dir / form, form, entry)[47])
 
-    def test_a_manifest_is_not_replaced_without_force(self):
+    def test_exports_into_one_directory_share_its_manifest(self):
         self.narrow("pack", "net.safetensors", "--scheme", "bin", "--bits", "3", "-o",
                     "p.safetensors")
         self.narrow("export", "p.safetensors", "--to", "mem", "-o", "d", "--include", "conv*")
-        before = (self.dir / "d" / "manifest.json").read_bytes()
+        first = json.loads((self.dir / "d" / "manifest.json").read_text())["tensors"]
+        report = self.json("export", "p.safetensors", "--to", "coe", "-o", "d")
+        both = json.loads((self.dir / "d" / "manifest.json").read_text())["tensors"]
+        self.assertEqual([t["format"] for t in both], ["coe"] * (len(both) - 1) + ["mem"])
+        self.assertEqual(both[-1:], first)
+        self.assertEqual(len(report["tensors"]), len(both) - 1)
+        self.assertIn(first[0]["file"] + " exists already",
+                      self.error("export", "p.safetensors", "--to", "mem", "-o", "d"))
+        self.narrow("export", "p.safetensors", "--to", "mem", "-o", "d", "--force")
+        again = json.loads((self.dir / "d" / "manifest.json").read_text())["tensors"]
+        self.assertEqual({t["file"] for t in again},
+                         {p.name for p in (self.dir / "d").iterdir()} - {"manifest.json"})
+        self.assertEqual(len(again), len({t["file"] for t in again}))
+
+    def test_a_manifest_of_others_stays(self):
+        self.narrow("pack", "net.safetensors", "--scheme", "bin", "--bits", "3", "-o",
+                    "p.safetensors")
+        (self.dir / "d").mkdir()
+        (self.dir / "d" / "manifest.json").write_text('{"name": "an app"}')
         message = self.error("export", "p.safetensors", "--to", "coe", "-o", "d")
         self.assertIn("manifest.json", message)
         self.assertIn("--force", message)
-        self.assertEqual((self.dir / "d" / "manifest.json").read_bytes(), before)
-        self.narrow("export", "p.safetensors", "--to", "coe", "-o", "e")
+        self.assertEqual((self.dir / "d" / "manifest.json").read_text(), '{"name": "an app"}')
+        self.assertEqual([p.name for p in (self.dir / "d").iterdir()], ["manifest.json"])
         self.narrow("export", "p.safetensors", "--to", "c-header", "-o", "codes.h")
         self.assertIn("codes.h.manifest.json", self.tree())
         (self.dir / "codes.h").unlink()

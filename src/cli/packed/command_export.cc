@@ -102,6 +102,9 @@ nlohmann::ordered_json export_json(const Arguments& args, const fs::path& manife
                                    const std::vector<ExportedCodes>& exported) {
   auto json = nlohmann::ordered_json::parse(
       read_small_file(manifest, std::numeric_limits<std::uint64_t>::max()));
+  // Those of other exports into the directory follow.
+  json["tensors"].erase(json["tensors"].begin() + static_cast<std::ptrdiff_t>(exported.size()),
+                        json["tensors"].end());
   for (std::size_t i = 0; i < exported.size(); ++i) {
     json["tensors"][i]["file"] = exported[i].file.string();
   }

@@ -139,25 +139,43 @@ class Exporter {
   }
 
   void write_files(Overwrite overwrite) {
-    std::vector<std::string> names;
+    // First, so that exports into one directory wait for each other: they share the manifest, which
+    // keeps what it says of files of others and is therefore replaced in any case.
+    std::vector<std::string> names = {manifest_file()};
     for (const std::string& identifier : identifiers_) {
       names.push_back(fmt::format("{}.{}", identifier, to_string(format_)));
     }
-    names.push_back(manifest_file());
-    StagedOutput staged(output_, names, overwrite);
-    OutputFile manifest_output(staged.staging_path(names.back()));
+    StagedOutput staged(output_, names, Overwrite::kYes);
+    if (overwrite == Overwrite::kNo) check_nothing_is_replaced(names);
+    OutputFile manifest_output(staged.staging_path(names.front()));
     Manifest manifest(packed_, format_, manifest_output);
     for (std::size_t i = 0; i < chosen_.size(); ++i) {
-      const CodeFacts facts = describe(i, output_ / names[i]);
-      OutputFile file(staged.staging_path(names[i]));
+      const std::string& name = names[i + 1];
+      const CodeFacts facts = describe(i, output_ / name);
+      OutputFile file(staged.staging_path(name));
       write_file(chosen_[i], facts, file);
       file.finish();
       manifest.add(chosen_[i], exported_.back(), facts);
       report(i);
     }
+    manifest.carry_over(output_ / names.front(), {names.begin(), names.end()});
     manifest.finish();
     manifest_output.finish();
+    if (overwrite == Overwrite::kNo) check_nothing_is_replaced(names);
     staged.commit();
+  }
+
+  // But a manifest of this program, the first of `names`.
+  void check_nothing_is_replaced(const std::vector<std::string>& names) const {
+    for (const std::string& name : names) {
+      const std::filesystem::path path = output_ / name;
+      if (!std::filesystem::exists(std::filesystem::symlink_status(path))) continue;
+      if (name == names.front() && is_manifest(path)) continue;
+      throw Error(ErrorCategory::kExists,
+                  fmt::format("{} exists already; use --force to replace it or choose another "
+                              "output",
+                              path.string()));
+    }
   }
 
   [[nodiscard]] std::string manifest_file() const {

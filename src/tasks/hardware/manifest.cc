@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <fstream>
+#include <system_error>
 #include <utility>
 
 #include "narrow/channel_axes.h"
@@ -21,6 +23,10 @@ constexpr std::size_t kWriteBytes = std::size_t{1} << 16;
 // More parameters are in the manifest only: a memory image is not for reading them.
 constexpr std::uint64_t kMostCommentedNumbers = 512;
 constexpr std::size_t kLevelsInLine = 8;
+constexpr const char* kKind = "narrow export";
+constexpr int kHeadLines = 8;
+// Each tensor has a line of its own, which begins so.
+constexpr const char* kEntryBegin = "    {\"name\":";
 
 ordered_json signs_json(const CodeFacts& facts) {
   if (facts.has_signed_blocks && facts.has_unsigned_blocks) return "by block";
@@ -40,6 +46,7 @@ ordered_json tensor_json(const PackedTensor& tensor, const ExportedCodes& export
   ordered_json json = {{"name", exported.tensor},
                        {"identifier", exported.identifier},
                        {"file", exported.file.filename().string()},
+                       {"format", to_string(format)},
                        {"dtype", to_string(tensor.info.dtype)},
                        {"shape", tensor.info.shape},
                        {"order", "row-major"}};
@@ -77,7 +84,26 @@ void add_levels(std::uint64_t block, const std::vector<float>& levels,
   }
 }
 
+// The member "file" of a tensor's line; empty when it is not the line of one.
+std::string file_of_entry(const std::string& line) {
+  try {
+    const ordered_json entry = parse_json(line);
+    return std::filesystem::path(entry.at("file").get<std::string>()).filename().string();
+  } catch (const ordered_json::exception&) {
+    return "";
+  }
+}
+
 }  // namespace
+
+bool is_manifest(const std::filesystem::path& file) {
+  std::ifstream lines(file);
+  std::string line;
+  for (int i = 0; i < kHeadLines && std::getline(lines, line); ++i) {
+    if (line.find(fmt::format("\"{}\"", kKind)) != std::string::npos) return true;
+  }
+  return false;
+}
 
 std::string value_formula(const Scheme& scheme) {
   switch (scheme.kind) {
@@ -127,7 +153,7 @@ Manifest::Manifest(const PackedCheckpoint::File& packed, CodeFormat format, Outp
     : packed_(packed), format_(format), file_(file) {
   const PackedContents& contents = packed.contents();
   const ordered_json head = {{"schema", 1},
-                             {"kind", "narrow export"},
+                             {"kind", kKind},
                              {"narrow", build_info().version},
                              {"format", to_string(format)},
                              {"input_format", to_string(contents.input_format)},
@@ -165,6 +191,23 @@ void Manifest::add_params(std::size_t index) {
       }
     });
     file_.write(text + "]");
+  }
+}
+
+void Manifest::carry_over(const std::filesystem::path& before,
+                          const std::set<std::string>& replaced) {
+  std::ifstream lines(before);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(kEntryBegin)) continue;
+    if (line.ends_with(",")) line.pop_back();
+    const std::string name = file_of_entry(line);
+    std::error_code error;
+    if (name.empty() || replaced.contains(name) ||
+        !std::filesystem::exists(before.parent_path() / name, error)) {
+      continue;
+    }
+    file_.write(fmt::format("{}\n{}", has_tensors_ ? "," : "", line));
+    has_tensors_ = true;
   }
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,7 +19,10 @@ class Manifest {
   Manifest(const PackedCheckpoint::File& packed, CodeFormat format, OutputFile& file);
   // `exported.file` is where its codes are; only the name is written.
   void add(std::size_t index, const ExportedCodes& exported, const CodeFacts& facts);
-  // After the last tensor.
+  // After the last tensor: what `before`, the manifest that is in its place, says of files beside
+  // it that are still there and not among `replaced`. Nothing when it is no manifest.
+  void carry_over(const std::filesystem::path& before, const std::set<std::string>& replaced);
+  // At the end.
   void finish();
 
  private:
@@ -28,6 +33,9 @@ class Manifest {
   OutputFile& file_;
   bool has_tensors_ = false;
 };
+
+// Whether the file is a manifest that this program wrote.
+bool is_manifest(const std::filesystem::path& file);
 
 // What a code of the scheme stands for: "(code - zero) * scale".
 std::string value_formula(const Scheme& scheme);
