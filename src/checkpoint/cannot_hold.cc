@@ -25,7 +25,7 @@ Home home_of(const TensorInfo& info) {
     case OpaqueType::Family::kTensorFlow:
       return {"TensorFlow's ", "--format tf"};
     case OpaqueType::Family::kNumpy:
-      return {"NumPy's ", "--format npz or npy"};
+      return {"NumPy's ", "--format npz"};
   }
   return {"", "the format of the input"};
 }

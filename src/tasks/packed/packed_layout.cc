@@ -86,6 +86,7 @@ struct Candidate {
     return part == PackedPart::kCodes && fills_lines ? kAligned : kAligned + 1;
   }
   static constexpr int kAligned = 3;
+  static constexpr int kRanks = kAligned + 2;
 };
 
 std::vector<Candidate> candidates(const std::vector<PackedTensor>& tensors) {
@@ -195,19 +196,21 @@ void measure_packed(std::vector<PackedTensor>& tensors,
 PackedLayout packed_layout(const std::vector<PackedTensor>& tensors) {
   std::vector<Candidate> all = candidates(tensors);
   require_unique_names(all);
-  std::ranges::stable_sort(all, {}, [](const Candidate& candidate) { return candidate.rank(); });
+  // Few ranks and many candidates.
+  std::array<std::vector<Candidate*>, Candidate::kRanks> by_rank;
+  for (Candidate& candidate : all) {
+    by_rank[static_cast<std::size_t>(candidate.rank())].push_back(&candidate);
+  }
   PackedLayout layout;
   layout.parts.resize(tensors.size());
   std::uint64_t position = 0;
-  bool is_padded = false;
-  for (Candidate& candidate : all) {
-    if (!is_padded && candidate.rank() >= Candidate::kAligned) {
-      if (candidate.rank() == Candidate::kAligned) add_padding(layout, position);
-      is_padded = true;
+  for (std::size_t rank = 0; rank < by_rank.size(); ++rank) {
+    if (rank == Candidate::kAligned && !by_rank[rank].empty()) add_padding(layout, position);
+    for (Candidate* candidate : by_rank[rank]) {
+      layout.parts[candidate->tensor].push_back({candidate->part, layout.stored.size()});
+      position += candidate->info.byte_size();
+      layout.stored.push_back(std::move(candidate->info));
     }
-    layout.parts[candidate.tensor].push_back({candidate.part, layout.stored.size()});
-    position += candidate.info.byte_size();
-    layout.stored.push_back(std::move(candidate.info));
   }
   for (auto& parts : layout.parts) {
     std::ranges::stable_sort(
