@@ -173,13 +173,15 @@ TEST_F(StagedOutputTest, AProtectedDirectoryStaysAsItIs) {
 }
 
 TEST_F(StagedOutputTest, WhatCannotBeRenamedLeavesNothing) {
-  fs::create_directories(root_ / "out");
   {
     StagedOutput output(root_ / "out", {"m.data", "m.index"}, Overwrite::kYes);
     stage(output, {{"m.data", "1"}, {"m.index", "2"}});
-    fs::create_directory(root_ / "out" / "m.data");  // a directory under a file's name
-    EXPECT_THROW(output.commit(), Error);
+    fs::create_directories(root_ / "out" / "m.data");  // somebody's, under a file's name
+    EXPECT_EQ(category_of([&] { output.commit(); }), ErrorCategory::kIo);
   }
+  EXPECT_EQ(tree(), (Contents{{"out/m.data", "<empty>"}}));
+  EXPECT_EQ(category_of([&] { StagedOutput(root_ / "out", {"m.data"}, Overwrite::kYes); }),
+            ErrorCategory::kUsage);
   EXPECT_EQ(tree(), (Contents{{"out/m.data", "<empty>"}}));
 }
 

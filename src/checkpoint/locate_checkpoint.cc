@@ -164,6 +164,7 @@ std::string list_flat_files(const fs::path& directory) {
 }
 
 CheckpointLocation locate_in_directory(const fs::path& directory) {
+  finish_checkpoints(directory);  // one of them may be the first, without its state file
   if (!leads_somewhere(directory / kStateFileName)) {
     // A SavedModel has its variables here, and no state file.
     if (auto location = locate_index(directory / "variables" / "variables.index")) return *location;

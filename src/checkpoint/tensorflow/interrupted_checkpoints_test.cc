@@ -72,6 +72,13 @@ TEST_F(InterruptedCheckpoint, IsFinishedByWhoeverReadsIt) {
   }
 }
 
+TEST_F(InterruptedCheckpoint, IsFinishedWhereItIsTheFirst) {
+  interrupt_after(2);
+  fs::remove(out_ / "checkpoint");
+  put_file(out_ / "other.npz", "");  // alone, it would be told to name one of these
+  EXPECT_EQ(value_of(out_), kNew);
+}
+
 TEST_F(InterruptedCheckpoint, IsFinishedBeforeTheNextOneIsWritten) {
   for (int steps = 0; steps <= 3; ++steps) {
     interrupt_after(steps);
