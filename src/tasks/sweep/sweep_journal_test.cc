@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <thread>
 
 #include "narrow/error.h"
 
@@ -82,8 +86,17 @@ TEST_F(SweepJournalTest, AnotherSweepsIsReplacedOnlyWhenAsked) {
 }
 
 TEST_F(SweepJournalTest, OneProcessAtATime) {
-  const SweepJournal journal(path_, kKey, false, [](const JournalRecord&) {});
-  EXPECT_THROW(open_and_append(kKey, false, {}), Error);
+  auto journal = std::make_unique<SweepJournal>(path_, kKey, false, [](const JournalRecord&) {});
+  std::atomic<bool> has_opened = false;
+  std::thread second([&] {
+    open_and_append(kKey, false, {});
+    has_opened = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_FALSE(has_opened);
+  journal.reset();
+  second.join();
+  EXPECT_TRUE(has_opened);
 }
 
 }  // namespace
