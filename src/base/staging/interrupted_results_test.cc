@@ -95,6 +95,31 @@ TEST_F(InterruptedResults, ReplaceNothingUnlessTheyWereTo) {
             (Contents{{"out/a", "new a"}, {"out/b", "another program's"}, {"out/mine", "mine"}}));
 }
 
+TEST_F(InterruptedResults, GiveWayToWhatAnotherProgramWroteSince) {
+  for (const bool old_is_away : {false, true}) {
+    fs::remove_all(out_);
+    put_old();
+    stage_new();
+    record(true, "list");
+    step(old_is_away ? 1 : 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));  // more than a clock tick
+    put(out_ / "a", "another program's a");
+    if (old_is_away) put(out_ / "b", "another program's b");
+    read();
+    EXPECT_EQ(tree(), (Contents{{"out/a", "another program's a"},
+                                {"out/b", old_is_away ? "another program's b" : "old b"},
+                                {"out/mine", "mine"}}));
+  }
+}
+
+TEST_F(InterruptedResults, AreNotMixedWithAFileThatMayNotBeReplaced) {
+  put(out_ / "a", "another program's");
+  stage_new();
+  record(false);
+  read();
+  EXPECT_EQ(tree(), (Contents{{"out/a", "another program's"}}));
+}
+
 TEST_F(InterruptedResults, MakeTheirLateFileOfWhatIsThereNow) {
   for (int steps = 0; steps <= 3; ++steps) {
     fs::remove_all(out_);

@@ -41,6 +41,10 @@ bool is_directory_itself(const fs::path& path) {
   return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+bool is_later(const timespec& a, const timespec& b) {
+  return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
 bool is_plain_name(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos;
 }
@@ -158,11 +162,29 @@ void ResultCommit::run() const {
   }
 }
 
+// Whether somebody else has put a file where one of the result is still to come: any file where
+// nothing may be replaced, else one that is newer than the record.
+bool ResultCommit::is_overtaken() const {
+  struct stat recorded {};
+  if (::lstat((staging_ / StagingFolder::kRecordName).c_str(), &recorded) != 0) return false;
+  return std::ranges::any_of(record_.names, [&](const std::string& name) {
+    struct stat found {};
+    if (!is_staged(name) || ::lstat((directory_ / name).c_str(), &found) != 0) return false;
+    return !record_.replaces || is_later(found.st_ctim, recorded.st_ctim);
+  });
+}
+
 void ResultCommit::resume(const LateContent& content) const {
   ::unlink((staging_ / kLateFile).c_str());  // made of what lay in the directory then
+  const bool has_begun = !record_.names.empty() && !is_staged(record_.names.front());
+  if (!has_begun && is_overtaken()) {
+    static_cast<void>(undo());  // what is staged goes with its folder
+    return;
+  }
   if (content) stage_late(content);
   for (const std::string& name : record_.names) {
-    const bool stays = !record_.replaces && is_staged(name) && is_there(directory_ / name);
+    // Whatever is in the way came after the old files were taken away.
+    const bool stays = has_begun && is_staged(name) && is_there(directory_ / name);
     if (stays) ::unlink((staging_ / name).c_str());
   }
   run();

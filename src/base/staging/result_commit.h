@@ -43,8 +43,9 @@ class ResultCommit {
   // Puts in place what is not yet there, the late file too if it is staged. Throws Error(kIo), and
   // Error(kExists) when a file is in the way that may not be replaced.
   void run() const;
-  // The same for a commit that was interrupted: a file in the way that may not be replaced stays,
-  // and the late file is made anew, or left out when `content` is empty.
+  // The same for a commit that was interrupted, unless another program has written files of these
+  // names since: then they stay, and what was there before comes back as far as its place is free.
+  // The late file is made anew, or left out when `content` is empty.
   void resume(const LateContent& content) const;
   // After run() threw: makes all be as before. Returns false when that is impossible, because an
   // old file is gone.
@@ -54,6 +55,7 @@ class ResultCommit {
 
  private:
   void take_old_away() const;
+  [[nodiscard]] bool is_overtaken() const;
   [[nodiscard]] bool is_staged(const std::string& name) const;
   [[nodiscard]] std::filesystem::path old_path(std::size_t i) const;
 

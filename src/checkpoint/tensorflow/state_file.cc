@@ -169,13 +169,12 @@ void keep_newest_checkpoints(const fs::path& directory, std::string_view prefix,
   const auto shortened = [&](const fs::path& home, const std::string& added) {
     // An interrupted checkpoint that is finished on the way.
     if (!added.empty()) return state_file_text(home, added);
-    const auto state = read_state(directory);
-    if (!state) return std::string();
-    const std::set<std::string> surplus = surplus_paths(directory, *state, prefix, keep);
+    const CheckpointState state = read_state(directory).value_or(*present);
+    const std::set<std::string> surplus = surplus_paths(directory, state, prefix, keep);
     for (const std::string& path : surplus) {
       remove_checkpoint(directory / fs::path(path).filename());
     }
-    return text_of(without_paths(*state, surplus));
+    return text_of(without_paths(state, surplus));
   };
   StagedOutput(directory, {}, Overwrite::kYes,
                LateFile{.name = kStateFileName, .note = "", .content = shortened})

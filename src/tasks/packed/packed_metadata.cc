@@ -101,7 +101,7 @@ class Parser {
   template <typename Json, typename ParseText>
   Json parsed(const char* key, typename Json::value_t type, ParseText parse_text) const {
     if (nests_deeper(text(key), kDeepestNesting)) {
-      refuse(fmt::format("nest too deeply in {}", key));
+      refuse(fmt::format("hold JSON that nests too deeply in {}", key));
     }
     try {
       Json value = parse_text(text(key));
