@@ -170,6 +170,7 @@ bool ResultCommit::is_overtaken() const {
   return std::ranges::any_of(record_.names, [&](const std::string& name) {
     struct stat found {};
     if (!is_staged(name) || ::lstat((directory_ / name).c_str(), &found) != 0) return false;
+    if (S_ISDIR(found.st_mode)) return false;  // no file: run() says so
     return !record_.replaces || is_later(found.st_ctim, recorded.st_ctim);
   });
 }
@@ -184,7 +185,9 @@ void ResultCommit::resume(const LateContent& content) const {
   if (content) stage_late(content);
   for (const std::string& name : record_.names) {
     // Whatever is in the way came after the old files were taken away.
-    const bool stays = has_begun && is_staged(name) && is_there(directory_ / name);
+    const fs::path place = directory_ / name;
+    const bool stays =
+        has_begun && is_staged(name) && is_there(place) && !is_directory_itself(place);
     if (stays) ::unlink((staging_ / name).c_str());
   }
   run();

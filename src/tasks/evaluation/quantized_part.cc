@@ -66,8 +66,8 @@ void count(const CheckpointReader& reader, std::size_t index, Repetition& repeti
                        [](double value) { return value != 0 && std::isfinite(value); });
   std::ranges::sort(values);
   repetition.values += values.size();
-  const auto repeated = std::ranges::unique(values);
-  repetition.distinct += values.size() - repeated.size();
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  repetition.distinct += values.size();
 }
 
 bool values_tell(const CheckpointReader& reader, const std::vector<Pair>& pairs) {
