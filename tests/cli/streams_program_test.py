@@ -207,8 +207,30 @@ class Streams(ProgramCase):
                                                 "--json").stdout.encode())
 
     @unittest.skipIf(SANITIZED, "a network of full size takes long")
-    def test_the_quantizer(self):
-        self.narrow("init", "resnet_v1_50", "--classes", 10, "-o", "big/model.ckpt-0")
+    def test_the_whole_example(self):
+        command = [str(NARROW), "example", "--url", "idx", "-o", "whole", "--steps", "1",
+                   "--batch_size", "4", "--bits", "8", "--image_size", "32"]
+        for closed, status in (("stdin", 0), ("stdout", 2), ("stderr", 0)):
+            shutil.rmtree(self.dir / "whole", ignore_errors=True)
+            done = subprocess.run(command, cwd=self.dir, check=False, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL,
+                                  preexec_fn=lambda fd=STREAMS[closed]: os.close(fd))
+            self.assertEqual(done.returncode, status, closed)
+            self.assertIn("</html>", (self.dir / "whole/report.html").read_text())
+
+    @unittest.skipIf(SANITIZED, "a network of full size takes long")
+    def test_init_and_the_quantizer(self):
+        init = [str(NARROW), "init", "resnet_v1_50", "--classes", "10", "-o", "big/model.ckpt-0"]
+        first = self.dir / "big/model.ckpt-0.data-00000-of-00001"
+        self.assertEqual(subprocess.run(init, cwd=self.dir, check=False,
+                                        stdout=subprocess.DEVNULL).returncode, 0)
+        network = first.read_bytes()
+        for stream in STREAMS:
+            shutil.rmtree(self.dir / "big")
+            done = subprocess.run(init, cwd=self.dir, check=False, stdout=subprocess.DEVNULL,
+                                  preexec_fn=lambda fd=STREAMS[stream]: os.close(fd))
+            self.assertEqual(done.returncode, 2 if stream == "stdout" else 0)
+            self.assertEqual(first.read_bytes(), network)
         command = [str(NARROW), "quantizer", "50", "big/model.ckpt-0", "10", "1", "8", "--force"]
         result = self.dir / "big/bin_8bits/model.ckpt-0.data-00000-of-00001"
         self.assertEqual(subprocess.run(command, cwd=self.dir, check=False,
