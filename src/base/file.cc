@@ -202,6 +202,7 @@ void sync_file(const std::filesystem::path& path) {
 
 void sync_directory(const std::filesystem::path& directory) {
   const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0 && errno == EACCES) return;  // one that may be written but not read
   if (fd.get() < 0) throw_system_error("open", directory, errno);
   // Some file systems cannot sync a directory and say EINVAL; there is nothing to be done then.
   if (::fsync(fd.get()) != 0 && errno != EINVAL) throw_system_error("write", directory, errno);

@@ -148,7 +148,8 @@ bool OutputStream::is_stream(const fs::path& path) {
 
 OutputStream::OutputStream(fs::path path)
     : path_(std::move(path)), descriptor_(named_descriptor(path_)) {
-  const bool is_writable = descriptor_ ? (::fcntl(*descriptor_, F_GETFL) & O_ACCMODE) != O_RDONLY
+  const int flags = descriptor_ ? ::fcntl(*descriptor_, F_GETFL) : -1;
+  const bool is_writable = descriptor_ ? flags >= 0 && (flags & O_ACCMODE) != O_RDONLY
                                        : ::access(path_.c_str(), W_OK) == 0;
   if (!is_writable) throw_io(fmt::format("write to {}", path_.string()), EACCES);
 }

@@ -19,6 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kMostSyncsAtOnce = 32;
+
 // Absolute and without links, so that it has a parent and a name whatever was typed.
 fs::path resolved(const fs::path& directory) {
   fs::path path = fs::weakly_canonical(fs::absolute(directory.empty() ? "." : directory));
@@ -141,17 +143,24 @@ void StagedOutput::sync_staged(bool with_draft) const {
   const auto add = [&syncs](void (*sync)(const fs::path&), const fs::path& path) {
     syncs.push_back(std::async(std::launch::async, [sync, path] { sync(path); }));
   };
-  for (const std::string& name : names_) add(sync_file, staging_path(name));
+  for (const std::string& name : names_) {
+    // Each has a thread and a descriptor.
+    if (syncs.size() >= kMostSyncsAtOnce) {
+      for (std::future<void>& sync : syncs) sync.get();
+      syncs.clear();
+    }
+    add(sync_file, staging_path(name));
+  }
   if (with_draft) add(sync_file, staging_path(kDraftName));
   add(sync_directory, folder_->path());
   for (std::future<void>& sync : syncs) sync.get();
 }
 
-void StagedOutput::commit() {
+void StagedOutput::commit(const std::function<void()>& check) {
   if (names_.size() == 1 && !late_) {
     commit_one_file();
   } else {
-    commit_under_record();
+    commit_under_record(check);
   }
   folder_->remove();
   folder_.reset();
@@ -170,7 +179,7 @@ void StagedOutput::commit_one_file() {
   sync_directory(directory_);
 }
 
-void StagedOutput::commit_under_record() {
+void StagedOutput::commit_under_record(const std::function<void()>& check) {
   CommitRecord record{.replaces = overwrite_ == Overwrite::kYes,
                       .names = names_,
                       .late_name = late_ ? late_->name : "",
@@ -184,16 +193,17 @@ void StagedOutput::commit_under_record() {
     sync_directory(folder_->path());
   }
   const auto lock = DirectoryLock::lock(directory_, DirectoryLock::Mode::kExclusive);
-  put_in_place(ResultCommit(directory_, folder_->path(), std::move(record)));
+  put_in_place(ResultCommit(directory_, folder_->path(), std::move(record)), check);
   committed_ = true;
   sync_directory(directory_);
   ::unlink(staging_path(StagingFolder::kRecordName).c_str());
 }
 
 // Whoever reads has no lock before it is clear what became of it.
-void StagedOutput::put_in_place(const ResultCommit& commit) {
+void StagedOutput::put_in_place(const ResultCommit& commit, const std::function<void()>& check) {
   try {
     commit.check_targets();
+    if (check) check();
     if (late_) commit.stage_late(late_->content);
     commit.run();
   } catch (const std::exception& error) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,7 +52,9 @@ class StagedOutput {
   // Makes the files durable and puts them in place. Every one must have been written completely
   // (OutputFile::finish). Throws Error(kIo), and Error(kExists) when one that may not be replaced
   // has appeared; then nothing is in place, unless the sentence says that the next run finishes it.
-  void commit();
+  // `check` is called when all is ready, under the lock of the directory; what it throws ends the
+  // commit. Only for results of several files.
+  void commit(const std::function<void()>& check = {});
 
  private:
   void check_names() const;
@@ -61,8 +64,8 @@ class StagedOutput {
   void discard() noexcept;
   void sync_staged(bool with_draft) const;
   void commit_one_file();
-  void commit_under_record();
-  void put_in_place(const ResultCommit& commit);
+  void commit_under_record(const std::function<void()>& check);
+  void put_in_place(const ResultCommit& commit, const std::function<void()>& check);
 
   std::filesystem::path directory_;
   std::vector<std::string> names_;

@@ -192,6 +192,22 @@ class Manifest(ProgramCase):
                          {p.name for p in (self.dir / "d").iterdir()} - {"manifest.json"})
         self.assertEqual(len(again), len({t["file"] for t in again}))
 
+    def test_a_manifest_that_was_laid_out_anew_loses_nothing(self):
+        self.narrow("pack", "net.safetensors", "--scheme", "bin", "--bits", "3", "-o",
+                    "p.safetensors")
+        self.narrow("export", "p.safetensors", "--to", "mem", "-o", "d", "--include", "conv*")
+        path = self.dir / "d" / "manifest.json"
+        first = json.loads(path.read_text())
+        for text in (json.dumps(first, indent=4), json.dumps(first)):
+            path.write_text(text)
+            self.narrow("export", "p.safetensors", "--to", "coe", "-o", "d", "--force")
+            self.assertEqual(json.loads(path.read_text())["tensors"][-1:], first["tensors"])
+        path.write_text(json.dumps(first)[:-20])
+        (self.dir / "e").mkdir()
+        path.rename(self.dir / "e" / "manifest.json")
+        self.assertIn("manifest.json exists already",
+                      self.error("export", "p.safetensors", "--to", "hex", "-o", "e"))
+
     def test_a_manifest_of_others_stays(self):
         self.narrow("pack", "net.safetensors", "--scheme", "bin", "--bits", "3", "-o",
                     "p.safetensors")

@@ -95,7 +95,8 @@ DirectoryLock& DirectoryLock::operator=(DirectoryLock&& other) noexcept {
 }
 
 void DirectoryLock::release() {
-  if (!lock_file_.empty()) ::unlink(lock_file_.c_str());
+  // A folder that was removed may have been made anew, with the lock file of another process.
+  if (!lock_file_.empty() && is_name_of(lock_file_, fd_.get())) ::unlink(lock_file_.c_str());
   lock_file_.clear();
   fd_ = FileDescriptor();
 }

@@ -1,5 +1,7 @@
 #include "base/staging/interrupted_results.h"
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <thread>
 
@@ -93,6 +95,14 @@ TEST_F(InterruptedResults, ReplaceNothingUnlessTheyWereTo) {
   read();
   EXPECT_EQ(tree(),
             (Contents{{"out/a", "new a"}, {"out/b", "another program's"}, {"out/mine", "mine"}}));
+}
+
+TEST_F(InterruptedResults, HaveARecordThatIsAFile) {
+  put_old();
+  stage_new();
+  ASSERT_EQ(::mkfifo((staging_ / StagingFolder::kRecordName).c_str(), 0600), 0);
+  settle_results(out_, {}, Leftovers::kFinishOrRemove);
+  EXPECT_EQ(tree(), old_);
 }
 
 TEST_F(InterruptedResults, GiveWayToWhatAnotherProgramWroteSince) {

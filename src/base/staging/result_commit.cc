@@ -84,7 +84,8 @@ void write_draft(const fs::path& staging, const CommitRecord& record) {
 
 std::optional<CommitRecord> read_record(const fs::path& staging) {
   const fs::path path = staging / StagingFolder::kRecordName;
-  if (!is_there(path)) return std::nullopt;
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
   std::istringstream text(read_small_file(path, kMaxRecordBytes));
   std::string kind;
   std::string mode;
@@ -175,12 +176,22 @@ bool ResultCommit::is_overtaken() const {
   });
 }
 
+bool ResultCommit::is_any_old_file_homeless() const {
+  for (std::size_t i = 1; i < record_.names.size(); ++i) {
+    if (is_there(old_path(i)) && !is_there(directory_ / record_.names[i])) return true;
+  }
+  return false;
+}
+
 void ResultCommit::resume(const LateContent& content) const {
   ::unlink((staging_ / kLateFile).c_str());  // made of what lay in the directory then
   const bool has_begun = !record_.names.empty() && !is_staged(record_.names.front());
   if (!has_begun && is_overtaken()) {
-    static_cast<void>(undo());  // what is staged goes with its folder
-    return;
+    // What is staged goes with its folder; what was taken away must not.
+    if (undo() || !is_any_old_file_homeless()) return;
+    throw Error(ErrorCategory::kIo,
+                fmt::format("files that were taken away from {} cannot be put back; they are in {}",
+                            directory_.string(), staging_.string()));
   }
   if (content) stage_late(content);
   for (const std::string& name : record_.names) {
@@ -196,7 +207,9 @@ void ResultCommit::resume(const LateContent& content) const {
 bool ResultCommit::undo() const noexcept {
   const std::vector<std::string>& names = record_.names;
   const auto move_back = [](const fs::path& from, const fs::path& to) {
-    return ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0;
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0)
+      return true;
+    return errno == EINVAL && !is_there(to) && ::rename(from.c_str(), to.c_str()) == 0;
   };
   bool is_undone = true;
   if (!record_.replaces) {

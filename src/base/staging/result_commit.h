@@ -56,6 +56,8 @@ class ResultCommit {
  private:
   void take_old_away() const;
   [[nodiscard]] bool is_overtaken() const;
+  // Whether a file that was taken away is still in the staging folder although its place is free.
+  [[nodiscard]] bool is_any_old_file_homeless() const;
   [[nodiscard]] bool is_staged(const std::string& name) const;
   [[nodiscard]] std::filesystem::path old_path(std::size_t i) const;
 

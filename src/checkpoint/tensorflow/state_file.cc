@@ -82,7 +82,12 @@ std::set<std::string> surplus_paths(const fs::path& directory, const CheckpointS
                                     std::string_view prefix, std::size_t keep) {
   std::vector<std::string> numbered;
   for (const std::string& path : state.all_model_checkpoint_paths()) {
-    if (is_numbered(directory, path, prefix)) numbered.push_back(path);
+    if (!is_numbered(directory, path, prefix)) continue;
+    // One that is listed under two spellings is as new as the later.
+    std::erase_if(numbered, [&path](const std::string& earlier) {
+      return fs::path(earlier).filename() == fs::path(path).filename();
+    });
+    numbered.push_back(path);
   }
   const std::size_t surplus = numbered.size() - std::min(keep, numbered.size());
   return {numbered.begin(), numbered.begin() + static_cast<std::ptrdiff_t>(surplus)};

@@ -161,8 +161,9 @@ class Exporter {
     manifest.carry_over(output_ / names.front(), {names.begin(), names.end()});
     manifest.finish();
     manifest_output.finish();
-    if (overwrite == Overwrite::kNo) check_nothing_is_replaced(names);
-    staged.commit();
+    staged.commit([&] {
+      if (overwrite == Overwrite::kNo) check_nothing_is_replaced(names);
+    });
   }
 
   // But a manifest of this program, the first of `names`.

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <fstream>
+#include <limits>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -24,9 +25,6 @@ constexpr std::size_t kWriteBytes = std::size_t{1} << 16;
 constexpr std::uint64_t kMostCommentedNumbers = 512;
 constexpr std::size_t kLevelsInLine = 8;
 constexpr const char* kKind = "narrow export";
-constexpr int kHeadLines = 8;
-// Each tensor has a line of its own, which begins so.
-constexpr const char* kEntryBegin = "    {\"name\":";
 
 ordered_json signs_json(const CodeFacts& facts) {
   if (facts.has_signed_blocks && facts.has_unsigned_blocks) return "by block";
@@ -84,26 +82,26 @@ void add_levels(std::uint64_t block, const std::vector<float>& levels,
   }
 }
 
-// The member "file" of a tensor's line; empty when it is not the line of one.
-std::string file_of_entry(const std::string& line) {
+// Whatever wrote it last: a manifest keeps its meaning when it is laid out anew.
+std::optional<ordered_json> read_manifest(const std::filesystem::path& file) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error)) return std::nullopt;
   try {
-    const ordered_json entry = parse_json(line);
-    return std::filesystem::path(entry.at("file").get<std::string>()).filename().string();
+    ordered_json json =
+        parse_json(read_small_file(file, std::numeric_limits<std::uint64_t>::max()));
+    if (json.at("kind") != kKind || !json.at("tensors").is_array()) return std::nullopt;
+    for (const ordered_json& tensor : json.at("tensors")) {
+      static_cast<void>(tensor.at("file").get<std::string>());
+    }
+    return json;
   } catch (const ordered_json::exception&) {
-    return "";
+    return std::nullopt;
   }
 }
 
 }  // namespace
 
-bool is_manifest(const std::filesystem::path& file) {
-  std::ifstream lines(file);
-  std::string line;
-  for (int i = 0; i < kHeadLines && std::getline(lines, line); ++i) {
-    if (line.find(fmt::format("\"{}\"", kKind)) != std::string::npos) return true;
-  }
-  return false;
-}
+bool is_manifest(const std::filesystem::path& file) { return read_manifest(file).has_value(); }
 
 std::string value_formula(const Scheme& scheme) {
   switch (scheme.kind) {
@@ -196,17 +194,15 @@ void Manifest::add_params(std::size_t index) {
 
 void Manifest::carry_over(const std::filesystem::path& before,
                           const std::set<std::string>& replaced) {
-  std::ifstream lines(before);
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.starts_with(kEntryBegin)) continue;
-    if (line.ends_with(",")) line.pop_back();
-    const std::string name = file_of_entry(line);
+  const auto manifest = read_manifest(before);
+  if (!manifest) return;
+  for (const ordered_json& tensor : manifest->at("tensors")) {
+    const auto name = tensor.at("file").get<std::string>();
     std::error_code error;
-    if (name.empty() || replaced.contains(name) ||
-        !std::filesystem::exists(before.parent_path() / name, error)) {
+    if (replaced.contains(name) || !std::filesystem::exists(before.parent_path() / name, error)) {
       continue;
     }
-    file_.write(fmt::format("{}\n{}", has_tensors_ ? "," : "", line));
+    file_.write(fmt::format("{}\n    {}", has_tensors_ ? "," : "", dump_any_json(tensor)));
     has_tensors_ = true;
   }
 }

@@ -20,7 +20,8 @@ class Manifest {
   // `exported.file` is where its codes are; only the name is written.
   void add(std::size_t index, const ExportedCodes& exported, const CodeFacts& facts);
   // After the last tensor: what `before`, the manifest that is in its place, says of files beside
-  // it that are still there and not among `replaced`. Nothing when it is no manifest.
+  // it that are still there and not among `replaced`. Nothing when it is no manifest. Holds it
+  // whole.
   void carry_over(const std::filesystem::path& before, const std::set<std::string>& replaced);
   // At the end.
   void finish();
@@ -34,7 +35,7 @@ class Manifest {
   bool has_tensors_ = false;
 };
 
-// Whether the file is a manifest that this program wrote.
+// Whether the file is the manifest of an export, all of whose entries can be read.
 bool is_manifest(const std::filesystem::path& file);
 
 // What a code of the scheme stands for: "(code - zero) * scale".
