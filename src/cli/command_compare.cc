@@ -45,6 +45,8 @@ void add_compare_command(Command& program, CommandOutcome& outcome) {
     const auto cast = cast_of(args->cast);
     const auto reference = restore_float8(open_checkpoint(args->reference), cast);
     const auto other = restore_float8(open_checkpoint(args->other), cast);
+    note_float8(*reference);
+    note_float8(*other);
     const CheckpointComparison comparison = compare_checkpoints(*reference, *other);
     if (!exports.is_empty()) exports.write(comparison_report(comparison, args->all));
     print_result(args->json ? json_text(comparison_json(comparison))

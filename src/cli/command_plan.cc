@@ -179,6 +179,7 @@ PlanRequest request_of(const Arguments& args) {
   request.scheme.kind = parse_scheme_kind(args.scheme);
   request.scheme.scaling = args.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
   request.scheme.granularity = parse_granularity(args.granularity);
+  if (request.scheme.granularity.kind != Granularity::Kind::kChannel) require_no_axes(args.axes);
   request.axes = axis_rules(args.axes);
   request.scheme.range = parse_range(args.range);
   apply_format(args.format, request.scheme);

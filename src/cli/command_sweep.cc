@@ -205,6 +205,7 @@ void check_axes(const Arguments& args, const CheckpointReader& reader,
     return scheme.granularity.kind == Granularity::Kind::kChannel;
   };
   const auto channels = std::ranges::find_if(schemes, has_channels);
+  if (channels == schemes.end()) require_no_axes(args.axis_texts);
   AxisDoubts doubts(reader.location().format, args.axes);
   std::vector<TensorInfo> tensors;
   for (const std::size_t index : indices) {

@@ -121,8 +121,18 @@ class Axis(ProgramCase):
         self.assertIn("GLOB=N", sentence)
         # A tensor that is copied is not one whose axis could be named.
         self.error(*command, "--include", "*pointwise*", "--axis", "*depthwise_weights=2")
-        self.error("plan", "net.npz", "--average-bits", "9", "--axis", "nothing*=1")
-        self.error("sweep", "net.npz", "--axis", "nothing*=1")
+        self.error("plan", "net.npz", "--average-bits", "9", "--granularity", "channel", "--axis",
+                   "nothing*=1")
+        self.error("sweep", "net.npz", "--granularity", "channel", "--axis", "nothing*=1")
+
+    def test_an_axis_is_for_channels(self):
+        for command in (("quantize", "net.npz", "--scheme", "bin", "--bits", "4", "-o", "q.npz"),
+                        ("pack", "net.npz", "--scheme", "bin", "--bits", "4", "-o", "p.safetensors"),
+                        ("sweep", "net.npz", "--bits", "4"),
+                        ("plan", "net.npz", "--average-bits", "9")):
+            for granularity in ((), ("--granularity", "group:4")):
+                self.assertIn("--granularity channel",
+                              self.error(*command, *granularity, "--axis", "1"))
 
     def test_packed_files_keep_the_axes(self):
         _, values = self.quantized("--axis", "*pointwise*=-2,-1")

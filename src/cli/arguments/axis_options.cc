@@ -60,6 +60,12 @@ AxisRules axis_rules(const std::vector<std::string>& values) {
   return rules;
 }
 
+void require_no_axes(const std::vector<std::string>& values) {
+  if (values.empty()) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("--axis {} is for --granularity channel", values.front()));
+}
+
 void AxisDoubts::add(const Scheme& scheme, const TensorInfo& info) {
   const AxisDoubt doubt = axis_doubt(scheme, info, format_, rules_);
   if (doubt == AxisDoubt::kNone) return;

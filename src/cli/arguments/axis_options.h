@@ -16,6 +16,9 @@ Option add_axis_option(Command& command, std::vector<std::string>& values);
 // "N", "GLOB=N", "GLOB=2,3"; the last '=' counts. Throws Error(kUsage).
 AxisRules axis_rules(const std::vector<std::string>& values);
 
+// For schemes without channels: throws Error(kUsage) when an axis was given all the same.
+void require_no_axes(const std::vector<std::string>& values);
+
 // Says on standard error, once for each kind, which tensors have channels that are not certain.
 class AxisDoubts {
  public:

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -16,6 +17,10 @@
 namespace narrow {
 namespace {
 
+bool has_rules(const MethodOptions& options) {
+  return !options.rules.empty() || !options.rule_file.empty();
+}
+
 // What the options say of every tensor; with rules that may be less than a scheme.
 PartialScheme base_of(const MethodOptions& options) {
   PartialScheme base;
@@ -29,6 +34,10 @@ PartialScheme base_of(const MethodOptions& options) {
   scheme.scaling = options.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
   scheme.granularity = parse_granularity(options.granularity);
   scheme.range = parse_range(options.range);
+  if (base.has_kind && scheme.kind != SchemeKind::kFixedPoint &&
+      scheme.scaling == Scaling::kDecimal && !has_rules(options)) {
+    throw Error(ErrorCategory::kUsage, "--scaling decimal is for --scheme fixed-point");
+  }
   apply_format(options.format, scheme);
   if (!base.has_bits) scheme.bits = Scheme().bits;
   return base;
@@ -39,10 +48,6 @@ std::string title_of(const Scheme& scheme) {
   if (has_format(scheme)) title += ", " + to_text(scheme.format, scheme.bits);
   if (scheme.range == Range()) return title;
   return fmt::format("{}, range {}", title, to_string(scheme.range));
-}
-
-bool has_rules(const MethodOptions& options) {
-  return !options.rules.empty() || !options.rule_file.empty();
 }
 
 std::vector<SchemeRule> rules_of(const MethodOptions& options) {
@@ -193,6 +198,10 @@ Method typed_method(const MethodOptions& options, const CheckpointReader& reader
                       ? method_of_rules(options, reader, axes)
                       : Method{make_plan(reader, base.scheme, options.selection, axes),
                                result_directory_name(base.scheme), title_of(base.scheme)};
+  const auto has_channels = [](const TensorPlan& tensor) {
+    return tensor.scheme && tensor.scheme->granularity.kind == Granularity::Kind::kChannel;
+  };
+  if (std::ranges::none_of(method.plan, has_channels)) require_no_axes(options.axes);
   tell_axis_doubts(method.plan, reader, axes);
   return method;
 }

@@ -148,6 +148,9 @@ class Parser {
       tensor.scheme = schemes[number_of(*scheme, schemes.size() - 1, "scheme", number)];
       if (const auto count = entry.find("overflowed"); count != entry.end()) {
         tensor.overflowed = overflowed_of(*count, number);
+        if (tensor.overflowed > element_count(tensor.info.shape) || !has_format(*tensor.scheme)) {
+          refuse(fmt::format("have an overflowed of tensor {} that cannot be", number));
+        }
       }
       if (!is_floating_point(tensor.info.dtype)) {
         refuse(

@@ -61,6 +61,7 @@ std::string complaint(const Scheme& scheme, const BlockParams& params) {
       if (params.lo > params.hi) return "a range that ends before it begins";
       break;
     case SchemeKind::kFixedPoint:
+      if (scheme.format.always_signed && !params.is_signed) return "no sign, which its format has";
       if (scheme.scaling == Scaling::kBinary) {
         if (scheme.format.fraction_bits.has_value()
                 ? params.fraction_bits == *scheme.format.fraction_bits

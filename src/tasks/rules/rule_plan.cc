@@ -89,14 +89,19 @@ class Chooser {
           const Selection& selection)
       : tensors_(tensors),
         rules_(rules),
+        selection_(selection),
         variables_(variable_names(tensors, selection)),
-        used_(rules.size()) {}
+        used_(rules.size()),
+        selected_by_(rules.size()) {
+    selection_.rules.clear();
+    by_default_ = copy_reasons(tensors, selection_);
+  }
 
   // The first rule that matches a selected tensor; rules_.size() for none.
   std::size_t rule_of(std::size_t tensor) {
     std::size_t first = rules_.size();
     for (std::size_t r = 0; r < rules_.size(); ++r) {
-      if (!matches(rules_[r].pattern, tensor)) continue;
+      if (!matches(rules_[r].pattern, tensor) || !may_decide(r, tensor)) continue;
       first = std::min(first, r);
       used_[r] = true;
     }
@@ -113,6 +118,17 @@ class Chooser {
   }
 
  private:
+  // Of training state only rules that spell it out, as only they select it.
+  bool may_decide(std::size_t rule, std::size_t tensor) {
+    if (by_default_[tensor] == CopyReason::kNone || rules_[rule].keeps) return true;
+    std::vector<CopyReason>& reasons = selected_by_[rule];
+    if (reasons.empty()) {
+      Selection alone = selection_;
+      alone.rules = {rules_[rule].pattern};
+      reasons = copy_reasons(tensors_, alone);
+    }
+    return reasons[tensor] == CopyReason::kNone;
+  }
   [[nodiscard]] bool matches(const std::string& pattern, std::size_t tensor) const {
     return name_matches(pattern, tensors_[tensor].name) ||
            (!variables_[tensor].empty() && name_matches(pattern, variables_[tensor]));
@@ -120,8 +136,11 @@ class Chooser {
 
   const std::vector<TensorInfo>& tensors_;
   const std::vector<SchemeRule>& rules_;
+  Selection selection_;  // without the rules
+  std::vector<CopyReason> by_default_;
   std::vector<std::string> variables_;
   std::vector<bool> used_;
+  std::vector<std::vector<CopyReason>> selected_by_;  // each rule alone; made when it is needed
 };
 
 }  // namespace

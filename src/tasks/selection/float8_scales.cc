@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <limits>
 
 namespace narrow {
@@ -33,14 +34,16 @@ std::optional<Float8Scales> Float8Scales::of_shapes(const Shape& weight, const S
   }
   if (counts.size() != weight.size()) return std::nullopt;
   bool is_regular = true;
+  bool has_odd_parts = false;  // equal ones of a length that nobody chooses
   for (std::size_t i = 0; i < weight.size(); ++i) {
     const auto size = static_cast<std::uint64_t>(weight[i]);
     const auto count = static_cast<std::uint64_t>(counts[i]);
     const std::uint64_t block = block_of_axis(size, count);
     is_regular = is_regular && block > 0;
+    has_odd_parts |= count != 1 && block != 0 && !std::has_single_bit(block);
     scales.axes_.push_back({size, block, count});
   }
-  if (is_regular) return scales;
+  if (is_regular && !has_odd_parts) return scales;
   // A block of another length for all axes, the last of which is cut short.
   const auto is_cut = [](const Axis& axis) { return axis.count != 1 && axis.count != axis.size; };
   std::vector<std::uint64_t> fitting;
@@ -50,6 +53,8 @@ std::optional<Float8Scales> Float8Scales::of_shapes(const Shape& weight, const S
     };
     if (std::ranges::all_of(scales.axes_, fits)) fitting.push_back(block);
   }
+  // Either reading may be meant: 320 in 2 parts are 160 and 160, or 256 and 64.
+  if (is_regular) return fitting.empty() ? std::optional(scales) : std::nullopt;
   if (fitting.size() != 1) return std::nullopt;
   for (Axis& axis : scales.axes_) {
     if (is_cut(axis)) axis.block = fitting.front();

@@ -196,6 +196,7 @@ class Float8Reader : public CheckpointReader {
       if (!is_float8(stored[i].dtype)) continue;
       const TensorInfo* const inverse = names.find(stored[i].name + "_scale_inv");
       const TensorInfo* const plain = names.find(stored[i].name + "_scale");
+      if (inverse != nullptr && plain != nullptr) continue;  // nobody can say which one counts
       const TensorInfo* const scale = inverse != nullptr ? inverse : plain;
       if (scale == nullptr && !without_scale_too) continue;
       GivenTensor weight{i, true};
@@ -206,11 +207,10 @@ class Float8Reader : public CheckpointReader {
         weight.layout = *layout;
         weight.scale = scale - stored.data();
       }
-      for (const TensorInfo* const used : {inverse, plain}) {
-        if (used == nullptr) continue;
-        dropped[static_cast<std::size_t>(used - stored.data())] = true;
+      if (scale != nullptr) {
+        dropped[static_cast<std::size_t>(scale - stored.data())] = true;
         ++summary_.scales;
-        summary_.stored_bytes += used->byte_size();
+        summary_.stored_bytes += scale->byte_size();
       }
       ++summary_.weights;
       summary_.stored_bytes += stored[i].byte_size();

@@ -35,6 +35,10 @@ bool is_optimizer(std::string_view part) {
   return kNames.contains(word);
 }
 
+bool is_ftrl(std::string_view part) {
+  return part.starts_with("Ftrl") || part.starts_with("ftrl") || part.starts_with("FTRL");
+}
+
 // The position in kPartRules of the rule for a part, or a number beyond.
 std::size_t rule_of(std::string_view part) {
   // "generator_optimizer", "optimizer_g": as people call them when there are several.
@@ -177,7 +181,11 @@ class Classifier {
       if (!is_optimizer(parts_[i]) || parts_[i] == "momentum") continue;
       const std::string_view last = without_number(parts_.last());
       const NamedState state{CopyReason::kOptimizerSlot, parts_[i], true};
-      if (contains(kSlots, parts_[i + 1]) || contains(kSlots, last)) return state;
+      // FTRL's slot has the name of a layer.
+      const auto is_slot = [&](std::string_view part) {
+        return contains(kSlots, part) && (part != "linear" || is_ftrl(parts_[i]));
+      };
+      if (is_slot(parts_[i + 1]) || is_slot(last)) return state;
       if (!parts_.is_last(i + 1)) continue;
       if (contains(kCounters, parts_.last())) {
         return NamedState{CopyReason::kCounter, parts_[i], true};
