@@ -68,6 +68,14 @@ class Float8(ProgramCase):
         expected = self.codes_of("bin_6bits/plain.safetensors")["proj.weight"]
         np.testing.assert_array_equal(result["proj.weight"], to_bfloat16(expected))
 
+    def test_two_scales_of_one_weight_are_copied_with_it(self):
+        self.write({"proj.weight_scale_inv": self.scales, "proj.weight_scale": self.scales,
+                    "bias": np.float32([1, 2])})
+        self.narrow("quantize", "fp8.safetensors", "--scheme", "bin", "--bits", 6)
+        result = (self.dir / "bin_6bits/fp8.safetensors").read_bytes()
+        for name in (b"proj.weight_scale_inv", b'"proj.weight_scale"', b"F8_E4M3"):
+            self.assertIn(name, result)
+
     def test_values_are_those_of_numpy(self):
         write_safetensors(self.dir / "exact.safetensors", {"proj.weight": self.weights})
         self.narrow("compare", "exact.safetensors", "fp8.safetensors", "--cast", "float32")

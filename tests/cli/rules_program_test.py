@@ -57,6 +57,11 @@ class Rules(ProgramCase):
         self.assertEqual(self.widths(*rule, "--scheme", "bin", "--bits", "8", "--exclude",
                                      "fc.*")["fc.weight"], None)
 
+    def test_training_state_goes_to_the_rule_that_spells_it_out(self):
+        widths = self.widths("--rule", "*: bits=4 scheme=bin", "--rule",
+                             "*.running_mean: bits=16 scheme=bin")
+        self.assertEqual((widths["bn.running_mean"], widths["fc.bias"]), (16, 4))
+
     def test_training_state_only_when_it_is_spelled_out(self):
         base = ("--scheme", "bin", "--bits", "8")
         self.assertEqual(self.widths(*base, "--rule", "*: bits=4")["bn.running_mean"], None)

@@ -123,6 +123,8 @@ TEST(Float8Weights, OtherShapesFitNoRule) {
   }
   EXPECT_FALSE(Float8Scales::of_shapes({}, {2}).has_value());
   EXPECT_FALSE(Float8Scales::of_shapes({600, 600}, {7, 5}).has_value());
+  // Two parts of 160, or 256 and the rest.
+  EXPECT_FALSE(Float8Scales::of_shapes({320, 320}, {2, 2}).has_value());
 }
 
 std::vector<MemoryTensor> mixed() {
