@@ -16,8 +16,8 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "narrow/quantize_values.h"
+#include "quant/kernels/simd_targets.h"
 #include "quant/reference_quantizer.h"
-#include "quant/simd_targets.h"
 #include "quant/tensor_quantizer.h"
 
 namespace narrow {

@@ -4,7 +4,7 @@
 //   bench_resnet NETWORK CLASSES VARIABLES IMAGES HEIGHT WIDTH BATCH THREADS
 //
 // NETWORK: one of the four names, or a variant: NAME,ROOT_DEPTH,BASE/UNITS/STRIDE[,BASE/...]
-// VARIABLES: every variable of the network as float32, in the order of ResnetV1::variables().
+// VARIABLES: every variable of the network as float32, in the order of Graph::weights.
 // IMAGES: float32, any number of HEIGHT x WIDTH x 3.
 // THREADS: 0 for all cores.
 //
@@ -19,8 +19,9 @@
 #include <string>
 #include <vector>
 
+#include "graph/slim/resnet_v1.h"
+#include "graph/weights.h"
 #include "narrow/error.h"
-#include "nn/flat_variables.h"
 #include "nn/inference/inference_network.h"
 
 namespace narrow {
@@ -36,14 +37,14 @@ std::vector<float> read_floats(const std::string& path) {
   return values;
 }
 
-ResnetV1 parse_network(const std::string& text, int class_count) {
+Graph parse_network(const std::string& text, int class_count) {
   if (text.find(',') == std::string::npos) return resnet_v1(text, class_count);
   std::istringstream parts(text);
   ResnetV1Shape shape;
   char separator = 0;
   std::getline(parts, shape.name, ',');
-  parts >> shape.root_depth;
-  for (ResnetV1Block block; parts >> separator >> block.base_depth >> separator >>
+  parts >> shape.root_channels;
+  for (ResnetV1Block block; parts >> separator >> block.base_channels >> separator >>
                             block.unit_count >> separator >> block.last_stride;) {
     shape.blocks.push_back(block);
   }
@@ -67,11 +68,11 @@ double classify(const InferenceNetwork& network, std::span<const float> images, 
 }
 
 int serve(const std::vector<std::string>& arguments) {
-  const ResnetV1 description = parse_network(arguments[0], std::stoi(arguments[1]));
-  const FlatVariables variables(description, read_floats(arguments[2]));
+  const Graph graph = parse_network(arguments[0], std::stoi(arguments[1]));
+  const Weights weights(graph, read_floats(arguments[2]));
   const std::vector<float> images = read_floats(arguments[3]);
-  const InferenceNetwork network(description, variables, std::stoi(arguments[4]),
-                                 std::stoi(arguments[5]), {.threads = std::stoi(arguments[7])});
+  const InferenceNetwork network(graph, weights, std::stoi(arguments[4]), std::stoi(arguments[5]),
+                                 {.threads = std::stoi(arguments[7])});
   std::vector<float> logits(images.size() / network.floats_per_image() *
                             static_cast<std::size_t>(network.class_count()));
   std::cout << "ready micro_batch " << network.micro_batch() << " weight_bytes "

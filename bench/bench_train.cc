@@ -3,7 +3,7 @@
 //   bench_train NETWORK CLASSES VARIABLES IMAGES LABELS SIZE BATCH THREADS all|logits|cached
 //
 // NETWORK: one of the four names.
-// VARIABLES: every variable of the network as float32, in the order of ResnetV1::variables().
+// VARIABLES: every variable of the network as float32, in the order of Graph::weights.
 // IMAGES: float32, any number of SIZE x SIZE x 3; LABELS: an int32 for each.
 // THREADS: 0 for all cores.
 // all, logits: what is trained, with batch norm in training mode, by RMSProp with Slim's values;
@@ -20,8 +20,10 @@
 #include <string>
 #include <vector>
 
+#include "graph/layers.h"
+#include "graph/slim/resnet_v1.h"
+#include "graph/weights.h"
 #include "narrow/error.h"
-#include "nn/flat_variables.h"
 #include "nn/optimizers/optimizer_step.h"
 #include "nn/training/training_network.h"
 
@@ -42,12 +44,11 @@ std::vector<Value> read_values(const std::string& path) {
 class Trainer {
  public:
   Trainer(const std::vector<std::string>& arguments)
-      : description_(resnet_v1(arguments[0], std::stoi(arguments[1]))),
+      : graph_(resnet_v1(arguments[0], std::stoi(arguments[1]))),
         images_(read_values<float>(arguments[3])),
         labels_(read_values<std::int32_t>(arguments[4])),
         cached_(arguments[8] == "cached"),
-        network_(description_, FlatVariables(description_, read_values<float>(arguments[2])),
-                 options(arguments)) {
+        network_(graph_, Weights(graph_, read_values<float>(arguments[2])), options(arguments)) {
     for (const TrainedParameter& parameter : network_.parameters()) {
       slots_.emplace_back(parameter.values.size(), 1.0F);
       slots_.emplace_back(parameter.values.size(), 0.0F);
@@ -58,7 +59,7 @@ class Trainer {
           {parameter.values, parameter.gradients, {slots_[2 * i], slots_[2 * i + 1]}, {}});
     }
     if (cached_) {
-      features_.resize(labels_.size() * static_cast<std::size_t>(description_.feature_depth));
+      features_.resize(labels_.size() * static_cast<std::size_t>(output().in_channels));
       network_.features(images_, features_);
     }
   }
@@ -89,21 +90,26 @@ class Trainer {
   }
 
  private:
-  static TrainingOptions options(const std::vector<std::string>& arguments) {
+  // The layer of the logits.
+  [[nodiscard]] Layer output() const {
+    const std::vector<Layer> all = layers(graph_);
+    return *output_layer(graph_, all);
+  }
+
+  TrainingOptions options(const std::vector<std::string>& arguments) {
     TrainingOptions options;
     options.height = options.width = std::stoi(arguments[5]);
     options.batch_size = std::stoi(arguments[6]);
     options.threads = std::stoi(arguments[7]);
     if (arguments[8] == "all") return options;
-    options.is_trained = [](const ModelVariable& variable) {
-      return variable.kind == VariableKind::kLogitsWeights ||
-             variable.kind == VariableKind::kLogitsBiases;
+    options.is_trained = [logits = output()](const Weight& weight) {
+      return logits.has_weight(weight.name);
     };
     if (arguments[8] == "cached") options.batch_norm = BatchNormMode::kFrozen;
     return options;
   }
 
-  ResnetV1 description_;
+  Graph graph_;
   std::vector<float> images_;
   std::vector<std::int32_t> labels_;
   bool cached_;

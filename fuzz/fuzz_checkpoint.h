@@ -9,7 +9,7 @@
 #include <memory>
 #include <span>
 
-#include "checkpoint/formats.h"
+#include "checkpoint/container/formats.h"
 #include "checkpoint/memory_file.h"
 #include "narrow/error.h"
 

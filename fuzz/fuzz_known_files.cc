@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <span>
 
-#include "checkpoint/known_files.h"
+#include "checkpoint/container/known_files.h"
 #include "checkpoint/memory_file.h"
 #include "checkpoint/tensorflow/value_checksum.h"
 

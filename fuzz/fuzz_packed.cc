@@ -17,7 +17,7 @@
 #include "narrow/checkpoint.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
-#include "tasks/hardware/code_stream.h"
+#include "packed/export/code_stream.h"
 
 namespace {
 

@@ -1,9 +1,9 @@
 // Parses the input as a plan file and applies the plan to a checkpoint.
 #include <string_view>
 
+#include "checkpoint/testing/memory_checkpoint.h"
 #include "narrow/error.h"
 #include "narrow/plan.h"
-#include "tasks/memory_checkpoint.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const narrow::MemoryReader reader(

@@ -14,9 +14,9 @@
 #include "base/bytes.h"
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
+#include "quant/kernels/simd_targets.h"
 #include "quant/quant_test_support.h"
 #include "quant/reference_quantizer.h"
-#include "quant/simd_targets.h"
 #include "quant/tensor_quantizer.h"
 
 namespace narrow {

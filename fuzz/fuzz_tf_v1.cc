@@ -1,5 +1,5 @@
 // A TensorFlow V1 checkpoint, as it comes and with right checksums.
-#include "checkpoint/formats.h"
+#include "checkpoint/container/formats.h"
 #include "table_fuzz.h"
 
 namespace {

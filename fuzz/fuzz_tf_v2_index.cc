@@ -1,5 +1,5 @@
 // The index of a TensorFlow V2 checkpoint, as it comes and with right checksums.
-#include "checkpoint/formats.h"
+#include "checkpoint/container/formats.h"
 #include "table_fuzz.h"
 
 namespace {

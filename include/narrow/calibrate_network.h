@@ -34,7 +34,7 @@ struct LayerCalibration {
 struct CalibrationResult {
   std::string network;  // scope of its variables
   std::uint64_t images = 0;
-  std::vector<LayerCalibration> layers;  // in the order of creation
+  std::vector<LayerCalibration> layers;  // with batch norm, in the order of the network
   double seconds = 0;
 
   [[nodiscard]] double mean_shift() const;  // root mean square over the layers

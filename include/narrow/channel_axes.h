@@ -49,6 +49,10 @@ bool is_depthwise_kernel(const TensorInfo& info);
 // TensorFlow or NumPy file whose last axis has length 1, but not the one before.
 ChannelAxes default_channel_axes(CheckpointFormat format, const TensorInfo& info);
 
+// The channel axis of a format for tensors of which nothing else is known (default_channel_axes):
+// TensorFlow and NumPy -1, safetensors (PyTorch) 0.
+int default_channel_axis(CheckpointFormat format);
+
 // The scheme with the channel axes of this tensor written into it: those that it names, or what
 // rules and default give. Without axes for granularities other than kChannel.
 Scheme with_channel_axes(Scheme scheme, const TensorInfo& info, CheckpointFormat format,

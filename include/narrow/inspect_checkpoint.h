@@ -1,11 +1,13 @@
-// What is in a checkpoint, and what its values look like.
+// What is in a checkpoint: tensors, what their values look like, and the network they make.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/graph_table.h"
 
 namespace narrow {
 
@@ -29,5 +31,12 @@ struct TensorInspection {
 // Every tensor in file order. With `with_statistics` all values are read (checksums included).
 std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
                                                  bool with_statistics);
+
+// The network whose weights the checkpoint holds, for images of `image_size` pixels a side.
+// `model_name`: as narrow/evaluate.h has it; empty: the only network there is.
+// Throws Error: kNotFound when there is none or a weight is missing, kUsage when there are several
+// or a weight does not fit, kUnsupported when the images are too small for it.
+GraphTable inspect_graph(const CheckpointReader& reader, const std::string& model_name,
+                         int image_size);
 
 }  // namespace narrow

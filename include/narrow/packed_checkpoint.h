@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
-#include "narrow/quantize_checkpoint.h"
+#include "narrow/quantize_plan.h"
 #include "narrow/scheme.h"
 
 namespace narrow {
@@ -62,6 +62,11 @@ struct PackedContents {
 
   [[nodiscard]] PackedSummary summary() const;
 };
+
+// "xxh3-128:" and 32 hexadecimal digits, of names, types, shapes and values of all tensors: the
+// digest that a packed file has (docs/formats.md), the same for equal tensors in files of any
+// format.
+std::string checkpoint_digest(const CheckpointReader& reader);
 
 // Told about progress from one thread at a time; may throw to stop the run.
 class PackObserver {

@@ -130,11 +130,6 @@ struct BudgetPlan {
 BudgetPlan plan_budget(const CheckpointReader& reader, const PlanRequest& request,
                        SweepObserver* observer = nullptr);
 
-// "xxh3-128:" and 32 hexadecimal digits, of names, types, shapes and values of all tensors: the
-// digest that a packed file has (docs/formats.md), the same for equal tensors in files of any
-// format.
-std::string checkpoint_digest(const CheckpointReader& reader);
-
 // A plan file: JSON, docs/formats.md. The same plan gives the same bytes everywhere.
 std::string plan_file_text(const BudgetPlan& plan);
 

@@ -27,14 +27,15 @@ Rounding parse_rounding(std::string_view name);
 
 // What is done besides taking the nearest codes; in this order.
 struct NetworkMethods {
-  // Levels the input channels of conv2 and conv3 of every unit through the batch norm before.
+  // Levels the input channels of every layer that alone gets what another one gives, through the
+  // batch norm of that one: of conv2 and conv3 of every unit.
   bool equalize = false;
-  // Gives every output channel of a convolution the same loading of the tensor's one range; the
-  // moving statistics take the scales back.
+  // Gives every output channel of a layer with batch norm the same loading of the tensor's one
+  // range; the moving statistics take the scales back.
   bool absorb_channel_scales = false;
-  Rounding rounding = Rounding::kNearest;  // of the weights of convolutions and logits
-  // Lets moving statistics and the biases of the logits take up what quantization did to the mean
-  // and the spread of every layer's output.
+  Rounding rounding = Rounding::kNearest;  // of the weights of layers
+  // Lets moving statistics and the biases of layers without batch norm, which the logits are, take
+  // up what quantization did to the mean and the spread of every layer's output.
   bool bias_correct = false;
   // Height and width of what the network sees, with or without images: where it is small, many taps
   // of the kernels meet padding only, and count less.
@@ -66,7 +67,7 @@ struct NetworkResult {
   // By name: the same errors in units of the checkpoint, scales divided out. Of quantized tensors.
   std::map<std::string, ErrorSums> original_errors;
   ErrorSummary original;          // of these
-  std::vector<LayerCost> layers;  // in the order of creation
+  std::vector<LayerCost> layers;  // all of the network, in its order
   std::uint64_t images = 0;       // that output errors were measured with; 0: estimated
 
   [[nodiscard]] double mean_output_error() const;  // over the layers

@@ -55,7 +55,7 @@ using CopyCounts = std::map<CopyReason, std::uint64_t>;
 // "12 optimizer slots, 2 moving statistics, 1 counter": the most numerous first.
 std::string describe(const CopyCounts& counts);
 
-// Whether the name alone says that a tensor is training state. src/tasks/selection/state_names.h
+// Whether the name alone says that a tensor is training state. src/stream/selection/state_names.h
 // has the rules.
 bool is_training_state(std::string_view name);
 

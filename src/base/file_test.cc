@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/testing/expected_error.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -27,17 +28,6 @@ class FileTest : public testing::Test {
   ~FileTest() override { fs::remove_all(dir_); }
   fs::path dir_;
 };
-
-template <typename Body>
-ErrorCategory category_of(Body body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.category();
-  }
-  ADD_FAILURE() << "no error was thrown";
-  return ErrorCategory::kUsage;
-}
 
 TEST_F(FileTest, ReadsWhatWasWritten) {
   std::string text;

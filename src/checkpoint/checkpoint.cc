@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/special_file.h"
-#include "checkpoint/formats.h"
+#include "checkpoint/container/formats.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -9,8 +9,8 @@
 
 #include "base/file.h"
 #include "base/special_file.h"
-#include "checkpoint/formats.h"
-#include "checkpoint/known_files.h"
+#include "checkpoint/container/formats.h"
+#include "checkpoint/container/known_files.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/state_file.h"
 #include "narrow/error.h"

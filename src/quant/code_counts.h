@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "quant/blocks/scan_result.h"
 #include "quant/kernels/kernel_table.h"
-#include "quant/tensor_quantizer.h"
 
 namespace narrow {
 

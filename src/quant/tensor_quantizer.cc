@@ -11,7 +11,6 @@
 #include "narrow/error.h"
 #include "quant/blocks/block_fit.h"
 #include "quant/blocks/block_layout.h"
-#include "quant/blocks/block_values.h"
 #include "quant/blocks/count_overflow.h"
 #include "quant/blocks/piece_blocks.h"
 #include "quant/blocks/range_scan.h"
@@ -19,6 +18,7 @@
 #include "quant/code_counts.h"
 #include "quant/elements/element_chunk.h"
 #include "quant/error_sums.h"
+#include "quant/fitting/block_values.h"
 #include "quant/fitting/value_fit.h"
 #include "quant/packing/pack_bits.h"
 

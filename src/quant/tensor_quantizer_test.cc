@@ -10,9 +10,9 @@
 #include "narrow/error.h"
 #include "quant/elements/element_chunk.h"
 #include "quant/fitting/value_fit.h"
+#include "quant/kernels/simd_targets.h"
 #include "quant/quant_test_support.h"
 #include "quant/reference_quantizer.h"
-#include "quant/simd_targets.h"
 
 namespace narrow {
 namespace {

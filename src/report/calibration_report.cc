@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "report/numbers.h"
+#include "report/table/numbers.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {

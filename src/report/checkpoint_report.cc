@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/utf8.h"
-#include "report/numbers.h"
+#include "report/table/numbers.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {

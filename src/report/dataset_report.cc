@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "report/numbers.h"
+#include "report/table/numbers.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {

@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "report/numbers.h"
+#include "report/table/numbers.h"
 #include "report/table/table_formats.h"
-#include "report/text_table.h"
+#include "report/table/text_table.h"
 
 namespace narrow {
 namespace {

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "report/numbers.h"
 #include "report/quantize_report.h"
+#include "report/table/numbers.h"
 
 namespace narrow {
 namespace {

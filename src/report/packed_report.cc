@@ -10,7 +10,7 @@
 #include "report/channel_axis.h"
 #include "report/copied_report.h"
 #include "report/format_report.h"
-#include "report/numbers.h"
+#include "report/table/numbers.h"
 
 namespace narrow {
 namespace {

@@ -11,7 +11,7 @@
 #include "base/utf8.h"
 #include "report/channel_axis.h"
 #include "report/copied_report.h"
-#include "report/numbers.h"
+#include "report/table/numbers.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "report/numbers.h"
+#include "report/table/numbers.h"
 
 namespace narrow {
 namespace {

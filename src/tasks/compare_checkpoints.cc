@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tasks/value_pieces.h"
+#include "stream/value_pieces.h"
 
 namespace narrow {
 namespace {

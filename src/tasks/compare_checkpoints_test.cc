@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tasks/memory_checkpoint.h"
+#include "checkpoint/testing/memory_checkpoint.h"
 
 namespace narrow {
 namespace {

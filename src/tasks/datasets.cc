@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "base/special_file.h"
-#include "base/staged_output.h"
+#include "base/staging/staged_output.h"
 #include "data/convert/convert.h"
 #include "data/dataset.h"
 #include "data/dataset_inspect.h"

@@ -8,31 +8,29 @@
 namespace narrow {
 namespace {
 
-double initial_stddev(const ModelVariable& variable) {
-  const auto fan_in =
-      static_cast<double>(variable.shape[0] * variable.shape[1] * variable.shape[2]);
+double initial_stddev(const Weight& weight) {
+  const auto elements = static_cast<std::int64_t>(element_count(weight.shape));
+  const auto fan_in = static_cast<double>(elements / weight.used_shape()[0]);
   return std::sqrt(1.3 * 2.0 / fan_in);
 }
 
 }  // namespace
 
-void fill_initial_values(const ModelVariable& variable, std::uint64_t seed,
-                         std::span<float> values) {
-  switch (variable.kind) {
-    case VariableKind::kConvWeights:
-    case VariableKind::kLogitsWeights: {
-      RandomStream stream(seed, variable.name);
-      const double stddev = initial_stddev(variable);
+void fill_initial_values(const Weight& weight, std::uint64_t seed, std::span<float> values) {
+  switch (weight.role) {
+    case WeightRole::kKernel: {
+      RandomStream stream(seed, weight.name);
+      const double stddev = initial_stddev(weight);
       for (float& value : values) value = static_cast<float>(stddev * stream.truncated_normal());
       break;
     }
-    case VariableKind::kGamma:
-    case VariableKind::kMovingVariance:
+    case WeightRole::kGamma:
+    case WeightRole::kMovingVariance:
       std::ranges::fill(values, 1.0F);
       break;
-    case VariableKind::kBeta:
-    case VariableKind::kMovingMean:
-    case VariableKind::kLogitsBiases:
+    case WeightRole::kBeta:
+    case WeightRole::kMovingMean:
+    case WeightRole::kBias:
       std::ranges::fill(values, 0.0F);
       break;
   }

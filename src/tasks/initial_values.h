@@ -1,17 +1,16 @@
-// The values with which TF-Slim begins to train a ResNet V1.
+// The values with which TF-Slim begins to train a network.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
-#include "nn/resnet_v1.h"
+#include "graph/graph.h"
 
 namespace narrow {
 
 // Weights from a truncated normal distribution with standard deviation sqrt(1.3 * 2 / fan_in),
 // gamma and moving variance 1, everything else 0 (narrow/resnet_checkpoints.h). A function of seed
-// and name. `values` holds exactly the variable's elements.
-void fill_initial_values(const ModelVariable& variable, std::uint64_t seed,
-                         std::span<float> values);
+// and name. `values` holds exactly the weight's elements.
+void fill_initial_values(const Weight& weight, std::uint64_t seed, std::span<float> values);
 
 }  // namespace narrow

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tasks/value_pieces.h"
+#include "graph/tabulate_graph.h"
+#include "model/checkpoint_network.h"
+#include "stream/value_pieces.h"
 
 namespace narrow {
 namespace {
@@ -59,6 +61,16 @@ std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
     }
   }
   return inspections;
+}
+
+GraphTable inspect_graph(const CheckpointReader& reader, const std::string& model_name,
+                         int image_size) {
+  const CheckpointVariables variables(reader, false);
+  const std::string scope = model_name.empty() ? find_network_scope(reader) : model_name;
+  const Graph graph = network_of_checkpoint(reader, variables, scope,
+                                            checkpoint_class_count(variables, scope).value_or(1));
+  check_weights(graph, variables);
+  return tabulate_graph(graph, infer_shapes(graph, image_size, image_size));
 }
 
 }  // namespace narrow

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "tasks/memory_checkpoint.h"
+#include "checkpoint/testing/memory_checkpoint.h"
 
 namespace narrow {
 namespace {

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "base/random.h"
-#include "tasks/memory_checkpoint.h"
+#include "checkpoint/testing/memory_checkpoint.h"
 
 namespace narrow {
 namespace {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "base/join_some.h"
 #include "base/parallel.h"
+#include "graph/layers.h"
+#include "graph/slim/resnet_v1.h"
 #include "narrow/error.h"
-#include "nn/resnet_v1.h"
 #include "tasks/initial_values.h"
 
 namespace narrow {
@@ -17,44 +19,30 @@ constexpr std::string_view kAverageSuffix = "/ExponentialMovingAverage";
 // An error sentence names at most this many variables.
 constexpr std::size_t kMaxNamed = 5;
 
-bool has_class_dimension(VariableKind kind) {
-  return kind == VariableKind::kLogitsWeights || kind == VariableKind::kLogitsBiases;
-}
-
 // What is wrong with `found` as the value or average of `variable`; empty when nothing is.
-std::string complaint(const ModelVariable& variable, const TensorInfo& found) {
+std::string complaint(const Weight& variable, bool counts_classes, const TensorInfo& found) {
   if (found.dtype != DType::kFloat32) {
     return fmt::format("{} is {}, expected float32", found.name, found.type_name());
   }
   if (found.shape == variable.shape) return "";
   std::string text = fmt::format("{} has shape {}, expected {}", found.name, to_string(found.shape),
                                  to_string(variable.shape));
-  if (has_class_dimension(variable.kind) && !found.shape.empty()) {
+  if (counts_classes && !found.shape.empty()) {
     text += fmt::format(" (the checkpoint has {} classes, {} were asked for)", found.shape.back(),
                         variable.shape.back());
   }
   return text;
 }
 
-std::string join_some(const std::vector<std::string>& parts) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(parts.size(), kMaxNamed); ++i) {
-    text += (i == 0 ? "" : "; ") + parts[i];
-  }
-  if (parts.size() > kMaxNamed) text += fmt::format("; and {} more", parts.size() - kMaxNamed);
-  return text;
-}
-
 // Of the tensor called `name` that goes with a variable.
-CopyReason reason_to_copy(const ModelVariable& variable, const std::string& name,
-                          bool moving_averages) {
-  if (!is_trainable(variable.kind)) return CopyReason::kMovingStatistic;
+CopyReason reason_to_copy(const Weight& variable, const std::string& name, bool moving_averages) {
+  if (!is_trainable(variable.role)) return CopyReason::kMovingStatistic;
   const bool is_average = name.ends_with(kAverageSuffix);
   if (is_average == moving_averages) return CopyReason::kNone;
   return is_average ? CopyReason::kMovingAverage : CopyReason::kAveragedVariable;
 }
 
-[[noreturn]] void throw_mismatch(const CheckpointReader& reader, const ResnetV1& network,
+[[noreturn]] void throw_mismatch(const CheckpointReader& reader, const Graph& network,
                                  const std::vector<std::string>& missing,
                                  const std::vector<std::string>& wrong) {
   const std::string where = reader.location().path.string();
@@ -62,12 +50,12 @@ CopyReason reason_to_copy(const ModelVariable& variable, const std::string& name
     throw Error(ErrorCategory::kNotFound,
                 fmt::format("{} is not a checkpoint of {}: {} of its {} variables are missing: {}; "
                             "narrow inspect shows what it holds",
-                            where, network.name, missing.size(), network.variables().size(),
-                            join_some(missing)));
+                            where, network.name, missing.size(), network.weights.size(),
+                            join_some(missing, kMaxNamed)));
   }
   throw Error(ErrorCategory::kCorrupt,
               fmt::format("{} does not fit {} with {} classes: {}", where, network.name,
-                          network.class_count, join_some(wrong)));
+                          class_count(network), join_some(wrong, kMaxNamed)));
 }
 
 }  // namespace
@@ -75,11 +63,13 @@ CopyReason reason_to_copy(const ModelVariable& variable, const std::string& name
 QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& network,
                          int class_count, const Scheme& scheme, bool moving_averages) {
   validate(scheme);
-  const ResnetV1 resnet = resnet_v1(network, class_count);
+  const Graph resnet = resnet_v1(network, class_count);
+  const std::vector<Layer> all_layers = layers(resnet);
+  const Layer& output = *output_layer(resnet, all_layers);
   QuantizePlan plan;
   std::vector<std::string> missing;
   std::vector<std::string> wrong;
-  for (const ModelVariable& variable : resnet.variables()) {
+  for (const Weight& variable : resnet.weights) {
     std::vector<std::string> names = {variable.name};
     if (moving_averages) names.push_back(variable.name + std::string(kAverageSuffix));
     for (const std::string& name : names) {
@@ -88,7 +78,9 @@ QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& netw
         missing.push_back(name);
         continue;
       }
-      if (auto text = complaint(variable, reader.tensors()[*index]); !text.empty()) {
+      if (auto text =
+              complaint(variable, output.has_weight(variable.name), reader.tensors()[*index]);
+          !text.empty()) {
         wrong.push_back(std::move(text));
       }
       TensorPlan& tensor = plan.emplace_back();
@@ -107,19 +99,19 @@ QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& netw
 
 void write_initial_resnet(const std::string& network, int class_count, std::uint64_t seed,
                           CheckpointWriter& writer) {
-  std::vector<ModelVariable> variables = resnet_v1(network, class_count).variables();
+  std::vector<Weight> variables = resnet_v1(network, class_count).weights;
   // Saver's order, so that the files are what TensorFlow would have written.
-  std::ranges::sort(variables, {}, &ModelVariable::name);
+  std::ranges::sort(variables, {}, &Weight::name);
   const TensorInfo step{kGlobalStep, DType::kInt64, {}};
   writer.add(step);
-  for (const ModelVariable& variable : variables) {
+  for (const Weight& variable : variables) {
     writer.add({variable.name, DType::kFloat32, variable.shape});
   }
   const std::int64_t zero = 0;
   writer.write(std::as_bytes(std::span(&zero, 1)));
   // Streams are keyed by name, so the values do not depend on who computes them.
   struct Job {
-    const ModelVariable* variable = nullptr;
+    const Weight* variable = nullptr;
     std::vector<float> values;
   };
   std::vector<Job> jobs(variables.size());

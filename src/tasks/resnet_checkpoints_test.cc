@@ -6,8 +6,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "nn/resnet_v1.h"
-#include "tasks/memory_checkpoint.h"
+#include "checkpoint/testing/memory_checkpoint.h"
+#include "graph/slim/resnet_v1.h"
 
 namespace narrow {
 namespace {

@@ -35,6 +35,8 @@ class Resnet(ProgramCase):
         self.narrow("init", "resnet_v1_50", "--classes", "10", "-o", "again/", "--seed", "4",
                     "--force")
         self.narrow("compare", "model.ckpt-0", "again", status=1)
+        self.assertIn("-1 is negative", self.error("init", "resnet_v1_50", "-o", "minus/", "--seed",
+                                                   "-1"))
 
     def test_quantizer_with_both_methods(self):
         for method, name in ((1, "bin"), (2, "fixed-point")):

@@ -49,6 +49,40 @@ class Structure(ProgramCase):
     def quantize(self, *options, bits=4):
         return self.json("quantize", "net.safetensors", "--scheme", "bin", "--bits", bits, *options)
 
+    def test_inspect_shows_the_graph(self):
+        rows = self.json("inspect", "net.safetensors", "--graph", "--eval_image_size", 32)
+        nodes = {row["name"]: row for row in rows["nodes"]}
+        root = nodes[f"{SCOPE}/conv1"]
+        self.assertEqual((root["operator"], root["attributes"], root["result"]),
+                         ("Conv", "7x7 /2 pad 3", "[N, 8, 16, 16]"))
+        self.assertEqual((root["parameters"], root["multiply_adds"]),
+                         (7 * 7 * 3 * 8, 7 * 7 * 3 * 8 * 16 * 16))
+        self.assertEqual(root["weights"], [f"{SCOPE}/conv1/weights"])
+        self.assertEqual(rows["nodes"][-1]["result"], "[N, 10]")
+        # Stride 2 in the last unit of the first block, in its 3x3 convolution and its shortcut.
+        unit = f"{SCOPE}/block1/unit_2/bottleneck_v1"
+        self.assertEqual(nodes[f"{unit}/conv2"]["result"], "[N, 4, 4, 4]")
+        self.assertEqual(nodes[f"{unit}/shortcut"]["operator"], "MaxPool")
+        parameters = sum(value.size for value in self.tensors.values()) - 1
+        self.assertEqual(rows["summary"]["parameters"], parameters)
+        text = self.narrow("inspect", "net.safetensors", "--graph")
+        self.assertIn("gamma beta moving_mean moving_variance", text)
+        self.assertIn(f"{SCOPE}: {parameters} parameters", text)
+        self.assertIn("--stats", self.error("inspect", "net.safetensors", "--graph", "--stats"))
+        self.assertIn("--graph", self.error("inspect", "net.safetensors", "--model_name", SCOPE))
+        write_safetensors(self.dir / "other.safetensors", {"a": np.zeros(3, np.float32)})
+        self.assertIn("holds no ResNet V1", self.error("inspect", "other.safetensors", "--graph"))
+
+    def test_clipped_values_are_counted_with_methods_too(self):
+        def clipped(*options):
+            report = self.quantize("--range", "mse", *options)
+            return {row["name"]: row.get("clipped_values", 0) for row in report["tensors"]
+                    if row["name"].endswith("/weights")}
+
+        plain = clipped()
+        self.assertGreater(sum(plain.values()), 0)
+        self.assertEqual(clipped("--bias-correct"), plain)
+
     def test_absorbed_scales_lessen_the_error(self):
         plain = self.quantize("--round", "flips")
         report = self.quantize("--absorb-channel-scales")

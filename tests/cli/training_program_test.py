@@ -241,6 +241,11 @@ class Mistakes(TrainingCase):
                          r"train/model.ckpt-(\d+)", sentence)[1]
         report = json.loads(self.narrow("inspect", f"train/model.ckpt-{step}", "--stats", "--json"))
         self.assertEqual(sum(t["statistics"]["non_finite"] for t in report["tensors"]), 0)
+        # Before the first checkpoint.
+        done = self.run_program(*self.flags("other", optimizer="sgd", learning_rate=1e38,
+                                            max_number_of_steps=100))
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("no checkpoint has been written yet", done.stderr)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 
     check_structure.py SOURCE_DIR
 
-The rules: a folder includes only folders below it, a third-party library is included only in its
-home folders, file names are unique, and every public header belongs to a layer.
+The rules: a layer includes only layers below it, no folders include each other, not by a detour
+either, a source begins with the header of its name, a third-party library is included only in its
+home folders, file names are unique, every public header belongs to a layer, and prose in Markdown
+is wrapped.
 """
 import collections
 import pathlib
@@ -17,15 +19,25 @@ LAYERS = {
     "tensor": {"base"},
     "quant": {"base", "tensor"},
     "checkpoint": {"base", "tensor"},
-    "nn": {"base", "tensor"},
     "data": {"base", "tensor"},
-    "tasks": {"base", "tensor", "quant", "checkpoint", "nn", "data"},
-    "report": {"base", "tensor", "quant", "checkpoint", "tasks"},
-    "cli": {"base", "tensor", "quant", "checkpoint", "tasks", "report"},
+    "graph": {"base", "tensor"},
+    "stream": {"base", "tensor", "quant", "checkpoint"},
+    "model": {"base", "tensor", "quant", "checkpoint", "graph", "stream"},
+    "nn": {"base", "tensor", "quant", "graph"},
+    "methods": {"base", "tensor", "quant", "graph", "nn"},
+    "packed": {"base", "tensor", "quant", "checkpoint", "stream"},
+    "tasks": {"base", "tensor", "quant", "checkpoint", "data", "graph", "stream", "model", "nn",
+              "methods", "packed"},
+    "report": {"base", "tensor", "quant", "checkpoint", "graph", "stream", "packed", "tasks"},
+    "cli": {"base", "tensor", "quant", "checkpoint", "graph", "stream", "packed", "tasks",
+            "report"},
 }
 
 # A report and a command see other layers only through the public headers.
-PUBLIC_ONLY = {"report": {"quant", "checkpoint", "tasks"}, "cli": {"tensor", "quant", "checkpoint"}}
+PUBLIC_ONLY = {
+    "report": {"quant", "checkpoint", "graph", "stream", "packed", "tasks"},
+    "cli": {"tensor", "quant", "checkpoint", "graph", "stream", "packed", "tasks"},
+}
 
 PUBLIC_HEADERS = {
     "error.h": "base",
@@ -36,12 +48,14 @@ PUBLIC_HEADERS = {
     "quantize_values.h": "quant",
     "error_summary.h": "quant",
     "checkpoint.h": "checkpoint",
+    "graph_table.h": "graph",
     "batch_norm_mode.h": "nn",
     "optimizer.h": "nn",
-    "selection.h": "tasks",
-    "channel_axes.h": "tasks",
+    "selection.h": "stream",
+    "channel_axes.h": "stream",
+    "float8_weights.h": "stream",
+    "quantize_plan.h": "stream",
     "scheme_rules.h": "tasks",
-    "float8_weights.h": "tasks",
     "quantize_checkpoint.h": "tasks",
     "quantize_network.h": "tasks",
     "calibrate_network.h": "tasks",
@@ -49,8 +63,8 @@ PUBLIC_HEADERS = {
     "inspect_checkpoint.h": "tasks",
     "resnet_checkpoints.h": "tasks",
     "evaluate.h": "tasks",
-    "export_codes.h": "tasks",
-    "packed_checkpoint.h": "tasks",
+    "export_codes.h": "packed",
+    "packed_checkpoint.h": "packed",
     "sweep.h": "tasks",
     "sweep_evaluation.h": "tasks",
     "sweep_histograms.h": "tasks",
@@ -58,7 +72,7 @@ PUBLIC_HEADERS = {
     "datasets.h": "tasks",
     "train.h": "tasks",
     "run_example.h": "tasks",
-    "version.h": "tasks",
+    "version.h": "quant",
 }
 
 # Prefix of an include -> the folders that may have it.
@@ -73,7 +87,7 @@ HOMES = {
     "dnnl": ["nn"],
     "oneapi/dnnl": ["nn"],
     "omp.h": ["nn"],
-    "Eigen/": ["tasks/network/rounding"],
+    "Eigen/": ["methods/rounding"],
     "curl/": ["data"],
     "nettle/": ["base", "data"],
     "xxhash.h": ["base"],
@@ -83,10 +97,12 @@ HOMES = {
     "turbojpeg.h": ["data"],
     "jpeglib.h": ["data"],
     "zlib.h": ["data", "checkpoint/npz"],
-    "CLI/": ["cli/arguments", "cli/generate", "cli/program"],
-    "nlohmann/": ["report", "cli", "checkpoint/safetensors", "tasks"],
+    "CLI/": ["cli/parser", "cli/generate", "cli/program"],
+    "nlohmann/": ["report", "cli", "checkpoint/safetensors", "base", "quant", "stream", "packed", "tasks"],
 }
 
+# Ends of the names of files that belong to tests, outside of the folders named testing.
+TEST_NAMES = ("_test", "_test_support", "_for_test")
 TEST_LIBRARIES = ("gtest/", "gmock/", "rapidcheck")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 
@@ -137,7 +153,7 @@ def check_file(root, path, problems):
         if layer not in LAYERS:
             problems.append(f"{relative}: src/{layer} is not a layer")
             return
-    is_test = path.stem.endswith(("_test", "_test_support"))
+    is_test = path.stem.endswith(TEST_NAMES) or path.parent.name == "testing"
     for number, quote, target in includes(path):
         place = f"{relative}:{number}"
         if target.startswith("narrow/") or (quote == '"' and target.split("/")[0] in LAYERS):
@@ -148,6 +164,73 @@ def check_file(root, path, problems):
             check_home(place, folder, target, problems)
         if not is_test and target.startswith(TEST_LIBRARIES):
             problems.append(f"{place}: {target} outside a test")
+
+
+def check_own_header(root, path, public_headers, problems):
+    """A source that has a header of its name includes it before anything else."""
+    own = path.with_suffix(".h")
+    if own.exists():
+        expected = str(own.relative_to(root / "src"))
+    elif own.name in public_headers:
+        expected = f"narrow/{own.name}"
+    else:
+        return
+    first = next(includes(path), None)
+    if first is None or first[2] != expected:
+        problems.append(f"{path.relative_to(root)}: begins with another include than {expected}")
+
+
+def folder_of(target):
+    return target.rpartition("/")[0]
+
+
+def folder_edges(root, files):
+    """Folder -> folder that it includes -> one place where."""
+    edges = collections.defaultdict(dict)
+    for path in files:
+        relative = path.relative_to(root)
+        if relative.parts[0] != "src" or path.stem.endswith(TEST_NAMES):
+            continue
+        folder = "/".join(relative.parts[1:-1])
+        for number, quote, target in includes(path):
+            other = folder_of(target)
+            if quote == '"' and other != folder and (root / "src" / target).exists():
+                edges[folder].setdefault(other, f"{relative}:{number}")
+    return edges
+
+
+def check_cycles(edges, problems):
+    """Every chain of folders that comes back to where it began."""
+    state = {}
+
+    def visit(folder, chain):
+        state[folder] = "open"
+        for other in sorted(edges.get(folder, ())):
+            if state.get(other) == "open":
+                cycle = chain[chain.index(other):] + [other]
+                places = [edges[a][b] for a, b in zip(cycle, cycle[1:])]
+                problems.append(f"folders include each other: {' -> '.join(cycle)}"
+                                f" ({', '.join(places)})")
+            elif other not in state:
+                visit(other, chain + [other])
+        state[folder] = "done"
+
+    for folder in sorted(edges):
+        if folder not in state:
+            visit(folder, [folder])
+
+
+def check_prose(root, problems):
+    """Lines of Markdown are at most 100 characters; code, tables and links that are longer may be."""
+    for path in sorted([*root.glob("*.md"), *root.glob("docs/**/*.md")]):
+        in_code = False
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if line.lstrip().startswith("```"):
+                in_code = not in_code
+            is_prose = not in_code and not line.startswith(("|", "    ")) and " " in line.strip()
+            if is_prose and len(line) > 100:
+                problems.append(f"{path.relative_to(root)}:{number}: {len(line)} characters, more "
+                                "than 100")
 
 
 def main(root):
@@ -164,6 +247,10 @@ def main(root):
             problems.append(f"file name {name} is used {len(places)} times: {', '.join(places)}")
     for path in files:
         check_file(root, path, problems)
+        if path.suffix == ".cc":
+            check_own_header(root, path, PUBLIC_HEADERS, problems)
+    check_cycles(folder_edges(root, files), problems)
+    check_prose(root, problems)
     for problem in problems:
         print(problem)
     print(f"{len(files)} files, {len(problems)} problems")

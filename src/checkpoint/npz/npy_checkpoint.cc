@@ -5,12 +5,12 @@
 #include <optional>
 
 #include "base/bytes.h"
-#include "checkpoint/file_range_stream.h"
-#include "checkpoint/formats.h"
+#include "checkpoint/container/file_range_stream.h"
+#include "checkpoint/container/formats.h"
+#include "checkpoint/container/single_file_output.h"
+#include "checkpoint/container/write_order.h"
 #include "checkpoint/npz/npy_header.h"
 #include "checkpoint/npz/npy_stream.h"
-#include "checkpoint/single_file_output.h"
-#include "checkpoint/write_order.h"
 #include "narrow/error.h"
 
 namespace narrow {

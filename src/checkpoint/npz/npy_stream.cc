@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "checkpoint/file_range_stream.h"
+#include "checkpoint/container/file_range_stream.h"
 
 namespace narrow {
 namespace {

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
+#include "checkpoint/container/formats.h"
 #include "checkpoint/flat_test_support.h"
-#include "checkpoint/formats.h"
 #include "checkpoint/memory_file.h"
 #include "checkpoint/npz/npy_header.h"
 

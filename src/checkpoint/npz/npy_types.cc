@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "base/checked.h"
-#include "checkpoint/cannot_hold.h"
+#include "checkpoint/container/cannot_hold.h"
 #include "narrow/error.h"
 
 namespace narrow {

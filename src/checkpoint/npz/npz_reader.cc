@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/bytes.h"
-#include "checkpoint/formats.h"
-#include "checkpoint/known_files.h"
+#include "checkpoint/container/formats.h"
+#include "checkpoint/container/known_files.h"
 #include "checkpoint/npz/npy_header.h"
 #include "checkpoint/npz/npy_stream.h"
 #include "checkpoint/npz/zip/zip_directory.h"

@@ -2,8 +2,8 @@
 
 #include <thread>
 
+#include "checkpoint/container/formats.h"
 #include "checkpoint/flat_test_support.h"
-#include "checkpoint/formats.h"
 #include "checkpoint/memory_file.h"
 #include "checkpoint/npz/zip/zip_crc32.h"
 #include "checkpoint/npz/zip/zip_directory.h"

@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
-#include "checkpoint/formats.h"
+#include "checkpoint/container/formats.h"
+#include "checkpoint/container/single_file_output.h"
+#include "checkpoint/container/write_order.h"
 #include "checkpoint/npz/npy_header.h"
 #include "checkpoint/npz/zip/zip_writer.h"
-#include "checkpoint/single_file_output.h"
-#include "checkpoint/write_order.h"
 #include "narrow/error.h"
 
 namespace narrow {

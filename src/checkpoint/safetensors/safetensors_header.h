@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/container/safetensors_types.h"
 #include "narrow/tensor.h"
 
 namespace narrow {
@@ -36,13 +37,6 @@ struct SafetensorsHeader {
 // have).
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes,
                                            const std::string& file);
-
-// "F32" and so on: the type of a tensor as the header names it; nothing for a type that safetensors
-// does not have.
-std::optional<std::string> safetensors_type_name(const TensorInfo& info);
-// Sets the type of `info` to the one that the header calls `name`, kOpaque if that is not computed
-// with; the size of opaque values is not known then.
-void set_safetensors_type(std::string_view name, TensorInfo* info);
 
 // Length prefix and JSON, padded with spaces to a multiple of `alignment` bytes, itself a multiple
 // of 8; the data follow in the order of `tensors`. Throws Error(kUnsupported) for a name or text

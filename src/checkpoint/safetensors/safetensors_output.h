@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "checkpoint/single_file_output.h"
+#include "checkpoint/container/single_file_output.h"
 #include "narrow/tensor.h"
 
 namespace narrow {

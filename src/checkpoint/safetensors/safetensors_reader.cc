@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/bytes.h"
-#include "checkpoint/file_range_stream.h"
-#include "checkpoint/formats.h"
+#include "checkpoint/container/file_range_stream.h"
+#include "checkpoint/container/formats.h"
 #include "checkpoint/safetensors/safetensors_header.h"
 #include "narrow/error.h"
 

@@ -3,8 +3,8 @@
 
 #include <thread>
 
+#include "checkpoint/container/formats.h"
 #include "checkpoint/flat_test_support.h"
-#include "checkpoint/formats.h"
 #include "checkpoint/memory_file.h"
 #include "checkpoint/safetensors/safetensors_header.h"
 

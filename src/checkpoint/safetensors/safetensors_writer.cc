@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include "base/utf8.h"
-#include "checkpoint/cannot_hold.h"
-#include "checkpoint/formats.h"
+#include "checkpoint/container/cannot_hold.h"
+#include "checkpoint/container/formats.h"
+#include "checkpoint/container/single_file_output.h"
+#include "checkpoint/container/write_order.h"
 #include "checkpoint/safetensors/safetensors_header.h"
-#include "checkpoint/single_file_output.h"
-#include "checkpoint/write_order.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "base/staged_output.h"
+#include "base/staging/staged_output.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/v2_index.h"
 #include "narrow/error.h"

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "checkpoint/formats.h"
+#include "checkpoint/container/formats.h"
 #include "checkpoint/tensorflow/table/table_guard.h"
 #include "checkpoint/tensorflow/table/table_reader.h"
 #include "narrow/error.h"

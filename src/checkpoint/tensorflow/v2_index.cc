@@ -7,7 +7,7 @@
 
 #include "base/checked.h"
 #include "base/crc32c.h"
-#include "checkpoint/known_files.h"
+#include "checkpoint/container/known_files.h"
 #include "checkpoint/tensorflow/slices/ordered_code.h"
 #include "checkpoint/tensorflow/table/table_reader.h"
 #include "checkpoint/tensorflow/tensor_meta.h"

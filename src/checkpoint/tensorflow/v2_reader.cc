@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "checkpoint/formats.h"
+#include "checkpoint/container/formats.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/slices/gather_stream.h"
 #include "checkpoint/tensorflow/string_values.h"

@@ -5,7 +5,7 @@
 #include <functional>
 #include <map>
 
-#include "checkpoint/formats.h"
+#include "checkpoint/container/formats.h"
 #include "checkpoint/tensorflow/slices/ordered_code.h"
 #include "checkpoint/tensorflow/string_values.h"
 #include "checkpoint/tensorflow/table/table_writer.h"

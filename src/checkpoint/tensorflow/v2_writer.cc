@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "base/crc32c.h"
-#include "base/staged_output.h"
-#include "checkpoint/cannot_hold.h"
-#include "checkpoint/formats.h"
+#include "base/staging/staged_output.h"
+#include "checkpoint/container/cannot_hold.h"
+#include "checkpoint/container/formats.h"
 #include "checkpoint/tensorflow/state_file.h"
 #include "checkpoint/tensorflow/string_values.h"
 #include "checkpoint/tensorflow/table/table_writer.h"

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "checkpoint/formats.h"
+#include "base/testing/expected_error.h"
+#include "checkpoint/container/formats.h"
 #include "checkpoint/tensorflow/tensorflow_test_support.h"
 
 namespace narrow {
@@ -41,15 +42,6 @@ class V2Writer : public testing::Test {
     put(writer, from_hex(kWeights));
     put(writer, from_hex(kStep));
     writer->finish();
-  }
-  static ErrorCategory category_of(const std::function<void()>& action) {
-    try {
-      action();
-    } catch (const Error& error) {
-      return error.category();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return ErrorCategory::kInterrupted;
   }
 
   ScratchDirectory scratch_;

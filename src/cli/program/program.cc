@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "base/utf8.h"
-#include "cli/commands.h"
+#include "cli/commands/commands.h"
+#include "cli/console/console_waits.h"
+#include "cli/console/standard_streams.h"
 #include "cli/generate/generate.h"
-#include "cli/program/console_waits.h"
 #include "cli/program/program_help.h"
-#include "cli/program/standard_streams.h"
 #include "narrow/error.h"
 #include "narrow/version.h"
 

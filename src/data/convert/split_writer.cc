@@ -6,8 +6,8 @@
 
 #include "base/bytes.h"
 #include "base/parallel.h"
-#include "base/staged_output.h"
 #include "base/staging/interrupted_results.h"
+#include "base/staging/staged_output.h"
 #include "data/records/example.h"
 #include "narrow/error.h"
 

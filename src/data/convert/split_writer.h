@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/staged_output.h"
+#include "base/staging/staged_output.h"
 #include "data/convert/convert.h"
 #include "data/dataset.h"
 

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "base/file.h"
-#include "base/staged_output.h"
+#include "base/staging/staged_output.h"
 #include "data/download/archive_reader.h"
 #include "data/download/archive_source.h"
 #include "narrow/error.h"

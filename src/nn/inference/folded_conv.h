@@ -5,20 +5,21 @@
 
 #include <vector>
 
-#include "nn/resnet_v1.h"
-#include "nn/variable_source.h"
+#include "graph/layers.h"
+#include "graph/weight_source.h"
 
 namespace narrow {
 
 struct FoldedConv {
-  std::vector<float> weights;  // [height, width, in, out]
+  std::vector<float> weights;  // as stored, output channels last
   std::vector<float> biases;   // [out]
 };
 
-// Reads the five variables of `layer` and gives the weights and biases of the convolution that
-// equals it with its batch norm in inference. Computed in double, rounded once.
+// Reads the weights of `layer` and gives kernel and biases of the convolution that equals it with
+// its batch norm in inference. Computed in double, rounded once. Without batch norm they are the
+// layer's own, without bias zeros.
 // Throws Error(kNumeric) naming layer and channel when a moving variance plus epsilon is not
 // positive.
-FoldedConv fold_batch_norm(const ConvLayer& layer, const VariableSource& source);
+FoldedConv fold_batch_norm(const Layer& layer, const WeightSource& source);
 
 }  // namespace narrow

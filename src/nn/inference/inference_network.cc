@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "graph/shapes.h"
 #include "narrow/error.h"
 #include "nn/inference/inference_program.h"
 
 namespace narrow {
 namespace {
 
-constexpr int kImageChannels = 3;
 constexpr int kLargestMicroBatch = 1024;
 
 // Few images keep the activations near the core and memory small, more of them share the weights of
@@ -114,26 +114,33 @@ void InferenceNetwork::State::work(std::int64_t count, const FillImages& fill,
   }
 }
 
-InferenceNetwork::InferenceNetwork(const ResnetV1& network, const VariableSource& source,
-                                   int height, int width, const InferenceOptions& options)
+InferenceNetwork::InferenceNetwork(const Graph& graph, const WeightSource& source, int height,
+                                   int width, const InferenceOptions& options)
     : state_(std::make_unique<State>()) {
   require_in_range("height of the images", height, 1, kLargestImageSide);
   require_in_range("width of the images", width, 1, kLargestImageSide);
   require_in_range("number of images in a micro-batch", options.micro_batch, 0, kLargestMicroBatch);
   require_in_range("number of threads", options.threads, 0, 1 << 16);
-  check_variables(network, source);
-  state_->class_count = network.class_count;
-  state_->floats_per_image = static_cast<std::size_t>(height) * width * kImageChannels;
+  check_weights(graph, source);
+  const ShapeTable shapes = infer_shapes(graph, height, width);
+  const auto floats_of = [&](ValueId id) {
+    const Dimensions& shape = shapes[static_cast<std::size_t>(id)];
+    std::int64_t count = 1;
+    for (const Dimension& dimension : std::span(shape).subspan(1)) count *= dimension.size;
+    return count;
+  };
+  state_->class_count = static_cast<int>(floats_of(graph.outputs.at(0)));
+  state_->floats_per_image = static_cast<std::size_t>(floats_of(graph.inputs[0]));
   state_->threads = options.threads > 0 ? options.threads : available_threads();
   state_->micro_batch =
       options.micro_batch > 0 ? options.micro_batch : choose_micro_batch(height, width);
   try {
     const OneDnnThreads single_threaded(1);
-    state_->program = compile_inference(network, source, height, width, state_->micro_batch);
+    state_->program = compile_inference(graph, source, height, width, state_->micro_batch);
   } catch (const dnnl::error& error) {
     throw Error(ErrorCategory::kUnsupported,
-                fmt::format("oneDNN cannot build {} for images of {} x {} pixels: {}.",
-                            network.name, height, width, error.what()));
+                fmt::format("oneDNN cannot build {} for images of {} x {} pixels: {}.", graph.name,
+                            height, width, error.what()));
   }
 }
 

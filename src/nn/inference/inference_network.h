@@ -1,4 +1,4 @@
-// ResNet V1 ready to classify: batch norm folded, weights in the layout of this CPU, memory
+// A network ready to classify: batch norm folded, weights in the layout of this CPU, memory
 // planned.
 #pragma once
 
@@ -8,8 +8,8 @@
 #include <memory>
 #include <span>
 
-#include "nn/resnet_v1.h"
-#include "nn/variable_source.h"
+#include "graph/graph.h"
+#include "graph/weight_source.h"
 
 namespace narrow {
 
@@ -37,23 +37,24 @@ constexpr int kLargestImageSide = 8192;
 class InferenceNetwork {
  public:
   // `height` and `width` of the images in pixels, 1..kLargestImageSide.
-  // Throws what check_variables and fold_batch_norm throw; Error(kUsage) for a size or option out
-  // of range; Error(kUnsupported) when oneDNN cannot do the work here.
-  InferenceNetwork(const ResnetV1& network, const VariableSource& source, int height, int width,
+  // Throws what check_weights and fold_batch_norm throw; Error(kUsage) for a size or option out of
+  // range; Error(kUnsupported) naming a node that is not executed, or when oneDNN cannot do the
+  // work here.
+  InferenceNetwork(const Graph& graph, const WeightSource& source, int height, int width,
                    const InferenceOptions& options = {});
   ~InferenceNetwork();
   InferenceNetwork(InferenceNetwork&& other) noexcept;
   InferenceNetwork& operator=(InferenceNetwork&& other) noexcept;
 
   [[nodiscard]] int class_count() const;
-  // height * width * 3.
+  // height * width * channels of the graph's input.
   [[nodiscard]] std::size_t floats_per_image() const;
   [[nodiscard]] int micro_batch() const;
   [[nodiscard]] int threads() const;
   [[nodiscard]] std::size_t weight_bytes() const;
   [[nodiscard]] std::size_t worker_bytes() const;
 
-  // images: `count` x height x width x 3 (RGB as preprocessing leaves it); logits: `count` x
+  // images: `count` x height x width x channels (RGB as preprocessing leaves it); logits: `count` x
   // class_count. Throws Error(kUsage) when the spans have other lengths.
   void run(std::span<const float> images, std::int64_t count, std::span<float> logits) const;
 

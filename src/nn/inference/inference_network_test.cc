@@ -10,8 +10,9 @@
 #include <thread>
 #include <tuple>
 
+#include "graph/slim/resnet_v1.h"
+#include "graph/testing/hashed_values.h"
 #include "narrow/error.h"
-#include "nn/hashed_values.h"
 
 namespace narrow {
 namespace {
@@ -22,7 +23,7 @@ constexpr int kSize = 40;
 constexpr int kCount = 11;
 constexpr int kClasses = 10;
 
-ResnetV1 small_network(int classes = kClasses) {
+Graph small_network(int classes = kClasses) {
   return make_resnet_v1({"small", 64, {{16, 2, 2}, {64, 2, 1}}, classes});
 }
 
@@ -43,8 +44,8 @@ std::vector<float> classify(const InferenceNetwork& network, std::span<const flo
 
 class InferenceNetworkTest : public testing::Test {
  protected:
-  ResnetV1 description_ = small_network();
-  FlatVariables variables_ = hashed_variables(description_);
+  Graph description_ = small_network();
+  Weights variables_ = hashed_weights(description_);
   std::vector<float> images_ = hashed_images(kCount, kSize, kSize);
 
   [[nodiscard]] InferenceNetwork make(InferenceOptions options) const {
@@ -188,10 +189,9 @@ TEST_F(InferenceNetworkTest, NegativeVarianceIsNamed) {
   }
 }
 
-std::string complaint(const ResnetV1& network, const VariableSource& source,
-                      ErrorCategory category) {
+std::string complaint(const Graph& network, const WeightSource& source, ErrorCategory category) {
   try {
-    check_variables(network, source);
+    check_weights(network, source);
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), category);
     return error.what();
@@ -200,7 +200,7 @@ std::string complaint(const ResnetV1& network, const VariableSource& source,
 }
 
 TEST_F(InferenceNetworkTest, OtherNumberOfClassesIsExplained) {
-  const FlatVariables thousand(small_network(1000));
+  const Weights thousand(small_network(1000));
   const std::string text = complaint(description_, thousand, ErrorCategory::kUsage);
   EXPECT_THAT(text, HasSubstr("for 1000 classes, expected 10"));
   EXPECT_THAT(text, HasSubstr("small/logits/weights has shape [1, 1, 256, 1000], expected "
@@ -208,11 +208,11 @@ TEST_F(InferenceNetworkTest, OtherNumberOfClassesIsExplained) {
 }
 
 TEST_F(InferenceNetworkTest, EveryMissingOrUnfitVariableIsNamed) {
-  class Partial : public FlatVariables {
+  class Partial : public Weights {
    public:
-    using FlatVariables::FlatVariables;
+    using Weights::Weights;
     [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const override {
-      auto info = FlatVariables::find(name);
+      auto info = Weights::find(name);
       if (name.ends_with("conv1/BatchNorm/beta")) return std::nullopt;
       if (info && name == "small/conv1/weights") info->shape = {7, 7, 64, 3};
       if (info && name == "small/logits/biases") info->dtype = DType::kInt64;

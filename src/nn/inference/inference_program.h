@@ -9,11 +9,11 @@
 #include <variant>
 #include <vector>
 
+#include "graph/graph.h"
+#include "graph/weight_source.h"
 #include "nn/aligned_memory.h"
 #include "nn/memory_plan.h"
 #include "nn/onednn_support.h"
-#include "nn/resnet_v1.h"
-#include "nn/variable_source.h"
 
 namespace narrow {
 
@@ -45,9 +45,11 @@ struct InferenceProgram {
   std::size_t weight_bytes = 0;
 };
 
-// The program for micro-batches of `micro_batch` images; the variables have been checked.
-InferenceProgram compile_inference(const ResnetV1& network, const VariableSource& source,
-                                   int height, int width, int micro_batch);
+// The program for micro-batches of `micro_batch` images; the weights have been checked. Throws
+// Error(kUnsupported) naming a node or layer that cannot be executed, and what fold_batch_norm
+// throws.
+InferenceProgram compile_inference(const Graph& graph, const WeightSource& source, int height,
+                                   int width, int micro_batch);
 
 // One thread's memory for a program, and its execution.
 class InferenceWorker {

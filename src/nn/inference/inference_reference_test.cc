@@ -1,5 +1,4 @@
-// The inference network against a forward pass in double that follows the definition word by word,
-// and against logits of TensorFlow.
+// The inference network against the reference operators, and against logits of TensorFlow.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,63 +6,27 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "nn/hashed_values.h"
+#include "graph/slim/resnet_v1.h"
+#include "graph/testing/hashed_values.h"
 #include "nn/inference/inference_network.h"
-#include "nn/plain_layers_test_support.h"
+#include "nn/reference/reference_network.h"
 
 namespace narrow {
 namespace {
 
-Image conv_layer(const Image& x, const ConvLayer& layer, const FlatVariables& variables) {
-  Image y = conv2d_same(x, variables.values(layer.weights_name()), layer.kernel, layer.stride,
-                        layer.out_depth);
-  const auto gamma = variables.values(layer.gamma_name());
-  const auto beta = variables.values(layer.beta_name());
-  const auto mean = variables.values(layer.moving_mean_name());
-  const auto variance = variables.values(layer.moving_variance_name());
-  for (std::size_t i = 0; i < y.values.size(); ++i) {
-    const std::size_t c = i % static_cast<std::size_t>(layer.out_depth);
-    y.values[i] = gamma[c] * (y.values[i] - mean[c]) / std::sqrt(variance[c] + 1e-5) + beta[c];
-    if (layer.relu) y.values[i] = std::max(y.values[i], 0.0);
-  }
-  return y;
+// [height, width, channels] to [1, channels, height, width].
+ReferenceTensor as_planes(std::span<const float> image, int height, int width) {
+  ReferenceTensor planes = ReferenceTensor::zeros({1, 3, height, width});
+  const std::size_t pixels = image.size() / 3;
+  for (std::size_t i = 0; i < image.size(); ++i) planes.values[i % 3 * pixels + i / 3] = image[i];
+  return planes;
 }
 
-Image unit(const Image& x, const BottleneckUnit& description, const FlatVariables& variables) {
-  Image y = conv_layer(
-      conv_layer(conv_layer(x, description.conv1, variables), description.conv2, variables),
-      description.conv3, variables);
-  const int stride = description.stride;
-  const Image shortcut = description.shortcut ? conv_layer(x, *description.shortcut, variables) : x;
-  for (int oy = 0; oy < y.height; ++oy) {
-    for (int ox = 0; ox < y.width; ++ox) {
-      for (int c = 0; c < y.depth; ++c) {
-        y.at(oy, ox, c) = std::max(y.at(oy, ox, c) + shortcut.at(oy * stride, ox * stride, c), 0.0);
-      }
-    }
-  }
-  return y;
-}
-
-std::vector<double> plain_logits(const ResnetV1& network, const FlatVariables& variables,
-                                 std::span<const float> image, int height, int width) {
-  Image x(height, width, 3);
-  std::copy(image.begin(), image.end(), x.values.begin());
-  x = max_pool_3x3_stride_2(conv_layer(x, network.conv1, variables));
-  for (const BottleneckUnit& description : network.units) x = unit(x, description, variables);
-  const auto weights = variables.values(network.logits_name() + "/weights");
-  const auto biases = variables.values(network.logits_name() + "/biases");
-  std::vector<double> logits(biases.begin(), biases.end());
-  for (int c = 0; c < x.depth; ++c) {
-    double mean = 0;
-    for (int i = 0; i < x.height * x.width; ++i)
-      mean += x.values[static_cast<std::size_t>(i) * x.depth + c];
-    mean /= x.height * x.width;
-    for (std::size_t k = 0; k < logits.size(); ++k) {
-      logits[k] += mean * weights[static_cast<std::size_t>(c) * logits.size() + k];
-    }
-  }
-  return logits;
+std::vector<double> reference_logits(const Graph& graph, const Weights& weights,
+                                     std::span<const float> image, int height, int width) {
+  const auto values =
+      run_reference(graph, reference_weights(graph, weights), {as_planes(image, height, width)});
+  return values[static_cast<std::size_t>(graph.outputs[0])].values;
 }
 
 // Largest difference as a part of the largest logit.
@@ -88,21 +51,21 @@ void PrintTo(const Case& test_case, std::ostream* out) {
   *out << test_case.shape.name << " " << test_case.height << " x " << test_case.width;
 }
 
-class AgainstPlainForwardPass : public testing::TestWithParam<Case> {};
+class AgainstReference : public testing::TestWithParam<Case> {};
 
-TEST_P(AgainstPlainForwardPass, LogitsAgree) {
+TEST_P(AgainstReference, LogitsAgree) {
   const auto& [shape, height, width] = GetParam();
-  const ResnetV1 description = make_resnet_v1(shape);
-  const FlatVariables variables = hashed_variables(description);
-  const InferenceNetwork network(description, variables, height, width, {.micro_batch = 2});
+  const Graph graph = make_resnet_v1(shape);
+  const Weights weights = hashed_weights(graph);
+  const InferenceNetwork network(graph, weights, height, width, {.micro_batch = 2});
   const std::vector<float> images = hashed_images(3, height, width);
   const auto classes = static_cast<std::size_t>(shape.class_count);
   std::vector<float> logits(3 * classes);
   network.run(images, 3, logits);
   for (std::size_t i = 0; i < 3; ++i) {
     const std::size_t floats = network.floats_per_image();
-    const std::vector<double> expected = plain_logits(
-        description, variables, std::span(images).subspan(i * floats, floats), height, width);
+    const std::vector<double> expected = reference_logits(
+        graph, weights, std::span(images).subspan(i * floats, floats), height, width);
     EXPECT_LT(relative_difference(std::span(logits).subspan(i * classes, classes), expected), 1e-5)
         << "image " << i;
   }
@@ -113,7 +76,7 @@ const ResnetV1Shape kThin = {"thin", 5, {{3, 2, 2}, {4, 3, 2}, {6, 1, 1}}, 7};
 const ResnetV1Shape kWide = {"wide", 64, {{16, 2, 2}, {64, 3, 2}, {80, 2, 1}}, 33};
 const ResnetV1Shape kNoProjection = {"no_projection", 32, {{8, 2, 2}, {8, 2, 3}, {8, 1, 1}}, 1};
 
-INSTANTIATE_TEST_SUITE_P(ShapesAndSizes, AgainstPlainForwardPass,
+INSTANTIATE_TEST_SUITE_P(ShapesAndSizes, AgainstReference,
                          testing::Values(Case{kThin, 1, 1}, Case{kThin, 2, 3}, Case{kThin, 7, 9},
                                          Case{kThin, 32, 32}, Case{kThin, 33, 33},
                                          Case{kThin, 35, 50}, Case{kThin, 112, 111},
@@ -128,14 +91,14 @@ TEST(AgainstTensorFlow, LogitsAgree) {
   ASSERT_NE(source_dir, nullptr);
   std::ifstream golden(std::string(source_dir) + "/tests/golden/resnet/logits.txt");
   ASSERT_TRUE(golden);
-  const ResnetV1 description =
+  const Graph graph =
       make_resnet_v1({"resnet_v1_small", 64, {{8, 2, 2}, {64, 3, 2}, {16, 2, 1}}, 10});
-  const FlatVariables variables = hashed_variables(description);
+  const Weights weights = hashed_weights(graph);
   int cases = 0;
   for (int height = 0, width = 0, count = 0; golden >> height >> width >> count; ++cases) {
     std::vector<float> expected(static_cast<std::size_t>(count) * 10);
     for (float& value : expected) ASSERT_TRUE(golden >> value);
-    const InferenceNetwork network(description, variables, height, width);
+    const InferenceNetwork network(graph, weights, height, width);
     std::vector<float> logits(expected.size());
     network.run(hashed_images(count, height, width), count, logits);
     EXPECT_LT(relative_difference(logits, expected), 1e-5) << height << " x " << width;

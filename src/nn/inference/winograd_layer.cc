@@ -33,12 +33,12 @@ WinogradImages blocked_images(int height, int width, int depth) {
 
 // So many tiles at once that operands and products of all matrices stay in a large cache, unless
 // the matrices, which every chunk reads, take more room than that themselves.
-std::int64_t tiles_at_once(const ConvLayer& layer, std::int64_t tiles) {
+std::int64_t tiles_at_once(const ConvGeometry& geometry, std::int64_t tiles) {
   constexpr std::int64_t kLeastFloats = 1 << 20;
   const std::int64_t matrices =
-      static_cast<std::int64_t>(kWinogradPlanes) * layer.in_depth * layer.out_depth;
+      static_cast<std::int64_t>(kWinogradPlanes) * geometry.in_channels * geometry.out_channels;
   const std::int64_t a_tile =
-      static_cast<std::int64_t>(kWinogradPlanes) * (layer.in_depth + layer.out_depth);
+      static_cast<std::int64_t>(kWinogradPlanes) * (geometry.in_channels + geometry.out_channels);
   const std::int64_t most = std::max(std::max(matrices, kLeastFloats) / a_tile, std::int64_t{1});
   const std::int64_t chunks = (tiles + most - 1) / most;
   return (tiles + chunks - 1) / chunks;
@@ -47,11 +47,11 @@ std::int64_t tiles_at_once(const ConvLayer& layer, std::int64_t tiles) {
 // The matrix products of one chunk: a convolution of 1 x 1 over the tiles as pixels, once a point.
 class Products {
  public:
-  Products(ProgramBuilder& builder, const ConvLayer& layer, const FoldedConv& folded,
+  Products(ProgramBuilder& builder, const ConvGeometry& geometry, const FoldedConv& folded,
            std::int64_t tiles)
-      : builder_(builder), layer_(layer), tiles_(tiles) {
+      : builder_(builder), geometry_(geometry), tiles_(tiles) {
     const auto primitive = describe(tiles);
-    const std::size_t size = static_cast<std::size_t>(layer.in_depth) * layer.out_depth;
+    const std::size_t size = static_cast<std::size_t>(geometry.in_channels) * geometry.out_channels;
     std::vector<float> matrices(kWinogradPlanes * size);
     winograd::winograd_kernels().transform_kernel(folded.weights.data(), size, size, false,
                                                   matrices.data(), size);
@@ -60,8 +60,8 @@ class Products {
     for (std::size_t p = 0; p < kWinogradPlanes; ++p) {
       weights_.push_back(builder.constant(&matrices[p * size], plain, primitive.weights_desc()));
     }
-    in_plane_ = plane(layer.in_depth);
-    out_plane_ = plane(layer.out_depth);
+    in_plane_ = plane(geometry.in_channels);
+    out_plane_ = plane(geometry.out_channels);
     operands_ = builder.new_buffer(kWinogradPlanes * in_plane_ * sizeof(float));
     products_ = builder.new_buffer(kWinogradPlanes * out_plane_ * sizeof(float));
   }
@@ -91,17 +91,18 @@ class Products {
 
   [[nodiscard]] Convolution describe(std::int64_t tiles) const {
     const auto format = activation_format();
-    return {{dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-             float_desc({1, layer_.in_depth, 1, tiles}, format),
-             float_desc({layer_.out_depth, layer_.in_depth, 1, 1}, memory::format_tag::any),
-             float_desc({1, layer_.out_depth, 1, tiles}, format), memory::dims{1, 1},
-             memory::dims{0, 0}, memory::dims{0, 0}},
-            shared_primitive_attributes(),
-            builder_.engine()};
+    return {
+        {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+         float_desc({1, geometry_.in_channels, 1, tiles}, format),
+         float_desc({geometry_.out_channels, geometry_.in_channels, 1, 1}, memory::format_tag::any),
+         float_desc({1, geometry_.out_channels, 1, tiles}, format), memory::dims{1, 1},
+         memory::dims{0, 0}, memory::dims{0, 0}},
+        shared_primitive_attributes(),
+        builder_.engine()};
   }
 
   ProgramBuilder& builder_;
-  const ConvLayer& layer_;
+  ConvGeometry geometry_;
   std::int64_t tiles_;
   std::vector<memory> weights_;
   std::size_t in_plane_ = 0;
@@ -112,30 +113,32 @@ class Products {
 
 }  // namespace
 
-bool winograd_pays(const ConvLayer& layer, std::int64_t images, int height, int width) {
+bool winograd_pays(const ConvGeometry& geometry) {
   // Tiles must be filled, channels must fill vectors, and enough tiles must share the matrices,
   // which are four times as large as the kernel; measured with the layers of ResNet V1 50 at 224
   // and 32 pixels.
-  constexpr int kLeastDepth = 64;
-  constexpr int kDepthPerTile = 16;
-  if (layer.kernel != 3 || layer.stride != 1) return false;
-  const std::int64_t tiles =
-      images * strided_size(height, kWinogradTile) * strided_size(width, kWinogradTile);
-  return std::min(height, width) >= kWinogradTile &&
-         std::min(layer.in_depth, layer.out_depth) >= kLeastDepth &&
-         layer.in_depth % activation_channel_block() == 0 &&
-         layer.out_depth % activation_channel_block() == 0 &&
-         tiles * kDepthPerTile >= layer.out_depth;
+  constexpr int kLeastChannels = 64;
+  constexpr int kChannelsPerTile = 16;
+  if (geometry.kernel != 3 || geometry.stride != 1) return false;
+  const auto tiles_along = [](int size) { return (size + kWinogradTile - 1) / kWinogradTile; };
+  const std::int64_t tiles = std::int64_t{geometry.images} * tiles_along(geometry.in_height) *
+                             tiles_along(geometry.in_width);
+  return std::min(geometry.in_height, geometry.in_width) >= kWinogradTile &&
+         std::min(geometry.in_channels, geometry.out_channels) >= kLeastChannels &&
+         geometry.in_channels % activation_channel_block() == 0 &&
+         geometry.out_channels % activation_channel_block() == 0 &&
+         tiles * kChannelsPerTile >= geometry.out_channels;
 }
 
-Activation add_winograd_conv(ProgramBuilder& builder, const ConvLayer& layer,
-                             const FoldedConv& folded, const Activation& x) {
-  const Activation y = builder.activation(x.height, x.width, layer.out_depth, activation_format());
-  const WinogradImages in = blocked_images(x.height, x.width, layer.in_depth);
-  const WinogradImages out = blocked_images(x.height, x.width, layer.out_depth);
+Activation add_winograd_conv(ProgramBuilder& builder, const ConvGeometry& geometry,
+                             const FoldedConv& folded, bool relu, const Activation& x) {
+  const Activation y =
+      builder.activation(x.height, x.width, geometry.out_channels, activation_format());
+  const WinogradImages in = blocked_images(x.height, x.width, geometry.in_channels);
+  const WinogradImages out = blocked_images(x.height, x.width, geometry.out_channels);
   const std::int64_t all = builder.micro_batch() * in.tiles_per_image();
-  const std::int64_t together = tiles_at_once(layer, all);
-  Products products(builder, layer, folded, together);
+  const std::int64_t together = tiles_at_once(geometry, all);
+  Products products(builder, geometry, folded, together);
   const std::size_t in_plane = products.in_plane();
   const std::size_t out_plane = products.out_plane();
   for (std::int64_t first = 0; first < all; first += together) {
@@ -147,8 +150,7 @@ Activation add_winograd_conv(ProgramBuilder& builder, const ConvLayer& layer,
         {{0, {}, x.buffer, {}}, {0, {}, products.operands(), {}}});
     products.multiply(tiles.count);
     builder.add_function(
-        [out, tiles, out_plane, biases = folded.biases,
-         relu = layer.relu](std::span<float* const> places) {
+        [out, tiles, out_plane, biases = folded.biases, relu](std::span<float* const> places) {
           winograd::output_tiles(out, {places[0], out_plane}, tiles, biases.data(), relu,
                                  places[1]);
         },

@@ -2,18 +2,17 @@
 // where oneDNN has no Winograd of its own. Internal to this folder.
 #pragma once
 
+#include "nn/conv_geometry.h"
 #include "nn/inference/folded_conv.h"
 #include "nn/inference/program_builder.h"
-#include "nn/resnet_v1.h"
 
 namespace narrow {
 
-// Whether Winograd's F(4x4, 3x3) is faster than a direct convolution whose results are `height` x
-// `width` pixels of `images` images.
-bool winograd_pays(const ConvLayer& layer, std::int64_t images, int height, int width);
+// Whether Winograd's F(4x4, 3x3) is faster than a direct convolution.
+bool winograd_pays(const ConvGeometry& geometry);
 
-// Adds the steps of the layer: convolution, bias and, if the layer has it, ReLU.
-Activation add_winograd_conv(ProgramBuilder& builder, const ConvLayer& layer,
-                             const FoldedConv& folded, const Activation& x);
+// Adds the steps of the layer: convolution, bias and, if asked for, ReLU.
+Activation add_winograd_conv(ProgramBuilder& builder, const ConvGeometry& geometry,
+                             const FoldedConv& folded, bool relu, const Activation& x);
 
 }  // namespace narrow

@@ -1,8 +1,11 @@
 #include "nn/layerwise/activations.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/parallel.h"
+#include "narrow/error.h"
 
 namespace narrow {
 namespace {
@@ -21,19 +24,32 @@ void for_each_image(const Activations& x, const Body& body) {
   parallel_for(static_cast<std::size_t>(x.images), body);
 }
 
-// First row or column of the window of output `position`, which may lie before the image.
-int window_begin(int in, int out, int size, int stride, int position) {
-  const int total = std::max((out - 1) * stride + size - in, 0);
-  return position * stride - total / 2;
+// The part [first, end) of one axis that a window covers.
+struct Span {
+  int first = 0;
+  int end = 0;
+};
+
+// By window along one axis.
+std::vector<Span> window_spans(const op::MaxPool& pool, std::size_t axis, int size) {
+  const Window& window = pool.window;
+  const WindowPlaces places = window_places(window, axis, size, pool.ceil_mode);
+  std::vector<Span> spans;
+  for (std::int64_t i = 0; i < places.count; ++i) {
+    const std::int64_t begin = i * window.strides[axis] - places.before;
+    spans.push_back({static_cast<int>(std::max<std::int64_t>(begin, 0)),
+                     static_cast<int>(std::min<std::int64_t>(begin + window.kernel[axis], size))});
+  }
+  return spans;
 }
 
-// The largest values of the window that begins at (top, left), by channel.
-void pool_window(const Activations& x, std::span<const float> from, int top, int left, int size,
-                 float* to) {
+// The largest values of the window, by channel.
+void pool_window(const Activations& x, std::span<const float> from, const Span& rows,
+                 const Span& columns, float* to) {
   const auto depth = static_cast<std::size_t>(x.depth);
   bool first = true;
-  for (int row = std::max(top, 0); row < std::min(top + size, x.height); ++row) {
-    for (int column = std::max(left, 0); column < std::min(left + size, x.width); ++column) {
+  for (int row = rows.first; row < rows.end; ++row) {
+    for (int column = columns.first; column < columns.end; ++column) {
       const float* const pixel =
           from.data() + (static_cast<std::size_t>(row) * x.width + column) * depth;
       for (std::size_t c = 0; c < depth; ++c) to[c] = first ? pixel[c] : std::max(to[c], pixel[c]);
@@ -50,16 +66,22 @@ Activations Activations::zeros(std::int64_t images, int height, int width, int d
   return x;
 }
 
-Activations max_pool(const Activations& x, int size, int stride) {
-  Activations y = Activations::zeros(x.images, strided_size(x.height, stride),
-                                     strided_size(x.width, stride), x.depth);
+Activations max_pool(const Activations& x, const op::MaxPool& pool) {
+  const Window& window = pool.window;
+  if (window.rank() != 2 || window.dilations != std::vector<std::int64_t>{1, 1}) {
+    throw Error(ErrorCategory::kUnsupported,
+                "max-pooling with dilation or with other than two axes cannot be executed yet");
+  }
+  const std::vector<Span> rows = window_spans(pool, 0, x.height);
+  const std::vector<Span> columns = window_spans(pool, 1, x.width);
+  Activations y = Activations::zeros(x.images, static_cast<int>(rows.size()),
+                                     static_cast<int>(columns.size()), x.depth);
   for_each_image(x, [&](std::size_t image) {
     float* to = image_of(y, image).data();
-    for (int row = 0; row < y.height; ++row) {
-      const int top = window_begin(x.height, y.height, size, stride, row);
-      for (int column = 0; column < y.width; ++column, to += y.depth) {
-        const int left = window_begin(x.width, y.width, size, stride, column);
-        pool_window(x, image_of(x, image), top, left, size, to);
+    for (const Span& row : rows) {
+      for (const Span& column : columns) {
+        pool_window(x, image_of(x, image), row, column, to);
+        to += y.depth;
       }
     }
   });
@@ -93,11 +115,20 @@ void scale_and_shift(std::span<const double> slope, std::span<const double> offs
   });
 }
 
-void add_and_rectify(const Activations& x, Activations& sum) {
+void add_to(const Activations& x, bool relu, Activations& sum) {
+  if (x.height != sum.height || x.width != sum.width || x.depth != sum.depth) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} x {} x {} values are added to {} x {} x {}: sums are executed of "
+                            "equal shapes only",
+                            x.height, x.width, x.depth, sum.height, sum.width, sum.depth));
+  }
   for_each_image(x, [&](std::size_t image) {
     const std::span<const float> from = image_of(x, image);
     const std::span<float> to = image_of(sum, image);
-    for (std::size_t i = 0; i < to.size(); ++i) to[i] = std::max(to[i] + from[i], 0.0F);
+    for (std::size_t i = 0; i < to.size(); ++i) {
+      const float value = to[i] + from[i];
+      to[i] = relu ? std::max(value, 0.0F) : value;
+    }
   });
 }
 

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "nn/resnet_v1.h"
+#include "graph/layers.h"
 
 namespace narrow {
 
@@ -30,13 +30,12 @@ struct Activations {
 // The functions below work on several images at once, each by one thread: results do not depend on
 // the number of threads. In the last bits they may differ between CPUs with other instruction sets.
 
-// The convolution alone, without its batch norm; `weights` are [height, width, in, out].
-// Throws Error(kUnsupported) when oneDNN cannot do it.
-Activations convolve(const ConvLayer& layer, std::span<const float> weights, const Activations& x);
+// The convolution alone, without bias and batch norm; `weights` are as the layer stores them.
+// Throws what conv_geometry throws, and Error(kUnsupported) when oneDNN cannot do it.
+Activations convolve(const Layer& layer, std::span<const float> weights, const Activations& x);
 
-// Of windows of size x size pixels, with TensorFlow's SAME padding: the smaller half before. Size 1
-// keeps every stride-th pixel.
-Activations max_pool(const Activations& x, int size, int stride);
+// Throws Error(kUnsupported) unless the window has two axes and no dilation.
+Activations max_pool(const Activations& x, const op::MaxPool& pool);
 
 // Over height and width: 1 x 1 pixels are left.
 Activations global_mean(const Activations& x);
@@ -46,7 +45,8 @@ Activations global_mean(const Activations& x);
 void scale_and_shift(std::span<const double> slope, std::span<const double> offset, bool relu,
                      Activations& x);
 
-// sum = max(sum + x, 0); both of one shape.
-void add_and_rectify(const Activations& x, Activations& sum);
+// sum = sum + x, then max(sum, 0) with `relu`. Throws Error(kUnsupported) unless both are of one
+// shape.
+void add_to(const Activations& x, bool relu, Activations& sum);
 
 }  // namespace narrow

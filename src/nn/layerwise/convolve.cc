@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "narrow/error.h"
+#include "nn/conv_geometry.h"
 #include "nn/layerwise/activations.h"
 #include "nn/onednn_support.h"
 
@@ -20,21 +21,16 @@ constexpr std::int64_t kPixelsAtOnce = 4096;
 // The primitive for one number of images, and its weights in the layout it wants.
 class Convolution {
  public:
-  Convolution(const ConvLayer& layer, std::span<const float> weights, const Activations& x,
-              const Activations& y, std::int64_t images)
+  Convolution(const ConvGeometry& g, std::span<const float> weights, std::int64_t images)
       : engine_(dnnl::engine::kind::cpu, 0),
-        source_(float_desc({images, x.depth, x.height, x.width}, Tag::nhwc)),
-        target_(float_desc({images, y.depth, y.height, y.width}, Tag::nhwc)) {
-    const memory::dims dims = {layer.out_depth, layer.in_depth, layer.kernel, layer.kernel};
-    const memory::dim before = (layer.kernel - 1) / 2;
-    const auto after = [&](int in, int out) {
-      return static_cast<memory::dim>(out - 1) * layer.stride + layer.kernel - in - before;
-    };
+        source_(float_desc({images, g.in_channels, g.in_height, g.in_width}, Tag::nhwc)),
+        target_(float_desc({images, g.out_channels, g.out_height, g.out_width}, Tag::nhwc)) {
+    const memory::dims dims = {g.out_channels, g.in_channels, g.kernel, g.kernel};
     primitive_desc_ = dnnl::convolution_forward::primitive_desc(
         {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, source_,
-         float_desc(dims, Tag::any), target_, memory::dims{layer.stride, layer.stride},
-         memory::dims{before, before},
-         memory::dims{after(x.height, y.height), after(x.width, y.width)}},
+         float_desc(dims, Tag::any), target_, memory::dims{g.stride, g.stride},
+         memory::dims{g.padding(), g.padding()},
+         memory::dims{g.padding_below(), g.padding_right()}},
         shared_primitive_attributes(), engine_);
     primitive_ = dnnl::convolution_forward(primitive_desc_);
     memory plain(float_desc(dims, Tag::hwio), engine_, const_cast<float*>(weights.data()));
@@ -64,18 +60,19 @@ class Convolution {
   memory weights_;
 };
 
-Activations convolve_images(const ConvLayer& layer, std::span<const float> weights,
+Activations convolve_images(const Layer& layer, std::span<const float> weights,
                             const Activations& x) {
-  Activations y = Activations::zeros(x.images, strided_size(x.height, layer.stride),
-                                     strided_size(x.width, layer.stride), layer.out_depth);
+  const ConvGeometry geometry = conv_geometry(layer, static_cast<int>(x.images), x.height, x.width);
+  Activations y =
+      Activations::zeros(x.images, geometry.out_height, geometry.out_width, geometry.out_channels);
   const std::int64_t pixels = static_cast<std::int64_t>(y.height) * y.width;
   const std::int64_t together =
       std::clamp(kPixelsAtOnce / pixels, std::int64_t{1}, std::max(x.images, std::int64_t{1}));
   const std::int64_t rest = x.images % together;
   const OneDnnThreads single_threaded(1);
-  const Convolution whole(layer, weights, x, y, together);
+  const Convolution whole(geometry, weights, together);
   std::optional<Convolution> last;
-  if (rest > 0) last.emplace(layer, weights, x, y, rest);
+  if (rest > 0) last.emplace(geometry, weights, rest);
   const auto parts = static_cast<std::size_t>((x.images + together - 1) / together);
   parallel_for(parts, [&](std::size_t part) {
     const std::size_t first = part * static_cast<std::size_t>(together);
@@ -89,7 +86,7 @@ Activations convolve_images(const ConvLayer& layer, std::span<const float> weigh
 
 }  // namespace
 
-Activations convolve(const ConvLayer& layer, std::span<const float> weights, const Activations& x) {
+Activations convolve(const Layer& layer, std::span<const float> weights, const Activations& x) {
   try {
     return convolve_images(layer, weights, x);
   } catch (const dnnl::error& error) {

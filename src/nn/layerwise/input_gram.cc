@@ -6,6 +6,7 @@
 
 #include "base/parallel.h"
 #include "narrow/error.h"
+#include "nn/conv_geometry.h"
 #include "nn/onednn_support.h"
 
 namespace narrow {
@@ -17,11 +18,11 @@ constexpr std::size_t kPanel = 192;
 
 class Patches {
  public:
-  Patches(const ConvLayer& layer, const Activations& x)
-      : layer_(layer),
+  Patches(const ConvGeometry& geometry, const Activations& x)
+      : geometry_(geometry),
         x_(x),
-        height_(static_cast<std::size_t>(strided_size(x.height, layer.stride))),
-        width_(static_cast<std::size_t>(strided_size(x.width, layer.stride))) {}
+        height_(static_cast<std::size_t>(geometry.out_height)),
+        width_(static_cast<std::size_t>(geometry.out_width)) {}
 
   [[nodiscard]] std::size_t count() const {
     return static_cast<std::size_t>(x_.images) * height_ * width_;
@@ -30,13 +31,14 @@ class Patches {
   // Writes patch `index`.
   void copy(std::size_t index, float* to) const {
     const std::size_t image = index / (height_ * width_);
-    const int before = (layer_.kernel - 1) / 2;
-    const int top = static_cast<int>(index / width_ % height_) * layer_.stride - before;
-    const int left = static_cast<int>(index % width_) * layer_.stride - before;
+    const int kernel = geometry_.kernel;
+    const int top =
+        static_cast<int>(index / width_ % height_) * geometry_.stride - geometry_.padding();
+    const int left = static_cast<int>(index % width_) * geometry_.stride - geometry_.padding();
     const auto depth = static_cast<std::size_t>(x_.depth);
     const float* const from = x_.values.data() + image * x_.floats_per_image();
-    for (int row = top; row < top + layer_.kernel; ++row) {
-      for (int column = left; column < left + layer_.kernel; ++column, to += depth) {
+    for (int row = top; row < top + kernel; ++row) {
+      for (int column = left; column < left + kernel; ++column, to += depth) {
         const bool inside = row >= 0 && row < x_.height && column >= 0 && column < x_.width;
         if (inside) {
           std::copy_n(from + (static_cast<std::size_t>(row) * x_.width + column) * depth, depth,
@@ -49,7 +51,7 @@ class Patches {
   }
 
  private:
-  const ConvLayer& layer_;
+  ConvGeometry geometry_;
   const Activations& x_;
   std::size_t height_;
   std::size_t width_;
@@ -96,11 +98,13 @@ void finish(InputGram& gram) {
 
 }  // namespace
 
-InputGram input_gram(const ConvLayer& layer, const Activations& x) {
-  const Patches patches(layer, x);
+InputGram input_gram(const Layer& layer, const Activations& x) {
+  const ConvGeometry geometry = conv_geometry(layer, static_cast<int>(x.images), x.height, x.width);
+  const Patches patches(geometry, x);
   InputGram gram;
-  gram.size = static_cast<std::size_t>(layer.kernel) * static_cast<std::size_t>(layer.kernel) *
-              static_cast<std::size_t>(layer.in_depth);
+  gram.size = static_cast<std::size_t>(geometry.kernel) *
+              static_cast<std::size_t>(geometry.kernel) *
+              static_cast<std::size_t>(geometry.in_channels);
   gram.patches = static_cast<double>(patches.count());
   gram.mean.resize(gram.size);
   gram.second.resize(gram.size * gram.size);

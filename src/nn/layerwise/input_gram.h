@@ -8,11 +8,11 @@
 
 namespace narrow {
 
-// Over the patches that a convolution sees, padding zeros included. Element t * in_depth + i of a
-// patch is input channel i under tap t of the kernel, as the weights [height, width, in, out] are
+// Over the patches that a convolution sees, padding zeros included. Element t * in_channels + i of
+// a patch is input channel i under tap t of the kernel, as the weights [height, width, in, out] are
 // ordered.
 struct InputGram {
-  std::size_t size = 0;        // kernel * kernel * in_depth
+  std::size_t size = 0;        // kernel * kernel * in_channels
   double patches = 0;          // how many
   std::vector<double> mean;    // [size]
   std::vector<double> second;  // E[x x^T], [size, size], symmetric
@@ -20,6 +20,6 @@ struct InputGram {
 
 // Products are summed in float32 over at most 1024 patches, those sums in double. Takes
 // 8 * size^2 bytes: 170 MB for a 3x3 convolution with 512 inputs. Throws as convolve does.
-InputGram input_gram(const ConvLayer& layer, const Activations& x);
+InputGram input_gram(const Layer& layer, const Activations& x);
 
 }  // namespace narrow

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "base/parallel.h"
-#include "nn/hashed_values.h"
+#include "graph/testing/hashed_values.h"
+#include "graph/testing/single_layer.h"
+#include "nn/conv_geometry.h"
 #include "nn/layerwise/activations.h"
 #include "nn/layerwise/input_gram.h"
 
@@ -19,8 +21,8 @@ Activations hashed_activations(std::int64_t images, int height, int width, int d
   return x;
 }
 
-std::vector<float> hashed_weights(const ConvLayer& layer) {
-  std::vector<float> weights(element_count(layer.weights_shape()));
+std::vector<float> hashed_kernel(const Layer& layer) {
+  std::vector<float> weights(element_count(layer.weights_shape));
   for (std::size_t i = 0; i < weights.size(); ++i) {
     weights[i] =
         static_cast<float>(hashed_uniform(0x1000000U + static_cast<std::uint32_t>(i)) - 0.5);
@@ -29,11 +31,11 @@ std::vector<float> hashed_weights(const ConvLayer& layer) {
 }
 
 // Input channel i under tap (row, column) of the output pixel (y, z).
-double input_at(const ConvLayer& layer, const Activations& x, std::int64_t image, int y, int z,
-                int row, int column, int i) {
-  const int before = (layer.kernel - 1) / 2;
-  const int r = y * layer.stride + row - before;
-  const int c = z * layer.stride + column - before;
+double input_at(const ConvGeometry& geometry, const Activations& x, std::int64_t image, int y,
+                int z, int row, int column, int i) {
+  const int before = (geometry.kernel - 1) / 2;
+  const int r = y * geometry.stride + row - before;
+  const int c = z * geometry.stride + column - before;
   if (r < 0 || r >= x.height || c < 0 || c >= x.width) return 0;
   return x.values[static_cast<std::size_t>(image) * x.floats_per_image() +
                   (static_cast<std::size_t>(r) * x.width + c) * x.depth + i];
@@ -41,15 +43,16 @@ double input_at(const ConvLayer& layer, const Activations& x, std::int64_t image
 
 // Calls body(patch) for every output pixel.
 template <typename Body>
-void for_each_patch(const ConvLayer& layer, const Activations& x, const Body& body) {
+void for_each_patch(const Layer& layer, const Activations& x, const Body& body) {
+  const ConvGeometry geometry = conv_geometry(layer, static_cast<int>(x.images), x.height, x.width);
   for (std::int64_t image = 0; image < x.images; ++image) {
-    for (int y = 0; y < strided_size(x.height, layer.stride); ++y) {
-      for (int z = 0; z < strided_size(x.width, layer.stride); ++z) {
+    for (int y = 0; y < geometry.out_height; ++y) {
+      for (int z = 0; z < geometry.out_width; ++z) {
         std::vector<double> patch;
-        for (int row = 0; row < layer.kernel; ++row) {
-          for (int column = 0; column < layer.kernel; ++column) {
+        for (int row = 0; row < geometry.kernel; ++row) {
+          for (int column = 0; column < geometry.kernel; ++column) {
             for (int i = 0; i < x.depth; ++i) {
-              patch.push_back(input_at(layer, x, image, y, z, row, column, i));
+              patch.push_back(input_at(geometry, x, image, y, z, row, column, i));
             }
           }
         }
@@ -59,24 +62,22 @@ void for_each_patch(const ConvLayer& layer, const Activations& x, const Body& bo
   }
 }
 
-std::vector<ConvLayer> layers() {
-  return {{"one", 1, 5, 7, 1, true},
-          {"three", 3, 16, 24, 1, true},
-          {"strided", 3, 6, 4, 2, true},
-          {"root", 7, 3, 8, 2, true},
-          {"wide", 1, 64, 32, 1, false}};
+std::vector<Layer> test_layers() {
+  return {single_layer("one", 1, 5, 7, 1), single_layer("three", 3, 16, 24, 1),
+          single_layer("strided", 3, 6, 4, 2), single_layer("root", 7, 3, 8, 2),
+          single_layer("wide", 1, 64, 32, 1)};
 }
 
 TEST(Layerwise, ConvolutionIsTheSumOverPatches) {
-  for (const ConvLayer& layer : layers()) {
-    const Activations x = hashed_activations(5, 9, 8, layer.in_depth);
-    const auto weights = hashed_weights(layer);
+  for (const Layer& layer : test_layers()) {
+    const Activations x = hashed_activations(5, 9, 8, layer.in_channels);
+    const auto weights = hashed_kernel(layer);
     const Activations y = convolve(layer, weights, x);
-    ASSERT_EQ(y.height, strided_size(9, layer.stride));
-    ASSERT_EQ(y.width, strided_size(8, layer.stride));
+    ASSERT_EQ(y.height, (9 + layer.conv.window.strides[0] - 1) / layer.conv.window.strides[0]);
+    ASSERT_EQ(y.width, (8 + layer.conv.window.strides[0] - 1) / layer.conv.window.strides[0]);
     std::size_t at = 0;
     for_each_patch(layer, x, [&](const std::vector<double>& patch) {
-      const auto depth = static_cast<std::size_t>(layer.out_depth);
+      const auto depth = static_cast<std::size_t>(layer.out_channels);
       for (std::size_t c = 0; c < depth; ++c, ++at) {
         double sum = 0;
         for (std::size_t k = 0; k < patch.size(); ++k) sum += patch[k] * weights[k * depth + c];
@@ -88,8 +89,8 @@ TEST(Layerwise, ConvolutionIsTheSumOverPatches) {
 }
 
 TEST(Layerwise, GramIsTheMeanOfProducts) {
-  for (const ConvLayer& layer : layers()) {
-    const Activations x = hashed_activations(11, 10, 12, layer.in_depth);
+  for (const Layer& layer : test_layers()) {
+    const Activations x = hashed_activations(11, 10, 12, layer.in_channels);
     const InputGram gram = input_gram(layer, x);
     std::vector<double> mean(gram.size);
     std::vector<double> second(gram.size * gram.size);
@@ -108,9 +109,9 @@ TEST(Layerwise, GramIsTheMeanOfProducts) {
 }
 
 TEST(Layerwise, ThreadsDoNotMatter) {
-  const ConvLayer layer = layers()[1];
-  const Activations x = hashed_activations(70, 8, 8, layer.in_depth);
-  const auto weights = hashed_weights(layer);
+  const Layer layer = test_layers()[1];
+  const Activations x = hashed_activations(70, 8, 8, layer.in_channels);
+  const auto weights = hashed_kernel(layer);
   const auto run = [&](int threads) {
     const ThreadLimit limit(threads);
     return std::pair(convolve(layer, weights, x).values, input_gram(layer, x).second);
@@ -122,7 +123,7 @@ TEST(Layerwise, ThreadsDoNotMatter) {
 
 TEST(Layerwise, PoolingKeepsTheLargest) {
   const Activations x = hashed_activations(3, 7, 6, 5);
-  const Activations y = max_pool(x, 3, 2);
+  const Activations y = max_pool(x, {same_window(3, 2)});
   ASSERT_EQ(y.height, 4);
   ASSERT_EQ(y.width, 3);
   // 7 rows: one row of padding on both sides; 6 columns: one after the last.
@@ -133,7 +134,7 @@ TEST(Layerwise, PoolingKeepsTheLargest) {
     }
   }
   EXPECT_EQ(y.values[2], largest);
-  const Activations every_second = max_pool(x, 1, 2);
+  const Activations every_second = max_pool(x, {same_window(1, 2)});
   EXPECT_EQ(every_second.values[5], x.values[10]);
 }
 
@@ -144,7 +145,7 @@ TEST(Layerwise, MeanShiftAndSum) {
   Activations y = x;
   scale_and_shift(std::vector<double>{2, 1}, std::vector<double>{-3, 1}, true, y);
   EXPECT_EQ(y.values, (std::vector<float>{0, 3, 3, 0}));
-  add_and_rectify(x, y);
+  add_to(x, true, y);
   EXPECT_EQ(y.values, (std::vector<float>{1, 5, 6, 0}));
 }
 

@@ -7,14 +7,13 @@
 
 namespace narrow {
 
-LogitsHead::LogitsHead(const ResnetV1& network, double label_smoothing,
-                       TrainingVariables& variables)
-    : feature_depth_(static_cast<std::size_t>(network.feature_depth)),
-      classes_(static_cast<std::size_t>(network.class_count)),
+LogitsHead::LogitsHead(const Layer& layer, double label_smoothing, TrainingVariables& variables)
+    : channels_(static_cast<std::size_t>(layer.in_channels)),
+      classes_(static_cast<std::size_t>(layer.out_channels)),
       label_smoothing_(label_smoothing),
       variables_(variables),
-      weights_name_(network.logits_name() + "/weights"),
-      biases_name_(network.logits_name() + "/biases"),
+      weights_name_(layer.weights),
+      biases_name_(*layer.bias),
       weights_(variables.used(weights_name_)),
       biases_(variables.used(biases_name_)),
       weight_gradients_(variables.gradient(weights_name_)),
@@ -24,9 +23,9 @@ StepLoss LogitsHead::forward(const float* features, std::span<const std::int32_t
   count_ = labels.size();
   logits_.resize(count_ * classes_);
   for (std::size_t i = 0; i < logits_.size(); ++i) logits_[i] = biases_[i % classes_];
-  const auto depth = static_cast<std::int64_t>(feature_depth_);
+  const auto channels = static_cast<std::int64_t>(channels_);
   const auto classes = static_cast<std::int64_t>(classes_);
-  multiply(static_cast<std::int64_t>(count_), classes, depth, {features, depth},
+  multiply(static_cast<std::int64_t>(count_), classes, channels, {features, channels},
            {weights_, classes}, {logits_.data(), classes, true});
   StepLoss loss;
   for (std::size_t i = 0; i < count_; ++i) {
@@ -57,10 +56,10 @@ double LogitsHead::take_loss(std::span<float> logits, std::size_t label, double 
 
 void LogitsHead::backward(const float* features, float* feature_gradients) {
   const auto count = static_cast<std::int64_t>(count_);
-  const auto depth = static_cast<std::int64_t>(feature_depth_);
+  const auto channels = static_cast<std::int64_t>(channels_);
   const auto classes = static_cast<std::int64_t>(classes_);
   if (weight_gradients_ != nullptr) {
-    multiply(depth, classes, count, {features, depth, true}, {logits_.data(), classes},
+    multiply(channels, classes, count, {features, channels, true}, {logits_.data(), classes},
              {weight_gradients_, classes});
   }
   if (bias_gradients_ != nullptr) {
@@ -73,8 +72,8 @@ void LogitsHead::backward(const float* features, float* feature_gradients) {
     }
   }
   if (feature_gradients != nullptr) {
-    multiply(count, depth, classes, {logits_.data(), classes}, {weights_, classes, true},
-             {feature_gradients, depth});
+    multiply(count, channels, classes, {logits_.data(), classes}, {weights_, classes, true},
+             {feature_gradients, channels});
   }
   variables_.finish(weights_name_);
   variables_.finish(biases_name_);

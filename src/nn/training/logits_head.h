@@ -1,4 +1,4 @@
-// The last layer of a network and its loss. Internal to the training network.
+// The output layer of a network and its loss. Internal to the training network.
 #pragma once
 
 #include <cstdint>
@@ -6,21 +6,23 @@
 #include <string>
 #include <vector>
 
+#include "graph/layers.h"
 #include "nn/training/training_variables.h"
 
 namespace narrow {
 
-// Logits of features [count, feature_depth] and their gradients, by the rules of
+// Logits of features [count, in_channels] and their gradients, by the rules of
 // tf.losses.softmax_cross_entropy as Slim calls it.
 class LogitsHead {
  public:
-  LogitsHead(const ResnetV1& network, double label_smoothing, TrainingVariables& variables);
+  // `layer`: a 1x1 convolution of one pixel with biases and no batch norm.
+  LogitsHead(const Layer& layer, double label_smoothing, TrainingVariables& variables);
 
   // Cross entropy and correct answers, and keeps the gradient of the logits for backward(). The
   // labels have been checked.
   StepLoss forward(const float* features, std::span<const std::int32_t> labels);
   // Sets the gradients of weights and biases that are trained, and that of the features unless it
-  // is null; finishes the variables. `features` as before.
+  // is null; finishes both. `features` as before.
   void backward(const float* features, float* feature_gradients);
 
   [[nodiscard]] bool is_trained() const {
@@ -31,7 +33,7 @@ class LogitsHead {
   // From the logits of one image, in double: its cross entropy; replaces them by their gradient.
   double take_loss(std::span<float> logits, std::size_t label, double image_count) const;
 
-  std::size_t feature_depth_;
+  std::size_t channels_;
   std::size_t classes_;
   double label_smoothing_;
   TrainingVariables& variables_;

@@ -2,42 +2,30 @@
 
 #include <algorithm>
 
-#include "nn/resnet_v1.h"
+#include "graph/window.h"
 
 namespace narrow {
 namespace {
 
 using dnnl::memory;
 
-constexpr int kWindow = 3;
-constexpr int kStride = 2;
 constexpr auto kMax = dnnl::algorithm::pooling_max;
-
-struct Padding {
-  memory::dim before;
-  memory::dim after;
-
-  Padding(int in, int out) {
-    const int total = std::max((out - 1) * kStride + kWindow - in, 0);
-    before = total / 2;
-    after = total - before;
-  }
-};
 
 }  // namespace
 
-RootPool::RootPool(int images, int height, int width, int depth, bool trained)
+MaxPooling::MaxPooling(const op::MaxPool& pool, int images, int height, int width, int channels,
+                       bool trained)
     : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
-  const int out_height = strided_size(height, kStride);
-  const int out_width = strided_size(width, kStride);
-  const Padding vertical(height, out_height);
-  const Padding horizontal(width, out_width);
-  x_ = float_desc({images, depth, height, width}, memory::format_tag::nhwc);
-  y_ = float_desc({images, depth, out_height, out_width}, memory::format_tag::nhwc);
-  const memory::dims strides = {kStride, kStride};
-  const memory::dims window = {kWindow, kWindow};
-  const memory::dims before = {vertical.before, horizontal.before};
-  const memory::dims after = {vertical.after, horizontal.after};
+  const WindowPlaces rows = window_places(pool.window, 0, height, pool.ceil_mode);
+  const WindowPlaces columns = window_places(pool.window, 1, width, pool.ceil_mode);
+  x_ = float_desc({images, channels, height, width}, memory::format_tag::nhwc);
+  y_ = float_desc({images, channels, rows.count, columns.count}, memory::format_tag::nhwc);
+  const memory::dims& strides = pool.window.strides;
+  const memory::dims& window = pool.window.kernel;
+  const memory::dims before = {rows.before, columns.before};
+  // Negative where the last windows end before the last pixel, which oneDNN finds out itself.
+  const memory::dims after = {std::max<memory::dim>(rows.after, 0),
+                              std::max<memory::dim>(columns.after, 0)};
 
   const dnnl::pooling_forward::primitive_desc forward(
       {trained ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference, kMax, x_,
@@ -54,11 +42,11 @@ RootPool::RootPool(int images, int height, int width, int depth, bool trained)
   backward_scratch_ = backward.scratchpad_desc();
 }
 
-std::size_t RootPool::scratch_bytes() const {
+std::size_t MaxPooling::scratch_bytes() const {
   return std::max(forward_scratch_.get_size(), backward_scratch_.get_size());
 }
 
-void RootPool::forward(const float* x, float* y, std::byte* workspace, std::byte* scratch) const {
+void MaxPooling::forward(const float* x, float* y, std::byte* workspace, std::byte* scratch) const {
   std::unordered_map<int, memory> arguments = {
       {DNNL_ARG_SRC, memory(x_, engine_, const_cast<float*>(x))},
       {DNNL_ARG_DST, memory(y_, engine_, y)},
@@ -68,8 +56,8 @@ void RootPool::forward(const float* x, float* y, std::byte* workspace, std::byte
   stream_.wait();
 }
 
-void RootPool::backward(const float* dy, float* dx, std::byte* workspace,
-                        std::byte* scratch) const {
+void MaxPooling::backward(const float* dy, float* dx, std::byte* workspace,
+                          std::byte* scratch) const {
   backward_.execute(stream_, {{DNNL_ARG_DIFF_DST, memory(y_, engine_, const_cast<float*>(dy))},
                               {DNNL_ARG_DIFF_SRC, memory(x_, engine_, dx)},
                               {DNNL_ARG_WORKSPACE, memory(workspace_, engine_, workspace)},
@@ -77,41 +65,41 @@ void RootPool::backward(const float* dy, float* dx, std::byte* workspace,
   stream_.wait();
 }
 
-void mean_of_pixels(const float* x, int images, std::int64_t pixels, int depth, float* y) {
+void mean_of_pixels(const float* x, int images, std::int64_t pixels, int channels, float* y) {
   onednn_parallel_for(images, [&](int image) {
-    const float* in = x + image * pixels * depth;
-    float* out = y + static_cast<std::int64_t>(image) * depth;
-    std::fill_n(out, depth, 0.0F);
-    for (std::int64_t pixel = 0; pixel < pixels; ++pixel, in += depth) {
-      for (int c = 0; c < depth; ++c) out[c] += in[c];
+    const float* in = x + image * pixels * channels;
+    float* out = y + static_cast<std::int64_t>(image) * channels;
+    std::fill_n(out, channels, 0.0F);
+    for (std::int64_t pixel = 0; pixel < pixels; ++pixel, in += channels) {
+      for (int c = 0; c < channels; ++c) out[c] += in[c];
     }
-    for (int c = 0; c < depth; ++c) out[c] /= static_cast<float>(pixels);
+    for (int c = 0; c < channels; ++c) out[c] /= static_cast<float>(pixels);
   });
 }
 
-void mean_of_pixels_backward(const float* dy, int images, std::int64_t pixels, int depth,
+void mean_of_pixels_backward(const float* dy, int images, std::int64_t pixels, int channels,
                              float* dx) {
   onednn_parallel_for(images, [&](int image) {
-    const float* gradient = dy + static_cast<std::int64_t>(image) * depth;
-    float* out = dx + image * pixels * depth;
-    for (int c = 0; c < depth; ++c) out[c] = gradient[c] / static_cast<float>(pixels);
+    const float* gradient = dy + static_cast<std::int64_t>(image) * channels;
+    float* out = dx + image * pixels * channels;
+    for (int c = 0; c < channels; ++c) out[c] = gradient[c] / static_cast<float>(pixels);
     for (std::int64_t pixel = 1; pixel < pixels; ++pixel) {
-      std::copy_n(out, depth, out + pixel * depth);
+      std::copy_n(out, channels, out + pixel * channels);
     }
   });
 }
 
 void subsample_backward(const Subsampling& sampling, const float* dy, float* dx) {
   onednn_parallel_for(sampling.images, [&](int image) {
-    const std::int64_t depth = sampling.depth;
-    const std::int64_t in_size = depth * sampling.in_height * sampling.in_width;
-    const float* from = dy + image * depth * sampling.out_height * sampling.out_width;
+    const std::int64_t channels = sampling.channels;
+    const std::int64_t in_size = channels * sampling.in_height * sampling.in_width;
+    const float* from = dy + image * channels * sampling.out_height * sampling.out_width;
     float* to = dx + image * in_size;
     std::fill_n(to, in_size, 0.0F);
     for (std::int64_t y = 0; y < sampling.out_height; ++y) {
-      for (std::int64_t x = 0; x < sampling.out_width; ++x, from += depth) {
+      for (std::int64_t x = 0; x < sampling.out_width; ++x, from += channels) {
         const std::int64_t pixel = y * sampling.stride * sampling.in_width + x * sampling.stride;
-        std::copy_n(from, depth, to + pixel * depth);
+        std::copy_n(from, channels, to + pixel * channels);
       }
     }
   });

@@ -1,19 +1,22 @@
-// The poolings of ResNet V1 with their gradients, for rows of channels. Internal to the training
-// network; runs on oneDNN's threads.
+// Poolings with their gradients, for rows of channels. Internal to the training network; runs on
+// oneDNN's threads.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "graph/attributes.h"
 #include "nn/onednn_support.h"
 
 namespace narrow {
 
-// 3x3 windows with stride 2 and TensorFlow's SAME padding, [images, height, width, depth].
-class RootPool {
+// The largest value of each window, [images, height, width, channels].
+class MaxPooling {
  public:
+  // The pool has windows with two axes and no dilation, of which none lies outside of the images.
   // `trained`: forward() also fills the workspace that backward() needs.
-  RootPool(int images, int height, int width, int depth, bool trained);
+  MaxPooling(const op::MaxPool& pool, int images, int height, int width, int channels,
+             bool trained);
 
   [[nodiscard]] std::size_t workspace_bytes() const { return workspace_.get_size(); }
   [[nodiscard]] std::size_t scratch_bytes() const;
@@ -33,13 +36,13 @@ class RootPool {
   dnnl::pooling_backward backward_;
 };
 
-// The mean over all pixels: [images, pixels, depth] to [images, depth].
-void mean_of_pixels(const float* x, int images, std::int64_t pixels, int depth, float* y);
-void mean_of_pixels_backward(const float* dy, int images, std::int64_t pixels, int depth,
+// The mean over all pixels: [images, pixels, channels] to [images, channels].
+void mean_of_pixels(const float* x, int images, std::int64_t pixels, int channels, float* y);
+void mean_of_pixels_backward(const float* dy, int images, std::int64_t pixels, int channels,
                              float* dx);
 
-// The gradient of taking every stride-th pixel: [images, out_height, out_width, depth] to [images,
-// in_height, in_width, depth].
+// The gradient of taking every stride-th pixel: [images, out_height, out_width, channels] to
+// [images, in_height, in_width, channels].
 struct Subsampling {
   int images = 0;
   int in_height = 0;
@@ -47,7 +50,7 @@ struct Subsampling {
   int out_height = 0;
   int out_width = 0;
   int stride = 1;
-  int depth = 0;
+  int channels = 0;
 };
 void subsample_backward(const Subsampling& sampling, const float* dy, float* dx);
 

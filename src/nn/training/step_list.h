@@ -25,7 +25,6 @@ class StepList {
 
   // After the last add(): makes the memory. Buffers have a place from then on.
   void allocate();
-  [[nodiscard]] std::size_t byte_size() const { return plan_.byte_size; }
   [[nodiscard]] std::byte* bytes(int buffer) const;  // null for kNone
   [[nodiscard]] float* floats(int buffer) const { return reinterpret_cast<float*>(bytes(buffer)); }
 

@@ -2,10 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-
-#include "nn/hashed_values.h"
-#include "nn/training/plain_training_test_support.h"
+#include "graph/slim/resnet_v1.h"
+#include "nn/training/reference_training_test_support.h"
 
 namespace narrow {
 namespace {
@@ -22,11 +20,11 @@ struct Case {
 
 void PrintTo(const Case& test_case, std::ostream* out) { *out << test_case.name; }
 
-class AgainstPlainTraining : public testing::TestWithParam<Case> {
+class AgainstReferenceTraining : public testing::TestWithParam<Case> {
  protected:
-  AgainstPlainTraining()
-      : description_(make_resnet_v1(GetParam().shape)),
-        variables_(hashed_variables(description_)),
+  AgainstReferenceTraining()
+      : graph_(make_resnet_v1(GetParam().shape)),
+        weights_(hashed_weights(graph_)),
         images_(hashed_images(GetParam().images, GetParam().height, GetParam().width)),
         labels_(hashed_labels(GetParam().images, GetParam().shape.class_count)) {
     options_.batch_size = GetParam().images;
@@ -36,58 +34,35 @@ class AgainstPlainTraining : public testing::TestWithParam<Case> {
     options_.label_smoothing = GetParam().label_smoothing;
     options_.weight_decay = 0.01;
     // Stored statistics near those of the batch keep activations of a deep network in range.
-    for (const ConvLayer* layer : description_.conv_layers()) {
-      if (layer->kernel == 7) {
-        for (float& v : variables_.values(layer->moving_variance_name())) v = 4000;
+    for (const Layer& layer : layers(graph_)) {
+      if (layer.conv.window.kernel[0] == 7) {
+        for (float& v : weights_.values(layer.norm->moving_variance)) v = 4000;
       }
     }
   }
 
-  ResnetV1 description_;
-  FlatVariables variables_;
+  Graph graph_;
+  Weights weights_;
   std::vector<float> images_;
   std::vector<std::int32_t> labels_;
   TrainingOptions options_;
 };
 
-TEST_P(AgainstPlainTraining, LossAgrees) {
-  TrainingNetwork network(description_, variables_, options_);
-  PlainTraining plain(description_, variables_, options_);
+TEST_P(AgainstReferenceTraining, LossAgrees) {
+  TrainingNetwork network(graph_, weights_, options_);
+  ReferenceTraining reference(graph_, weights_, options_);
   const StepLoss found = network.forward_backward(images_, labels_);
-  const PlainLoss expected = plain.loss(images_, labels_);
+  const ReferenceLoss expected = reference.loss(images_, labels_);
   EXPECT_NEAR(found.cross_entropy, expected.cross_entropy, 2e-5 * expected.cross_entropy);
   EXPECT_NEAR(found.regularization, expected.regularization, 1e-6 * expected.regularization);
   EXPECT_EQ(found.total, found.cross_entropy + found.regularization);
   EXPECT_EQ(found.correct, expected.correct);
 }
 
-TEST_P(AgainstPlainTraining, GradientsAreThoseOfTheLoss) {
-  TrainingNetwork network(description_, variables_, options_);
-  PlainTraining plain(description_, variables_, options_);
-  network.forward_backward(images_, labels_);
-  constexpr std::size_t kSamples = 4;
-  constexpr double kStep = 1e-6;
-  for (const TrainedParameter& parameter : network.parameters()) {
-    std::vector<double>& values = plain.values(parameter.variable.name);
-    const double scale =
-        std::abs(*std::max_element(parameter.gradients.begin(), parameter.gradients.end(),
-                                   [](float a, float b) { return std::abs(a) < std::abs(b); }));
-    EXPECT_GT(scale, 0) << parameter.variable.name;
-    const std::size_t stride = std::max<std::size_t>(values.size() / kSamples, 1) | 1;
-    for (std::size_t i = 0; i < values.size(); i += stride) {
-      const double value = values[i];
-      values[i] = value + kStep;
-      const PlainLoss above = plain.loss(images_, labels_);
-      values[i] = value - kStep;
-      const PlainLoss below = plain.loss(images_, labels_);
-      values[i] = value;
-      const double expected = (above.cross_entropy + above.regularization - below.cross_entropy -
-                               below.regularization) /
-                              (2 * kStep);
-      EXPECT_NEAR(parameter.gradients[i], expected, 1e-3 * scale)
-          << parameter.variable.name << " element " << i;
-    }
-  }
+TEST_P(AgainstReferenceTraining, GradientsAreThoseOfTheLoss) {
+  TrainingNetwork network(graph_, weights_, options_);
+  ReferenceTraining reference(graph_, weights_, options_);
+  expect_gradients_of_the_loss(network, reference, images_, labels_);
 }
 
 // Depths that fill no vector; units with and without projection, strides in all of them; sizes that
@@ -97,7 +72,7 @@ const ResnetV1Shape kWhole = {"whole", 16, {{16, 2, 2}, {32, 1, 1}}, 10};
 const ResnetV1Shape kNoProjection = {"no_projection", 32, {{8, 2, 2}, {8, 1, 3}, {8, 1, 1}}, 2};
 
 INSTANTIATE_TEST_SUITE_P(
-    ShapesAndSizes, AgainstPlainTraining,
+    ShapesAndSizes, AgainstReferenceTraining,
     testing::Values(Case{"thin", kThin, 4, 23, 18, BatchNormMode::kTrain, 0},
                     Case{"thin_frozen", kThin, 4, 23, 18, BatchNormMode::kFrozen, 0},
                     Case{"thin_smooth", kThin, 6, 9, 12, BatchNormMode::kTrain, 0.1},

@@ -10,17 +10,15 @@
 
 #include "base/parallel.h"
 #include "narrow/error.h"
-#include "nn/flat_variables.h"
 #include "nn/inference/inference_network.h"
 #include "nn/onednn_support.h"
 #include "nn/training/logits_head.h"
+#include "nn/training/trainable_graph.h"
 #include "nn/training/training_program.h"
 #include "nn/training/training_variables.h"
 
 namespace narrow {
 namespace {
-
-constexpr std::size_t kImageChannels = 3;
 
 template <typename Number>
 void require_in_range(const char* what, Number value, Number least, Number most) {
@@ -69,26 +67,29 @@ auto on_threads(int threads, const char* doing, const Body& body) {
 }  // namespace
 
 struct TrainingNetwork::State {
-  State(ResnetV1 network, const VariableSource& initial, const TrainingOptions& requested)
-      : description(std::move(network)),
+  State(const Graph& original, const WeightSource& initial, const TrainingOptions& requested)
+      : graph(original),
+        layers(narrow::layers(graph)),
         options(requested),
         threads(requested.threads > 0 ? requested.threads : available_threads()),
-        variables(description, initial, options),
-        head(description, options.label_smoothing, variables),
-        program(description, options, variables) {}
+        trainable(graph, layers, options.height, options.width),
+        variables(graph, initial, options),
+        head(trainable.output(), options.label_smoothing, variables),
+        program(trainable, options, variables) {}
 
   [[nodiscard]] std::size_t floats_per_image() const {
-    return static_cast<std::size_t>(options.height) * options.width * kImageChannels;
+    return trainable.size(graph.inputs[0]).floats();
   }
-  [[nodiscard]] std::size_t feature_depth() const {
-    return static_cast<std::size_t>(description.feature_depth);
+  [[nodiscard]] std::size_t feature_channels() const {
+    return static_cast<std::size_t>(trainable.output().in_channels);
   }
   [[nodiscard]] bool trains_only_logits() const {
-    return std::all_of(variables.parameters().begin(), variables.parameters().end(),
-                       [](const TrainedParameter& parameter) {
-                         return parameter.variable.kind == VariableKind::kLogitsWeights ||
-                                parameter.variable.kind == VariableKind::kLogitsBiases;
-                       });
+    return std::ranges::all_of(variables.parameters(), [&](const TrainedParameter& parameter) {
+      return trainable.output().has_weight(parameter.weight.name);
+    });
+  }
+  void require_labels(std::span<const std::int32_t> labels) const {
+    narrow::require_labels(labels, trainable.output().out_channels);
   }
   void require_frozen(const char* what) const {
     if (options.batch_norm == BatchNormMode::kFrozen) return;
@@ -123,26 +124,29 @@ struct TrainingNetwork::State {
     return loss;
   }
 
-  ResnetV1 description;
+  Graph graph;
+  std::vector<Layer> layers;
   TrainingOptions options;
   int threads;
+  TrainableGraph trainable;
   TrainingVariables variables;
   LogitsHead head;
   TrainingProgram program;
 };
 
-TrainingNetwork::TrainingNetwork(const ResnetV1& network, const VariableSource& initial,
+TrainingNetwork::TrainingNetwork(const Graph& graph, const WeightSource& initial,
                                  const TrainingOptions& options) {
   check_options(options);
-  check_variables(network, initial);
+  check_weights(graph, initial);
   const int threads = options.threads > 0 ? options.threads : available_threads();
   state_ = on_threads(threads, "build",
-                      [&] { return std::make_unique<State>(network, initial, options); });
+                      [&] { return std::make_unique<State>(graph, initial, options); });
 }
 
 TrainingNetwork::~TrainingNetwork() = default;
 
-const ResnetV1& TrainingNetwork::description() const { return state_->description; }
+const Graph& TrainingNetwork::graph() const { return state_->graph; }
+const std::vector<Layer>& TrainingNetwork::layers() const { return state_->layers; }
 const TrainingOptions& TrainingNetwork::options() const { return state_->options; }
 
 StepLoss TrainingNetwork::forward_backward(std::span<const float> images,
@@ -152,7 +156,7 @@ StepLoss TrainingNetwork::forward_backward(std::span<const float> images,
   const auto batch = static_cast<std::size_t>(s.options.batch_size);
   require_length("images", images.size(), batch * s.floats_per_image());
   require_length("labels", labels.size(), batch);
-  require_labels(labels, s.description.class_count);
+  s.require_labels(labels);
   return on_threads(s.threads, "train", [&] {
     s.variables.update_effective_values();
     const float* features = s.program.forward(images.data());
@@ -169,7 +173,7 @@ StepLoss TrainingNetwork::forward_only(std::span<const float> images,
   const auto batch = static_cast<std::size_t>(s.options.batch_size);
   require_length("images", images.size(), batch * s.floats_per_image());
   if (!labels.empty()) require_length("labels", labels.size(), batch);
-  require_labels(labels, s.description.class_count);
+  s.require_labels(labels);
   return on_threads(s.threads, "run", [&] {
     s.variables.update_effective_values();
     const float* features = s.program.forward(images.data());
@@ -186,7 +190,7 @@ void TrainingNetwork::features(std::span<const float> images, std::span<float> f
   const std::size_t image = s.floats_per_image();
   const std::size_t count = images.size() / image;
   require_length("images", images.size(), count * image);
-  require_length("features", features.size(), count * s.feature_depth());
+  require_length("features", features.size(), count * s.feature_channels());
   const auto batch = static_cast<std::size_t>(s.options.batch_size);
   std::vector<float> padded;
   on_threads(s.threads, "run", [&] {
@@ -199,8 +203,8 @@ void TrainingNetwork::features(std::span<const float> images, std::span<float> f
         padded.resize(batch * image);
         part = padded;
       }
-      std::copy_n(s.program.forward(part.data()), now * s.feature_depth(),
-                  features.subspan(first * s.feature_depth()).begin());
+      std::copy_n(s.program.forward(part.data()), now * s.feature_channels(),
+                  features.subspan(first * s.feature_channels()).begin());
     }
   });
 }
@@ -213,11 +217,11 @@ StepLoss TrainingNetwork::forward_backward_features(std::span<const float> featu
   if (!s.trains_only_logits()) {
     throw Error(ErrorCategory::kUsage,
                 "Only the logits can be trained on features that were computed before; other "
-                "variables are to be trained too.");
+                "weights are to be trained too.");
   }
-  require_length("features", features.size(), labels.size() * s.feature_depth());
+  require_length("features", features.size(), labels.size() * s.feature_channels());
   require_length("labels", labels.size(), std::max<std::size_t>(labels.size(), 1));
-  require_labels(labels, s.description.class_count);
+  s.require_labels(labels);
   return on_threads(s.threads, "train", [&] {
     s.variables.update_effective_values();
     const StepLoss loss = s.head.forward(features.data(), labels);
@@ -238,7 +242,7 @@ void TrainingNetwork::read(std::string_view name, std::span<float> values) const
 }
 
 void TrainingNetwork::write(std::string_view name, std::span<const float> values) {
-  require_length("values of the variable", values.size(),
+  require_length("values of the weight", values.size(),
                  state_->variables.values().values(name).size());
   state_->variables.write(name, values);
 }

@@ -1,4 +1,4 @@
-// ResNet V1 ready to be trained: loss and gradients of a batch. What then changes the variables, an
+// A network ready to be trained: loss and gradients of a batch. What then changes the weights, an
 // optimizer, is not here.
 #pragma once
 
@@ -8,47 +8,48 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
+#include "graph/layers.h"
+#include "graph/weight_source.h"
 #include "narrow/batch_norm_mode.h"
-#include "nn/resnet_v1.h"
-#include "nn/variable_source.h"
 
 namespace narrow {
 
-// The values that the forward and backward pass use instead of a trainable variable's own, such as
-// quantized ones; the gradient with respect to them is taken for that of the variable's own values
+// The values that the forward and backward pass use instead of a trainable weight's own, such as
+// quantized ones; the gradient with respect to them is taken for that of the weight's own values
 // (straight through: Bengio et al., "Estimating or Propagating Gradients Through Stochastic
-// Neurons", 2013). Both spans are row-major. Returns false to leave the variable as it is.
-using EffectiveValues = std::function<bool(
-    const ModelVariable& variable, std::span<const float> values, std::span<float> effective)>;
+// Neurons", 2013). Both spans are row-major. Returns false to leave the weight as it is.
+using EffectiveValues = std::function<bool(const Weight& weight, std::span<const float> values,
+                                           std::span<float> effective)>;
 
 struct TrainingOptions {
   int batch_size = 32;
   int height = 0;  // of the images, in pixels
   int width = 0;
   BatchNormMode batch_norm = BatchNormMode::kTrain;
-  double batch_norm_decay = kBatchNormDecay;
+  double batch_norm_decay = 0.997;
   double label_smoothing = 0;
   double weight_decay = 4e-5;
   int threads = 0;  // 0: all available cores
-  // Which of the trainable variables get gradients. Empty: all of them. None at all is fine: then
+  // Which of the trainable weights get gradients. Empty: all of them. None at all is fine: then
   // the network only gives losses, statistics and features.
-  std::function<bool(const ModelVariable&)> is_trained;
-  // Called for every trainable variable before a forward pass when it is set.
+  std::function<bool(const Weight&)> is_trained;
+  // Called for every trainable weight before a forward pass when it is set.
   EffectiveValues effective_values;
 };
 
 struct StepLoss {
   double cross_entropy = 0;   // mean over the batch
-  double regularization = 0;  // all L2 terms, those of variables that are not trained included
+  double regularization = 0;  // all L2 terms, those of weights that are not trained included
   double total = 0;           // the sum of the two: the loss that Slim logs
   int correct = 0;  // images whose largest logit, the first of equal ones, is their label's
 };
 
-// A variable that gets gradients: both spans are row-major, as TensorFlow has the variable, and
+// A weight that gets gradients: both spans are row-major, as the checkpoint has the weight, and
 // stay where they are while the network lives. An optimizer changes the values in place.
 struct TrainedParameter {
-  ModelVariable variable;
+  Weight weight;
   std::span<float> values;
   std::span<float> gradients;
 };
@@ -67,35 +68,41 @@ using GradientSink = std::function<void(const ParameterPiece&)>;
 
 // What a batch normalization saw of a batch.
 struct BatchStatistics {
-  const ConvLayer& layer;
-  std::span<const float> mean;      // [out_depth]
-  std::span<const float> variance;  // [out_depth], the mean squared deviation (biased)
+  const Layer& layer;
+  std::span<const float> mean;      // [out_channels]
+  std::span<const float> variance;  // [out_channels], the mean squared deviation (biased)
   std::int64_t count = 0;           // values of each channel: images x height x width
 };
 using BatchStatisticsObserver = std::function<void(const BatchStatistics&)>;
 
 // float32 throughout, sums of the loss in double. The backward pass ends at the lowest trained
-// variable, and only the gradients of trained variables are computed and kept.
+// weights, and only the gradients of trained weights are computed and kept.
 //
 // The same calls give the same results to the bit on one machine for the same number of threads and
 // the same options. Another number of threads, another instruction set (oneDNN chooses by it) or
 // batch size changes the last bits.
 //
-// The images are [batch_size, height, width, 3] as preprocessing leaves them, labels are in
-// [0, class_count). Not to be used from several threads at once. Every function throws
+// What can be trained: graphs of layers with batch norm, possibly with a sum and ReLU behind it, of
+// MaxPool and GlobalAveragePool, before an output layer that is a 1x1 convolution of one pixel with
+// biases. Its input are the features.
+//
+// The images are [batch_size, height, width, channels] as preprocessing leaves them, labels are in
+// [0, class_count(graph)). Not to be used from several threads at once. Every function throws
 // Error(kUsage) when a span has another length, or for a label outside of the classes.
-class TrainingNetwork : public VariableSource {
+class TrainingNetwork : public WeightSource {
  public:
-  // Copies the variables of `initial`.
-  // Throws what check_variables throws; Error(kUsage) for an option out of range;
-  // Error(kUnsupported) when oneDNN cannot do the work here.
-  TrainingNetwork(const ResnetV1& network, const VariableSource& initial,
-                  const TrainingOptions& options);
+  // Copies the graph and the weights of `initial`.
+  // Throws what check_weights and infer_shapes throw; Error(kUsage) for an option out of range;
+  // Error(kUnsupported) naming a node, layer or weight that cannot be trained and why, or when
+  // oneDNN cannot do the work here.
+  TrainingNetwork(const Graph& graph, const WeightSource& initial, const TrainingOptions& options);
   ~TrainingNetwork() override;
   TrainingNetwork(const TrainingNetwork&) = delete;
   TrainingNetwork& operator=(const TrainingNetwork&) = delete;
 
-  [[nodiscard]] const ResnetV1& description() const;
+  [[nodiscard]] const Graph& graph() const;
+  // Of that graph.
+  [[nodiscard]] const std::vector<Layer>& layers() const;
   [[nodiscard]] const TrainingOptions& options() const;
 
   // Leaves the gradients of the total loss in parameters(). With BatchNormMode::kTrain the moving
@@ -105,26 +112,26 @@ class TrainingNetwork : public VariableSource {
   StepLoss forward_backward(std::span<const float> images, std::span<const std::int32_t> labels,
                             const GradientSink& sink = {});
 
-  // The loss alone; no variable and no gradient changes. With BatchNormMode::kTrain, `observer`
-  // receives every layer's statistics in the order of ResnetV1::conv_layers(). No labels: only the
+  // The loss alone; no weight and no gradient changes. With BatchNormMode::kTrain, `observer`
+  // receives the statistics of every batch norm in the order of layers(). No labels: only the
   // statistics are wanted, and the loss is 0.
   StepLoss forward_only(std::span<const float> images, std::span<const std::int32_t> labels,
                         const BatchStatisticsObserver& observer = {});
 
-  // The input of the logits, with BatchNormMode::kFrozen, for any number of images (not only
-  // batch_size): features are [count, feature_depth]. Throws Error(kUsage) with kTrain.
+  // The input of the output layer, with BatchNormMode::kFrozen, for any number of images (not only
+  // batch_size): features are [count, channels]. Throws Error(kUsage) with kTrain.
   void features(std::span<const float> images, std::span<float> features);
   // As forward_backward with BatchNormMode::kFrozen, for features that were computed before, of any
-  // number of images. Throws Error(kUsage) with kTrain or when more than the logits' weights and
-  // biases is trained.
+  // number of images. Throws Error(kUsage) with kTrain or when more than the output layer's
+  // weights and biases is trained.
   StepLoss forward_backward_features(std::span<const float> features,
                                      std::span<const std::int32_t> labels,
                                      const GradientSink& sink = {});
 
-  // In the order of ResnetV1::variables().
+  // In the order of Graph::weights.
   [[nodiscard]] std::span<const TrainedParameter> parameters() const;
 
-  // Every variable of the network, moving statistics included; values are row-major.
+  // Every weight of the graph, moving statistics included; values are row-major.
   [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const override;
   void read(std::string_view name, std::span<float> values) const override;
   // Sets one. Throws Error(kNotFound) when there is none of that name.

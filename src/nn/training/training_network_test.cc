@@ -9,8 +9,9 @@
 #include <limits>
 #include <tuple>
 
+#include "graph/slim/resnet_v1.h"
 #include "narrow/error.h"
-#include "nn/training/plain_training_test_support.h"
+#include "nn/training/reference_training_test_support.h"
 
 namespace narrow {
 namespace {
@@ -32,51 +33,57 @@ class TrainingNetworkTest : public testing::Test {
     options_.height = kHeight;
     options_.width = kWidth;
     options_.weight_decay = 0.01;
-    for (float& v : variables_.values("small/conv1/BatchNorm/moving_variance")) v = 4000;
+    for (float& v : weights_.values("small/conv1/BatchNorm/moving_variance")) v = 4000;
   }
 
   [[nodiscard]] TrainingNetwork make(const TrainingOptions& options) const {
-    return {description_, variables_, options};
+    return {graph_, weights_, options};
   }
   StepLoss step(TrainingNetwork& network) { return network.forward_backward(images_, labels_); }
 
-  [[nodiscard]] static std::vector<float> read(const VariableSource& source,
+  [[nodiscard]] static std::vector<float> read(const WeightSource& source,
                                                const std::string& name) {
     std::vector<float> values(element_count(source.find(name)->shape));
     source.read(name, values);
     return values;
   }
 
-  TrainingOptions training(const std::function<bool(const ModelVariable&)>& is_trained) {
+  TrainingOptions training(const std::function<bool(const Weight&)>& is_trained) {
     TrainingOptions options = options_;
     options.is_trained = is_trained;
     return options;
   }
 
   TrainingOptions frozen_logits() {
-    TrainingOptions options = training(
-        [](const ModelVariable& variable) { return variable.name.starts_with("small/logits"); });
+    TrainingOptions options =
+        training([](const Weight& weight) { return weight.name.starts_with("small/logits"); });
     options.batch_norm = BatchNormMode::kFrozen;
     return options;
   }
 
-  ResnetV1 description_ = make_resnet_v1(kShape);
-  FlatVariables variables_ = hashed_variables(description_);
+  [[nodiscard]] std::size_t feature_channels() const {
+    const std::vector<Layer> all = layers(graph_);
+    return static_cast<std::size_t>(output_layer(graph_, all)->in_channels);
+  }
+
+  Graph graph_ = make_resnet_v1(kShape);
+  Weights weights_ = hashed_weights(graph_);
   std::vector<float> images_ = hashed_images(kImages, kHeight, kWidth);
   std::vector<std::int32_t> labels_ = hashed_labels(kImages, kClasses);
   TrainingOptions options_;
 };
 
 TEST_F(TrainingNetworkTest, MovingStatisticsFollowInAllLayers) {
-  options_.is_trained = [](const ModelVariable&) { return false; };
+  options_.is_trained = [](const Weight&) { return false; };
   options_.batch_norm_decay = 0.9;
   TrainingNetwork network = make(options_);
   step(network);
-  PlainTraining plain(description_, variables_, options_);
-  for (const auto& [layer, batch] : plain.loss(images_, labels_).statistics) {
-    const auto mean_before = std::as_const(variables_).values(layer + "/BatchNorm/moving_mean");
+  ReferenceTraining reference(graph_, weights_, options_);
+  reference.loss(images_, labels_);
+  for (const auto& [layer, batch] : reference.statistics()) {
+    const auto mean_before = std::as_const(weights_).values(layer + "/BatchNorm/moving_mean");
     const auto variance_before =
-        std::as_const(variables_).values(layer + "/BatchNorm/moving_variance");
+        std::as_const(weights_).values(layer + "/BatchNorm/moving_variance");
     const std::vector<float> mean = read(network, layer + "/BatchNorm/moving_mean");
     const std::vector<float> variance = read(network, layer + "/BatchNorm/moving_variance");
     for (std::size_t c = 0; c < mean.size(); ++c) {
@@ -92,20 +99,21 @@ TEST_F(TrainingNetworkTest, FrozenStatisticsStay) {
   options_.batch_norm = BatchNormMode::kFrozen;
   TrainingNetwork network = make(options_);
   step(network);
-  for (const ModelVariable& variable : description_.variables()) {
-    EXPECT_EQ(read(network, variable.name), read(variables_, variable.name)) << variable.name;
+  for (const Weight& weight : graph_.weights) {
+    EXPECT_EQ(read(network, weight.name), read(weights_, weight.name)) << weight.name;
   }
 }
 
 TEST_F(TrainingNetworkTest, ForwardOnlyShowsStatisticsAndChangesNothing) {
   TrainingNetwork network = make(options_);
-  PlainTraining plain(description_, variables_, options_);
-  const PlainLoss expected = plain.loss(images_, labels_);
-  std::vector<std::string> layers;
+  ReferenceTraining reference(graph_, weights_, options_);
+  reference.loss(images_, labels_);
+  const std::map<std::string, ReferenceStatistics> expected = reference.statistics();
+  std::vector<std::string> names;
   const StepLoss loss =
       network.forward_only(images_, labels_, [&](const BatchStatistics& statistics) {
-        layers.push_back(statistics.layer.name);
-        const PlainStatistics& batch = expected.statistics.at(statistics.layer.name);
+        names.push_back(statistics.layer.name);
+        const ReferenceStatistics& batch = expected.at(statistics.layer.name);
         ASSERT_EQ(statistics.mean.size(), batch.mean.size());
         EXPECT_EQ(static_cast<double>(statistics.count), batch.count);
         for (std::size_t c = 0; c < batch.mean.size(); ++c) {
@@ -113,12 +121,12 @@ TEST_F(TrainingNetworkTest, ForwardOnlyShowsStatisticsAndChangesNothing) {
           EXPECT_NEAR(statistics.variance[c], batch.variance[c], 1e-5 * batch.variance[c]);
         }
       });
-  ASSERT_EQ(layers.size(), description_.conv_layers().size());
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    EXPECT_EQ(layers[i], description_.conv_layers()[i]->name);
+  ASSERT_EQ(names.size() + 1, network.layers().size());  // the output layer has no statistics
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    EXPECT_EQ(names[i], network.layers()[i].name);
   }
-  for (const ModelVariable& variable : description_.variables()) {
-    EXPECT_EQ(read(network, variable.name), read(variables_, variable.name)) << variable.name;
+  for (const Weight& weight : graph_.weights) {
+    EXPECT_EQ(read(network, weight.name), read(weights_, weight.name)) << weight.name;
   }
   for (const TrainedParameter& parameter : network.parameters()) {
     EXPECT_THAT(parameter.gradients, testing::Each(0.0F));
@@ -148,9 +156,8 @@ TEST_F(TrainingNetworkTest, GradientsDoNotDependOnWhatElseIsTrained) {
     TrainingNetwork whole = make(options_);
     const StepLoss expected = step(whole);
     for (const std::string& part : parts) {
-      TrainingNetwork network = make(training([&](const ModelVariable& variable) {
-        return variable.name.find(part) != std::string::npos;
-      }));
+      TrainingNetwork network = make(training(
+          [&](const Weight& weight) { return weight.name.find(part) != std::string::npos; }));
       const StepLoss loss = step(network);
       EXPECT_EQ(loss.cross_entropy, expected.cross_entropy);
       EXPECT_NEAR(loss.regularization, expected.regularization, 1e-12);
@@ -158,8 +165,8 @@ TEST_F(TrainingNetworkTest, GradientsDoNotDependOnWhatElseIsTrained) {
       for (const TrainedParameter& parameter : network.parameters()) {
         const auto same = std::find_if(
             whole.parameters().begin(), whole.parameters().end(),
-            [&](const TrainedParameter& other) { return other.variable == parameter.variable; });
-        EXPECT_EQ(copied(parameter.gradients), copied(same->gradients)) << parameter.variable.name;
+            [&](const TrainedParameter& other) { return other.weight == parameter.weight; });
+        EXPECT_EQ(copied(parameter.gradients), copied(same->gradients)) << parameter.weight.name;
       }
     }
   }
@@ -179,23 +186,23 @@ TEST_F(TrainingNetworkTest, SameCallsSameBits) {
 
 TEST_F(TrainingNetworkTest, EffectiveValuesAreUsedAndGradientsPassThrough) {
   const auto rounded = [](float value) { return std::round(value * 16) / 16; };
-  const auto is_rounded = [](const ModelVariable& variable) {
-    return variable.kind != VariableKind::kBeta && is_trainable(variable.kind);
+  const auto is_rounded = [](const Weight& weight) {
+    return weight.role != WeightRole::kBeta && is_trainable(weight.role);
   };
-  FlatVariables quantized = variables_;
-  for (const ModelVariable& variable : description_.variables()) {
-    if (!is_rounded(variable)) continue;
-    for (float& value : quantized.values(variable.name)) value = rounded(value);
+  Weights quantized = weights_;
+  for (const Weight& weight : graph_.weights) {
+    if (!is_rounded(weight)) continue;
+    for (float& value : quantized.values(weight.name)) value = rounded(value);
   }
   options_.weight_decay = 0;
-  TrainingNetwork expected(description_, quantized, options_);
+  TrainingNetwork expected(graph_, quantized, options_);
   const StepLoss expected_loss = step(expected);
 
   std::size_t calls = 0;
-  options_.effective_values = [&](const ModelVariable& variable, std::span<const float> values,
+  options_.effective_values = [&](const Weight& weight, std::span<const float> values,
                                   std::span<float> effective) {
     ++calls;
-    if (!is_rounded(variable)) return false;
+    if (!is_rounded(weight)) return false;
     std::transform(values.begin(), values.end(), effective.begin(), rounded);
     return true;
   };
@@ -205,17 +212,17 @@ TEST_F(TrainingNetworkTest, EffectiveValuesAreUsedAndGradientsPassThrough) {
   for (std::size_t p = 0; p < network.parameters().size(); ++p) {
     const TrainedParameter& parameter = network.parameters()[p];
     EXPECT_EQ(copied(parameter.gradients), copied(expected.parameters()[p].gradients));
-    EXPECT_EQ(copied(parameter.values), read(variables_, parameter.variable.name));
+    EXPECT_EQ(copied(parameter.values), read(weights_, parameter.weight.name));
   }
 }
 
-// The sink changes the variables of one network in the middle of the pass, those of the other are
+// The sink changes the weights of one network in the middle of the pass, those of the other are
 // changed behind it.
 TEST_F(TrainingNetworkTest, SinkSeesEveryGradientOnceAndMayChangeTheValues) {
   for (const bool train_all : {true, false}) {
-    options_.is_trained = [=](const ModelVariable& variable) {
-      return train_all || variable.kind == VariableKind::kBeta ||
-             variable.name.starts_with("small/block2/unit_2");
+    options_.is_trained = [=](const Weight& weight) {
+      return train_all || weight.role == WeightRole::kBeta ||
+             weight.name.starts_with("small/block2/unit_2");
     };
     TrainingNetwork within = make(options_);
     TrainingNetwork behind = make(options_);
@@ -235,8 +242,8 @@ TEST_F(TrainingNetworkTest, SinkSeesEveryGradientOnceAndMayChangeTheValues) {
         change(parameter, 0, parameter.values.size());
       }
     }
-    for (const ModelVariable& variable : description_.variables()) {
-      EXPECT_EQ(read(within, variable.name), read(behind, variable.name)) << variable.name;
+    for (const Weight& weight : graph_.weights) {
+      EXPECT_EQ(read(within, weight.name), read(behind, weight.name)) << weight.name;
     }
   }
 }
@@ -251,8 +258,8 @@ TEST_F(TrainingNetworkTest, SinkIsNotCalledForALossThatIsNotFinite) {
 TEST_F(TrainingNetworkTest, LogitsTrainedOnFeaturesEqualTheWholeNetwork) {
   TrainingNetwork whole = make(frozen_logits());
   TrainingNetwork on_features = make(frozen_logits());
-  const auto depth = static_cast<std::size_t>(description_.feature_depth);
-  std::vector<float> features(kImages * depth);
+  const std::size_t channels = feature_channels();
+  std::vector<float> features(kImages * channels);
   on_features.features(images_, features);
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(on_features.forward_backward_features(features, labels_).total, step(whole).total);
@@ -265,20 +272,20 @@ TEST_F(TrainingNetworkTest, LogitsTrainedOnFeaturesEqualTheWholeNetwork) {
     }
   }
   EXPECT_EQ(read(whole, "small/logits/weights"), read(on_features, "small/logits/weights"));
-  EXPECT_NE(read(whole, "small/logits/weights"), read(variables_, "small/logits/weights"));
+  EXPECT_NE(read(whole, "small/logits/weights"), read(weights_, "small/logits/weights"));
 }
 
 TEST_F(TrainingNetworkTest, FeaturesOfAnyNumberOfImages) {
   TrainingNetwork network = make(frozen_logits());
-  const auto depth = static_cast<std::size_t>(description_.feature_depth);
+  const std::size_t channels = feature_channels();
   const std::vector<float> images = hashed_images(7, kHeight, kWidth);
-  std::vector<float> features(7 * depth);
+  std::vector<float> features(7 * channels);
   network.features(images, features);
-  PlainTraining plain(description_, variables_, network.options());
-  const PlainLoss expected = plain.loss(images, std::vector<std::int32_t>(7));
+  ReferenceTraining reference(graph_, weights_, network.options());
+  const ReferenceLoss expected = reference.loss(images, std::vector<std::int32_t>(7));
   for (std::size_t i = 0; i < 7; ++i) {
-    for (std::size_t c = 0; c < depth; ++c) {
-      EXPECT_NEAR(features[i * depth + c], expected.features[i][c],
+    for (std::size_t c = 0; c < channels; ++c) {
+      EXPECT_NEAR(features[i * channels + c], expected.features[i][c],
                   1e-4 * (1 + expected.features[i][c]));
     }
   }
@@ -296,7 +303,7 @@ TEST_F(TrainingNetworkTest, WrittenVariablesCount) {
 }
 
 TEST_F(TrainingNetworkTest, BrokenValuesShowInTheLoss) {
-  std::vector<float> weights = read(variables_, "small/block1/unit_1/bottleneck_v1/conv2/weights");
+  std::vector<float> weights = read(weights_, "small/block1/unit_1/bottleneck_v1/conv2/weights");
   weights[3] = std::numeric_limits<float>::quiet_NaN();
   TrainingNetwork network = make(options_);
   network.write("small/block1/unit_1/bottleneck_v1/conv2/weights", weights);
@@ -312,7 +319,7 @@ TEST_F(TrainingNetworkTest, WrongRequestsAreRefused) {
   EXPECT_THROW(network.forward_only(images, labels.first(3)), Error);
   EXPECT_THROW(network.write("small/conv1/weights", images.first(1)), Error);
   EXPECT_THROW(network.write("small/conv2/weights", images.first(1)), Error);
-  std::vector<float> features(kImages * static_cast<std::size_t>(description_.feature_depth));
+  std::vector<float> features(kImages * feature_channels());
   EXPECT_THROW(network.features(images, features), Error);
   EXPECT_THROW(network.forward_backward_features(features, labels), Error);
   options_.batch_norm = BatchNormMode::kFrozen;
@@ -351,7 +358,7 @@ TEST_F(TrainingNetworkTest, LabelOutsideOfTheClassesIsNamed) {
 }
 
 TEST_F(TrainingNetworkTest, NegativeStoredVarianceIsNamed) {
-  variables_.values("small/block2/unit_1/bottleneck_v1/conv2/BatchNorm/moving_variance")[1] = -0.5F;
+  weights_.values("small/block2/unit_1/bottleneck_v1/conv2/BatchNorm/moving_variance")[1] = -0.5F;
   options_.batch_norm = BatchNormMode::kFrozen;
   TrainingNetwork network = make(options_);
   try {

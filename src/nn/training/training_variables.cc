@@ -21,20 +21,20 @@ std::size_t round_up(std::size_t count) {
 
 }  // namespace
 
-TrainingVariables::TrainingVariables(const ResnetV1& network, const VariableSource& initial,
+TrainingVariables::TrainingVariables(const Graph& graph, const WeightSource& initial,
                                      const TrainingOptions& options)
-    : variables_(network.variables()),
+    : weights_(graph.weights),
       weight_decay_(options.weight_decay),
       effective_values_(options.effective_values),
-      values_(network) {
-  for (const ModelVariable& variable : variables_) {
-    initial.read(variable.name, values_.values(variable.name));
-    if (is_trainable(variable.kind) && (!options.is_trained || options.is_trained(variable))) {
-      parameters_.push_back({variable, values_.values(variable.name), {}});
+      values_(graph) {
+  for (const Weight& weight : weights_) {
+    initial.read(weight.name, values_.values(weight.name));
+    if (is_trainable(weight.role) && (!options.is_trained || options.is_trained(weight))) {
+      parameters_.push_back({weight, values_.values(weight.name), {}});
     }
   }
   half_squares_of_pass_.resize(parameters_.size());
-  if (effective_values_) effective_.emplace(network);
+  if (effective_values_) effective_.emplace(graph);
   allocate_gradients();
 }
 
@@ -47,7 +47,7 @@ void TrainingVariables::allocate_gradients() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     TrainedParameter& parameter = parameters_[i];
     parameter.gradients = {place, parameter.values.size()};
-    parameter_indices_[parameter.variable.name] = i;
+    parameter_indices_[parameter.weight.name] = i;
     place += round_up(parameter.values.size());
   }
 }
@@ -69,11 +69,11 @@ void TrainingVariables::write(std::string_view name, std::span<const float> valu
 
 void TrainingVariables::update_effective_values() {
   if (!effective_) return;
-  for (const ModelVariable& variable : variables_) {
-    if (!is_trainable(variable.kind)) continue;
-    const std::span<const float> values = std::as_const(values_).values(variable.name);
-    const std::span<float> effective = effective_->values(variable.name);
-    if (!effective_values_(variable, values, effective)) {
+  for (const Weight& weight : weights_) {
+    if (!is_trainable(weight.role)) continue;
+    const std::span<const float> values = std::as_const(values_).values(weight.name);
+    const std::span<float> effective = effective_->values(weight.name);
+    if (!effective_values_(weight, values, effective)) {
       std::copy(values.begin(), values.end(), effective.begin());
     }
   }
@@ -82,7 +82,7 @@ void TrainingVariables::update_effective_values() {
 double TrainingVariables::regularization() {
   double trained = 0;
   for (const TrainedParameter& parameter : parameters_) {
-    if (has_l2_term(parameter.variable)) trained += half_squares_of(parameter.variable);
+    if (has_l2_term(parameter.weight)) trained += half_squares_of(parameter.weight);
   }
   return weight_decay_ * (trained + constant_half_squares());
 }
@@ -91,7 +91,7 @@ void TrainingVariables::finish(std::string_view name) {
   const auto found = parameter_indices_.find(name);
   if (found == parameter_indices_.end()) return;
   const TrainedParameter& parameter = parameters_[found->second];
-  const bool decays = has_l2_term(parameter.variable);
+  const bool decays = has_l2_term(parameter.weight);
   if (!decays && !sink_) return;
   const auto decay = static_cast<float>(weight_decay_);
   half_squares_of_pass_[found->second] =
@@ -116,15 +116,15 @@ double TrainingVariables::end_backward() {
 double TrainingVariables::constant_half_squares() {
   if (constant_half_squares_) return *constant_half_squares_;
   double sum = 0;
-  for (const ModelVariable& variable : variables_) {
-    if (has_l2_term(variable) && !is_trained(variable.name)) sum += half_squares_of(variable);
+  for (const Weight& weight : weights_) {
+    if (has_l2_term(weight) && !is_trained(weight.name)) sum += half_squares_of(weight);
   }
   constant_half_squares_ = sum;
   return sum;
 }
 
-double TrainingVariables::half_squares_of(const ModelVariable& variable) {
-  const std::span<const float> values = std::as_const(values_).values(variable.name);
+double TrainingVariables::half_squares_of(const Weight& weight) {
+  const std::span<const float> values = std::as_const(values_).values(weight.name);
   return half_squares(values.size(), [&](std::size_t first, std::size_t count) {
     return training_kernels::row_kernels().add_weight_decay(values.data() + first, count, 0,
                                                             nullptr);

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/hashed_values.h"
+#include "graph/testing/hashed_values.h"
 
 namespace narrow::winograd {
 namespace {

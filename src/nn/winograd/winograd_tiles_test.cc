@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "nn/plain_layers_test_support.h"
+#include "nn/reference/reference_operators.h"
 #include "nn/winograd/winograd_tiles.h"
 
 namespace narrow::winograd {
@@ -97,6 +97,34 @@ std::vector<float> convolve(const Layer& layer, const std::vector<float>& values
   return results;
 }
 
+// By the reference operator; `kernel` is [3, 3, in, out].
+ReferenceTensor definition(const Layer& layer, const std::vector<float>& values,
+                           const std::vector<float>& kernel, const std::vector<float>& biases) {
+  const WinogradImages in = stored_images(layer, layer.in_depth);
+  ReferenceTensor x =
+      ReferenceTensor::zeros({layer.images, layer.in_depth, layer.height, layer.width});
+  std::size_t i = 0;
+  for (int n = 0; n < layer.images; ++n) {
+    for (int c = 0; c < layer.in_depth; ++c) {
+      for (int y = 0; y < layer.height; ++y) {
+        for (int column = 0; column < layer.width; ++column) {
+          x.values[i++] = values[place(in, n, y, column, c)];
+        }
+      }
+    }
+  }
+  ReferenceTensor weights = ReferenceTensor::zeros({layer.out_depth, layer.in_depth, 3, 3});
+  for (std::size_t w = 0; w < weights.values.size(); ++w) {
+    const std::size_t tap = w % 9;
+    const std::size_t c = w / 9 % layer.in_depth;
+    const std::size_t k = w / 9 / layer.in_depth;
+    weights.values[w] = kernel[(tap * layer.in_depth + c) * layer.out_depth + k];
+  }
+  const ReferenceTensor offsets = {{layer.out_depth}, {biases.begin(), biases.end()}};
+  const ReferenceTensor* const inputs[] = {&x, &weights, &offsets};
+  return run_operator(op::Conv{square_window(3, 1, 1)}, inputs);
+}
+
 class WinogradConvolution : public testing::TestWithParam<Layer> {};
 
 TEST_P(WinogradConvolution, EqualsTheDefinition) {
@@ -106,22 +134,15 @@ TEST_P(WinogradConvolution, EqualsTheDefinition) {
   const auto values = random_values(layer.images * in.image_distance, "values");
   const auto kernel = random_values(std::size_t{9} * layer.in_depth * layer.out_depth, "kernel");
   const auto biases = random_values(layer.out_depth, "biases");
+  const ReferenceTensor expected = definition(layer, values, kernel, biases);
   for (const bool relu : {false, true}) {
     const auto found = convolve(layer, values, kernel, biases, relu);
+    std::size_t i = 0;
     for (int n = 0; n < layer.images; ++n) {
-      Image x(layer.height, layer.width, layer.in_depth);
-      for (int y = 0; y < x.height; ++y) {
-        for (int column = 0; column < x.width; ++column) {
-          for (int c = 0; c < x.depth; ++c) {
-            x.at(y, column, c) = values[place(in, n, y, column, c)];
-          }
-        }
-      }
-      const Image expected = conv2d_same(x, kernel, 3, 1, layer.out_depth);
-      for (int y = 0; y < x.height; ++y) {
-        for (int column = 0; column < x.width; ++column) {
-          for (int k = 0; k < layer.out_depth; ++k) {
-            const double sum = expected.at(y, column, k) + biases[k];
+      for (int k = 0; k < layer.out_depth; ++k) {
+        for (int y = 0; y < layer.height; ++y) {
+          for (int column = 0; column < layer.width; ++column, ++i) {
+            const double sum = expected.values[i];
             // Sums of 9 * in_depth products of about 1; a transform multiplies by up to 100.
             ASSERT_NEAR(found[place(out, n, y, column, k)], relu ? std::max(sum, 0.0) : sum, 2e-4)
                 << n << ' ' << y << ' ' << column << ' ' << k;

@@ -10,9 +10,9 @@
 #include "base/random.h"
 #include "quant/blocks/local_block.h"
 #include "quant/error_sums.h"
+#include "quant/kernels/simd_targets.h"
 #include "quant/quant_test_support.h"
 #include "quant/reference_quantizer.h"
-#include "quant/simd_targets.h"
 
 namespace narrow {
 namespace {

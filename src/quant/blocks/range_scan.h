@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "quant/blocks/block_layout.h"
+#include "quant/blocks/scan_result.h"
 #include "quant/kernels/kernel_table.h"
-#include "quant/tensor_quantizer.h"
 
 namespace narrow {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "narrow/error.h"
-#include "quant/simd_targets.h"
+#include "quant/kernels/simd_targets.h"
 
 // The baseline too, so that every processor and every test has a portable copy.
 #define HWY_COMPILE_ALL_ATTAINABLE

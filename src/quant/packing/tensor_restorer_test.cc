@@ -8,9 +8,9 @@
 
 #include "narrow/error.h"
 #include "quant/elements/element_chunk.h"
+#include "quant/kernels/simd_targets.h"
 #include "quant/packing/pack_bits.h"
 #include "quant/quant_test_support.h"
-#include "quant/simd_targets.h"
 #include "quant/tensor_quantizer.h"
 
 namespace narrow {

@@ -9,7 +9,7 @@
 #include "report/html/html_page.h"
 #include "report/html/svg_histogram.h"
 #include "report/html/svg_plot.h"
-#include "report/numbers.h"
+#include "report/table/numbers.h"
 
 namespace narrow {
 namespace {

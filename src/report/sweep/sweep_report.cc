@@ -8,8 +8,8 @@
 #include "report/channel_axis.h"
 #include "report/copied_report.h"
 #include "report/format_report.h"
-#include "report/numbers.h"
 #include "report/sweep/sweep_page.h"
+#include "report/table/numbers.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {

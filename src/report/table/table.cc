@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "report/numbers.h"
+#include "report/table/numbers.h"
 
 namespace narrow {
 namespace {

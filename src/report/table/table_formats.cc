@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/utf8.h"
-#include "report/numbers.h"
-#include "report/text_table.h"
+#include "report/table/numbers.h"
+#include "report/table/text_table.h"
 
 namespace narrow {
 namespace {

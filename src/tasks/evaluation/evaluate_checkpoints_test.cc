@@ -3,8 +3,8 @@
 #include <fstream>
 
 #include "data/preprocess/preprocessing.h"
+#include "model/checkpoint_network.h"
 #include "nn/inference/inference_network.h"
-#include "tasks/evaluation/checkpoint_network.h"
 #include "tasks/evaluation/evaluation_for_test.h"
 #include "tasks/evaluation/evaluation_metrics.h"
 

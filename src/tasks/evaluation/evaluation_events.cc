@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "base/staged_output.h"
+#include "base/staging/staged_output.h"
 #include "data/records/event_file.h"
 #include "narrow/error.h"
 #include "narrow/evaluate.h"

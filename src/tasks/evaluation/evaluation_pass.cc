@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "model/checkpoint_network.h"
 #include "narrow/error.h"
-#include "tasks/evaluation/checkpoint_network.h"
 #include "tasks/evaluation/evaluation_metrics.h"
 
 namespace narrow {
@@ -187,7 +187,7 @@ PreparedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOp
   const std::string scope =
       options.model_name.empty() ? find_network_scope(reader) : options.model_name;
   if (options.use_moving_averages) require_moving_averages(reader, variables, scope);
-  const ResnetV1 network = network_of_checkpoint(reader, variables, scope, class_count);
+  const Graph network = network_of_checkpoint(reader, variables, scope, class_count);
   try {
     return {reader.location(), scope, read_global_step(reader),
             InferenceNetwork(network, variables, options.image_size, options.image_size,

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "narrow/selection.h"
-#include "tasks/value_pieces.h"
+#include "stream/value_pieces.h"
 
 namespace narrow {
 namespace {

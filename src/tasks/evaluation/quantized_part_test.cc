@@ -12,7 +12,7 @@ const std::string kAverage = "/ExponentialMovingAverage";
 
 // A network beside its averages, which have values of their own.
 MemoryReader with_averages() {
-  const ResnetV1 network = small_network(10);
+  const Graph network = small_network(10);
   std::vector<MemoryTensor> tensors = small_tensors(network, 1);
   for (MemoryTensor& tensor : small_tensors(network, 2)) {
     if (tensor.info.name == "global_step") continue;

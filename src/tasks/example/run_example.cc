@@ -1,3 +1,5 @@
+#include "narrow/run_example.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,11 +9,10 @@
 #include "data/dataset.h"
 #include "narrow/error.h"
 #include "narrow/resnet_checkpoints.h"
-#include "narrow/run_example.h"
+#include "stream/quantized_size.h"
 #include "tasks/example/example_commands.h"
 #include "tasks/example/example_training.h"
 #include "tasks/example/stored_evaluation.h"
-#include "tasks/quantized_size.h"
 
 namespace narrow {
 namespace {

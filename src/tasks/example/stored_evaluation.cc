@@ -4,9 +4,9 @@
 
 #include "base/crc32c.h"
 #include "base/file.h"
-#include "base/staged_output.h"
+#include "base/json_text.h"
+#include "base/staging/staged_output.h"
 #include "narrow/error.h"
-#include "tasks/json_text.h"
 
 namespace narrow {
 namespace {

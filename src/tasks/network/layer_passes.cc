@@ -5,72 +5,40 @@
 #include <string>
 #include <vector>
 
-#include "tasks/network/calibration/network_walk.h"
+#include "nn/layerwise/layer_walk.h"
 
 namespace narrow {
 namespace {
-
-// The logits as a convolution.
-ConvLayer logits_layer(const ResnetV1& network) {
-  return {network.logits_name(), 1, network.feature_depth, network.class_count, 1, false};
-}
 
 // By layer: moments of what the unquantized network makes of the images.
 using Reference = std::map<std::string, std::vector<Moments>>;
 
 class ReferencePass : public LayerVisitor {
  public:
-  explicit ReferencePass(const LoadedNetwork& network) : network_(network) {}
-  void on_output(const ConvLayer& layer, const Activations& /*x*/, const Activations& z) override {
+  void on_output(const Layer& layer, const Activations& /*x*/, const Activations& z) override {
     reference[layer.name] = channel_moments(z);
-  }
-  void on_features(const Activations& features) override {
-    const ConvLayer logits = logits_layer(network_.description);
-    reference[logits.name] = channel_moments(
-        convolve(logits, network_.variables.values(logits.weights_name()), features));
   }
 
   Reference reference;
-
- private:
-  const LoadedNetwork& network_;
 };
 
 class QuantizingPass : public LayerVisitor {
  public:
-  QuantizingPass(const LoadedNetwork& network, LayerQuantizer& quantizer, bool with_gram,
-                 const Reference& reference, const TakeCost& take)
-      : network_(network),
-        quantizer_(quantizer),
-        with_gram_(with_gram),
-        reference_(reference),
-        take_(take) {}
+  QuantizingPass(LayerQuantizer& quantizer, bool with_gram, const Reference& reference,
+                 const TakeCost& take)
+      : quantizer_(quantizer), with_gram_(with_gram), reference_(reference), take_(take) {}
 
-  void on_input(const ConvLayer& layer, const Activations& x) override {
-    const auto gram = gram_of(layer, x);
+  void on_input(const Layer& layer, const Activations& x) override {
+    std::optional<InputGram> gram;
+    if (with_gram_) gram = input_gram(layer, x);
     quantizer_.quantize_weights(layer, gram ? &*gram : nullptr);
   }
-  void on_output(const ConvLayer& layer, const Activations& x, const Activations& z) override {
-    take_(quantizer_.quantize_batch_norm(layer,
-                                         MeasuredInputs(layer, x, z, reference_.at(layer.name))));
-  }
-  void on_features(const Activations& features) override {
-    const ConvLayer logits = logits_layer(network_.description);
-    const auto gram = gram_of(logits, features);
-    quantizer_.quantize_logits_weights(gram ? &*gram : nullptr);
-    const Activations products =
-        convolve(logits, network_.variables.values(logits.weights_name()), features);
-    take_(quantizer_.quantize_logits_biases(
-        MeasuredInputs(logits, features, products, reference_.at(logits.name))));
+  void on_output(const Layer& layer, const Activations& x, const Activations& z) override {
+    take_(layer,
+          quantizer_.quantize_rest(layer, MeasuredInputs(layer, x, z, reference_.at(layer.name))));
   }
 
  private:
-  std::optional<InputGram> gram_of(const ConvLayer& layer, const Activations& x) const {
-    if (!with_gram_) return std::nullopt;
-    return input_gram(layer, x);
-  }
-
-  const LoadedNetwork& network_;
   LayerQuantizer& quantizer_;
   bool with_gram_;
   const Reference& reference_;
@@ -79,21 +47,20 @@ class QuantizingPass : public LayerVisitor {
 
 }  // namespace
 
-void quantize_layers(const ResnetV1& network, LayerQuantizer& quantizer, const TakeCost& take) {
-  for (const ConvLayer* layer : network.conv_layers()) {
-    quantizer.quantize_weights(*layer, nullptr);
-    take(quantizer.quantize_batch_norm(*layer, quantizer.estimated_inputs(layer->name)));
+void quantize_layers(const LoadedNetwork& network, LayerQuantizer& quantizer,
+                     const TakeCost& take) {
+  for (const Layer& layer : network.layers) {
+    quantizer.quantize_weights(layer, nullptr);
+    take(layer, quantizer.quantize_rest(layer, quantizer.estimated_inputs(layer)));
   }
-  quantizer.quantize_logits_weights(nullptr);
-  take(quantizer.quantize_logits_biases(quantizer.estimated_inputs(network.logits_name())));
 }
 
 void quantize_layers_with_images(const LoadedNetwork& network, LayerQuantizer& quantizer,
                                  bool with_gram, const Activations& images, const TakeCost& take) {
-  ReferencePass reference(network);
-  walk_network(network.description, network.variables, images, reference);
-  QuantizingPass quantizing(network, quantizer, with_gram, reference.reference, take);
-  walk_network(network.description, network.variables, images, quantizing);
+  ReferencePass reference;
+  walk_layers(network.graph, network.layers, network.weights, images, reference);
+  QuantizingPass quantizing(quantizer, with_gram, reference.reference, take);
+  walk_layers(network.graph, network.layers, network.weights, images, quantizing);
 }
 
 }  // namespace narrow

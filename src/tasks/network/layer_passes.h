@@ -4,15 +4,15 @@
 
 #include <functional>
 
+#include "model/network_variables.h"
 #include "tasks/network/layer_quantizer.h"
-#include "tasks/network/network_variables.h"
 
 namespace narrow {
 
-using TakeCost = std::function<void(LayerCost)>;
+using TakeCost = std::function<void(const Layer&, LayerCost)>;
 
-// Layer by layer from what the checkpoint tells.
-void quantize_layers(const ResnetV1& network, LayerQuantizer& quantizer, const TakeCost& take);
+// Layer by layer from what the checkpoint tells. `network` is that of the quantizer.
+void quantize_layers(const LoadedNetwork& network, LayerQuantizer& quantizer, const TakeCost& take);
 
 // The images go through the network twice: unquantized, to see what every layer gives, and again
 // while it is quantized, each layer fitted to what it gets then. `with_gram` for Rounding::kGptq.

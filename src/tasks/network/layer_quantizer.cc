@@ -5,15 +5,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "graph/tap_coverage.h"
+#include "methods/correction/bias_correction.h"
+#include "methods/moments/input_moments.h"
+#include "methods/rounding/round_flips.h"
+#include "methods/rounding/round_second_order.h"
+#include "methods/scales/absorb_scales.h"
+#include "methods/scales/equalize_channels.h"
 #include "narrow/error.h"
+#include "nn/layerwise/layer_values.h"
 #include "quant/tensor_quantizer.h"
-#include "tasks/network/correction/bias_correction.h"
-#include "tasks/network/correction/layer_values.h"
-#include "tasks/network/input_moments.h"
-#include "tasks/network/rounding/round_flips.h"
-#include "tasks/network/rounding/round_second_order.h"
-#include "tasks/network/scales/absorb_scales.h"
-#include "tasks/network/scales/equalize_channels.h"
 
 namespace narrow {
 namespace {
@@ -60,10 +61,11 @@ LayerQuantizer::LayerQuantizer(LoadedNetwork& network, const std::map<std::strin
     : network_(network),
       schemes_(schemes),
       methods_(std::move(methods)),
-      code_statistics_(code_statistics) {
+      code_statistics_(code_statistics),
+      paths_(scalable_paths(network.graph, network.layers)) {
   if (methods_.equalize) equalize();
-  const auto coverage = tap_coverage(network_.description, methods_.image_size);
-  for (auto& [layer, channels] : input_moments(network_.description, network_.variables)) {
+  const auto coverage = tap_coverage(network_.graph, network_.layers, methods_.image_size);
+  for (auto& [layer, channels] : input_moments(network_.graph, network_.layers, network_.weights)) {
     models_[layer] = {channels, coverage.at(layer)};
   }
   if (methods_.absorb_channel_scales) absorb();
@@ -74,107 +76,114 @@ const Scheme* LayerQuantizer::scheme_of(const std::string& name) const {
   return found == schemes_.end() ? nullptr : &found->second;
 }
 
+LayerScales LayerQuantizer::scales_of(const Layer& layer) const {
+  const auto found = scales_.find(layer.name);
+  return found == scales_.end() ? LayerScales() : found->second;
+}
+
 void LayerQuantizer::equalize() {
-  for (const auto& [before, layer] : exclusive_chains(network_.description)) {
-    if (scheme_of(layer->weights_name()) == nullptr) continue;
+  for (const ScalePath& path : paths_) {
+    const Layer& layer = *path.after;
+    if (scheme_of(layer.weights) == nullptr) continue;
     std::vector<double> factors =
-        equalizing_scales(network_.variables.values(layer->weights_name()), layer->weights_shape(),
+        equalizing_scales(network_.weights.values(layer.weights), layer.weights_shape,
                           methods_.absorb_channel_scales);
-    scale_input_channels(*before, *layer, factors, network_.variables);
-    scales_[layer->name].input = std::move(factors);
+    scale_input_channels(path, factors, network_.weights);
+    scales_[layer.name].input = std::move(factors);
   }
 }
 
 void LayerQuantizer::absorb() {
-  for (const ConvLayer* layer : network_.description.conv_layers()) {
-    const Scheme* const scheme = scheme_of(layer->weights_name());
-    if (scheme == nullptr) continue;
-    require_one_range(*scheme, layer->weights_name());
+  for (const Layer& layer : network_.layers) {
+    const Scheme* const scheme = scheme_of(layer.weights);
+    if (scheme == nullptr || !layer.norm) continue;  // only moving statistics take scales back
+    require_one_range(*scheme, layer.weights);
     AbsorbedScales absorbed =
-        absorbable_scales(network_.variables.values(layer->weights_name()), layer->weights_shape(),
-                          models_.at(layer->name).taps.shares(), *scheme);
-    scale_output_channels(*layer, absorbed.factors, network_.variables);
-    scales_[layer->name].output = std::move(absorbed.factors);
-    bounds_[layer->name] = absorbed.bound;
+        absorbable_scales(network_.weights.values(layer.weights), layer.weights_shape,
+                          models_.at(layer.name).taps.shares(), *scheme);
+    scale_output_channels(layer, absorbed.factors, network_.weights);
+    scales_[layer.name].output = std::move(absorbed.factors);
+    bounds_[layer.name] = absorbed.bound;
   }
 }
 
-void LayerQuantizer::quantize_weights(const ConvLayer& layer, const InputGram* gram) {
-  before_ = conv_values(layer, network_.variables);
-  const LayerScales scales = scales_[layer.name];
-  quantize_variable(layer.weights_name(), layer.name, Role::kWeights, gram,
-                    [&](std::size_t i) { return scales.of(i, before_.out_depth); });
+void LayerQuantizer::quantize_weights(const Layer& layer, const InputGram* gram) {
+  before_ = layer_values(layer, network_.weights);
+  const LayerScales scales = scales_of(layer);
+  quantize_weight(layer.weights, layer, WeightRole::kKernel, gram,
+                  [&](std::size_t i) { return scales.of(i, before_.out_channels); });
 }
 
-LayerCost LayerQuantizer::quantize_batch_norm(const ConvLayer& layer, const LayerInputs& inputs) {
-  FlatVariables& variables = network_.variables;
-  const std::vector<float> gamma = copy_of(variables.values(layer.gamma_name()));
-  const std::vector<float> beta = copy_of(variables.values(layer.beta_name()));
+LayerCost LayerQuantizer::quantize_rest(const Layer& layer, const LayerInputs& inputs) {
+  if (layer.norm) {
+    quantize_norm(layer, inputs);
+  } else if (layer.bias) {
+    quantize_bias(layer, inputs);
+  }
+  const LayerValues after = layer_values(layer, network_.weights);
+  return {layer.name, inputs.output_error(before_, after).relative()};
+}
+
+void LayerQuantizer::quantize_norm(const Layer& layer, const LayerInputs& inputs) {
+  Weights& weights = network_.weights;
+  const std::vector<float> gamma = copy_of(weights.values(layer.norm->gamma));
+  const std::vector<float> beta = copy_of(weights.values(layer.norm->beta));
   // They were divided by what the layer behind was multiplied by.
   std::vector<double> divisors;
-  for (const auto& [first, second] : exclusive_chains(network_.description)) {
-    if (first == &layer) divisors = scales_[second->name].input;
+  for (const ScalePath& path : paths_) {
+    if (path.before == &layer) divisors = scales_of(*path.after).input;
   }
   const auto factor = [&](std::size_t c) { return divisors.empty() ? 1 : 1 / divisors[c]; };
-  quantize_variable(layer.gamma_name(), layer.name, Role::kGamma, nullptr, factor);
-  quantize_variable(layer.beta_name(), layer.name, Role::kOther, nullptr, factor);
+  quantize_weight(layer.norm->gamma, layer, WeightRole::kGamma, nullptr, factor);
+  quantize_weight(layer.norm->beta, layer, WeightRole::kBeta, nullptr, factor);
   if (methods_.bias_correct) {
-    correct_moving_statistics(layer, before_, gamma, beta, inputs, variables);
+    correct_moving_statistics(layer, before_, gamma, beta, inputs, weights);
   }
-  return {layer.name, inputs.output_error(before_, conv_values(layer, variables)).relative()};
 }
 
-void LayerQuantizer::quantize_logits_weights(const InputGram* gram) {
-  const std::string layer = network_.description.logits_name();
-  before_ = logits_values(network_.description, network_.variables);
-  quantize_variable(layer + "/weights", layer, Role::kWeights, gram, unscaled);
-}
-
-LayerCost LayerQuantizer::quantize_logits_biases(const LayerInputs& inputs) {
-  const std::string layer = network_.description.logits_name();
+void LayerQuantizer::quantize_bias(const Layer& layer, const LayerInputs& inputs) {
   if (methods_.bias_correct) {
-    const LayerValues after = logits_values(network_.description, network_.variables);
-    correct_biases(before_, after, inputs, network_.variables.values(layer + "/biases"));
+    const LayerValues after = layer_values(layer, network_.weights);
+    correct_biases(before_, after, inputs, network_.weights.values(*layer.bias));
   }
-  quantize_variable(layer + "/biases", layer, Role::kOther, nullptr, unscaled);
-  const LayerValues after = logits_values(network_.description, network_.variables);
-  return {layer, inputs.output_error(before_, after).relative()};
+  quantize_weight(*layer.bias, layer, WeightRole::kBias, nullptr, unscaled);
 }
 
-TensorGrid LayerQuantizer::grid_of(const TensorInfo& info, const Scheme& scheme,
-                                   const std::string& layer) const {
-  const auto bound = bounds_.find(layer);
-  if (bound != bounds_.end() && info.shape.size() == 4) return {bound->second, scheme, info};
-  return {network_.variables.values(info.name), scheme, info, 0};
+TensorGrid LayerQuantizer::grid_of(const TensorInfo& info, const Scheme& scheme, const Layer& layer,
+                                   WeightRole role) const {
+  const auto bound = bounds_.find(layer.name);
+  if (bound != bounds_.end() && role == WeightRole::kKernel) return {bound->second, scheme, info};
+  return {network_.weights.values(info.name), scheme, info, 0};
 }
 
-void LayerQuantizer::round_weights(const TensorInfo& info, const std::string& layer,
-                                   const TensorGrid& grid, const InputGram* gram,
-                                   std::span<std::int64_t> codes) const {
-  const std::span<const float> values = network_.variables.values(info.name);
+void LayerQuantizer::round_kernel(const TensorInfo& info, const Layer& layer,
+                                  const TensorGrid& grid, const InputGram* gram,
+                                  std::span<std::int64_t> codes) const {
+  const std::span<const float> values = network_.weights.values(info.name);
   switch (methods_.rounding) {
     case Rounding::kNearest:
       return;
     case Rounding::kFlips:
       require_equal_steps(*scheme_of(info.name), info.name);
-      return flip_to_keep_sums(grid, info.shape, models_.at(layer).taps.shares(), values, codes);
+      return flip_to_keep_sums(grid, info.shape, models_.at(layer.name).taps.shares(), values,
+                               codes);
     case Rounding::kGptq:
       return round_second_order(grid, info.shape, values, *gram, codes);
   }
 }
 
 template <typename Factor>
-void LayerQuantizer::quantize_variable(const std::string& name, const std::string& layer, Role role,
-                                       const InputGram* gram, const Factor& factor) {
+void LayerQuantizer::quantize_weight(const std::string& name, const Layer& layer, WeightRole role,
+                                     const InputGram* gram, const Factor& factor) {
   const Scheme* const scheme = scheme_of(name);
   if (scheme == nullptr) return;
-  const TensorInfo info = *network_.variables.find(name);
-  const std::span<float> values = network_.variables.values(name);
-  const TensorGrid grid = grid_of(info, *scheme, layer);
+  const TensorInfo info = *network_.weights.find(name);
+  const std::span<float> values = network_.weights.values(name);
+  const TensorGrid grid = grid_of(info, *scheme, layer, role);
   std::vector<std::int64_t> codes(values.size());
   grid.encode(0, values, codes);
-  if (role == Role::kWeights) round_weights(info, layer, grid, gram, codes);
-  if (role == Role::kGamma && methods_.bias_correct) keep_signs(grid, values, codes);
+  if (role == WeightRole::kKernel) round_kernel(info, layer, grid, gram, codes);
+  if (role == WeightRole::kGamma && methods_.bias_correct) keep_signs(grid, values, codes);
   std::vector<float> restored(values.size());
   grid.decode(0, codes, restored);
   ErrorSums errors = measure_error(std::span<const float>(values), restored);
@@ -193,6 +202,7 @@ void LayerQuantizer::describe(const TensorInfo& info, const Scheme& scheme, cons
   result.blocks = grid.params().size();
   const auto clips = [](const BlockParams& params) { return params.clips; };
   result.clipped_blocks = static_cast<std::uint64_t>(std::ranges::count_if(grid.params(), clips));
+  result.clipped_values = grid.clipped_values();
   const std::uint64_t reported = std::min(TensorResult::kMaxReportedBlocks, result.blocks);
   result.params.assign(grid.params().begin(),
                        grid.params().begin() + static_cast<std::ptrdiff_t>(reported));

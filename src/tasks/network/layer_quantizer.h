@@ -1,4 +1,4 @@
-// Quantizes the variables of a network layer by layer. Internal to quantize_network.
+// Quantizes the weights of a network layer by layer. Internal to quantize_network.
 #pragma once
 
 #include <map>
@@ -6,38 +6,39 @@
 #include <string>
 #include <vector>
 
+#include "graph/matchers.h"
+#include "methods/correction/layer_inputs.h"
+#include "methods/scales/channel_scales.h"
+#include "model/network_variables.h"
 #include "narrow/quantize_network.h"
 #include "nn/layerwise/input_gram.h"
-#include "tasks/network/correction/layer_inputs.h"
-#include "tasks/network/network_variables.h"
-#include "tasks/network/rounding/tensor_grid.h"
-#include "tasks/network/scales/channel_scales.h"
+#include "quant/tensor_grid.h"
 
 namespace narrow {
 
 class LayerQuantizer {
  public:
-  // `schemes` by name of a variable, with their channel axes named. Variables without one are not
+  // `schemes` by name of a weight, with their channel axes named. Weights without one are not
   // quantized, but corrected. Does to `network` what comes before the first layer is quantized:
   // equalization and absorption. Everything must outlive this.
+  // Throws what input_moments and tap_coverage throw, and Error(kUsage) for methods that do not go
+  // with a scheme.
   LayerQuantizer(LoadedNetwork& network, const std::map<std::string, Scheme>& schemes,
                  NetworkMethods methods, bool code_statistics);
 
-  // One layer after the other: first its weights, with `gram` for Rounding::kGptq only, then its
-  // batch norm, with which the errors of the weights are corrected.
-  void quantize_weights(const ConvLayer& layer, const InputGram* gram);
-  LayerCost quantize_batch_norm(const ConvLayer& layer, const LayerInputs& inputs);
-  // The same of the logits: weights, and then biases.
-  void quantize_logits_weights(const InputGram* gram);
-  LayerCost quantize_logits_biases(const LayerInputs& inputs);
+  // One layer of the network after the other: first its weights, with `gram` for Rounding::kGptq
+  // only, then the rest of it: its batch norm or else its bias, with which the errors of the
+  // weights are corrected.
+  void quantize_weights(const Layer& layer, const InputGram* gram);
+  LayerCost quantize_rest(const Layer& layer, const LayerInputs& inputs);
 
-  // What the checkpoint tells about the inputs of a layer or the logits.
-  [[nodiscard]] EstimatedInputs estimated_inputs(const std::string& layer) const {
-    return EstimatedInputs(models_.at(layer));
+  // What the checkpoint tells about the inputs of a layer.
+  [[nodiscard]] EstimatedInputs estimated_inputs(const Layer& layer) const {
+    return EstimatedInputs(models_.at(layer.name));
   }
 
   [[nodiscard]] const ChannelScales& scales() const { return scales_; }
-  // Of the quantized variables, by name.
+  // Of the quantized weights, by name.
   [[nodiscard]] const std::map<std::string, TensorResult>& results() const { return results_; }
   [[nodiscard]] const std::map<std::string, ErrorSums>& original_errors() const {
     return original_errors_;
@@ -47,15 +48,17 @@ class LayerQuantizer {
   void equalize();
   void absorb();
   [[nodiscard]] const Scheme* scheme_of(const std::string& name) const;
-  [[nodiscard]] TensorGrid grid_of(const TensorInfo& info, const Scheme& scheme,
-                                   const std::string& layer) const;
-  enum class Role { kWeights, kGamma, kOther };
-  // `factor` by flat index: by what the values are multiplied.
+  [[nodiscard]] LayerScales scales_of(const Layer& layer) const;
+  [[nodiscard]] TensorGrid grid_of(const TensorInfo& info, const Scheme& scheme, const Layer& layer,
+                                   WeightRole role) const;
+  void quantize_norm(const Layer& layer, const LayerInputs& inputs);
+  void quantize_bias(const Layer& layer, const LayerInputs& inputs);
+  // One weight of the layer. `factor` by flat index: by what the values are multiplied.
   template <typename Factor>
-  void quantize_variable(const std::string& name, const std::string& layer, Role role,
-                         const InputGram* gram, const Factor& factor);
-  void round_weights(const TensorInfo& info, const std::string& layer, const TensorGrid& grid,
-                     const InputGram* gram, std::span<std::int64_t> codes) const;
+  void quantize_weight(const std::string& name, const Layer& layer, WeightRole role,
+                       const InputGram* gram, const Factor& factor);
+  void round_kernel(const TensorInfo& info, const Layer& layer, const TensorGrid& grid,
+                    const InputGram* gram, std::span<std::int64_t> codes) const;
   void describe(const TensorInfo& info, const Scheme& scheme, const TensorGrid& grid,
                 std::span<const std::int64_t> codes, const ErrorSums& errors);
 
@@ -63,6 +66,7 @@ class LayerQuantizer {
   const std::map<std::string, Scheme>& schemes_;
   NetworkMethods methods_;
   bool code_statistics_;
+  std::vector<ScalePath> paths_;
   ChannelScales scales_;
   std::map<std::string, double> bounds_;      // by layer: of absorbed weights
   std::map<std::string, InputModel> models_;  // by layer

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/parallel.h"
@@ -12,17 +15,14 @@
 #include "narrow/error.h"
 #include "quant/blocks/format_modes.h"
 #include "quant/tensor_quantizer.h"
-#include "tasks/network/calibration/calibration_images.h"
+#include "stream/tensor_passes.h"
+#include "tasks/network/calibration_images.h"
 #include "tasks/network/layer_passes.h"
 #include "tasks/network/layer_quantizer.h"
-#include "tasks/non_finite.h"
+#include "tasks/network/scales_file.h"
 
 namespace narrow {
 namespace {
-
-bool is_moving_statistic(const std::string& name) {
-  return name.ends_with("/moving_mean") || name.ends_with("/moving_variance");
-}
 
 // Other codes than the nearest leave nothing to choose.
 void require_nearest_codes(const Scheme& scheme, const std::string& name, Rounding rounding) {
@@ -34,14 +34,17 @@ void require_nearest_codes(const Scheme& scheme, const std::string& name, Roundi
                           name, to_string(rounding), to_text(scheme.format, scheme.bits)));
 }
 
-// The schemes of the plan for variables of the network.
+// The schemes of the plan for weights of the network.
 std::map<std::string, Scheme> schemes_of(const CheckpointReader& reader, const QuantizePlan& plan,
-                                         const FlatVariables& variables, Rounding rounding) {
+                                         const Graph& graph, Rounding rounding) {
+  std::map<std::string_view, WeightRole> roles;
+  for (const Weight& weight : graph.weights) roles.emplace(weight.name, weight.role);
   std::map<std::string, Scheme> schemes;
   for (const TensorPlan& tensor : plan) {
     const std::string& name = reader.tensors()[tensor.index].name;
-    if (!tensor.scheme || !variables.find(name)) continue;
-    if (is_moving_statistic(name)) {
+    const auto role = roles.find(name);
+    if (!tensor.scheme || role == roles.end()) continue;
+    if (!is_trainable(role->second)) {
       throw Error(ErrorCategory::kUsage,
                   fmt::format("{} takes up what the network methods change, so it cannot be "
                               "quantized with them; leave it out with --exclude",
@@ -55,7 +58,7 @@ std::map<std::string, Scheme> schemes_of(const CheckpointReader& reader, const Q
   return schemes;
 }
 
-// A tensor that is no variable of the network.
+// A tensor that is no weight of the network.
 class OtherTensor {
  public:
   OtherTensor(const CheckpointReader& reader, const TensorPlan& plan,
@@ -85,28 +88,10 @@ class OtherTensor {
   void quantize(const QuantizeOptions& options) {
     const Scheme scheme = with_channel_axes(*plan_.scheme, info_, reader_.location().format);
     TensorQuantizer quantizer(scheme, info_, 0);
-    quantizer.scan(bytes_);
-    quantizer.finish_scan();
-    if (quantizer.non_finite().count > 0) {
-      if (options.non_finite == NonFinitePolicy::kError) {
-        throw non_finite_error(info_, quantizer.non_finite());
-      }
-      result_.non_finite = quantizer.non_finite().count;
-      result_.reason = CopyReason::kNonFinite;
-      return;
-    }
-    result_.quantized = true;
-    result_.scheme = scheme;
-    result_.blocks = quantizer.block_count();
-    result_.clipped_blocks = quantizer.clipped_blocks();
-    result_.params = quantizer.block_params(TensorResult::kMaxReportedBlocks);
-    const std::uint64_t element_bytes = element_size(info_.dtype);
-    const std::uint64_t piece_bytes = quantizer.piece_elements() * element_bytes;
-    for (std::uint64_t begin = 0; begin < bytes_.size(); begin += piece_bytes) {
-      const auto piece =
-          std::span(bytes_).subspan(begin, std::min(piece_bytes, bytes_.size() - begin));
-      result_.errors.merge(quantizer.round_trip(begin / element_bytes, piece, nullptr));
-    }
+    scan_tensor(bytes_, quantizer);
+    if (keep_non_finite(quantizer, options.non_finite, result_)) return;
+    describe(quantizer, scheme, result_);
+    result_.errors = round_trip_tensor(quantizer, element_size(info_.dtype), bytes_);
   }
 
   const CheckpointReader& reader_;
@@ -129,8 +114,8 @@ class ResultWriter {
       for (const TensorPlan& tensor : plan) writer->add(reader_.tensors()[tensor.index]);
     }
     for (const TensorPlan& tensor : plan) {
-      if (network_.variables.find(reader_.tensors()[tensor.index].name)) {
-        put_variable(reader_.tensors()[tensor.index], tensor.reason, writer);
+      if (network_.weights.find(reader_.tensors()[tensor.index].name)) {
+        put_weight(reader_.tensors()[tensor.index], tensor.reason, writer);
         continue;
       }
       const OtherTensor other(reader_, tensor, options);
@@ -140,8 +125,8 @@ class ResultWriter {
   }
 
  private:
-  void put_variable(const TensorInfo& info, CopyReason reason, CheckpointWriter* writer) {
-    if (writer != nullptr) writer->write(std::as_bytes(network_.variables.values(info.name)));
+  void put_weight(const TensorInfo& info, CopyReason reason, CheckpointWriter* writer) {
+    if (writer != nullptr) writer->write(std::as_bytes(network_.weights.values(info.name)));
     const auto found = quantizer_.results().find(info.name);
     if (found != quantizer_.results().end()) {
       count(found->second, quantizer_.original_errors().at(info.name));
@@ -168,7 +153,7 @@ class ResultWriter {
   NetworkResult& result_;
 };
 
-// Tells the observer about the variables of each layer.
+// Tells the observer about the weights of each layer.
 class LayerProgress {
  public:
   LayerProgress(const LayerQuantizer& quantizer, std::size_t layers, QuantizeObserver* observer)
@@ -214,14 +199,13 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
   const ThreadLimit limit(options.threads);
   LoadedNetwork network = load_network(reader);
   const std::map<std::string, Scheme> schemes =
-      schemes_of(reader, plan, network.variables, methods.rounding);
+      schemes_of(reader, plan, network.graph, methods.rounding);
   LayerQuantizer quantizer(network, schemes, methods, options.code_statistics);
   NetworkResult result;
-  result.network = network.description.name;
-  const std::size_t layers = network.description.conv_layers().size() + 1;
-  LayerProgress progress(quantizer, layers, observer);
-  const auto take = [&](LayerCost cost) {
-    progress.report(cost.layer + "/weights");
+  result.network = network.graph.name;
+  LayerProgress progress(quantizer, network.layers.size(), observer);
+  const auto take = [&](const Layer& layer, LayerCost cost) {
+    progress.report(layer.weights);
     result.layers.push_back(std::move(cost));
   };
   if (methods.images) {
@@ -230,7 +214,7 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
     quantize_layers_with_images(network, quantizer, methods.rounding == Rounding::kGptq, images,
                                 take);
   } else {
-    quantize_layers(network.description, quantizer, take);
+    quantize_layers(network, quantizer, take);
   }
   ResultWriter(reader, network, quantizer, result).run(plan, options, writer);
   if (scales != nullptr && methods.changes_scales()) write_scales(quantizer.scales(), *scales);

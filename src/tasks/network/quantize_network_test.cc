@@ -6,13 +6,13 @@
 #include <cmath>
 #include <cstring>
 
+#include "methods/correction/layer_inputs.h"
+#include "model/network_variables.h"
 #include "narrow/compare_checkpoints.h"
+#include "nn/layerwise/layer_values.h"
+#include "nn/layerwise/layer_walk.h"
 #include "tasks/evaluation/evaluation_for_test.h"
-#include "tasks/network/calibration/calibration_images.h"
-#include "tasks/network/calibration/network_walk.h"
-#include "tasks/network/correction/layer_inputs.h"
-#include "tasks/network/correction/layer_values.h"
-#include "tasks/network/network_variables.h"
+#include "tasks/network/calibration_images.h"
 
 namespace narrow {
 namespace {
@@ -65,9 +65,10 @@ Outcome run(const Scheme& scheme, const NetworkMethods& methods, int threads = 0
 // What leaves the batch norms for the images: means of the channels, one layer after the other.
 class OutputMeans : public LayerVisitor {
  public:
-  explicit OutputMeans(const FlatVariables& variables) : variables_(variables) {}
-  void on_output(const ConvLayer& layer, const Activations& /*x*/, const Activations& z) override {
-    const LayerValues values = conv_values(layer, variables_);
+  explicit OutputMeans(const Weights& weights) : weights_(weights) {}
+  void on_output(const Layer& layer, const Activations& /*x*/, const Activations& z) override {
+    if (!layer.norm) return;
+    const LayerValues values = layer_values(layer, weights_);
     const std::vector<Moments> channels = channel_moments(z);
     for (std::size_t c = 0; c < channels.size(); ++c) {
       means.push_back(values.slope[c] * channels[c].mean + values.offset[c]);
@@ -76,7 +77,7 @@ class OutputMeans : public LayerVisitor {
   std::vector<double> means;
 
  private:
-  const FlatVariables& variables_;
+  const Weights& weights_;
 };
 
 // Root of the mean squared difference of these means between two checkpoints.
@@ -84,8 +85,8 @@ double output_distance(const CheckpointReader& a, const CheckpointReader& b,
                        const Activations& images) {
   const auto means = [&](const CheckpointReader& reader) {
     const LoadedNetwork network = load_network(reader);
-    OutputMeans visitor(network.variables);
-    walk_network(network.description, network.variables, images, visitor);
+    OutputMeans visitor(network.weights);
+    walk_layers(network.graph, network.layers, network.weights, images, visitor);
     return visitor.means;
   };
   const std::vector<double> of_a = means(a);

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "data/batch_loader.h"
+#include "model/checkpoint_network.h"
 #include "narrow/error.h"
 #include "nn/training/training_network.h"
-#include "tasks/evaluation/checkpoint_network.h"
 #include "tasks/evaluation/evaluation_pass.h"
 
 namespace narrow {
@@ -53,17 +53,17 @@ class SquareSums {
     WeightMap map;
     const auto parameters = network_.parameters();
     for (std::size_t p = 0; p < sums_.size(); ++p) {
-      const ModelVariable& variable = parameters[p].variable;
+      const std::string& name = parameters[p].weight.name;
       for (float& value : sums_[p]) {
         if (!std::isfinite(value)) {
           throw Error(ErrorCategory::kNumeric,
                       fmt::format("the gradient of {} is not finite: the checkpoint's network "
                                   "does not work on these images",
-                                  variable.name));
+                                  name));
         }
         value = static_cast<float>(factor * value);
       }
-      map.emplace(variable.name, std::make_unique<StoredWeights>(std::move(sums_[p])));
+      map.emplace(name, std::make_unique<StoredWeights>(std::move(sums_[p])));
     }
     return map;
   }
@@ -100,10 +100,9 @@ WeightMap fisher_weights(const CheckpointReader& reader, const EvaluateOptions& 
   const CheckpointVariables variables(reader, options.use_moving_averages);
   const std::string scope =
       options.model_name.empty() ? find_network_scope(reader) : options.model_name;
-  const ResnetV1 description =
-      network_of_checkpoint(reader, variables, scope, data.dataset.class_count());
-  check_variables(description, variables);
-  TrainingNetwork network(description, variables, training_options(options));
+  const Graph graph = network_of_checkpoint(reader, variables, scope, data.dataset.class_count());
+  check_weights(graph, variables);
+  TrainingNetwork network(graph, variables, training_options(options));
   SquareSums sums(network);
   BatchLoader loader(data.dataset, loader_options(data, options));
   Batch batch;

@@ -5,10 +5,10 @@
 #include <set>
 
 #include "data/batch_loader.h"
+#include "model/checkpoint_network.h"
 #include "narrow/error.h"
 #include "narrow/plan.h"
 #include "nn/training/training_network.h"
-#include "tasks/evaluation/checkpoint_network.h"
 #include "tasks/evaluation/evaluation_for_test.h"
 
 namespace narrow {
@@ -38,8 +38,8 @@ std::vector<double> values_of(const ElementWeights& weights, std::size_t count) 
 TEST_F(FisherWeights, AreThoseOfDifferencesOfTheLoss) {
   const auto reader = small_checkpoint(1);
   const auto weights = fisher_weights(*reader, options_);
-  const ResnetV1 network = small_network(10);
-  const std::string biases = network.logits_name() + "/biases";
+  const Graph graph = small_network(10);
+  const std::string biases = "resnet_v1_small/logits/biases";
   TrainingOptions training;
   training.batch_size = options_.batch_size;
   training.height = options_.image_size;
@@ -47,7 +47,7 @@ TEST_F(FisherWeights, AreThoseOfDifferencesOfTheLoss) {
   training.batch_norm = BatchNormMode::kFrozen;
   training.weight_decay = 0;
   training.threads = 1;
-  TrainingNetwork trained(network, CheckpointVariables(*reader, false), training);
+  TrainingNetwork trained(graph, CheckpointVariables(*reader, false), training);
   const Dataset dataset(options_.dataset_dir, find_dataset_spec("cifar10"), "test");
   LoaderOptions loader_options;
   loader_options.preprocessing.output_size = 32;
@@ -86,11 +86,12 @@ TEST_F(FisherWeights, DoNotDependOnThreads) {
   options_.threads = 3;
   const auto three = fisher_weights(*reader, options_);
   ASSERT_EQ(one.size(), three.size());
-  for (const ModelVariable& variable : small_network(10).variables()) {
-    if (!is_trainable(variable.kind)) continue;
-    const std::size_t count = element_count(variable.shape);
-    EXPECT_EQ(values_of(*one.at(variable.name), count), values_of(*three.at(variable.name), count))
-        << variable.name;
+  const Graph graph = small_network(10);
+  for (const Weight& weight : graph.weights) {
+    if (!is_trainable(weight.role)) continue;
+    const std::size_t count = element_count(weight.shape);
+    EXPECT_EQ(values_of(*one.at(weight.name), count), values_of(*three.at(weight.name), count))
+        << weight.name;
   }
 }
 

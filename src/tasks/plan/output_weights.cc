@@ -6,10 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include "graph/layers.h"
+#include "graph/tap_coverage.h"
+#include "methods/moments/input_moments.h"
+#include "model/checkpoint_network.h"
+#include "model/network_variables.h"
 #include "narrow/error.h"
-#include "tasks/evaluation/checkpoint_network.h"
-#include "tasks/network/correction/tap_coverage.h"
-#include "tasks/network/input_moments.h"
 
 namespace narrow {
 namespace {
@@ -53,61 +55,57 @@ void add(WeightMap& map, const std::string& name, std::vector<double> inputs,
   map.emplace(name, std::make_unique<ChannelWeights>(std::move(inputs), std::move(outputs)));
 }
 
-void add_layer(WeightMap& map, const ConvLayer& layer, std::vector<double> inputs,
-               const VariableSource& variables) {
-  const auto depth = static_cast<std::size_t>(layer.out_depth);
-  std::vector<float> gamma(depth);
-  std::vector<float> variance(depth);
-  variables.read(layer.gamma_name(), gamma);
-  variables.read(layer.moving_variance_name(), variance);
-  std::vector<double> of_weights;
+// Adds gamma and beta. Returns what noise in front of the norm counts behind it, by channel.
+std::vector<double> add_norm(WeightMap& map, const LayerNorm& norm, std::size_t channels,
+                             const WeightSource& weights) {
+  std::vector<float> gamma(channels);
+  std::vector<float> variance(channels);
+  weights.read(norm.gamma, gamma);
+  weights.read(norm.moving_variance, variance);
+  std::vector<double> gains;
   std::vector<double> of_gamma;
-  for (std::size_t c = 0; c < depth; ++c) {
+  for (std::size_t c = 0; c < channels; ++c) {
     if (!(variance[c] >= 0)) {
       throw Error(ErrorCategory::kNumeric,
                   fmt::format("{} has {} for channel {}: a variance is a number >= 0",
-                              layer.moving_variance_name(), variance[c], c));
+                              norm.moving_variance, variance[c], c));
     }
     const double v = variance[c];
     const double g = gamma[c];
-    of_weights.push_back(g * g / (v + kBatchNormEpsilon));
-    of_gamma.push_back(v / (v + kBatchNormEpsilon));
+    gains.push_back(g * g / (v + norm.epsilon));
+    of_gamma.push_back(v / (v + norm.epsilon));
   }
-  add(map, layer.weights_name(), std::move(inputs), std::move(of_weights));
-  add(map, layer.gamma_name(), {1}, std::move(of_gamma));
-  add(map, layer.beta_name(), {1}, std::vector<double>(depth, 1));
+  add(map, norm.gamma, {1}, std::move(of_gamma));
+  add(map, norm.beta, {1}, std::vector<double>(channels, 1));
+  return gains;
 }
 
-// Classes of the logits; 1 when there are none, which check_variables then says.
-int class_count_of(const VariableSource& variables, const std::string& scope) {
-  constexpr std::int64_t kMostClasses = 1 << 24;
-  const auto info = variables.find(scope + "/logits/weights");
-  if (!info || info->shape.empty()) return 1;
-  const std::int64_t count = info->shape.back();
-  return count >= 1 && count <= kMostClasses ? static_cast<int>(count) : 1;
+void add_layer(WeightMap& map, const Layer& layer, std::vector<double> inputs,
+               const WeightSource& weights) {
+  const auto channels = static_cast<std::size_t>(layer.out_channels);
+  std::vector<double> gains(channels, 1);
+  if (layer.norm) gains = add_norm(map, *layer.norm, channels, weights);
+  if (layer.bias) add(map, *layer.bias, {1}, gains);
+  add(map, layer.weights, std::move(inputs), std::move(gains));
 }
 
 }  // namespace
 
 WeightMap output_weights(const CheckpointReader& reader, int image_size) {
-  const CheckpointVariables variables(reader, false);
+  const CheckpointVariables weights(reader, false);
   const std::string scope = find_network_scope(reader);
-  const int class_count = class_count_of(variables, scope);
-  const ResnetV1 network = network_of_checkpoint(reader, variables, scope, class_count);
-  check_variables(network, variables);
-  const InputMoments moments = input_moments(network, variables);
-  const auto coverage = tap_coverage(network, image_size);
-  const auto inputs = [&](const std::string& layer) {
-    return input_power(moments.at(layer), coverage.at(layer));
-  };
+  // Without a number of classes check_weights says what is wrong.
+  const int class_count = checkpoint_class_count(weights, scope).value_or(1);
+  const Graph graph = network_of_checkpoint(reader, weights, scope, class_count);
+  check_weights(graph, weights);
+  const std::vector<Layer> all = layers(graph);
+  require_plain_layers(all);
+  const InputMoments moments = input_moments(graph, all, weights);
+  const auto coverage = tap_coverage(graph, all, image_size);
   WeightMap map;
-  for (const ConvLayer* layer : network.conv_layers()) {
-    add_layer(map, *layer, inputs(layer->name), variables);
+  for (const Layer& layer : all) {
+    add_layer(map, layer, input_power(moments.at(layer.name), coverage.at(layer.name)), weights);
   }
-  const std::vector<double> ones(static_cast<std::size_t>(class_count), 1);
-  const std::string logits = network.logits_name();
-  add(map, logits + "/weights", inputs(logits), ones);
-  add(map, logits + "/biases", {1}, ones);
   return map;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
 #include "tasks/plan/damage_table.h"
 #include "tasks/plan/knapsack.h"

@@ -7,12 +7,13 @@
 #include <set>
 
 #include "base/random.h"
+#include "graph/tap_coverage.h"
+#include "methods/moments/input_moments.h"
+#include "model/checkpoint_network.h"
 #include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
-#include "tasks/evaluation/checkpoint_network.h"
 #include "tasks/evaluation/evaluation_for_test.h"
-#include "tasks/network/correction/tap_coverage.h"
-#include "tasks/network/input_moments.h"
 
 namespace narrow {
 namespace {
@@ -180,8 +181,7 @@ TEST(PlanBudget, ABudgetThatCannotHoldIsAnError) {
 }
 
 TEST(PlanBudget, ThreadsAndOrderOfTheFileDoNotMatter) {
-  const ResnetV1 network = small_network(10);
-  auto tensors = small_tensors(network, 1);
+  auto tensors = small_tensors(small_network(10), 1);
   const MemoryReader reader(tensors);
   std::ranges::reverse(tensors);
   const MemoryReader reversed(tensors);
@@ -198,27 +198,29 @@ TEST(PlanBudget, ThreadsAndOrderOfTheFileDoNotMatter) {
 
 // The noise of one layer, from the definition.
 TEST(PlanBudget, OutputDamageIsTheNoiseBehindTheBatchNorm) {
-  const ResnetV1 network = small_network(10);
-  const MemoryReader reader(small_tensors(network, 1));
+  const Graph graph = small_network(10);
+  const std::vector<Layer> all = layers(graph);
+  const MemoryReader reader(small_tensors(graph, 1));
   PlanRequest request = request_of(4);
   request.widths = {4};
   request.damage = DamageKind::kOutput;
-  const ConvLayer& layer = network.units[0].conv2;
-  request.selection.include = {layer.weights_name(), layer.beta_name()};
+  const Layer& layer =
+      *std::ranges::find(all, "resnet_v1_small/block1/unit_1/bottleneck_v1/conv2", &Layer::name);
+  request.selection.include = {layer.weights, layer.norm->beta};
   request.average_bits = 30;
   request.images.image_size = 11;  // 3 pixels there, and 2 behind the stride: no share is alike
-  const std::vector<double> taps = tap_coverage(network, 11).at(layer.name).shares();
+  const std::vector<double> taps = tap_coverage(graph, all, 11).at(layer.name).shares();
   ASSERT_LT(*std::ranges::min_element(taps), 0.5);
   const BudgetPlan plan = plan_budget(reader, request);
   const CheckpointVariables variables(reader, false);
-  const auto depth = static_cast<std::size_t>(layer.out_depth);
+  const auto depth = static_cast<std::size_t>(layer.out_channels);
   std::vector<float> gamma(depth);
   std::vector<float> variance(depth);
-  variables.read(layer.gamma_name(), gamma);
-  variables.read(layer.moving_variance_name(), variance);
-  const auto moments = input_moments(network, variables).at(layer.name);
-  std::vector<float> values(element_count(layer.weights_shape()));
-  variables.read(layer.weights_name(), values);
+  variables.read(layer.norm->gamma, gamma);
+  variables.read(layer.norm->moving_variance, variance);
+  const auto moments = input_moments(graph, all, variables).at(layer.name);
+  std::vector<float> values(element_count(layer.weights_shape));
+  variables.read(layer.weights, values);
   Scheme scheme = request.scheme;
   scheme.bits = 4;
   std::vector<float> restored(values.size());
@@ -227,12 +229,12 @@ TEST(PlanBudget, OutputDamageIsTheNoiseBehindTheBatchNorm) {
   for (std::size_t e = 0; e < values.size(); ++e) {
     const std::size_t c = e % depth;
     const double d = static_cast<double>(restored[e]) - values[e];
-    const auto in_depth = static_cast<std::size_t>(layer.in_depth);
+    const auto in_depth = static_cast<std::size_t>(layer.in_channels);
     const double input = taps[e / depth / in_depth] * moments[e / depth % in_depth].second;
-    expected += gamma[c] * gamma[c] / (variance[c] + kBatchNormEpsilon) * d * d * input;
+    expected += gamma[c] * gamma[c] / (variance[c] + layer.norm->epsilon) * d * d * input;
   }
   for (const PlannedTensor& tensor : plan.tensors) {
-    if (tensor.info.name == layer.weights_name()) {
+    if (tensor.info.name == layer.weights) {
       EXPECT_NEAR(tensor.damage, expected, 1e-6 * expected);
     } else {
       EXPECT_NEAR(std::sqrt(tensor.damage), tensor.relative_l2 * 0.3 * std::sqrt(depth), 0.1);

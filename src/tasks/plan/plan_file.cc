@@ -8,11 +8,12 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/json_text.h"
 #include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
 #include "narrow/version.h"
-#include "tasks/json_text.h"
-#include "tasks/scheme_json.h"
+#include "quant/scheme_json.h"
 
 namespace narrow {
 namespace {

@@ -1,9 +1,10 @@
 #include <gtest/gtest.h>
 
+#include "base/json_text.h"
+#include "checkpoint/testing/memory_checkpoint.h"
 #include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
-#include "tasks/json_text.h"
-#include "tasks/memory_checkpoint.h"
 
 namespace narrow {
 namespace {

@@ -6,11 +6,10 @@
 #include "base/parallel.h"
 #include "quant/elements/element_chunk.h"
 #include "quant/tensor_quantizer.h"
+#include "stream/tensor_passes.h"
 
 namespace narrow {
 namespace {
-
-constexpr std::uint64_t kScanBytes = std::uint64_t{1} << 20;
 
 // A tensor scanned for all schemes.
 std::vector<TensorQuantizer> scanned(const CheckpointReader& reader, std::size_t index,
@@ -23,15 +22,7 @@ std::vector<TensorQuantizer> scanned(const CheckpointReader& reader, std::size_t
       continue;
     }
     TensorQuantizer quantizer(scheme, info, 0);
-    const auto stream = reader.open(index);
-    std::vector<std::byte> bytes;
-    const std::uint64_t step = kScanBytes / element_size(info.dtype) * element_size(info.dtype);
-    for (std::uint64_t left = info.byte_size(); left > 0; left -= bytes.size()) {
-      bytes.resize(std::min(left, step));
-      stream->read(bytes);
-      quantizer.scan(bytes);
-    }
-    quantizer.finish_scan();
+    scan_tensor(reader, index, {&quantizer, 1});
     quantizers.push_back(std::move(quantizer));
   }
   return quantizers;

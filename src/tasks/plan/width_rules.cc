@@ -8,8 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/name_pattern.h"
 #include "narrow/error.h"
-#include "tasks/name_pattern.h"
 
 namespace narrow {
 namespace {

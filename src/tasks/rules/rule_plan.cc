@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/name_pattern.h"
 #include "narrow/error.h"
 #include "narrow/scheme_rules.h"
-#include "tasks/name_pattern.h"
 #include "tasks/rules/rule_keys.h"
 
 namespace narrow {
@@ -73,6 +73,9 @@ std::optional<Scheme> scheme_of(const SchemeRule& rule, const PartialScheme& bas
   if (!made.has_bits) refuse("it gives no width (bits=), and there is no --bits");
   if (says(rule, "axis") && made.scheme.granularity.kind != Granularity::Kind::kChannel) {
     refuse("axis= is for granularity=channel");
+  }
+  if (value_of(rule, "scaling") == "decimal" && made.scheme.kind != SchemeKind::kFixedPoint) {
+    refuse("scaling=decimal is for scheme=fixed-point");
   }
   try {
     validate(made.scheme);

@@ -7,9 +7,9 @@
 #include <optional>
 #include <utility>
 
+#include "checkpoint/testing/memory_checkpoint.h"
 #include "narrow/error.h"
 #include "narrow/plan.h"
-#include "tasks/memory_checkpoint.h"
 
 namespace narrow {
 namespace {

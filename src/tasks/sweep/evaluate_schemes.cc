@@ -10,12 +10,12 @@
 #include <set>
 
 #include "base/parallel.h"
+#include "model/checkpoint_network.h"
 #include "narrow/error.h"
 #include "narrow/sweep_evaluation.h"
-#include "tasks/evaluation/checkpoint_network.h"
+#include "stream/quantized_reader.h"
 #include "tasks/evaluation/evaluation_metrics.h"
 #include "tasks/evaluation/evaluation_pass.h"
-#include "tasks/sweep/quantized_reader.h"
 #include "tasks/sweep/sweep_journal.h"
 #include "tasks/sweep/sweep_key.h"
 
@@ -263,16 +263,13 @@ std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
                                            const std::string& model_name, bool moving_averages) {
   const CheckpointVariables variables(reader, moving_averages);
   const std::string scope = model_name.empty() ? find_network_scope(reader) : model_name;
-  const auto logits = variables.find(scope + "/logits/weights");
-  const int classes =
-      logits && !logits->shape.empty()
-          ? static_cast<int>(std::clamp<std::int64_t>(logits->shape.back(), 1, 1 << 20))
-          : 1;
-  const ResnetV1 network = network_of_checkpoint(reader, variables, scope, classes);
+  // Without logits there is one class, and they are not among the tensors found.
+  const int classes = checkpoint_class_count(variables, scope).value_or(1);
+  const Graph network = network_of_checkpoint(reader, variables, scope, classes);
   std::vector<std::size_t> indices;
-  for (const ModelVariable& variable : network.variables()) {
-    if (!is_trainable(variable.kind)) continue;
-    const auto found = variables.find(variable.name);
+  for (const Weight& weight : network.weights) {
+    if (!is_trainable(weight.role)) continue;
+    const auto found = variables.find(weight.name);
     if (found) indices.push_back(*reader.find(found->name));
   }
   std::ranges::sort(indices);

@@ -9,8 +9,8 @@
 #include "narrow/error.h"
 #include "narrow/sweep.h"
 #include "narrow/sweep_evaluation.h"
+#include "stream/quantized_reader.h"
 #include "tasks/evaluation/evaluation_for_test.h"
-#include "tasks/sweep/quantized_reader.h"
 
 namespace narrow {
 namespace {

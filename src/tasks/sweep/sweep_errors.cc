@@ -8,13 +8,13 @@
 #include "narrow/error.h"
 #include "narrow/sweep.h"
 #include "quant/tensor_quantizer.h"
-#include "tasks/non_finite.h"
-#include "tasks/quantized_size.h"
+#include "stream/non_finite.h"
+#include "stream/quantized_size.h"
+#include "stream/tensor_passes.h"
 
 namespace narrow {
 namespace {
 
-constexpr std::uint64_t kScanBytes = std::uint64_t{1} << 20;
 // Keeps the pieces in flight below about 32 MiB on machines with many cores.
 constexpr std::size_t kMaxPiecesInFlight = 24;
 
@@ -111,17 +111,11 @@ class PieceSource {
 
   // Keeps the bytes of a tensor that is no longer than one read.
   void scan(const TensorSweep& tensor) {
-    const auto stream = reader_.open(tensor.index);
-    const std::uint64_t element_bytes = element_size(tensor.info.dtype);
-    std::uint64_t left = tensor.info.byte_size();
-    is_kept_ = left <= kScanBytes;
-    while (left > 0) {
-      kept_.resize(std::min(left, kScanBytes / element_bytes * element_bytes));
-      stream->read(kept_);
-      for (TensorQuantizer& quantizer : scans_) quantizer.scan(kept_);
-      left -= kept_.size();
-    }
-    for (TensorQuantizer& quantizer : scans_) quantizer.finish_scan();
+    is_kept_ = tensor.info.byte_size() <= kScanBytes;
+    if (!is_kept_) return scan_tensor(reader_, tensor.index, scans_);
+    kept_.resize(tensor.info.byte_size());
+    reader_.read(tensor.index, kept_);
+    for (TensorQuantizer& quantizer : scans_) scan_tensor(kept_, quantizer);
   }
 
   // Fits the schemes of the next group.

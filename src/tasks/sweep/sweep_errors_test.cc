@@ -4,10 +4,10 @@
 #include <limits>
 
 #include "base/random.h"
+#include "checkpoint/testing/memory_checkpoint.h"
 #include "narrow/error.h"
 #include "narrow/sweep.h"
 #include "quant/quant_test_support.h"
-#include "tasks/memory_checkpoint.h"
 
 namespace narrow {
 namespace {

@@ -4,26 +4,11 @@
 #include "narrow/channel_axes.h"
 #include "narrow/sweep_histograms.h"
 #include "quant/elements/element_chunk.h"
-#include "quant/tensor_quantizer.h"
-#include "tasks/non_finite.h"
+#include "stream/non_finite.h"
+#include "stream/tensor_passes.h"
 
 namespace narrow {
 namespace {
-
-constexpr std::uint64_t kScanBytes = std::uint64_t{1} << 20;
-
-// Calls body(bytes) for the whole tensor in pieces of `piece_bytes`.
-template <typename Body>
-void for_each_piece(const CheckpointReader& reader, std::size_t index, std::uint64_t piece_bytes,
-                    const Body& body) {
-  const auto stream = reader.open(index);
-  std::vector<std::byte> bytes;
-  for (std::uint64_t left = reader.tensors()[index].byte_size(); left > 0; left -= bytes.size()) {
-    bytes.resize(std::min(left, piece_bytes));
-    stream->read(bytes);
-    body(std::span<std::byte>(bytes));
-  }
-}
 
 class Counter {
  public:
@@ -58,18 +43,14 @@ ValueHistograms value_histograms(const CheckpointReader& reader, std::size_t ind
   histograms.info = reader.tensors().at(index);
   const DType dtype = histograms.info.dtype;
   // One block of the whole tensor has the range of its values.
-  TensorQuantizer whole(Scheme{}, histograms.info, 0);
   std::vector<TensorQuantizer> quantizers;
+  quantizers.emplace_back(Scheme{}, histograms.info, 0);
   for (const Scheme& scheme : schemes) {
     quantizers.emplace_back(with_channel_axes(scheme, histograms.info, reader.location().format),
                             histograms.info, 0);
   }
-  for_each_piece(reader, index, kScanBytes, [&](std::span<const std::byte> bytes) {
-    whole.scan(bytes);
-    for (TensorQuantizer& quantizer : quantizers) quantizer.scan(bytes);
-  });
-  whole.finish_scan();
-  for (TensorQuantizer& quantizer : quantizers) quantizer.finish_scan();
+  scan_tensor(reader, index, quantizers);
+  const TensorQuantizer& whole = quantizers.front();
   if (whole.non_finite().count > 0) throw non_finite_error(histograms.info, whole.non_finite());
   const auto params = whole.block_params(1);
   if (!params.empty()) {
@@ -81,7 +62,7 @@ ValueHistograms value_histograms(const CheckpointReader& reader, std::size_t ind
   for_each_piece(reader, index, kScanBytes, [&](std::span<const std::byte> bytes) {
     counter.add(bytes, &histograms.original);
   });
-  for (const TensorQuantizer& quantizer : quantizers) {
+  for (const TensorQuantizer& quantizer : std::span(quantizers).subspan(1)) {
     std::vector<std::uint64_t>& counts = histograms.restored.emplace_back(bins);
     std::uint64_t first = 0;
     for_each_piece(reader, index, quantizer.piece_elements() * element_size(dtype),

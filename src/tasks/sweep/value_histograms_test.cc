@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "checkpoint/testing/memory_checkpoint.h"
 #include "narrow/error.h"
 #include "narrow/sweep_histograms.h"
-#include "tasks/memory_checkpoint.h"
 
 namespace narrow {
 namespace {

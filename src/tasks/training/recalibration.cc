@@ -30,15 +30,15 @@ struct Moments {
   }
 };
 
-void write_moments(TrainingNetwork& network, const ConvLayer& layer, const Moments& moments) {
+void write_moments(TrainingNetwork& network, const Layer& layer, const Moments& moments) {
   std::vector<float> mean(moments.mean.begin(), moments.mean.end());
   std::vector<float> variance(moments.squares.size());
   const double divisor = moments.count > 1 ? moments.count - 1 : 1;
   for (std::size_t c = 0; c < variance.size(); ++c) {
     variance[c] = static_cast<float>(moments.squares[c] / divisor);
   }
-  network.write(layer.moving_mean_name(), mean);
-  network.write(layer.moving_variance_name(), variance);
+  network.write(layer.norm->moving_mean, mean);
+  network.write(layer.norm->moving_variance, variance);
 }
 
 }  // namespace
@@ -52,8 +52,8 @@ void recalibrate_batch_norm(TrainingNetwork& network, BatchLoader& loader, int b
       moments[statistics.layer.name].merge(statistics);
     });
   }
-  for (const ConvLayer* layer : network.description().conv_layers()) {
-    write_moments(network, *layer, moments.at(layer->name));
+  for (const Layer& layer : network.layers()) {
+    if (layer.norm) write_moments(network, layer, moments.at(layer.name));
   }
 }
 

@@ -86,8 +86,8 @@ struct Preparation {
     const auto records = static_cast<std::uint64_t>(dataset.size());
     const auto batch = static_cast<std::uint64_t>(options.batch_size);
     plan.network = start.network.name;
-    plan.class_count = start.network.class_count;
-    for (const ModelVariable& variable : start.network.variables()) {
+    plan.class_count = class_count(start.network);
+    for (const Weight& variable : start.network.weights) {
       const std::uint64_t elements = element_count(variable.shape);
       ++plan.variables;
       plan.elements += elements;
@@ -125,11 +125,11 @@ TrainingOptions network_options(const Preparation& preparation) {
   network.label_smoothing = options.label_smoothing;
   network.weight_decay = options.weight_decay;
   network.threads = options.threads;
-  network.is_trained = [&trained = preparation.trained](const ModelVariable& variable) {
+  network.is_trained = [&trained = preparation.trained](const Weight& variable) {
     return std::ranges::find(trained, variable.name) != trained.end();
   };
   if (options.quantize) {
-    network.effective_values = [scheme = *options.quantize](const ModelVariable& /*variable*/,
+    network.effective_values = [scheme = *options.quantize](const Weight& /*variable*/,
                                                             std::span<const float> values,
                                                             std::span<float> effective) {
       round_trip(values, scheme, fit(values, scheme), effective);
@@ -234,11 +234,16 @@ class Training {
   }
 
   [[noreturn]] void throw_not_finite(const char* what) const {
-    throw Error(
-        ErrorCategory::kNumeric,
-        fmt::format("{} is not a finite number at step {}; the last good checkpoint is {}; try a "
-                    "smaller --learning_rate or --warmup_steps",
-                    what, state_.global_step() + 1, files_.newest()->string()));
+    const auto& newest = files_.newest();
+    throw Error(ErrorCategory::kNumeric,
+                fmt::format("{} is not a finite number at step {}; {}; try a smaller "
+                            "--learning_rate or --warmup_steps{}",
+                            what, state_.global_step() + 1,
+                            newest ? "the last good checkpoint is " + newest->string()
+                                   : "no checkpoint has been written yet",
+                            newest ? ""
+                                   : ", and see with narrow inspect --stats whether the values "
+                                     "that it begins with are finite"));
   }
 
   void step(TrainingBatches& batches, StepClock& clock, TrainResult& result) {

@@ -93,10 +93,10 @@ TEST_F(TrainTest, LogsStepsAndWritesCheckpoints) {
   EXPECT_EQ(observer.plans[0].steps_per_epoch, 6);
   EXPECT_EQ(observer.plans[0].decay_steps, 12);
   const auto reader = open_checkpoint(given.train_dir);
-  const std::size_t variables = small_network(10).variables().size();
+  const std::size_t variables = small_network(10).weights.size();
   std::size_t trainable = 0;
-  for (const ModelVariable& model_variable : small_network(10).variables()) {
-    if (is_trainable(model_variable.kind)) ++trainable;
+  for (const Weight& weight : small_network(10).weights) {
+    if (is_trainable(weight.role)) ++trainable;
   }
   EXPECT_EQ(reader->tensors().size(), variables + 2 * trainable + 1);
 }
@@ -183,9 +183,9 @@ TEST_F(TrainTest, OnlyTheLogitsWithFrozenStatistics) {
   EXPECT_TRUE(cached.plan.features_cached);
   EXPECT_THAT(observer.notes, Contains(HasSubstr("are computed once")));
   const auto small = small_network(10);
-  for (const ModelVariable& model_variable : small.variables()) {
-    const std::string name = model_variable.name.substr(small.name.size() + 1);
-    const bool changed = variable("a", name) != small_values(model_variable, 3);
+  for (const Weight& weight : small.weights) {
+    const std::string name = weight.name.substr(small.name.size() + 1);
+    const bool changed = variable("a", name) != small_values(weight, 3);
     EXPECT_EQ(changed, name.starts_with("logits/")) << name;
   }
   // One epoch is not worth the cache and gives the same steps.
@@ -210,9 +210,9 @@ TEST_F(TrainTest, StatisticsFollowUnlessFrozen) {
   RecordingObserver observer;
   EXPECT_FALSE(train(given, observer).plan.features_cached);
   const auto small = small_network(10);
-  for (const ModelVariable& model_variable : small.variables()) {
-    const std::string name = model_variable.name.substr(small.name.size() + 1);
-    const bool changed = variable("a", name) != small_values(model_variable, 3);
+  for (const Weight& weight : small.weights) {
+    const std::string name = weight.name.substr(small.name.size() + 1);
+    const bool changed = variable("a", name) != small_values(weight, 3);
     EXPECT_EQ(changed, name.starts_with("logits/") || name.find("moving_") != std::string::npos)
         << name;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "graph/layers.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -93,11 +94,13 @@ std::unique_ptr<TrainingBatches> image_batches(const Dataset& dataset, const Tra
   return std::make_unique<ImageBatches>(dataset, training_loader(options, first_step));
 }
 
-bool can_cache_features(const TrainOptions& options, const ResnetV1& network,
+bool can_cache_features(const TrainOptions& options, const Graph& network,
                         const std::vector<std::string>& trained, std::uint64_t records) {
-  const std::string logits = network.logits_name() + "/";
-  const bool only_logits = std::ranges::all_of(
-      trained, [&](const std::string& name) { return name.starts_with(logits); });
+  const std::vector<Layer> all_layers = layers(network);
+  const Layer* const output = output_layer(network, all_layers);
+  const bool only_logits = output != nullptr && std::ranges::all_of(trained, [&](const auto& name) {
+                             return output->has_weight(name);
+                           });
   if (options.batch_norm != BatchNormMode::kFrozen || !only_logits ||
       parse_augmentation(options.augment) != Augmentation::kNone) {
     return false;
@@ -105,7 +108,7 @@ bool can_cache_features(const TrainOptions& options, const ResnetV1& network,
   const auto seen = static_cast<std::uint64_t>(options.max_number_of_steps.value_or(0)) *
                     static_cast<std::uint64_t>(options.batch_size);
   const std::uint64_t bytes =
-      static_cast<std::uint64_t>(network.feature_depth) * sizeof(float) * records;
+      static_cast<std::uint64_t>(output->in_channels) * sizeof(float) * records;
   return bytes <= kMostFeatureBytes && (!options.max_number_of_steps || seen > records);
 }
 
@@ -114,7 +117,8 @@ std::unique_ptr<TrainingBatches> feature_batches(const Dataset& dataset,
                                                  std::int64_t first_step, TrainingNetwork& network,
                                                  const std::function<bool()>& keep_going) {
   const LoaderOptions loader_options = training_loader(options, first_step);
-  const auto depth = static_cast<std::size_t>(network.description().feature_depth);
+  const auto depth =
+      static_cast<std::size_t>(output_layer(network.graph(), network.layers())->in_channels);
   auto batches = std::make_unique<FeatureBatches>(dataset.size(), loader_options, depth);
   LoaderOptions one_pass = loader_options;
   one_pass.training = false;

@@ -32,7 +32,7 @@ std::unique_ptr<TrainingBatches> image_batches(const Dataset& dataset, const Tra
 // Whether the network below the logits gives every image the same features in every epoch, and
 // keeping them is worth it: it fits in kMostFeatureBytes, and more than one epoch may come.
 constexpr std::uint64_t kMostFeatureBytes = std::uint64_t{4} << 30;
-bool can_cache_features(const TrainOptions& options, const ResnetV1& network,
+bool can_cache_features(const TrainOptions& options, const Graph& network,
                         const std::vector<std::string>& trained, std::uint64_t records);
 
 // Computes the features of all records, in file order. The batches are those of image_batches.

@@ -6,12 +6,15 @@
 #include <algorithm>
 #include <regex>
 
+#include "base/join_some.h"
 #include "base/parallel.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/state_file.h"
+#include "graph/layers.h"
+#include "graph/slim/resnet_v1.h"
+#include "model/checkpoint_network.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
-#include "tasks/evaluation/checkpoint_network.h"
 #include "tasks/initial_values.h"
 
 namespace narrow {
@@ -19,14 +22,6 @@ namespace {
 
 // An error sentence names at most this many variables.
 constexpr std::size_t kMaxNamed = 5;
-
-std::string listing(const std::vector<std::string>& items) {
-  const std::size_t shown = std::min(items.size(), kMaxNamed);
-  std::string text = fmt::format(
-      "{}", fmt::join(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(shown), "; "));
-  if (shown < items.size()) text += fmt::format("; and {} more", items.size() - shown);
-  return text;
-}
 
 std::int64_t read_resumed_step(const CheckpointReader& reader) {
   const auto index = reader.find("global_step");
@@ -46,15 +41,14 @@ std::int64_t read_resumed_step(const CheckpointReader& reader) {
   return step;
 }
 
-ResnetV1 network_from(const CheckpointReader& reader, const TrainOptions& options,
-                      int class_count) {
+Graph network_from(const CheckpointReader& reader, const TrainOptions& options, int class_count) {
   const CheckpointVariables variables(reader, false);
   const std::string scope =
       options.model_name.empty() ? find_network_scope(reader) : options.model_name;
   return network_of_checkpoint(reader, variables, scope, class_count);
 }
 
-ResnetV1 new_network(const TrainOptions& options, int class_count) {
+Graph new_network(const TrainOptions& options, int class_count) {
   if (options.model_name.empty()) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("You must supply the network with --model_name ({}), or a checkpoint "
@@ -69,11 +63,9 @@ bool is_excluded(const std::string& name, const std::vector<std::string>& scopes
                              [&](const std::string& scope) { return name.starts_with(scope); });
 }
 
-// The scope that leaves a variable out: of the logits both variables.
-std::string scope_of(const ResnetV1& network, const ModelVariable& variable) {
-  const bool is_logits =
-      variable.kind == VariableKind::kLogitsWeights || variable.kind == VariableKind::kLogitsBiases;
-  return is_logits ? network.logits_name() : variable.name;
+// The scope that leaves a weight out: of the output layer all of them.
+std::string scope_of(const Layer* output, const Weight& weight) {
+  return output != nullptr && output->has_weight(weight.name) ? output->name : weight.name;
 }
 
 [[noreturn]] void throw_unfit(const CheckpointReader& reader, const std::vector<std::string>& unfit,
@@ -83,24 +75,24 @@ std::string scope_of(const ResnetV1& network, const ModelVariable& variable) {
   throw Error(ErrorCategory::kUsage,
               fmt::format("{} does not fit the network: {}; to begin with new values there, set "
                           "--checkpoint_exclude_scopes={}",
-                          reader.location().path.string(), listing(unfit),
+                          reader.location().path.string(), join_some(unfit, kMaxNamed),
                           all_named ? fmt::format("{}", fmt::join(scopes, ","))
                                     : "PREFIX,... with prefixes of their names"));
 }
 
 // The model variables that come from the checkpoint of a warm start.
-std::vector<const ModelVariable*> choose_restored(const TrainingStart& start,
-                                                  const std::vector<ModelVariable>& variables,
-                                                  const TrainOptions& options,
-                                                  TrainObserver& observer) {
+std::vector<const Weight*> choose_restored(const TrainingStart& start, const TrainOptions& options,
+                                           TrainObserver& observer) {
+  const std::vector<Layer> all_layers = layers(start.network);
+  const Layer* const output = output_layer(start.network, all_layers);
   const CheckpointVariables source(*start.warm, false);
   const std::string where = start.warm->location().path.string();
-  std::vector<const ModelVariable*> restored;
+  std::vector<const Weight*> restored;
   std::vector<std::string> missing;
   std::vector<std::string> unfit;
   std::vector<std::string> unfit_scopes;
   bool any_wanted = false;
-  for (const ModelVariable& variable : variables) {
+  for (const Weight& variable : start.network.weights) {
     if (is_excluded(variable.name, options.checkpoint_exclude_scopes)) continue;
     any_wanted = true;
     const auto found = source.find(variable.name);
@@ -110,7 +102,7 @@ std::vector<const ModelVariable*> choose_restored(const TrainingStart& start,
       unfit.push_back(fmt::format("{} is {} {} there and float32 {} here", variable.name,
                                   found->type_name(), to_string(found->shape),
                                   to_string(variable.shape)));
-      unfit_scopes.push_back(scope_of(start.network, variable));
+      unfit_scopes.push_back(scope_of(output, variable));
     } else {
       restored.push_back(&variable);
     }
@@ -123,11 +115,12 @@ std::vector<const ModelVariable*> choose_restored(const TrainingStart& start,
   }
   if (!unfit.empty()) throw_unfit(*start.warm, unfit, std::move(unfit_scopes));
   if (!missing.empty() && !options.ignore_missing_vars) {
-    throw Error(ErrorCategory::kNotFound,
-                fmt::format("{} lacks {} of the variables of {}: {}; set "
-                            "--checkpoint_exclude_scopes to what shall begin with new values, or "
-                            "--ignore_missing_vars",
-                            where, missing.size(), start.network.name, listing(missing)));
+    throw Error(
+        ErrorCategory::kNotFound,
+        fmt::format("{} lacks {} of the variables of {}: {}; set "
+                    "--checkpoint_exclude_scopes to what shall begin with new values, or "
+                    "--ignore_missing_vars",
+                    where, missing.size(), start.network.name, join_some(missing, kMaxNamed)));
   }
   for (const std::string& name : missing) {
     observer.on_note(fmt::format("Variable {} missing in checkpoint {}", name, where));
@@ -135,20 +128,19 @@ std::vector<const ModelVariable*> choose_restored(const TrainingStart& start,
   return restored;
 }
 
-void read_all(const std::vector<const ModelVariable*>& variables, const CheckpointReader& reader,
-              FlatVariables& values) {
+void read_all(const std::vector<const Weight*>& variables, const CheckpointReader& reader,
+              Weights& values) {
   const CheckpointVariables source(reader, false);
   parallel_for(variables.size(), [&](std::size_t i) {
     source.read(variables[i]->name, values.values(variables[i]->name));
   });
 }
 
-FlatVariables resumed_values(const TrainingStart& start) {
-  check_variables(start.network, CheckpointVariables(*start.resumed, false));
-  FlatVariables values(start.network);
-  const std::vector<ModelVariable> variables = start.network.variables();
-  std::vector<const ModelVariable*> all;
-  for (const ModelVariable& variable : variables) all.push_back(&variable);
+Weights resumed_values(const TrainingStart& start) {
+  check_weights(start.network, CheckpointVariables(*start.resumed, false));
+  Weights values(start.network);
+  std::vector<const Weight*> all;
+  for (const Weight& variable : start.network.weights) all.push_back(&variable);
   read_all(all, *start.resumed, values);
   return values;
 }
@@ -180,13 +172,13 @@ TrainingStart find_training_start(const TrainOptions& options, int class_count,
   return start;
 }
 
-FlatVariables read_start_values(const TrainingStart& start, const TrainOptions& options,
-                                TrainObserver& observer) {
+Weights read_start_values(const TrainingStart& start, const TrainOptions& options,
+                          TrainObserver& observer) {
   if (start.resumed) return resumed_values(start);
-  const std::vector<ModelVariable> variables = start.network.variables();
-  std::vector<const ModelVariable*> restored;
-  if (start.warm) restored = choose_restored(start, variables, options, observer);
-  FlatVariables values(start.network);
+  const std::vector<Weight>& variables = start.network.weights;
+  std::vector<const Weight*> restored;
+  if (start.warm) restored = choose_restored(start, options, observer);
+  Weights values(start.network);
   parallel_for(variables.size(), [&](std::size_t i) {
     if (std::ranges::find(restored, &variables[i]) != restored.end()) return;
     fill_initial_values(variables[i], options.seed, values.values(variables[i].name));
@@ -196,11 +188,11 @@ FlatVariables read_start_values(const TrainingStart& start, const TrainOptions& 
 }
 
 std::vector<std::string> trained_variables(
-    const ResnetV1& network, const std::optional<std::vector<std::string>>& trainable_scopes,
+    const Graph& network, const std::optional<std::vector<std::string>>& trainable_scopes,
     TrainObserver& observer) {
   std::vector<std::string> all;
-  for (const ModelVariable& variable : network.variables()) {
-    if (is_trainable(variable.kind)) all.push_back(variable.name);
+  for (const Weight& variable : network.weights) {
+    if (is_trainable(variable.role)) all.push_back(variable.name);
   }
   if (!trainable_scopes) return all;
   std::vector<bool> chosen(all.size(), false);
@@ -227,11 +219,13 @@ std::vector<std::string> trained_variables(
     if (chosen[i]) trained.push_back(all[i]);
   }
   if (trained.empty()) {
-    throw Error(
-        ErrorCategory::kUsage,
-        fmt::format("no trainable variable of {} matches --trainable_scopes={}; a scope is "
-                    "a regular expression for the beginning of a name, {} say",
-                    network.name, fmt::join(*trainable_scopes, ","), network.logits_name()));
+    const std::vector<Layer> all_layers = layers(network);
+    const Layer* const output = output_layer(network, all_layers);
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("no trainable variable of {} matches --trainable_scopes={}; a scope is "
+                            "a regular expression for the beginning of a name, {} say",
+                            network.name, fmt::join(*trainable_scopes, ","),
+                            output != nullptr ? output->name : all.back()));
   }
   return trained;
 }

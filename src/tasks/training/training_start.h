@@ -7,15 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "graph/weights.h"
 #include "narrow/checkpoint.h"
 #include "narrow/train.h"
-#include "nn/flat_variables.h"
-#include "nn/resnet_v1.h"
 
 namespace narrow {
 
 struct TrainingStart {
-  ResnetV1 network;
+  Graph network;
   std::int64_t global_step = 0;
   std::shared_ptr<const CheckpointReader> resumed;  // the newest checkpoint of train_dir, or null
   std::shared_ptr<const CheckpointReader> warm;     // --checkpoint_path, when it counts, or null
@@ -26,17 +25,17 @@ struct TrainingStart {
 TrainingStart find_training_start(const TrainOptions& options, int class_count,
                                   TrainObserver& observer);
 
-// The values of every variable of the network at the start.
+// The values of every weight of the network at the start.
 // Throws Error(kNotFound) or Error(kUsage) naming the variables that are missing or of another
 // shape, both shapes, and the flag to set.
-FlatVariables read_start_values(const TrainingStart& start, const TrainOptions& options,
-                                TrainObserver& observer);
+Weights read_start_values(const TrainingStart& start, const TrainOptions& options,
+                          TrainObserver& observer);
 
 // The names of the variables to train: every trainable one, or those whose name matches one of the
 // scopes, a regular expression, from its first character on. Throws Error(kUsage) for a scope that
 // is no regular expression, or when nothing is left to train; a scope that matches nothing is told.
 std::vector<std::string> trained_variables(
-    const ResnetV1& network, const std::optional<std::vector<std::string>>& trainable_scopes,
+    const Graph& network, const std::optional<std::vector<std::string>>& trainable_scopes,
     TrainObserver& observer);
 
 }  // namespace narrow

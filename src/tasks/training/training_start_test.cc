@@ -17,13 +17,13 @@ using TrainingStartTest = TemporaryDirectoryTest;
 constexpr const char* kLogits = "resnet_v1_small/logits/weights";
 constexpr const char* kConv1 = "resnet_v1_small/conv1/weights";
 
-std::vector<float> values_of(const FlatVariables& variables, const char* name) {
+std::vector<float> values_of(const Weights& variables, const char* name) {
   const auto values = variables.values(name);
   return {values.begin(), values.end()};
 }
 
-std::vector<float> seeded(const ResnetV1& network, const char* name, std::uint64_t seed) {
-  for (const ModelVariable& variable : network.variables()) {
+std::vector<float> seeded(const Graph& network, const char* name, std::uint64_t seed) {
+  for (const Weight& variable : network.weights) {
     if (variable.name == name) return small_values(variable, seed);
   }
   return {};
@@ -38,7 +38,7 @@ TEST_F(TrainingStartTest, ExcludedScopesBeginAnew) {
   TrainOptions options;
   options.checkpoint_exclude_scopes = {"resnet_v1_small/logits"};
   RecordingObserver observer;
-  const FlatVariables values = read_start_values(start, options, observer);
+  const Weights values = read_start_values(start, options, observer);
   EXPECT_EQ(values_of(values, kConv1), seeded(start.network, kConv1, 3));
   EXPECT_THAT(values_of(values, "resnet_v1_small/logits/biases"), SizeIs(10));
   EXPECT_THAT(values_of(values, "resnet_v1_small/logits/biases"), ::testing::Each(0.0F));
@@ -69,7 +69,7 @@ TEST_F(TrainingStartTest, MissingVariables) {
       error_message(ErrorCategory::kNotFound, [&] { read_start_values(start, options, observer); }),
       HasSubstr("lacks 1 of the variables of resnet_v1_small: resnet_v1_small/conv1"));
   options.ignore_missing_vars = true;
-  const FlatVariables values = read_start_values(start, options, observer);
+  const Weights values = read_start_values(start, options, observer);
   EXPECT_THAT(observer.notes,
               ElementsAre("Variable resnet_v1_small/conv1/weights missing in checkpoint memory"));
   EXPECT_NE(values_of(values, kConv1), seeded(start.network, kConv1, 3));
@@ -117,11 +117,11 @@ TEST_F(TrainingStartTest, NewNetworksHaveStandardNames) {
       error_message(ErrorCategory::kUsage, [&] { find_training_start(options, 10, observer); }),
       HasSubstr("resnet_v1_50"));
   options.model_name = "resnet_v1_50";
-  EXPECT_EQ(find_training_start(options, 10, observer).network.variables().size(), 267U);
+  EXPECT_EQ(find_training_start(options, 10, observer).network.weights.size(), 267U);
 }
 
 TEST_F(TrainingStartTest, TrainableScopesAreExpressionsForTheBeginning) {
-  const ResnetV1 network = small_network(10);
+  const Graph network = small_network(10);
   RecordingObserver observer;
   const auto all = trained_variables(network, std::nullopt, observer);
   EXPECT_EQ(trained_variables(network, {{""}}, observer), all);

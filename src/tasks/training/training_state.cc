@@ -67,14 +67,13 @@ TrainingState::TrainingState(TrainingNetwork& network, const OptimizerOptions& o
         {parameter.values, parameter.gradients, {own.slots[0], own.slots[1]}, own.average});
   }
   if (moving_average_decay_ <= 0) return;
-  for (const ModelVariable& variable : network_.description().variables()) {
-    const bool is_parameter =
-        std::ranges::any_of(parameters, [&](const TrainedParameter& parameter) {
-          return parameter.variable.name == variable.name;
-        });
+  for (const Weight& variable : network_.graph().weights) {
+    const bool is_parameter = std::ranges::any_of(
+        parameters,
+        [&](const TrainedParameter& parameter) { return parameter.weight.name == variable.name; });
     if (is_parameter) continue;
     PlainAverage& average = plain_averages_[variable.name];
-    average.is_moving_statistic = !is_trainable(variable.kind);
+    average.is_moving_statistic = !is_trainable(variable.role);
     average.values.resize(element_count(variable.shape));
     network_.read(variable.name, average.values);
   }
@@ -84,7 +83,7 @@ void TrainingState::restore(const CheckpointReader& reader, std::int64_t global_
   global_step_ = global_step;
   const auto parameters = network_.parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const ModelVariable& variable = parameters[i].variable;
+    const Weight& variable = parameters[i].weight;
     const auto take = [&](const std::string& suffix, std::vector<float>& values) {
       read_strictly(reader, variable.name + suffix, variable.shape,
                     std::as_writable_bytes(std::span(values)));
@@ -134,8 +133,8 @@ bool TrainingState::is_finite() const {
     if (!all_finite(parameters[i].values)) finite = false;
   });
   std::vector<float> values;
-  for (const ModelVariable& variable : network_.description().variables()) {
-    if (is_trainable(variable.kind)) continue;
+  for (const Weight& variable : network_.graph().weights) {
+    if (is_trainable(variable.role)) continue;
     values.resize(element_count(variable.shape));
     network_.read(variable.name, values);
     if (!all_finite(values)) finite = false;
@@ -154,7 +153,7 @@ std::vector<SavedTensor> TrainingState::tensors() const {
                               const std::vector<float>& values) {
     add_values(name, DType::kFloat32, shape, std::span(values));
   };
-  for (const ModelVariable& variable : network_.description().variables()) {
+  for (const Weight& variable : network_.graph().weights) {
     saved.push_back({{variable.name, DType::kFloat32, variable.shape},
                      [this, name = variable.name](std::span<std::byte> out) {
                        network_.read(name, floats_in(out));
@@ -162,7 +161,8 @@ std::vector<SavedTensor> TrainingState::tensors() const {
   }
   const auto parameters = network_.parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const auto& [name, shape, kind] = parameters[i].variable;
+    const std::string& name = parameters[i].weight.name;
+    const Shape& shape = parameters[i].weight.shape;
     for (std::size_t s = 0; s < slot_specs_.size(); ++s) {
       add_floats(name + slot_specs_[s].suffix, shape, companions_[i].slots[s]);
     }

@@ -1,7 +1,7 @@
 """Writes logits.txt: logits of a small ResNet V1 from TensorFlow and tf_slim.
 
 Needs tensorflow-cpu 2.15, tf-slim 1.1 and numpy 1. The variables and images are those of
-src/nn/hashed_values.h. Each case: height, width, number of images, then the logits.
+src/graph/testing/hashed_values.h. Each case: height, width, number of images, then the logits.
 
 usage: make_golden.py [OUT]
 """

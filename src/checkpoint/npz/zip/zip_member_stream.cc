@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "checkpoint/file_range_stream.h"
+#include "checkpoint/container/file_range_stream.h"
 #include "checkpoint/npz/zip/zip_crc32.h"
 #include "narrow/error.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "checkpoint/formats.h"
+#include "checkpoint/container/formats.h"
 #include "checkpoint/tensorflow/slices/gather_stream.h"
 #include "checkpoint/tensorflow/slices/ordered_code.h"
 #include "checkpoint/tensorflow/table/table_reader.h"

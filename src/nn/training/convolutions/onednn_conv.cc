@@ -25,21 +25,19 @@ struct ConvDescription {
   memory::dims before;
   memory::dims after;
 
-  ConvDescription(const ConvLayer& layer, const ConvGeometry& geometry)
-      : x(float_desc({geometry.images, layer.in_depth, geometry.in_height, geometry.in_width},
+  explicit ConvDescription(const ConvGeometry& geometry)
+      : x(float_desc({geometry.images, geometry.in_channels, geometry.in_height, geometry.in_width},
                      Tag::nhwc)),
-        y(float_desc({geometry.images, layer.out_depth, geometry.out_height, geometry.out_width},
-                     Tag::nhwc)),
-        strides{layer.stride, layer.stride},
-        before(2, (layer.kernel - 1) / 2) {
-    const memory::dims weights = {layer.out_depth, layer.in_depth, layer.kernel, layer.kernel};
+        y(float_desc(
+            {geometry.images, geometry.out_channels, geometry.out_height, geometry.out_width},
+            Tag::nhwc)),
+        strides{geometry.stride, geometry.stride},
+        before(2, geometry.padding()),
+        after{geometry.padding_below(), geometry.padding_right()} {
+    const memory::dims weights = {geometry.out_channels, geometry.in_channels, geometry.kernel,
+                                  geometry.kernel};
     any_weights = float_desc(weights, Tag::any);
     plain_weights = float_desc(weights, Tag::hwio);
-    const auto padding_after = [&](int in, int out) {
-      return static_cast<memory::dim>(out - 1) * layer.stride + layer.kernel - in - before[0];
-    };
-    after = {padding_after(geometry.in_height, geometry.out_height),
-             padding_after(geometry.in_width, geometry.out_width)};
   }
 };
 
@@ -67,10 +65,10 @@ struct Pass {
 
 class OneDnnConv : public TrainingConv {
  public:
-  OneDnnConv(const ConvLayer& layer, const ConvGeometry& geometry)
+  explicit OneDnnConv(const ConvGeometry& geometry)
       : engine_(dnnl::engine::kind::cpu, 0),
         stream_(engine_),
-        description_(layer, geometry),
+        description_(geometry),
         hint_(forward_description()),
         forward_(hint_, hint_.weights_desc(), to(hint_.weights_desc())),
         backward_data_(make_backward_data()),
@@ -174,9 +172,8 @@ class OneDnnConv : public TrainingConv {
 
 }  // namespace
 
-std::unique_ptr<TrainingConv> make_onednn_conv(const ConvLayer& layer,
-                                               const ConvGeometry& geometry) {
-  return std::make_unique<OneDnnConv>(layer, geometry);
+std::unique_ptr<TrainingConv> make_onednn_conv(const ConvGeometry& geometry) {
+  return std::make_unique<OneDnnConv>(geometry);
 }
 
 }  // namespace narrow

@@ -18,10 +18,10 @@ constexpr std::int64_t kAddedAtOnce = 16384;
 
 class PointwiseConv : public TrainingConv {
  public:
-  PointwiseConv(const ConvLayer& layer, const ConvGeometry& geometry)
+  explicit PointwiseConv(const ConvGeometry& geometry)
       : rows_(static_cast<std::int64_t>(geometry.images) * geometry.in_height * geometry.in_width),
-        in_(layer.in_depth),
-        out_(layer.out_depth) {
+        in_(geometry.in_channels),
+        out_(geometry.out_channels) {
     const int threads = onednn_threads();
     if (!has_avx512() && rows_ >= threads * kRowsAtOnce && in_ * out_ <= kLargestSum) {
       parts_ = threads;
@@ -35,6 +35,8 @@ class PointwiseConv : public TrainingConv {
                                     parts_ * kRowsAtOnce * copied_step()) *
            sizeof(float);
   }
+
+  [[nodiscard]] bool can_add() const override { return true; }
 
   void forward(const float* x, const float* weights, float* y, std::byte*) const override {
     multiply(rows_, out_, in_, {x, in_}, {weights, out_}, {y, out_});
@@ -94,9 +96,8 @@ class PointwiseConv : public TrainingConv {
 
 }  // namespace
 
-std::unique_ptr<TrainingConv> make_pointwise_conv(const ConvLayer& layer,
-                                                  const ConvGeometry& geometry) {
-  return std::make_unique<PointwiseConv>(layer, geometry);
+std::unique_ptr<TrainingConv> make_pointwise_conv(const ConvGeometry& geometry) {
+  return std::make_unique<PointwiseConv>(geometry);
 }
 
 }  // namespace narrow

@@ -15,14 +15,14 @@ struct TapPair {
   int tap = 0;
 };
 
-std::vector<TapPair> tap_pairs(const ConvLayer& layer, const ConvGeometry& geometry) {
-  const int before = (layer.kernel - 1) / 2;
+std::vector<TapPair> tap_pairs(const ConvGeometry& geometry) {
+  const int before = geometry.padding();
   std::vector<TapPair> pairs;
   for (int oy = 0; oy < geometry.out_height; ++oy) {
     for (int ox = 0; ox < geometry.out_width; ++ox) {
-      for (int tap = 0; tap < layer.kernel * layer.kernel; ++tap) {
-        const int iy = oy * layer.stride + tap / layer.kernel - before;
-        const int ix = ox * layer.stride + tap % layer.kernel - before;
+      for (int tap = 0; tap < geometry.kernel * geometry.kernel; ++tap) {
+        const int iy = oy * geometry.stride + tap / geometry.kernel - before;
+        const int ix = ox * geometry.stride + tap % geometry.kernel - before;
         if (iy < 0 || iy >= geometry.in_height || ix < 0 || ix >= geometry.in_width) continue;
         pairs.push_back({oy * geometry.out_width + ox, iy * geometry.in_width + ix, tap});
       }
@@ -45,16 +45,16 @@ std::int64_t reached(int kernel, int stride, int in_size, int out_size) {
 
 class TapConv : public TrainingConv {
  public:
-  TapConv(const ConvLayer& layer, const ConvGeometry& geometry)
+  explicit TapConv(const ConvGeometry& geometry)
       : images_(geometry.images),
-        in_(layer.in_depth),
-        out_(layer.out_depth),
+        in_(geometry.in_channels),
+        out_(geometry.out_channels),
         in_pixels_(static_cast<std::int64_t>(geometry.in_height) * geometry.in_width),
         out_pixels_(static_cast<std::int64_t>(geometry.out_height) * geometry.out_width),
         by_output_(static_cast<std::size_t>(out_pixels_)),
         by_input_(static_cast<std::size_t>(in_pixels_)),
-        by_tap_(static_cast<std::size_t>(layer.kernel) * layer.kernel) {
-    for (const TapPair& pair : tap_pairs(layer, geometry)) {
+        by_tap_(static_cast<std::size_t>(geometry.kernel) * geometry.kernel) {
+    for (const TapPair& pair : tap_pairs(geometry)) {
       by_output_[static_cast<std::size_t>(pair.out)].push_back(pair);
       by_input_[static_cast<std::size_t>(pair.in)].push_back(pair);
       by_tap_[static_cast<std::size_t>(pair.tap)].push_back(pair);
@@ -146,13 +146,13 @@ class TapConv : public TrainingConv {
 
 }  // namespace
 
-std::int64_t tap_pair_count(const ConvLayer& layer, const ConvGeometry& geometry) {
-  return reached(layer.kernel, layer.stride, geometry.in_height, geometry.out_height) *
-         reached(layer.kernel, layer.stride, geometry.in_width, geometry.out_width);
+std::int64_t tap_pair_count(const ConvGeometry& geometry) {
+  return reached(geometry.kernel, geometry.stride, geometry.in_height, geometry.out_height) *
+         reached(geometry.kernel, geometry.stride, geometry.in_width, geometry.out_width);
 }
 
-std::unique_ptr<TrainingConv> make_tap_conv(const ConvLayer& layer, const ConvGeometry& geometry) {
-  return std::make_unique<TapConv>(layer, geometry);
+std::unique_ptr<TrainingConv> make_tap_conv(const ConvGeometry& geometry) {
+  return std::make_unique<TapConv>(geometry);
 }
 
 }  // namespace narrow

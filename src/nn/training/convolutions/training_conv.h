@@ -5,64 +5,51 @@
 #include <cstdint>
 #include <memory>
 
-#include "nn/resnet_v1.h"
+#include "nn/conv_geometry.h"
 
 namespace narrow {
 
-// Images and their sizes before and after a layer.
-struct ConvGeometry {
-  int images = 0;
-  int in_height = 0;
-  int in_width = 0;
-  int out_height = 0;
-  int out_width = 0;
-};
-
-ConvGeometry conv_geometry(const ConvLayer& layer, int images, int in_height, int in_width);
-
-// Activations are [images, height, width, depth], weights [kernel, kernel, in, out] as TensorFlow
-// has them. Everything runs on oneDNN's threads; it must be made and used under the same number of
-// them. `scratch` is memory for the time of one call.
+// Activations are [images, height, width, channels], weights [kernel, kernel, in, out] as
+// TensorFlow has them. Everything runs on oneDNN's threads; it must be made and used under the same
+// number of them. `scratch` is memory for the time of one call.
 class TrainingConv {
  public:
   virtual ~TrainingConv() = default;
   [[nodiscard]] virtual std::size_t scratch_bytes() const = 0;
+  // Whether backward_data() can add to what is there.
+  [[nodiscard]] virtual bool can_add() const { return false; }
 
   virtual void forward(const float* x, const float* weights, float* y,
                        std::byte* scratch) const = 0;
   // The gradient of the input from that of the output; `add`: is added to what dx holds, only with
-  // kernel 1.
+  // can_add().
   virtual void backward_data(const float* dy, const float* weights, float* dx, bool add,
                              std::byte* scratch) const = 0;
   virtual void backward_weights(const float* x, const float* dy, float* dweights,
                                 std::byte* scratch) const = 0;
 };
 
-// The fastest kind for this layer and size.
-std::unique_ptr<TrainingConv> make_training_conv(const ConvLayer& layer,
-                                                 const ConvGeometry& geometry);
+// The fastest kind for this convolution.
+std::unique_ptr<TrainingConv> make_training_conv(const ConvGeometry& geometry);
 
 // With kernel and stride 1: one product of matrices.
-std::unique_ptr<TrainingConv> make_pointwise_conv(const ConvLayer& layer,
-                                                  const ConvGeometry& geometry);
+std::unique_ptr<TrainingConv> make_pointwise_conv(const ConvGeometry& geometry);
 
 // A product of matrices for each pair of an output pixel and an input pixel it sees, over all
 // images. Nothing is computed for taps of the kernel that only meet padding: of 3 x 3 taps, an
 // image of one pixel uses one, and one of 2 x 2 less than half.
-std::unique_ptr<TrainingConv> make_tap_conv(const ConvLayer& layer, const ConvGeometry& geometry);
+std::unique_ptr<TrainingConv> make_tap_conv(const ConvGeometry& geometry);
 // The number of such pairs.
-std::int64_t tap_pair_count(const ConvLayer& layer, const ConvGeometry& geometry);
+std::int64_t tap_pair_count(const ConvGeometry& geometry);
 
 // Winograd's minimal filtering with tiles of 4x4 pixels, for kernel 3 with stride 1: between the
 // transforms of images and kernels 36 products of matrices, which take a quarter of the operations.
-std::unique_ptr<TrainingConv> make_winograd_conv(const ConvLayer& layer,
-                                                 const ConvGeometry& geometry);
+std::unique_ptr<TrainingConv> make_winograd_conv(const ConvGeometry& geometry);
 // The number of values that it multiplies for each pair of channels and each image: to be compared
 // with tap_pair_count().
 std::int64_t winograd_product_count(const ConvGeometry& geometry);
 
-// oneDNN's primitives, for any layer.
-std::unique_ptr<TrainingConv> make_onednn_conv(const ConvLayer& layer,
-                                               const ConvGeometry& geometry);
+// oneDNN's primitives, for any convolution.
+std::unique_ptr<TrainingConv> make_onednn_conv(const ConvGeometry& geometry);
 
 }  // namespace narrow

@@ -1,4 +1,4 @@
-// The kinds of convolution against the definition in double, and their gradients against each other
+// The kinds of convolution against the reference operator, and their gradients against each other
 // by what defines them: <dy, conv(x, w)> is linear in x and in w.
 #include "nn/training/convolutions/training_conv.h"
 
@@ -8,24 +8,39 @@
 #include <functional>
 #include <vector>
 
-#include "nn/hashed_values.h"
+#include "graph/graph_builder.h"
+#include "graph/layers.h"
+#include "graph/testing/hashed_values.h"
 #include "nn/onednn_support.h"
-#include "nn/plain_layers_test_support.h"
+#include "nn/reference/reference_network.h"
+#include "nn/testing/image_planes.h"
 
 namespace narrow {
 namespace {
 
-using Make = std::function<std::unique_ptr<TrainingConv>(const ConvLayer&, const ConvGeometry&)>;
+using Make = std::function<std::unique_ptr<TrainingConv>(const ConvGeometry&)>;
 
 struct Case {
   int kernel;
   int stride;
-  int in_depth;
-  int out_depth;
+  int in_channels;
+  int out_channels;
   int images;
   int height;
   int width;
 };
+
+// One convolution with Slim's padding.
+Graph graph_of(const Case& c) {
+  GraphBuilder builder("single");
+  const ValueId x = builder.input("images", {c.images, c.in_channels, c.height, c.width});
+  return builder.finish({builder.conv("conv", x, c.in_channels, c.out_channels,
+                                      square_window(c.kernel, c.stride, (c.kernel - 1) / 2))});
+}
+
+ConvGeometry geometry_of(const Case& c) {
+  return conv_geometry(layers(graph_of(c)).at(0), c.images, c.height, c.width);
+}
 
 std::vector<float> hashed(std::size_t count, std::uint32_t seed) {
   std::vector<float> values(count);
@@ -35,6 +50,16 @@ std::vector<float> hashed(std::size_t count, std::uint32_t seed) {
   return values;
 }
 
+// [images, height, width, channels].
+std::vector<double> expected_output(const Case& c, const std::vector<float>& x,
+                                    const std::vector<float>& w) {
+  const Graph graph = graph_of(c);
+  const auto values =
+      run_reference(graph, {{"conv/weights", std::vector<double>(w.begin(), w.end())}},
+                    {as_planes(x, {c.images, c.in_channels, c.height, c.width})});
+  return as_pixels(values[static_cast<std::size_t>(graph.outputs[0])]);
+}
+
 double dot(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
@@ -42,18 +67,19 @@ double dot(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 void check(const Make& make, const Case& c) {
-  SCOPED_TRACE(testing::Message() << "kernel " << c.kernel << " stride " << c.stride << " depths "
-                                  << c.in_depth << " " << c.out_depth << " size " << c.height
+  SCOPED_TRACE(testing::Message() << "kernel " << c.kernel << " stride " << c.stride << " channels "
+                                  << c.in_channels << " " << c.out_channels << " size " << c.height
                                   << " x " << c.width);
-  const ConvLayer layer{"layer", c.kernel, c.in_depth, c.out_depth, c.stride, true};
-  const ConvGeometry geometry = conv_geometry(layer, c.images, c.height, c.width);
-  const auto conv = make(layer, geometry);
-  const auto in_size = static_cast<std::size_t>(c.height) * c.width * c.in_depth;
+  const ConvGeometry geometry = geometry_of(c);
+  const auto conv = make(geometry);
+  const auto in_size = static_cast<std::size_t>(c.height) * c.width * c.in_channels;
   const auto out_size =
-      static_cast<std::size_t>(geometry.out_height) * geometry.out_width * c.out_depth;
+      static_cast<std::size_t>(geometry.out_height) * geometry.out_width * c.out_channels;
   const auto images = static_cast<std::size_t>(c.images);
+  const auto weight_count =
+      static_cast<std::size_t>(c.kernel) * c.kernel * c.in_channels * c.out_channels;
   const std::vector<float> x = hashed(images * in_size, 1);
-  const std::vector<float> w = hashed(element_count(layer.weights_shape()), 1000000);
+  const std::vector<float> w = hashed(weight_count, 1000000);
   const std::vector<float> dy = hashed(images * out_size, 2000000);
   std::vector<std::byte> scratch(conv->scratch_bytes() + 64);
   void* place = scratch.data();
@@ -62,14 +88,10 @@ void check(const Make& make, const Case& c) {
 
   std::vector<float> y(images * out_size, NAN);
   conv->forward(x.data(), w.data(), y.data(), aligned);
-  for (std::size_t i = 0; i < images; ++i) {
-    Image image(c.height, c.width, c.in_depth);
-    std::copy_n(x.begin() + static_cast<std::ptrdiff_t>(i * in_size), in_size,
-                image.values.begin());
-    const Image expected = conv2d_same(image, w, c.kernel, c.stride, c.out_depth);
-    for (std::size_t k = 0; k < out_size; ++k) {
-      ASSERT_NEAR(y[i * out_size + k], expected.values[k], 1e-4) << "image " << i;
-    }
+  const std::vector<double> expected = expected_output(c, x, w);
+  ASSERT_EQ(y.size(), expected.size());
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    ASSERT_NEAR(y[i], expected[i], 1e-4) << "image " << i / out_size;
   }
 
   std::vector<float> dx(x.size(), NAN);
@@ -113,8 +135,8 @@ TEST(TrainingConvTest, PointwiseWithManyRows) {
 }
 
 TEST(TrainingConvTest, PointwiseAddsToTheGradient) {
-  const ConvLayer layer{"layer", 1, 6, 4, 1, true};
-  const auto conv = make_pointwise_conv(layer, conv_geometry(layer, 2, 3, 3));
+  const auto conv = make_pointwise_conv(geometry_of({1, 1, 6, 4, 2, 3, 3}));
+  ASSERT_TRUE(conv->can_add());
   const std::vector<float> w = hashed(24, 1);
   const std::vector<float> dy = hashed(72, 100);
   std::vector<float> fresh(108);
@@ -153,13 +175,11 @@ TEST(TrainingConvTest, OneDnn) {
 }
 
 TEST(TrainingConvTest, TapPairsAreCounted) {
-  const ConvLayer layer{"layer", 3, 1, 1, 1, true};
-  EXPECT_EQ(tap_pair_count(layer, conv_geometry(layer, 9, 1, 1)), 1);
-  EXPECT_EQ(tap_pair_count(layer, conv_geometry(layer, 9, 2, 2)), 16);
-  EXPECT_EQ(tap_pair_count(layer, conv_geometry(layer, 9, 4, 4)), 100);
-  const ConvLayer strided{"layer", 3, 1, 1, 2, true};
-  EXPECT_EQ(tap_pair_count(strided, conv_geometry(strided, 9, 2, 2)), 4);
-  EXPECT_EQ(tap_pair_count(strided, conv_geometry(strided, 9, 4, 4)), 25);
+  EXPECT_EQ(tap_pair_count(geometry_of({3, 1, 1, 1, 9, 1, 1})), 1);
+  EXPECT_EQ(tap_pair_count(geometry_of({3, 1, 1, 1, 9, 2, 2})), 16);
+  EXPECT_EQ(tap_pair_count(geometry_of({3, 1, 1, 1, 9, 4, 4})), 100);
+  EXPECT_EQ(tap_pair_count(geometry_of({3, 2, 1, 1, 9, 2, 2})), 4);
+  EXPECT_EQ(tap_pair_count(geometry_of({3, 2, 1, 1, 9, 4, 4})), 25);
 }
 
 }  // namespace

@@ -19,17 +19,17 @@ constexpr std::size_t kBytesAtOnce = std::size_t{8} << 20;
 constexpr std::int64_t kFewestTiles = 128;
 constexpr std::int64_t kKernelsAtOnce = 4096;
 
-std::int64_t tiles_along(int size) { return strided_size(size, kWinogradTile); }
+std::int64_t tiles_along(int size) { return (size + kWinogradTile - 1) / kWinogradTile; }
 
 // Kernel 3 with stride 1: the 36 products of matrices between the transforms.
 class WinogradConv : public TrainingConv {
  public:
-  WinogradConv(const ConvLayer& layer, const ConvGeometry& geometry)
+  explicit WinogradConv(const ConvGeometry& geometry)
       : images_(geometry.images),
         height_(geometry.in_height),
         width_(geometry.in_width),
-        in_(layer.in_depth),
-        out_(layer.out_depth),
+        in_(geometry.in_channels),
+        out_(geometry.out_channels),
         tiles_across_(tiles_along(width_)),
         tiles_per_image_(tiles_along(height_) * tiles_across_),
         images_at_once_(images_at_once()) {}
@@ -181,9 +181,8 @@ std::int64_t winograd_product_count(const ConvGeometry& geometry) {
          static_cast<std::int64_t>(kWinogradPlanes);
 }
 
-std::unique_ptr<TrainingConv> make_winograd_conv(const ConvLayer& layer,
-                                                 const ConvGeometry& geometry) {
-  return std::make_unique<WinogradConv>(layer, geometry);
+std::unique_ptr<TrainingConv> make_winograd_conv(const ConvGeometry& geometry) {
+  return std::make_unique<WinogradConv>(geometry);
 }
 
 }  // namespace narrow

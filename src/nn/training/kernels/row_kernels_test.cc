@@ -9,7 +9,7 @@
 #include <limits>
 #include <vector>
 
-#include "nn/hashed_values.h"
+#include "graph/testing/hashed_values.h"
 
 namespace narrow::training_kernels {
 namespace {

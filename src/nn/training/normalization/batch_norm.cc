@@ -16,11 +16,11 @@ using training_kernels::NormGradientFactors;
 using training_kernels::ReluMask;
 using training_kernels::row_kernels;
 
-BatchNorm::BatchNorm(const ConvLayer& layer, std::int64_t rows, BatchNormMode mode,
+BatchNorm::BatchNorm(const Layer& layer, std::int64_t rows, BatchNormMode mode,
                      const BatchNormVariables& variables, RowSums& sums)
     : layer_(layer),
       rows_(rows),
-      channels_(static_cast<std::size_t>(layer.out_depth)),
+      channels_(static_cast<std::size_t>(layer.out_channels)),
       mode_(mode),
       variables_(variables),
       sums_(sums),
@@ -59,19 +59,19 @@ void BatchNorm::take_moments(const float* x) {
     if (variance < 0) variance = 0;
     mean_[c] = static_cast<float>(static_cast<double>(x[c]) + distance);
     variance_[c] = static_cast<float>(variance);
-    inverse_deviation_[c] = 1 / std::sqrt(variance + kBatchNormEpsilon);
+    inverse_deviation_[c] = 1 / std::sqrt(variance + layer_.norm->epsilon);
   }
 }
 
 void BatchNorm::take_stored() {
   for (std::size_t c = 0; c < channels_; ++c) {
     const double denominator =
-        static_cast<double>(variables_.moving_variance[c]) + kBatchNormEpsilon;
+        static_cast<double>(variables_.moving_variance[c]) + layer_.norm->epsilon;
     if (!(denominator > 0)) {
       throw Error(ErrorCategory::kNumeric,
                   fmt::format("The moving variance {} has the value {} for channel {}, expected 0 "
                               "or more.",
-                              layer_.moving_variance_name(), variables_.moving_variance[c], c));
+                              layer_.norm->moving_variance, variables_.moving_variance[c], c));
     }
     mean_[c] = variables_.moving_mean[c];
     inverse_deviation_[c] = 1 / std::sqrt(denominator);
@@ -97,7 +97,7 @@ void BatchNorm::forward_sum(const float* x, const Shortcut& shortcut, int out_he
   NormalizeArguments all;
   all.channels = channels_;
   all.affine = affine();
-  all.relu = true;
+  all.relu = layer_.relu;
   if (shortcut.norm != nullptr) all.addend_affine = shortcut.norm->affine();
   const auto run = [&](std::size_t first, std::size_t rows, std::size_t addend_row) {
     NormalizeArguments arguments = all;
@@ -133,7 +133,7 @@ void BatchNorm::backward(const float* x, float* gradient, float* x_gradient) {
 
 void BatchNorm::backward_sum(const float* x, const float* y, float* gradient, float* x_gradient) {
   NormGradientArguments arguments;
-  arguments.mask = ReluMask::kOutput;
+  arguments.mask = layer_.relu ? ReluMask::kOutput : ReluMask::kNone;
   arguments.x = x;
   arguments.y = y;
   arguments.gradient = gradient;

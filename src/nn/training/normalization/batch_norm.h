@@ -1,5 +1,5 @@
-// Batch normalization of one layer in training, with what stands behind it: ReLU, and the sum of a
-// residual unit. Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by
+// Batch normalization of one layer in training, with what follows it: the sum with another value,
+// and ReLU. Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by
 // Reducing Internal Covariate Shift", 2015, algorithm 1 and the gradients of section 3.
 #pragma once
 
@@ -8,14 +8,14 @@
 #include <span>
 #include <vector>
 
+#include "graph/layers.h"
 #include "narrow/batch_norm_mode.h"
-#include "nn/resnet_v1.h"
 #include "nn/training/kernels/row_kernels.h"
 #include "nn/training/normalization/row_sums.h"
 
 namespace narrow {
 
-// Where the variables of a batch norm are, [out_depth] each.
+// Where the weights of a batch norm are, [out_channels] each.
 struct BatchNormVariables {
   const float* gamma = nullptr;
   const float* beta = nullptr;
@@ -27,8 +27,8 @@ struct BatchNormVariables {
 
 class BatchNorm;
 
-// What a residual unit adds to its last batch norm's output, [images, in_height, in_width, depth],
-// of which every stride-th pixel counts.
+// What is added to a batch norm's output, [images, in_height, in_width, channels], of which every
+// stride-th pixel counts.
 struct Shortcut {
   const float* values = nullptr;
   const BatchNorm* norm = nullptr;  // applied to the values; null: they are added as they are
@@ -37,12 +37,13 @@ struct Shortcut {
   int in_width = 0;
 };
 
-// x is the output of the layer's convolution, [rows, out_depth], at every call of one pass the same
-// values. Everything runs on oneDNN's threads.
+// x is the output of the layer's convolution, [rows, out_channels], at every call of one pass the
+// same values. Everything runs on oneDNN's threads.
 class BatchNorm {
  public:
-  // `sums` may be shared with other layers.
-  BatchNorm(const ConvLayer& layer, std::int64_t rows, BatchNormMode mode,
+  // Of a layer that has one. `sums` may be shared with other layers. The layer, the weights and
+  // `sums` must outlive it.
+  BatchNorm(const Layer& layer, std::int64_t rows, BatchNormMode mode,
             const BatchNormVariables& variables, RowSums& sums);
 
   // First in a forward pass: decides by what x is normalized. Throws Error(kNumeric) when a stored
@@ -50,22 +51,23 @@ class BatchNorm {
   void prepare(const float* x);
   // y = the normalized x, ReLU applied if the layer has one.
   void forward(const float* x, float* y) const;
-  // y = relu(normalized x + shortcut), [images, out_height, out_width, depth].
+  // y = the normalized x + shortcut, [images, out_height, out_width, channels], ReLU applied if the
+  // layer has one.
   void forward_sum(const float* x, const Shortcut& shortcut, int out_height, int out_width,
                    float* y) const;
 
   // From the gradient of y to that of x, which may take the same place; null: only those of gamma
   // and beta are wanted. Of forward().
   void backward(const float* x, float* gradient, float* x_gradient);
-  // Of forward_sum(): masks the gradient of y where y is 0, which makes it that of the shortcut's
-  // output.
+  // Of forward_sum(): masks the gradient of y where y is 0 if the layer has a ReLU, which makes it
+  // that of the shortcut's output. The gradient of x does not take its place.
   void backward_sum(const float* x, const float* y, float* gradient, float* x_gradient);
 
   // moving -= (moving - batch) * (1 - decay), with the unbiased variance of the batch, in float32
   // as TensorFlow does it. To be called with BatchNormMode::kTrain only.
   void update_moving_statistics(double decay);
 
-  [[nodiscard]] const ConvLayer& layer() const { return layer_; }
+  [[nodiscard]] const Layer& layer() const { return layer_; }
   [[nodiscard]] std::int64_t rows() const { return rows_; }
   // Of the last batch, with BatchNormMode::kTrain.
   [[nodiscard]] std::span<const float> mean() const { return mean_; }
@@ -80,7 +82,7 @@ class BatchNorm {
   void run_backward(training_kernels::NormGradientArguments arguments, float* x_gradient);
   void take_gradient_sums(const training_kernels::NormGradientArguments& arguments);
 
-  const ConvLayer& layer_;
+  const Layer& layer_;
   std::int64_t rows_;
   std::size_t channels_;
   BatchNormMode mode_;

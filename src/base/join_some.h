@@ -1,0 +1,23 @@
+// Lists in sentences.
+#pragma once
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace narrow {
+
+// "a; b; c", of more than `most` parts the first ones and "and 7 more".
+inline std::string join_some(const std::vector<std::string>& parts, std::size_t most) {
+  const std::size_t shown = std::min(parts.size(), most);
+  const auto end = parts.begin() + static_cast<std::ptrdiff_t>(shown);
+  std::string text = fmt::format("{}", fmt::join(parts.begin(), end, "; "));
+  if (shown < parts.size()) text += fmt::format("; and {} more", parts.size() - shown);
+  return text;
+}
+
+}  // namespace narrow

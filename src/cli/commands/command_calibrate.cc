@@ -1,0 +1,102 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "base/special_file.h"
+#include "base/utf8.h"
+#include "cli/commands/commands.h"
+#include "cli/console/console.h"
+#include "cli/options/calibration_options.h"
+#include "cli/options/exports.h"
+#include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
+#include "narrow/quantize_network.h"
+#include "report/calibration_report.h"
+#include "report/report.h"
+#include "report/table/table_formats.h"
+
+namespace narrow {
+namespace {
+
+struct Arguments {
+  std::string checkpoint;
+  CalibrationImages images;
+  std::string output;
+  int threads = 0;
+  bool per_layer = false;
+  bool force = false;
+  bool json = false;
+  ExportOptions exports;
+};
+
+// The scales in the weights are the same after calibration: what undoes them goes along.
+void copy_channel_scales(const CheckpointLocation& from, const CheckpointLocation& to,
+                         Overwrite overwrite) {
+  const CheckpointLocation scales = channel_scales_location(from);
+  if (!std::filesystem::exists(scales.path)) return;
+  const auto reader = open_checkpoint(scales.path);
+  QuantizePlan plan;
+  for (std::size_t i = 0; i < reader->tensors().size(); ++i) plan.push_back({i, std::nullopt});
+  const auto writer = create_checkpoint(channel_scales_location(to), overwrite);
+  quantize_checkpoint(*reader, plan, {}, writer.get(), nullptr);
+  writer->finish();
+}
+
+void run(const Arguments& args) {
+  if (args.images.dataset_name.empty() || args.images.dataset_dir.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                "calibration needs images: --dataset_name and --dataset_dir (narrow download makes "
+                "one)");
+  }
+  require_named_output(args.checkpoint, args.output);
+  const Overwrite overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
+  Exports exports(args.exports, args.force);
+  const auto reader = open_unpacked(args.checkpoint);
+  const CheckpointLocation output =
+      output_location(reader->location(), reader->location().format, args.output, "calibrated");
+  const auto writer = create_checkpoint(output, overwrite);
+  writer->set_metadata(reader->metadata());
+  const CalibrationResult result =
+      calibrate_network(*reader, args.images, args.threads, writer.get());
+  writer->finish();
+  copy_channel_scales(reader->location(), output, overwrite);
+
+  const Report report = calibration_report(result, args.images, reader->location(), output);
+  if (!exports.is_empty()) exports.write(report);
+  if (args.json) {
+    print_result(report_json(report));
+    return;
+  }
+  if (args.per_layer) print_result(table_text(report.tables.front()));
+  print_result(calibration_text(result, args.images));
+  print_result(fmt::format("written: {}\n", shown(output.path.string())));
+}
+
+}  // namespace
+
+void add_calibrate_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command = program.add_subcommand(
+      "calibrate", "Take the moving statistics of a ResNet V1 checkpoint anew from images");
+  auto args = std::make_shared<Arguments>();
+  command.add_option("checkpoint", args->checkpoint, "file, prefix or directory")
+      .required()
+      .type_name("CKPT");
+  add_calibration_options(command, args->images, "images", "Images");
+  command.add_option("-o,--output", args->output,
+                     "prefix, file or directory; default calibrated/ beside CKPT");
+  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
+  command.add_flag("--per-layer", args->per_layer, "print a row for each layer");
+  command.add_flag("--force", args->force, "replace an existing result");
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_export_options(command, args->exports);
+  command.show_first_names();
+  command.footer(
+      "Labels are not used. Do this after quantizing; where gamma and beta have few bits, "
+      "quantize\n"
+      "with --bias-correct and images instead, which makes up for their errors too.\n"
+      "Flags may be spelled with dashes as well.");
+  command.callback([args] { run(*args); });
+}
+
+}  // namespace narrow

@@ -1,0 +1,166 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/special_file.h"
+#include "base/utf8.h"
+#include "cli/commands/commands.h"
+#include "cli/console/pack_progress.h"
+#include "cli/options/method_options.h"
+#include "cli/options/tensor_options.h"
+#include "narrow/error.h"
+#include "narrow/export_codes.h"
+#include "narrow/packed_checkpoint.h"
+#include "report/packed_report.h"
+#include "report/report.h"
+
+namespace narrow {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array kFormats = {CodeFormat::kCHeader, CodeFormat::kMem, CodeFormat::kHex,
+                                 CodeFormat::kCoe,     CodeFormat::kMif, CodeFormat::kNpy};
+
+struct Arguments {
+  std::string input;
+  std::string format;
+  std::string output;
+  MethodOptions method;  // of a checkpoint; a packed file has its own
+  int threads = 0;
+  bool force = false;
+  bool json = false;
+};
+
+// A folder for the packed form of a checkpoint, which is needed no longer than the export takes.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string path = (fs::temp_directory_path() / "narrow-export-XXXXXX").string();
+    if (::mkdtemp(path.data()) == nullptr) {
+      throw Error(ErrorCategory::kIo,
+                  fmt::format("cannot create a folder in {}; set TMPDIR to one that is writable",
+                              fs::temp_directory_path().string()));
+    }
+    path_ = path;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+CodeFormat format_of(const std::string& name) {
+  for (const CodeFormat format : kFormats) {
+    if (to_string(format) == name) return format;
+  }
+  throw Error(ErrorCategory::kUsage, fmt::format("{} is no format of an export", name));
+}
+
+std::vector<ExportedCodes> export_input(const Arguments& args, PackProgress& progress) {
+  const CodeFormat format = format_of(args.format);
+  const Overwrite overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
+  if (!has_method(args.method)) {
+    if (!args.method.saved_plan.empty()) {
+      throw Error(ErrorCategory::kUsage,
+                  "--save-plan is for what a checkpoint becomes: a packed file has its recipe");
+    }
+    return export_codes(PackedCheckpoint(args.input), format, args.method.selection, args.output,
+                        overwrite, &progress);
+  }
+  SavedPlan saved_plan(args.method, args.force);
+  const auto reader = open_unpacked(args.input, cast_of(args.method.cast));
+  note_float8(*reader);
+  const TemporaryFolder folder;
+  const fs::path packed = folder.path() / "packed.safetensors";
+  const QuantizePlan plan = method_of(args.method, *reader).plan;
+  const PackedContents contents =
+      pack_checkpoint(*reader, plan, {args.method.non_finite_policy(), args.threads}, packed,
+                      Overwrite::kNo, &progress);
+  progress.finish();
+  for (const std::string& sentence : overflow_sentences(contents)) print_warning(sentence);
+  auto exported =
+      export_codes(PackedCheckpoint(packed), format, {}, args.output, overwrite, &progress);
+  saved_plan.write(*reader, plan);
+  return exported;
+}
+
+// What the manifest says, and where everything is.
+nlohmann::ordered_json export_json(const Arguments& args, const fs::path& manifest,
+                                   const std::vector<ExportedCodes>& exported) {
+  auto json = nlohmann::ordered_json::parse(
+      read_small_file(manifest, std::numeric_limits<std::uint64_t>::max()));
+  // Those of other exports into the directory follow.
+  json["tensors"].erase(json["tensors"].begin() + static_cast<std::ptrdiff_t>(exported.size()),
+                        json["tensors"].end());
+  for (std::size_t i = 0; i < exported.size(); ++i) {
+    json["tensors"][i]["file"] = exported[i].file.string();
+  }
+  json["input"] = args.input;
+  json["output"] = args.output;
+  json["manifest"] = manifest.string();
+  return json;
+}
+
+void run(const Arguments& args) {
+  if (args.output == "-") refuse_special_target(args.output);
+  PackProgress progress("exporting");
+  const std::vector<ExportedCodes> exported = export_input(args, progress);
+  progress.finish();
+  const fs::path manifest = export_manifest_path(format_of(args.format), args.output);
+  if (args.json) {
+    print_result(json_text(export_json(args, manifest, exported)));
+    return;
+  }
+  std::uint64_t codes = 0;
+  for (const ExportedCodes& tensor : exported) codes += tensor.codes;
+  print_result(fmt::format("{} tensors with {} codes\nmanifest: {}\nwritten: {}\n", exported.size(),
+                           codes, shown(manifest.string()), shown(args.output)));
+}
+
+}  // namespace
+
+void add_export_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("export", "Write codes for C, Verilog, FPGA tools and NumPy");
+  auto args = std::make_shared<Arguments>();
+  command
+      .add_option("input", args->input,
+                  "what narrow pack wrote, or with --scheme or --plan a checkpoint")
+      .required()
+      .type_name("FILE|CKPT");
+  command.add_option("--to", args->format, "see below")
+      .required()
+      .one_of({"c-header", "mem", "hex", "coe", "mif", "npy"});
+  command.add_option("-o,--output", args->output, "a file for c-header, else a directory")
+      .required();
+  add_method_options(command, args->method);
+  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
+  command.add_flag("--force", args->force, "replace an existing result");
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  command.footer(
+      "Formats: c-header  integer arrays, parameters and a self-check, for C99 and C++\n"
+      "         mem, hex  $readmemh of Verilog, under two usual names\n"
+      "         coe, mif  memory initialization of Xilinx and Intel tools\n"
+      "         npy       NumPy arrays of the smallest integer type\n"
+      "All but c-header give a file for each tensor, named after it, and manifest.json with "
+      "scheme,\n"
+      "parameters, shape and test vector of every one (c-header: FILE.manifest.json), which is "
+      "also\n"
+      "what --json prints. --include and --exclude choose among the tensors that are quantized.");
+  command.callback([args] { run(*args); });
+}
+
+}  // namespace narrow

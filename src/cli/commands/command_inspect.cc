@@ -1,0 +1,87 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/utf8.h"
+#include "cli/commands/commands.h"
+#include "cli/console/console.h"
+#include "cli/options/exports.h"
+#include "cli/options/slim_flags.h"
+#include "narrow/error.h"
+#include "report/checkpoint_report.h"
+#include "report/graph_report.h"
+#include "report/report.h"
+
+namespace narrow {
+
+namespace {
+
+void require_graph_options(const Command& command, bool graph) {
+  if (graph && command.count("--stats") > 0) {
+    throw Error(ErrorCategory::kUsage, "--stats is about tensors; it does not go with --graph");
+  }
+  for (const char* option : {"--model_name", "--eval_image_size"}) {
+    if (graph || command.count(option) == 0) continue;
+    throw Error(ErrorCategory::kUsage, fmt::format("{} goes with --graph", option));
+  }
+}
+
+}  // namespace
+
+void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
+  struct Arguments {
+    std::string checkpoint;
+    bool stats = false;
+    bool graph = false;
+    std::string model_name;
+    int image_size = 224;
+    bool json = false;
+    bool force = false;
+    ExportOptions exports;
+  };
+  Command command = program.add_subcommand("inspect", "List the tensors of a checkpoint");
+  auto args = std::make_shared<Arguments>();
+  command.add_option("checkpoint", args->checkpoint, "file, prefix or directory")
+      .required()
+      .type_name("CKPT");
+  command.add_flag("--stats", args->stats, "read the values: min, max, mean, rms, zeros, NaN");
+  command.add_flag("--graph", args->graph,
+                   "show the network that the tensors make: one row a node with the shape of its "
+                   "result, parameters and multiply-adds");
+  command
+      .add_option(slim_flag("model_name"), args->model_name,
+                  "with --graph: scope of the network; default: the only one there is")
+      .type_name("NAME");
+  command
+      .add_option(slim_flag("eval_image_size"), args->image_size,
+                  "with --graph: height and width that the network sees")
+      .in_range(1, 8192)
+      .capture_default_str();
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_export_options(command, args->exports);
+  command.add_flag("--force", args->force, "replace an existing FILE");
+  command.callback([args, command] {
+    require_graph_options(command, args->graph);
+    Exports exports(args->exports, args->force);
+    const auto reader = open_checkpoint(args->checkpoint);
+    if (args->graph) {
+      const GraphTable network = inspect_graph(*reader, args->model_name, args->image_size);
+      if (!exports.is_empty()) exports.write(graph_report(reader->location(), network));
+      print_result(args->json ? json_text(graph_json(reader->location(), network))
+                              : graph_text(network));
+      return;
+    }
+    const auto tensors = inspect_checkpoint(*reader, args->stats);
+    if (!exports.is_empty()) exports.write(inspection_report(reader->location(), tensors));
+    if (args->json) {
+      print_result(json_text(inspection_json(reader->location(), tensors)));
+    } else {
+      print_result(fmt::format("{} ({})\n", shown(reader->location().path.string()),
+                               to_string(reader->location().format)) +
+                   inspection_text(tensors));
+    }
+  });
+}
+
+}  // namespace narrow

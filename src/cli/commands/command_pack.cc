@@ -1,0 +1,107 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/special_file.h"
+#include "base/utf8.h"
+#include "cli/commands/commands.h"
+#include "cli/console/pack_progress.h"
+#include "cli/console/tensor_warnings.h"
+#include "cli/options/exports.h"
+#include "cli/options/method_options.h"
+#include "cli/options/tensor_options.h"
+#include "narrow/packed_checkpoint.h"
+#include "report/copied_report.h"
+#include "report/packed_report.h"
+#include "report/report.h"
+#include "report/table/table_formats.h"
+
+namespace narrow {
+namespace {
+
+struct Arguments {
+  std::string checkpoint;
+  MethodOptions method;
+  std::string output;
+  int threads = 0;
+  bool force = false;
+  bool per_tensor = false;
+  bool json = false;
+  ExportOptions exports;
+};
+
+void add_options(Command& command, Arguments& args) {
+  command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
+      .required()
+      .type_name("CKPT");
+  add_method_options(command, args.method);
+  command.add_option("-o,--output", args.output,
+                     "file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
+  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
+  command.add_flag("--force", args.force, "replace an existing result");
+  command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
+  command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_export_options(command, args.exports);
+}
+
+// A name of its own beside the result of quantize.
+std::filesystem::path output_path(const Arguments& args, const CheckpointLocation& input,
+                                  const std::string& directory) {
+  std::filesystem::path path =
+      output_location(input, CheckpointFormat::kSafetensors, args.output, directory).path;
+  if (path != args.output) path.replace_extension(".packed.safetensors");
+  return path;
+}
+
+void warn_about_tensors(const PackedContents& contents) {
+  TensorWarnings warnings;
+  for (const PackedTensor& tensor : contents.tensors) {
+    if (tensor.non_finite > 0) warnings.add_non_finite(tensor.info.name, tensor.non_finite);
+    if (tensor.clipped_blocks > 0) warnings.add_clipped(tensor.info.name, *tensor.scheme);
+  }
+  warnings.print();
+}
+
+void run(const Arguments& args) {
+  Exports exports(args.exports, args.force);
+  require_named_output(args.checkpoint, args.output);
+  SavedPlan saved_plan(args.method, args.force);
+  const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
+  const Method method = method_of(args.method, *reader);
+  const std::filesystem::path output = output_path(args, reader->location(), method.directory);
+  PackProgress progress("packing");
+  const PackedContents contents =
+      pack_checkpoint(*reader, method.plan, {args.method.non_finite_policy(), args.threads}, output,
+                      args.force ? Overwrite::kYes : Overwrite::kNo, &progress);
+  progress.finish();
+  saved_plan.write(*reader, method.plan);
+  warn_about_tensors(contents);
+  note_moving_averages(contents.summary().unchanged_by_reason);
+  for (const std::string& sentence : overflow_sentences(contents)) print_warning(sentence);
+  nlohmann::ordered_json json = packed_json(contents);
+  add_float8(*reader, json);
+  json["input"] = reader->location().path.string();
+  json["output"] = output.string();
+  if (!exports.is_empty()) exports.write(packed_report(contents, json));
+  if (args.json) {
+    print_result(json_text(json));
+    return;
+  }
+  if (args.per_tensor) print_result(table_text(packed_table(contents)));
+  print_result(float8_text(*reader) + packed_summary_text(contents.summary()));
+  print_result(fmt::format("{}written: {}\n", saved_plan.text(), shown(output.string())));
+}
+
+}  // namespace
+
+void add_pack_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("pack", "Write the integer codes of a checkpoint, bit by bit");
+  auto args = std::make_shared<Arguments>();
+  add_options(command, *args);
+  command.callback([args] { run(*args); });
+}
+
+}  // namespace narrow

@@ -1,0 +1,264 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/utf8.h"
+#include "cli/commands/commands.h"
+#include "cli/console/console.h"
+#include "cli/options/axis_options.h"
+#include "cli/options/evaluate_flags.h"
+#include "cli/options/exports.h"
+#include "cli/options/format_options.h"
+#include "cli/options/plan_arguments.h"
+#include "cli/options/scheme_lists.h"
+#include "cli/options/tensor_options.h"
+#include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
+#include "narrow/plan.h"
+#include "report/plan_report.h"
+#include "report/report.h"
+#include "report/table/table_formats.h"
+
+namespace narrow {
+namespace {
+
+struct Arguments {
+  std::string checkpoint;
+  std::string budget;
+  std::optional<double> average_bits;
+  bool quantized_only = false;
+  std::string damage = "weight";
+  EvaluateOptions images;
+  std::string scheme = "bin";
+  std::string bits;
+  std::string granularity = "tensor";
+  std::vector<std::string> axes;
+  std::string scaling = "binary";
+  std::string range = "minmax";
+  FormatOptions format;
+  Selection selection;
+  std::vector<std::string> fixed;
+  std::vector<std::string> minimum;
+  std::vector<std::string> maximum;
+  std::vector<std::string> same;
+  std::string vector_bits = "16";
+  std::string cast;
+  std::string output;
+  int threads = 0;
+  bool force = false;
+  bool per_tensor = false;
+  bool json = false;
+  ExportOptions exports;
+};
+
+class PlanProgress : public SweepObserver {
+ public:
+  void on_bytes(std::uint64_t done, std::uint64_t total) override {
+    throw_if_interrupted();
+    line_.update(done, total, ProgressUnit::kBytes, "measuring every width");
+  }
+  void finish() { line_.clear(); }
+
+ private:
+  ProgressLine line_;
+};
+
+void add_repeatable(Command& command, const char* name, std::vector<std::string>& values,
+                    const char* type, const char* description) {
+  command.add_option(name, values, description).type_name(type).expected(1).take_all();
+}
+
+void add_budget_options(Command& command, Arguments& args) {
+  command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
+      .required()
+      .type_name("CKPT");
+  Option budget =
+      command.add_option("--budget", args.budget, "most bytes: 12MiB, 12.5MB, 12582912");
+  budget.type_name("SIZE");
+  command
+      .add_option("--average-bits", args.average_bits,
+                  "instead: bits a weight of the planned tensors, parameters included")
+      .type_name("X")
+      .excludes(budget);
+  command.add_flag("--quantized-only", args.quantized_only,
+                   "the budget leaves copied tensors out of account");
+  command.add_option("--damage", args.damage, "what is kept low: see below")
+      .one_of({"weight", "output", "fisher"})
+      .capture_default_str();
+  command.add_option("--scheme", args.scheme, "as in quantize; codebook above 8 bits: bin")
+      .one_of({"bin", "fixed-point", "affine", "symmetric", "codebook"})
+      .capture_default_str();
+  command
+      .add_option("-b,--bits", args.bits, "widths to choose from; default 1..16, of codebooks 1..8")
+      .type_name("LIST");
+  command.add_option("--granularity", args.granularity,
+                     "values that share one range: tensor, channel or group:G");
+  add_axis_option(command, args.axes);
+  command.add_option("--scaling", args.scaling, "of fixed-point: binary (Qm.n) or decimal")
+      .one_of({"binary", "decimal"});
+  command.add_option("--range", args.range, "minmax, percentile:P, mse or aciq");
+  command
+      .add_option("--fraction-bits", args.format.fraction_bits,
+                  "n of fixed-point at every width instead of the greatest that fits")
+      .type_name("N");
+  add_mode_options(command, args.format);
+}
+
+void add_rule_options(Command& command, Arguments& args) {
+  add_repeatable(command, "--include", args.selection.include, "GLOB",
+                 "plan tensors of this GLOB only");
+  add_repeatable(command, "--exclude", args.selection.exclude, "GLOB", "copy tensors of this GLOB");
+  add_moving_averages_option(command, args.selection.moving_averages);
+  add_repeatable(command, "--fix", args.fixed, "GLOB=BITS", "exactly this width");
+  add_repeatable(command, "--min", args.minimum, "GLOB=BITS", "at least this width");
+  add_repeatable(command, "--max", args.maximum, "GLOB=BITS", "at most this width");
+  add_repeatable(command, "--same", args.same, "GLOB", "one width for all of them");
+  command
+      .add_option("--vector-bits", args.vector_bits,
+                  "width of tensors of rank 0 and 1 that no --fix names, or plan")
+      .type_name("BITS|plan")
+      .capture_default_str();
+}
+
+// Gradients are measured on few images, of which small batches tell most.
+void add_image_options(Command& command, Arguments& args) {
+  args.images.dataset_split_name = "train";
+  args.images.batch_size = 8;
+  args.images.max_num_batches = 16;
+  command.group("Images for --damage fisher; --damage output takes their size");
+  add_dataset_options(command, args.images);
+  command.add_option("--batches", args.images.max_num_batches, "the same as --max_num_batches");
+  command.group("Options");
+  command.show_first_names();
+}
+
+void add_output_options(Command& command, Arguments& args) {
+  command.add_option("-o,--output", args.output, "write the plan here, for quantize --plan")
+      .type_name("FILE.json");
+  add_cast_option(command, args.cast);
+  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
+  command.add_flag("--force", args.force, "replace an existing file");
+  command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
+  command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_export_options(command, args.exports);
+  command.footer(
+      "Damage: weight  sum over tensors of |error|^2 / |values|^2\n"
+      "        output  noise behind each layer's batch norm, for ResNet V1; needs no data, only\n"
+      "                the size of images: --eval_image_size\n"
+      "        fisher  rise of the loss by mean squared gradients, for ResNet V1 and a dataset\n"
+      "Of the rules of one kind the first that matches a tensor counts. The plan is the best\n"
+      "there is, and 'at least' is a proof: no plan within the budget damages less.\n"
+      "Example: narrow plan model.ckpt-0 --budget 12MiB --fix '*/logits/*=8' -o plan.json\n"
+      "         narrow quantize model.ckpt-0 --plan plan.json");
+}
+
+std::vector<WidthRule> rules_of(const std::vector<std::string>& texts, const char* option) {
+  std::vector<WidthRule> rules;
+  for (const std::string& text : texts) rules.push_back(parse_width_rule(text, option));
+  return rules;
+}
+
+// All that the scheme has, up to 16: symmetric codes need a sign beside the zero.
+std::string default_widths(const Scheme& scheme) {
+  if (scheme.kind == SchemeKind::kCodebook) return fmt::format("1..{}", kMaxCodebookBits);
+  const bool is_symmetric =
+      scheme.kind == SchemeKind::kSymmetric || scheme.format.overflow == Overflow::kSymmetric;
+  return is_symmetric ? "2..16" : "1..16";
+}
+
+std::optional<int> vector_bits_of(const std::string& text) {
+  if (text == "plan") return std::nullopt;
+  return parse_width(text, "--vector-bits");
+}
+
+PlanRequest request_of(const Arguments& args) {
+  PlanRequest request;
+  request.scheme.kind = parse_scheme_kind(args.scheme);
+  request.scheme.scaling = args.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
+  request.scheme.granularity = parse_granularity(args.granularity);
+  if (request.scheme.granularity.kind != Granularity::Kind::kChannel) require_no_axes(args.axes);
+  request.axes = axis_rules(args.axes);
+  request.scheme.range = parse_range(args.range);
+  apply_format(args.format, request.scheme);
+  request.widths = parse_widths(args.bits.empty() ? default_widths(request.scheme) : args.bits);
+  request.selection = args.selection;
+  if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget);
+  request.average_bits = args.average_bits;
+  request.quantized_only = args.quantized_only;
+  request.damage = parse_damage_kind(args.damage);
+  request.fixed = rules_of(args.fixed, "--fix");
+  request.minimum = rules_of(args.minimum, "--min");
+  request.maximum = rules_of(args.maximum, "--max");
+  request.same = args.same;
+  request.vector_bits = vector_bits_of(args.vector_bits);
+  request.threads = args.threads;
+  request.images = args.images;
+  request.images.threads = args.threads;
+  if (request.damage == DamageKind::kFisher) finish_dataset_options(request.images);
+  finish_image_size(request.images);
+  return request;
+}
+
+// Batch norm scales the channels of these networks, of which errors of weights know nothing
+// (docs/results.md, "Methods").
+void advise(const BudgetPlan& plan) {
+  const auto is_of_resnet = [](const PlannedTensor& tensor) {
+    return tensor.info.name.starts_with("resnet_v1_");
+  };
+  if (plan.damage_kind == DamageKind::kWeight && std::ranges::any_of(plan.tensors, is_of_resnet)) {
+    print_note("for a ResNet V1 --damage output tells more of the accuracy, without data too");
+  }
+}
+
+void run(const Arguments& args) {
+  const PlanRequest request = request_of(args);
+  Exports exports(args.exports, args.force);
+  std::optional<StagedFile> file;
+  if (!args.output.empty()) {
+    file.emplace(args.output, args.force ? Overwrite::kYes : Overwrite::kNo);
+  }
+  const auto reader = open_unpacked(args.checkpoint, cast_of(args.cast));
+  if (file) {
+    for (const std::size_t index : selected_indices(*reader, request.selection)) {
+      require_name_for_plan(reader->tensors()[index]);
+    }
+  }
+  catch_interrupts();
+  PlanProgress progress;
+  const BudgetPlan plan = plan_budget(*reader, request, &progress);
+  progress.finish();
+  AxisDoubts doubts(reader->location().format, request.axes);
+  for (const PlannedTensor& tensor : plan.tensors) doubts.add(request.scheme, tensor.info);
+  doubts.tell();
+  advise(plan);
+  note_moving_averages(plan.copied_by_reason);
+  note_float8(*reader);
+  if (file) file->write(plan_file_text(plan));
+  if (!exports.is_empty()) exports.write(plan_report(plan));
+  if (args.json) {
+    print_result(json_text(plan_json(plan)));
+    return;
+  }
+  if (args.per_tensor) print_result(table_text(allocation_table(plan)) + "\n");
+  print_result(table_text(curve_table(plan)) + "\n");
+  print_result(plan_summary_text(plan));
+  if (file && file->is_file()) print_result(fmt::format("written: {}\n", shown(args.output)));
+}
+
+}  // namespace
+
+void add_plan_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("plan", "Choose the width of every tensor under a budget of bytes");
+  auto args = std::make_shared<Arguments>();
+  add_budget_options(command, *args);
+  add_rule_options(command, *args);
+  add_image_options(command, *args);
+  add_output_options(command, *args);
+  command.callback([args] { run(*args); });
+}
+
+}  // namespace narrow

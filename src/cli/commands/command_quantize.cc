@@ -1,0 +1,108 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/special_file.h"
+#include "base/utf8.h"
+#include "cli/commands/commands.h"
+#include "cli/commands/network_run.h"
+#include "cli/commands/quantize_run.h"
+#include "cli/options/exports.h"
+#include "cli/options/method_options.h"
+#include "cli/options/tensor_options.h"
+#include "narrow/packed_checkpoint.h"
+#include "report/quantize_report.h"
+#include "report/report.h"
+#include "report/table/table_formats.h"
+
+namespace narrow {
+namespace {
+
+struct Arguments {
+  std::string checkpoint;
+  MethodOptions method;
+  std::string output;
+  std::string format;
+  int threads = 0;
+  bool dry_run = false;
+  bool force = false;
+  bool json = false;
+  bool per_tensor = false;
+  ExportOptions exports;
+  NetworkArguments network;
+};
+
+void add_options(Command& command, Arguments& args) {
+  command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
+      .required()
+      .type_name("CKPT");
+  add_method_options(command, args.method);
+  command.add_option("-o,--output", args.output,
+                     "prefix, file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
+  command.add_option("--format", args.format, "of the output; default that of CKPT")
+      .one_of({"tf", "safetensors", "npz"});
+  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
+  command.add_flag("--dry-run", args.dry_run, "measure, write nothing");
+  command.add_flag("--force", args.force, "replace an existing result");
+  command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
+  command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_export_options(command, args.exports);
+  add_network_options(command, args.network);
+  command.show_first_names();
+}
+
+CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
+  if (args.format == "tf") return CheckpointFormat::kTensorFlowV2;
+  if (args.format == "safetensors") return CheckpointFormat::kSafetensors;
+  if (args.format == "npz") return CheckpointFormat::kNpz;
+  return input;
+}
+
+void run(const Arguments& args) {
+  const NetworkMethods methods = args.network.chosen(args.method.selection.moving_averages);
+  Exports exports(args.exports, args.force);
+  if (!args.dry_run) require_named_output(args.checkpoint, args.output);
+  SavedPlan saved_plan(args.method, args.force);
+  const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
+  const Method method = method_of(args.method, *reader);
+  QuantizeRun run;
+  if (!args.dry_run || !is_input_stream(args.checkpoint)) {
+    run.output = output_location(reader->location(), output_format(args, reader->location().format),
+                                 args.output, network_directory_name(method.directory, methods));
+  }
+  run.options.non_finite = args.method.non_finite_policy();
+  run.options.threads = args.threads;
+  run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
+  run.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
+  run.dry_run = args.dry_run;
+  const QuantizeReports reports =
+      quantize_and_report(*reader, method.plan, method.title, methods, run);
+  saved_plan.write(*reader, method.plan);
+  note_moving_averages(reports.summary.copied_by_reason);
+  if (!exports.is_empty()) exports.write(reports.report);
+  if (args.json) {
+    print_result(report_json(reports.report));
+    return;
+  }
+  if (args.per_tensor) {
+    for (const Table& table : reports.report.tables) print_result(table_text(table));
+  }
+  print_result(reports.summary_text + reports.network_text);
+  print_result(saved_plan.text());
+  print_result(args.dry_run ? fmt::format("dry run: nothing {}was written\n",
+                                          saved_plan.text().empty() ? "" : "else ")
+                            : fmt::format("written: {}\n", shown(run.output.path.string())));
+}
+
+}  // namespace
+
+void add_quantize_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("quantize", "Quantize and restore the tensors of a checkpoint");
+  auto args = std::make_shared<Arguments>();
+  add_options(command, *args);
+  command.callback([args] { run(*args); });
+}
+
+}  // namespace narrow

@@ -1,0 +1,334 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <set>
+
+#include "base/file.h"
+#include "base/utf8.h"
+#include "cli/commands/commands.h"
+#include "cli/console/console.h"
+#include "cli/console/tensor_warnings.h"
+#include "cli/options/axis_options.h"
+#include "cli/options/evaluate_flags.h"
+#include "cli/options/exports.h"
+#include "cli/options/format_lists.h"
+#include "cli/options/scheme_lists.h"
+#include "cli/options/slim_flags.h"
+#include "cli/options/tensor_options.h"
+#include "cli/parser/command_line.h"
+#include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
+#include "report/sweep/sweep_report.h"
+
+namespace narrow {
+namespace {
+
+// Histograms are of widths that still have few levels, and enough bins to tell these apart.
+constexpr int kHistogramBits = 4;
+constexpr std::size_t kHistogramBins = 192;
+
+struct Arguments {
+  std::string checkpoint;
+  std::string widths = "1..16";
+  SchemeLists lists{{}, {"tensor"}, {"minmax"}, {}};
+  FormatLists formats;
+  std::vector<std::string> axis_texts;
+  AxisRules axes = {};  // what they say
+  Selection selection;
+  std::string non_finite = "error";
+  std::string cast;
+  EvaluateOptions evaluate;
+  std::string output;
+  std::vector<std::string> histograms;
+  int threads = 0;
+  bool force = false;
+  bool json = false;
+  ExportOptions exports;
+};
+
+class SweepProgress : public SweepObserver {
+ public:
+  void on_bytes(std::uint64_t done, std::uint64_t total) override {
+    throw_if_interrupted();
+    line_.update(done, total, ProgressUnit::kBytes, "errors");
+  }
+  void finish() { line_.clear(); }
+
+ private:
+  ProgressLine line_;
+};
+
+NonFinitePolicy policy_of(const Arguments& args) {
+  return args.non_finite == "keep" ? NonFinitePolicy::kKeep : NonFinitePolicy::kError;
+}
+
+std::vector<Scheme> schemes_of(Arguments& args) {
+  args.lists.widths = parse_widths(args.widths);
+  apply_format_lists(args.formats, args.lists);
+  if (args.lists.schemes.empty() && args.lists.named.empty()) {
+    args.lists.schemes = {"bin", "fixed-point"};
+  }
+  std::vector<std::string> left_out;
+  std::vector<Scheme> schemes = expand_schemes(args.lists, &left_out);
+  if (!left_out.empty()) {
+    print_note(fmt::format("left out, there is no such scheme: {}", fmt::join(left_out, "; ")));
+  }
+  return schemes;
+}
+
+// Everything goes into one directory, unless an export was given a place of its own.
+void use_directory(Arguments& args) {
+  if (args.output.empty()) return;
+  const std::filesystem::path directory = args.output;
+  make_directory(directory);
+  const auto choose = [&](std::string& path, const char* name) {
+    if (path.empty()) path = (directory / name).string();
+  };
+  choose(args.exports.csv, "sweep.csv");
+  choose(args.exports.html, "sweep.html");
+  choose(args.exports.json, "sweep.json");
+  choose(args.exports.markdown, "sweep.md");
+}
+
+bool has_dataset(const Arguments& args) {
+  return !args.evaluate.dataset_name.empty() || !args.evaluate.dataset_dir.empty();
+}
+
+// With a dataset what `narrow quantizer` quantizes, unless patterns say otherwise.
+std::vector<std::size_t> indices_of(const Arguments& args, const CheckpointReader& reader,
+                                    SweepOutcome& outcome) {
+  const bool has_patterns = !args.selection.include.empty() || !args.selection.exclude.empty();
+  const bool averages = args.selection.moving_averages;
+  if (has_patterns || !has_dataset(args)) {
+    outcome.selection = has_patterns ? "selected by patterns" : "all but training state";
+    if (averages) outcome.selection += "; moving averages";
+    return selected_indices(reader, args.selection, &outcome.copied);
+  }
+  outcome.selection = averages ? "the averages of the trainable variables of the network"
+                               : "the trainable variables of the network";
+  std::vector<std::size_t> indices = trainable_indices(reader, args.evaluate.model_name, averages);
+  std::vector<CopyReason> reasons = natural_copy_reasons(reader.tensors());
+  for (const std::size_t index : indices) reasons[index] = CopyReason::kNone;
+  outcome.copied = count_reasons(reasons);
+  require_quantized(reader, indices.size(), outcome.copied);
+  return indices;
+}
+
+// Tensors whose values a scheme cannot hold or nobody can measure.
+void warn_about_tensors(const CheckpointReader& reader, const SweepOutcome& outcome) {
+  TensorWarnings warnings;
+  std::uint64_t measured = 0;
+  CopyCounts copied = outcome.copied;
+  for (const TensorSweep& tensor : outcome.errors.tensors) {
+    ++(tensor.non_finite > 0 ? copied[CopyReason::kNonFinite] : measured);
+    for (std::size_t i = 0; i < tensor.costs.size(); ++i) {
+      if (tensor.costs[i].clipped_blocks == 0) continue;
+      warnings.add_clipped(tensor.info.name, outcome.errors.schemes[i]);
+    }
+  }
+  require_quantized(reader, measured, copied);
+  warnings.print();
+}
+
+// For each series the width nearest to kHistogramBits.
+std::vector<Scheme> histogram_schemes(const std::vector<Scheme>& schemes) {
+  std::vector<Scheme> chosen;
+  for (const SweepSeries& series : series_of(schemes)) {
+    const auto distance = [&](std::size_t i) { return std::abs(schemes[i].bits - kHistogramBits); };
+    chosen.push_back(schemes[*std::ranges::min_element(series.schemes, {}, distance)]);
+  }
+  return chosen;
+}
+
+// Of the tensors that were asked for by name, or of two that tell most.
+std::vector<SweepHistograms> make_histograms(const Arguments& args, const CheckpointReader& reader,
+                                             const SweepResult& errors) {
+  const std::vector<Scheme> schemes = histogram_schemes(errors.schemes);
+  std::vector<std::size_t> indices;
+  for (const std::string& name : args.histograms) {
+    const auto found = std::ranges::find(
+        errors.tensors, name, [](const TensorSweep& tensor) { return tensor.info.name; });
+    if (found == errors.tensors.end() || found->costs.empty()) {
+      throw Error(ErrorCategory::kNotFound,
+                  fmt::format("--histogram {}: no tensor of that name was quantized; narrow "
+                              "inspect lists the names",
+                              name));
+    }
+    indices.push_back(found->index);
+  }
+  if (args.histograms.empty()) {
+    const auto first = std::ranges::find(errors.schemes, schemes.front());
+    const auto scheme = static_cast<std::size_t>(first - errors.schemes.begin());
+    for (const std::size_t i : telling_tensors(errors, scheme)) {
+      indices.push_back(errors.tensors[i].index);
+    }
+  }
+  std::vector<SweepHistograms> histograms;
+  for (const std::size_t index : indices) {
+    std::vector<Scheme> of_tensor;
+    for (const Scheme& scheme : schemes) {
+      of_tensor.push_back(
+          with_channel_axes(scheme, reader.tensors()[index], reader.location().format, args.axes));
+    }
+    histograms.push_back({value_histograms(reader, index, of_tensor, kHistogramBins), schemes});
+  }
+  return histograms;
+}
+
+SweepEvaluation evaluate(const Arguments& args,
+                         const std::shared_ptr<const CheckpointReader>& reader,
+                         std::span<const std::size_t> indices, std::span<const Scheme> schemes) {
+  SweepEvaluationOptions options;
+  options.evaluate = args.evaluate;
+  options.evaluate.threads = args.threads;
+  options.evaluate.use_moving_averages = args.selection.moving_averages;
+  options.non_finite = policy_of(args);
+  options.axes = args.axes;
+  if (!args.output.empty()) {
+    options.journal = std::filesystem::path(args.output) / "sweep.journal";
+    options.replace_journal = args.force;
+  }
+  EvaluateProgress progress;
+  SweepEvaluation evaluation = evaluate_schemes(reader, indices, schemes, options, &progress);
+  progress.finish();
+  return evaluation;
+}
+
+// Checks what --axis names, and says whose channels are not certain.
+void check_axes(const Arguments& args, const CheckpointReader& reader,
+                std::span<const std::size_t> indices, std::span<const Scheme> schemes) {
+  const auto has_channels = [](const Scheme& scheme) {
+    return scheme.granularity.kind == Granularity::Kind::kChannel;
+  };
+  const auto channels = std::ranges::find_if(schemes, has_channels);
+  if (channels == schemes.end()) require_no_axes(args.axis_texts);
+  AxisDoubts doubts(reader.location().format, args.axes);
+  std::vector<TensorInfo> tensors;
+  for (const std::size_t index : indices) {
+    tensors.push_back(reader.tensors()[index]);
+    if (channels != schemes.end()) doubts.add(*channels, tensors.back());
+  }
+  require_axis_matches(args.axes, tensors);
+  doubts.tell();
+}
+
+void run(Arguments& args, const Command& command) {
+  const std::vector<Scheme> schemes = schemes_of(args);
+  args.axes = axis_rules(args.axis_texts);
+  if (has_dataset(args)) finish_dataset_options(args.evaluate);
+  const std::shared_ptr<const CheckpointReader> reader =
+      open_unpacked(args.checkpoint, cast_of(args.cast));
+  use_directory(args);
+  if (!args.histograms.empty() && args.exports.html.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                "--histogram is for the page, and there is none; add -o DIR or --export-html FILE");
+  }
+  Exports exports(args.exports, args.force);
+  SweepOutcome outcome;
+  outcome.checkpoint = reader->location();
+  outcome.command = command_line(command);
+  const auto indices = indices_of(args, *reader, outcome);
+  check_axes(args, *reader, indices, schemes);
+  catch_interrupts();
+  SweepProgress progress;
+  outcome.errors = sweep_errors(
+      *reader, indices, schemes,
+      {.non_finite = policy_of(args), .threads = args.threads, .axes = args.axes}, &progress);
+  progress.finish();
+  warn_about_tensors(*reader, outcome);
+  note_moving_averages(outcome.copied);
+  note_float8(*reader);
+  if (!args.exports.html.empty()) {
+    outcome.histograms = make_histograms(args, *reader, outcome.errors);
+  }
+  if (has_dataset(args)) outcome.evaluation = evaluate(args, reader, indices, schemes);
+  const Report report = sweep_report(outcome);
+  exports.write(report);
+  print_result(args.json ? report_json(report) : sweep_text(outcome));
+  if (!args.output.empty() && !args.json) {
+    print_result(fmt::format("written: {}\n", shown(args.exports.html)));
+  }
+}
+
+void add_scheme_options(Command& command, Arguments& args) {
+  command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
+      .required()
+      .type_name("CKPT");
+  command.add_option("-b,--bits", args.widths, "widths: 1..16 or 2,4,8 or 1..4,8")
+      .type_name("LIST")
+      .capture_default_str();
+  const auto add_list = [&](const char* name, std::vector<std::string>& list, const char* text) {
+    command
+        .add_option_function<std::string>(
+            name, [&list](const std::string& value) { list = split_list(value); }, text)
+        .type_name("LIST");
+  };
+  add_list("--schemes", args.lists.schemes,
+           "of bin, fixed-point, fixed-point-decimal, affine, symmetric,\ncodebook; default "
+           "bin,fixed-point");
+  add_list("--granularity", args.lists.granularities,
+           "values that share one range: tensor, channel, group:G; default tensor");
+  add_list("--range", args.lists.ranges, "minmax, percentile:P, mse, aciq; default minmax");
+  add_format_lists(command, args.formats);
+  add_axis_option(command, args.axis_texts);
+  command.add_option("--include", args.selection.include, "quantize tensors of this GLOB only")
+      .type_name("GLOB")
+      .expected(1)
+      .take_all();
+  command.add_option("--exclude", args.selection.exclude, "leave tensors of this GLOB as they are")
+      .type_name("GLOB")
+      .expected(1)
+      .take_all();
+  add_moving_averages_option(command, args.selection.moving_averages);
+  add_cast_option(command, args.cast);
+  command
+      .add_option("--nonfinite", args.non_finite,
+                  "tensors with NaN or infinity: error, or keep them unchanged")
+      .one_of({"error", "keep"});
+  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
+}
+
+void add_output_options(Command& command, Arguments& args) {
+  command
+      .add_option("-o,--output", args.output,
+                  "write sweep.html, .csv, .json and .md here; continues what was stopped")
+      .type_name("DIR");
+  command
+      .add_option("--histogram", args.histograms,
+                  "tensor to show before and after; default the largest and the worst")
+      .type_name("NAME")
+      .expected(1)
+      .take_all();
+  command.add_flag("--force", args.force, "replace existing files");
+  command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_export_options(command, args.exports);
+}
+
+}  // namespace
+
+void add_sweep_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command = program.add_subcommand(
+      "sweep", "Tell what every scheme and width costs: size, error and accuracy");
+  auto args = std::make_shared<Arguments>();
+  add_scheme_options(command, *args);
+  add_output_options(command, *args);
+  command
+      .add_option(slim_flag("model_name"), args->evaluate.model_name,
+                  "scope of the network, resnet_v1_50 say; default what CKPT holds")
+      .type_name("NAME");
+  add_dataset_options(command, args->evaluate);
+  command.show_first_names();
+  command.footer(
+      "Errors alone take one pass over the file. With --dataset_name and --dataset_dir every\n"
+      "width is evaluated as well, without a checkpoint on disk, and compared with the float\n"
+      "network image by image. Example:\n"
+      "  narrow sweep train/model.ckpt-5000 --bits 2..8 -o sweep \\\n"
+      "      --dataset_name cifar10 --dataset_dir data --resize_side 32 --eval_image_size 32");
+  command.callback([args, command] { run(*args, command); });
+}
+
+}  // namespace narrow

@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/utf8.h"
+#include "cli/commands/commands.h"
+#include "cli/console/pack_progress.h"
+#include "report/packed_report.h"
+#include "report/report.h"
+
+namespace narrow {
+namespace {
+
+struct Arguments {
+  std::string packed;
+  std::string output;
+  std::string format;
+  int threads = 0;
+  bool force = false;
+  bool json = false;
+};
+
+CheckpointFormat output_format(const std::string& typed, CheckpointFormat original) {
+  for (const auto format :
+       {CheckpointFormat::kTensorFlowV2, CheckpointFormat::kSafetensors, CheckpointFormat::kNpz}) {
+    if (typed == to_string(format)) return format;
+  }
+  return original;
+}
+
+void run(const Arguments& args) {
+  const PackedCheckpoint packed(args.packed);
+  const PackedContents& contents = packed.contents();
+  const CheckpointLocation output =
+      output_location(packed.location(), output_format(args.format, contents.input_format),
+                      args.output, "unpacked");
+  const auto writer = create_checkpoint(output, args.force ? Overwrite::kYes : Overwrite::kNo);
+  writer->set_metadata(contents.metadata);
+  PackProgress progress("unpacking");
+  unpack_checkpoint(packed, args.threads, *writer, &progress);
+  writer->finish();
+  progress.finish();
+  if (args.json) {
+    nlohmann::ordered_json json = packed_json(contents);
+    json["input"] = packed.location().path.string();
+    json["output"] = output.path.string();
+    print_result(json_text(json));
+    return;
+  }
+  print_result(packed_summary_text(contents.summary()));
+  print_result(fmt::format("written: {}\n", shown(output.path.string())));
+}
+
+}  // namespace
+
+void add_unpack_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command =
+      program.add_subcommand("unpack", "Restore the checkpoint that a packed file stands for");
+  auto args = std::make_shared<Arguments>();
+  command.add_option("packed", args->packed, "what narrow pack wrote").required().type_name("FILE");
+  command.add_option("-o,--output", args->output, "prefix, file or directory").required();
+  command.add_option("--format", args->format, "of the output; default that of the original")
+      .one_of({"tf", "safetensors", "npz"});
+  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
+  command.add_flag("--force", args->force, "replace an existing result");
+  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  command.footer(
+      "The result is, bit for bit, what narrow quantize writes with the options that narrow pack\n"
+      "was given. Every checksum in the file is verified.");
+  command.callback([args] { run(*args); });
+}
+
+}  // namespace narrow

@@ -1,0 +1,120 @@
+#include "cli/commands/network_run.h"
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/options/calibration_options.h"
+#include "narrow/error.h"
+#include "report/copied_report.h"
+#include "report/network_report.h"
+#include "report/quantize_report.h"
+
+namespace narrow {
+namespace {
+
+// Quantizes with the methods and writes.
+NetworkResult run_network_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
+                                       const NetworkMethods& methods, const QuantizeRun& run) {
+  ConsoleObserver observer(run.line_every, count_quantized(plan));
+  std::unique_ptr<CheckpointWriter> writer;
+  std::unique_ptr<CheckpointWriter> scales;
+  if (!run.dry_run) {
+    writer = create_checkpoint(run.output, run.overwrite);
+    writer->set_metadata(reader.metadata());
+    if (methods.changes_scales()) {
+      scales = create_checkpoint(channel_scales_location(run.output), run.overwrite);
+    }
+  }
+  catch_interrupts();
+  NetworkResult result =
+      quantize_network(reader, plan, methods, run.options, writer.get(), scales.get(), &observer);
+  require_quantized(reader, result.quantization.summary);
+  if (scales != nullptr) scales->finish();
+  if (writer != nullptr) writer->finish();
+  observer.finish();
+  warn_about_result(result.quantization);
+  return result;
+}
+
+}  // namespace
+
+NetworkMethods NetworkArguments::chosen(bool moving_averages) const {
+  NetworkMethods chosen = methods;
+  if (moving_averages && methods.any()) {
+    throw Error(ErrorCategory::kUsage,
+                "the methods for ResNet V1 change the variables of a network, so they do not go "
+                "with --moving_averages");
+  }
+  chosen.image_size = images.image_size;
+  if (images.dataset_name.empty() && images.dataset_dir.empty()) return chosen;
+  if (images.dataset_name.empty() || images.dataset_dir.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                "images are named by --dataset_name and --dataset_dir together");
+  }
+  chosen.images = images;
+  return chosen;
+}
+
+void add_network_options(Command& command, NetworkArguments& args) {
+  const std::string group = "Methods for ResNet V1 (docs/methods.md)";
+  NetworkMethods& methods = args.methods;
+  command
+      .add_flag("--equalize", methods.equalize,
+                "level the input channels of conv2 and conv3 of every unit")
+      .group(group);
+  command
+      .add_flag("--absorb-channel-scales", methods.absorb_channel_scales,
+                "fit every channel to one range, scales into moving statistics")
+      .group(group);
+  command
+      .add_option_function<std::string>(
+          "--round",
+          [&methods](const std::string& name) { methods.rounding = parse_rounding(name); },
+          "of weights: nearest, flips (keep the sums of channels), or gptq, which needs images")
+      .type_name("MODE")
+      .one_of({"nearest", "flips", "gptq"})
+      .group(group);
+  command
+      .add_flag("--bias-correct", methods.bias_correct,
+                "moving statistics and biases take up shifts of mean and spread")
+      .group(group);
+  add_calibration_options(command, args.images, "calibration_images",
+                          "Images for them (without labels)");
+  command.get_option("--eval_image_size")
+      .description("height and width that the network sees, with or without images");
+}
+
+std::string network_directory_name(std::string name, const NetworkMethods& methods) {
+  if (methods.equalize) name += "-equalize";
+  if (methods.absorb_channel_scales) name += "-absorb";
+  if (methods.rounding != Rounding::kNearest) name.append("-").append(to_string(methods.rounding));
+  if (methods.bias_correct) name += "-correct";
+  if (methods.images) name += "-images";
+  return name;
+}
+
+QuantizeReports quantize_and_report(const CheckpointReader& reader, const QuantizePlan& plan,
+                                    const std::string& title, const NetworkMethods& methods,
+                                    const QuantizeRun& run) {
+  const auto add_paths = [&](nlohmann::ordered_json json) {
+    json["input"] = reader.location().path.string();
+    if (!run.dry_run) json["output"] = run.output.path.string();
+    add_float8(reader, json);
+    return json;
+  };
+  QuantizeReports reports;
+  if (methods.any()) {
+    const NetworkResult result = run_network_quantization(reader, plan, methods, run);
+    reports.summary = result.quantization.summary;
+    reports.network_text = network_summary_text(result);
+    reports.report = network_report(result, title, add_paths(network_json(result)));
+  } else {
+    const QuantizeResult result = run_quantization(reader, plan, run);
+    reports.summary = result.summary;
+    reports.report = quantize_report(result, title, add_paths(quantize_json(result)));
+  }
+  reports.summary_text = float8_text(reader) + quantize_summary_text(reports.summary);
+  return reports;
+}
+
+}  // namespace narrow

@@ -1,0 +1,52 @@
+#include "cli/commands/quantize_run.h"
+
+#include <algorithm>
+
+#include "report/quantize_report.h"
+
+namespace narrow {
+namespace {
+
+bool is_useless(const TensorResult& tensor) {
+  const auto is_signed = [](const BlockParams& params) { return params.is_signed; };
+  return tensor.quantized && tensor.scheme.kind == SchemeKind::kFixedPoint &&
+         tensor.scheme.bits == 1 && std::ranges::any_of(tensor.params, is_signed);
+}
+
+}  // namespace
+
+std::size_t count_quantized(const QuantizePlan& plan) {
+  const auto has_scheme = [](const TensorPlan& tensor) { return tensor.scheme.has_value(); };
+  return static_cast<std::size_t>(std::ranges::count_if(plan, has_scheme));
+}
+
+void require_quantized(const CheckpointReader& reader, const QuantizeSummary& summary) {
+  require_quantized(reader, summary.quantized, summary.copied_by_reason);
+}
+
+void warn_about_result(const QuantizeResult& result) {
+  for (const std::string& sentence : overflow_sentences(result)) print_warning(sentence);
+  if (std::ranges::none_of(result.tensors, is_useless)) return;
+  print_warning(
+      "signed fixed point with 1 bit has no positive code: only 0 and one negative "
+      "value remain");
+}
+
+QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
+                                const QuantizeRun& run) {
+  ConsoleObserver observer(run.line_every, count_quantized(plan));
+  std::unique_ptr<CheckpointWriter> writer;
+  if (!run.dry_run) {
+    writer = create_checkpoint(run.output, run.overwrite);
+    writer->set_metadata(reader.metadata());
+  }
+  catch_interrupts();
+  QuantizeResult result = quantize_checkpoint(reader, plan, run.options, writer.get(), &observer);
+  require_quantized(reader, result.summary);
+  if (writer != nullptr) writer->finish();
+  observer.finish();
+  warn_about_result(result);
+  return result;
+}
+
+}  // namespace narrow

@@ -1,0 +1,35 @@
+// The part that `quantize` and `quantizer` share: run a plan, write the result, report.
+#pragma once
+
+#include <string>
+
+#include "cli/console/console.h"
+#include "narrow/quantize_checkpoint.h"
+
+namespace narrow {
+
+struct QuantizeRun {
+  CheckpointLocation output;
+  QuantizeOptions options;
+  Overwrite overwrite = Overwrite::kNo;
+  bool dry_run = false;
+  std::size_t line_every = 0;  // ConsoleObserver's
+};
+
+// Tensors of the plan that have a scheme.
+std::size_t count_quantized(const QuantizePlan& plan);
+
+// Throws Error(kUsage) when nothing was quantized, since NaN and infinite values kept all tensors
+// from it.
+void require_quantized(const CheckpointReader& reader, const QuantizeSummary& summary);
+
+// Warns on standard error about values that a format does not hold, and about what is legal and
+// useless.
+void warn_about_result(const QuantizeResult& result);
+
+// Quantizes, writes unless it is a dry run, and warns. The result is complete
+// on disk when this returns.
+QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
+                                const QuantizeRun& run);
+
+}  // namespace narrow

@@ -1,0 +1,232 @@
+#include "cli/options/method_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "base/utf8.h"
+#include "cli/options/axis_options.h"
+#include "cli/options/plan_arguments.h"
+#include "cli/options/tensor_options.h"
+#include "narrow/error.h"
+#include "narrow/plan.h"
+#include "narrow/scheme_rules.h"
+
+namespace narrow {
+namespace {
+
+bool has_rules(const MethodOptions& options) {
+  return !options.rules.empty() || !options.rule_file.empty();
+}
+
+// What the options say of every tensor; with rules that may be less than a scheme.
+PartialScheme base_of(const MethodOptions& options) {
+  PartialScheme base;
+  base.has_kind = !options.scheme.empty() || options.format.any();
+  base.has_bits = options.bits != 0 || options.format.gives_bits();
+  Scheme& scheme = base.scheme;
+  // Formats are of fixed point, which need not be said.
+  if (options.format.any()) scheme.kind = SchemeKind::kFixedPoint;
+  if (!options.scheme.empty()) scheme.kind = parse_scheme_kind(options.scheme);
+  scheme.bits = options.bits;
+  scheme.scaling = options.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
+  scheme.granularity = parse_granularity(options.granularity);
+  scheme.range = parse_range(options.range);
+  if (base.has_kind && scheme.kind != SchemeKind::kFixedPoint &&
+      scheme.scaling == Scaling::kDecimal && !has_rules(options)) {
+    throw Error(ErrorCategory::kUsage, "--scaling decimal is for --scheme fixed-point");
+  }
+  apply_format(options.format, scheme);
+  if (!base.has_bits) scheme.bits = Scheme().bits;
+  return base;
+}
+
+std::string title_of(const Scheme& scheme) {
+  std::string title = fmt::format("{}, {} bits", to_string(scheme.kind), scheme.bits);
+  if (has_format(scheme)) title += ", " + to_text(scheme.format, scheme.bits);
+  if (scheme.range == Range()) return title;
+  return fmt::format("{}, range {}", title, to_string(scheme.range));
+}
+
+std::vector<SchemeRule> rules_of(const MethodOptions& options) {
+  std::vector<SchemeRule> rules;
+  for (const std::string& text : options.rules) rules.push_back(parse_scheme_rule(text));
+  if (options.rule_file.empty()) return rules;
+  for (SchemeRule& rule : read_scheme_rules(options.rule_file)) rules.push_back(std::move(rule));
+  return rules;
+}
+
+Method method_of_rules(const MethodOptions& options, const CheckpointReader& reader,
+                       const AxisRules& axes) {
+  const PartialScheme base = base_of(options);
+  const std::vector<SchemeRule> rules = rules_of(options);
+  if (rules.empty() && !base.is_complete()) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} holds no rule, and --scheme and --bits are not both given",
+                            options.rule_file));
+  }
+  Method method;
+  method.plan = make_rule_plan(reader, rules, base, options.selection, axes);
+  method.title = "rules";
+  method.directory = "rules";
+  if (base.is_complete()) {
+    method.title = fmt::format("{}, and rules", title_of(base.scheme));
+    method.directory = result_directory_name(base.scheme) + "_rules";
+  } else if (options.rules.empty()) {
+    method.directory = std::filesystem::path(options.rule_file).stem().string();
+  }
+  return method;
+}
+
+// Says of which tensors the channels are not certain.
+void tell_axis_doubts(const QuantizePlan& plan, const CheckpointReader& reader,
+                      const AxisRules& axes) {
+  const CheckpointFormat format = reader.location().format;
+  AxisDoubts doubts(format, axes);
+  for (const TensorPlan& tensor : plan) {
+    if (!tensor.scheme) continue;
+    const TensorInfo& info = reader.tensors()[tensor.index];
+    // Without axes where nobody named them.
+    Scheme given = *tensor.scheme;
+    given.granularity.axis.reset();
+    given.granularity.axis_count = 1;
+    const bool is_named = with_channel_axes(given, info, format, axes) != *tensor.scheme;
+    doubts.add(is_named ? *tensor.scheme : given, info);
+  }
+  doubts.tell();
+}
+
+void add_patterns(Command& command, const char* name, std::vector<std::string>& patterns,
+                  const char* help) {
+  command.add_option(name, patterns, help).type_name("GLOB").expected(1).take_all();
+}
+
+void add_rule_options(Command& command, MethodOptions& options) {
+  command
+      .add_option("--rule", options.rules,
+                  "'GLOB: bits=4 scheme=symmetric granularity=channel range=mse axis=0' or\n"
+                  "'GLOB: keep'; the first that matches counts, the other options are\n"
+                  "for what it does not say and for tensors without a rule")
+      .type_name("RULE")
+      .expected(1)
+      .take_all();
+  command.add_option("--rules", options.rule_file, "more rules, a line each").type_name("FILE");
+  command
+      .add_option("--save-plan", options.saved_plan,
+                  "write what becomes of each tensor, for --plan; with --dry-run nothing else")
+      .type_name("FILE.json");
+}
+
+std::string method_footer() {
+  return std::string(
+             "Schemes: bin          2^B equal bins from minimum to maximum, restored to the "
+             "centre\n"
+             "         fixed-point  integer times a power of two (Qm.n)\n"
+             "         affine       scale and zero point, range widened to contain 0\n"
+             "         symmetric    scale only\n"
+             "         codebook     2^B levels where they cost least (Lloyd-Max), up to 8 bits\n"
+             "Ranges:  minmax       all values of a block\n"
+             "         percentile:P without the lowest and highest 100-P percent\n"
+             "         mse          the one with the least squared error, found by search\n"
+             "         aciq         closed form for Gaussian or Laplacian values\n") +
+         std::string(kFormatFooter) +
+         "Codebooks and ranges other than minmax keep one whole tensor in memory.\n"
+         "Training state (optimizer slots, moving statistics and averages, counters) is copied "
+         "unless\n"
+         "a pattern names it.";
+}
+
+}  // namespace
+
+void add_method_options(Command& command, MethodOptions& options) {
+  command.add_option("--scheme", options.scheme, "what a value becomes: see below")
+      .one_of({"bin", "fixed-point", "affine", "symmetric", "codebook"});
+  command.add_option("-b,--bits", options.bits, "width of a code, 1 to 32").in_range(1, 32);
+  command.add_option("--granularity", options.granularity,
+                     "values that share one range: tensor, channel or group:G");
+  add_axis_option(command, options.axes);
+  command.add_option("--scaling", options.scaling, "of fixed-point: binary (Qm.n) or decimal")
+      .one_of({"binary", "decimal"});
+  command.add_option("--range", options.range,
+                     "values that codes hold: minmax, percentile:P, mse or aciq");
+  add_given_format_options(command, options.format);
+  add_mode_options(command, options.format);
+  add_patterns(command, "--include", options.selection.include,
+               "quantize tensors of this GLOB only");
+  add_patterns(command, "--exclude", options.selection.exclude, "copy tensors of this GLOB");
+  add_moving_averages_option(command, options.selection.moving_averages);
+  add_rule_options(command, options);
+  Option plan = command
+                    .add_option("--plan", options.plan,
+                                "instead of all these: schemes and widths that narrow plan chose")
+                    .type_name("FILE.json");
+  for (const char* name :
+       {"--scheme", "--bits", "--granularity", "--axis", "--scaling", "--range", "--q",
+        "--ap-fixed", "--fraction-bits", "--signed", "--round-mode", "--overflow", "--include",
+        "--exclude", "--moving_averages", "--rule", "--rules"}) {
+    plan.excludes(command.get_option(name));
+  }
+  command
+      .add_option("--nonfinite", options.non_finite,
+                  "tensors with NaN or infinity: error, or keep them unchanged")
+      .one_of({"error", "keep"});
+  add_cast_option(command, options.cast);
+  command.footer(method_footer());
+}
+
+bool has_method(const MethodOptions& options) {
+  return !options.plan.empty() || !options.scheme.empty() || options.bits != 0 ||
+         options.format.any() || has_rules(options);
+}
+
+namespace {
+
+Method typed_method(const MethodOptions& options, const CheckpointReader& reader) {
+  if (!options.plan.empty()) {
+    const std::filesystem::path path = options.plan == "-" ? "/dev/stdin" : options.plan;
+    return {quantize_plan(read_plan_file(path), reader), path.stem().string(),
+            fmt::format("plan {}", options.plan)};
+  }
+  const AxisRules axes = axis_rules(options.axes);
+  const PartialScheme base = base_of(options);
+  if (!base.is_complete() && !has_rules(options)) {
+    throw Error(ErrorCategory::kUsage, "--scheme and --bits are needed, or --rule, or --plan");
+  }
+  Method method = has_rules(options)
+                      ? method_of_rules(options, reader, axes)
+                      : Method{make_plan(reader, base.scheme, options.selection, axes),
+                               result_directory_name(base.scheme), title_of(base.scheme)};
+  const auto has_channels = [](const TensorPlan& tensor) {
+    return tensor.scheme && tensor.scheme->granularity.kind == Granularity::Kind::kChannel;
+  };
+  if (std::ranges::none_of(method.plan, has_channels)) require_no_axes(options.axes);
+  tell_axis_doubts(method.plan, reader, axes);
+  return method;
+}
+
+}  // namespace
+
+Method method_of(const MethodOptions& options, const CheckpointReader& reader) {
+  Method method = typed_method(options, reader);
+  if (options.saved_plan.empty()) return method;
+  for (const TensorPlan& tensor : method.plan) {
+    if (tensor.scheme) require_name_for_plan(reader.tensors()[tensor.index]);
+  }
+  return method;
+}
+
+SavedPlan::SavedPlan(const MethodOptions& options, bool force) : path_(options.saved_plan) {
+  if (!path_.empty()) file_.emplace(path_, force ? Overwrite::kYes : Overwrite::kNo, "--save-plan");
+}
+
+void SavedPlan::write(const CheckpointReader& reader, const QuantizePlan& plan) {
+  if (file_) file_->write(plan_file_text(reader, plan));
+}
+
+std::string SavedPlan::text() const {
+  return file_ && file_->is_file() ? fmt::format("plan: {}\n", shown(path_)) : "";
+}
+
+}  // namespace narrow

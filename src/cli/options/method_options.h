@@ -1,0 +1,69 @@
+// What is to become of the tensors of a checkpoint, as it is typed: the options that every command
+// has which quantizes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/options/exports.h"
+#include "cli/options/format_options.h"
+#include "cli/parser/command.h"
+#include "narrow/quantize_checkpoint.h"
+
+namespace narrow {
+
+struct MethodOptions {
+  std::string scheme;
+  int bits = 0;
+  std::string plan;
+  std::vector<std::string> rules;
+  std::string rule_file;
+  std::string saved_plan;
+  std::string granularity = "tensor";
+  std::vector<std::string> axes;
+  std::string scaling = "binary";
+  std::string range = "minmax";
+  FormatOptions format;
+  Selection selection;
+  std::string non_finite = "error";
+  std::string cast;  // of float8 weights
+
+  [[nodiscard]] NonFinitePolicy non_finite_policy() const {
+    return non_finite == "keep" ? NonFinitePolicy::kKeep : NonFinitePolicy::kError;
+  }
+};
+
+// Adds --scheme to --nonfinite and a footer that explains the schemes.
+void add_method_options(Command& command, MethodOptions& options);
+
+// What is to be done, and what it is called.
+struct Method {
+  QuantizePlan plan;
+  std::string directory;  // "bin_4bits": the default one of a result
+  std::string title;
+};
+
+// Whether there is a scheme, a plan or a rule at all.
+bool has_method(const MethodOptions& options);
+
+// Says on standard error whose channels are not certain. Throws Error(kUsage) when there is neither
+// a scheme nor a plan nor a rule, and what making or reading the plan throws.
+Method method_of(const MethodOptions& options, const CheckpointReader& reader);
+
+// The file of --save-plan, if that was given. Its name is taken when this is made, and it appears
+// when the plan is written.
+class SavedPlan {
+ public:
+  // Throws Error(kExists) when the file is there and `force` is not given.
+  SavedPlan(const MethodOptions& options, bool force);
+  void write(const CheckpointReader& reader, const QuantizePlan& plan);
+  // "plan: FILE\n" for people; empty without a file.
+  [[nodiscard]] std::string text() const;
+
+ private:
+  std::string path_;
+  std::optional<StagedFile> file_;
+};
+
+}  // namespace narrow

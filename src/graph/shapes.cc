@@ -1,0 +1,93 @@
+#include "graph/shapes.h"
+
+#include <fmt/format.h>
+
+#include <cstddef>
+
+#include "graph/operators.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+Dimensions as_dimensions(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+void require_fit(const Value& input, const Dimensions& given) {
+  bool fits = given.size() == input.dimensions.size();
+  for (std::size_t i = 0; fits && i < given.size(); ++i) {
+    const Dimension& declared = input.dimensions[i];
+    fits = declared.is_free() || given[i].is_free() || declared.size == given[i].size;
+  }
+  if (fits) return;
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("the input {} is {}, found {}", input.name, to_string(input.dimensions),
+                          to_string(given)));
+}
+
+}  // namespace
+
+ShapeTable infer_shapes(const Graph& graph, const std::vector<Dimensions>& inputs) {
+  if (inputs.size() != graph.inputs.size()) {
+    throw Error(ErrorCategory::kUnsupported, fmt::format("{} has {} inputs, found {}", graph.name,
+                                                         graph.inputs.size(), inputs.size()));
+  }
+  ShapeTable shapes(graph.values.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    require_fit(graph.value(graph.inputs[i]), inputs[i]);
+    shapes[static_cast<std::size_t>(graph.inputs[i])] = inputs[i];
+  }
+  for (std::size_t id = 0; id < shapes.size(); ++id) {
+    const Weight* weight = graph.weight_of(static_cast<ValueId>(id));
+    if (weight != nullptr) shapes[id] = as_dimensions(weight->used_shape());
+  }
+  for (const Node& node : graph.nodes) {
+    std::vector<const Dimensions*> of_inputs;
+    for (const ValueId id : node.inputs) {
+      of_inputs.push_back(id == kNoValue ? nullptr : &shapes[static_cast<std::size_t>(id)]);
+    }
+    try {
+      shapes[static_cast<std::size_t>(node.output)] =
+          operator_of(node).result(node.attributes, of_inputs);
+    } catch (const Error& error) {
+      throw Error(error.category(), fmt::format("{} {} of {}: {}", operator_of(node).name,
+                                                node.name, graph.name, error.what()));
+    }
+  }
+  return shapes;
+}
+
+ShapeTable infer_shapes(const Graph& graph) {
+  std::vector<Dimensions> inputs;
+  for (const ValueId id : graph.inputs) inputs.push_back(graph.value(id).dimensions);
+  return infer_shapes(graph, inputs);
+}
+
+ShapeTable infer_shapes(const Graph& graph, int height, int width) {
+  if (graph.inputs.size() != 1) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} has {} inputs, expected images", graph.name, graph.inputs.size()));
+  }
+  Dimensions images = graph.value(graph.inputs[0]).dimensions;
+  if (images.size() != 4) {
+    throw Error(ErrorCategory::kUnsupported, fmt::format("the input of {} is {}, expected images",
+                                                         graph.name, to_string(images)));
+  }
+  images[2] = height;
+  images[3] = width;
+  return infer_shapes(graph, {images});
+}
+
+std::int64_t multiply_adds(const Graph& graph, const Node& node, const ShapeTable& shapes) {
+  if (!std::holds_alternative<op::Conv>(node.attributes)) return 0;
+  const Weight* weight = graph.weight_of(node.inputs[1]);
+  if (weight == nullptr) return 0;
+  auto count = static_cast<std::int64_t>(element_count(weight->shape));
+  const Dimensions& result = shapes[static_cast<std::size_t>(node.output)];
+  for (std::size_t axis = 2; axis < result.size(); ++axis) {
+    if (result[axis].is_free()) return 0;
+    count *= result[axis].size;
+  }
+  return count;
+}
+
+}  // namespace narrow

@@ -1,0 +1,127 @@
+#include "model/checkpoint_network.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "graph/slim/resnet_v1.h"
+#include "narrow/error.h"
+#include "stream/value_pieces.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::size_t kPieceValues = 65536;
+constexpr std::int64_t kMostChannels = 1 << 16;
+constexpr std::string_view kFirstLayer = "/conv1/weights";
+
+// Channels of the output of a convolution, or nothing when there is no such layer.
+std::optional<int> output_channels(const WeightSource& variables, const std::string& layer) {
+  const auto info = variables.find(layer + "/weights");
+  if (!info || info->shape.size() != 4) return std::nullopt;
+  const std::int64_t channels = info->shape.back();
+  if (channels < 1 || channels > kMostChannels) return std::nullopt;
+  return static_cast<int>(channels);
+}
+
+ResnetV1Shape shape_of_checkpoint(const WeightSource& variables, const std::string& scope) {
+  ResnetV1Shape shape;
+  shape.name = scope;
+  shape.root_channels = output_channels(variables, scope + "/conv1").value_or(0);
+  for (int block = 1;; ++block) {
+    const auto channels_of_unit = [&](int unit) {
+      return output_channels(
+          variables, fmt::format("{}/block{}/unit_{}/bottleneck_v1/conv1", scope, block, unit));
+    };
+    const auto base_channels = channels_of_unit(1);
+    if (!base_channels) break;
+    int units = 1;
+    while (channels_of_unit(units + 1)) ++units;
+    shape.blocks.push_back({*base_channels, units, 2});
+  }
+  if (!shape.blocks.empty()) shape.blocks.back().last_stride = 1;
+  return shape;
+}
+
+}  // namespace
+
+std::optional<std::size_t> CheckpointVariables::index_of(std::string_view name) const {
+  return reader_.find(std::string(name) + suffix_);
+}
+
+std::optional<TensorInfo> CheckpointVariables::find(std::string_view name) const {
+  const auto index = index_of(name);
+  if (!index) return std::nullopt;
+  return reader_.tensors()[*index];
+}
+
+void CheckpointVariables::read(std::string_view name, std::span<float> values) const {
+  const auto index = index_of(name);
+  if (!index) {
+    throw Error(
+        ErrorCategory::kNotFound,
+        fmt::format("{} has no variable {}{}", reader_.location().path.string(), name, suffix_));
+  }
+  if (reader_.tensors()[*index].dtype == DType::kFloat32) {
+    reader_.read(*index, std::as_writable_bytes(values));
+    return;
+  }
+  ValuePieces pieces(reader_, *index);
+  auto* to = values.data();
+  for (auto piece = pieces.next(kPieceValues); !piece.empty(); piece = pieces.next(kPieceValues)) {
+    to = std::ranges::transform(piece, to, [](double value) {
+           return static_cast<float>(value);
+         }).out;
+  }
+}
+
+std::string find_network_scope(const CheckpointReader& reader) {
+  std::vector<std::string> scopes;
+  for (const TensorInfo& tensor : reader.tensors()) {
+    if (!tensor.name.ends_with(kFirstLayer)) continue;
+    std::string scope = tensor.name.substr(0, tensor.name.size() - kFirstLayer.size());
+    if (reader.find(scope + "/logits/weights")) scopes.push_back(std::move(scope));
+  }
+  const std::string where = reader.location().path.string();
+  if (scopes.empty()) {
+    throw Error(ErrorCategory::kNotFound,
+                fmt::format("{} holds no ResNet V1: there is no SCOPE/conv1/weights with "
+                            "SCOPE/logits/weights beside it; narrow inspect shows what it holds",
+                            where));
+  }
+  if (scopes.size() > 1) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} holds {} networks: {}; choose one with --model_name", where,
+                            scopes.size(), fmt::join(scopes, ", ")));
+  }
+  return scopes.front();
+}
+
+std::optional<int> checkpoint_class_count(const WeightSource& variables, const std::string& scope) {
+  constexpr std::int64_t kMostClasses = 1 << 20;
+  auto info = variables.find(scope + "/logits/weights");
+  if (!info) info = variables.find(scope + "/logits/biases");
+  if (!info || info->shape.empty()) return std::nullopt;
+  const std::int64_t count = info->shape.back();
+  if (count < 1 || count > kMostClasses) return std::nullopt;
+  return static_cast<int>(count);
+}
+
+Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& variables,
+                            const std::string& scope, int class_count) {
+  const std::vector<std::string> standard = resnet_v1_names();
+  if (std::ranges::find(standard, scope) != standard.end()) return resnet_v1(scope, class_count);
+  ResnetV1Shape shape = shape_of_checkpoint(variables, scope);
+  if (shape.root_channels == 0 || shape.blocks.empty()) {
+    throw Error(ErrorCategory::kNotFound,
+                fmt::format("there is no network {} in {}: neither one of {} nor the scope of "
+                            "bottleneck units that the checkpoint has; narrow inspect shows what "
+                            "it holds",
+                            scope, reader.location().path.string(), fmt::join(standard, ", ")));
+  }
+  shape.class_count = class_count;
+  return make_resnet_v1(shape);
+}
+
+}  // namespace narrow

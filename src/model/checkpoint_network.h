@@ -1,0 +1,47 @@
+// The network whose variables a checkpoint holds.
+#pragma once
+
+#include <string>
+
+#include "graph/graph.h"
+#include "graph/weight_source.h"
+#include "narrow/checkpoint.h"
+
+namespace narrow {
+
+// A checkpoint as the source of a network's weights; numbers of every floating-point type are
+// converted to float32.
+class CheckpointVariables : public WeightSource {
+ public:
+  // The reader must outlive this. With `moving_averages` a variable NAME is read from
+  // NAME/ExponentialMovingAverage.
+  CheckpointVariables(const CheckpointReader& reader, bool moving_averages)
+      : reader_(reader), suffix_(moving_averages ? "/ExponentialMovingAverage" : "") {}
+
+  [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const override;
+  void read(std::string_view name, std::span<float> values) const override;
+
+ private:
+  [[nodiscard]] std::optional<std::size_t> index_of(std::string_view name) const;
+
+  const CheckpointReader& reader_;
+  std::string suffix_;
+};
+
+// The only scope S for which the checkpoint has S/conv1/weights and S/logits/weights.
+// Throws Error(kNotFound) when there is none, Error(kUsage) naming them when there are several.
+std::string find_network_scope(const CheckpointReader& reader);
+
+// The number of classes of that scope's network, by the last axis of its logits' weights or, when
+// they are not there, biases: nothing unless it is 1 to 2^20.
+std::optional<int> checkpoint_class_count(const WeightSource& variables, const std::string& scope);
+
+// The network of that scope. One of the four standard names stands for exactly that network; for
+// any other, units and depths are read off the shapes of the variables, and every block but the
+// last ends with stride 2, as in Slim's networks. Whether all variables fit is for check_variables
+// to say. Throws Error(kNotFound) when there are no such variables, Error(kUsage) as
+// make_resnet_v1 does.
+Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& variables,
+                            const std::string& scope, int class_count);
+
+}  // namespace narrow

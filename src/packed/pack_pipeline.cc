@@ -1,0 +1,109 @@
+#include "packed/pack_pipeline.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/parallel.h"
+#include "narrow/channel_axes.h"
+#include "narrow/version.h"
+#include "packed/packed_layout.h"
+#include "packed/packed_metadata.h"
+#include "stream/tensor_passes.h"
+
+namespace narrow {
+namespace {
+
+std::uint64_t element_offset(const QuantizePiece& piece, const TensorInfo& info) {
+  return piece.first_element * element_size(info.dtype);
+}
+
+void encode_piece(QuantizePiece& piece, const TensorInfo& info) {
+  if (info.dtype == DType::kString) {
+    const auto text = string_bytes(piece.strings);
+    piece.bytes.assign(text.begin(), text.end());
+  }
+  if (piece.quantizer != nullptr && !piece.bytes.empty()) {
+    piece.errors.overflowed =
+        piece.quantizer->encode(piece.first_element, piece.bytes, &piece.packed, &piece.params);
+  } else {
+    piece.errors.overflowed = 0;
+    piece.packed.clear();
+    piece.params.clear();
+  }
+  piece.leaves = leaf_digests(element_offset(piece, info), piece.bytes, piece.last);
+}
+
+// NaN and infinite values of one tensor.
+std::uint64_t count_non_finite(const CheckpointReader& reader, std::size_t index) {
+  const TensorInfo& info = reader.tensors()[index];
+  TensorQuantizer quantizer(Scheme{}, info, 0);
+  scan_tensor(reader, index, {&quantizer, 1});
+  return quantizer.non_finite().count;
+}
+
+}  // namespace
+
+std::string run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan& plan,
+                              NonFinitePolicy non_finite, int threads, const PackedPieceSink& sink,
+                              PackObserver* observer) {
+  const ThreadLimit limit(threads);
+  std::vector<TensorResult> results(plan.size());
+  std::uint64_t total_bytes = 0;
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    results[i].info = reader.tensors()[plan[i].index];
+    total_bytes += results[i].info.byte_size();
+  }
+  ItemPool<QuantizePiece> pool;
+  PieceSource source(reader, plan, non_finite, pool, results);
+  ContentDigest content;
+  TensorDigest tensor;
+  std::uint64_t bytes_done = 0;
+  run_pipeline<QuantizePiece>(
+      pieces_in_flight(limit.threads()), [&] { return source.next(); },
+      [&](QuantizePiece& piece) { encode_piece(piece, results[piece.plan_index].info); },
+      [&](QuantizePiece& piece) {
+        const TensorInfo& info = results[piece.plan_index].info;
+        sink(piece);
+        tensor.add(piece.bytes, piece.leaves);
+        if (piece.last) {
+          content.add(info, tensor.digest());
+          tensor = {};
+        }
+        if (info.dtype != DType::kString) bytes_done += piece.bytes.size();
+        if (observer != nullptr) observer->on_bytes(bytes_done, total_bytes);
+        piece.quantizer.reset();
+        pool.give_back(&piece);
+      });
+  return content.text();
+}
+
+PackedContents planned_contents(const CheckpointReader& reader, const QuantizePlan& plan,
+                                NonFinitePolicy non_finite) {
+  refuse_packed(reader);
+  PackedContents contents;
+  contents.metadata = reader.metadata();
+  std::erase_if(contents.metadata,
+                [](const auto& entry) { return entry.first.starts_with(kPackedKeyPrefix); });
+  contents.input_format = reader.location().format;
+  contents.tool = "narrow " + build_info().version;
+  std::vector<std::uint64_t> string_sizes(plan.size());
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    PackedTensor& tensor = contents.tensors.emplace_back();
+    tensor.info = reader.tensors()[plan[i].index];
+    if (tensor.info.dtype == DType::kString) {
+      string_sizes[i] = string_bytes(reader.read_strings(plan[i].index)).size();
+    }
+    tensor.reason = plan[i].reason;
+    if (!plan[i].scheme.has_value()) continue;
+    if (non_finite == NonFinitePolicy::kKeep) {
+      tensor.non_finite = count_non_finite(reader, plan[i].index);
+      if (tensor.non_finite > 0) tensor.reason = CopyReason::kNonFinite;
+      if (tensor.non_finite > 0) continue;
+    }
+    tensor.scheme = with_channel_axes(*plan[i].scheme, tensor.info, contents.input_format);
+  }
+  measure_packed(contents.tensors, string_sizes);
+  return contents;
+}
+
+}  // namespace narrow

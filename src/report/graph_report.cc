@@ -1,0 +1,84 @@
+#include "report/graph_report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "report/table/table_formats.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string short_weights(const GraphRow& row) {
+  std::string text;
+  for (const std::string& weight : row.weights) {
+    if (!text.empty()) text += " ";
+    text += weight.starts_with(row.name + "/") ? weight.substr(row.name.size() + 1) : weight;
+  }
+  return text;
+}
+
+TableCell count_cell(std::uint64_t count) {
+  if (count == 0) return std::string();
+  return count;
+}
+
+Table nodes_table(const GraphTable& graph) {
+  using enum CellStyle;
+  Table table{"nodes",
+              "Nodes",
+              {{"operator", "operator"},
+               {"name", "name"},
+               {"attributes", "attributes"},
+               {"result", "result"},
+               {"parameters", "parameters", kInteger},
+               {"multiply_adds", "multiply-adds", kInteger},
+               {"weights", "weights"}},
+              {}};
+  for (const GraphRow& row : graph.rows) {
+    table.add_row({row.op, row.name, row.attributes, row.result, count_cell(row.parameters),
+                   count_cell(row.multiply_adds), short_weights(row)});
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string graph_text(const GraphTable& graph) {
+  return table_text(nodes_table(graph)) + fmt::format("{}: {} parameters, {} multiply-adds\n",
+                                                      graph.name, graph.parameters,
+                                                      graph.multiply_adds);
+}
+
+ordered_json graph_json(const CheckpointLocation& location, const GraphTable& graph) {
+  ordered_json rows = ordered_json::array();
+  for (const GraphRow& row : graph.rows) {
+    rows.push_back({{"operator", row.op},
+                    {"name", row.name},
+                    {"attributes", row.attributes},
+                    {"result", row.result},
+                    {"parameters", row.parameters},
+                    {"multiply_adds", row.multiply_adds},
+                    {"weights", row.weights}});
+  }
+  return {{"schema", 1},
+          {"format", to_string(location.format)},
+          {"path", location.path.string()},
+          {"network", graph.name},
+          {"nodes", std::move(rows)},
+          {"summary", {{"parameters", graph.parameters}, {"multiply_adds", graph.multiply_adds}}}};
+}
+
+Report graph_report(const CheckpointLocation& location, const GraphTable& graph) {
+  Report report;
+  report.title = "Network " + graph.name;
+  report.facts = {{"checkpoint", location.path.string()},
+                  {"parameters", std::to_string(graph.parameters)},
+                  {"multiply-adds", std::to_string(graph.multiply_adds)}};
+  report.tables = {nodes_table(graph)};
+  report.json = graph_json(location, graph);
+  return report;
+}
+
+}  // namespace narrow

@@ -1,0 +1,130 @@
+#include "stream/quantize_pieces.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "narrow/channel_axes.h"
+#include "stream/tensor_passes.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::uint64_t kCopyPieceBytes = std::uint64_t{1} << 20;
+// Tensors of up to this size are read once. More than the largest of a ResNet V1 (9 MiB).
+constexpr std::uint64_t kMaxKeptBytes = std::uint64_t{12} << 20;
+// About as many as such a tensor has, so that the threads have work while the next one is read.
+constexpr std::size_t kPiecesAhead = 10;
+// A piece has 1 MiB of float32, 2 MiB of float64: keeps the values in flight and the tensor that is
+// kept within about 48 MiB on machines with many cores.
+constexpr std::size_t kMaxPiecesInFlight = 18;
+
+}  // namespace
+
+std::size_t pieces_in_flight(int threads) {
+  return std::min(kMaxPiecesInFlight, static_cast<std::size_t>(threads) + 2);
+}
+
+std::size_t pieces_in_flight_ahead(int threads) {
+  return std::min(kMaxPiecesInFlight, static_cast<std::size_t>(threads) + kPiecesAhead);
+}
+
+QuantizePiece* PieceSource::next() {
+  if (!kept_.empty()) return next_of_kept();
+  while (stream_ == nullptr && plan_index_ < plan_.size()) {
+    if (QuantizePiece* first = begin_tensor()) return first;
+  }
+  return stream_ == nullptr ? nullptr : next_of_stream();
+}
+
+// Starts tensor plan_index_: gives its first piece when it has been read, else opens stream_.
+QuantizePiece* PieceSource::begin_tensor() {
+  const TensorPlan& plan = plan_[plan_index_];
+  const TensorInfo& info = reader_.tensors()[plan.index];
+  element_bytes_ = element_size(info.dtype);
+  bytes_left_ = info.byte_size();
+  first_element_ = 0;
+  quantizer_.reset();
+  if (info.dtype == DType::kString) {
+    QuantizePiece* piece = finished_piece();
+    piece->strings = reader_.read_strings(plan.index);
+    return piece;
+  }
+  piece_bytes_ = kCopyPieceBytes / element_bytes_ * element_bytes_;
+  if (plan.scheme.has_value()) {
+    scan_tensor(plan, info);
+    if (!kept_.empty()) return next_of_kept();
+  }
+  if (bytes_left_ == 0) return finished_piece();
+  stream_ = reader_.open(plan.index);
+  return nullptr;
+}
+
+// Finds the ranges, and keeps the pieces of a tensor that is not too large for that.
+void PieceSource::scan_tensor(const TensorPlan& plan, const TensorInfo& info) {
+  const Scheme scheme = with_channel_axes(*plan.scheme, info, reader_.location().format);
+  auto quantizer = std::make_shared<TensorQuantizer>(scheme, info, 0);
+  const std::uint64_t piece_bytes = quantizer->piece_elements() * element_bytes_;
+  const bool keep = bytes_left_ <= kMaxKeptBytes;
+  QuantizePiece* piece = nullptr;
+  const auto stream = reader_.open(plan.index);
+  for (std::uint64_t left = bytes_left_; left > 0;) {
+    if (piece == nullptr || keep) piece = pool_.take();
+    if (keep) kept_.push_back(piece);
+    piece->bytes.resize(std::min(left, piece_bytes));
+    stream->read(piece->bytes);
+    quantizer->scan(piece->bytes);
+    left -= piece->bytes.size();
+  }
+  if (piece != nullptr && !keep) pool_.give_back(piece);
+  quantizer->finish_scan();
+  TensorResult& result = results_[plan_index_];
+  if (keep_non_finite(*quantizer, non_finite_, result)) return;
+  quantizer->release_values();
+  describe(*quantizer, scheme, result);
+  quantizer_ = std::move(quantizer);
+  piece_bytes_ = piece_bytes;
+}
+
+QuantizePiece* PieceSource::next_of_stream() {
+  QuantizePiece* piece = pool_.take();
+  piece->bytes.resize(std::min(bytes_left_, piece_bytes_));
+  stream_->read(piece->bytes);
+  return passed_on(piece);
+}
+
+QuantizePiece* PieceSource::next_of_kept() {
+  QuantizePiece* piece = kept_.front();
+  kept_.pop_front();
+  return passed_on(piece);
+}
+
+QuantizePiece* PieceSource::passed_on(QuantizePiece* piece) {
+  bytes_left_ -= piece->bytes.size();
+  if (bytes_left_ == 0) return finish(piece);
+  label(piece, false);
+  first_element_ += piece->bytes.size() / element_bytes_;
+  return piece;
+}
+
+QuantizePiece* PieceSource::finished_piece() {
+  QuantizePiece* piece = pool_.take();
+  piece->bytes.clear();
+  return finish(piece);
+}
+
+QuantizePiece* PieceSource::finish(QuantizePiece* piece) {
+  label(piece, true);
+  stream_.reset();
+  ++plan_index_;
+  return piece;
+}
+
+void PieceSource::label(QuantizePiece* piece, bool last) const {
+  piece->plan_index = plan_index_;
+  piece->quantizer = quantizer_;
+  piece->first_element = first_element_;
+  piece->last = last;
+  piece->strings.clear();
+}
+
+}  // namespace narrow

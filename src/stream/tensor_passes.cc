@@ -1,0 +1,68 @@
+#include "stream/tensor_passes.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "stream/non_finite.h"
+
+namespace narrow {
+
+void for_each_piece(const CheckpointReader& reader, std::size_t index, std::uint64_t piece_bytes,
+                    const std::function<void(std::span<std::byte>)>& take) {
+  const TensorInfo& info = reader.tensors()[index];
+  const std::uint64_t element_bytes = element_size(info.dtype);
+  const std::uint64_t step = piece_bytes / element_bytes * element_bytes;
+  const auto stream = reader.open(index);
+  std::vector<std::byte> bytes;
+  for (std::uint64_t left = info.byte_size(); left > 0; left -= bytes.size()) {
+    bytes.resize(std::min(left, step));
+    stream->read(bytes);
+    take(bytes);
+  }
+}
+
+void scan_tensor(const CheckpointReader& reader, std::size_t index,
+                 std::span<TensorQuantizer> quantizers) {
+  for_each_piece(reader, index, kScanBytes, [&](std::span<const std::byte> bytes) {
+    for (TensorQuantizer& quantizer : quantizers) quantizer.scan(bytes);
+  });
+  for (TensorQuantizer& quantizer : quantizers) quantizer.finish_scan();
+}
+
+void scan_tensor(std::span<const std::byte> values, TensorQuantizer& quantizer) {
+  quantizer.scan(values);
+  quantizer.finish_scan();
+}
+
+ErrorSums round_trip_tensor(const TensorQuantizer& quantizer, std::size_t element_bytes,
+                            std::span<std::byte> values) {
+  ErrorSums errors;
+  const std::uint64_t piece_bytes = quantizer.piece_elements() * element_bytes;
+  for (std::uint64_t begin = 0; begin < values.size(); begin += piece_bytes) {
+    const auto piece =
+        values.subspan(begin, std::min<std::uint64_t>(piece_bytes, values.size() - begin));
+    errors.merge(quantizer.round_trip(begin / element_bytes, piece, nullptr));
+  }
+  return errors;
+}
+
+void describe(const TensorQuantizer& quantizer, const Scheme& scheme, TensorResult& result) {
+  result.quantized = true;
+  result.scheme = scheme;
+  result.blocks = quantizer.block_count();
+  result.clipped_blocks = quantizer.clipped_blocks();
+  result.clipped_values = quantizer.clipped_values();
+  result.params = quantizer.block_params(TensorResult::kMaxReportedBlocks);
+}
+
+bool keep_non_finite(const TensorQuantizer& quantizer, NonFinitePolicy policy,
+                     TensorResult& result) {
+  const NonFinite& found = quantizer.non_finite();
+  if (found.count == 0) return false;
+  if (policy == NonFinitePolicy::kError) throw non_finite_error(result.info, found);
+  result.non_finite = found.count;
+  result.reason = CopyReason::kNonFinite;
+  return true;
+}
+
+}  // namespace narrow
