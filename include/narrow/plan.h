@@ -44,7 +44,7 @@ struct WidthRule {
   int bits = 0;
 };
 
-struct PlanRequest {
+struct AllocationRequest {
   // Of every tensor; its width is what is planned. Codebooks have no width above kMaxCodebookBits:
   // there the tensor is kBin.
   Scheme scheme;
@@ -73,7 +73,7 @@ struct PlanRequest {
   int threads = 0;  // 0: all available cores; every number gives the same plan
 };
 
-struct PlannedTensor {
+struct AllocatedTensor {
   TensorInfo info;
   Scheme scheme;
   std::uint64_t bytes = 0;  // codes and parameters as the packed format stores them
@@ -93,7 +93,7 @@ struct CurvePoint {
   double lower_bound = 0;   // no plan within the budget damages less
 };
 
-struct BudgetPlan {
+struct BitAllocation {
   std::string input;         // file name of the checkpoint
   std::string input_digest;  // checkpoint_digest
   std::uint64_t input_bytes = 0;
@@ -101,8 +101,8 @@ struct BudgetPlan {
   int image_size = 0;  // that the damage is for; 0: it is for no images
   std::uint64_t budget_bytes = 0;
   bool quantized_only = false;
-  std::vector<PlannedTensor> tensors;  // the quantized ones in file order
-  std::uint64_t elements = 0;          // of these
+  std::vector<AllocatedTensor> tensors;  // the quantized ones in file order
+  std::uint64_t elements = 0;            // of these
   std::uint64_t quantized_bytes = 0;
   std::uint64_t copied = 0;  // tensors
   CopyCounts copied_by_reason;
@@ -127,11 +127,11 @@ struct BudgetPlan {
 // tensor that the kind of damage is not defined for; kNotFound for a pattern that matches none of
 // the quantized tensors or a checkpoint without ResNet V1; kNumeric for NaN or infinite values;
 // what the reader throws; for kFisher what evaluate_checkpoints throws.
-BudgetPlan plan_budget(const CheckpointReader& reader, const PlanRequest& request,
-                       SweepObserver* observer = nullptr);
+BitAllocation plan_budget(const CheckpointReader& reader, const AllocationRequest& request,
+                          SweepObserver* observer = nullptr);
 
 // A plan file: JSON, docs/formats.md. The same plan gives the same bytes everywhere.
-std::string plan_file_text(const BudgetPlan& plan);
+std::string plan_file_text(const BitAllocation& plan);
 
 // The same of a plan that has no budget: names, shapes and schemes of the quantized tensors, which
 // is all that quantization reads.
@@ -152,6 +152,6 @@ std::vector<PlanEntry> read_plan_file(const std::filesystem::path& path);
 // Every tensor of the checkpoint in file order, those of the plan with their schemes.
 // Throws Error(kUsage) naming every tensor of the plan that the checkpoint lacks or has with
 // another shape or a type that cannot be quantized.
-QuantizePlan quantize_plan(const std::vector<PlanEntry>& entries, const CheckpointReader& reader);
+QuantizePlan make_plan(const std::vector<PlanEntry>& entries, const CheckpointReader& reader);
 
 }  // namespace narrow

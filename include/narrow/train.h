@@ -77,7 +77,7 @@ struct TrainStep {
 };
 
 // What is trained, known before the first step.
-struct TrainPlan {
+struct TrainSummary {
   std::string network;
   int class_count = 0;
   std::size_t variables = 0;
@@ -93,7 +93,7 @@ struct TrainPlan {
 };
 
 struct TrainResult {
-  TrainPlan plan;
+  TrainSummary plan;
   std::int64_t global_step = 0;      // at the end
   bool was_finished = false;         // nothing was left to do
   std::filesystem::path checkpoint;  // the last one written, or the one that was there
@@ -108,7 +108,7 @@ class TrainObserver {
   virtual ~TrainObserver() = default;
   // Where the values come from, what is ignored, and the like.
   virtual void on_note(const std::string& sentence) = 0;
-  virtual void on_plan(const TrainPlan& plan) = 0;
+  virtual void on_plan(const TrainSummary& plan) = 0;
   // Every log_every_n_steps steps.
   virtual void on_step(const TrainStep& step) = 0;
   virtual void on_checkpoint(const std::filesystem::path& checkpoint) = 0;
@@ -126,6 +126,6 @@ class TrainObserver {
 TrainResult train(const TrainOptions& options, TrainObserver& observer);
 
 // What train would do, without doing it. Reads checkpoints and the dataset's size.
-TrainPlan plan_training(const TrainOptions& options, TrainObserver& observer);
+TrainSummary plan_training(const TrainOptions& options, TrainObserver& observer);
 
 }  // namespace narrow

@@ -1,4 +1,4 @@
-// What the tests of this folder share.
+// What the tests of this layer share.
 #pragma once
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@ namespace narrow {
 
 using std::string_view_literals::operator""sv;
 
-// Where the committed golden files of this folder are.
+// Where the committed golden files of this layer are.
 inline std::filesystem::path golden_data_directory() {
   const char* root = ::getenv("NARROW_SOURCE_DIR");
   return std::filesystem::path(root == nullptr ? "." : root) / "tests/golden/data";

@@ -1,7 +1,7 @@
 // The operators of a graph and their attributes: a struct for each. They mean what the ONNX
 // operator pages say (https://onnx.ai/onnx/operators/, opset 21); images are [N, channels, height,
 // width]. Here are those that a network of this program has; what every operator needs beside its
-// struct is its row in operators.cc and its function in nn/reference.
+// struct and its place in Attributes is its row in operators.cc and its function in nn/reference.
 #pragma once
 
 #include <cstdint>

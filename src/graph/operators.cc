@@ -163,6 +163,8 @@ constexpr std::array<Operator, std::variant_size_v<Attributes>> kOperators = {{
     {"Flatten", 1, 1, flatten_result},
 }};
 
+static_assert(kOperators.back().result != nullptr, "every operator of Attributes has a row");
+
 std::string by_axes(std::span<const std::int64_t> values) {
   const bool equal = std::ranges::adjacent_find(values, std::not_equal_to{}) == values.end();
   return equal ? std::to_string(values[0]) : fmt::format("{}", fmt::join(values, "x"));

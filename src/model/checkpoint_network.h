@@ -38,7 +38,7 @@ std::optional<int> checkpoint_class_count(const WeightSource& variables, const s
 
 // The network of that scope. One of the four standard names stands for exactly that network; for
 // any other, units and depths are read off the shapes of the variables, and every block but the
-// last ends with stride 2, as in Slim's networks. Whether all variables fit is for check_variables
+// last ends with stride 2, as in Slim's networks. Whether all variables fit is for check_weights
 // to say. Throws Error(kNotFound) when there are no such variables, Error(kUsage) as
 // make_resnet_v1 does.
 Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& variables,

@@ -1,4 +1,4 @@
-// What every use of oneDNN in this folder shares.
+// What every use of oneDNN in this layer shares.
 #pragma once
 
 #include <functional>

@@ -14,7 +14,7 @@ namespace narrow {
 // The elements of one part for these blocks.
 std::vector<std::byte> params_to_bytes(PackedPart part, std::span<const BlockParams> params);
 
-// Sets in `params` what one part says. Throws nothing: checked_params looks at it.
+// Sets in `params` what one part says. Throws nothing: complete_params looks at it.
 void params_from_bytes(PackedPart part, const Scheme& scheme, std::span<const std::byte> bytes,
                        std::span<BlockParams> params);
 

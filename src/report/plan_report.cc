@@ -28,9 +28,9 @@ std::string width_text(const CurvePoint& point) {
 }
 
 // "3 bits for 12 tensors, 4 for 20".
-std::string widths_text(const BudgetPlan& plan) {
+std::string widths_text(const BitAllocation& plan) {
   std::map<int, int> tensors;
-  for (const PlannedTensor& tensor : plan.tensors) ++tensors[tensor.scheme.bits];
+  for (const AllocatedTensor& tensor : plan.tensors) ++tensors[tensor.scheme.bits];
   std::string text;
   for (const auto& [bits, count] : tensors) {
     if (text.empty()) {
@@ -44,21 +44,21 @@ std::string widths_text(const BudgetPlan& plan) {
 }
 
 // How good the plan is known to be.
-std::string certainty_text(const BudgetPlan& plan) {
+std::string certainty_text(const BitAllocation& plan) {
   if (plan.unit_bytes == 1) return "no plan within the budget damages less";
   return fmt::format(
       "searched in units of {} bytes; a better plan may exist, but none beyond the gap",
       plan.unit_bytes);
 }
 
-std::string damage_name(const BudgetPlan& plan) {
+std::string damage_name(const BitAllocation& plan) {
   std::string name(to_string(plan.damage_kind));
   return plan.image_size == 0 ? name : fmt::format("{}, {} pixels", name, plan.image_size);
 }
 
 }  // namespace
 
-Table curve_table(const BudgetPlan& plan) {
+Table curve_table(const BitAllocation& plan) {
   Table table{"curve",
               "Damage and size: every tensor at one width, and the best plan of that size",
               {{"width", "one width", CellStyle::kText},
@@ -75,8 +75,8 @@ Table curve_table(const BudgetPlan& plan) {
   return table;
 }
 
-Table allocation_table(const BudgetPlan& plan) {
-  const bool has_axes = std::ranges::any_of(plan.tensors, [](const PlannedTensor& tensor) {
+Table allocation_table(const BitAllocation& plan) {
+  const bool has_axes = std::ranges::any_of(plan.tensors, [](const AllocatedTensor& tensor) {
     return channel_axes_of(tensor.scheme, tensor.info).has_value();
   });
   Table table{"tensors",
@@ -89,7 +89,7 @@ Table allocation_table(const BudgetPlan& plan) {
                {"shape", "shape", CellStyle::kText},
                {"name", "tensor", CellStyle::kText}},
               {}};
-  for (const PlannedTensor& tensor : plan.tensors) {
+  for (const AllocatedTensor& tensor : plan.tensors) {
     table.add_row({static_cast<std::uint64_t>(tensor.scheme.bits), tensor.bytes, tensor.damage,
                    tensor.relative_l2, axis_cell(channel_axes_of(tensor.scheme, tensor.info)),
                    to_string(tensor.info.shape), tensor.info.name});
@@ -97,7 +97,7 @@ Table allocation_table(const BudgetPlan& plan) {
   return table;
 }
 
-std::string plan_summary_text(const BudgetPlan& plan) {
+std::string plan_summary_text(const BitAllocation& plan) {
   std::string text =
       fmt::format("{} tensors planned, {} copied\n", plan.tensors.size(), plan.copied);
   text += copied_text(plan.copied_by_reason, "copied");
@@ -116,9 +116,9 @@ std::string plan_summary_text(const BudgetPlan& plan) {
   return text + fmt::format("         {}\n", certainty_text(plan));
 }
 
-ordered_json plan_json(const BudgetPlan& plan) {
-  BudgetPlan printable = plan;  // a plan file holds names exactly or not at all
-  for (PlannedTensor& tensor : printable.tensors) {
+ordered_json plan_json(const BitAllocation& plan) {
+  BitAllocation printable = plan;  // a plan file holds names exactly or not at all
+  for (AllocatedTensor& tensor : printable.tensors) {
     tensor.info.name = replace_invalid_utf8(tensor.info.name);
   }
   ordered_json json = ordered_json::parse(plan_file_text(printable));
@@ -129,7 +129,7 @@ ordered_json plan_json(const BudgetPlan& plan) {
   return json;
 }
 
-Report plan_report(const BudgetPlan& plan) {
+Report plan_report(const BitAllocation& plan) {
   Report report;
   report.title = fmt::format("Budget plan for {}", plan.input);
   report.facts = {{"budget", format_bytes(plan.budget_bytes)},

@@ -9,18 +9,18 @@
 namespace narrow {
 
 // The least damage at the size of every single width and at the budget.
-Table curve_table(const BudgetPlan& plan);
+Table curve_table(const BitAllocation& plan);
 
 // A row for each quantized tensor: its width, and what it takes and costs.
-Table allocation_table(const BudgetPlan& plan);
+Table allocation_table(const BitAllocation& plan);
 
 // The closing lines: budget, size, damage and how far from the bound it is.
-std::string plan_summary_text(const BudgetPlan& plan);
+std::string plan_summary_text(const BitAllocation& plan);
 
 // The plan file's object and "curve", an array.
-nlohmann::ordered_json plan_json(const BudgetPlan& plan);
+nlohmann::ordered_json plan_json(const BitAllocation& plan);
 
 // For exports; CSV holds the curve.
-Report plan_report(const BudgetPlan& plan);
+Report plan_report(const BitAllocation& plan);
 
 }  // namespace narrow

@@ -20,7 +20,7 @@ std::string duration_text(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
-std::string steps_text(const TrainPlan& plan, const TrainOptions& options) {
+std::string steps_text(const TrainSummary& plan, const TrainOptions& options) {
   std::string text = fmt::format("from step {}", plan.first_step);
   if (options.max_number_of_steps) {
     text += fmt::format(" to {} ({:.1f} epochs)", *options.max_number_of_steps,
@@ -32,7 +32,7 @@ std::string steps_text(const TrainPlan& plan, const TrainOptions& options) {
   return text;
 }
 
-std::string rate_text(const TrainPlan& plan, const TrainOptions& options) {
+std::string rate_text(const TrainSummary& plan, const TrainOptions& options) {
   const LearningRateOptions& rate = options.learning_rate;
   std::string text = fmt::format("{} with a learning rate of {}", to_string(options.optimizer.kind),
                                  format_short(rate.initial));
@@ -74,7 +74,7 @@ std::string train_step_text(const TrainStep& step) {
   return text + '\n';
 }
 
-std::string train_plan_text(const TrainPlan& plan, const TrainOptions& options) {
+std::string train_plan_text(const TrainSummary& plan, const TrainOptions& options) {
   std::string text = fmt::format("{} with {} classes: {} variables, {} numbers; trained: {}, {}\n",
                                  plan.network, plan.class_count, plan.variables, plan.elements,
                                  plan.trained_variables, plan.trained_elements);
@@ -96,7 +96,7 @@ std::string train_result_text(const TrainResult& result, const TrainOptions& opt
                      result.checkpoint.string());
 }
 
-ordered_json train_plan_json(const TrainPlan& plan) {
+ordered_json train_plan_json(const TrainSummary& plan) {
   return {{"network", plan.network},
           {"classes", plan.class_count},
           {"variables", plan.variables},

@@ -13,12 +13,12 @@ namespace narrow {
 std::string train_step_text(const TrainStep& step);
 
 // Network, data and steps, in a few lines.
-std::string train_plan_text(const TrainPlan& plan, const TrainOptions& options);
+std::string train_plan_text(const TrainSummary& plan, const TrainOptions& options);
 
 // The last lines of a training.
 std::string train_result_text(const TrainResult& result, const TrainOptions& options);
 
-nlohmann::ordered_json train_plan_json(const TrainPlan& plan);
+nlohmann::ordered_json train_plan_json(const TrainSummary& plan);
 
 // {"schema": 1, "plan": {...}, "global_step": ..., "log": [...], ...}.
 nlohmann::ordered_json train_result_json(const TrainResult& result, const TrainOptions& options);

@@ -8,7 +8,10 @@ import subprocess
 import time
 import unittest
 
-from program_case import NARROW, SOURCE, ProgramCase
+import numpy as np
+
+from program_case import (NARROW, SOURCE, ProgramCase, read_safetensors,
+                          write_safetensors)
 
 GOLDEN = SOURCE / "tests/golden/evaluation"
 LOG_LINE = re.compile(
@@ -242,10 +245,16 @@ class Mistakes(TrainingCase):
         report = json.loads(self.narrow("inspect", f"train/model.ckpt-{step}", "--stats", "--json"))
         self.assertEqual(sum(t["statistics"]["non_finite"] for t in report["tensors"]), 0)
         # Before the first checkpoint.
-        done = self.run_program(*self.flags("other", optimizer="sgd", learning_rate=1e38,
-                                            max_number_of_steps=100))
+        self.narrow("quantize", "small/model.ckpt-7", "--scheme", "bin", "--bits", "32",
+                    "--format", "safetensors", "-o", "bad.safetensors")
+        tensors = read_safetensors(self.dir / "bad.safetensors")
+        name = "resnet_v1_small/conv1/weights"
+        tensors[name] = np.full_like(tensors[name], np.nan)
+        write_safetensors(self.dir / "bad.safetensors", tensors)
+        done = self.run_program(*self.flags("other", checkpoint_path="bad.safetensors"))
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("no checkpoint has been written yet", done.stderr)
+        self.assertIn("inspect --stats", done.stderr)
 
 
 if __name__ == "__main__":

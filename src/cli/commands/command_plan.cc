@@ -174,8 +174,8 @@ std::optional<int> vector_bits_of(const std::string& text) {
   return parse_width(text, "--vector-bits");
 }
 
-PlanRequest request_of(const Arguments& args) {
-  PlanRequest request;
+AllocationRequest request_of(const Arguments& args) {
+  AllocationRequest request;
   request.scheme.kind = parse_scheme_kind(args.scheme);
   request.scheme.scaling = args.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
   request.scheme.granularity = parse_granularity(args.granularity);
@@ -204,8 +204,8 @@ PlanRequest request_of(const Arguments& args) {
 
 // Batch norm scales the channels of these networks, of which errors of weights know nothing
 // (docs/results.md, "Methods").
-void advise(const BudgetPlan& plan) {
-  const auto is_of_resnet = [](const PlannedTensor& tensor) {
+void advise(const BitAllocation& plan) {
+  const auto is_of_resnet = [](const AllocatedTensor& tensor) {
     return tensor.info.name.starts_with("resnet_v1_");
   };
   if (plan.damage_kind == DamageKind::kWeight && std::ranges::any_of(plan.tensors, is_of_resnet)) {
@@ -214,7 +214,7 @@ void advise(const BudgetPlan& plan) {
 }
 
 void run(const Arguments& args) {
-  const PlanRequest request = request_of(args);
+  const AllocationRequest request = request_of(args);
   Exports exports(args.exports, args.force);
   std::optional<StagedFile> file;
   if (!args.output.empty()) {
@@ -228,10 +228,10 @@ void run(const Arguments& args) {
   }
   catch_interrupts();
   PlanProgress progress;
-  const BudgetPlan plan = plan_budget(*reader, request, &progress);
+  const BitAllocation plan = plan_budget(*reader, request, &progress);
   progress.finish();
   AxisDoubts doubts(reader->location().format, request.axes);
-  for (const PlannedTensor& tensor : plan.tensors) doubts.add(request.scheme, tensor.info);
+  for (const AllocatedTensor& tensor : plan.tensors) doubts.add(request.scheme, tensor.info);
   doubts.tell();
   advise(plan);
   note_moving_averages(plan.copied_by_reason);

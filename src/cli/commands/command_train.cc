@@ -25,7 +25,7 @@ void run(const Command& command, const Arguments& args) {
   catch_interrupts();
   TrainConsole console(options, args.json);
   if (args.summary) {
-    const TrainPlan plan = plan_training(options, console);
+    const TrainSummary plan = plan_training(options, console);
     if (args.json) print_result(json_text(train_plan_json(plan)));
     return;
   }

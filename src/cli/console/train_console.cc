@@ -10,7 +10,7 @@ namespace narrow {
 
 void TrainConsole::on_note(const std::string& sentence) { print_note(sentence); }
 
-void TrainConsole::on_plan(const TrainPlan& plan) {
+void TrainConsole::on_plan(const TrainSummary& plan) {
   print_account(train_plan_text(plan, options_), json_);
 }
 

@@ -12,7 +12,7 @@ class TrainConsole : public TrainObserver {
   TrainConsole(const TrainOptions& options, bool json) : options_(options), json_(json) {}
 
   void on_note(const std::string& sentence) override;
-  void on_plan(const TrainPlan& plan) override;
+  void on_plan(const TrainSummary& plan) override;
   void on_step(const TrainStep& step) override;
   void on_checkpoint(const std::filesystem::path& checkpoint) override;
   bool keep_going() override;

@@ -186,7 +186,7 @@ namespace {
 Method typed_method(const MethodOptions& options, const CheckpointReader& reader) {
   if (!options.plan.empty()) {
     const std::filesystem::path path = options.plan == "-" ? "/dev/stdin" : options.plan;
-    return {quantize_plan(read_plan_file(path), reader), path.stem().string(),
+    return {make_plan(read_plan_file(path), reader), path.stem().string(),
             fmt::format("plan {}", options.plan)};
   }
   const AxisRules axes = axis_rules(options.axes);

@@ -69,20 +69,20 @@ class BiasCorrection : public testing::Test {
     const LayerValues after = layer_values(layer(), weights_);
     const auto gamma = weights_.values(layer_of_unit("conv2").norm->gamma);
     const auto beta = weights_.values(layer_of_unit("conv2").norm->beta);
-    const std::size_t depth = before_.out_channels;
-    std::vector<double> sum(depth), sum2(depth), sum_before(depth), sum2_before(depth);
+    const std::size_t channels = before_.out_channels;
+    std::vector<double> sum(channels), sum2(channels), sum_before(channels), sum2_before(channels);
     RandomStream stream(9, "inputs");
     for (int n = 0; n < kSamples; ++n) {
       std::vector<double> y_before = before_.offset;
       std::vector<double> y = after.offset;
       for (std::size_t j = 0; j < before_.in_channels; ++j) {
         const double r = std::max(0.0, beta[j] + gamma[j] * stream.normal());
-        for (std::size_t c = 0; c < depth; ++c) {
-          y_before[c] += before_.slope[c] * before_.weights[j * depth + c] * r;
-          y[c] += after.slope[c] * after.weights[j * depth + c] * r;
+        for (std::size_t c = 0; c < channels; ++c) {
+          y_before[c] += before_.slope[c] * before_.weights[j * channels + c] * r;
+          y[c] += after.slope[c] * after.weights[j * channels + c] * r;
         }
       }
-      for (std::size_t c = 0; c < depth; ++c) {
+      for (std::size_t c = 0; c < channels; ++c) {
         sum[c] += y[c];
         sum2[c] += y[c] * y[c];
         sum_before[c] += y_before[c];
@@ -90,7 +90,7 @@ class BiasCorrection : public testing::Test {
       }
     }
     Outputs outputs;
-    for (std::size_t c = 0; c < depth; ++c) {
+    for (std::size_t c = 0; c < channels; ++c) {
       outputs.shift.push_back((sum[c] - sum_before[c]) / kSamples);
       const auto variance = [](double s, double s2) {
         return s2 / kSamples - std::pow(s / kSamples, 2);

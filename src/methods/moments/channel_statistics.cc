@@ -7,17 +7,17 @@
 namespace narrow {
 namespace {
 
-ChannelStatistics statistics_of_image(std::span<const float> values, std::size_t depth) {
+ChannelStatistics statistics_of_image(std::span<const float> values, std::size_t channels) {
   ChannelStatistics statistics;
-  const std::size_t pixels = values.size() / depth;
+  const std::size_t pixels = values.size() / channels;
   statistics.count = static_cast<double>(pixels);
-  statistics.mean.resize(depth);
-  statistics.squared.resize(depth);
-  for (std::size_t i = 0; i < values.size(); ++i) statistics.mean[i % depth] += values[i];
+  statistics.mean.resize(channels);
+  statistics.squared.resize(channels);
+  for (std::size_t i = 0; i < values.size(); ++i) statistics.mean[i % channels] += values[i];
   for (double& mean : statistics.mean) mean /= statistics.count;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const double deviation = values[i] - statistics.mean[i % depth];
-    statistics.squared[i % depth] += deviation * deviation;
+    const double deviation = values[i] - statistics.mean[i % channels];
+    statistics.squared[i % channels] += deviation * deviation;
   }
   return statistics;
 }
@@ -44,7 +44,7 @@ ChannelStatistics channel_statistics(const Activations& x) {
   parallel_for(images, [&](std::size_t image) {
     parts[image] = statistics_of_image(
         std::span(x.values).subspan(image * x.floats_per_image(), x.floats_per_image()),
-        static_cast<std::size_t>(x.depth));
+        static_cast<std::size_t>(x.channels));
   });
   ChannelStatistics all;
   for (const ChannelStatistics& part : parts) all.merge(part);

@@ -65,7 +65,8 @@ TEST(InputMoments, ImagesExplainTheVarianceOfTheFirstLayer) {
   set_all(graph, "small/conv1/weights", 0.5F, weights);
   set_all(graph, "small/conv1/BatchNorm/moving_variance", 147, weights);
   // 7 * 7 * 3 weights of 0.5 each make a variance of 147 from pixels of variance 4.
-  for (const Moments& channel : moments_of(graph, weights).at("resnet_v1_small/conv1")) {
+  const InputMoments moments = moments_of(graph, weights);
+  for (const Moments& channel : moments.at("resnet_v1_small/conv1")) {
     EXPECT_EQ(channel.mean, 0);
     EXPECT_DOUBLE_EQ(channel.second, 4);
   }

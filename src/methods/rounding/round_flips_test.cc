@@ -52,12 +52,12 @@ Scheme scheme_of(SchemeKind kind, int bits, Granularity::Kind granularity) {
 
 // Sums of the errors of every output channel, or of every kernel of every output channel.
 std::vector<double> sums(const Rounded& rounded, const Shape& shape, bool kernels) {
-  const auto depth = static_cast<std::size_t>(shape[3]);
+  const auto channels = static_cast<std::size_t>(shape[3]);
   const auto inputs = static_cast<std::size_t>(shape[2]);
-  std::vector<double> result(kernels ? depth * inputs : depth);
+  std::vector<double> result(kernels ? channels * inputs : channels);
   for (std::size_t i = 0; i < rounded.errors.size(); ++i) {
-    const std::size_t kernel = i % (depth * inputs);
-    result[kernels ? kernel : i % depth] += rounded.errors[i];
+    const std::size_t kernel = i % (channels * inputs);
+    result[kernels ? kernel : i % channels] += rounded.errors[i];
   }
   return result;
 }

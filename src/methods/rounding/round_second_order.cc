@@ -69,11 +69,11 @@ Matrix factorize(const InputGram& gram, const std::vector<Index>& order) {
 // A few output channels, rounded from the last row of L to the first.
 class Columns {
  public:
-  Columns(const TensorGrid& grid, std::size_t depth, std::span<const float> values,
+  Columns(const TensorGrid& grid, std::size_t channels, std::span<const float> values,
           const std::vector<Index>& order, const Matrix& factor, std::span<std::int64_t> codes,
           std::size_t first, std::size_t count)
       : grid_(grid),
-        depth_(depth),
+        depth_(channels),
         values_(values),
         order_(order),
         factor_(factor),
@@ -136,10 +136,11 @@ void round_second_order(const TensorGrid& grid, const Shape& shape, std::span<co
   require_finite(gram);
   const std::vector<Index> order = reversed_order(gram);
   const Matrix factor = factorize(gram, order);
-  const auto depth = static_cast<std::size_t>(shape[3]);
-  parallel_for((depth + kChannels - 1) / kChannels, [&](std::size_t part) {
+  const auto channels = static_cast<std::size_t>(shape[3]);
+  parallel_for((channels + kChannels - 1) / kChannels, [&](std::size_t part) {
     const std::size_t first = part * kChannels;
-    Columns(grid, depth, values, order, factor, codes, first, std::min(kChannels, depth - first))
+    Columns(grid, channels, values, order, factor, codes, first,
+            std::min(kChannels, channels - first))
         .round();
   });
 }

@@ -43,13 +43,13 @@ struct Channel {
 Channel channel_of(std::span<const float> weights, const Shape& shape,
                    std::span<const double> tap_shares, std::size_t channel) {
   const auto inputs = static_cast<std::size_t>(shape[2]);
-  const auto depth = static_cast<std::size_t>(shape[3]);
+  const auto channels = static_cast<std::size_t>(shape[3]);
   Channel result;
   for (std::size_t tap = 0; tap < tap_shares.size(); ++tap) {
     if (tap_shares[tap] == 0) continue;
     result.shares.push_back(tap_shares[tap]);
     for (std::size_t input = 0; input < inputs; ++input) {
-      result.weights.push_back(weights[(tap * inputs + input) * depth + channel]);
+      result.weights.push_back(weights[(tap * inputs + input) * channels + channel]);
     }
   }
   result.largest = largest_of(result.weights);
@@ -118,11 +118,11 @@ AbsorbedScales absorbable_scales(std::span<const float> weights, const Shape& sh
                 "channel scales are absorbed on the binary grid of fixed-point with 2 bits or "
                 "more; decimal scaling and 1 bit have no range that fits one");
   }
-  const auto depth = static_cast<std::size_t>(shape.back());
+  const auto channels = static_cast<std::size_t>(shape.back());
   AbsorbedScales scales;
   scales.bound = bound_for(largest_of(weights), scheme);
-  scales.factors.assign(depth, kLargestFactor);
-  parallel_for(depth, [&](std::size_t c) {
+  scales.factors.assign(channels, kLargestFactor);
+  parallel_for(channels, [&](std::size_t c) {
     const Channel channel = channel_of(weights, shape, tap_shares, c);
     if (channel.largest * kLargestFactor <= scales.bound) return;
     scales.factors[c] =

@@ -92,7 +92,7 @@ class Compiler {
     if (layer.addend == kNoValue) return conv(geometry, folded, layer.relu, from, nullptr);
     const Activation sum = sum_memory(layer, step);
     if (sum.height != geometry.out_height || sum.width != geometry.out_width ||
-        sum.depth != geometry.out_channels) {
+        sum.channels != geometry.out_channels) {
       refuse(layer.name, "a sum of values of different shapes", "");
     }
     return conv(geometry, folded, layer.relu, from, &sum);
@@ -179,7 +179,7 @@ class Compiler {
     const WindowPlaces rows = window_places(window, 0, x.height, pool.ceil_mode);
     const WindowPlaces columns = window_places(window, 1, x.width, pool.ceil_mode);
     const Activation y = builder_.activation(static_cast<int>(rows.count),
-                                             static_cast<int>(columns.count), x.depth, format_);
+                                             static_cast<int>(columns.count), x.channels, format_);
     const auto reached = [](std::int64_t after) { return std::max<memory::dim>(after, 0); };
     const dnnl::pooling_forward::primitive_desc primitive(
         {prop_kind::forward_inference, algorithm::pooling_max, x.desc, y.desc, window.strides,
@@ -193,7 +193,7 @@ class Compiler {
   }
 
   Activation global_mean(const Activation& x) {
-    const Activation y = builder_.activation(1, 1, x.depth, format_);
+    const Activation y = builder_.activation(1, 1, x.channels, format_);
     const dnnl::pooling_forward::primitive_desc primitive(
         {prop_kind::forward_inference, algorithm::pooling_avg_exclude_padding, x.desc, y.desc,
          memory::dims{1, 1}, memory::dims{x.height, x.width}, memory::dims{0, 0},

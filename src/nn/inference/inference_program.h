@@ -12,7 +12,7 @@
 #include "graph/graph.h"
 #include "graph/weight_source.h"
 #include "nn/aligned_memory.h"
-#include "nn/memory_plan.h"
+#include "nn/buffer_layout.h"
 #include "nn/onednn_support.h"
 
 namespace narrow {
@@ -39,8 +39,8 @@ struct InferenceProgram {
   dnnl::engine engine;
   std::vector<Step> steps;
   std::vector<AlignedMemory> weight_memory;  // what the constants lie in
-  MemoryPlan plan;
-  int image_buffer = -1;   // micro_batch x height x width x 3
+  BufferLayout plan;
+  int image_buffer = -1;   // micro_batch x height x width x channels
   int logits_buffer = -1;  // micro_batch x classes
   std::size_t weight_bytes = 0;
 };

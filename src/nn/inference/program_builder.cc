@@ -17,8 +17,9 @@ int ProgramBuilder::new_buffer(std::size_t byte_size) {
   return static_cast<int>(buffers_.size()) - 1;
 }
 
-Activation ProgramBuilder::activation(int height, int width, int depth, Tag format) {
-  Activation x{-1, float_desc({micro_batch_, depth, height, width}, format), height, width, depth};
+Activation ProgramBuilder::activation(int height, int width, int channels, Tag format) {
+  Activation x{-1, float_desc({micro_batch_, channels, height, width}, format), height, width,
+               channels};
   x.buffer = new_buffer(x.desc.get_size());
   return x;
 }
@@ -45,7 +46,7 @@ void ProgramBuilder::add_step(Step step) {
 }
 
 Activation ProgramBuilder::reordered(const Activation& x, Tag format) {
-  const Activation y = activation(x.height, x.width, x.depth, format);
+  const Activation y = activation(x.height, x.width, x.channels, format);
   const dnnl::reorder::primitive_desc primitive(program_.engine, x.desc, program_.engine, y.desc,
                                                 shared_primitive_attributes());
   add_primitive(dnnl::reorder(primitive), primitive.scratchpad_desc(),
@@ -82,7 +83,7 @@ std::byte* ProgramBuilder::weight_place(std::size_t byte_size) {
 InferenceProgram ProgramBuilder::finish(int image_buffer, int logits_buffer) {
   program_.image_buffer = image_buffer;
   program_.logits_buffer = logits_buffer;
-  program_.plan = plan_memory(buffers_);
+  program_.plan = lay_out_buffers(buffers_);
   return std::move(program_);
 }
 

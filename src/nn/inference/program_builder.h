@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "nn/buffer_layout.h"
 #include "nn/inference/inference_program.h"
-#include "nn/memory_plan.h"
 #include "nn/onednn_support.h"
 
 namespace narrow {
@@ -16,7 +16,7 @@ struct Activation {
   dnnl::memory::desc desc;
   int height = 0;
   int width = 0;
-  int depth = 0;
+  int channels = 0;
 };
 
 class ProgramBuilder {
@@ -30,7 +30,7 @@ class ProgramBuilder {
 
   // Buffers that the next step writes first.
   int new_buffer(std::size_t byte_size);
-  Activation activation(int height, int width, int depth, Tag format);
+  Activation activation(int height, int width, int channels, Tag format);
 
   // The scratchpad of a primitive, if it has one, becomes an argument.
   void add_primitive(dnnl::primitive primitive, const dnnl::memory::desc& scratchpad,

@@ -18,14 +18,14 @@ using Convolution = dnnl::convolution_forward::primitive_desc;
 // Planes whose distance is a power of two would compete for the same few lines of a cache.
 constexpr std::size_t kPlaneGap = 16;
 
-WinogradImages blocked_images(int height, int width, int depth) {
+WinogradImages blocked_images(int height, int width, int channels) {
   WinogradImages images;
   images.height = height;
   images.width = width;
-  images.depth = depth;
+  images.channels = channels;
   images.channel_block = activation_channel_block();
   const auto pixels = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
-  images.image_distance = pixels * static_cast<std::size_t>(depth);
+  images.image_distance = pixels * static_cast<std::size_t>(channels);
   images.pixel_distance = static_cast<std::size_t>(images.channel_block);
   images.block_distance = pixels * images.pixel_distance;
   return images;
@@ -85,8 +85,8 @@ class Products {
   [[nodiscard]] std::size_t out_plane() const { return out_plane_; }
 
  private:
-  [[nodiscard]] std::size_t plane(int depth) const {
-    return static_cast<std::size_t>(tiles_) * static_cast<std::size_t>(depth) + kPlaneGap;
+  [[nodiscard]] std::size_t plane(int channels) const {
+    return static_cast<std::size_t>(tiles_) * static_cast<std::size_t>(channels) + kPlaneGap;
   }
 
   [[nodiscard]] Convolution describe(std::int64_t tiles) const {

@@ -46,13 +46,14 @@ std::vector<Span> window_spans(const op::MaxPool& pool, std::size_t axis, int si
 // The largest values of the window, by channel.
 void pool_window(const Activations& x, std::span<const float> from, const Span& rows,
                  const Span& columns, float* to) {
-  const auto depth = static_cast<std::size_t>(x.depth);
+  const auto channels = static_cast<std::size_t>(x.channels);
   bool first = true;
   for (int row = rows.first; row < rows.end; ++row) {
     for (int column = columns.first; column < columns.end; ++column) {
       const float* const pixel =
-          from.data() + (static_cast<std::size_t>(row) * x.width + column) * depth;
-      for (std::size_t c = 0; c < depth; ++c) to[c] = first ? pixel[c] : std::max(to[c], pixel[c]);
+          from.data() + (static_cast<std::size_t>(row) * x.width + column) * channels;
+      for (std::size_t c = 0; c < channels; ++c)
+        to[c] = first ? pixel[c] : std::max(to[c], pixel[c]);
       first = false;
     }
   }
@@ -60,8 +61,8 @@ void pool_window(const Activations& x, std::span<const float> from, const Span& 
 
 }  // namespace
 
-Activations Activations::zeros(std::int64_t images, int height, int width, int depth) {
-  Activations x{images, height, width, depth, {}};
+Activations Activations::zeros(std::int64_t images, int height, int width, int channels) {
+  Activations x{images, height, width, channels, {}};
   x.values.resize(static_cast<std::size_t>(images) * x.floats_per_image());
   return x;
 }
@@ -75,13 +76,13 @@ Activations max_pool(const Activations& x, const op::MaxPool& pool) {
   const std::vector<Span> rows = window_spans(pool, 0, x.height);
   const std::vector<Span> columns = window_spans(pool, 1, x.width);
   Activations y = Activations::zeros(x.images, static_cast<int>(rows.size()),
-                                     static_cast<int>(columns.size()), x.depth);
+                                     static_cast<int>(columns.size()), x.channels);
   for_each_image(x, [&](std::size_t image) {
     float* to = image_of(y, image).data();
     for (const Span& row : rows) {
       for (const Span& column : columns) {
         pool_window(x, image_of(x, image), row, column, to);
-        to += y.depth;
+        to += y.channels;
       }
     }
   });
@@ -89,12 +90,12 @@ Activations max_pool(const Activations& x, const op::MaxPool& pool) {
 }
 
 Activations global_mean(const Activations& x) {
-  Activations y = Activations::zeros(x.images, 1, 1, x.depth);
-  const auto depth = static_cast<std::size_t>(x.depth);
+  Activations y = Activations::zeros(x.images, 1, 1, x.channels);
+  const auto channels = static_cast<std::size_t>(x.channels);
   for_each_image(x, [&](std::size_t image) {
-    std::vector<double> sums(depth);
+    std::vector<double> sums(channels);
     const std::span<const float> from = image_of(x, image);
-    for (std::size_t i = 0; i < from.size(); ++i) sums[i % depth] += from[i];
+    for (std::size_t i = 0; i < from.size(); ++i) sums[i % channels] += from[i];
     const double pixels = static_cast<double>(x.height) * x.width;
     std::ranges::transform(sums, image_of(y, image).begin(),
                            [&](double sum) { return static_cast<float>(sum / pixels); });
@@ -116,11 +117,11 @@ void scale_and_shift(std::span<const double> slope, std::span<const double> offs
 }
 
 void add_to(const Activations& x, bool relu, Activations& sum) {
-  if (x.height != sum.height || x.width != sum.width || x.depth != sum.depth) {
+  if (x.height != sum.height || x.width != sum.width || x.channels != sum.channels) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("{} x {} x {} values are added to {} x {} x {}: sums are executed of "
                             "equal shapes only",
-                            x.height, x.width, x.depth, sum.height, sum.width, sum.depth));
+                            x.height, x.width, x.channels, sum.height, sum.width, sum.channels));
   }
   for_each_image(x, [&](std::size_t image) {
     const std::span<const float> from = image_of(x, image);

@@ -11,19 +11,19 @@
 
 namespace narrow {
 
-// [images, height, width, depth], row-major.
+// [images, height, width, channels], row-major.
 struct Activations {
   std::int64_t images = 0;
   int height = 0;
   int width = 0;
-  int depth = 0;
+  int channels = 0;
   std::vector<float> values;
 
   // Zeros of that shape.
-  static Activations zeros(std::int64_t images, int height, int width, int depth);
+  static Activations zeros(std::int64_t images, int height, int width, int channels);
   [[nodiscard]] std::size_t floats_per_image() const {
     return static_cast<std::size_t>(height) * static_cast<std::size_t>(width) *
-           static_cast<std::size_t>(depth);
+           static_cast<std::size_t>(channels);
   }
 };
 

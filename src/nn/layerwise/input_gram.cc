@@ -35,16 +35,16 @@ class Patches {
     const int top =
         static_cast<int>(index / width_ % height_) * geometry_.stride - geometry_.padding();
     const int left = static_cast<int>(index % width_) * geometry_.stride - geometry_.padding();
-    const auto depth = static_cast<std::size_t>(x_.depth);
+    const auto channels = static_cast<std::size_t>(x_.channels);
     const float* const from = x_.values.data() + image * x_.floats_per_image();
     for (int row = top; row < top + kernel; ++row) {
-      for (int column = left; column < left + kernel; ++column, to += depth) {
+      for (int column = left; column < left + kernel; ++column, to += channels) {
         const bool inside = row >= 0 && row < x_.height && column >= 0 && column < x_.width;
         if (inside) {
-          std::copy_n(from + (static_cast<std::size_t>(row) * x_.width + column) * depth, depth,
-                      to);
+          std::copy_n(from + (static_cast<std::size_t>(row) * x_.width + column) * channels,
+                      channels, to);
         } else {
-          std::fill_n(to, depth, 0.0F);
+          std::fill_n(to, channels, 0.0F);
         }
       }
     }

@@ -20,13 +20,13 @@ class Recorder : public LayerVisitor {
  public:
   void on_input(const Layer& layer, const Activations& x) override {
     layers.push_back(layer.name);
-    EXPECT_EQ(x.depth, layer.in_channels);
+    EXPECT_EQ(x.channels, layer.in_channels);
     features = x;
   }
   void on_output(const Layer& layer, const Activations& x, const Activations& z) override {
     EXPECT_EQ(layers.back(), layer.name);
-    EXPECT_EQ(x.depth, layer.in_channels);
-    EXPECT_EQ(z.depth, layer.out_channels);
+    EXPECT_EQ(x.channels, layer.in_channels);
+    EXPECT_EQ(z.channels, layer.out_channels);
     products = z;
   }
 
@@ -48,14 +48,14 @@ TEST(LayerWalk, EndsWhereInferenceDoes) {
   InferenceNetwork(graph, values, kSize, kSize).run(images, kImages, expected);
   const auto weights = values.values("small/logits/weights");
   const auto biases = values.values("small/logits/biases");
-  const auto depth = static_cast<std::size_t>(all.back().in_channels);
-  ASSERT_EQ(recorder.features.values.size(), kImages * depth);
+  const auto channels = static_cast<std::size_t>(all.back().in_channels);
+  ASSERT_EQ(recorder.features.values.size(), kImages * channels);
   ASSERT_EQ(recorder.products.values.size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double tolerance = 1e-4 * std::max(1.0F, std::fabs(expected[i]));
     double logit = biases[i % 10];
-    for (std::size_t j = 0; j < depth; ++j) {
-      logit += recorder.features.values[i / 10 * depth + j] * weights[j * 10 + i % 10];
+    for (std::size_t j = 0; j < channels; ++j) {
+      logit += recorder.features.values[i / 10 * channels + j] * weights[j * 10 + i % 10];
     }
     EXPECT_NEAR(logit, expected[i], tolerance);
     EXPECT_NEAR(recorder.products.values[i] + biases[i % 10], expected[i], tolerance);

@@ -13,8 +13,8 @@
 namespace narrow {
 namespace {
 
-Activations hashed_activations(std::int64_t images, int height, int width, int depth) {
-  Activations x = Activations::zeros(images, height, width, depth);
+Activations hashed_activations(std::int64_t images, int height, int width, int channels) {
+  Activations x = Activations::zeros(images, height, width, channels);
   for (std::size_t i = 0; i < x.values.size(); ++i) {
     x.values[i] = static_cast<float>(hashed_uniform(static_cast<std::uint32_t>(i)) - 0.3);
   }
@@ -38,7 +38,7 @@ double input_at(const ConvGeometry& geometry, const Activations& x, std::int64_t
   const int c = z * geometry.stride + column - before;
   if (r < 0 || r >= x.height || c < 0 || c >= x.width) return 0;
   return x.values[static_cast<std::size_t>(image) * x.floats_per_image() +
-                  (static_cast<std::size_t>(r) * x.width + c) * x.depth + i];
+                  (static_cast<std::size_t>(r) * x.width + c) * x.channels + i];
 }
 
 // Calls body(patch) for every output pixel.
@@ -51,7 +51,7 @@ void for_each_patch(const Layer& layer, const Activations& x, const Body& body) 
         std::vector<double> patch;
         for (int row = 0; row < geometry.kernel; ++row) {
           for (int column = 0; column < geometry.kernel; ++column) {
-            for (int i = 0; i < x.depth; ++i) {
+            for (int i = 0; i < x.channels; ++i) {
               patch.push_back(input_at(geometry, x, image, y, z, row, column, i));
             }
           }
@@ -77,10 +77,10 @@ TEST(Layerwise, ConvolutionIsTheSumOverPatches) {
     ASSERT_EQ(y.width, (8 + layer.conv.window.strides[0] - 1) / layer.conv.window.strides[0]);
     std::size_t at = 0;
     for_each_patch(layer, x, [&](const std::vector<double>& patch) {
-      const auto depth = static_cast<std::size_t>(layer.out_channels);
-      for (std::size_t c = 0; c < depth; ++c, ++at) {
+      const auto channels = static_cast<std::size_t>(layer.out_channels);
+      for (std::size_t c = 0; c < channels; ++c, ++at) {
         double sum = 0;
-        for (std::size_t k = 0; k < patch.size(); ++k) sum += patch[k] * weights[k * depth + c];
+        for (std::size_t k = 0; k < patch.size(); ++k) sum += patch[k] * weights[k * channels + c];
         ASSERT_NEAR(y.values[at], sum, 1e-4) << layer.name;
       }
     });

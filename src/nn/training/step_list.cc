@@ -21,7 +21,7 @@ void StepList::add(std::initializer_list<int> buffers, std::function<void()> run
 }
 
 void StepList::allocate() {
-  plan_ = plan_memory(lifetimes_);
+  plan_ = lay_out_buffers(lifetimes_);
   memory_ = AlignedMemory(std::max<std::size_t>(plan_.byte_size, 1));
 }
 

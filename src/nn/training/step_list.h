@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "nn/aligned_memory.h"
-#include "nn/memory_plan.h"
+#include "nn/buffer_layout.h"
 
 namespace narrow {
 
@@ -33,7 +33,7 @@ class StepList {
  private:
   std::vector<std::function<void()>> steps_;
   std::vector<BufferLifetime> lifetimes_;
-  MemoryPlan plan_;
+  BufferLayout plan_;
   AlignedMemory memory_;
 };
 

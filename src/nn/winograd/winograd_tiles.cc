@@ -63,7 +63,7 @@ void Input(const WinogradImages& images, const float* values, TileRange tiles,
   const auto block = static_cast<std::size_t>(images.channel_block);
   const std::size_t row_distance = static_cast<std::size_t>(images.width) * images.pixel_distance;
   alignas(64) float patch[kSeen * kSeen * kLargestBlock];
-  for (std::size_t b = 0; b < static_cast<std::size_t>(images.depth) / block; ++b) {
+  for (std::size_t b = 0; b < static_cast<std::size_t>(images.channels) / block; ++b) {
     const float* const channels = values + b * images.block_distance;
     float* const plane = planes.values + b * static_cast<std::size_t>(tiles.count) * block;
     ForTiles(images, tiles, [&](std::size_t i, std::size_t n, int row, int column) HWY_ATTR {
@@ -100,7 +100,7 @@ HWY_INLINE void OutputTiles(const WinogradImages& images, const WinogradPlanes& 
   const Tag d;
   const auto block = static_cast<std::size_t>(images.channel_block);
   const std::size_t row_distance = static_cast<std::size_t>(images.width) * images.pixel_distance;
-  for (std::size_t b = 0; b < static_cast<std::size_t>(images.depth) / block; ++b) {
+  for (std::size_t b = 0; b < static_cast<std::size_t>(images.channels) / block; ++b) {
     float* const channels = values + b * images.block_distance;
     const float* const plane = planes.values + b * static_cast<std::size_t>(tiles.count) * block;
     ForTiles(images, tiles, [&](std::size_t i, std::size_t n, int row, int column) HWY_ATTR {

@@ -9,13 +9,13 @@
 
 namespace narrow::winograd {
 
-// Images of height x width x depth float32 values, stored in blocks of channels that lie together.
-// Distances are in values: NHWC has the pixel distance depth and the block distance channel_block,
-// nChw8c has 8 and height * width * 8.
+// Images of height x width x channels float32 values, stored in blocks of channels that lie
+// together. Distances are in values: NHWC has the pixel distance channels and the block distance
+// channel_block, nChw8c has 8 and height * width * 8.
 struct WinogradImages {
   int height = 0;
   int width = 0;
-  int depth = 0;          // a multiple of channel_block
+  int channels = 0;       // a multiple of channel_block
   int channel_block = 8;  // 8 or 16
   std::size_t image_distance = 0;
   std::size_t block_distance = 0;
@@ -35,7 +35,7 @@ struct TileRange {
 };
 
 // The operands or results of the 36 products for some tiles: plane p begins at p * plane_distance
-// and holds [depth / channel_block][tiles][channel_block] values.
+// and holds [channels / channel_block][tiles][channel_block] values.
 struct WinogradPlanes {
   float* values = nullptr;
   std::size_t plane_distance = 0;

@@ -18,8 +18,8 @@ struct Layer {
   int images;
   int height;
   int width;
-  int in_depth;
-  int out_depth;
+  int in_channels;
+  int out_channels;
   int block;
   bool nhwc;
   int chunks;  // the tiles are taken in so many ranges
@@ -32,11 +32,11 @@ std::vector<float> random_values(std::size_t count, const std::string& name) {
   return values;
 }
 
-WinogradImages stored_images(const Layer& layer, int depth) {
-  WinogradImages images{layer.height, layer.width, depth, layer.block, 0, 0, 0};
+WinogradImages stored_images(const Layer& layer, int channels) {
+  WinogradImages images{layer.height, layer.width, channels, layer.block, 0, 0, 0};
   const auto pixels = static_cast<std::size_t>(layer.height) * layer.width;
-  images.image_distance = pixels * depth;
-  images.pixel_distance = layer.nhwc ? depth : layer.block;
+  images.image_distance = pixels * channels;
+  images.pixel_distance = layer.nhwc ? channels : layer.block;
   images.block_distance = layer.nhwc ? layer.block : pixels * layer.block;
   return images;
 }
@@ -59,11 +59,11 @@ void multiply(const Layer& layer, const std::vector<float>& matrices, std::int64
   };
   for (std::size_t p = 0; p < kWinogradPlanes; ++p) {
     for (std::int64_t t = 0; t < tiles; ++t) {
-      for (int k = 0; k < layer.out_depth; ++k) {
+      for (int k = 0; k < layer.out_channels; ++k) {
         double sum = 0;
-        for (int c = 0; c < layer.in_depth; ++c) {
+        for (int c = 0; c < layer.in_channels; ++c) {
           sum += static_cast<double>(at(from, p, t, c)) *
-                 matrices[(p * layer.in_depth + c) * layer.out_depth + k];
+                 matrices[(p * layer.in_channels + c) * layer.out_channels + k];
         }
         at(to, p, t, k) = static_cast<float>(sum);
       }
@@ -74,9 +74,9 @@ void multiply(const Layer& layer, const std::vector<float>& matrices, std::int64
 std::vector<float> convolve(const Layer& layer, const std::vector<float>& values,
                             const std::vector<float>& kernel, const std::vector<float>& biases,
                             bool relu) {
-  const WinogradImages in = stored_images(layer, layer.in_depth);
-  const WinogradImages out = stored_images(layer, layer.out_depth);
-  const std::size_t pairs = static_cast<std::size_t>(layer.in_depth) * layer.out_depth;
+  const WinogradImages in = stored_images(layer, layer.in_channels);
+  const WinogradImages out = stored_images(layer, layer.out_channels);
+  const std::size_t pairs = static_cast<std::size_t>(layer.in_channels) * layer.out_channels;
   std::vector<float> matrices(kWinogradPlanes * pairs);
   winograd_kernels().transform_kernel(kernel.data(), pairs, pairs, false, matrices.data(), pairs);
   const std::int64_t all = layer.images * in.tiles_per_image();
@@ -85,8 +85,8 @@ std::vector<float> convolve(const Layer& layer, const std::vector<float>& values
     const std::int64_t first = all * chunk / layer.chunks;
     const TileRange tiles{first, all * (chunk + 1) / layer.chunks - first};
     constexpr std::size_t kGap = 16;
-    const std::size_t in_plane = tiles.count * layer.in_depth + kGap;
-    const std::size_t out_plane = tiles.count * layer.out_depth + kGap;
+    const std::size_t in_plane = tiles.count * layer.in_channels + kGap;
+    const std::size_t out_plane = tiles.count * layer.out_channels + kGap;
     std::vector<float> operands(kWinogradPlanes * in_plane);
     std::vector<float> products(kWinogradPlanes * out_plane);
     input_tiles(in, values.data(), tiles, {operands.data(), in_plane});
@@ -100,12 +100,12 @@ std::vector<float> convolve(const Layer& layer, const std::vector<float>& values
 // By the reference operator; `kernel` is [3, 3, in, out].
 ReferenceTensor definition(const Layer& layer, const std::vector<float>& values,
                            const std::vector<float>& kernel, const std::vector<float>& biases) {
-  const WinogradImages in = stored_images(layer, layer.in_depth);
+  const WinogradImages in = stored_images(layer, layer.in_channels);
   ReferenceTensor x =
-      ReferenceTensor::zeros({layer.images, layer.in_depth, layer.height, layer.width});
+      ReferenceTensor::zeros({layer.images, layer.in_channels, layer.height, layer.width});
   std::size_t i = 0;
   for (int n = 0; n < layer.images; ++n) {
-    for (int c = 0; c < layer.in_depth; ++c) {
+    for (int c = 0; c < layer.in_channels; ++c) {
       for (int y = 0; y < layer.height; ++y) {
         for (int column = 0; column < layer.width; ++column) {
           x.values[i++] = values[place(in, n, y, column, c)];
@@ -113,14 +113,14 @@ ReferenceTensor definition(const Layer& layer, const std::vector<float>& values,
       }
     }
   }
-  ReferenceTensor weights = ReferenceTensor::zeros({layer.out_depth, layer.in_depth, 3, 3});
+  ReferenceTensor weights = ReferenceTensor::zeros({layer.out_channels, layer.in_channels, 3, 3});
   for (std::size_t w = 0; w < weights.values.size(); ++w) {
     const std::size_t tap = w % 9;
-    const std::size_t c = w / 9 % layer.in_depth;
-    const std::size_t k = w / 9 / layer.in_depth;
-    weights.values[w] = kernel[(tap * layer.in_depth + c) * layer.out_depth + k];
+    const std::size_t c = w / 9 % layer.in_channels;
+    const std::size_t k = w / 9 / layer.in_channels;
+    weights.values[w] = kernel[(tap * layer.in_channels + c) * layer.out_channels + k];
   }
-  const ReferenceTensor offsets = {{layer.out_depth}, {biases.begin(), biases.end()}};
+  const ReferenceTensor offsets = {{layer.out_channels}, {biases.begin(), biases.end()}};
   const ReferenceTensor* const inputs[] = {&x, &weights, &offsets};
   return run_operator(op::Conv{square_window(3, 1, 1)}, inputs);
 }
@@ -129,21 +129,22 @@ class WinogradConvolution : public testing::TestWithParam<Layer> {};
 
 TEST_P(WinogradConvolution, EqualsTheDefinition) {
   const Layer& layer = GetParam();
-  const WinogradImages in = stored_images(layer, layer.in_depth);
-  const WinogradImages out = stored_images(layer, layer.out_depth);
+  const WinogradImages in = stored_images(layer, layer.in_channels);
+  const WinogradImages out = stored_images(layer, layer.out_channels);
   const auto values = random_values(layer.images * in.image_distance, "values");
-  const auto kernel = random_values(std::size_t{9} * layer.in_depth * layer.out_depth, "kernel");
-  const auto biases = random_values(layer.out_depth, "biases");
+  const auto kernel =
+      random_values(std::size_t{9} * layer.in_channels * layer.out_channels, "kernel");
+  const auto biases = random_values(layer.out_channels, "biases");
   const ReferenceTensor expected = definition(layer, values, kernel, biases);
   for (const bool relu : {false, true}) {
     const auto found = convolve(layer, values, kernel, biases, relu);
     std::size_t i = 0;
     for (int n = 0; n < layer.images; ++n) {
-      for (int k = 0; k < layer.out_depth; ++k) {
+      for (int k = 0; k < layer.out_channels; ++k) {
         for (int y = 0; y < layer.height; ++y) {
           for (int column = 0; column < layer.width; ++column, ++i) {
             const double sum = expected.values[i];
-            // Sums of 9 * in_depth products of about 1; a transform multiplies by up to 100.
+            // Sums of 9 * in_channels products of about 1; a transform multiplies by up to 100.
             ASSERT_NEAR(found[place(out, n, y, column, k)], relu ? std::max(sum, 0.0) : sum, 2e-4)
                 << n << ' ' << y << ' ' << column << ' ' << k;
           }

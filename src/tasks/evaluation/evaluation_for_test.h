@@ -1,4 +1,4 @@
-// A small dataset of noise, for the tests of this folder.
+// A small dataset of noise, for the tests of this layer.
 #pragma once
 
 #include <filesystem>

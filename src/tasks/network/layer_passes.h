@@ -1,5 +1,5 @@
 // The order in which the layers of a network are quantized, with and without images. Internal to
-// quantize_network.
+// this folder.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// Quantizes the weights of a network layer by layer. Internal to quantize_network.
+// Quantizes the weights of a network layer by layer. Internal to this folder.
 #pragma once
 
 #include <map>

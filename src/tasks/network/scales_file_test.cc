@@ -39,8 +39,8 @@ TEST(ScalesFile, AreWrittenAndRead) {
 TEST(ScalesFile, WhatIsNoScaleIsRefused) {
   const Graph graph = small_network(10);
   const std::vector<Layer> all = layers(graph);
-  const auto read = [&](const std::string& name, const std::vector<double>& values, int depth) {
-    const MemoryReader reader({memory_tensor(name, DType::kFloat64, {depth}, values)});
+  const auto read = [&](const std::string& name, const std::vector<double>& values, int channels) {
+    const MemoryReader reader({memory_tensor(name, DType::kFloat64, {channels}, values)});
     return read_scales(reader, graph, all);
   };
   const std::string conv1 = "resnet_v1_small/conv1";

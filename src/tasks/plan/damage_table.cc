@@ -12,9 +12,9 @@
 
 #include "base/parallel.h"
 #include "narrow/error.h"
-#include "tasks/plan/fisher_weights.h"
-#include "tasks/plan/output_weights.h"
-#include "tasks/plan/weighted_errors.h"
+#include "tasks/plan/fisher_sensitivity.h"
+#include "tasks/plan/output_sensitivity.h"
+#include "tasks/plan/sensitivity_errors.h"
 
 namespace narrow {
 namespace {
@@ -30,15 +30,13 @@ double relative_power(const ErrorSums& errors) {
   return errors.sum_x2 > 0 ? errors.sum_d2 / errors.sum_x2 : errors.sum_d2;
 }
 
-using WeightMap = std::map<std::string, std::unique_ptr<ElementWeights>>;
-
 void weigh(const CheckpointReader& reader, std::span<const std::size_t> indices,
-           std::span<const Scheme> schemes, const AxisRules& axes, const WeightMap& weights,
-           std::vector<std::vector<WidthCost>>& table) {
+           std::span<const Scheme> schemes, const AxisRules& axes,
+           const SensitivityMap& sensitivities, std::vector<std::vector<WidthCost>>& table) {
   for (std::size_t t = 0; t < indices.size(); ++t) {
     const TensorInfo& info = reader.tensors()[indices[t]];
-    const auto found = weights.find(info.name);
-    if (found == weights.end()) {
+    const auto found = sensitivities.find(info.name);
+    if (found == sensitivities.end()) {
       throw Error(ErrorCategory::kUsage,
                   fmt::format("{} is no trainable variable of the checkpoint's network, so its "
                               "damage is not known: leave it out with --exclude, or plan "
@@ -49,7 +47,7 @@ void weigh(const CheckpointReader& reader, std::span<const std::size_t> indices,
     for (const Scheme& scheme : schemes) {
       of_tensor.push_back(with_channel_axes(scheme, info, reader.location().format, axes));
     }
-    const auto damages = weighted_errors(reader, indices[t], of_tensor, *found->second);
+    const auto damages = sensitivity_errors(reader, indices[t], of_tensor, *found->second);
     for (std::size_t s = 0; s < schemes.size(); ++s) table[t][s].damage = damages[s];
   }
 }
@@ -86,7 +84,7 @@ DamageKind parse_damage_kind(std::string_view name) {
 std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
                                                  std::span<const std::size_t> indices,
                                                  std::span<const Scheme> schemes,
-                                                 const PlanRequest& request,
+                                                 const AllocationRequest& request,
                                                  SweepObserver* observer) {
   const ThreadLimit limit(request.threads);
   const SweepOptions options{NonFinitePolicy::kError, request.threads, request.axes};
@@ -100,10 +98,11 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
     }
   }
   if (request.damage == DamageKind::kOutput) {
-    weigh(reader, indices, schemes, request.axes, output_weights(reader, request.images.image_size),
-          table);
+    weigh(reader, indices, schemes, request.axes,
+          output_sensitivity(reader, request.images.image_size), table);
   } else if (request.damage == DamageKind::kFisher) {
-    weigh(reader, indices, schemes, request.axes, fisher_weights(reader, request.images), table);
+    weigh(reader, indices, schemes, request.axes, fisher_sensitivity(reader, request.images),
+          table);
   }
   check_finite(reader, indices, table);
   return table;

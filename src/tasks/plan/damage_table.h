@@ -21,7 +21,7 @@ struct WidthCost {
 std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
                                                  std::span<const std::size_t> indices,
                                                  std::span<const Scheme> schemes,
-                                                 const PlanRequest& request,
+                                                 const AllocationRequest& request,
                                                  SweepObserver* observer);
 
 }  // namespace narrow

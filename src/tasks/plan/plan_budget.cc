@@ -67,7 +67,8 @@ Scheme scheme_of_width(Scheme scheme, int bits) {
   return scheme;
 }
 
-Problem pose(const CheckpointReader& reader, const PlanRequest& request, SweepObserver* observer) {
+Problem pose(const CheckpointReader& reader, const AllocationRequest& request,
+             SweepObserver* observer) {
   Problem problem;
   problem.indices = indices_by_name(reader, request.selection, &problem.copied);
   std::vector<TensorInfo> tensors;
@@ -95,7 +96,7 @@ Choice single_width(const Problem& problem, int bits) {
   return choice;
 }
 
-void count_copied(const CheckpointReader& reader, const Problem& problem, BudgetPlan& plan) {
+void count_copied(const CheckpointReader& reader, const Problem& problem, BitAllocation& plan) {
   plan.copied_by_reason = problem.copied;
   std::vector<bool> quantized(reader.tensors().size(), false);
   for (const std::size_t index : problem.indices) quantized[index] = true;
@@ -111,7 +112,7 @@ void count_copied(const CheckpointReader& reader, const Problem& problem, Budget
   }
 }
 
-std::uint64_t budget_of(const PlanRequest& request, const BudgetPlan& plan) {
+std::uint64_t budget_of(const AllocationRequest& request, const BitAllocation& plan) {
   if (request.budget_bytes.has_value() == request.average_bits.has_value()) {
     throw Error(ErrorCategory::kUsage,
                 "a plan needs a budget: either --budget SIZE or --average-bits BITS");
@@ -128,7 +129,7 @@ std::uint64_t budget_of(const PlanRequest& request, const BudgetPlan& plan) {
 }
 
 // The part of the budget that is for the quantized tensors.
-std::uint64_t budget_of_quantized(const Problem& problem, const BudgetPlan& plan) {
+std::uint64_t budget_of_quantized(const Problem& problem, const BitAllocation& plan) {
   const std::uint64_t least = smallest_size(problem.items);
   const std::uint64_t taken = plan.quantized_only ? 0 : plan.copied_bytes;
   if (taken <= plan.budget_bytes && least <= plan.budget_bytes - taken) {
@@ -152,9 +153,9 @@ double average_bits_of(std::uint64_t bytes, std::uint64_t elements) {
 }
 
 // The curve has a point at the size of every single width, and one at the budget.
-void draw_curve(const Problem& problem, const PlanRequest& request,
+void draw_curve(const Problem& problem, const AllocationRequest& request,
                 const std::vector<Choice>& singles, const KnapsackSolution& asked,
-                BudgetPlan& plan) {
+                BitAllocation& plan) {
   const std::uint64_t counted = plan.bytes() - plan.quantized_bytes;
   plan.curve.push_back({std::nullopt, std::nullopt, plan.budget_bytes, plan.average_bits(),
                         asked.damage, asked.lower_bound});
@@ -169,8 +170,8 @@ void draw_curve(const Problem& problem, const PlanRequest& request,
 }
 
 void take_choice(const CheckpointReader& reader, const Problem& problem, const AxisRules& axes,
-                 const Choice& choice, BudgetPlan& plan) {
-  std::vector<std::pair<std::size_t, PlannedTensor>> tensors;
+                 const Choice& choice, BitAllocation& plan) {
+  std::vector<std::pair<std::size_t, AllocatedTensor>> tensors;
   for (std::size_t g = 0; g < problem.groups.size(); ++g) {
     const WidthGroup& group = problem.groups[g];
     const std::size_t scheme = problem.scheme_of_bits(group.widths[choice[g]]);
@@ -189,18 +190,18 @@ void take_choice(const CheckpointReader& reader, const Problem& problem, const A
 
 }  // namespace
 
-std::uint64_t BudgetPlan::bytes() const {
+std::uint64_t BitAllocation::bytes() const {
   return quantized_bytes + (quantized_only ? 0 : copied_bytes);
 }
 
-double BudgetPlan::average_bits() const { return average_bits_of(quantized_bytes, elements); }
+double BitAllocation::average_bits() const { return average_bits_of(quantized_bytes, elements); }
 
-double BudgetPlan::gap() const { return damage > lower_bound ? damage / lower_bound - 1 : 0; }
+double BitAllocation::gap() const { return damage > lower_bound ? damage / lower_bound - 1 : 0; }
 
-BudgetPlan plan_budget(const CheckpointReader& reader, const PlanRequest& request,
-                       SweepObserver* observer) {
+BitAllocation plan_budget(const CheckpointReader& reader, const AllocationRequest& request,
+                          SweepObserver* observer) {
   const Problem problem = pose(reader, request, observer);
-  BudgetPlan plan;
+  BitAllocation plan;
   plan.input = reader.location().path.filename().string();
   plan.damage_kind = request.damage;
   if (request.damage != DamageKind::kWeight) plan.image_size = request.images.image_size;

@@ -24,20 +24,20 @@ std::vector<int> widths(int from, int to) {
   return list;
 }
 
-PlanRequest request_of(double average_bits) {
-  PlanRequest request;
+AllocationRequest request_of(double average_bits) {
+  AllocationRequest request;
   request.widths = widths(1, 12);
   request.average_bits = average_bits;
   return request;
 }
 
-std::map<std::string, int> bits_by_name(const BudgetPlan& plan) {
+std::map<std::string, int> bits_by_name(const BitAllocation& plan) {
   std::map<std::string, int> bits;
-  for (const PlannedTensor& tensor : plan.tensors) bits[tensor.info.name] = tensor.scheme.bits;
+  for (const AllocatedTensor& tensor : plan.tensors) bits[tensor.info.name] = tensor.scheme.bits;
   return bits;
 }
 
-std::string error_of(const CheckpointReader& reader, const PlanRequest& request,
+std::string error_of(const CheckpointReader& reader, const AllocationRequest& request,
                      ErrorCategory category) {
   try {
     plan_budget(reader, request);
@@ -51,11 +51,11 @@ std::string error_of(const CheckpointReader& reader, const PlanRequest& request,
 
 TEST(PlanBudget, TotalsAreThoseOfQuantizing) {
   const auto reader = small_checkpoint(1);
-  const BudgetPlan plan = plan_budget(*reader, request_of(5));
+  const BitAllocation plan = plan_budget(*reader, request_of(5));
   QuantizePlan quantize(reader->tensors().size());
   for (std::size_t i = 0; i < quantize.size(); ++i) quantize[i].index = i;
   std::uint64_t bytes = 0;
-  for (const PlannedTensor& tensor : plan.tensors) {
+  for (const AllocatedTensor& tensor : plan.tensors) {
     quantize[*reader->find(tensor.info.name)].scheme = tensor.scheme;
     bytes += tensor.bytes;
   }
@@ -77,15 +77,15 @@ TEST(PlanBudget, TotalsAreThoseOfQuantizing) {
 TEST(PlanBudget, NeverABytePastTheBudgetAndNeverWorseThanASingleWidth) {
   const auto reader = small_checkpoint(2);
   for (const DamageKind damage : {DamageKind::kWeight, DamageKind::kOutput}) {
-    PlanRequest request = request_of(4);
+    AllocationRequest request = request_of(4);
     request.damage = damage;
-    const BudgetPlan wide = plan_budget(*reader, request);
+    const BitAllocation wide = plan_budget(*reader, request);
     for (const CurvePoint& point : wide.curve) {
-      PlanRequest exact = request;
+      AllocationRequest exact = request;
       exact.average_bits.reset();
       exact.quantized_only = true;
       exact.budget_bytes = point.budget_bytes;
-      const BudgetPlan plan = plan_budget(*reader, exact);
+      const BitAllocation plan = plan_budget(*reader, exact);
       EXPECT_LE(plan.bytes(), point.budget_bytes);
       EXPECT_EQ(plan.unit_bytes, 1u);
       EXPECT_EQ(plan.damage, point.damage);
@@ -97,11 +97,11 @@ TEST(PlanBudget, NeverABytePastTheBudgetAndNeverWorseThanASingleWidth) {
 
 TEST(PlanBudget, CopiedTensorsCountUnlessToldOtherwise) {
   const auto reader = small_checkpoint(1);
-  PlanRequest request = request_of(4);
-  const BudgetPlan by_bits = plan_budget(*reader, request);
+  AllocationRequest request = request_of(4);
+  const BitAllocation by_bits = plan_budget(*reader, request);
   request.average_bits.reset();
   request.budget_bytes = by_bits.budget_bytes + by_bits.copied_bytes;
-  const BudgetPlan by_bytes = plan_budget(*reader, request);
+  const BitAllocation by_bytes = plan_budget(*reader, request);
   EXPECT_EQ(bits_by_name(by_bytes), bits_by_name(by_bits));
   EXPECT_EQ(by_bytes.bytes(), by_bits.quantized_bytes + by_bits.copied_bytes);
   request.budget_bytes = by_bits.budget_bytes;
@@ -111,7 +111,7 @@ TEST(PlanBudget, CopiedTensorsCountUnlessToldOtherwise) {
 
 TEST(PlanBudget, RulesHold) {
   const auto reader = small_checkpoint(1);
-  PlanRequest request = request_of(6);
+  AllocationRequest request = request_of(6);
   request.fixed = {{"*/logits/weights", 8}, {"*/logits/*", 14}};
   request.minimum = {{"*/block1/*/conv1/weights", 7}};
   request.maximum = {{"*/block2/*/conv3/weights", 3}};
@@ -140,7 +140,7 @@ TEST(PlanBudget, RulesHold) {
 
 TEST(PlanBudget, RulesThatCannotHoldAreErrors) {
   const auto reader = small_checkpoint(1);
-  PlanRequest request = request_of(6);
+  AllocationRequest request = request_of(6);
   request.fixed = {{"*/moving_mean", 8}};
   EXPECT_NE(error_of(*reader, request, ErrorCategory::kNotFound).find("--fix '*/moving_mean'"),
             std::string::npos);
@@ -162,7 +162,7 @@ TEST(PlanBudget, RulesThatCannotHoldAreErrors) {
 
 TEST(PlanBudget, ABudgetThatCannotHoldIsAnError) {
   const auto reader = small_checkpoint(1);
-  PlanRequest request = request_of(1);
+  AllocationRequest request = request_of(1);
   error_of(*reader, request, ErrorCategory::kUsage);
   for (const double bits : {0.0, -1.0, 1e30, std::nan("")}) {
     request.average_bits = bits;
@@ -186,10 +186,10 @@ TEST(PlanBudget, ThreadsAndOrderOfTheFileDoNotMatter) {
   std::ranges::reverse(tensors);
   const MemoryReader reversed(tensors);
   for (const DamageKind damage : {DamageKind::kWeight, DamageKind::kOutput}) {
-    PlanRequest request = request_of(3.7);
+    AllocationRequest request = request_of(3.7);
     request.damage = damage;
     request.threads = 1;
-    const BudgetPlan one = plan_budget(reader, request);
+    const BitAllocation one = plan_budget(reader, request);
     request.threads = 4;
     EXPECT_EQ(plan_file_text(plan_budget(reader, request)), plan_file_text(one));
     EXPECT_EQ(bits_by_name(plan_budget(reversed, request)), bits_by_name(one));
@@ -201,7 +201,7 @@ TEST(PlanBudget, OutputDamageIsTheNoiseBehindTheBatchNorm) {
   const Graph graph = small_network(10);
   const std::vector<Layer> all = layers(graph);
   const MemoryReader reader(small_tensors(graph, 1));
-  PlanRequest request = request_of(4);
+  AllocationRequest request = request_of(4);
   request.widths = {4};
   request.damage = DamageKind::kOutput;
   const Layer& layer =
@@ -211,7 +211,7 @@ TEST(PlanBudget, OutputDamageIsTheNoiseBehindTheBatchNorm) {
   request.images.image_size = 11;  // 3 pixels there, and 2 behind the stride: no share is alike
   const std::vector<double> taps = tap_coverage(graph, all, 11).at(layer.name).shares();
   ASSERT_LT(*std::ranges::min_element(taps), 0.5);
-  const BudgetPlan plan = plan_budget(reader, request);
+  const BitAllocation plan = plan_budget(reader, request);
   const CheckpointVariables variables(reader, false);
   const auto depth = static_cast<std::size_t>(layer.out_channels);
   std::vector<float> gamma(depth);
@@ -233,7 +233,7 @@ TEST(PlanBudget, OutputDamageIsTheNoiseBehindTheBatchNorm) {
     const double input = taps[e / depth / in_depth] * moments[e / depth % in_depth].second;
     expected += gamma[c] * gamma[c] / (variance[c] + layer.norm->epsilon) * d * d * input;
   }
-  for (const PlannedTensor& tensor : plan.tensors) {
+  for (const AllocatedTensor& tensor : plan.tensors) {
     if (tensor.info.name == layer.weights) {
       EXPECT_NEAR(tensor.damage, expected, 1e-6 * expected);
     } else {
@@ -245,7 +245,7 @@ TEST(PlanBudget, OutputDamageIsTheNoiseBehindTheBatchNorm) {
 TEST(PlanBudget, OutputDamageNeedsTheNetwork) {
   const MemoryReader plain(
       {memory_tensor("a", DType::kFloat32, {2, 2}, std::vector<float>{1, 2, 3, 4})});
-  PlanRequest request = request_of(30);
+  AllocationRequest request = request_of(30);
   request.damage = DamageKind::kOutput;
   error_of(plain, request, ErrorCategory::kNotFound);
   auto tensors = small_tensors(small_network(10), 1);
@@ -258,11 +258,11 @@ TEST(PlanBudget, OutputDamageNeedsTheNetwork) {
 
 TEST(PlanBudget, CodebooksUpToTheirWidestAndBinsAbove) {
   const auto reader = small_checkpoint(1);
-  PlanRequest request = request_of(7);
+  AllocationRequest request = request_of(7);
   request.scheme.kind = SchemeKind::kCodebook;
-  const BudgetPlan plan = plan_budget(*reader, request);
+  const BitAllocation plan = plan_budget(*reader, request);
   std::set<SchemeKind> kinds;
-  for (const PlannedTensor& tensor : plan.tensors) {
+  for (const AllocatedTensor& tensor : plan.tensors) {
     kinds.insert(tensor.scheme.kind);
     EXPECT_EQ(tensor.scheme.kind == SchemeKind::kCodebook, tensor.scheme.bits <= kMaxCodebookBits);
     EXPECT_NO_THROW(validate(tensor.scheme));

@@ -116,7 +116,7 @@ ordered_json planned_json(const TensorInfo& info, const Scheme& scheme) {
   return json;
 }
 
-ordered_json tensor_json(const PlannedTensor& tensor) {
+ordered_json tensor_json(const AllocatedTensor& tensor) {
   ordered_json json = planned_json(tensor.info, tensor.scheme);
   json["bytes"] = tensor.bytes;
   json["damage"] = tensor.damage;
@@ -160,7 +160,7 @@ std::string complaint(const PlanEntry& entry, const TensorInfo& found) {
 
 }  // namespace
 
-std::string plan_file_text(const BudgetPlan& plan) {
+std::string plan_file_text(const BitAllocation& plan) {
   ordered_json json = head_of(plan.input, plan.input_digest, plan.input_bytes);
   json["budget"] = {{"bytes", plan.budget_bytes}, {"quantized_only", plan.quantized_only}};
   json["damage"] = {{"kind", to_string(plan.damage_kind)},
@@ -174,7 +174,7 @@ std::string plan_file_text(const BudgetPlan& plan) {
                   {"weights", plan.elements},
                   {"average_bits", plan.average_bits()}};
   std::vector<ordered_json> tensors;
-  for (const PlannedTensor& tensor : plan.tensors) tensors.push_back(tensor_json(tensor));
+  for (const AllocatedTensor& tensor : plan.tensors) tensors.push_back(tensor_json(tensor));
   return file_text(json, tensors);
 }
 
@@ -211,7 +211,7 @@ std::vector<PlanEntry> read_plan_file(const std::filesystem::path& path) {
   return parse_plan_file(read_small_file(path, kMaxPlanBytes), path.string());
 }
 
-QuantizePlan quantize_plan(const std::vector<PlanEntry>& entries, const CheckpointReader& reader) {
+QuantizePlan make_plan(const std::vector<PlanEntry>& entries, const CheckpointReader& reader) {
   QuantizePlan plan(reader.tensors().size());
   const std::vector<CopyReason> reasons = natural_copy_reasons(reader.tensors());
   for (std::size_t i = 0; i < plan.size(); ++i) {

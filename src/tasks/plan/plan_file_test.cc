@@ -17,8 +17,8 @@ MemoryReader reader() {
                        memory_tensor("step", DType::kInt64, {}, std::vector<std::int64_t>{3})});
 }
 
-BudgetPlan plan_of(const Scheme& scheme) {
-  PlanRequest request;
+BitAllocation plan_of(const Scheme& scheme) {
+  AllocationRequest request;
   request.scheme = scheme;
   request.widths = {3, 5};
   request.average_bits = 300;
@@ -44,7 +44,7 @@ TEST(PlanFile, IsReadAsItWasWritten) {
     scheme.scaling = kind == SchemeKind::kFixedPoint ? Scaling::kDecimal : Scaling::kBinary;
     scheme.granularity = parse_granularity("channel");
     scheme.granularity.axis = -1;
-    BudgetPlan plan = plan_of(scheme);
+    BitAllocation plan = plan_of(scheme);
     plan.tensors[0].scheme.range = parse_range("percentile:99.9");
     const auto entries = parse_plan_file(plan_file_text(plan), "p.json");
     ASSERT_EQ(entries.size(), 2u);
@@ -54,7 +54,7 @@ TEST(PlanFile, IsReadAsItWasWritten) {
       EXPECT_EQ(entries[i].scheme, plan.tensors[i].scheme);
     }
     EXPECT_EQ(entries[1].scheme.bits, 16) << "a vector";
-    const QuantizePlan quantize = quantize_plan(entries, reader());
+    const QuantizePlan quantize = make_plan(entries, reader());
     ASSERT_EQ(quantize.size(), 3u);
     EXPECT_EQ(quantize[0].scheme, plan.tensors[0].scheme);
     EXPECT_EQ(quantize[1].scheme, plan.tensors[1].scheme);
@@ -117,7 +117,7 @@ TEST(PlanFile, ACheckpointThatDoesNotFitIsExplained) {
   const MemoryReader other({memory_tensor("a/w", DType::kFloat32, {3, 2}, std::vector<float>(6, 1)),
                             memory_tensor("c", DType::kFloat32, {1}, std::vector<float>{1})});
   try {
-    quantize_plan(entries, other);
+    make_plan(entries, other);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ErrorCategory::kUsage);
@@ -128,11 +128,11 @@ TEST(PlanFile, ACheckpointThatDoesNotFitIsExplained) {
   const MemoryReader integers(
       {memory_tensor("a/w", DType::kInt64, {2, 3}, std::vector<std::int64_t>(6, 1)),
        memory_tensor("b", DType::kFloat32, {3}, std::vector<float>{1, 2, 4})});
-  EXPECT_THROW(quantize_plan(entries, integers), Error);
+  EXPECT_THROW(make_plan(entries, integers), Error);
 }
 
 TEST(PlanFile, NamesThatAreNotUtf8AreRefused) {
-  BudgetPlan plan = plan_of({});
+  BitAllocation plan = plan_of({});
   plan.tensors[0].info.name = "\xff";
   EXPECT_THROW(plan_file_text(plan), Error);
 }

@@ -32,7 +32,7 @@ void check_width(int bits, std::string_view option) {
               fmt::format("{}: a width is 1 to {} bits, not {}", option, kMaxBits, bits));
 }
 
-void check_rules(const std::vector<TensorInfo>& tensors, const PlanRequest& request) {
+void check_rules(const std::vector<TensorInfo>& tensors, const AllocationRequest& request) {
   const std::pair<const std::vector<WidthRule>*, std::string_view> kinds[] = {
       {&request.fixed, "--fix"}, {&request.minimum, "--min"}, {&request.maximum, "--max"}};
   for (const auto& [rules, option] : kinds) {
@@ -58,7 +58,7 @@ std::optional<int> first_match(const std::vector<WidthRule>& rules, const std::s
   return std::nullopt;
 }
 
-std::vector<int> widths_of(const TensorInfo& info, const PlanRequest& request) {
+std::vector<int> widths_of(const TensorInfo& info, const AllocationRequest& request) {
   if (const auto fixed = first_match(request.fixed, info.name)) return {*fixed};
   if (request.vector_bits && info.shape.size() <= 1) return {*request.vector_bits};
   const int least = first_match(request.minimum, info.name).value_or(1);
@@ -94,7 +94,7 @@ std::vector<std::size_t> leaders(const std::vector<TensorInfo>& tensors,
 }  // namespace
 
 std::vector<WidthGroup> width_groups(const std::vector<TensorInfo>& tensors,
-                                     const PlanRequest& request) {
+                                     const AllocationRequest& request) {
   check_rules(tensors, request);
   const std::vector<std::size_t> leader = leaders(tensors, request.same);
   std::vector<WidthGroup> groups;

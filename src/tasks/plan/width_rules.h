@@ -18,6 +18,6 @@ struct WidthGroup {
 // The groups by their first members. Throws Error(kNotFound) for a pattern that matches none of
 // `tensors`, Error(kUsage) for a width out of range or rules that leave a tensor no width.
 std::vector<WidthGroup> width_groups(const std::vector<TensorInfo>& tensors,
-                                     const PlanRequest& request);
+                                     const AllocationRequest& request);
 
 }  // namespace narrow

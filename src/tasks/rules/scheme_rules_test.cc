@@ -146,7 +146,7 @@ TEST_F(RulePlan, IsKeptInAFile) {
       {"conv/w: bits=4 granularity=channel axis=0 range=mse", "fc/w: bits=6 granularity=group:2"},
       base(SchemeKind::kFixedPoint, std::nullopt));
   const QuantizePlan read =
-      quantize_plan(parse_plan_file(plan_file_text(reader, made), "plan.json"), reader);
+      make_plan(parse_plan_file(plan_file_text(reader, made), "plan.json"), reader);
   ASSERT_EQ(read.size(), made.size());
   for (std::size_t i = 0; i < made.size(); ++i) EXPECT_EQ(read[i].scheme, made[i].scheme);
 }

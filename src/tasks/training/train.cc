@@ -111,7 +111,7 @@ struct Preparation {
   Dataset dataset;
   TrainingStart start;
   std::vector<std::string> trained;
-  TrainPlan plan;
+  TrainSummary plan;
 };
 
 TrainingOptions network_options(const Preparation& preparation) {
@@ -315,7 +315,7 @@ double TrainResult::images_per_second(int batch_size) const {
   return seconds > 0 ? images / seconds : 0;
 }
 
-TrainPlan plan_training(const TrainOptions& options, TrainObserver& observer) {
+TrainSummary plan_training(const TrainOptions& options, TrainObserver& observer) {
   const Preparation preparation(options, observer);
   read_start_values(preparation.start, options, observer);  // they may not fit
   observer.on_plan(preparation.plan);

@@ -273,7 +273,7 @@ TEST_F(TrainTest, ThePlanAlone) {
   TrainOptions given = options("a");
   given.trainable_scopes = {{"resnet_v1_small/logits"}};
   RecordingObserver observer;
-  const TrainPlan plan = plan_training(given, observer);
+  const TrainSummary plan = plan_training(given, observer);
   EXPECT_EQ(plan.trained_variables, 2U);
   EXPECT_EQ(plan.trained_elements, 32U * 10 + 10);
   EXPECT_FALSE(std::filesystem::exists(given.train_dir));

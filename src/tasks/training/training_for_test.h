@@ -14,7 +14,7 @@ namespace narrow {
 class RecordingObserver : public TrainObserver {
  public:
   void on_note(const std::string& sentence) override { notes.push_back(sentence); }
-  void on_plan(const TrainPlan& plan) override { plans.push_back(plan); }
+  void on_plan(const TrainSummary& plan) override { plans.push_back(plan); }
   void on_step(const TrainStep& step) override { steps.push_back(step); }
   void on_checkpoint(const std::filesystem::path& checkpoint) override {
     checkpoints.push_back(checkpoint.filename().string());
@@ -22,7 +22,7 @@ class RecordingObserver : public TrainObserver {
   bool keep_going() override { return calls_left == 0 || --calls_left > 0; }
 
   std::vector<std::string> notes;
-  std::vector<TrainPlan> plans;
+  std::vector<TrainSummary> plans;
   std::vector<TrainStep> steps;
   std::vector<std::string> checkpoints;
   int calls_left = 0;  // of keep_going until it says no; 0: never

@@ -83,36 +83,37 @@ class WinogradConv : public TrainingConv {
   template <typename Value>
   struct Images {
     Value* values;
-    std::int64_t depth;
+    std::int64_t channels;
   };
 
   void convolve(const Images<const float>& from, const float* weights, bool backward,
                 const Images<float>& to, std::byte* scratch) const {
     auto* kernels = reinterpret_cast<float*>(scratch);
     float* seen = kernels + kWinogradPlanes * kernel_step();
-    float* products = seen + kWinogradPlanes * tile_step(from.depth);
+    float* products = seen + kWinogradPlanes * tile_step(from.channels);
     for_each_kernel_part([&](std::int64_t first, std::int64_t count) {
       winograd_kernels().transform_kernel(weights + first, kernel_step(), count, backward,
                                           kernels + first, kernel_step());
     });
     for (std::int64_t first = 0; first < images_; first += images_at_once_) {
       const std::int64_t tiles = tiles_from(first);
-      for_each_tile(first, from.depth,
+      for_each_tile(first, from.channels,
                     [&](const WinogradPlace& place, std::int64_t image, std::int64_t tile) {
                       winograd_kernels().transform_input(
-                          place, from.values + image * image_size(from.depth),
-                          seen + tile * from.depth, tile_step(from.depth));
+                          place, from.values + image * image_size(from.channels),
+                          seen + tile * from.channels, tile_step(from.channels));
                     });
       for_each_plane([&](std::int64_t plane) {
-        multiply(tiles, to.depth, from.depth, {seen + plane * tile_step(from.depth), from.depth},
+        multiply(tiles, to.channels, from.channels,
+                 {seen + plane * tile_step(from.channels), from.channels},
                  {kernels + plane * kernel_step(), out_, backward},
-                 {products + plane * tile_step(to.depth), to.depth});
+                 {products + plane * tile_step(to.channels), to.channels});
       });
-      for_each_tile(first, to.depth,
+      for_each_tile(first, to.channels,
                     [&](const WinogradPlace& place, std::int64_t image, std::int64_t tile) {
-                      winograd_kernels().transform_output(place, products + tile * to.depth,
-                                                          tile_step(to.depth),
-                                                          to.values + image * image_size(to.depth));
+                      winograd_kernels().transform_output(
+                          place, products + tile * to.channels, tile_step(to.channels),
+                          to.values + image * image_size(to.channels));
                     });
     }
   }
@@ -128,20 +129,20 @@ class WinogradConv : public TrainingConv {
     return std::min(images_at_once_, images_ - first) * tiles_per_image_;
   }
   [[nodiscard]] std::int64_t kernel_step() const { return in_ * out_; }
-  [[nodiscard]] std::int64_t tile_step(std::int64_t depth) const {
-    return images_at_once_ * tiles_per_image_ * depth;
+  [[nodiscard]] std::int64_t tile_step(std::int64_t channels) const {
+    return images_at_once_ * tiles_per_image_ * channels;
   }
-  [[nodiscard]] std::int64_t image_size(std::int64_t depth) const {
-    return static_cast<std::int64_t>(height_) * width_ * depth;
+  [[nodiscard]] std::int64_t image_size(std::int64_t channels) const {
+    return static_cast<std::int64_t>(height_) * width_ * channels;
   }
 
   // Calls body(place, image, tile) for the tiles of the images that are taken with image `first`;
   // they are numbered from 0.
   template <typename Body>
-  void for_each_tile(std::int64_t first, std::int64_t depth, const Body& body) const {
+  void for_each_tile(std::int64_t first, std::int64_t channels, const Body& body) const {
     onednn_parallel_for(static_cast<int>(tiles_from(first) / tiles_across_), [&](int line) {
       const std::int64_t lines_per_image = tiles_per_image_ / tiles_across_;
-      WinogradPlace place{height_, width_, static_cast<std::size_t>(depth),
+      WinogradPlace place{height_, width_, static_cast<std::size_t>(channels),
                           static_cast<int>(line % lines_per_image) * kWinogradTile, 0};
       for (std::int64_t column = 0; column < tiles_across_; ++column) {
         place.left = static_cast<int>(column) * kWinogradTile;

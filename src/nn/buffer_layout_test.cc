@@ -1,4 +1,4 @@
-#include "nn/memory_plan.h"
+#include "nn/buffer_layout.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -7,7 +7,7 @@
 namespace narrow {
 namespace {
 
-void expect_sound(const std::vector<BufferLifetime>& buffers, const MemoryPlan& plan) {
+void expect_sound(const std::vector<BufferLifetime>& buffers, const BufferLayout& plan) {
   ASSERT_EQ(plan.byte_offsets.size(), buffers.size());
   for (std::size_t i = 0; i < buffers.size(); ++i) {
     EXPECT_EQ(plan.byte_offsets[i] % kBufferAlignment, 0u);
@@ -22,23 +22,23 @@ void expect_sound(const std::vector<BufferLifetime>& buffers, const MemoryPlan& 
   }
 }
 
-TEST(MemoryPlan, ChainUsesTwoBuffers) {
+TEST(BufferLayout, ChainUsesTwoBuffers) {
   const std::vector<BufferLifetime> chain = {{640, 0, 1}, {640, 1, 2}, {640, 2, 3}, {640, 3, 4}};
-  const MemoryPlan plan = plan_memory(chain);
+  const BufferLayout plan = lay_out_buffers(chain);
   expect_sound(chain, plan);
   EXPECT_EQ(plan.byte_size, 1280u);
 }
 
-TEST(MemoryPlan, SmallBufferFillsTheGap) {
+TEST(BufferLayout, SmallBufferFillsTheGap) {
   const std::vector<BufferLifetime> buffers = {{1000, 0, 0}, {600, 1, 1}, {300, 1, 1}};
-  const MemoryPlan plan = plan_memory(buffers);
+  const BufferLayout plan = lay_out_buffers(buffers);
   expect_sound(buffers, plan);
   EXPECT_EQ(plan.byte_size, 1024u);
 }
 
-TEST(MemoryPlan, Nothing) { EXPECT_EQ(plan_memory({}).byte_size, 0u); }
+TEST(BufferLayout, Nothing) { EXPECT_EQ(lay_out_buffers({}).byte_size, 0u); }
 
-RC_GTEST_PROP(MemoryPlan, NeverOverlaps, ()) {
+RC_GTEST_PROP(BufferLayout, NeverOverlaps, ()) {
   const auto count = *rc::gen::inRange(0, 40);
   std::vector<BufferLifetime> buffers;
   for (int i = 0; i < count; ++i) {
@@ -46,7 +46,7 @@ RC_GTEST_PROP(MemoryPlan, NeverOverlaps, ()) {
     buffers.push_back(
         {*rc::gen::inRange<std::size_t>(0, 5000), first, first + *rc::gen::inRange(0, 6)});
   }
-  expect_sound(buffers, plan_memory(buffers));
+  expect_sound(buffers, lay_out_buffers(buffers));
 }
 
 }  // namespace

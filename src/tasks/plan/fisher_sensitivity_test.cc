@@ -1,4 +1,4 @@
-#include "tasks/plan/fisher_weights.h"
+#include "tasks/plan/fisher_sensitivity.h"
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ class FisherWeights : public TemporaryDirectoryTest {
   EvaluateOptions options_;
 };
 
-std::vector<double> values_of(const ElementWeights& weights, std::size_t count) {
+std::vector<double> values_of(const Sensitivity& weights, std::size_t count) {
   std::vector<double> values(count);
   weights.get(0, values);
   return values;
@@ -37,7 +37,7 @@ std::vector<double> values_of(const ElementWeights& weights, std::size_t count) 
 
 TEST_F(FisherWeights, AreThoseOfDifferencesOfTheLoss) {
   const auto reader = small_checkpoint(1);
-  const auto weights = fisher_weights(*reader, options_);
+  const auto weights = fisher_sensitivity(*reader, options_);
   const Graph graph = small_network(10);
   const std::string biases = "resnet_v1_small/logits/biases";
   TrainingOptions training;
@@ -82,9 +82,9 @@ TEST_F(FisherWeights, AreThoseOfDifferencesOfTheLoss) {
 TEST_F(FisherWeights, DoNotDependOnThreads) {
   const auto reader = small_checkpoint(1);
   options_.threads = 1;
-  const auto one = fisher_weights(*reader, options_);
+  const auto one = fisher_sensitivity(*reader, options_);
   options_.threads = 3;
-  const auto three = fisher_weights(*reader, options_);
+  const auto three = fisher_sensitivity(*reader, options_);
   ASSERT_EQ(one.size(), three.size());
   const Graph graph = small_network(10);
   for (const Weight& weight : graph.weights) {
@@ -97,26 +97,26 @@ TEST_F(FisherWeights, DoNotDependOnThreads) {
 
 TEST_F(FisherWeights, MakeAPlan) {
   const auto reader = small_checkpoint(1);
-  PlanRequest request;
+  AllocationRequest request;
   request.widths = {2, 3, 4, 5, 6, 7, 8};
   request.average_bits = 6;
   request.damage = DamageKind::kFisher;
   request.images = options_;
-  const BudgetPlan plan = plan_budget(*reader, request);
+  const BitAllocation plan = plan_budget(*reader, request);
   EXPECT_LE(plan.bytes(), plan.budget_bytes);
   EXPECT_GT(plan.damage, 0);
   std::set<int> widths;
-  for (const PlannedTensor& tensor : plan.tensors) widths.insert(tensor.scheme.bits);
+  for (const AllocatedTensor& tensor : plan.tensors) widths.insert(tensor.scheme.bits);
   EXPECT_GT(widths.size(), 2u);
 }
 
 TEST_F(FisherWeights, WhatIsMissingIsAnError) {
   const MemoryReader plain(
       {memory_tensor("a", DType::kFloat32, {2, 2}, std::vector<float>{1, 2, 3, 4})});
-  EXPECT_THROW(fisher_weights(plain, options_), Error);
+  EXPECT_THROW(fisher_sensitivity(plain, options_), Error);
   const auto reader = small_checkpoint(1);
   options_.dataset_dir = directory() / "none";
-  EXPECT_THROW(fisher_weights(*reader, options_), Error);
+  EXPECT_THROW(fisher_sensitivity(*reader, options_), Error);
 }
 
 }  // namespace

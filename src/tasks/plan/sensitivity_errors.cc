@@ -1,4 +1,4 @@
-#include "tasks/plan/weighted_errors.h"
+#include "tasks/plan/sensitivity_errors.h"
 
 #include <algorithm>
 #include <utility>
@@ -29,20 +29,20 @@ std::vector<TensorQuantizer> scanned(const CheckpointReader& reader, std::size_t
 }
 
 double weighted_sum(std::span<const double> originals, std::span<const double> restored,
-                    std::span<const double> weights) {
+                    std::span<const double> factors) {
   double sum = 0;
   for (std::size_t i = 0; i < originals.size(); ++i) {
     const double d = restored[i] - originals[i];
-    sum += weights[i] * (d * d);
+    sum += factors[i] * (d * d);
   }
   return sum;
 }
 
 }  // namespace
 
-std::vector<double> weighted_errors(const CheckpointReader& reader, std::size_t index,
-                                    std::span<const Scheme> schemes,
-                                    const ElementWeights& weights) {
+std::vector<double> sensitivity_errors(const CheckpointReader& reader, std::size_t index,
+                                       std::span<const Scheme> schemes,
+                                       const Sensitivity& sensitivity) {
   const TensorInfo& info = reader.tensors()[index];
   const std::uint64_t elements = element_count(info.shape);
   const std::size_t element_bytes = element_size(info.dtype);
@@ -53,21 +53,21 @@ std::vector<double> weighted_errors(const CheckpointReader& reader, std::size_t 
   const auto stream = reader.open(index);
   std::vector<std::byte> bytes;
   std::vector<double> originals;
-  std::vector<double> counts;
+  std::vector<double> factors;
   for (std::uint64_t first = 0; first < elements; first += piece) {
     const std::size_t length = std::min(piece, elements - first);
     bytes.resize(length * element_bytes);
     originals.resize(length);
-    counts.resize(length);
+    factors.resize(length);
     stream->read(bytes);
     load_as_double(info.dtype, bytes.data(), length, originals.data());
-    weights.get(first, counts);
+    sensitivity.get(first, factors);
     parallel_for(schemes.size(), [&](std::size_t i) {
       std::vector<std::byte> restored_bytes = bytes;
       std::vector<double> restored(length);
       quantizers[i].round_trip(first, restored_bytes, nullptr);
       load_as_double(info.dtype, restored_bytes.data(), length, restored.data());
-      sums[i] += weighted_sum(originals, restored, counts);
+      sums[i] += weighted_sum(originals, restored, factors);
     });
   }
   return sums;

@@ -1,4 +1,4 @@
-#include "tasks/plan/output_weights.h"
+#include "tasks/plan/output_sensitivity.h"
 
 #include <fmt/format.h>
 
@@ -16,20 +16,18 @@
 namespace narrow {
 namespace {
 
-using WeightMap = std::map<std::string, std::unique_ptr<ElementWeights>>;
-
 // Of an element with row t of inputs (a tap and an input channel) and output channel c, the last
 // axis: inputs[t] * outputs[c].
-class ChannelWeights : public ElementWeights {
+class ChannelSensitivity : public Sensitivity {
  public:
-  ChannelWeights(std::vector<double> inputs, std::vector<double> outputs)
+  ChannelSensitivity(std::vector<double> inputs, std::vector<double> outputs)
       : inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
 
-  void get(std::uint64_t first, std::span<double> weights) const override {
+  void get(std::uint64_t first, std::span<double> factors) const override {
     std::size_t c = first % outputs_.size();
     std::size_t t = first / outputs_.size();
-    for (double& weight : weights) {
-      weight = inputs_[t] * outputs_[c];
+    for (double& factor : factors) {
+      factor = inputs_[t] * outputs_[c];
       if (++c < outputs_.size()) continue;
       c = 0;
       ++t;
@@ -50,13 +48,13 @@ std::vector<double> input_power(const std::vector<Moments>& channels, const TapC
   return power;
 }
 
-void add(WeightMap& map, const std::string& name, std::vector<double> inputs,
+void add(SensitivityMap& map, const std::string& name, std::vector<double> inputs,
          std::vector<double> outputs) {
-  map.emplace(name, std::make_unique<ChannelWeights>(std::move(inputs), std::move(outputs)));
+  map.emplace(name, std::make_unique<ChannelSensitivity>(std::move(inputs), std::move(outputs)));
 }
 
 // Adds gamma and beta. Returns what noise in front of the norm counts behind it, by channel.
-std::vector<double> add_norm(WeightMap& map, const LayerNorm& norm, std::size_t channels,
+std::vector<double> add_norm(SensitivityMap& map, const LayerNorm& norm, std::size_t channels,
                              const WeightSource& weights) {
   std::vector<float> gamma(channels);
   std::vector<float> variance(channels);
@@ -80,7 +78,7 @@ std::vector<double> add_norm(WeightMap& map, const LayerNorm& norm, std::size_t 
   return gains;
 }
 
-void add_layer(WeightMap& map, const Layer& layer, std::vector<double> inputs,
+void add_layer(SensitivityMap& map, const Layer& layer, std::vector<double> inputs,
                const WeightSource& weights) {
   const auto channels = static_cast<std::size_t>(layer.out_channels);
   std::vector<double> gains(channels, 1);
@@ -91,7 +89,7 @@ void add_layer(WeightMap& map, const Layer& layer, std::vector<double> inputs,
 
 }  // namespace
 
-WeightMap output_weights(const CheckpointReader& reader, int image_size) {
+SensitivityMap output_sensitivity(const CheckpointReader& reader, int image_size) {
   const CheckpointVariables weights(reader, false);
   const std::string scope = find_network_scope(reader);
   // Without a number of classes check_weights says what is wrong.
@@ -102,7 +100,7 @@ WeightMap output_weights(const CheckpointReader& reader, int image_size) {
   require_plain_layers(all);
   const InputMoments moments = input_moments(graph, all, weights);
   const auto coverage = tap_coverage(graph, all, image_size);
-  WeightMap map;
+  SensitivityMap map;
   for (const Layer& layer : all) {
     add_layer(map, layer, input_power(moments.at(layer.name), coverage.at(layer.name)), weights);
   }

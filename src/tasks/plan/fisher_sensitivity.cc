@@ -1,4 +1,4 @@
-#include "tasks/plan/fisher_weights.h"
+#include "tasks/plan/fisher_sensitivity.h"
 
 #include <fmt/format.h>
 
@@ -16,13 +16,11 @@
 namespace narrow {
 namespace {
 
-using WeightMap = std::map<std::string, std::unique_ptr<ElementWeights>>;
-
-class StoredWeights : public ElementWeights {
+class StoredSensitivity : public Sensitivity {
  public:
-  explicit StoredWeights(std::vector<float> values) : values_(std::move(values)) {}
-  void get(std::uint64_t first, std::span<double> weights) const override {
-    for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = values_[first + i];
+  explicit StoredSensitivity(std::vector<float> values) : values_(std::move(values)) {}
+  void get(std::uint64_t first, std::span<double> factors) const override {
+    for (std::size_t i = 0; i < factors.size(); ++i) factors[i] = values_[first + i];
   }
 
  private:
@@ -49,8 +47,8 @@ class SquareSums {
   }
 
   // Every sum times `factor`. The sums are gone.
-  [[nodiscard]] WeightMap take_weights(double factor) {
-    WeightMap map;
+  [[nodiscard]] SensitivityMap take_sensitivity(double factor) {
+    SensitivityMap map;
     const auto parameters = network_.parameters();
     for (std::size_t p = 0; p < sums_.size(); ++p) {
       const std::string& name = parameters[p].weight.name;
@@ -63,7 +61,7 @@ class SquareSums {
         }
         value = static_cast<float>(factor * value);
       }
-      map.emplace(name, std::make_unique<StoredWeights>(std::move(sums_[p])));
+      map.emplace(name, std::make_unique<StoredSensitivity>(std::move(sums_[p])));
     }
     return map;
   }
@@ -95,7 +93,7 @@ LoaderOptions loader_options(const EvaluationData& data, const EvaluateOptions& 
 
 }  // namespace
 
-WeightMap fisher_weights(const CheckpointReader& reader, const EvaluateOptions& options) {
+SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const EvaluateOptions& options) {
   const EvaluationData data = open_evaluation_data(options);
   const CheckpointVariables variables(reader, options.use_moving_averages);
   const std::string scope =
@@ -113,7 +111,7 @@ WeightMap fisher_weights(const CheckpointReader& reader, const EvaluateOptions& 
     sums.add();
     ++batches;
   }
-  return sums.take_weights(0.5 * options.batch_size / static_cast<double>(batches));
+  return sums.take_sensitivity(0.5 * options.batch_size / static_cast<double>(batches));
 }
 
 }  // namespace narrow

@@ -1,13 +1,9 @@
 // How much the loss rises with a squared error of a weight, measured on images.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-
 #include "narrow/checkpoint.h"
 #include "narrow/evaluate.h"
-#include "tasks/plan/weighted_errors.h"
+#include "tasks/plan/sensitivity_errors.h"
 
 namespace narrow {
 
@@ -22,7 +18,6 @@ namespace narrow {
 // other instructions on another CPU, which changes last bits.
 // Throws Error: kUsage for options out of range, what opening dataset and network throws,
 // kNumeric when a gradient is not finite.
-std::map<std::string, std::unique_ptr<ElementWeights>> fisher_weights(
-    const CheckpointReader& reader, const EvaluateOptions& options);
+SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const EvaluateOptions& options);
 
 }  // namespace narrow

@@ -2,12 +2,8 @@
 // checkpoint alone.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-
 #include "narrow/checkpoint.h"
-#include "tasks/plan/weighted_errors.h"
+#include "tasks/plan/sensitivity_errors.h"
 
 namespace narrow {
 
@@ -19,7 +15,6 @@ namespace narrow {
 // - weights of a layer without, which the logits are: E[r_j^2] * p_t; its biases: 1.
 // Throws Error: kNotFound when the checkpoint holds no ResNet V1, kUsage for several or for
 // variables that do not fit, kNumeric for variables that are not finite or a variance below 0.
-std::map<std::string, std::unique_ptr<ElementWeights>> output_weights(
-    const CheckpointReader& reader, int image_size);
+SensitivityMap output_sensitivity(const CheckpointReader& reader, int image_size);
 
 }  // namespace narrow

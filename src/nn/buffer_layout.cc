@@ -1,4 +1,4 @@
-#include "nn/memory_plan.h"
+#include "nn/buffer_layout.h"
 
 #include <algorithm>
 #include <numeric>
@@ -16,14 +16,14 @@ std::size_t round_up(std::size_t bytes) {
 
 }  // namespace
 
-MemoryPlan plan_memory(const std::vector<BufferLifetime>& buffers) {
+BufferLayout lay_out_buffers(const std::vector<BufferLifetime>& buffers) {
   std::vector<std::size_t> by_size(buffers.size());
   std::iota(by_size.begin(), by_size.end(), std::size_t{0});
   std::stable_sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) {
     return buffers[a].byte_size > buffers[b].byte_size;
   });
 
-  MemoryPlan plan;
+  BufferLayout plan;
   plan.byte_offsets.resize(buffers.size());
   std::vector<std::size_t> placed;  // in order of offset
   for (const std::size_t index : by_size) {

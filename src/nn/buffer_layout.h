@@ -14,7 +14,7 @@ struct BufferLifetime {
   int last_step = 0;
 };
 
-struct MemoryPlan {
+struct BufferLayout {
   std::vector<std::size_t> byte_offsets;  // one a buffer, multiples of kBufferAlignment
   std::size_t byte_size = 0;              // of the whole piece
 };
@@ -23,6 +23,6 @@ constexpr std::size_t kBufferAlignment = 64;
 
 // Buffers whose lifetimes meet never overlap. Greedy by size, each at the lowest free offset
 // (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
-MemoryPlan plan_memory(const std::vector<BufferLifetime>& buffers);
+BufferLayout lay_out_buffers(const std::vector<BufferLifetime>& buffers);
 
 }  // namespace narrow
