@@ -15,9 +15,9 @@
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
 #include "quant/kernels/simd_targets.h"
-#include "quant/quant_test_support.h"
 #include "quant/reference_quantizer.h"
 #include "quant/tensor_quantizer.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "checkpoint/tensorflow/tensorflow_test_support.h"
+#include "checkpoint/testing/tensorflow_files.h"
 #include "narrow/checkpoint.h"
 
 namespace narrow {

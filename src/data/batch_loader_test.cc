@@ -7,7 +7,7 @@
 #include <cmath>
 #include <set>
 
-#include "data/dataset_for_test.h"
+#include "data/testing/numbered_dataset.h"
 
 namespace narrow {
 namespace {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "data/dataset_for_test.h"
+#include "data/testing/numbered_dataset.h"
 
 namespace narrow {
 namespace {

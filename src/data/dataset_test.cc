@@ -6,7 +6,7 @@
 
 #include <limits>
 
-#include "data/dataset_for_test.h"
+#include "data/testing/numbered_dataset.h"
 
 namespace narrow {
 namespace {

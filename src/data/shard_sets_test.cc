@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "data/data_for_test.h"
+#include "data/testing/golden_data.h"
 
 namespace narrow {
 namespace {

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "narrow/error.h"
-#include "quant/quant_test_support.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

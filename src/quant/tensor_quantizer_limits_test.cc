@@ -9,8 +9,8 @@
 #include "narrow/error.h"
 #include "quant/elements/element_chunk.h"
 #include "quant/elements/half.h"
-#include "quant/quant_test_support.h"
 #include "quant/tensor_quantizer.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

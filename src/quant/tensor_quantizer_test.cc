@@ -11,8 +11,8 @@
 #include "quant/elements/element_chunk.h"
 #include "quant/fitting/value_fit.h"
 #include "quant/kernels/simd_targets.h"
-#include "quant/quant_test_support.h"
 #include "quant/reference_quantizer.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "data/dataset_for_test.h"
+#include "data/testing/numbered_dataset.h"
 
 namespace narrow {
 namespace {

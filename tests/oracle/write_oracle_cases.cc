@@ -11,8 +11,8 @@
 #include "base/random.h"
 #include "narrow/quantize_values.h"
 #include "quant/elements/element_chunk.h"
-#include "quant/quant_test_support.h"
 #include "quant/tensor_quantizer.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

@@ -101,10 +101,13 @@ HOMES = {
     "nlohmann/": ["report", "cli", "checkpoint/safetensors", "base", "quant", "stream", "packed", "tasks"],
 }
 
-# Ends of the names of files that belong to tests, outside of the folders named testing.
-TEST_NAMES = ("_test", "_test_support", "_for_test")
 TEST_LIBRARIES = ("gtest/", "gmock/", "rapidcheck")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
+
+
+def belongs_to_tests(path):
+    """Tests, and in folders named testing what they share."""
+    return path.stem.endswith("_test") or path.parent.name == "testing"
 
 
 def includes(path):
@@ -153,7 +156,7 @@ def check_file(root, path, problems):
         if layer not in LAYERS:
             problems.append(f"{relative}: src/{layer} is not a layer")
             return
-    is_test = path.stem.endswith(TEST_NAMES) or path.parent.name == "testing"
+    is_test = belongs_to_tests(path)
     for number, quote, target in includes(path):
         place = f"{relative}:{number}"
         if target.startswith("narrow/") or (quote == '"' and target.split("/")[0] in LAYERS):
@@ -189,7 +192,7 @@ def folder_edges(root, files):
     edges = collections.defaultdict(dict)
     for path in files:
         relative = path.relative_to(root)
-        if relative.parts[0] != "src" or path.stem.endswith(TEST_NAMES):
+        if relative.parts[0] != "src" or belongs_to_tests(path):
             continue
         folder = "/".join(relative.parts[1:-1])
         for number, quote, target in includes(path):

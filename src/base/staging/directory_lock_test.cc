@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "base/staging/staging_test_support.h"
+#include "base/testing/staging_files.h"
 #include "narrow/error.h"
 
 namespace narrow {

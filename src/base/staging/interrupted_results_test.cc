@@ -5,7 +5,7 @@
 #include <chrono>
 #include <thread>
 
-#include "base/staging/staging_test_support.h"
+#include "base/testing/staging_files.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/staging/staging_test_support.h"
 #include "base/testing/expected_error.h"
+#include "base/testing/staging_files.h"
 #include "narrow/error.h"
 
 namespace narrow {

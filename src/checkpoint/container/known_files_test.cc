@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "base/crc32c.h"
-#include "checkpoint/flat_test_support.h"
 #include "checkpoint/memory_file.h"
 #include "checkpoint/npz/zip/zip_writer.h"
+#include "checkpoint/testing/flat_checkpoint.h"
 
 namespace narrow {
 namespace {

@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
 #include "checkpoint/container/formats.h"
-#include "checkpoint/flat_test_support.h"
 #include "checkpoint/memory_file.h"
 #include "checkpoint/npz/npy_header.h"
+#include "checkpoint/testing/flat_checkpoint.h"
 
 namespace narrow {
 namespace {

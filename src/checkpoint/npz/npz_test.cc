@@ -3,10 +3,10 @@
 #include <thread>
 
 #include "checkpoint/container/formats.h"
-#include "checkpoint/flat_test_support.h"
 #include "checkpoint/memory_file.h"
 #include "checkpoint/npz/zip/zip_crc32.h"
 #include "checkpoint/npz/zip/zip_directory.h"
+#include "checkpoint/testing/flat_checkpoint.h"
 
 namespace narrow {
 namespace {

@@ -4,9 +4,9 @@
 #include <thread>
 
 #include "checkpoint/container/formats.h"
-#include "checkpoint/flat_test_support.h"
 #include "checkpoint/memory_file.h"
 #include "checkpoint/safetensors/safetensors_header.h"
+#include "checkpoint/testing/flat_checkpoint.h"
 
 namespace narrow {
 namespace {

@@ -8,7 +8,7 @@
 #include "base/staging/result_commit.h"
 #include "base/staging/staging_folder.h"
 #include "checkpoint/tensorflow/state_file.h"
-#include "checkpoint/tensorflow/tensorflow_test_support.h"
+#include "checkpoint/testing/tensorflow_files.h"
 
 namespace narrow {
 namespace {

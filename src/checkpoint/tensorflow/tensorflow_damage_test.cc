@@ -1,7 +1,7 @@
 // Damaged files give an Error or the right values, never anything else.
 #include <gtest/gtest.h>
 
-#include "checkpoint/tensorflow/tensorflow_test_support.h"
+#include "checkpoint/testing/tensorflow_files.h"
 
 namespace narrow {
 namespace {

@@ -1,7 +1,7 @@
 // Checkpoints written by TensorFlow, against the values that TensorFlow reads from them.
 #include <gtest/gtest.h>
 
-#include "checkpoint/tensorflow/tensorflow_test_support.h"
+#include "checkpoint/testing/tensorflow_files.h"
 
 namespace narrow {
 namespace {

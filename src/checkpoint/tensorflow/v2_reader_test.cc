@@ -10,7 +10,7 @@
 #include "checkpoint/tensorflow/string_values.h"
 #include "checkpoint/tensorflow/table/table_writer.h"
 #include "checkpoint/tensorflow/tensor_meta.h"
-#include "checkpoint/tensorflow/tensorflow_test_support.h"
+#include "checkpoint/testing/tensorflow_files.h"
 
 namespace narrow {
 namespace {

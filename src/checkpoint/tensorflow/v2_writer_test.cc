@@ -2,7 +2,7 @@
 
 #include "base/testing/expected_error.h"
 #include "checkpoint/container/formats.h"
-#include "checkpoint/tensorflow/tensorflow_test_support.h"
+#include "checkpoint/testing/tensorflow_files.h"
 
 namespace narrow {
 namespace {

@@ -1,4 +1,4 @@
-// A checkpoint in memory, for the tests of the tasks.
+// A checkpoint in memory, for tests.
 #pragma once
 
 #include <algorithm>

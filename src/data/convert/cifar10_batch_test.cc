@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "data/convert/cifar10_for_test.h"
-#include "data/data_for_test.h"
+#include "data/testing/cifar10_files.h"
+#include "data/testing/golden_data.h"
 
 namespace narrow {
 namespace {

@@ -1,11 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "data/convert/cifar10_for_test.h"
 #include "data/convert/convert.h"
-#include "data/data_for_test.h"
 #include "data/dataset.h"
-#include "data/download/loopback_server.h"
+#include "data/testing/cifar10_files.h"
+#include "data/testing/golden_data.h"
+#include "data/testing/loopback_server.h"
 
 namespace narrow {
 namespace {

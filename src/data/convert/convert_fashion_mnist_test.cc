@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "data/convert/convert.h"
-#include "data/data_for_test.h"
 #include "data/dataset.h"
+#include "data/testing/golden_data.h"
 
 namespace narrow {
 namespace {

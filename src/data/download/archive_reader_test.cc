@@ -5,8 +5,8 @@
 
 #include <map>
 
-#include "data/data_for_test.h"
-#include "data/download/archive_for_test.h"
+#include "data/testing/golden_data.h"
+#include "data/testing/small_archive.h"
 
 namespace narrow {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "data/data_for_test.h"
+#include "data/testing/golden_data.h"
 
 namespace narrow {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <csignal>
 
-#include "data/data_for_test.h"
-#include "data/download/loopback_server.h"
+#include "data/testing/golden_data.h"
+#include "data/testing/loopback_server.h"
 
 namespace narrow {
 namespace {

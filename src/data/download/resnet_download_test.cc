@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "data/data_for_test.h"
-#include "data/download/archive_for_test.h"
-#include "data/download/loopback_server.h"
+#include "data/testing/golden_data.h"
+#include "data/testing/loopback_server.h"
+#include "data/testing/small_archive.h"
 
 namespace narrow {
 namespace {

@@ -5,9 +5,9 @@
 #include <rapidcheck/gtest.h>
 
 #include "base/bytes.h"
-#include "data/data_for_test.h"
 #include "data/records/example.h"
 #include "data/records/tfrecord.h"
+#include "data/testing/golden_data.h"
 
 namespace narrow {
 namespace {

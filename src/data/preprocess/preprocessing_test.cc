@@ -8,9 +8,9 @@
 #include <set>
 #include <tuple>
 
-#include "data/data_for_test.h"
 #include "data/records/example.h"
 #include "data/records/tfrecord.h"
+#include "data/testing/golden_data.h"
 
 namespace narrow {
 namespace {

@@ -1,7 +1,7 @@
 #include "data/records/event_file.h"
 
-#include "data/data_for_test.h"
 #include "data/records/tfrecord.h"
+#include "data/testing/golden_data.h"
 
 namespace narrow {
 namespace {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
-#include "data/data_for_test.h"
+#include "data/testing/golden_data.h"
 
 namespace narrow {
 namespace {

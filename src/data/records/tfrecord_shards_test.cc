@@ -8,7 +8,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
-#include "data/data_for_test.h"
+#include "data/testing/golden_data.h"
 
 namespace narrow {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
-#include "data/data_for_test.h"
+#include "data/testing/golden_data.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/slim/resnet_v1.h"
-#include "nn/training/reference_training_test_support.h"
+#include "nn/testing/reference_training.h"
 
 namespace narrow {
 namespace {

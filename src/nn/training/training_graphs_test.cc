@@ -6,7 +6,7 @@
 
 #include "graph/graph_builder.h"
 #include "narrow/error.h"
-#include "nn/training/reference_training_test_support.h"
+#include "nn/testing/reference_training.h"
 
 namespace narrow {
 namespace {

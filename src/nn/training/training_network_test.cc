@@ -11,7 +11,7 @@
 
 #include "graph/slim/resnet_v1.h"
 #include "narrow/error.h"
-#include "nn/training/reference_training_test_support.h"
+#include "nn/testing/reference_training.h"
 
 namespace narrow {
 namespace {

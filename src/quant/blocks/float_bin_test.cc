@@ -11,8 +11,8 @@
 #include "quant/blocks/local_block.h"
 #include "quant/error_sums.h"
 #include "quant/kernels/simd_targets.h"
-#include "quant/quant_test_support.h"
 #include "quant/reference_quantizer.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "narrow/error.h"
 #include "quant/fitting/ascending.h"
-#include "quant/quant_test_support.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

@@ -10,8 +10,8 @@
 #include "quant/blocks/block_fit.h"
 #include "quant/fitting/ascending.h"
 #include "quant/fitting/scalar_rules.h"
-#include "quant/quant_test_support.h"
 #include "quant/reference_quantizer.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

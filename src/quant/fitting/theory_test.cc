@@ -7,7 +7,7 @@
 #include <array>
 #include <cmath>
 
-#include "quant/quant_test_support.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

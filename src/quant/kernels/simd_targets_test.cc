@@ -13,8 +13,8 @@
 #include "base/random.h"
 #include "narrow/error.h"
 #include "quant/fitting/value_fit.h"
-#include "quant/quant_test_support.h"
 #include "quant/reference_quantizer.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

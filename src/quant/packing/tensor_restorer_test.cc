@@ -10,8 +10,8 @@
 #include "quant/elements/element_chunk.h"
 #include "quant/kernels/simd_targets.h"
 #include "quant/packing/pack_bits.h"
-#include "quant/quant_test_support.h"
 #include "quant/tensor_quantizer.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

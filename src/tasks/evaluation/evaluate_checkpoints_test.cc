@@ -5,8 +5,8 @@
 #include "data/preprocess/preprocessing.h"
 #include "model/checkpoint_network.h"
 #include "nn/inference/inference_network.h"
-#include "tasks/evaluation/evaluation_for_test.h"
 #include "tasks/evaluation/evaluation_metrics.h"
+#include "tasks/testing/noise_dataset.h"
 
 namespace narrow {
 namespace {

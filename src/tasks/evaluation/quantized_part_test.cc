@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "narrow/quantize_checkpoint.h"
-#include "tasks/evaluation/evaluation_for_test.h"
+#include "tasks/testing/noise_dataset.h"
 
 namespace narrow {
 namespace {

@@ -9,8 +9,8 @@
 #include "model/network_variables.h"
 #include "narrow/quantize_checkpoint.h"
 #include "nn/layerwise/layer_walk.h"
-#include "tasks/evaluation/evaluation_for_test.h"
 #include "tasks/network/calibration_images.h"
+#include "tasks/testing/noise_dataset.h"
 
 namespace narrow {
 namespace {

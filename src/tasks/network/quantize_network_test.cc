@@ -11,8 +11,8 @@
 #include "narrow/compare_checkpoints.h"
 #include "nn/layerwise/layer_values.h"
 #include "nn/layerwise/layer_walk.h"
-#include "tasks/evaluation/evaluation_for_test.h"
 #include "tasks/network/calibration_images.h"
+#include "tasks/testing/noise_dataset.h"
 
 namespace narrow {
 namespace {

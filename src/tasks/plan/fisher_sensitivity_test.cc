@@ -9,7 +9,7 @@
 #include "narrow/error.h"
 #include "narrow/plan.h"
 #include "nn/training/training_network.h"
-#include "tasks/evaluation/evaluation_for_test.h"
+#include "tasks/testing/noise_dataset.h"
 
 namespace narrow {
 namespace {

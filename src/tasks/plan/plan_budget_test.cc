@@ -13,7 +13,7 @@
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
-#include "tasks/evaluation/evaluation_for_test.h"
+#include "tasks/testing/noise_dataset.h"
 
 namespace narrow {
 namespace {

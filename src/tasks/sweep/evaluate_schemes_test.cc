@@ -10,7 +10,7 @@
 #include "narrow/sweep.h"
 #include "narrow/sweep_evaluation.h"
 #include "stream/quantized_reader.h"
-#include "tasks/evaluation/evaluation_for_test.h"
+#include "tasks/testing/noise_dataset.h"
 
 namespace narrow {
 namespace {

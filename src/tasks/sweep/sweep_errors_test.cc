@@ -7,7 +7,7 @@
 #include "checkpoint/testing/memory_checkpoint.h"
 #include "narrow/error.h"
 #include "narrow/sweep.h"
-#include "quant/quant_test_support.h"
+#include "quant/testing/test_values.h"
 
 namespace narrow {
 namespace {

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <set>
 
-#include "data/data_for_test.h"
-#include "tasks/training/training_for_test.h"
+#include "data/testing/golden_data.h"
+#include "tasks/testing/training_observer.h"
 
 namespace narrow {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "data/data_for_test.h"
 #include "data/records/tfrecord.h"
+#include "data/testing/golden_data.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -3,7 +3,7 @@
 
 #include "checkpoint/tensorflow/table/table_reader.h"
 #include "checkpoint/tensorflow/table/table_writer.h"
-#include "checkpoint/tensorflow/tensorflow_test_support.h"
+#include "checkpoint/testing/tensorflow_files.h"
 
 namespace narrow {
 namespace {

@@ -1,4 +1,4 @@
-// What the tests of this folder share: values of many kinds, and comparison bit for bit.
+// What the tests of this layer share: values of many kinds, and comparison bit for bit.
 #pragma once
 
 #include <algorithm>

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "data/dataset_for_test.h"
+#include "data/testing/numbered_dataset.h"
 #include "model/testing/small_checkpoint.h"
 
 namespace narrow {

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "data/data_for_test.h"
 #include "data/dataset.h"
 #include "data/records/example.h"
+#include "data/testing/golden_data.h"
 
 namespace narrow {
 

@@ -1,4 +1,4 @@
-// What the tests of this layer share.
+// Where the golden files of the tests of this layer are, and what else these share.
 #pragma once
 
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 #include "data/convert/cifar10_batch.h"
-#include "data/download/archive_for_test.h"
+#include "data/testing/small_archive.h"
 
 namespace narrow {
 

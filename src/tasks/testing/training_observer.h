@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "narrow/train.h"
-#include "tasks/evaluation/evaluation_for_test.h"
+#include "tasks/testing/noise_dataset.h"
 
 namespace narrow {
 
