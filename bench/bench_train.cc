@@ -59,7 +59,8 @@ class Trainer {
           {parameter.values, parameter.gradients, {slots_[2 * i], slots_[2 * i + 1]}, {}});
     }
     if (cached_) {
-      features_.resize(labels_.size() * static_cast<std::size_t>(output().in_channels));
+      features_.resize(labels_.size() *
+                       static_cast<std::size_t>(output_layer(graph_)->in_channels));
       network_.features(images_, features_);
     }
   }
@@ -90,19 +91,13 @@ class Trainer {
   }
 
  private:
-  // The layer of the logits.
-  [[nodiscard]] Layer output() const {
-    const std::vector<Layer> all = layers(graph_);
-    return *output_layer(graph_, all);
-  }
-
   TrainingOptions options(const std::vector<std::string>& arguments) {
     TrainingOptions options;
     options.height = options.width = std::stoi(arguments[5]);
     options.batch_size = std::stoi(arguments[6]);
     options.threads = std::stoi(arguments[7]);
     if (arguments[8] == "all") return options;
-    options.is_trained = [logits = output()](const Weight& weight) {
+    options.is_trained = [logits = *output_layer(graph_)](const Weight& weight) {
       return logits.has_weight(weight.name);
     };
     if (arguments[8] == "cached") options.batch_norm = BatchNormMode::kFrozen;

@@ -50,7 +50,7 @@ class LayerFinder {
     layer.layout = weights.layout;
     layer.input = node.inputs[0];
     layer.output = node.output;
-    layer.first_node = layer.last_node = index;
+    layer.nodes = {index};
     if (node.inputs.size() > 2) {
       if (const Weight* bias = graph_.weight_of(node.inputs[2])) layer.bias = bias->name;
     }
@@ -69,7 +69,7 @@ class LayerFinder {
 
   void take(Layer& layer, const Node& node) {
     layer.output = node.output;
-    layer.last_node = static_cast<int>(&node - graph_.nodes.data());
+    layer.nodes.push_back(static_cast<int>(&node - graph_.nodes.data()));
   }
 
   void take_norm(Layer& layer) {
@@ -142,15 +142,17 @@ const Layer* output_layer(const Graph& graph, const std::vector<Layer>& layers) 
   return found == layers.end() ? nullptr : &*found;
 }
 
-int class_count(const Graph& graph) {
+std::optional<Layer> output_layer(const Graph& graph) {
   const std::vector<Layer> all = layers(graph);
   const Layer* const last = output_layer(graph, all);
-  if (last == nullptr) {
-    throw Error(
-        ErrorCategory::kUnsupported,
-        fmt::format("{} is no classifier: no linear layer makes its only output", graph.name));
-  }
-  return last->out_channels;
+  return last != nullptr ? std::optional(*last) : std::nullopt;
+}
+
+int class_count(const Graph& graph) {
+  if (const std::optional<Layer> last = output_layer(graph)) return last->out_channels;
+  throw Error(
+      ErrorCategory::kUnsupported,
+      fmt::format("{} is no classifier: no linear layer makes its only output", graph.name));
 }
 
 std::vector<ValueId> GraphStep::inputs(const Graph& graph) const {
@@ -169,24 +171,25 @@ std::vector<GraphStep> graph_steps(const Graph& graph, const std::vector<Layer>&
   // By node: the layer that it belongs to.
   std::vector<const Layer*> owners(graph.nodes.size(), nullptr);
   for (const Layer& layer : layers) {
-    for (ValueId id = layer.output;;) {
-      const auto i = static_cast<std::size_t>(graph.producer(id));
-      owners[i] = &layer;
-      if (static_cast<int>(i) == layer.first_node) break;
-      const Node& node = graph.nodes[i];
-      const bool addend_first = node.inputs[0] == layer.addend;
-      id = node.inputs[addend_first ? 1 : 0];
-    }
+    for (const int i : layer.nodes) owners[static_cast<std::size_t>(i)] = &layer;
   }
   std::vector<GraphStep> steps;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     if (owners[i] == nullptr) {
       steps.push_back({nullptr, &graph.nodes[i]});
-    } else if (owners[i]->last_node == static_cast<int>(i)) {
+    } else if (owners[i]->last_node() == static_cast<int>(i)) {
       steps.push_back({owners[i], nullptr});
     }
   }
   return steps;
+}
+
+std::vector<std::size_t> last_uses(const Graph& graph, const std::vector<GraphStep>& steps) {
+  std::vector<std::size_t> last(graph.values.size(), 0);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    for (const ValueId id : steps[i].inputs(graph)) last[static_cast<std::size_t>(id)] = i;
+  }
+  return last;
 }
 
 }  // namespace narrow

@@ -2,6 +2,7 @@
 // on.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,9 +40,10 @@ struct Layer {
   ValueId input = kNoValue;
   ValueId addend = kNoValue;
   ValueId output = kNoValue;
-  int first_node = -1;  // the linear operator
-  int last_node = -1;   // the one that makes `output`
+  std::vector<int> nodes;  // in order, from the linear operator to the one that makes `output`
 
+  [[nodiscard]] int first_node() const { return nodes.front(); }
+  [[nodiscard]] int last_node() const { return nodes.back(); }
   // Whether a weight of this name is among its own.
   [[nodiscard]] bool has_weight(std::string_view weight) const;
 };
@@ -55,6 +57,9 @@ std::vector<Layer> layers(const Graph& graph);
 // The layer that makes the graph's only output, with nothing behind it but a change of shape; its
 // outputs are the logits of a classifier. Null when there is none, or when there are other outputs.
 const Layer* output_layer(const Graph& graph, const std::vector<Layer>& layers);
+
+// The same by value, for who needs no other layer.
+std::optional<Layer> output_layer(const Graph& graph);
 
 // The number of classes of a classifier: the channels of its output layer. Throws
 // Error(kUnsupported) when there is none.
@@ -72,5 +77,8 @@ struct GraphStep {
 
 // A layer stands where its last node stood. Points into both.
 std::vector<GraphStep> graph_steps(const Graph& graph, const std::vector<Layer>& layers);
+
+// By ValueId: the last step that reads the value; 0 for a value that none reads.
+std::vector<std::size_t> last_uses(const Graph& graph, const std::vector<GraphStep>& steps);
 
 }  // namespace narrow

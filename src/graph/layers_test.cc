@@ -67,8 +67,8 @@ TEST_F(LayersTest, AConvolutionAloneIsALayer) {
   EXPECT_EQ(all[0].input, x);
   EXPECT_EQ(all[0].addend, kNoValue);
   EXPECT_EQ(all[0].output, y);
-  EXPECT_EQ(all[0].first_node, 0);
-  EXPECT_EQ(all[0].last_node, 0);
+  EXPECT_EQ(all[0].first_node(), 0);
+  EXPECT_EQ(all[0].last_node(), 0);
   EXPECT_THAT(step_names(graph, all), testing::ElementsAre("conv"));
 }
 
@@ -90,8 +90,8 @@ TEST_F(LayersTest, BiasNormSumAndReluBelongToIt) {
   EXPECT_EQ(all[0].input, x);
   EXPECT_EQ(all[0].addend, x);
   EXPECT_EQ(all[0].output, y);
-  EXPECT_EQ(all[0].first_node, 0);
-  EXPECT_EQ(all[0].last_node, 3);
+  EXPECT_EQ(all[0].first_node(), 0);
+  EXPECT_EQ(all[0].last_node(), 3);
   EXPECT_THAT(step_names(graph, all), testing::ElementsAre("conv"));
   EXPECT_THAT(graph_steps(graph, all)[0].inputs(graph), testing::ElementsAre(x, x));
   for (const Weight& weight : graph.weights) EXPECT_TRUE(all[0].has_weight(weight.name));

@@ -166,7 +166,7 @@ std::vector<ScalePath> scale_paths(const Graph& graph, const std::vector<Layer>&
       user = uses.only_user(value);
     }
     const auto is_fed = [&](const Layer& layer) {
-      return layer.first_node == user && layer.input == value;
+      return layer.first_node() == user && layer.input == value;
     };
     const auto after = std::ranges::find_if(layers, is_fed);
     if (user >= 0 && after != layers.end()) paths.push_back({&before, &*after});

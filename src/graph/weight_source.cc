@@ -22,16 +22,10 @@ struct Findings {
   std::optional<std::int64_t> class_count;  // of a source made for other classes
 };
 
-// The biases of the output layer, whose number is that of the classes; empty when there are none.
-std::string output_bias(const Graph& graph) {
-  const std::vector<Layer> all = layers(graph);
-  const Layer* const last = output_layer(graph, all);
-  return last != nullptr ? last->bias.value_or("") : "";
-}
-
 Findings inspect(const Graph& graph, const WeightSource& source) {
   Findings findings;
-  const std::string bias = output_bias(graph);
+  // Its biases are as many as there are classes.
+  const std::optional<Layer> output = output_layer(graph);
   for (const Weight& weight : graph.weights) {
     const std::optional<TensorInfo> found = source.find(weight.name);
     if (!found) {
@@ -42,7 +36,7 @@ Findings inspect(const Graph& graph, const WeightSource& source) {
     } else if (found->shape != weight.shape) {
       findings.unfit.push_back(fmt::format("{} has shape {}, expected {}", weight.name,
                                            to_string(found->shape), to_string(weight.shape)));
-      if (weight.name == bias && found->shape.size() == 1) {
+      if (output && weight.name == output->bias && found->shape.size() == 1) {
         findings.class_count = found->shape[0];
       }
     }

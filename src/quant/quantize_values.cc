@@ -12,8 +12,7 @@
 #include "quant/blocks/count_overflow.h"
 #include "quant/blocks/local_block.h"
 #include "quant/error_sums.h"
-#include "quant/fitting/ascending.h"
-#include "quant/fitting/value_fit.h"
+#include "quant/fit_values.h"
 
 namespace narrow {
 namespace {
@@ -48,24 +47,7 @@ ErrorSums sum_chunks(std::size_t count, const Body& body) {
 }  // namespace
 
 BlockParams fit(std::span<const float> values, const Scheme& scheme) {
-  validate(scheme);
-  if (values.empty()) return fit_ascending({}, scheme).params;
-  KeyRange range;
-  kernels().scan(values.data(), values.size(), &range);
-  if (!all_finite(range)) {
-    const auto is_bad = [](float value) { return !std::isfinite(value); };
-    const auto first = std::find_if(values.begin(), values.end(), is_bad);
-    throw Error(ErrorCategory::kNumeric,
-                std::to_string(std::count_if(first, values.end(), is_bad)) + " of " +
-                    std::to_string(values.size()) + " values are NaN or infinite, the first at " +
-                    std::to_string(first - values.begin()) + ": they cannot be quantized");
-  }
-  if (!fit_needs_values(scheme)) {
-    return fit_checked_range(value_of_key(range.min), value_of_key(range.max), scheme);
-  }
-  std::vector<float> ascending(values.begin(), values.end());
-  sort_ascending(ascending);
-  return fit_ascending(ascending, scheme).params;
+  return fit_values(values, scheme).params;
 }
 
 void encode(std::span<const float> values, const Scheme& scheme, const BlockParams& params,

@@ -4,8 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "quant/fitting/ascending.h"
-#include "quant/fitting/value_fit.h"
+#include "quant/fit_values.h"
 
 namespace narrow {
 namespace {
@@ -35,7 +34,9 @@ TensorGrid::TensorGrid(std::span<const float> values, const Scheme& scheme, cons
       const auto part = values.subspan(begin, std::min(layout_.run, layout_.elements - begin));
       block_values.insert(block_values.end(), part.begin(), part.end());
     }
-    add_block(block_values);
+    ValueFit fitted = fit_values(block_values, scheme_);
+    params_.push_back(std::move(fitted.params));
+    clipped_values_ += fitted.clipped;
   }
   measure_blocks();
 }
@@ -44,17 +45,6 @@ TensorGrid::TensorGrid(double bound, const Scheme& scheme, const TensorInfo& inf
     : scheme_(scheme), layout_(block_layout({}, info, 0)) {
   params_.assign(layout_.blocks, fit_range(-bound, bound, scheme_));
   measure_blocks();
-}
-
-void TensorGrid::add_block(std::vector<float>& values) {
-  if (!fit_needs_values(scheme_)) {
-    params_.push_back(fit(values, scheme_));
-    return;
-  }
-  sort_ascending(values);
-  ValueFit fitted = fit_ascending(values, scheme_);
-  params_.push_back(std::move(fitted.params));
-  clipped_values_ += fitted.clipped;
 }
 
 void TensorGrid::measure_blocks() {

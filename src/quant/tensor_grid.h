@@ -14,8 +14,8 @@ namespace narrow {
 
 class TensorGrid {
  public:
-  // Every block is fitted to its part of `values`, the float32 values of `info` in row-major order,
-  // all finite. Throws what fit and block_layout throw.
+  // Every block is fitted to its part of `values`, the float32 values of `info` in row-major order.
+  // Throws what fit and block_layout throw.
   TensorGrid(std::span<const float> values, const Scheme& scheme, const TensorInfo& info,
              int default_axis);
   // One block with the range [-bound, bound], whatever the scheme's granularity.
@@ -40,7 +40,6 @@ class TensorGrid {
   [[nodiscard]] std::uint64_t clipped_values() const { return clipped_values_; }
 
  private:
-  void add_block(std::vector<float>& values);
   void measure_blocks();
   [[nodiscard]] std::size_t block_of(std::size_t element) const {
     return static_cast<std::size_t>(layout_.block_of(element));

@@ -64,8 +64,7 @@ QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& netw
                          int class_count, const Scheme& scheme, bool moving_averages) {
   validate(scheme);
   const Graph resnet = resnet_v1(network, class_count);
-  const std::vector<Layer> all_layers = layers(resnet);
-  const Layer& output = *output_layer(resnet, all_layers);
+  const Layer output = *output_layer(resnet);
   QuantizePlan plan;
   std::vector<std::string> missing;
   std::vector<std::string> wrong;

@@ -46,9 +46,7 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
       .required()
       .type_name("CKPT");
   command.add_flag("--stats", args->stats, "read the values: min, max, mean, rms, zeros, NaN");
-  command.add_flag("--graph", args->graph,
-                   "show the network that the tensors make: one row a node with the shape of its "
-                   "result, parameters and multiply-adds");
+  command.add_flag("--graph", args->graph, "show the network that the tensors make, a row a node");
   command
       .add_option(slim_flag("model_name"), args->model_name,
                   "with --graph: scope of the network; default: the only one there is")

@@ -20,10 +20,7 @@ constexpr int kSamples = 4000;
 // A 1x1 convolution behind batch norm and ReLU, with inputs drawn as the model says.
 class BiasCorrection : public testing::Test {
  protected:
-  BiasCorrection() : weights_(graph_) {
-    for (const Weight& weight : graph_.weights) {
-      std::ranges::copy(small_values(weight, 3), weights_.values(weight.name).begin());
-    }
+  BiasCorrection() : weights_(small_weights(graph_, 3)) {
     model_ = {input_moments(graph_, layers_, weights_).at(layer().name), TapCoverage()};
     // Statistics that belong to the weights, as training leaves them.
     const auto products = estimate_products(layer_values(layer(), weights_), model_);

@@ -14,6 +14,7 @@
 #include "nn/inference/inference_program.h"
 #include "nn/inference/program_builder.h"
 #include "nn/inference/winograd_layer.h"
+#include "nn/pool_geometry.h"
 
 namespace narrow {
 namespace {
@@ -35,14 +36,10 @@ class Compiler {
         source_(source),
         layers_(layers(graph)),
         steps_(graph_steps(graph, layers_)),
-        last_use_(graph.values.size(), 0),
+        last_use_(last_uses(graph, steps_)),
         builder_(micro_batch),
         format_(activation_format()),
-        values_(graph.values.size()) {
-    for (std::size_t i = 0; i < steps_.size(); ++i) {
-      for (const ValueId id : steps_[i].inputs(graph)) last_use_[static_cast<std::size_t>(id)] = i;
-    }
-  }
+        values_(graph.values.size()) {}
 
   InferenceProgram compile(int height, int width) {
     if (graph_.inputs.size() != 1 || graph_.outputs.size() != 1) {
@@ -172,19 +169,12 @@ class Compiler {
   }
 
   Activation max_pool(const Node& node, const op::MaxPool& pool, const Activation& x) {
-    const Window& window = pool.window;
-    if (window.rank() != 2 || window.dilations != std::vector<std::int64_t>{1, 1}) {
-      refuse(node.name, "MaxPool", " with dilation or with other than two axes");
-    }
-    const WindowPlaces rows = window_places(window, 0, x.height, pool.ceil_mode);
-    const WindowPlaces columns = window_places(window, 1, x.width, pool.ceil_mode);
-    const Activation y = builder_.activation(static_cast<int>(rows.count),
-                                             static_cast<int>(columns.count), x.channels, format_);
-    const auto reached = [](std::int64_t after) { return std::max<memory::dim>(after, 0); };
+    const PoolGeometry g = pool_geometry(node.name, pool, x.height, x.width);
+    const Activation y = builder_.activation(static_cast<int>(g.out[0]), static_cast<int>(g.out[1]),
+                                             x.channels, format_);
     const dnnl::pooling_forward::primitive_desc primitive(
-        {prop_kind::forward_inference, algorithm::pooling_max, x.desc, y.desc, window.strides,
-         window.kernel, memory::dims{rows.before, columns.before},
-         memory::dims{reached(rows.after), reached(columns.after)}},
+        {prop_kind::forward_inference, algorithm::pooling_max, x.desc, y.desc, g.strides, g.kernel,
+         g.before, g.after},
         shared_primitive_attributes(), builder_.engine());
     builder_.add_primitive(
         dnnl::pooling_forward(primitive), primitive.scratchpad_desc(),

@@ -10,22 +10,15 @@
 #include "graph/testing/hashed_values.h"
 #include "nn/inference/inference_network.h"
 #include "nn/reference/reference_network.h"
+#include "nn/testing/image_planes.h"
 
 namespace narrow {
 namespace {
 
-// [height, width, channels] to [1, channels, height, width].
-ReferenceTensor as_planes(std::span<const float> image, int height, int width) {
-  ReferenceTensor planes = ReferenceTensor::zeros({1, 3, height, width});
-  const std::size_t pixels = image.size() / 3;
-  for (std::size_t i = 0; i < image.size(); ++i) planes.values[i % 3 * pixels + i / 3] = image[i];
-  return planes;
-}
-
 std::vector<double> reference_logits(const Graph& graph, const Weights& weights,
                                      std::span<const float> image, int height, int width) {
-  const auto values =
-      run_reference(graph, reference_weights(graph, weights), {as_planes(image, height, width)});
+  const auto values = run_reference(graph, reference_weights(graph, weights),
+                                    {as_planes(image, {1, 3, height, width})});
   return values[static_cast<std::size_t>(graph.outputs[0])].values;
 }
 

@@ -31,14 +31,13 @@ struct Span {
 };
 
 // By window along one axis.
-std::vector<Span> window_spans(const op::MaxPool& pool, std::size_t axis, int size) {
-  const Window& window = pool.window;
-  const WindowPlaces places = window_places(window, axis, size, pool.ceil_mode);
+std::vector<Span> window_spans(const PoolGeometry& geometry, std::size_t axis) {
   std::vector<Span> spans;
-  for (std::int64_t i = 0; i < places.count; ++i) {
-    const std::int64_t begin = i * window.strides[axis] - places.before;
+  for (std::int64_t i = 0; i < geometry.out[axis]; ++i) {
+    const std::int64_t begin = i * geometry.strides[axis] - geometry.before[axis];
+    const std::int64_t end = begin + geometry.kernel[axis];
     spans.push_back({static_cast<int>(std::max<std::int64_t>(begin, 0)),
-                     static_cast<int>(std::min<std::int64_t>(begin + window.kernel[axis], size))});
+                     static_cast<int>(std::min(end, geometry.in[axis]))});
   }
   return spans;
 }
@@ -67,14 +66,9 @@ Activations Activations::zeros(std::int64_t images, int height, int width, int c
   return x;
 }
 
-Activations max_pool(const Activations& x, const op::MaxPool& pool) {
-  const Window& window = pool.window;
-  if (window.rank() != 2 || window.dilations != std::vector<std::int64_t>{1, 1}) {
-    throw Error(ErrorCategory::kUnsupported,
-                "max-pooling with dilation or with other than two axes cannot be executed yet");
-  }
-  const std::vector<Span> rows = window_spans(pool, 0, x.height);
-  const std::vector<Span> columns = window_spans(pool, 1, x.width);
+Activations max_pool(const Activations& x, const PoolGeometry& geometry) {
+  const std::vector<Span> rows = window_spans(geometry, 0);
+  const std::vector<Span> columns = window_spans(geometry, 1);
   Activations y = Activations::zeros(x.images, static_cast<int>(rows.size()),
                                      static_cast<int>(columns.size()), x.channels);
   for_each_image(x, [&](std::size_t image) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/layers.h"
+#include "nn/pool_geometry.h"
 
 namespace narrow {
 
@@ -34,8 +35,8 @@ struct Activations {
 // Throws what conv_geometry throws, and Error(kUnsupported) when oneDNN cannot do it.
 Activations convolve(const Layer& layer, std::span<const float> weights, const Activations& x);
 
-// Throws Error(kUnsupported) unless the window has two axes and no dilation.
-Activations max_pool(const Activations& x, const op::MaxPool& pool);
+// Of windows on images of the size of x.
+Activations max_pool(const Activations& x, const PoolGeometry& geometry);
 
 // Over height and width: 1 x 1 pixels are left.
 Activations global_mean(const Activations& x);

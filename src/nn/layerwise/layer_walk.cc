@@ -23,11 +23,7 @@ class Walk {
         visitor_(visitor),
         steps_(graph_steps(graph, layers)),
         values_(graph.values.size()),
-        last_use_(graph.values.size(), 0) {
-    for (std::size_t i = 0; i < steps_.size(); ++i) {
-      for (const ValueId id : steps_[i].inputs(graph)) last_use_[static_cast<std::size_t>(id)] = i;
-    }
-  }
+        last_use_(last_uses(graph, steps_)) {}
 
   void run(Activations images) {
     at(graph_.inputs.at(0)) = std::move(images);
@@ -70,7 +66,7 @@ class Walk {
   Activations run_node(const Node& node, std::size_t step) {
     const ValueId x = node.inputs[0];
     if (const auto* pool = std::get_if<op::MaxPool>(&node.attributes)) {
-      return max_pool(at(x), *pool);
+      return max_pool(at(x), pool_geometry(node.name, *pool, at(x).height, at(x).width));
     }
     if (std::holds_alternative<op::GlobalAveragePool>(node.attributes)) {
       return global_mean(at(x));

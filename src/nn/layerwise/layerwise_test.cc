@@ -123,7 +123,7 @@ TEST(Layerwise, ThreadsDoNotMatter) {
 
 TEST(Layerwise, PoolingKeepsTheLargest) {
   const Activations x = hashed_activations(3, 7, 6, 5);
-  const Activations y = max_pool(x, {same_window(3, 2)});
+  const Activations y = max_pool(x, pool_geometry("pool", {same_window(3, 2)}, 7, 6));
   ASSERT_EQ(y.height, 4);
   ASSERT_EQ(y.width, 3);
   // 7 rows: one row of padding on both sides; 6 columns: one after the last.
@@ -134,7 +134,7 @@ TEST(Layerwise, PoolingKeepsTheLargest) {
     }
   }
   EXPECT_EQ(y.values[2], largest);
-  const Activations every_second = max_pool(x, {same_window(1, 2)});
+  const Activations every_second = max_pool(x, pool_geometry("pool", {same_window(1, 2)}, 7, 6));
   EXPECT_EQ(every_second.values[5], x.values[10]);
 }
 

@@ -12,6 +12,7 @@
 #include "graph/slim/resnet_v1.h"
 #include "graph/testing/hashed_values.h"
 #include "narrow/error.h"
+#include "nn/testing/image_planes.h"
 
 namespace narrow {
 namespace {
@@ -95,17 +96,6 @@ TEST(ReferenceNetwork, InputsThatDoNotFitAreRefused) {
   EXPECT_THROW(run_reference(graph, weights, {}), Error);
 }
 
-// [image][height][width][channel] to [image][channel][height][width].
-ReferenceTensor as_planes(const std::vector<float>& images, int count, int height, int width) {
-  ReferenceTensor planes = ReferenceTensor::zeros({count, 3, height, width});
-  const std::size_t pixels = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
-  for (std::size_t i = 0; i < images.size(); ++i) {
-    const std::size_t image = i / (3 * pixels);
-    planes.values[(image * 3 + i % 3) * pixels + i / 3 % pixels] = images[i];
-  }
-  return planes;
-}
-
 // The file was made by tests/golden/resnet/make_golden.py with TensorFlow and tf_slim.
 TEST(ReferenceNetwork, AgreesWithTensorFlow) {
   constexpr int kMostPixels = 64 * 64;  // more take too long in plain loops
@@ -121,8 +111,9 @@ TEST(ReferenceNetwork, AgreesWithTensorFlow) {
     std::vector<double> expected(static_cast<std::size_t>(count) * 10);
     for (double& value : expected) ASSERT_TRUE(golden >> value);
     if (height * width > kMostPixels) continue;
-    const auto values = run_reference(
-        graph, weights, {as_planes(hashed_images(count, height, width), count, height, width)});
+    const auto values =
+        run_reference(graph, weights,
+                      {as_planes(hashed_images(count, height, width), {count, 3, height, width})});
     const ReferenceTensor& logits = value_of(values, graph.outputs[0]);
     ASSERT_EQ(logits.shape, (Shape{count, 10}));
     double largest = 0;

@@ -94,7 +94,7 @@ class ReferenceTraining {
     std::map<std::string, ReferenceStatistics> all;
     for (const Layer& layer : layers_) {
       if (!layer.norm) continue;
-      const Node& conv = graph_.nodes[static_cast<std::size_t>(layer.first_node)];
+      const Node& conv = graph_.nodes[static_cast<std::size_t>(layer.first_node())];
       all[layer.name] = statistics_of(value(conv.output));
     }
     return all;

@@ -108,8 +108,9 @@ ForwardPass::Addend ForwardPass::addend_of(const Layer& layer) const {
 
 void ForwardPass::add_max_pool(const Node& node) {
   const ValueSize size = graph_.size(node.inputs[0]);
-  const MaxPooling pooling(std::get<op::MaxPool>(node.attributes), image_count_, size.height,
-                           size.width, size.channels, needs_gradient(node.inputs[0]));
+  const PoolGeometry geometry =
+      pool_geometry(node.name, std::get<op::MaxPool>(node.attributes), size.height, size.width);
+  const MaxPooling pooling(geometry, image_count_, size.channels, needs_gradient(node.inputs[0]));
   TrainingPool& pool = pools_.emplace(node.output, TrainingPool{pooling}).first->second;
   const int x = buffer(node.inputs[0]);
   const int y = new_value(node.output);

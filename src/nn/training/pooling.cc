@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "graph/window.h"
-
 namespace narrow {
 namespace {
 
@@ -13,31 +11,24 @@ constexpr auto kMax = dnnl::algorithm::pooling_max;
 
 }  // namespace
 
-MaxPooling::MaxPooling(const op::MaxPool& pool, int images, int height, int width, int channels,
-                       bool trained)
+MaxPooling::MaxPooling(const PoolGeometry& geometry, int images, int channels, bool trained)
     : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
-  const WindowPlaces rows = window_places(pool.window, 0, height, pool.ceil_mode);
-  const WindowPlaces columns = window_places(pool.window, 1, width, pool.ceil_mode);
+  const auto [height, width] = geometry.in;
+  const auto [out_height, out_width] = geometry.out;
   x_ = float_desc({images, channels, height, width}, memory::format_tag::nhwc);
-  y_ = float_desc({images, channels, rows.count, columns.count}, memory::format_tag::nhwc);
-  const memory::dims& strides = pool.window.strides;
-  const memory::dims& window = pool.window.kernel;
-  const memory::dims before = {rows.before, columns.before};
-  // Negative where the last windows end before the last pixel, which oneDNN finds out itself.
-  const memory::dims after = {std::max<memory::dim>(rows.after, 0),
-                              std::max<memory::dim>(columns.after, 0)};
+  y_ = float_desc({images, channels, out_height, out_width}, memory::format_tag::nhwc);
 
   const dnnl::pooling_forward::primitive_desc forward(
       {trained ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference, kMax, x_,
-       y_, strides, window, before, after},
+       y_, geometry.strides, geometry.kernel, geometry.before, geometry.after},
       shared_primitive_attributes(), engine_);
   forward_ = dnnl::pooling_forward(forward);
   forward_scratch_ = forward.scratchpad_desc();
   if (!trained) return;
   workspace_ = forward.workspace_desc();
   const dnnl::pooling_backward::primitive_desc backward(
-      {kMax, x_, y_, strides, window, before, after}, shared_primitive_attributes(), engine_,
-      forward);
+      {kMax, x_, y_, geometry.strides, geometry.kernel, geometry.before, geometry.after},
+      shared_primitive_attributes(), engine_, forward);
   backward_ = dnnl::pooling_backward(backward);
   backward_scratch_ = backward.scratchpad_desc();
 }

@@ -5,18 +5,16 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "graph/attributes.h"
 #include "nn/onednn_support.h"
+#include "nn/pool_geometry.h"
 
 namespace narrow {
 
 // The largest value of each window, [images, height, width, channels].
 class MaxPooling {
  public:
-  // The pool has windows with two axes and no dilation, of which none lies outside of the images.
   // `trained`: forward() also fills the workspace that backward() needs.
-  MaxPooling(const op::MaxPool& pool, int images, int height, int width, int channels,
-             bool trained);
+  MaxPooling(const PoolGeometry& geometry, int images, int channels, bool trained);
 
   [[nodiscard]] std::size_t workspace_bytes() const { return workspace_.get_size(); }
   [[nodiscard]] std::size_t scratch_bytes() const;

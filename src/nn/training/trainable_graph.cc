@@ -11,6 +11,7 @@
 #include "graph/window.h"
 #include "narrow/error.h"
 #include "nn/conv_geometry.h"
+#include "nn/pool_geometry.h"
 
 namespace narrow {
 namespace {
@@ -25,7 +26,7 @@ namespace {
 }
 
 const Node& first_node(const Graph& graph, const Layer& layer) {
-  return graph.nodes[static_cast<std::size_t>(layer.first_node)];
+  return graph.nodes[static_cast<std::size_t>(layer.first_node())];
 }
 
 ShapeTable image_shapes(const Graph& graph, int height, int width) {
@@ -116,15 +117,9 @@ void TrainableGraph::require_trainable(const Node& node) const {
   if (std::holds_alternative<op::GlobalAveragePool>(node.attributes)) return;
   const auto* const pool = std::get_if<op::MaxPool>(&node.attributes);
   if (pool == nullptr) refuse(node, " where it is no part of a linear layer");
-  const Window& window = pool->window;
-  for (std::size_t axis = 0; axis < window.rank(); ++axis) {
-    if (window.dilations[axis] != 1) refuse(node, " with dilation");
-    const WindowPlaces places =
-        window_places(window, axis, shape(node.inputs[0])[axis + 2].size, pool->ceil_mode);
-    if (places.before >= window.extent(axis) || places.after >= window.extent(axis)) {
-      refuse(node, " with windows of nothing but padding");
-    }
-  }
+  const ValueSize x = size(node.inputs[0]);
+  const std::string_view obstacle = pool_obstacle(*pool, x.height, x.width);
+  if (!obstacle.empty()) refuse(node, obstacle);
 }
 
 void TrainableGraph::require_output_layer() const {

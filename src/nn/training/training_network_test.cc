@@ -62,8 +62,7 @@ class TrainingNetworkTest : public testing::Test {
   }
 
   [[nodiscard]] std::size_t feature_channels() const {
-    const std::vector<Layer> all = layers(graph_);
-    return static_cast<std::size_t>(output_layer(graph_, all)->in_channels);
+    return static_cast<std::size_t>(output_layer(graph_)->in_channels);
   }
 
   Graph graph_ = make_resnet_v1(kShape);

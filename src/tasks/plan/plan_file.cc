@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/join_some.h"
 #include "base/json_text.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
@@ -235,14 +236,10 @@ QuantizePlan make_plan(const std::vector<PlanEntry>& entries, const CheckpointRe
     require_quantized(reader, entries.size(), copied_tensors(plan));
     return plan;
   }
-  const std::size_t shown = std::min(complaints.size(), kMostNamesListed);
-  std::string sentence = fmt::format(
-      "the plan is for another network than {} holds: {}", reader.location().path.string(),
-      fmt::join(complaints.begin(), complaints.begin() + static_cast<std::ptrdiff_t>(shown), "; "));
-  if (shown < complaints.size()) {
-    sentence += fmt::format("; and {} more", complaints.size() - shown);
-  }
-  throw Error(ErrorCategory::kUsage, sentence);
+  throw Error(
+      ErrorCategory::kUsage,
+      fmt::format("the plan is for another network than {} holds: {}",
+                  reader.location().path.string(), join_some(complaints, kMostNamesListed)));
 }
 
 }  // namespace narrow

@@ -96,9 +96,8 @@ std::unique_ptr<TrainingBatches> image_batches(const Dataset& dataset, const Tra
 
 bool can_cache_features(const TrainOptions& options, const Graph& network,
                         const std::vector<std::string>& trained, std::uint64_t records) {
-  const std::vector<Layer> all_layers = layers(network);
-  const Layer* const output = output_layer(network, all_layers);
-  const bool only_logits = output != nullptr && std::ranges::all_of(trained, [&](const auto& name) {
+  const std::optional<Layer> output = output_layer(network);
+  const bool only_logits = output && std::ranges::all_of(trained, [&](const auto& name) {
                              return output->has_weight(name);
                            });
   if (options.batch_norm != BatchNormMode::kFrozen || !only_logits ||
@@ -117,8 +116,7 @@ std::unique_ptr<TrainingBatches> feature_batches(const Dataset& dataset,
                                                  std::int64_t first_step, TrainingNetwork& network,
                                                  const std::function<bool()>& keep_going) {
   const LoaderOptions loader_options = training_loader(options, first_step);
-  const auto depth =
-      static_cast<std::size_t>(output_layer(network.graph(), network.layers())->in_channels);
+  const auto depth = static_cast<std::size_t>(output_layer(network.graph())->in_channels);
   auto batches = std::make_unique<FeatureBatches>(dataset.size(), loader_options, depth);
   LoaderOptions one_pass = loader_options;
   one_pass.training = false;

@@ -64,8 +64,8 @@ bool is_excluded(const std::string& name, const std::vector<std::string>& scopes
 }
 
 // The scope that leaves a weight out: of the output layer all of them.
-std::string scope_of(const Layer* output, const Weight& weight) {
-  return output != nullptr && output->has_weight(weight.name) ? output->name : weight.name;
+std::string scope_of(const std::optional<Layer>& output, const Weight& weight) {
+  return output && output->has_weight(weight.name) ? output->name : weight.name;
 }
 
 [[noreturn]] void throw_unfit(const CheckpointReader& reader, const std::vector<std::string>& unfit,
@@ -83,8 +83,7 @@ std::string scope_of(const Layer* output, const Weight& weight) {
 // The model variables that come from the checkpoint of a warm start.
 std::vector<const Weight*> choose_restored(const TrainingStart& start, const TrainOptions& options,
                                            TrainObserver& observer) {
-  const std::vector<Layer> all_layers = layers(start.network);
-  const Layer* const output = output_layer(start.network, all_layers);
+  const std::optional<Layer> output = output_layer(start.network);
   const CheckpointVariables source(*start.warm, false);
   const std::string where = start.warm->location().path.string();
   std::vector<const Weight*> restored;
@@ -219,13 +218,12 @@ std::vector<std::string> trained_variables(
     if (chosen[i]) trained.push_back(all[i]);
   }
   if (trained.empty()) {
-    const std::vector<Layer> all_layers = layers(network);
-    const Layer* const output = output_layer(network, all_layers);
+    const std::optional<Layer> output = output_layer(network);
     throw Error(ErrorCategory::kUsage,
                 fmt::format("no trainable variable of {} matches --trainable_scopes={}; a scope is "
                             "a regular expression for the beginning of a name, {} say",
                             network.name, fmt::join(*trainable_scopes, ","),
-                            output != nullptr ? output->name : all.back()));
+                            output ? output->name : all.back()));
   }
   return trained;
 }
