@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const auto entries = narrow::parse_plan_file(
         std::string_view(reinterpret_cast<const char*>(data), size), "input");
-    narrow::quantize_plan(entries, reader);
+    narrow::make_plan(entries, reader);
   } catch (const narrow::Error&) {
   }
   return 0;
