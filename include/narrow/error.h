@@ -34,9 +34,9 @@ struct Remedy {
     kOtherFormat,    // CheckpointFormat; `detail`: "safetensors or tf"
     kExclude,        // Selection::exclude for the tensor
     kKeepNonFinite,  // NonFinitePolicy::kKeep
-    kInspect,        // inspect_checkpoint lists the names of the tensors, and their values
+    kInspect,        // inspect_checkpoint lists the tensors that are there
     kPack,           // pack_checkpoint makes such a file
-    kUnpack,         // unpack_checkpoint gives the values
+    kUnpack,         // unpack_checkpoint gives the values; `detail`: the packed file
     kChannelAxes,    // AxisRules
   };
   Kind kind = Kind::kNone;

@@ -90,7 +90,7 @@ bool has_format(const Scheme& scheme) noexcept;
 struct BlockParams {
   double lo = 0;              // least value of the block, or where its range begins
   double hi = 0;              // greatest value of the block, or where its range ends
-  double width = 0;           // bin: (hi - lo) / 2^B
+  double bin_width = 0;       // (hi - lo) / 2^B
   int fraction_bits = 0;      // fixed-point: n of Qm.n (binary), f (decimal)
   int decimal_exponent = 0;   // fixed-point decimal: s, values are multiplied by 10^s first
   double scale = 1;           // affine, symmetric

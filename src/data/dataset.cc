@@ -42,7 +42,7 @@ std::string file_of_split(const DatasetSpec& spec, std::string_view split) {
 std::string advice_about(std::int64_t label, int class_count, int labels_offset) {
   if (labels_offset != 0 || label != class_count) return {};
   return fmt::format(
-      "; if they begin at 1, --labels_offset=1 maps them, with a {} beside the "
+      "; if they begin at 1, labels_offset=1 maps them, with a {} beside the "
       "records that names 1 to {}",
       kLabelsFileName, class_count);
 }
@@ -200,7 +200,7 @@ Dataset::Dataset(const std::filesystem::path& directory, const DatasetSpec& spec
   if (labels_offset < labels.first) {
     throw Error(
         ErrorCategory::kUsage,
-        fmt::format("{} gives the {} classes of {} the labels {}..{}; --labels_offset={} "
+        fmt::format("{} gives the {} classes of {} the labels {}..{}; labels_offset={} "
                     "makes them 0..{}, and it is {}",
                     (directory / kLabelsFileName).string(), labels.names.size(), spec.name,
                     labels.first, end - 1, labels.first, labels.names.size() - 1, labels_offset));

@@ -122,11 +122,11 @@ TEST_F(DatasetTest, TheOffsetOfLabelsThatBeginAtOneIsNamed) {
   write_numbered_dataset(directory(), {1, 10});
   EXPECT_THAT(error_message(ErrorCategory::kCorrupt, [&] { (void)open(0).read(1); }),
               AllOf(HasSubstr("has the label 10; the 10 classes are 0..9"),
-                    HasSubstr("--labels_offset=1"), HasSubstr("labels.txt")));
+                    HasSubstr("labels_offset=1"), HasSubstr("labels.txt")));
   write_file(directory() / "labels.txt", lines_of_labels(1, 10));
   EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { open(0); }),
               AllOf(HasSubstr("labels.txt gives the 10 classes of cifar10 the labels 1..10"),
-                    HasSubstr("--labels_offset=1 makes them 0..9")));
+                    HasSubstr("labels_offset=1 makes them 0..9")));
   const Dataset dataset = open(1);
   EXPECT_EQ(dataset.class_count(), 10);
   EXPECT_EQ(dataset.classes().at(0), "1");

@@ -49,8 +49,10 @@ ShapeTable infer_shapes(const Graph& graph, const std::vector<Dimensions>& input
       shapes[static_cast<std::size_t>(node.output)] =
           operator_of(node).result(node.attributes, of_inputs);
     } catch (const Error& error) {
-      throw Error(error.category(), fmt::format("{} {} of {}: {}", operator_of(node).name,
-                                                node.name, graph.name, error.what()));
+      throw Error(error.category(),
+                  fmt::format("{} {} of {}: {}", operator_of(node).name, node.name, graph.name,
+                              error.what()),
+                  error.remedy());
     }
   }
   return shapes;

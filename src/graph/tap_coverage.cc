@@ -76,7 +76,8 @@ std::map<std::string, TapCoverage> tap_coverage(const Graph& graph,
     try {
       coverage.emplace(layer.name, TapCoverage(layer.conv.window, x.at(2).size, x.at(3).size));
     } catch (const Error& error) {
-      throw Error(error.category(), fmt::format("{}: {}", layer.name, error.what()));
+      throw Error(error.category(), fmt::format("{}: {}", layer.name, error.what()),
+                  error.remedy());
     }
   }
   return coverage;

@@ -87,12 +87,13 @@ std::string find_network_scope(const CheckpointReader& reader) {
   if (scopes.empty()) {
     throw Error(ErrorCategory::kNotFound,
                 fmt::format("{} holds no ResNet V1: there is no SCOPE/conv1/weights with "
-                            "SCOPE/logits/weights beside it; narrow inspect shows what it holds",
-                            where));
+                            "SCOPE/logits/weights beside it",
+                            where),
+                {Remedy::Kind::kInspect});
   }
   if (scopes.size() > 1) {
     throw Error(ErrorCategory::kUsage,
-                fmt::format("{} holds {} networks: {}; choose one with --model_name", where,
+                fmt::format("{} holds {} networks: {}; choose one with model_name", where,
                             scopes.size(), fmt::join(scopes, ", ")));
   }
   return scopes.front();
@@ -116,9 +117,9 @@ Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& 
   if (shape.root_channels == 0 || shape.blocks.empty()) {
     throw Error(ErrorCategory::kNotFound,
                 fmt::format("there is no network {} in {}: neither one of {} nor the scope of "
-                            "bottleneck units that the checkpoint has; narrow inspect shows what "
-                            "it holds",
-                            scope, reader.location().path.string(), fmt::join(standard, ", ")));
+                            "bottleneck units that the checkpoint has",
+                            scope, reader.location().path.string(), fmt::join(standard, ", ")),
+                {Remedy::Kind::kInspect});
   }
   shape.class_count = class_count;
   return make_resnet_v1(shape);

@@ -275,9 +275,8 @@ void refuse_packed(const CheckpointReader& reader) {
   if (!reader.metadata().contains(std::string(kPackedVersionKey))) return;
   const std::string path = reader.location().path.string();
   throw Error(ErrorCategory::kUnsupported,
-              fmt::format("{0} is packed: it holds integer codes instead of values; narrow unpack "
-                          "{0} -o CKPT restores the checkpoint",
-                          path));
+              fmt::format("{} is packed: it holds integer codes instead of values", path),
+              {Remedy::Kind::kUnpack, path});
 }
 
 std::unique_ptr<CheckpointReader> open_unpacked(const std::filesystem::path& path,
@@ -312,9 +311,9 @@ PackedMetadata parse_packed_metadata(const Metadata& metadata, const std::string
   const auto version = metadata.find(std::string(kPackedVersionKey));
   if (version == metadata.end()) {
     throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} is not a packed checkpoint: it has no {} in its metadata; make one "
-                            "with narrow pack",
-                            file, kPackedVersionKey));
+                fmt::format("{} is not a packed checkpoint: it has no {} in its metadata", file,
+                            kPackedVersionKey),
+                {Remedy::Kind::kPack});
   }
   if (version->second != kVersion) {
     throw Error(ErrorCategory::kUnsupported,

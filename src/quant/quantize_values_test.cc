@@ -70,7 +70,7 @@ RC_GTEST_PROP(QuantizeValues, ErrorIsAtMostHalfAStep, (std::uint64_t seed)) {
     const BlockParams params = fit(values, scheme);
     std::vector<float> restored(values.size());
     const ErrorSums sums = round_trip(values, scheme, params, restored);
-    const double step = scheme.kind == SchemeKind::kBin ? params.width
+    const double step = scheme.kind == SchemeKind::kBin ? params.bin_width
                         : scheme.kind == SchemeKind::kFixedPoint
                             ? std::ldexp(1, -params.fraction_bits)
                             : params.scale;
@@ -91,8 +91,8 @@ TEST(QuantizeValues, ErrorVarianceIsThatOfUniformNoise) {
   std::vector<float> restored(values.size());
   const ErrorSums sums = round_trip(values, scheme, params, restored);
   const double variance = sums.sum_d2 / static_cast<double>(sums.count);
-  EXPECT_NEAR(variance / (params.width * params.width / 12), 1, 0.02);
-  EXPECT_NEAR(sums.bias() / params.width, 0, 0.01);
+  EXPECT_NEAR(variance / (params.bin_width * params.bin_width / 12), 1, 0.02);
+  EXPECT_NEAR(sums.bias() / params.bin_width, 0, 0.01);
 }
 
 RC_GTEST_PROP(QuantizeValues, FixedPointIsIdempotent, (std::uint64_t seed)) {

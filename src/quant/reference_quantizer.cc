@@ -96,7 +96,7 @@ double reference_value(std::int64_t code, const Scheme& scheme, const BlockParam
   switch (scheme.kind) {
     case SchemeKind::kBin:
       if (params.hi == params.lo) return params.lo;
-      return params.lo + (static_cast<double>(code) + 0.5) * params.width;
+      return params.lo + (static_cast<double>(code) + 0.5) * params.bin_width;
     case SchemeKind::kFixedPoint: {
       const double value = static_cast<double>(code) * std::ldexp(1.0, -params.fraction_bits);
       return is_decimal(scheme) ? value * power_of_ten(-params.decimal_exponent) : value;

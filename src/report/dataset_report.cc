@@ -25,7 +25,7 @@ std::string records_text(const InspectedSplit& split) {
 std::string labels_text(const InspectedSplit& split) {
   const std::string range = range_text(split.min_label, split.max_label);
   if (split.first_label == 0) return fmt::format("labels {}\n", range);
-  return fmt::format("labels {}, the first class has {}: --labels_offset={} makes it 0\n", range,
+  return fmt::format("labels {}, the first class has {}: labels_offset={} makes it 0\n", range,
                      split.first_label, split.first_label);
 }
 
@@ -63,7 +63,7 @@ std::string download_text(const DownloadOutcome& outcome) {
     if (file.records > 0) text += fmt::format(", {} images", file.records);
     text += fmt::format(", {}\n", format_bytes(file.size_bytes));
   }
-  if (outcome.was_complete) text += "everything was there already; --force makes it again\n";
+  if (outcome.was_complete) text += "everything was there already\n";
   return text;
 }
 

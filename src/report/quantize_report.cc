@@ -43,7 +43,7 @@ ordered_json block_json(const Scheme& scheme, const BlockParams& params) {
   ordered_json json = {{"lo", params.lo}, {"hi", params.hi}};
   switch (scheme.kind) {
     case SchemeKind::kBin:
-      json["width"] = params.width;
+      json["width"] = params.bin_width;
       break;
     case SchemeKind::kFixedPoint:
       json["signed"] = params.is_signed;

@@ -161,10 +161,11 @@ void require_axis_matches(const AxisRules& rules, const std::vector<TensorInfo>&
   for (const AxisRule& rule : rules.by_name) {
     const auto hit = [&](const TensorInfo& info) { return name_matches(rule.pattern, info.name); };
     if (std::ranges::any_of(tensors, hit)) continue;
-    throw Error(ErrorCategory::kNotFound,
-                fmt::format("--axis '{}={}' matches none of the {} tensors that are quantized; "
-                            "narrow inspect lists the names",
-                            rule.pattern, to_string(rule.axes), tensors.size()));
+    throw Error(
+        ErrorCategory::kNotFound,
+        fmt::format("the axis rule '{}={}' matches none of the {} tensors that are quantized",
+                    rule.pattern, to_string(rule.axes), tensors.size()),
+        {Remedy::Kind::kInspect});
   }
 }
 

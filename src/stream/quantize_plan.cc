@@ -45,12 +45,12 @@ void require_quantized(const CheckpointReader& reader, std::uint64_t quantized,
                 fmt::format("there is nothing to quantize in {}: it has no tensors", where));
   }
   const char* const averages =
-      copied.contains(CopyReason::kMovingAverage) ? ", --moving_averages takes averages" : "";
-  throw Error(
-      ErrorCategory::kUsage,
-      fmt::format("there is nothing to quantize in {}: all its tensors are copied: {}; narrow "
-                  "inspect lists them, --include selects training state by its name{}",
-                  where, describe(copied), averages));
+      copied.contains(CopyReason::kMovingAverage) ? ", moving_averages takes averages" : "";
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("there is nothing to quantize in {}: all its tensors are copied: {}; a "
+                          "pattern to include selects training state by its name{}",
+                          where, describe(copied), averages),
+              {Remedy::Kind::kInspect});
 }
 
 void QuantizeSummary::add_tensor(const TensorResult& tensor) {

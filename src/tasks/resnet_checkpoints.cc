@@ -48,10 +48,10 @@ CopyReason reason_to_copy(const Weight& variable, const std::string& name, bool 
   const std::string where = reader.location().path.string();
   if (!missing.empty()) {
     throw Error(ErrorCategory::kNotFound,
-                fmt::format("{} is not a checkpoint of {}: {} of its {} variables are missing: {}; "
-                            "narrow inspect shows what it holds",
+                fmt::format("{} is not a checkpoint of {}: {} of its {} variables are missing: {}",
                             where, network.name, missing.size(), network.weights.size(),
-                            join_some(missing, kMaxNamed)));
+                            join_some(missing, kMaxNamed)),
+                {Remedy::Kind::kInspect});
   }
   throw Error(ErrorCategory::kCorrupt,
               fmt::format("{} does not fit {} with {} classes: {}", where, network.name,

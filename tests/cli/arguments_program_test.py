@@ -93,7 +93,7 @@ class Arguments(ProgramCase):
         """--name= must not take the next argument."""
         message = self.error("quantize", "--include=", "net.safetensors", *BIN)
         self.assertNotIn("checkpoint is required", message)
-        self.assertIn("--include '' matches none of the 4 tensors", message)
+        self.assertIn("to include '' matches none of the 4 tensors", message)
         self.narrow("quantize", "--output=", "net.safetensors", *BIN)
         self.assertTrue((self.dir / "bin_4bits/net.safetensors").exists())
 

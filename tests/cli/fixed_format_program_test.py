@@ -310,7 +310,7 @@ class FixedFormat(ProgramCase):
                                            "0.7"))
         self.assertIn("the scheme is bin", self.error("quantizer", "50", "net.safetensors", "3", "1",
                                                       "8", "--fraction-bits", "7"))
-        self.assertIn("--round flips", self.error(
+        self.assertIn("rounding flips", self.error(
             "quantize", "net.safetensors", "--q", "0.7", "--round-mode", "floor", "--round",
             "flips"))
 

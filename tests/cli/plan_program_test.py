@@ -135,7 +135,7 @@ class Plan(ProgramCase):
         plan = ("plan", "net.safetensors")
         self.assertIn("budget", self.error(*plan))
         self.assertIn("too small", self.error(*plan, "--budget", "100"))
-        self.assertIn("--fix 'x.*'", self.error(*plan, "--budget", "3KiB", "--fix", "x.*=3"))
+        self.assertIn("fixed width 'x.*'", self.error(*plan, "--budget", "3KiB", "--fix", "x.*=3"))
         self.assertIn("GLOB=BITS", self.error(*plan, "--budget", "3KiB", "--fix", "a.*"))
         self.assertIn("12MiB", self.error(*plan, "--budget", "3 parsecs"))
         self.assertIn("--bits", self.error(*plan, "--budget", "3KiB", "--bits", "0..4"))

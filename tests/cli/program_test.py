@@ -177,7 +177,7 @@ class Quantize(ProgramCase):
     def test_patterns_that_match_nothing_are_errors(self):
         command = ("quantize", "net.safetensors", "--scheme", "bin", "--bits", "8")
         self.assertIn("'conv9*' matches none", self.error(*command, "--include", "conv9*"))
-        self.assertIn("--exclude 'zzz'", self.error(*command, "--exclude", "zzz"))
+        self.assertIn("to exclude 'zzz'", self.error(*command, "--exclude", "zzz"))
         self.assertIn("not quantized", self.error(*command, "--include", "step"))
 
     def test_non_finite_values(self):

@@ -126,13 +126,13 @@ class Shards(RecordsCase):
         for command in (("eval", "model.ckpt-7"), ("sweep", "model.ckpt-7", "--bits", "8")):
             error = self.error(*command, *self.EVAL)
             self.assertIn("the labels 1..10", error)
-            self.assertIn("--labels_offset=1", error)
+            self.assertIn("labels_offset=1", error)
         # Nothing says so before a label beyond the classes is met.
         (self.records / "labels.txt").unlink()
         error = self.error("eval", "model.ckpt-7", *self.EVAL)
         self.assertIn("record 4 at byte", error)
         self.assertIn("validation-00001-of-00002 has the label 10", error)
-        self.assertIn("--labels_offset=1", error)
+        self.assertIn("labels_offset=1", error)
 
     def test_a_missing_shard_is_named(self):
         (self.records / "validation-00001-of-00002").unlink()
@@ -147,16 +147,16 @@ class Shards(RecordsCase):
         self.assertEqual([c["name"] for c in split["classes"]], CLASSES)
         text = self.narrow("dataset", "inspect", "records", "--dataset_name=cifar10")
         self.assertIn("validation-*-of-00002: cifar10, 10 records in 2 files", text)
-        self.assertIn("--labels_offset=1", text)
+        self.assertIn("labels_offset=1", text)
         self.assertRegex(text, r"\n +10 +truck +1\n")
-        self.assertIn("--dataset_name does", self.error("dataset", "inspect", "records"))
+        self.assertIn("dataset_name does", self.error("dataset", "inspect", "records"))
 
     def test_training_reads_them(self):
         flags = ("train", "--train_dir=train", "--dataset_name=cifar10", "--dataset_dir=records",
                  "--dataset_split_name=validation", "--model_name=resnet_v1_small",
                  "--train_image_size=28", "--batch_size=2",
                  "--checkpoint_path=model.ckpt-7", "--max_number_of_steps=1")
-        self.assertIn("--labels_offset=1", self.error(*flags))
+        self.assertIn("labels_offset=1", self.error(*flags))
         self.narrow(*flags, "--labels_offset=1")
 
     def test_images_for_calibration_need_no_labels(self):

@@ -115,7 +115,7 @@ class Rules(ProgramCase):
         self.assertIn("colon", told("*=4"))
         self.assertIn("1 to 32", told("*: bits=33"))
         self.assertIn("whole number", told("*: bits=x"))
-        self.assertIn("--bits", told("*: scheme=bin", base=()))
+        self.assertIn("default width", told("*: scheme=bin", base=()))
         self.assertIn("scaling=decimal is for scheme=fixed-point",
                       told("*: bits=4 scaling=decimal"))
         self.assertIn("--rule", self.error("quantize", "net.safetensors"))

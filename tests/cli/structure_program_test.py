@@ -185,7 +185,7 @@ class Structure(ProgramCase):
         arguments = ("--scheme", "bin", "--bits", 4, "-o", "out/")
         self.assertIn("no ResNet V1", self.error("quantize", "other.safetensors", *arguments,
                                                  "--bias-correct"))
-        self.assertIn("--granularity tensor",
+        self.assertIn("granularity tensor",
                       self.error("quantize", "net.safetensors", *arguments, "--granularity",
                                  "channel", "--absorb-channel-scales"))
         self.error("quantize", "net.safetensors", *arguments, "--round", "up")

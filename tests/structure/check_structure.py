@@ -5,8 +5,8 @@
 
 The rules: a layer includes only layers below it, no folders include each other, not by a detour
 either, a source begins with the header of its name, a third-party library is included only in its
-home folders, file names are unique, every public header belongs to a layer, and prose in Markdown
-is wrapped.
+home folders, file names are unique, every public header belongs to a layer, no literal below cli
+names a flag of the program, and prose in Markdown is wrapped.
 """
 import collections
 import pathlib
@@ -45,6 +45,7 @@ PUBLIC_HEADERS = {
     "tensor.h": "tensor",
     "fixed_format.h": "quant",
     "scheme.h": "quant",
+    "quantize_tensor.h": "quant",
     "quantize_values.h": "quant",
     "error_summary.h": "quant",
     "checkpoint.h": "checkpoint",
@@ -103,6 +104,11 @@ HOMES = {
 
 TEST_LIBRARIES = ("gtest/", "gmock/", "rapidcheck")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
+# Comments come first: quotation marks in them begin no literal.
+LITERAL = re.compile(r'//.*|"(?P<text>(?:[^"\\]|\\.)*)"')
+FLAG = re.compile(r"--[a-z]")
+# Commands of other programs.
+OTHER_COMMANDS = re.compile(r"tar --zstd")
 
 
 def belongs_to_tests(path):
@@ -183,6 +189,19 @@ def check_own_header(root, path, public_headers, problems):
         problems.append(f"{path.relative_to(root)}: begins with another include than {expected}")
 
 
+def check_no_flags(root, path, problems):
+    """No literal below `cli` holds a flag: an Error's Remedy says what helps, the program how."""
+    relative = path.relative_to(root)
+    in_cli = relative.parts[:2] == ("src", "cli")
+    # The example is commands of the program, which it prints.
+    if in_cli or belongs_to_tests(path) or relative.match("src/tasks/example/*"):
+        return
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for literal in LITERAL.finditer(line):
+            if FLAG.search(OTHER_COMMANDS.sub("", literal["text"] or "")):
+                problems.append(f"{relative}:{number}: a flag of the program below cli")
+
+
 def folder_of(target):
     return target.rpartition("/")[0]
 
@@ -250,6 +269,7 @@ def main(root):
             problems.append(f"file name {name} is used {len(places)} times: {', '.join(places)}")
     for path in files:
         check_file(root, path, problems)
+        check_no_flags(root, path, problems)
         if path.suffix == ".cc":
             check_own_header(root, path, PUBLIC_HEADERS, problems)
     check_cycles(folder_edges(root, files), problems)

@@ -51,8 +51,7 @@ bool finish_one(const fs::path& directory, const fs::path& staging, const std::s
     if (!is_half(directory, staging)) return false;
     throw Error(ErrorCategory::kIo,
                 fmt::format("a run was interrupted while it put {} in place, and this one cannot "
-                            "finish that ({}); run narrow inspect on it as a user who may write "
-                            "there",
+                            "finish that ({}); open it as a user who may write there",
                             result, error.what()));
   }
 }

@@ -122,9 +122,8 @@ void StagedOutput::check_nothing_is_replaced() const {
   for (const std::string& name : names_) {
     if (fs::exists(fs::symlink_status(directory_ / name))) {
       throw Error(ErrorCategory::kExists,
-                  fmt::format("{} exists already; use --force to replace it or choose another "
-                              "output",
-                              (directory_ / name).string()));
+                  fmt::format("{} exists already", (directory_ / name).string()),
+                  {Remedy::Kind::kOverwrite});
     }
   }
 }

@@ -8,24 +8,23 @@
 namespace narrow {
 namespace {
 
-// Who has the type, and the option that writes such a file. TensorFlow has all that are computed
-// with.
+// Who has the type, and the formats that hold it. TensorFlow has all that are computed with.
 struct Home {
   std::string_view owner;
-  std::string_view options;
+  std::string_view formats;
 };
 
 Home home_of(const TensorInfo& info) {
   if (info.dtype != DType::kOpaque) {
-    return {"", safetensors_type_name(info) ? "--format safetensors or tf" : "--format tf"};
+    return {"", safetensors_type_name(info) ? "safetensors or tf" : "tf"};
   }
   switch (info.opaque.family) {
     case OpaqueType::Family::kSafetensors:
-      return {"safetensors' ", "--format safetensors"};
+      return {"safetensors' ", "safetensors"};
     case OpaqueType::Family::kTensorFlow:
-      return {"TensorFlow's ", "--format tf"};
+      return {"TensorFlow's ", "tf"};
     case OpaqueType::Family::kNumpy:
-      return {"NumPy's ", "--format npz"};
+      return {"NumPy's ", "npz"};
   }
   return {"", "the format of the input"};
 }
@@ -35,8 +34,9 @@ Home home_of(const TensorInfo& info) {
 void throw_cannot_hold(std::string_view container, const TensorInfo& info) {
   const Home home = home_of(info);
   throw Error(ErrorCategory::kUnsupported,
-              fmt::format("{} cannot hold tensor {}, whose type is {}{}; use {}", container,
-                          info.name, home.owner, info.type_name(), home.options));
+              fmt::format("{} cannot hold tensor {}, whose type is {}{}", container, info.name,
+                          home.owner, info.type_name()),
+              {Remedy::Kind::kOtherFormat, std::string(home.formats)});
 }
 
 }  // namespace narrow

@@ -7,8 +7,8 @@
 
 namespace narrow {
 
-// Throws Error(kUnsupported): `container` ("a safetensors file", ...) cannot hold the tensor. Names
-// the output format that can.
+// Throws Error(kUnsupported): `container` ("a safetensors file", ...) cannot hold the tensor. Its
+// remedy names the output formats that can.
 [[noreturn]] void throw_cannot_hold(std::string_view container, const TensorInfo& info);
 
 }  // namespace narrow

@@ -131,9 +131,9 @@ std::string build_npy_header(const TensorInfo& info) {
   const bool column_major = info.opaque.column_major;
   if (info.shape.size() > kMaxRank) {
     throw Error(ErrorCategory::kUnsupported,
-                fmt::format("NumPy arrays have at most {} dimensions, but tensor {} has {}; use "
-                            "--format safetensors or tf",
-                            kMaxRank, info.name, info.shape.size()));
+                fmt::format("NumPy arrays have at most {} dimensions, but tensor {} has {}",
+                            kMaxRank, info.name, info.shape.size()),
+                {Remedy::Kind::kOtherFormat, "safetensors or tf"});
   }
   std::string text = fmt::format("{{'descr': {}, 'fortran_order': {}, 'shape': ({}{}), }}", descr,
                                  column_major ? "True" : "False", fmt::join(info.shape, ", "),

@@ -223,7 +223,7 @@ TEST(Npz, RemovesWhatWasNotFinished) {
     auto writer = create_npz(at(folder / "out.npz"), Overwrite::kNo);
     writer->add({"a", DType::kInt8, {2}});
     expect_error(ErrorCategory::kUsage, "0 of its 2", [&] { writer->finish(); });
-    expect_error(ErrorCategory::kUnsupported, "--format safetensors or tf", [&] {
+    expect_error(ErrorCategory::kUnsupported, "; safetensors or tf", [&] {
       writer->add({"b", DType::kBFloat16, {2}});
     });
   }

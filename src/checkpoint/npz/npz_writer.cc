@@ -22,8 +22,9 @@ class NpzWriter final : public CheckpointWriter {
       throw Error(
           ErrorCategory::kUnsupported,
           fmt::format("an NPZ archive cannot hold tensor {}, as NumPy ends a name at a zero "
-                      "byte; exclude it, rename it or use --format safetensors",
-                      info.name));
+                      "byte; exclude it or rename it",
+                      info.name),
+          {Remedy::Kind::kOtherFormat, "safetensors"});
     }
     std::string header = build_npy_header(info);
     order_.add(info);

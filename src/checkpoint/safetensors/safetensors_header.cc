@@ -87,8 +87,9 @@ std::string quoted(const std::string& text) {
   } catch (const nlohmann::json::exception&) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("the text {} is not UTF-8, which safetensors demands; rename the "
-                            "tensor or use --format npz",
-                            text));
+                            "tensor",
+                            text),
+                {Remedy::Kind::kOtherFormat, "npz"});
   }
 }
 
@@ -134,8 +135,9 @@ std::string build_safetensors_header(const std::vector<TensorInfo>& tensors,
   if (text.size() > kMaxSafetensorsHeaderBytes) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("a safetensors header of {} bytes is needed, but the format allows {}; "
-                            "write fewer tensors or use --format tf",
-                            text.size(), kMaxSafetensorsHeaderBytes));
+                            "write fewer tensors",
+                            text.size(), kMaxSafetensorsHeaderBytes),
+                {Remedy::Kind::kOtherFormat, "tf"});
   }
   std::string prefix(kSafetensorsPrefixBytes, '\0');
   store_le(prefix.data(), std::uint64_t{text.size()});

@@ -200,7 +200,7 @@ TEST(Safetensors, ListsAndCopiesTypesItDoesNotComputeWith) {
   expect_corrupt("is wrong for tensor a",
                  R"({"a":{"dtype":"X","shape":[4294967296,4294967296],"data_offsets":[0,2]}})", 2);
   auto writer = create_safetensors(at(folder / "other"), Overwrite::kNo);
-  expect_error(ErrorCategory::kUnsupported, "TensorFlow's variant; use --format tf", [&] {
+  expect_error(ErrorCategory::kUnsupported, "TensorFlow's variant; tf", [&] {
     writer->add({"v", DType::kOpaque, {}, {OpaqueType::Family::kTensorFlow, "variant", 9, false}});
   });
 }

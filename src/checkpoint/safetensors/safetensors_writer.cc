@@ -24,14 +24,15 @@ class SafetensorsWriter final : public CheckpointWriter {
   void add(const TensorInfo& info) override {
     if (!safetensors_type_name(info)) throw_cannot_hold("a safetensors file", info);
     if (info.name == "__metadata__") {
-      throw Error(ErrorCategory::kUnsupported,
-                  "safetensors reserves the tensor name __metadata__; use --format tf or npz");
+      throw Error(ErrorCategory::kUnsupported, "safetensors reserves the tensor name __metadata__",
+                  {Remedy::Kind::kOtherFormat, "tf or npz"});
     }
     if (!is_utf8(info.name)) {
       throw Error(ErrorCategory::kUnsupported,
                   fmt::format("safetensors cannot hold tensor {}, whose name is not UTF-8; exclude "
-                              "it, rename it or use --format tf or npz",
-                              info.name));
+                              "it or rename it",
+                              info.name),
+                  {Remedy::Kind::kOtherFormat, "tf or npz"});
     }
     order_.add(info);
   }

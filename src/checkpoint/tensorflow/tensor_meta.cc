@@ -115,7 +115,7 @@ Shape shape_from_proto(const tensorflow::TensorShapeProto& proto, DType dtype,
     // Strings have no byte size of their own, but a count all the same.
     if (element_count(info.shape) > 0) static_cast<void>(info.byte_size());
   } catch (const Error& error) {
-    throw Error(error.category(), fmt::format("{}: {}", where, error.what()));
+    throw Error(error.category(), fmt::format("{}: {}", where, error.what()), error.remedy());
   }
   return info.shape;
 }

@@ -122,7 +122,8 @@ inline std::vector<FullTensor> expected_tensors(const std::string& golden_name) 
   return tensors;
 }
 
-// Expects that `body` throws an Error of `category` whose sentence contains `part`.
+// Expects that `body` throws an Error of `category` whose sentence, with "; " and the detail of its
+// remedy, contains `part`.
 template <typename Body>
 void expect_error(ErrorCategory category, const std::string& part, Body body) {
   try {
@@ -130,7 +131,8 @@ void expect_error(ErrorCategory category, const std::string& part, Body body) {
     ADD_FAILURE() << "no error was thrown, expected: " << part;
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), category) << error.what();
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    const std::string text = std::string(error.what()) + "; " + error.remedy().detail;
+    EXPECT_NE(text.find(part), std::string::npos) << text;
   }
 }
 

@@ -44,6 +44,7 @@ void run(Arguments& args) {
   const DownloadOutcome outcome = download(args.options, progress);
   progress.finish();
   print_result(args.json ? json_text(download_json(outcome)) : download_text(outcome));
+  if (outcome.was_complete && !args.json) print_note("--force makes it again");
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 
 #include "cli/console/tensor_warnings.h"
 #include "narrow/quantize_checkpoint.h"
-#include "narrow/run_options.h"
 
 namespace narrow {
 
@@ -29,6 +28,8 @@ void catch_interrupts();
 bool is_interrupted();
 // Throws Error(kInterrupted) once a signal has come.
 void throw_if_interrupted();
+
+enum class ProgressUnit { kBytes, kImages };
 
 // A line on standard error that is drawn over itself, only when that is a terminal.
 class ProgressLine {

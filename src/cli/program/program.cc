@@ -14,6 +14,7 @@
 #include "cli/console/standard_streams.h"
 #include "cli/generate/generate.h"
 #include "cli/program/program_help.h"
+#include "cli/program/remedy_text.h"
 #include "narrow/error.h"
 #include "narrow/version.h"
 
@@ -182,7 +183,7 @@ int run_commands(std::vector<std::string> arguments) {
   } catch (const CLI::ParseError& error) {
     return report_usage_error(app, error);
   } catch (const Error& error) {
-    print_error(error.what());
+    print_error(error.what() + remedy_text(error.remedy()));
     return error.category() == ErrorCategory::kInterrupted ? kExitInterrupted : kExitError;
   } catch (const std::bad_alloc&) {
     print_error("out of memory");

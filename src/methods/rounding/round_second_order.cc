@@ -25,7 +25,7 @@ constexpr std::size_t kChannels = 32;
 Error not_finite() {
   return {ErrorCategory::kNumeric,
           "the inputs of a layer have no finite second moments: the network overflows on these "
-          "images; check the checkpoint with narrow eval"};
+          "images; evaluate the checkpoint"};
 }
 
 void require_finite(const InputGram& gram) {

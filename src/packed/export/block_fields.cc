@@ -17,7 +17,7 @@ std::string exact(double value) {
 
 std::string lo(const BlockParams& params) { return exact(params.lo); }
 std::string hi(const BlockParams& params) { return exact(params.hi); }
-std::string width(const BlockParams& params) { return exact(params.width); }
+std::string width(const BlockParams& params) { return exact(params.bin_width); }
 std::string scale(const BlockParams& params) { return exact(params.scale); }
 std::string zero(const BlockParams& params) { return fmt::format("{}", params.zero); }
 std::string fraction_bits(const BlockParams& params) {

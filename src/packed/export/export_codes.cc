@@ -172,10 +172,8 @@ class Exporter {
       const std::filesystem::path path = output_ / name;
       if (!std::filesystem::exists(std::filesystem::symlink_status(path))) continue;
       if (name == names.front() && is_manifest(path)) continue;
-      throw Error(ErrorCategory::kExists,
-                  fmt::format("{} exists already; use --force to replace it or choose another "
-                              "output",
-                              path.string()));
+      throw Error(ErrorCategory::kExists, fmt::format("{} exists already", path.string()),
+                  {Remedy::Kind::kOverwrite});
     }
   }
 

@@ -102,7 +102,7 @@ void set_bin_constants(int bits, const BlockParams& params, BlockConstants* cons
     constants->down = -0.0;
   } else {
     constants->up = power_of_two(bits) / (params.hi - params.lo);
-    constants->down = params.width;
+    constants->down = params.bin_width;
   }
   constants->middle = constants->offset + 0.5 * constants->down;
   constants->exact_products = products_are_exact(constants->offset, constants->down, bits);
@@ -189,7 +189,7 @@ BlockParams fit_checked_range(double lo, double hi, const Scheme& scheme) {
   params.hi = hi;
   switch (scheme.kind) {
     case SchemeKind::kBin:
-      params.width = (hi - lo) / power_of_two(scheme.bits);
+      params.bin_width = (hi - lo) / power_of_two(scheme.bits);
       break;
     case SchemeKind::kFixedPoint:
       params.is_signed = lo < 0 || scheme.format.always_signed;

@@ -43,8 +43,8 @@ AxisSpan axes_of(const Granularity& granularity, const TensorInfo& info, int def
     throw Error(ErrorCategory::kUsage,
                 "channel axis " + std::to_string(axis) + last + " is outside the shape " +
                     to_string(info.shape) + " of tensor " + info.name + ": use " +
-                    std::to_string(-rank) + " to " + std::to_string(rank - 1) +
-                    ", for this tensor alone with --axis GLOB=N");
+                    std::to_string(-rank) + " to " + std::to_string(rank - 1),
+                {Remedy::Kind::kChannelAxes});
   }
   return {static_cast<std::size_t>(begin), static_cast<std::size_t>(begin + count)};
 }

@@ -95,7 +95,7 @@ RC_GTEST_PROP(FloatBin, NearPositionsAreTheCode, ()) {
   const double half = std::ldexp(0.5, scheme.bits);
   for (int i = 0; i < 1000; ++i) {
     // Half of them next to where a bin begins.
-    const double begin = params.lo + std::floor(random.uniform() * 2 * half) * params.width;
+    const double begin = params.lo + std::floor(random.uniform() * 2 * half) * params.bin_width;
     const auto any = static_cast<float>(params.lo + random.uniform() * (params.hi - params.lo));
     float x = i % 2 == 0 ? any : static_cast<float>(begin);
     for (std::uint64_t step = random.below(8); step > 0; --step) x = std::nextafter(x, any);

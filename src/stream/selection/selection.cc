@@ -115,27 +115,26 @@ void prefer_averages(std::vector<Subject>& subjects) {
     }
   }
   if (!averaged.empty()) return;
-  throw Error(
-      ErrorCategory::kUsage,
-      fmt::format("--moving_averages: none of the {} tensors is the moving average of a "
-                  "variable (NAME/ExponentialMovingAverage, ema.NAME); narrow inspect lists "
-                  "their names",
-                  subjects.size()));
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("moving_averages: none of the {} tensors is the moving average of a "
+                          "variable (NAME/ExponentialMovingAverage, ema.NAME)",
+                          subjects.size()),
+              {Remedy::Kind::kInspect});
 }
 
 void require_match(const std::vector<Subject>& subjects, const std::string& pattern,
-                   const char* option) {
+                   const char* action) {
   const auto hit = [&](const Subject& subject) { return subject.matches(pattern); };
   if (std::ranges::any_of(subjects, hit)) return;
-  throw Error(
-      ErrorCategory::kNotFound,
-      fmt::format("{} '{}' matches none of the {} tensors; narrow inspect lists their names",
-                  option, pattern, subjects.size()));
+  throw Error(ErrorCategory::kNotFound,
+              fmt::format("the pattern to {} '{}' matches none of the {} tensors", action, pattern,
+                          subjects.size()),
+              {Remedy::Kind::kInspect});
 }
 
 void include_matches(const std::vector<Subject>& subjects, const std::string& pattern,
                      std::vector<CopyReason>& reasons) {
-  require_match(subjects, pattern, "--include");
+  require_match(subjects, pattern, "include");
   bool any = false;
   for (std::size_t i = 0; i < subjects.size(); ++i) {
     if (!subjects[i].matches(pattern) || !subjects[i].may_include(pattern)) continue;
@@ -149,10 +148,11 @@ void include_matches(const std::vector<Subject>& subjects, const std::string& pa
   }
   throw Error(
       ErrorCategory::kUsage,
-      fmt::format("--include '{}' matches only tensors that are not quantized: {}; of these "
-                  "a pattern selects training state that it names by its last part (for "
-                  "example '*/moving_mean')",
-                  pattern, describe(counts)));
+      fmt::format(
+          "the pattern to include '{}' matches only tensors that are not quantized: {}; of these "
+          "a pattern selects training state that it names by its last part (for "
+          "example '*/moving_mean')",
+          pattern, describe(counts)));
 }
 
 void add_spelled_out(const std::vector<Subject>& subjects, const std::vector<std::string>& patterns,
@@ -203,7 +203,7 @@ std::vector<CopyReason> copy_reasons(const std::vector<TensorInfo>& tensors,
   for (const std::string& pattern : selection.include) include_matches(subjects, pattern, reasons);
   if (selection.include.empty()) add_spelled_out(subjects, selection.rules, reasons);
   for (const std::string& pattern : selection.exclude) {
-    require_match(subjects, pattern, "--exclude");
+    require_match(subjects, pattern, "exclude");
     for (std::size_t i = 0; i < subjects.size(); ++i) {
       if (reasons[i] == CopyReason::kNone && subjects[i].matches(pattern)) {
         reasons[i] = CopyReason::kExcluded;

@@ -62,7 +62,7 @@ void require_moving_averages(const CheckpointReader& reader, const CheckpointVar
   throw Error(ErrorCategory::kNotFound,
               fmt::format("{} has no moving averages of {}: there is no "
                           "{}/conv1/weights/ExponentialMovingAverage; without "
-                          "--moving_average_decay the variables themselves are evaluated",
+                          "use_moving_averages the variables themselves are evaluated",
                           reader.location().path.string(), scope, scope));
 }
 
@@ -194,7 +194,8 @@ PreparedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOp
                              {.threads = threads})};
   } catch (const Error& error) {
     throw Error(error.category(),
-                fmt::format("{}: {}", reader.location().path.string(), error.what()));
+                fmt::format("{}: {}", reader.location().path.string(), error.what()),
+                error.remedy());
   }
 }
 

@@ -40,7 +40,7 @@ class Calibration : public LayerVisitor {
       if (!std::isfinite(found.mean[c]) || !std::isfinite(static_cast<float>(new_variance))) {
         throw Error(ErrorCategory::kNumeric,
                     fmt::format("channel {} of {} is not finite for these images: the network "
-                                "overflows; check the checkpoint with narrow eval",
+                                "overflows; evaluate the checkpoint",
                                 c, layer.name));
       }
       const double old_square = static_cast<double>(variance[c]) + epsilon;

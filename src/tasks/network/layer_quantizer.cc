@@ -36,7 +36,7 @@ ErrorSums unscaled_errors(std::span<const float> values, std::span<const float> 
 void require_equal_steps(const Scheme& scheme, const std::string& name) {
   if (scheme.kind != SchemeKind::kCodebook) return;
   throw Error(ErrorCategory::kUsage,
-              fmt::format("{}: --round flips needs codes that are equally far apart; those of a "
+              fmt::format("{}: rounding flips needs codes that are equally far apart; those of a "
                           "codebook are not",
                           name));
 }
@@ -44,10 +44,11 @@ void require_equal_steps(const Scheme& scheme, const std::string& name) {
 void require_one_range(const Scheme& scheme, const std::string& name) {
   const bool has_range = scheme.kind != SchemeKind::kCodebook;
   if (has_range && scheme.granularity.kind == Granularity::Kind::kTensor) return;
-  throw Error(ErrorCategory::kUsage,
-              fmt::format("{}: --absorb-channel-scales gives every channel the same loading of one "
-                          "range, so it goes with --granularity tensor and not with codebooks",
-                          name));
+  throw Error(
+      ErrorCategory::kUsage,
+      fmt::format("{}: absorbing channel scales gives every channel the same loading of one "
+                  "range, so it goes with granularity tensor and not with codebooks",
+                  name));
 }
 
 std::vector<float> copy_of(std::span<const float> values) { return {values.begin(), values.end()}; }

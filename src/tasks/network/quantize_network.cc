@@ -28,9 +28,9 @@ namespace {
 void require_nearest_codes(const Scheme& scheme, const std::string& name, Rounding rounding) {
   if (!has_own_modes(scheme.format)) return;
   throw Error(ErrorCategory::kUsage,
-              fmt::format("{}: --round {} starts from the nearest codes, but its format is {}: "
+              fmt::format("{}: rounding {} starts from the nearest codes, but its format is {}: "
                           "round modes other than half-even and overflow to zero or by wrapping go "
-                          "with --round nearest only",
+                          "with rounding nearest only",
                           name, to_string(rounding), to_text(scheme.format, scheme.bits)));
 }
 
@@ -45,10 +45,12 @@ std::map<std::string, Scheme> schemes_of(const CheckpointReader& reader, const Q
     const auto role = roles.find(name);
     if (!tensor.scheme || role == roles.end()) continue;
     if (!is_trainable(role->second)) {
-      throw Error(ErrorCategory::kUsage,
-                  fmt::format("{} takes up what the network methods change, so it cannot be "
-                              "quantized with them; leave it out with --exclude",
-                              name));
+      throw Error(
+          ErrorCategory::kUsage,
+          fmt::format("{} absorbs what the network methods change, so it cannot be quantized "
+                      "with them",
+                      name),
+          {Remedy::Kind::kExclude});
     }
     validate(*tensor.scheme);
     if (rounding != Rounding::kNearest) require_nearest_codes(*tensor.scheme, name, rounding);
@@ -193,8 +195,7 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
                                QuantizeObserver* observer) {
   const auto start = std::chrono::steady_clock::now();
   if (methods.rounding == Rounding::kGptq && !methods.images) {
-    throw Error(ErrorCategory::kUsage,
-                "--round gptq needs images: --dataset_name and --dataset_dir");
+    throw Error(ErrorCategory::kUsage, "rounding gptq needs images: dataset_name and dataset_dir");
   }
   const ThreadLimit limit(options.threads);
   LoadedNetwork network = load_network(reader);

@@ -37,11 +37,12 @@ void weigh(const CheckpointReader& reader, std::span<const std::size_t> indices,
     const TensorInfo& info = reader.tensors()[indices[t]];
     const auto found = sensitivities.find(info.name);
     if (found == sensitivities.end()) {
-      throw Error(ErrorCategory::kUsage,
-                  fmt::format("{} is no trainable variable of the checkpoint's network, so its "
-                              "damage is not known: leave it out with --exclude, or plan "
-                              "with --damage weight",
-                              info.name));
+      throw Error(
+          ErrorCategory::kUsage,
+          fmt::format("{} is no trainable variable of the checkpoint's network, so its "
+                      "damage is not known: plan with the damage of weights, or leave it out",
+                      info.name),
+          {Remedy::Kind::kExclude});
     }
     std::vector<Scheme> of_tensor;
     for (const Scheme& scheme : schemes) {
@@ -58,9 +59,9 @@ void check_finite(const CheckpointReader& reader, std::span<const std::size_t> i
     const auto is_finite = [](const WidthCost& cost) { return std::isfinite(cost.damage); };
     if (std::ranges::all_of(table[t], is_finite)) continue;
     throw Error(ErrorCategory::kNumeric,
-                fmt::format("the damage to tensor {} is beyond the numbers there are: leave it out "
-                            "with --exclude",
-                            reader.tensors()[indices[t]].name));
+                fmt::format("the damage to tensor {} is beyond the numbers there are",
+                            reader.tensors()[indices[t]].name),
+                {Remedy::Kind::kExclude});
   }
 }
 

@@ -114,15 +114,14 @@ void count_copied(const CheckpointReader& reader, const Problem& problem, BitAll
 
 std::uint64_t budget_of(const AllocationRequest& request, const BitAllocation& plan) {
   if (request.budget_bytes.has_value() == request.average_bits.has_value()) {
-    throw Error(ErrorCategory::kUsage,
-                "a plan needs a budget: either --budget SIZE or --average-bits BITS");
+    throw Error(ErrorCategory::kUsage, "a plan needs a budget: either bytes or average bits");
   }
   if (request.budget_bytes) return *request.budget_bytes;
   const double bytes = std::floor(*request.average_bits * static_cast<double>(plan.elements) / 8);
   constexpr double kMostBytes = 0x1p62;
   if (!(*request.average_bits > 0) || !(bytes < kMostBytes)) {
     throw Error(ErrorCategory::kUsage,
-                fmt::format("--average-bits {}: not a number of bits that weights can have",
+                fmt::format("average bits {}: not a number of bits that weights can have",
                             *request.average_bits));
   }
   return static_cast<std::uint64_t>(bytes);
@@ -141,8 +140,8 @@ std::uint64_t budget_of_quantized(const Problem& problem, const BitAllocation& p
       plan.budget_bytes, problem.indices.size(), least);
   if (taken > 0) {
     sentence += fmt::format(
-        ", and the {} tensors that are copied take {} bytes (--quantized-only leaves them out of "
-        "the account)",
+        ", and the {} tensors that are copied take {} bytes (a budget for the quantized ones alone "
+        "leaves them out of the account)",
         plan.copied, taken);
   }
   throw Error(ErrorCategory::kUsage, sentence);

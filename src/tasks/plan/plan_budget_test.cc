@@ -142,8 +142,9 @@ TEST(PlanBudget, RulesThatCannotHoldAreErrors) {
   const auto reader = small_checkpoint(1);
   AllocationRequest request = request_of(6);
   request.fixed = {{"*/moving_mean", 8}};
-  EXPECT_NE(error_of(*reader, request, ErrorCategory::kNotFound).find("--fix '*/moving_mean'"),
-            std::string::npos);
+  EXPECT_NE(
+      error_of(*reader, request, ErrorCategory::kNotFound).find("fixed width '*/moving_mean'"),
+      std::string::npos);
   request.fixed = {{"*", 33}};
   error_of(*reader, request, ErrorCategory::kUsage);
   request.fixed.clear();
@@ -157,7 +158,8 @@ TEST(PlanBudget, RulesThatCannotHoldAreErrors) {
   request.maximum.clear();
   request.fixed = {{"*/logits/weights", 4}};
   request.same = {"*/weights"};
-  EXPECT_NE(error_of(*reader, request, ErrorCategory::kUsage).find("--same"), std::string::npos);
+  EXPECT_NE(error_of(*reader, request, ErrorCategory::kUsage).find("the same width"),
+            std::string::npos);
 }
 
 TEST(PlanBudget, ABudgetThatCannotHoldIsAnError) {

@@ -144,8 +144,8 @@ std::string file_text(const ordered_json& head, const std::vector<ordered_json>&
     return fmt::format("{},\n  \"tensors\": [{}\n  ]\n}}\n", text, lines);
   } catch (const ordered_json::exception&) {
     throw Error(ErrorCategory::kUnsupported,
-                "a tensor's name is not UTF-8, which a plan file cannot hold; leave it out with "
-                "--exclude");
+                "a tensor's name is not UTF-8, which a plan file cannot hold",
+                {Remedy::Kind::kExclude});
   }
 }
 

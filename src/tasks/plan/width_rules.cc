@@ -17,33 +17,35 @@ namespace {
 constexpr int kMaxBits = 32;
 
 void check_pattern(const std::vector<TensorInfo>& tensors, const std::string& pattern,
-                   std::string_view option) {
+                   std::string_view rule_name) {
   const auto hit = [&](const TensorInfo& info) { return name_matches(pattern, info.name); };
   if (std::ranges::any_of(tensors, hit)) return;
   throw Error(ErrorCategory::kNotFound,
-              fmt::format("{} '{}' matches none of the {} tensors that are quantized; narrow plan "
-                          "--per-tensor lists them",
-                          option, pattern, tensors.size()));
+              fmt::format("{} '{}' matches none of the {} tensors that are quantized", rule_name,
+                          pattern, tensors.size()),
+              {Remedy::Kind::kInspect});
 }
 
-void check_width(int bits, std::string_view option) {
+void check_width(int bits, std::string_view rule_name) {
   if (bits >= 1 && bits <= kMaxBits) return;
   throw Error(ErrorCategory::kUsage,
-              fmt::format("{}: a width is 1 to {} bits, not {}", option, kMaxBits, bits));
+              fmt::format("{}: a width is 1 to {} bits, not {}", rule_name, kMaxBits, bits));
 }
 
 void check_rules(const std::vector<TensorInfo>& tensors, const AllocationRequest& request) {
   const std::pair<const std::vector<WidthRule>*, std::string_view> kinds[] = {
-      {&request.fixed, "--fix"}, {&request.minimum, "--min"}, {&request.maximum, "--max"}};
+      {&request.fixed, "fixed width"},
+      {&request.minimum, "minimum width"},
+      {&request.maximum, "maximum width"}};
   for (const auto& [rules, option] : kinds) {
     for (const WidthRule& rule : *rules) {
       check_pattern(tensors, rule.pattern, option);
       check_width(rule.bits, option);
     }
   }
-  for (const std::string& pattern : request.same) check_pattern(tensors, pattern, "--same");
-  if (request.vector_bits) check_width(*request.vector_bits, "--vector-bits");
-  for (const int bits : request.widths) check_width(bits, "--bits");
+  for (const std::string& pattern : request.same) check_pattern(tensors, pattern, "same width");
+  if (request.vector_bits) check_width(*request.vector_bits, "width of vectors");
+  for (const int bits : request.widths) check_width(bits, "widths");
   const bool ascends =
       std::ranges::adjacent_find(request.widths, std::greater_equal<>()) == request.widths.end();
   if (request.widths.empty() || !ascends) {
@@ -69,7 +71,7 @@ std::vector<int> widths_of(const TensorInfo& info, const AllocationRequest& requ
   if (!widths.empty()) return widths;
   throw Error(ErrorCategory::kUsage,
               fmt::format("no width is left for tensor {}: it has to be at least {} and at most {} "
-                          "bits, and --bits offers {} to {}",
+                          "bits, and the widths are {} to {}",
                           info.name, least, most, request.widths.front(), request.widths.back()));
 }
 
@@ -111,10 +113,11 @@ std::vector<WidthGroup> width_groups(const std::vector<TensorInfo>& tensors,
     std::vector<int> common;
     std::ranges::set_intersection(group.widths, widths, std::back_inserter(common));
     if (common.empty()) {
-      throw Error(ErrorCategory::kUsage,
-                  fmt::format("--same gives tensors {} and {} one width, but no width is allowed "
-                              "for both",
-                              tensors[group.members.front()].name, tensors[i].name));
+      throw Error(
+          ErrorCategory::kUsage,
+          fmt::format("tensors {} and {} are to have the same width, but no width is allowed "
+                      "for both",
+                      tensors[group.members.front()].name, tensors[i].name));
     }
     group.widths = std::move(common);
   }

@@ -69,8 +69,8 @@ std::optional<Scheme> scheme_of(const SchemeRule& rule, const PartialScheme& bas
   };
   const std::string problem = contradiction(rule, made.scheme);
   if (!problem.empty()) refuse(problem);
-  if (!made.has_kind) refuse("it names no scheme, and there is no --scheme");
-  if (!made.has_bits) refuse("it gives no width (bits=), and there is no --bits");
+  if (!made.has_kind) refuse("it names no scheme, and there is no default scheme");
+  if (!made.has_bits) refuse("it gives no width (bits=), and there is no default width");
   if (says(rule, "axis") && made.scheme.granularity.kind != Granularity::Kind::kChannel) {
     refuse("axis= is for granularity=channel");
   }

@@ -134,8 +134,8 @@ TEST_F(RulePlan, RulesThatCannotBeAreErrors) {
   const PartialScheme bin = base(SchemeKind::kBin, 8);
   EXPECT_THAT(told("none: bits=4", bin), HasSubstr("rule 'none: bits=4' matches none"));
   EXPECT_THAT(told("*b: bits=4", bin, {{"*w"}, {}}), HasSubstr("matches none"));
-  EXPECT_THAT(told("*: bits=4", {}), HasSubstr("--scheme"));
-  EXPECT_THAT(told("*: scheme=bin", {}), HasSubstr("--bits"));
+  EXPECT_THAT(told("*: bits=4", {}), HasSubstr("default scheme"));
+  EXPECT_THAT(told("*: scheme=bin", {}), HasSubstr("default width"));
   EXPECT_THAT(told("*: bits=40", bin), HasSubstr("rule '*: bits=40'"));
   EXPECT_THAT(told("*: axis=0", bin), HasSubstr("granularity=channel"));
 }

@@ -139,8 +139,9 @@ SweepJournal::SweepJournal(const std::filesystem::path& path, const std::string&
   if (whole == 0 && !bytes.empty() && !replace) {
     throw Error(ErrorCategory::kExists,
                 fmt::format("{} belongs to a sweep of another checkpoint, other images or other "
-                            "options; choose another directory, or --force to begin anew",
-                            path.string()));
+                            "options",
+                            path.string()),
+                {Remedy::Kind::kOverwrite});
   }
   if (::ftruncate(file_.get(), static_cast<off_t>(whole)) != 0) throw_io(path, "cut");
   if (::lseek(file_.get(), 0, SEEK_END) < 0) throw_io(path, "continued");

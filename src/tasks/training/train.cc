@@ -35,23 +35,23 @@ void validate_options(const TrainOptions& options) {
   require(options.batch_size >= 1,
           fmt::format("the batch size is {}; it must be at least 1", options.batch_size));
   require(!options.max_number_of_steps || *options.max_number_of_steps > 0,
-          "--max_number_of_steps must be above 0; leave it out to train without end");
+          "max_number_of_steps must be above 0; leave it out to train without end");
   require(options.weight_decay >= 0 && std::isfinite(options.weight_decay),
-          "--weight_decay must be finite and at least 0");
+          "weight_decay must be finite and at least 0");
   require(options.label_smoothing >= 0 && options.label_smoothing <= 1,
-          "--label_smoothing must lie in 0..1");
+          "label_smoothing must lie in 0..1");
   require(options.moving_average_decay >= 0 && options.moving_average_decay < 1,
-          "--moving_average_decay must be at least 0 and below 1");
+          "moving_average_decay must be at least 0 and below 1");
   require(options.batch_norm_decay >= 0 && options.batch_norm_decay <= 1,
-          "--batch_norm_decay must lie in 0..1");
+          "batch_norm_decay must lie in 0..1");
   require(options.num_epochs_per_decay > 0 && std::isfinite(options.num_epochs_per_decay),
-          "--num_epochs_per_decay must be finite and above 0");
-  require(options.recalibrate_batch_norm >= 0, "--recalibrate_batch_norm must be at least 0");
+          "num_epochs_per_decay must be finite and above 0");
+  require(options.recalibrate_batch_norm >= 0, "recalibrate_batch_norm must be at least 0");
   require(options.recalibrate_batch_norm == 0 || options.batch_norm == BatchNormMode::kTrain,
-          "--recalibrate_batch_norm needs --batch_norm train: with frozen the statistics stay");
-  require(options.log_every_n_steps >= 1, "--log_every_n_steps must be at least 1");
-  require(options.save_interval_secs > 0, "--save_interval_secs must be above 0");
-  require(options.save_interval_steps >= 0, "--save_interval_steps must be at least 0");
+          "recalibrate_batch_norm needs batch_norm train: with frozen the statistics stay");
+  require(options.log_every_n_steps >= 1, "log_every_n_steps must be at least 1");
+  require(options.save_interval_secs > 0, "save_interval_secs must be above 0");
+  require(options.save_interval_steps >= 0, "save_interval_steps must be at least 0");
   if (options.quantize) {
     validate(*options.quantize);
     require(options.quantize->granularity.kind == Granularity::Kind::kTensor,
@@ -237,12 +237,12 @@ class Training {
     const auto& newest = files_.newest();
     throw Error(ErrorCategory::kNumeric,
                 fmt::format("{} is not a finite number at step {}; {}; try a smaller "
-                            "--learning_rate or --warmup_steps{}",
+                            "learning_rate or warmup_steps{}",
                             what, state_.global_step() + 1,
                             newest ? "the last good checkpoint is " + newest->string()
                                    : "no checkpoint has been written yet",
                             newest ? ""
-                                   : ", and see with narrow inspect --stats whether the values "
+                                   : ", and see whether the values "
                                      "that it begins with are finite"));
   }
 

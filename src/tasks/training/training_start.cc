@@ -30,7 +30,7 @@ std::int64_t read_resumed_step(const CheckpointReader& reader) {
       element_count(reader.tensors()[*index].shape) != 1) {
     throw Error(ErrorCategory::kNotFound,
                 fmt::format("{} holds no global_step, so the training in its directory cannot be "
-                            "continued; name another --train_dir and this as --checkpoint_path",
+                            "continued; name another train_dir and this as checkpoint_path",
                             where));
   }
   std::int64_t step = 0;
@@ -51,8 +51,8 @@ Graph network_from(const CheckpointReader& reader, const TrainOptions& options, 
 Graph new_network(const TrainOptions& options, int class_count) {
   if (options.model_name.empty()) {
     throw Error(ErrorCategory::kUsage,
-                fmt::format("You must supply the network with --model_name ({}), or a checkpoint "
-                            "with --checkpoint_path",
+                fmt::format("You must supply the network with model_name ({}), or a checkpoint "
+                            "with checkpoint_path",
                             fmt::join(resnet_v1_names(), ", ")));
   }
   return resnet_v1(options.model_name, class_count);
@@ -74,7 +74,7 @@ std::string scope_of(const std::optional<Layer>& output, const Weight& weight) {
   const bool all_named = scopes.size() <= kMaxNamed;
   throw Error(ErrorCategory::kUsage,
               fmt::format("{} does not fit the network: {}; to begin with new values there, set "
-                          "--checkpoint_exclude_scopes={}",
+                          "checkpoint_exclude_scopes={}",
                           reader.location().path.string(), join_some(unfit, kMaxNamed),
                           all_named ? fmt::format("{}", fmt::join(scopes, ","))
                                     : "PREFIX,... with prefixes of their names"));
@@ -108,7 +108,7 @@ std::vector<const Weight*> choose_restored(const TrainingStart& start, const Tra
   }
   if (!any_wanted) {
     throw Error(ErrorCategory::kUsage,
-                fmt::format("--checkpoint_exclude_scopes={} leaves nothing to read from {}; an "
+                fmt::format("checkpoint_exclude_scopes={} leaves nothing to read from {}; an "
                             "empty scope is a prefix of every name",
                             fmt::join(options.checkpoint_exclude_scopes, ","), where));
   }
@@ -117,8 +117,8 @@ std::vector<const Weight*> choose_restored(const TrainingStart& start, const Tra
     throw Error(
         ErrorCategory::kNotFound,
         fmt::format("{} lacks {} of the variables of {}: {}; set "
-                    "--checkpoint_exclude_scopes to what shall begin with new values, or "
-                    "--ignore_missing_vars",
+                    "checkpoint_exclude_scopes to what shall begin with new values, or "
+                    "ignore_missing_vars",
                     where, missing.size(), start.network.name, join_some(missing, kMaxNamed)));
   }
   for (const std::string& name : missing) {
@@ -155,7 +155,7 @@ TrainingStart find_training_start(const TrainOptions& options, int class_count,
     start.global_step = read_resumed_step(*start.resumed);
     if (options.checkpoint_path) {
       observer.on_note(
-          fmt::format("Ignoring --checkpoint_path because a checkpoint already exists in {}",
+          fmt::format("Ignoring checkpoint_path because a checkpoint already exists in {}",
                       options.train_dir.string()));
     }
     observer.on_note(
@@ -206,11 +206,11 @@ std::vector<std::string> trained_variables(
       }
     } catch (const std::regex_error&) {
       throw Error(ErrorCategory::kUsage,
-                  fmt::format("'{}' of --trainable_scopes is not a regular expression", scope));
+                  fmt::format("'{}' of trainable_scopes is not a regular expression", scope));
     }
     if (!matches) {
       observer.on_note(
-          fmt::format("'{}' of --trainable_scopes matches no variable of {}", scope, network.name));
+          fmt::format("'{}' of trainable_scopes matches no variable of {}", scope, network.name));
     }
   }
   std::vector<std::string> trained;
@@ -220,7 +220,7 @@ std::vector<std::string> trained_variables(
   if (trained.empty()) {
     const std::optional<Layer> output = output_layer(network);
     throw Error(ErrorCategory::kUsage,
-                fmt::format("no trainable variable of {} matches --trainable_scopes={}; a scope is "
+                fmt::format("no trainable variable of {} matches trainable_scopes={}; a scope is "
                             "a regular expression for the beginning of a name, {} say",
                             network.name, fmt::join(*trainable_scopes, ","),
                             output ? output->name : all.back()));

@@ -54,7 +54,7 @@ TEST_F(TrainingStartTest, AnotherShapeIsAnErrorThatNamesTheFlag) {
       ErrorCategory::kUsage, [&] { read_start_values(warm_start(1000), options, observer); });
   EXPECT_THAT(sentence, HasSubstr("resnet_v1_small/logits/weights is float32 [1, 1, 32, 1000] "
                                   "there and float32 [1, 1, 32, 10] here"));
-  EXPECT_THAT(sentence, HasSubstr("--checkpoint_exclude_scopes=resnet_v1_small/logits"));
+  EXPECT_THAT(sentence, HasSubstr("checkpoint_exclude_scopes=resnet_v1_small/logits"));
 }
 
 TEST_F(TrainingStartTest, MissingVariables) {
@@ -111,7 +111,7 @@ TEST_F(TrainingStartTest, NewNetworksHaveStandardNames) {
   RecordingObserver observer;
   EXPECT_THAT(
       error_message(ErrorCategory::kUsage, [&] { find_training_start(options, 10, observer); }),
-      HasSubstr("--model_name"));
+      HasSubstr("model_name"));
   options.model_name = "inception_v3";
   EXPECT_THAT(
       error_message(ErrorCategory::kUsage, [&] { find_training_start(options, 10, observer); }),

@@ -33,7 +33,7 @@ void read_strictly(const CheckpointReader& reader, const std::string& name, cons
         ErrorCategory::kNotFound,
         fmt::format("{} has no float32 {} of shape {}: the training in its directory had another "
                     "optimizer, other trainable scopes or no moving averages; continue with its "
-                    "flags, or name another --train_dir and this checkpoint as --checkpoint_path",
+                    "flags, or name another train_dir and this checkpoint as checkpoint_path",
                     reader.location().path.string(), name, to_string(shape)));
   }
   reader.read(*index, values);

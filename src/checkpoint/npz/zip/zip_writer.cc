@@ -125,8 +125,9 @@ void ZipWriter::begin_member(const std::string& name, std::uint64_t byte_size) {
   if (name.size() > kMaxNameBytes) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("a ZIP member cannot have a name of {} bytes ({}...); rename the "
-                            "tensor or use --format safetensors or tf",
-                            name.size(), name.substr(0, 100)));
+                            "tensor",
+                            name.size(), name.substr(0, 100)),
+                {Remedy::Kind::kOtherFormat, "safetensors or tf"});
   }
   ZipMember member{.name = name,
                    .stored_bytes = byte_size,

@@ -1,0 +1,38 @@
+// Quantization of whole arrays of float32, for every granularity: one call each way.
+// docs/numerics.md defines every result; every CPU and every number of cores gives the same bits.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "narrow/quantize_values.h"
+#include "narrow/scheme.h"
+#include "narrow/tensor.h"
+
+namespace narrow {
+
+// An array as codes, and all that is needed to restore it.
+struct QuantizedTensor {
+  Shape shape;
+  Scheme scheme;                    // with channels: their axis is named
+  std::vector<std::int64_t> codes;  // one an element, row-major
+  // One a block: for the tensor, for each index of the channels in row-major order, or for each
+  // group; none without elements. Blocks of a tensor of rank 0 or 1 are never channels.
+  std::vector<BlockParams> params;
+  ErrorSums errors;  // what dequantize gives, against the values
+};
+
+// Fits every block of `values`, the elements of `shape` in row-major order, and encodes it: what
+// quantize_checkpoint does to a float32 tensor, bit for bit. A scheme for channels that names no
+// axis means the last one. Uses all available cores; memory beyond the result: the packed codes,
+// and for ranges other than minmax and codebooks a copy of the values.
+// Throws Error: kUsage for an invalid scheme, an axis outside the shape or another number of values
+// than the shape has; kNumeric for NaN or infinite values, with their number and the first index.
+QuantizedTensor quantize(std::span<const float> values, const Shape& shape, const Scheme& scheme);
+
+// The values that the codes stand for. A code outside code_range stands for the nearest one inside.
+// Throws Error(kUsage) for numbers of codes or parameters that do not fit shape and scheme.
+std::vector<float> dequantize(const QuantizedTensor& tensor);
+
+}  // namespace narrow

@@ -1,0 +1,179 @@
+// Both directions go piece by piece through what files go through, TensorQuantizer and
+// TensorRestorer, whose codes are packed; here they are numbers.
+#include "narrow/quantize_tensor.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/parallel.h"
+#include "narrow/error.h"
+#include "quant/blocks/block_layout.h"
+#include "quant/packing/pack_bits.h"
+#include "quant/packing/tensor_restorer.h"
+#include "quant/tensor_quantizer.h"
+
+namespace narrow {
+namespace {
+
+constexpr int kLastAxis = -1;
+
+TensorInfo info_of(const Shape& shape) { return {"the array", DType::kFloat32, shape}; }
+
+void require_count(std::uint64_t found, std::uint64_t expected, const char* what) {
+  if (found == expected) return;
+  throw Error(ErrorCategory::kUsage, std::to_string(found) + " " + what + " were given, but " +
+                                         std::to_string(expected) + " belong to the shape");
+}
+
+Scheme with_named_axis(Scheme scheme, const Shape& shape) {
+  Granularity& granularity = scheme.granularity;
+  if (granularity.kind == Granularity::Kind::kChannel && shape.size() > 1 && !granularity.axis) {
+    granularity.axis = -granularity.axis_count;
+  }
+  return scheme;
+}
+
+// A part of the elements; all but the last have the same length.
+struct Piece {
+  std::uint64_t first = 0;
+  std::size_t size = 0;
+};
+
+Piece piece_at(std::size_t i, std::uint64_t piece_elements, std::uint64_t elements) {
+  const std::uint64_t first = i * piece_elements;
+  return {first, static_cast<std::size_t>(std::min(piece_elements, elements - first))};
+}
+
+std::size_t piece_count(std::uint64_t elements, std::uint64_t piece_elements) {
+  return static_cast<std::size_t>((elements + piece_elements - 1) / piece_elements);
+}
+
+unsigned first_bit(const Piece& piece, int bits) {
+  return static_cast<unsigned>(piece.first * static_cast<unsigned>(bits) % 8);
+}
+
+// Codes with a sign are stored in two's complement.
+std::int64_t signed_code(std::uint32_t code, int bits) {
+  const std::int64_t half = std::int64_t{1} << (bits - 1);
+  return (std::int64_t{code} ^ half) - half;
+}
+
+std::vector<CodeRange> ranges_of(const Scheme& scheme, const std::vector<BlockParams>& params) {
+  std::vector<CodeRange> ranges;
+  ranges.reserve(params.size());
+  for (const BlockParams& block : params) ranges.push_back(code_range(scheme, block));
+  return ranges;
+}
+
+void unpack_codes(const Piece& piece, const std::vector<std::byte>& packed,
+                  const BlockLayout& layout, const std::vector<CodeRange>& ranges, int bits,
+                  std::vector<std::int64_t>& codes) {
+  std::vector<std::uint32_t> numbers(piece.size);
+  unpack_bits(packed, bits, first_bit(piece, bits), numbers);
+  for (std::size_t i = 0; i < piece.size; ++i) {
+    const std::uint64_t element = piece.first + i;
+    const CodeRange& range = ranges[static_cast<std::size_t>(layout.block_of(element))];
+    codes[static_cast<std::size_t>(element)] =
+        range.min < 0 ? signed_code(numbers[i], bits) : std::int64_t{numbers[i]};
+  }
+}
+
+std::vector<std::byte> pack_codes(const Piece& piece, const QuantizedTensor& tensor,
+                                  const BlockLayout& layout, const std::vector<CodeRange>& ranges) {
+  const int bits = tensor.scheme.bits;
+  const std::int64_t mask = (std::int64_t{1} << bits) - 1;
+  std::vector<std::uint32_t> numbers(piece.size);
+  for (std::size_t i = 0; i < piece.size; ++i) {
+    const std::uint64_t element = piece.first + i;
+    const CodeRange& range = ranges[static_cast<std::size_t>(layout.block_of(element))];
+    const std::int64_t code = tensor.codes[static_cast<std::size_t>(element)];
+    numbers[i] = static_cast<std::uint32_t>(std::clamp(code, range.min, range.max) & mask);
+  }
+  const unsigned shift = first_bit(piece, bits);
+  std::vector<std::byte> packed((shift + piece.size * static_cast<std::size_t>(bits) + 7) / 8);
+  pack_bits(numbers, bits, shift, packed);
+  return packed;
+}
+
+}  // namespace
+
+QuantizedTensor quantize(std::span<const float> values, const Shape& shape, const Scheme& scheme) {
+  const TensorInfo info = info_of(shape);
+  require_count(values.size(), element_count(shape), "values");
+  QuantizedTensor result{shape, with_named_axis(scheme, shape), {}, {}, {}};
+  TensorQuantizer quantizer(result.scheme, info, kLastAxis);
+  const auto bytes = std::as_bytes(values);
+  quantizer.scan(bytes);
+  quantizer.finish_scan();
+  if (const NonFinite& bad = quantizer.non_finite(); bad.count > 0) {
+    throw Error(ErrorCategory::kNumeric, std::to_string(bad.count) +
+                                             " values are NaN or infinite, the first at index " +
+                                             std::to_string(bad.first_index));
+  }
+  const BlockLayout layout = block_layout(result.scheme.granularity, info, kLastAxis);
+  const std::size_t pieces = piece_count(values.size(), quantizer.piece_elements());
+  const auto piece_of = [&](std::size_t i) {
+    return piece_at(i, quantizer.piece_elements(), values.size());
+  };
+  std::vector<std::vector<std::byte>> packed(pieces);
+  std::vector<std::vector<BlockParams>> params(pieces);
+  std::vector<ErrorSums> errors(pieces);
+  parallel_for(pieces, [&](std::size_t i) {
+    const Piece piece = piece_of(i);
+    const auto part = bytes.subspan(static_cast<std::size_t>(piece.first) * sizeof(float),
+                                    piece.size * sizeof(float));
+    quantizer.encode(piece.first, part, &packed[i], &params[i]);
+    errors[i] = quantizer.measure(piece.first, part);
+  });
+  for (std::size_t i = 0; i < pieces; ++i) {
+    result.params.insert(result.params.end(), params[i].begin(), params[i].end());
+    result.errors.merge(errors[i]);
+  }
+  result.codes.resize(values.size());
+  const std::vector<CodeRange> ranges = ranges_of(result.scheme, result.params);
+  parallel_for(pieces, [&](std::size_t i) {
+    unpack_codes(piece_of(i), packed[i], layout, ranges, result.scheme.bits, result.codes);
+  });
+  return result;
+}
+
+std::vector<float> dequantize(const QuantizedTensor& tensor) {
+  const TensorInfo info = info_of(tensor.shape);
+  const std::uint64_t elements = element_count(tensor.shape);
+  TensorRestorer restorer(tensor.scheme, info, kLastAxis);
+  const BlockLayout layout = block_layout(tensor.scheme.granularity, info, kLastAxis);
+  require_count(tensor.codes.size(), elements, "codes");
+  require_count(tensor.params.size(), layout.blocks, "parameters of blocks");
+  const std::size_t pieces = piece_count(elements, restorer.piece_elements());
+  std::vector<std::span<const BlockParams>> params;
+  std::span<const BlockParams> rest = tensor.params;
+  for (std::size_t i = 0; i < pieces; ++i) {
+    const auto with_piece =
+        static_cast<std::size_t>(restorer.params_with_piece(i * restorer.piece_elements()));
+    std::span<const BlockParams> own = rest.first(with_piece);
+    rest = rest.subspan(with_piece);
+    if (!restorer.stores_blocks()) {
+      params.push_back(own);
+      continue;
+    }
+    params.emplace_back();
+    while (!own.empty()) {
+      const auto count =
+          std::min<std::size_t>(own.size(), static_cast<std::size_t>(restorer.most_at_once()));
+      restorer.store_blocks(own.first(count));
+      own = own.subspan(count);
+    }
+  }
+  const std::vector<CodeRange> ranges = ranges_of(tensor.scheme, tensor.params);
+  std::vector<float> restored(static_cast<std::size_t>(elements));
+  parallel_for(pieces, [&](std::size_t i) {
+    const Piece piece = piece_at(i, restorer.piece_elements(), elements);
+    const auto part =
+        std::span(restored).subspan(static_cast<std::size_t>(piece.first), piece.size);
+    restorer.restore(piece.first, pack_codes(piece, tensor, layout, ranges), params[i],
+                     std::as_writable_bytes(part));
+  });
+  return restored;
+}
+
+}  // namespace narrow

@@ -1,0 +1,132 @@
+#include "narrow/quantize_tensor.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "base/testing/expected_error.h"
+#include "quant/blocks/block_layout.h"
+#include "quant/reference_quantizer.h"
+#include "quant/testing/test_values.h"
+
+namespace narrow {
+namespace {
+
+std::vector<float> values_for(const Shape& shape) {
+  RandomStream random(7, "array");
+  std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
+  for (float& value : values) value = static_cast<float>(random.uniform() * 3 - 1);
+  return values;
+}
+
+// Block by block with the functions for one block.
+void expect_blocks(const std::vector<float>& values, const QuantizedTensor& found) {
+  const BlockLayout layout =
+      block_layout(found.scheme.granularity, {"x", DType::kFloat32, found.shape}, -1);
+  ASSERT_EQ(found.params.size(), layout.blocks);
+  ASSERT_EQ(found.codes.size(), values.size());
+  std::vector<std::vector<float>> members(layout.blocks);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    members[layout.block_of(i)].push_back(values[i]);
+  }
+  for (std::size_t b = 0; b < members.size(); ++b) {
+    EXPECT_EQ(found.params[b], fit(members[b], found.scheme)) << "block " << b;
+  }
+  const std::vector<float> restored = dequantize(found);
+  ASSERT_EQ(restored.size(), values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const BlockParams& params = found.params[layout.block_of(i)];
+    ASSERT_EQ(found.codes[i], reference_code(values[i], found.scheme, params)) << i;
+    ASSERT_EQ(restored[i], reference_float(reference_value(found.codes[i], found.scheme, params)))
+        << i;
+  }
+}
+
+TEST(QuantizeTensor, IsEveryBlockByItself) {
+  const std::vector<Shape> shapes = {{}, {0}, {5}, {3, 4, 2, 5}, {130, 4100}, {2, 3, 90000}};
+  std::vector<Scheme> schemes = all_schemes();
+  for (const Scheme& scheme : value_schemes()) schemes.push_back(scheme);
+  const std::vector<Granularity> granularities = {{}, by_group(7), by_channel(-1)};
+  for (const Shape& shape : shapes) {
+    const std::vector<float> values = values_for(shape);
+    const bool is_large = values.size() > 1000;
+    for (Scheme scheme : schemes) {
+      if (is_large && !(scheme.range == Range{} && takes_range(scheme.kind))) continue;
+      for (const Granularity& granularity : granularities) {
+        scheme.granularity = granularity;
+        for (const int bits : {3, 8}) {
+          scheme.bits = bits;
+          SCOPED_TRACE(to_string(scheme.kind));
+          SCOPED_TRACE(to_string(granularity));
+          SCOPED_TRACE(to_string(shape));
+          expect_blocks(values, quantize(values, shape, scheme));
+        }
+      }
+    }
+  }
+}
+
+TEST(QuantizeTensor, HasTheErrorsOfTheRestoredValues) {
+  const Shape shape = {40, 30};
+  const std::vector<float> values = values_for(shape);
+  Scheme scheme;
+  scheme.bits = 5;
+  const ErrorSums one_block = quantize(values, shape, scheme).errors;
+  std::vector<float> restored(values.size());
+  const ErrorSums expected = round_trip(values, scheme, fit(values, scheme), restored);
+  EXPECT_EQ(one_block.sum_d2, expected.sum_d2);
+  EXPECT_EQ(one_block.sum_x2, expected.sum_x2);
+  EXPECT_EQ(one_block.max_abs_d, expected.max_abs_d);
+  EXPECT_EQ(dequantize(quantize(values, shape, scheme)), restored);
+}
+
+TEST(QuantizeTensor, TakesTheLastAxisForChannelsAndNamesIt) {
+  const Shape shape = {2, 3, 4};
+  Scheme scheme;
+  scheme.granularity.kind = Granularity::Kind::kChannel;
+  const QuantizedTensor last = quantize(values_for(shape), shape, scheme);
+  EXPECT_EQ(last.params.size(), 4U);
+  EXPECT_EQ(last.scheme.granularity.axis, -1);
+  scheme.granularity.axis_count = 2;
+  EXPECT_EQ(quantize(values_for(shape), shape, scheme).params.size(), 12U);
+  scheme.granularity = by_channel(0);
+  EXPECT_EQ(quantize(values_for(shape), shape, scheme).params.size(), 2U);
+}
+
+TEST(QuantizeTensor, ClampsCodesAsDecodeDoes) {
+  const Shape shape = {2};
+  QuantizedTensor tensor = quantize(std::vector<float>{-1, 1}, shape, {});
+  const std::vector<float> ends = dequantize(tensor);
+  tensor.codes = {-1000, 1000};
+  EXPECT_EQ(dequantize(tensor), ends);
+}
+
+TEST(QuantizeTensor, RefusesWhatDoesNotFit) {
+  const std::vector<float> values(6, 1);
+  const auto refuses = [](ErrorCategory category, auto&& action) {
+    EXPECT_FALSE(error_message(category, action).empty());
+  };
+  refuses(ErrorCategory::kUsage, [&] { quantize(values, {7}, {}); });
+  Scheme scheme;
+  scheme.granularity = by_channel(2);
+  refuses(ErrorCategory::kUsage, [&] { quantize(values, {2, 3}, scheme); });
+  scheme.bits = 40;
+  refuses(ErrorCategory::kUsage, [&] { quantize(values, {2, 3}, scheme); });
+  std::vector<float> bad = values;
+  bad[4] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_NE(error_message(ErrorCategory::kNumeric,
+                          [&] {
+                            quantize(bad, {2, 3}, {});
+                          })
+                .find("first at index 4"),
+            std::string::npos);
+  QuantizedTensor tensor = quantize(values, {2, 3}, {});
+  tensor.params.clear();
+  refuses(ErrorCategory::kUsage, [&] { dequantize(tensor); });
+  tensor = quantize(values, {2, 3}, {});
+  tensor.codes.pop_back();
+  refuses(ErrorCategory::kUsage, [&] { dequantize(tensor); });
+}
+
+}  // namespace
+}  // namespace narrow
