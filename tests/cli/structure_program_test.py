@@ -141,8 +141,8 @@ class Structure(ProgramCase):
             self.assertEqual(report["summary"]["output_error"]["images"], 100)
             errors.append(report["summary"]["output_error"]["mean"])
         self.assertEqual(errors, sorted(errors, reverse=True))
-        self.assertIn("--dataset_name", self.error("quantize", "net.safetensors", "--scheme", "bin",
-                                                   "--bits", 4, "--round", "gptq"))
+        self.assertIn("dataset_name", self.error("quantize", "net.safetensors", "--scheme", "bin",
+                                                 "--bits", 4, "--round", "gptq"))
 
     def test_calibrate(self):
         images = self.fashion()

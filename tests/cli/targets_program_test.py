@@ -267,7 +267,7 @@ class Inputs(TargetCase):
     def test_nothing_is_put_beside_a_redirected_file(self):
         with open(self.dir / "net.safetensors", "rb") as file:
             message = self.error("quantize", "/dev/stdin", *BIN, stdin=file)
-        self.assertIn("name an output", message)
+        self.assertIn("say with -o where it is to go", message)
         with open(self.dir / "net.safetensors", "rb") as file:
             self.narrow("quantize", "/dev/stdin", *BIN, "-o", "q.safetensors", stdin=file)
 

@@ -98,7 +98,7 @@ TEST_F(TrainingStartTest, TheTrainDirectoryWins) {
   start = find_training_start(options, 10, observer);
   EXPECT_EQ(start.global_step, 7);
   EXPECT_EQ(start.warm, nullptr);
-  EXPECT_THAT(observer.notes, Contains("Ignoring --checkpoint_path because a checkpoint already "
+  EXPECT_THAT(observer.notes, Contains("Ignoring checkpoint_path because a checkpoint already "
                                        "exists in " +
                                        options.train_dir.string()));
   EXPECT_EQ(values_of(read_start_values(start, options, observer), kConv1),
@@ -129,7 +129,7 @@ TEST_F(TrainingStartTest, TrainableScopesAreExpressionsForTheBeginning) {
               ElementsAre(kLogits, "resnet_v1_small/logits/biases"));
   EXPECT_THAT(trained_variables(network, {{"resnet_.*/conv1/weights", "conv1"}}, observer),
               Contains(kConv1));
-  EXPECT_THAT(observer.notes, ElementsAre("'conv1' of --trainable_scopes matches no variable of "
+  EXPECT_THAT(observer.notes, ElementsAre("'conv1' of trainable_scopes matches no variable of "
                                           "resnet_v1_small"));
   for (const char* scope : {"logits", "resnet_v1_small/conv1/BatchNorm/moving_mean", "("}) {
     error_message(ErrorCategory::kUsage, [&] { trained_variables(network, {{scope}}, observer); });
