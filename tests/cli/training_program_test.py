@@ -219,7 +219,7 @@ class Mistakes(TrainingCase):
         self.error(*self.flags(max_number_of_steps=0))
         done = self.run_program(*self.flags(trainable_scopes="logits"))
         self.assertEqual(done.returncode, 2)
-        self.assertIn("'logits' of --trainable_scopes matches no variable", done.stderr)
+        self.assertIn("'logits' of trainable_scopes matches no variable", done.stderr)
         self.error(*self.flags(checkpoint_exclude_scopes="resnet_v1_small/logits,"))
         for scheme in ("bin", "bin:", "bin:33", "bins:3", "bin:3x", ":"):
             self.error(*self.flags(quantize=scheme))
