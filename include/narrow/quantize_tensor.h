@@ -28,11 +28,13 @@ struct QuantizedTensor {
 // axis means the last one. Uses all available cores; memory beyond the result: the packed codes,
 // and for ranges other than minmax and codebooks a copy of the values.
 // Throws Error: kUsage for an invalid scheme, an axis outside the shape or another number of values
-// than the shape has; kNumeric for NaN or infinite values, with their number and the first index.
+// than the shape has; what element_count throws; kNumeric for NaN or infinite values, with their
+// number and the first index.
 QuantizedTensor quantize(std::span<const float> values, const Shape& shape, const Scheme& scheme);
 
 // The values that the codes stand for. A code outside code_range stands for the nearest one inside.
-// Throws Error(kUsage) for numbers of codes or parameters that do not fit shape and scheme.
+// Throws Error(kUsage) for an invalid scheme or axis and for numbers of codes or parameters that do
+// not fit shape and scheme; what element_count throws.
 std::vector<float> dequantize(const QuantizedTensor& tensor);
 
 }  // namespace narrow

@@ -28,7 +28,7 @@ void require_count(std::uint64_t found, std::uint64_t expected, const char* what
 Scheme with_named_axis(Scheme scheme, const Shape& shape) {
   Granularity& granularity = scheme.granularity;
   if (granularity.kind == Granularity::Kind::kChannel && shape.size() > 1 && !granularity.axis) {
-    granularity.axis = -granularity.axis_count;
+    granularity.axis = -std::max(granularity.axis_count, 1);  // the layout refuses counts below 1
   }
   return scheme;
 }
@@ -50,12 +50,6 @@ std::size_t piece_count(std::uint64_t elements, std::uint64_t piece_elements) {
 
 unsigned first_bit(const Piece& piece, int bits) {
   return static_cast<unsigned>(piece.first * static_cast<unsigned>(bits) % 8);
-}
-
-// Codes with a sign are stored in two's complement.
-std::int64_t signed_code(std::uint32_t code, int bits) {
-  const std::int64_t half = std::int64_t{1} << (bits - 1);
-  return (std::int64_t{code} ^ half) - half;
 }
 
 std::vector<CodeRange> ranges_of(const Scheme& scheme, const std::vector<BlockParams>& params) {
@@ -93,6 +87,27 @@ std::vector<std::byte> pack_codes(const Piece& piece, const QuantizedTensor& ten
   std::vector<std::byte> packed((shift + piece.size * static_cast<std::size_t>(bits) + 7) / 8);
   pack_bits(numbers, bits, shift, packed);
   return packed;
+}
+
+// The parameters that each piece needs: its own, or, where blocks may have values in several
+// pieces, none, as the restorer then stores all of them.
+std::vector<std::span<const BlockParams>> hand_out(std::span<const BlockParams> params,
+                                                   std::size_t pieces, TensorRestorer& restorer) {
+  std::vector<std::span<const BlockParams>> handed(pieces);
+  for (std::size_t i = 0; i < pieces; ++i) {
+    const auto count =
+        static_cast<std::size_t>(restorer.params_with_piece(i * restorer.piece_elements()));
+    std::span<const BlockParams> own = params.first(count);
+    params = params.subspan(count);
+    if (!restorer.stores_blocks()) {
+      handed[i] = own;
+      continue;
+    }
+    for (; !own.empty(); own = own.subspan(std::min(own.size(), restorer.most_at_once()))) {
+      restorer.store_blocks(own.first(std::min(own.size(), restorer.most_at_once())));
+    }
+  }
+  return handed;
 }
 
 }  // namespace
@@ -145,25 +160,7 @@ std::vector<float> dequantize(const QuantizedTensor& tensor) {
   require_count(tensor.codes.size(), elements, "codes");
   require_count(tensor.params.size(), layout.blocks, "parameters of blocks");
   const std::size_t pieces = piece_count(elements, restorer.piece_elements());
-  std::vector<std::span<const BlockParams>> params;
-  std::span<const BlockParams> rest = tensor.params;
-  for (std::size_t i = 0; i < pieces; ++i) {
-    const auto with_piece =
-        static_cast<std::size_t>(restorer.params_with_piece(i * restorer.piece_elements()));
-    std::span<const BlockParams> own = rest.first(with_piece);
-    rest = rest.subspan(with_piece);
-    if (!restorer.stores_blocks()) {
-      params.push_back(own);
-      continue;
-    }
-    params.emplace_back();
-    while (!own.empty()) {
-      const auto count =
-          std::min<std::size_t>(own.size(), static_cast<std::size_t>(restorer.most_at_once()));
-      restorer.store_blocks(own.first(count));
-      own = own.subspan(count);
-    }
-  }
+  const auto params = hand_out(tensor.params, pieces, restorer);
   const std::vector<CodeRange> ranges = ranges_of(tensor.scheme, tensor.params);
   std::vector<float> restored(static_cast<std::size_t>(elements));
   parallel_for(pieces, [&](std::size_t i) {

@@ -46,15 +46,18 @@ TEST(QuantizeTensor, IsEveryBlockByItself) {
   const std::vector<Shape> shapes = {{}, {0}, {5}, {3, 4, 2, 5}, {130, 4100}, {2, 3, 90000}};
   std::vector<Scheme> schemes = all_schemes();
   for (const Scheme& scheme : value_schemes()) schemes.push_back(scheme);
-  const std::vector<Granularity> granularities = {{}, by_group(7), by_channel(-1)};
+  for (const Scheme& scheme : format_schemes()) schemes.push_back(scheme);
+  const std::vector<Granularity> granularities = {{}, by_group(7), by_channel(0), by_channel(-1)};
   for (const Shape& shape : shapes) {
     const std::vector<float> values = values_for(shape);
     const bool is_large = values.size() > 1000;
     for (Scheme scheme : schemes) {
-      if (is_large && !(scheme.range == Range{} && takes_range(scheme.kind))) continue;
+      const bool is_plain =
+          scheme.range == Range{} && takes_range(scheme.kind) && !has_format(scheme);
+      if (is_large && !is_plain) continue;
       for (const Granularity& granularity : granularities) {
         scheme.granularity = granularity;
-        for (const int bits : {3, 8}) {
+        for (const int bits : is_large ? std::vector<int>{3} : std::vector<int>{3, 8}) {
           scheme.bits = bits;
           SCOPED_TRACE(to_string(scheme.kind));
           SCOPED_TRACE(to_string(granularity));
@@ -63,6 +66,16 @@ TEST(QuantizeTensor, IsEveryBlockByItself) {
         }
       }
     }
+  }
+}
+
+TEST(QuantizeTensor, TakesSeveralAxesForChannelsAndManyBlocks) {
+  Scheme scheme;
+  scheme.granularity = by_channel(0);
+  scheme.granularity.axis_count = 2;
+  for (const Shape& shape : {Shape{3, 4, 2, 5}, Shape{300, 301, 2}}) {
+    const std::vector<float> values = values_for(shape);
+    expect_blocks(values, quantize(values, shape, scheme));
   }
 }
 
@@ -110,6 +123,11 @@ TEST(QuantizeTensor, RefusesWhatDoesNotFit) {
   Scheme scheme;
   scheme.granularity = by_channel(2);
   refuses(ErrorCategory::kUsage, [&] { quantize(values, {2, 3}, scheme); });
+  for (const int count : {0, -1, std::numeric_limits<int>::min(), 3}) {
+    scheme.granularity = {.kind = Granularity::Kind::kChannel, .axis = {}, .axis_count = count};
+    refuses(ErrorCategory::kUsage, [&] { quantize(values, {2, 3}, scheme); });
+  }
+  refuses(ErrorCategory::kCorrupt, [&] { quantize(values, {-2, -3}, {}); });
   scheme.bits = 40;
   refuses(ErrorCategory::kUsage, [&] { quantize(values, {2, 3}, scheme); });
   std::vector<float> bad = values;

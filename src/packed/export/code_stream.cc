@@ -27,9 +27,8 @@ class CodeReader {
     for (std::uint64_t i = 0; i < piece.elements; ++i) {
       const std::uint64_t block =
           is_local ? i / layout_.run : layout_.block_of(piece.first_element + i);
-      const std::int64_t pattern = patterns_[i];
-      const bool is_negative = are_signed_[block] && pattern >> (scheme_.bits - 1) != 0;
-      codes_[i] = is_negative ? pattern - (std::int64_t{1} << scheme_.bits) : pattern;
+      codes_[i] =
+          are_signed_[block] ? signed_code(patterns_[i], scheme_.bits) : std::int64_t{patterns_[i]};
     }
     return codes_;
   }

@@ -24,4 +24,11 @@ void pack_bits(std::span<const std::uint32_t> codes, int bits, unsigned first_bi
 void unpack_bits(std::span<const std::byte> packed, int bits, unsigned first_bit,
                  std::span<std::uint32_t> codes);
 
+// The code that such a number of `bits` bits stands for where codes are signed, in two's
+// complement.
+constexpr std::int64_t signed_code(std::uint32_t number, int bits) {
+  const std::int64_t half = std::int64_t{1} << (bits - 1);
+  return (std::int64_t{number} ^ half) - half;
+}
+
 }  // namespace narrow
