@@ -33,7 +33,7 @@ class Averages(ProgramCase):
     def test_that_averages_are_copied_is_said(self):
         done = self.run_program("quantize", *self.command)
         self.assertIn("copied: 2 moving statistics, 2 moving averages, 1 counter", done.stdout)
-        self.assertIn("moving_averages", done.stderr)
+        self.assertIn("--moving_averages", done.stderr)
         for command in (("pack", *self.command), ("sweep", "net.safetensors", "--bits", 2),
                         ("plan", "net.safetensors", "--budget", "1MiB")):
             self.assertIn("2 moving averages of variables are copied",
@@ -84,7 +84,7 @@ class Averages(ProgramCase):
         self.assertEqual(report["summary"]["quantized"], 2)
 
     def test_methods_that_change_variables_do_not_go_with_it(self):
-        self.assertIn("moving_averages", self.error("quantize", *self.command,
+        self.assertIn("--moving_averages", self.error("quantize", *self.command,
                                                       "--moving_averages", "--equalize"))
 
     def test_without_averages_the_flag_is_an_error(self):

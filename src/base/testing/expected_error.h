@@ -23,6 +23,18 @@ std::string error_message(ErrorCategory category, Action&& action) {
   return {};
 }
 
+// The remedy of the Error that `action` throws; the test fails when there is none.
+template <typename Action>
+Remedy remedy_of(Action&& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.remedy();
+  }
+  ADD_FAILURE() << "no error was thrown";
+  return {};
+}
+
 // The category of the Error that `action` throws; the test fails when there is none.
 template <typename Action>
 ErrorCategory category_of(Action&& action) {

@@ -50,9 +50,10 @@ class NpyWriter final : public CheckpointWriter {
   void add(const TensorInfo& info) override {
     if (!order_.tensors().empty()) {
       throw Error(ErrorCategory::kUnsupported,
-                  fmt::format("{} can hold one tensor only, but {} and {} were selected",
+                  fmt::format("{} can hold one tensor only, but {} and {} were selected; "
+                              "select one",
                               path_.string(), order_.tensors().front().name, info.name),
-                  {Remedy::Kind::kOtherFormat, "npz, or select one tensor"});
+                  {Remedy::Kind::kOtherFormat, "npz"});
     }
     output_.file().write(build_npy_header(info));
     order_.add(info);

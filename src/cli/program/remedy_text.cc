@@ -9,7 +9,7 @@ std::string remedy_text(const Remedy& remedy) {
     case Remedy::Kind::kOverwrite:
       return "; use --force to replace it or choose another output";
     case Remedy::Kind::kOtherFormat:
-      return "; use --format " + remedy.detail;
+      return "; --format " + remedy.detail + " can hold it";
     case Remedy::Kind::kExclude:
       return "; leave it out with --exclude";
     case Remedy::Kind::kKeepNonFinite:

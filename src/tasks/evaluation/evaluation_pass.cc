@@ -61,8 +61,8 @@ void require_moving_averages(const CheckpointReader& reader, const CheckpointVar
   if (variables.find(scope + "/conv1/weights")) return;
   throw Error(ErrorCategory::kNotFound,
               fmt::format("{} has no moving averages of {}: there is no "
-                          "{}/conv1/weights/ExponentialMovingAverage; without "
-                          "use_moving_averages the variables themselves are evaluated",
+                          "{}/conv1/weights/ExponentialMovingAverage; the variables themselves "
+                          "are evaluated when no moving averages are asked for",
                           reader.location().path.string(), scope, scope));
 }
 

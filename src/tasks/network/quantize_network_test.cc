@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/testing/expected_error.h"
 #include "methods/correction/layer_inputs.h"
 #include "model/network_variables.h"
 #include "narrow/compare_checkpoints.h"
@@ -282,6 +283,10 @@ TEST(QuantizeNetwork, WhatDoesNotGoTogetherIsNamed) {
   Scheme scheme = scheme_of(SchemeKind::kBin, 4);
   EXPECT_THAT(message_of(scheme, kEverything, {{"*/moving_mean"}, {}}),
               HasSubstr("cannot be quantized with them"));
+  EXPECT_EQ(remedy_of([&] {
+              run(scheme, kEverything, 0, {{"*/moving_mean"}, {}});
+            }).kind,
+            Remedy::Kind::kExclude);
   scheme.granularity.kind = Granularity::Kind::kChannel;
   EXPECT_THAT(message_of(scheme, {.absorb_channel_scales = true}), HasSubstr("granularity tensor"));
   EXPECT_THAT(message_of(scheme, {.rounding = Rounding::kGptq}), HasSubstr("dataset_name"));

@@ -37,10 +37,10 @@ void check_rules(const std::vector<TensorInfo>& tensors, const AllocationRequest
       {&request.fixed, "fixed width"},
       {&request.minimum, "minimum width"},
       {&request.maximum, "maximum width"}};
-  for (const auto& [rules, option] : kinds) {
+  for (const auto& [rules, rule_name] : kinds) {
     for (const WidthRule& rule : *rules) {
-      check_pattern(tensors, rule.pattern, option);
-      check_width(rule.bits, option);
+      check_pattern(tensors, rule.pattern, rule_name);
+      check_width(rule.bits, rule_name);
     }
   }
   for (const std::string& pattern : request.same) check_pattern(tensors, pattern, "same width");
