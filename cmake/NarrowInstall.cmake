@@ -1,17 +1,35 @@
-# The library for embedding, the programs, and what find_package(narrow) needs.
+# The libraries for embedding, the programs, and what find_package(narrow) needs.
 include(CMakePackageConfigHelpers)
+set(narrow_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/narrow)
 
-add_library(narrow SHARED)
-add_library(narrow::narrow ALIAS narrow)
-target_link_libraries(narrow PRIVATE narrow_objects)
-target_include_directories(narrow INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
-                                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_compile_features(narrow INTERFACE cxx_std_20)
-set_target_properties(narrow PROPERTIES VERSION ${PROJECT_VERSION}
-                      SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
-                      LINKER_LANGUAGE CXX)
+# narrow_shared_library(target name component...): the shared library narrow::<name> of these
+# components. It needs no other one of this project.
+function(narrow_shared_library target name)
+  add_library(${target} SHARED)
+  add_library(narrow::${name} ALIAS ${target})
+  foreach(component IN LISTS ARGN)
+    target_link_libraries(${target} PRIVATE narrow_${component}_objects)
+  endforeach()
+  target_include_directories(${target} INTERFACE
+                             $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                             $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_compile_features(${target} INTERFACE cxx_std_20)
+  if(NOT NARROW_SANITIZE)
+    # A component that needs something of a higher one fails here, not in a program.
+    target_link_options(${target} PRIVATE LINKER:-z,defs)
+  endif()
+  set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION}
+                        SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+                        EXPORT_NAME ${name} LINKER_LANGUAGE CXX)
+  install(TARGETS ${target} EXPORT narrow-${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT narrow-${name} NAMESPACE narrow:: FILE narrow-${name}-targets.cmake
+          DESTINATION ${narrow_package_dir})
+endfunction()
 
-install(TARGETS narrow EXPORT narrowTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+narrow_shared_library(narrow_quant quant quant)
+narrow_shared_library(narrow_checkpoint checkpoint quant checkpoint)
+narrow_shared_library(narrow narrow quant checkpoint network)
+
 install(TARGETS narrow_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${PROJECT_BINARY_DIR}/quantizer DESTINATION ${CMAKE_INSTALL_BINDIR})
 # Completions and manual page come from the program itself.
@@ -32,8 +50,7 @@ install(FILES ${PROJECT_BINARY_DIR}/generated/narrow.fish
         DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(FILES ${PROJECT_BINARY_DIR}/generated/narrow.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(DIRECTORY include/narrow DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(EXPORT narrowTargets NAMESPACE narrow:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/narrow)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/narrowConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES cmake/narrowConfig.cmake ${PROJECT_BINARY_DIR}/narrowConfigVersion.cmake
-        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/narrow)
+        DESTINATION ${narrow_package_dir})

@@ -34,13 +34,6 @@ if(NARROW_SANITIZE MATCHES "thread")
 endif()
 set_property(GLOBAL PROPERTY USE_FOLDERS ON)
 
-# narrow_sources(file...): adds sources of the current folder to the library.
-function(narrow_sources)
-  foreach(file IN LISTS ARGN)
-    target_sources(narrow_objects PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${file})
-  endforeach()
-endfunction()
-
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Inside a precompiled header GCC 12 warns about its own std::string, as above.
   set(narrow_precompiled_options -Wno-array-bounds -Wno-stringop-overflow)
@@ -52,6 +45,53 @@ function(narrow_precompile_headers target)
     target_precompile_headers(${target} PRIVATE ${ARGN})
     target_compile_options(${target} PRIVATE ${narrow_precompiled_options})
   endif()
+endfunction()
+
+# narrow_component(name below): declares the object library of a component. It may use what is in the
+# component `below` and those below that one; "" for the lowest one, which has the precompiled
+# headers of all, the list narrow_library_headers.
+function(narrow_component name below)
+  set(objects narrow_${name}_objects)
+  add_library(${objects} OBJECT)
+  target_include_directories(${objects} PUBLIC ${PROJECT_SOURCE_DIR}/include
+                                               ${PROJECT_SOURCE_DIR}/src)
+  set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_link_libraries(${objects} PUBLIC narrow_options)
+  if(NARROW_BUILD_FUZZERS)
+    # What the fuzzers steer by.
+    target_compile_options(${objects} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
+  if(NOT below)
+    narrow_precompile_headers(${objects} ${narrow_library_headers})
+    return()
+  endif()
+  target_link_libraries(${objects} PUBLIC narrow_${below}_objects)
+  if(NARROW_PRECOMPILE_HEADERS)
+    get_target_property(shared narrow_${below}_objects PRECOMPILE_HEADERS_REUSE_FROM)
+    if(NOT shared)
+      set(shared narrow_${below}_objects)
+    endif()
+    target_precompile_headers(${objects} REUSE_FROM ${shared})
+    target_compile_options(${objects} PRIVATE ${narrow_precompiled_options})
+  endif()
+endfunction()
+
+# narrow_sources(file...): adds sources of the current folder to the component NARROW_COMPONENT.
+function(narrow_sources)
+  foreach(file IN LISTS ARGN)
+    target_sources(narrow_${NARROW_COMPONENT}_objects PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+  endforeach()
+endfunction()
+
+# narrow_libraries(target...): what the sources of the current folder link; not for the components
+# below NARROW_COMPONENT.
+function(narrow_libraries)
+  target_link_libraries(narrow_${NARROW_COMPONENT}_objects PUBLIC ${ARGN})
+endfunction()
+
+# narrow_headers(folder...): headers of others that only this component's sources include.
+function(narrow_headers)
+  target_include_directories(narrow_${NARROW_COMPONENT}_objects SYSTEM PRIVATE ${ARGN})
 endfunction()
 
 # narrow_hardly_optimize(target scope): for code that takes no time to run, but long to optimize. The
@@ -73,15 +113,12 @@ function(narrow_thread_test name)
   set_tests_properties(${name} PROPERTIES LABELS threads)
 endfunction()
 
-# What the tests share: the library as a shared object, so that a test links in no time instead of
-# containing all of it, and GoogleTest, optionally as a precompiled header.
+# What the tests share: the library as an archive, of which a test links what it needs (the shared
+# libraries hide what is private), and GoogleTest, optionally as a precompiled header.
 function(narrow_test_support)
   add_library(narrow_test_support INTERFACE)
-  target_include_directories(
-    narrow_test_support INTERFACE $<TARGET_PROPERTY:narrow_objects,INTERFACE_INCLUDE_DIRECTORIES>)
-  target_link_libraries(
-    narrow_test_support INTERFACE narrow $<TARGET_PROPERTY:narrow_objects,INTERFACE_LINK_LIBRARIES>
-                                  GTest::gtest_main GTest::gmock rapidcheck)
+  target_link_libraries(narrow_test_support INTERFACE narrow_objects GTest::gtest_main GTest::gmock
+                                                      rapidcheck)
   narrow_hardly_optimize(narrow_test_support INTERFACE)
   if(NARROW_PRECOMPILE_HEADERS)
     target_compile_options(narrow_test_support INTERFACE ${narrow_precompiled_options})

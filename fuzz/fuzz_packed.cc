@@ -23,14 +23,6 @@ namespace {
 
 using narrow::CheckpointReader;
 
-class NullWriter : public narrow::CheckpointWriter {
- public:
-  void add(const narrow::TensorInfo&) override {}
-  void write(std::span<const std::byte>) override {}
-  void write_strings(std::span<const std::string>) override {}
-  void finish() override {}
-};
-
 // The same file with the checksums that its bytes have.
 std::string with_right_checksums(const std::string& file) {
   const narrow::MemoryFile memory(narrow::as_byte_span(file));
@@ -58,10 +50,11 @@ void use(const std::string& file) {
     // A few bytes of codes may stand for billions of values; those take only time.
     constexpr std::uint64_t kMostElements = 1 << 22;
     if (narrow::element_count(packed.contents().tensors[i].info.shape) > kMostElements) return;
-    if (packed.contents().tensors[i].scheme.has_value()) narrow::code_facts(packed.file(), i);
+    if (packed.contents().tensors[i].scheme.has_value())
+      narrow::code_facts(narrow::file_of(packed), i);
   }
-  NullWriter writer;
-  narrow::unpack_checkpoint(packed, 1, writer);
+  narrow::NullWriter writer;
+  narrow::unpack_checkpoint(packed, writer, {.threads = 1});
 }
 
 }  // namespace

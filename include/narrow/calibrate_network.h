@@ -1,25 +1,22 @@
-// Batch norm re-estimation: the moving statistics of a network taken anew from images.
+// Batch norm re-estimation: the moving statistics of a network computed again from images.
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/image_source.h"
+#include "narrow/run_options.h"
 
 namespace narrow {
 
 // Images without their labels: what a network has to see so that something can be learned about the
 // inputs of its layers.
 struct CalibrationImages {
-  std::string dataset_name;           // "cifar10", "fashion_mnist"
-  std::filesystem::path dataset_dir;  // where its TFRecord files are
-  std::string dataset_split_name = "train";
-  std::uint64_t count = 500;            // spread evenly over the split; at most all of it
-  std::string preprocessing_name = {};  // empty: that of the network; as for evaluation
-  int image_size = 224;                 // height and width of what the network sees
-  int resize_side = 256;                // smaller side before the crop to image_size
+  // labels_offset has no effect.
+  ImageSource source = {.dataset_split_name = "train"};
+  std::uint64_t count = 500;  // spread evenly over the split; at most all of it
 };
 
 // How far the stored statistics of a layer were from what the images show.
@@ -45,13 +42,14 @@ struct CalibrationResult {
 // moving mean and variance (the unbiased one, as training stores it) become mean and variance of
 // what the layer gives for the images, when all layers before have their new statistics. Sums are
 // merged image by image in double (Chan, Golub, LeVeque, "Algorithms for Computing the Sample
-// Variance", 1983). Nothing else changes, so it may follow any quantization. Does not depend on the
-// number of threads; `threads` 0 means all available cores. The caller calls finish().
+// Variance", 1983). Nothing else changes, so it may follow any quantization. The caller calls
+// writer.finish(). Every number of threads gives the same result. Progress counts every image once
+// a layer.
 // Memory: the network once, and 0.2 MB an image of 32 pixels, 10 MB one of 224 (depth 50).
 // Throws Error: kNotFound, kUsage, kUnsupported and kNumeric for what is no float32 checkpoint of
 // one ResNet V1; what the dataset throws; kUsage for fewer than 2 images; kNumeric when a layer's
-// output is not finite.
+// output is not finite; kInterrupted.
 CalibrationResult calibrate_network(const CheckpointReader& reader, const CalibrationImages& images,
-                                    int threads, CheckpointWriter* writer);
+                                    CheckpointWriter& writer, const RunOptions& run = {});
 
 }  // namespace narrow

@@ -113,6 +113,16 @@ class CheckpointWriter {
   virtual void finish() = 0;
 };
 
+// Keeps nothing: for those who want to know what a job would do.
+class NullWriter final : public CheckpointWriter {
+ public:
+  void set_metadata(const std::map<std::string, std::string>& /*metadata*/) override {}
+  void add(const TensorInfo& /*info*/) override {}
+  void write(std::span<const std::byte> /*values*/) override {}
+  void write_strings(std::span<const std::string> /*values*/) override {}
+  void finish() override {}
+};
+
 // A writer for `location` (kTensorFlowV1 is not writable). A missing parent directory is created.
 // Throws Error(kExists) when a result is there and overwrite is kNo.
 std::unique_ptr<CheckpointWriter> create_checkpoint(const CheckpointLocation& location,

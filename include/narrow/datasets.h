@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "narrow/overwrite.h"
+#include "narrow/run_options.h"
 
 namespace narrow {
 
@@ -43,16 +44,15 @@ struct DownloadOutcome {
   std::string archive_sha256;
 };
 
-class DownloadObserver {
+// Progress is in bytes of a source that have arrived, and in images written to a file. Stopped in
+// the first, the bytes are kept for the next run; stopped in the second, nothing is changed. Notes
+// are of retries and of damaged files that are made again.
+class DownloadObserver : public Observer {
  public:
-  virtual ~DownloadObserver() = default;
-  // `total` is 0 while it is not known. False stops with Error(kInterrupted); the bytes that have
-  // arrived are kept for the next run.
-  virtual bool on_bytes(const std::string& url, std::uint64_t done, std::uint64_t total) = 0;
-  // Images written to a file. False stops with Error(kInterrupted); nothing is changed then.
-  virtual bool on_images(const std::string& file, std::uint64_t done, std::uint64_t total) = 0;
-  // A line worth reading: a retry, a damaged file that is made anew.
-  virtual void on_note(const std::string& sentence) = 0;
+  // The progress that follows is about what comes from this address.
+  virtual void on_source(const std::string& /*url*/) {}
+  // The progress that follows is about this file.
+  virtual void on_file(const std::string& /*name*/) {}
 };
 
 // The names that `download` knows.
@@ -61,7 +61,8 @@ std::vector<std::string> downloadable_names();
 // Fetches, verifies and converts. Results appear whole or not at all.
 // Throws Error: kUsage for an unknown name or checksum; kNotFound, kCorrupt, kIo and kInterrupted
 // as the source, the archive and the disk give reason; kExists for a checkpoint that is there.
-DownloadOutcome download(const DownloadOptions& options, DownloadObserver& observer);
+DownloadOutcome download(const DownloadOptions& options,
+                         const RunOptionsFor<DownloadObserver>& run = {});
 
 struct InspectedClass {
   std::string name;

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/image_source.h"
+#include "narrow/run_options.h"
 
 namespace narrow {
 
@@ -21,20 +23,13 @@ struct EvaluateOptions {
   // resnet_v1_200 must have exactly the variables of that network; of any other name the units and
   // depths are taken from the checkpoint. Empty: the one scope that the checkpoint has.
   std::string model_name = {};
-  std::string dataset_name;           // "cifar10", "fashion_mnist"
-  std::filesystem::path dataset_dir;  // where its TFRecord files are
-  std::string dataset_split_name = "test";
-  int labels_offset = 0;                // subtracted from every label
-  std::string preprocessing_name = {};  // empty: that of the network
-  int image_size = 224;                 // height and width of what the network sees
-  int resize_side = 256;                // smaller side before the crop to image_size
+  ImageSource images = {};
   int batch_size = 100;
   std::uint64_t max_num_batches = 0;  // 0: the whole split
   // Fill the last batch with images from the start of the file, which then count twice, as Slim
   // does. Otherwise each image counts at most once.
   bool slim_batches = false;
   bool use_moving_averages = false;  // read NAME/ExponentialMovingAverage for every variable NAME
-  int threads = 0;                   // 0: one for each available core
 };
 
 // How many classes a prediction ranks; fewer when the network has fewer.
@@ -124,22 +119,15 @@ struct EvaluateResult : EvaluatedImages {
   [[nodiscard]] double images_per_second() const;
 };
 
-class EvaluateObserver {
- public:
-  virtual ~EvaluateObserver() = default;
-  // `done` of `total` images have gone through every network. Called from worker threads, one call
-  // at a time. False stops with Error(kInterrupted).
-  virtual bool on_images(std::uint64_t done, std::uint64_t total) = 0;
-};
-
 // Evaluates every checkpoint in one pass over the images, each of which is read and preprocessed
-// once. The result does not depend on the number of threads.
+// once. Every number of threads gives the same result. Progress is in images that have gone through
+// every network.
 // Throws Error: kUsage for options out of range or no checkpoint; kNotFound for a dataset or
 // checkpoint that is not there; what is wrong with a checkpoint's variables, all of it, naming the
 // checkpoint; the record that is damaged; kInterrupted.
 EvaluateResult evaluate_checkpoints(
     std::span<const std::shared_ptr<const CheckpointReader>> checkpoints,
-    const EvaluateOptions& options, EvaluateObserver* observer = nullptr);
+    const EvaluateOptions& options, const RunOptions& run = {});
 
 // Writes the scalars eval/Accuracy and eval/Recall_5 of every checkpoint at its global_step for
 // TensorBoard: into `directory` itself for one checkpoint, into DIRECTORY/N-NAME for several, of

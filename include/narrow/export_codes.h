@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "narrow/packed_checkpoint.h"
+#include "narrow/run_options.h"
 #include "narrow/selection.h"
 
 namespace narrow {
@@ -41,12 +42,14 @@ std::filesystem::path export_manifest_path(CodeFormat format, const std::filesys
 
 // Exports the quantized tensors that `selection` leaves (all without patterns), but for those
 // without elements. `output` is the file of kCHeader, else a directory that gets a file for each
-// tensor. The result appears whole, with its manifest.
+// tensor. The result appears whole, with its manifest. One thread works. Progress is in bytes of
+// tensor values of the original.
 // Throws Error: kNotFound for a pattern that matches no quantized tensor, or when nothing is left;
-// kUnsupported for a tensor that NumPy or C cannot hold; kCorrupt for a damaged file; kExists; kIo.
+// kUnsupported for a tensor that NumPy or C cannot hold; kCorrupt for a damaged file; kExists; kIo;
+// kInterrupted.
 std::vector<ExportedCodes> export_codes(const PackedCheckpoint& packed, CodeFormat format,
                                         const Selection& selection,
                                         const std::filesystem::path& output, Overwrite overwrite,
-                                        PackObserver* observer = nullptr);
+                                        const RunOptions& run = {});
 
 }  // namespace narrow

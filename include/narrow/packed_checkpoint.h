@@ -12,6 +12,7 @@
 
 #include "narrow/checkpoint.h"
 #include "narrow/quantize_plan.h"
+#include "narrow/run_options.h"
 #include "narrow/scheme.h"
 
 namespace narrow {
@@ -68,27 +69,23 @@ struct PackedContents {
 // format.
 std::string checkpoint_digest(const CheckpointReader& reader);
 
-// Told about progress from one thread at a time; may throw to stop the run.
-class PackObserver {
- public:
-  virtual ~PackObserver() = default;
-  // Bytes of tensor values of the original.
-  virtual void on_bytes(std::uint64_t /*done*/, std::uint64_t /*total*/) {}
-};
-
 struct PackOptions {
   // kKeep reads the selected tensors once more.
   NonFinitePolicy non_finite = NonFinitePolicy::kError;
-  int threads = 0;  // 0: all available cores; every number gives the same bytes
 };
 
 // Writes the packed form of a checkpoint to the file `output`. The plan covers every tensor.
-// Memory does not grow with the checkpoint.
+// Memory does not grow with the checkpoint: the parts of a tensor, which lie apart in the file, are
+// written as they come, and the head with their checksums last. A CheckpointWriter cannot do that.
+// Every number of threads gives the same bytes. Progress, of all functions here, is in bytes of
+// tensor values of the original.
 // Throws Error: what quantize_checkpoint and require_quantized throw; kUnsupported when the
-// checkpoint is packed already or a name cannot be written; kExists; kIo.
+// checkpoint is packed already or a name cannot be written; kExists; kIo; kInterrupted.
 PackedContents pack_checkpoint(const CheckpointReader& reader, const QuantizePlan& plan,
                                const PackOptions& options, const std::filesystem::path& output,
-                               Overwrite overwrite, PackObserver* observer = nullptr);
+                               Overwrite overwrite, const RunOptions& run = {});
+
+class PackedFile;
 
 // A packed file, opened: its header is read and checked, every size against the recipe.
 class PackedCheckpoint {
@@ -103,11 +100,9 @@ class PackedCheckpoint {
   [[nodiscard]] const CheckpointLocation& location() const;
   [[nodiscard]] const PackedContents& contents() const;
 
-  class File;
-  [[nodiscard]] const File& file() const { return *file_; }
-
  private:
-  std::unique_ptr<File> file_;
+  friend const PackedFile& file_of(const PackedCheckpoint& packed);
+  std::unique_ptr<PackedFile> file_;
 };
 
 // open_checkpoint for those who want values: throws Error(kUnsupported), which names narrow unpack,
@@ -117,9 +112,10 @@ std::unique_ptr<CheckpointReader> open_unpacked(const std::filesystem::path& pat
 
 // Writes the restored checkpoint: bit for bit what quantize_checkpoint writes with the same plan
 // and the same writer. The caller calls finish(). Verifies the checksum of every tensor.
-// Throws Error: kCorrupt for a checksum or a parameter that cannot be; what the writer throws.
-void unpack_checkpoint(const PackedCheckpoint& packed, int threads, CheckpointWriter& writer,
-                       PackObserver* observer = nullptr);
+// Throws Error: kCorrupt for a checksum or a parameter that cannot be; what the writer throws;
+// kInterrupted.
+void unpack_checkpoint(const PackedCheckpoint& packed, CheckpointWriter& writer,
+                       const RunOptions& run = {});
 
 // One thing in which a packed file is not what its checkpoint gives.
 struct PackedDifference {
@@ -127,12 +123,12 @@ struct PackedDifference {
   std::string sentence;  // "code 17 is 5, but the checkpoint gives 6"
 };
 
-// Packs `reader` anew by the recipe of the file and compares; differences in the order of the
+// Packs `reader` again by the recipe of the file and compares; differences in the order of the
 // original, at most one for each tensor, checksums that are not those of the bytes among them.
 // Empty: the file is the packed form of this checkpoint.
-// Throws Error: what reading file and checkpoint throws.
+// Throws Error: what reading file and checkpoint throws; kInterrupted.
 std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
-                                            const CheckpointReader& reader, int threads,
-                                            PackObserver* observer = nullptr);
+                                            const CheckpointReader& reader,
+                                            const RunOptions& run = {});
 
 }  // namespace narrow

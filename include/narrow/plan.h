@@ -12,11 +12,11 @@
 
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
-#include "narrow/evaluate.h"
-#include "narrow/quantize_checkpoint.h"
+#include "narrow/image_source.h"
+#include "narrow/quantize_plan.h"
+#include "narrow/run_options.h"
 #include "narrow/scheme.h"
 #include "narrow/selection.h"
-#include "narrow/sweep.h"
 
 namespace narrow {
 
@@ -24,7 +24,7 @@ namespace narrow {
 enum class DamageKind {
   // sum d^2 / sum x^2: the share of noise in the tensor's power.
   kWeight,
-  // Noise power behind the batch norm of the tensor's layer, told from the checkpoint of a
+  // Noise power after the batch norm of the tensor's layer, estimated from the checkpoint of a
   // ResNet V1 alone: sum over output channels c of gamma_c^2 / (v_c + epsilon) * sum_tj p_t d_ctj^2
   // E[r_j^2], with E[r_j^2] of input channel j from the batch norm before and p_t the share of
   // output pixels for which tap t lies inside the image (docs/budgets.md).
@@ -58,9 +58,14 @@ struct AllocationRequest {
   // Whether budget_bytes leaves the tensors that are copied unchanged out of account.
   bool quantized_only = false;
   DamageKind damage = DamageKind::kWeight;
-  // What kFisher measures gradients on: max_num_batches batches, the first of the split. Of these
-  // options kOutput looks at image_size.
-  EvaluateOptions images = {};
+  // What kFisher measures gradients on. kOutput looks at its image_size alone.
+  ImageSource images = {};
+  // Of kFisher: max_num_batches batches, the first of the split; 0: all of them.
+  int batch_size = 8;
+  std::uint64_t max_num_batches = 16;
+  // Of kFisher: the network and its variables, as in EvaluateOptions.
+  std::string model_name = {};
+  bool use_moving_averages = false;
   // The first matching rule of each kind counts. A fixed width may be any, 1..32.
   std::vector<WidthRule> fixed;
   std::vector<WidthRule> minimum;
@@ -70,7 +75,6 @@ struct AllocationRequest {
   // Width of tensors of rank 0 and 1 (batch norm's gamma and beta, biases) for which no fixed one
   // is given: they are few and sensitive. Absent: planned as the others are.
   std::optional<int> vector_bits = 16;
-  int threads = 0;  // 0: all available cores; every number gives the same plan
 };
 
 struct AllocatedTensor {
@@ -122,13 +126,14 @@ struct BitAllocation {
 };
 
 // The plan of least damage within the budget, of those the smallest, of those the one in which the
-// first different tensor by name has fewer bits. Strings count nothing.
+// first different tensor by name has fewer bits. Strings count nothing. Every number of threads
+// gives the same plan. Progress is that of sweep_errors.
 // Throws Error: kUsage for contradictory rules, a budget below the smallest possible size, or a
 // tensor that the kind of damage is not defined for; kNotFound for a pattern that matches none of
 // the quantized tensors or a checkpoint without ResNet V1; kNumeric for NaN or infinite values;
-// what the reader throws; for kFisher what evaluate_checkpoints throws.
+// what the reader throws; for kFisher what evaluate_checkpoints throws; kInterrupted.
 BitAllocation plan_budget(const CheckpointReader& reader, const AllocationRequest& request,
-                          SweepObserver* observer = nullptr);
+                          const RunOptions& run = {});
 
 // A plan file: JSON, docs/formats.md. The same plan gives the same bytes everywhere.
 std::string plan_file_text(const BitAllocation& plan);

@@ -77,17 +77,18 @@ struct NetworkResult {
 // Runs the plan (see quantize_checkpoint) with methods for the model variables; other tensors of
 // the plan are quantized to their nearest codes or copied. The network's variables are held in
 // memory twice: 190 MB for ResNet V1 50; images take what calibrate_network needs, second moments
-// for kGptq up to 350 MB. `writer` null: nothing is written; otherwise the caller
-// calls finish(). Results are identical for every thread count, and
-// without images on every CPU.
-// `scales` gets what undo_channel_scales needs; null, or only read when methods.changes_scales().
+// for kGptq up to 350 MB. Every number of threads gives the same result, and
+// without images so does every CPU. Progress is in bytes of the weights of the network's layers.
+// `writer` gets every tensor of the plan. `scales` gets what undo_channel_scales needs, when
+// methods.changes_scales(), and nothing otherwise. The caller calls finish() of both; NullWriters
+// make it a dry run.
 // Throws Error: kNotFound for a checkpoint without ResNet V1; kUsage for a plan that quantizes
 // moving statistics, methods that do not go with the scheme, or kGptq without images; kNumeric for
-// variables that are not finite; what quantize_checkpoint throws.
+// variables that are not finite; what quantize_checkpoint throws; kInterrupted.
 NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePlan& plan,
                                const NetworkMethods& methods, const QuantizeOptions& options,
-                               CheckpointWriter* writer, CheckpointWriter* scales,
-                               QuantizeObserver* observer);
+                               CheckpointWriter& writer, CheckpointWriter& scales,
+                               const RunOptionsFor<QuantizeObserver>& run = {});
 
 // Copies the checkpoint with every scale that quantize_network put in divided out again: the
 // weights are then those of the checkpoint it came from, but for their errors, which an optimizer's

@@ -1,5 +1,5 @@
-// TF-Slim's example as one job: get the data, train or fine-tune, quantize with both methods,
-// evaluate. Each step is a command of its own too; nothing is done here that they do not do.
+// TF-Slim's example as one job: get the data, train or fine-tune, quantize with both schemes,
+// evaluate. Each step is a job of its own too; nothing is done here that they do not do.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include "narrow/datasets.h"
 #include "narrow/evaluate.h"
 #include "narrow/quantize_checkpoint.h"
+#include "narrow/run_options.h"
 #include "narrow/train.h"
 
 namespace narrow {
@@ -28,14 +29,11 @@ struct ExampleOptions {
   std::uint64_t steps = 0;            // of training; 0: what suits the dataset
   int batch_size = 64;
   std::uint64_t seed = 0;
-  int threads = 0;
 };
-
-enum class ExampleStep { kData, kTrain, kQuantize, kEvaluate };
 
 // One line of the table.
 struct ExampleRow {
-  std::string method;  // "float", "bin", "fixed-point"
+  std::string scheme;  // "float", "bin", "fixed-point"
   int bits = 32;
   CheckpointLocation checkpoint;
   std::uint64_t stored_bytes = 0;  // of the network's variables: codes and parameters
@@ -56,23 +54,30 @@ struct ExampleResult {
   bool evaluation_was_stored = false;  // the figures are those of an earlier run
 };
 
-// Follows the steps. Every function may throw to stop.
-class ExampleObserver {
+// Follows the steps. Progress is in images of the evaluation; download and training have observers
+// of their own.
+class ExampleObserver : public Observer {
  public:
-  virtual ~ExampleObserver() = default;
-  // A step begins, or a further command of it. `command` does the same alone.
-  virtual void on_command(ExampleStep step, const std::string& command) = 0;
-  virtual void on_data(const DownloadOutcome& outcome) = 0;
-  virtual void on_trained(const TrainResult& result) = 0;
-  virtual void on_quantized(const ExampleRow& row) = 0;
-  virtual DownloadObserver& download_observer() = 0;
-  virtual TrainObserver& train_observer(const TrainOptions& training) = 0;
-  virtual EvaluateObserver& evaluate_observer() = 0;
+  // What begins: a job, and what it is asked for, which lives until the job ends.
+  virtual void on_download(const DownloadOptions& /*download*/) {}
+  virtual void on_train(const TrainOptions& /*training*/) {}
+  virtual void on_quantize(const CheckpointLocation& /*checkpoint*/, int /*class_count*/,
+                           const Scheme& /*scheme*/) {}
+  virtual void on_evaluate(const std::vector<CheckpointLocation>& /*checkpoints*/,
+                           const EvaluateOptions& /*evaluation*/) {}
+  // What came of it.
+  virtual void on_downloaded(const DownloadOutcome& /*outcome*/) {}
+  virtual void on_trained(const TrainResult& /*result*/) {}
+  virtual void on_quantized(const ExampleRow& /*row*/) {}
+  // Asked for after on_download and on_train; null: nobody follows.
+  virtual DownloadObserver* download_observer() { return nullptr; }
+  virtual TrainObserver* train_observer() { return nullptr; }
 };
 
 // Runs what is left to do: a dataset that is whole, a finished training and an evaluation of the
 // same checkpoints are taken as they are, an interrupted training is continued.
 // Throws what the jobs throw; Error(kUsage) for options out of range.
-ExampleResult run_example(const ExampleOptions& options, ExampleObserver& observer);
+ExampleResult run_example(const ExampleOptions& options,
+                          const RunOptionsFor<ExampleObserver>& run = {});
 
 }  // namespace narrow

@@ -9,7 +9,7 @@
 
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
-#include "narrow/quantize_checkpoint.h"
+#include "narrow/quantize_plan.h"
 #include "narrow/scheme.h"
 #include "narrow/selection.h"
 

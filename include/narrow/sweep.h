@@ -10,7 +10,8 @@
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/error_summary.h"
-#include "narrow/quantize_checkpoint.h"
+#include "narrow/quantize_plan.h"
+#include "narrow/run_options.h"
 #include "narrow/scheme.h"
 #include "narrow/selection.h"
 
@@ -61,16 +62,7 @@ struct SweepResult {
 
 struct SweepOptions {
   NonFinitePolicy non_finite = NonFinitePolicy::kError;
-  int threads = 0;      // 0: all available cores; every number gives the same result
   AxisRules axes = {};  // of channels, for schemes that name none
-};
-
-class SweepObserver {
- public:
-  virtual ~SweepObserver() = default;
-  // Bytes of the selected tensors that all schemes have gone over. From one thread at a time. May
-  // throw to stop.
-  virtual void on_bytes(std::uint64_t /*done*/, std::uint64_t /*total*/) {}
 };
 
 // The positions of the selected tensors; the others are counted in `copied` unless it is null.
@@ -80,11 +72,12 @@ std::vector<std::size_t> selected_indices(const CheckpointReader& reader,
 
 // Measures the tensors at `indices` under every scheme: the numbers of quantize_checkpoint, to the
 // bit. Tensors are read one after another, ranges are found once for all widths that share them,
-// and memory does not grow with the checkpoint.
+// and memory does not grow with the checkpoint. Every number of threads gives the same result.
+// Progress is in bytes of these tensors that all schemes have gone over.
 // Throws Error: kUsage for an invalid scheme or none; kNumeric for NaN or infinite values under
-// NonFinitePolicy::kError; kCorrupt and kIo from the reader.
+// NonFinitePolicy::kError; kInterrupted; kCorrupt and kIo from the reader.
 SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::size_t> indices,
                          std::span<const Scheme> schemes, const SweepOptions& options,
-                         SweepObserver* observer = nullptr);
+                         const RunOptions& run = {});
 
 }  // namespace narrow

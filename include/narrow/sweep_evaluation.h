@@ -13,7 +13,9 @@
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/evaluate.h"
-#include "narrow/quantize_checkpoint.h"
+#include "narrow/image_source.h"
+#include "narrow/quantize_plan.h"
+#include "narrow/run_options.h"
 #include "narrow/scheme.h"
 
 namespace narrow {
@@ -42,7 +44,12 @@ struct SweepEvaluation {
 };
 
 struct SweepEvaluationOptions {
-  EvaluateOptions evaluate;  // slim_batches is not for sweeps
+  // As in EvaluateOptions. Each image counts at most once.
+  std::string model_name = {};
+  ImageSource images = {};
+  int batch_size = 100;
+  std::uint64_t max_num_batches = 0;  // 0: the whole split
+  bool use_moving_averages = false;
   NonFinitePolicy non_finite = NonFinitePolicy::kError;
   // Where results are kept as they come, so that a run that is stopped, however hard, is continued
   // by the next one with the same checkpoint, records and options. Empty: nowhere.
@@ -64,12 +71,11 @@ std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
 
 // Evaluates the float network and, for each scheme, the network with the tensors at `indices`
 // quantized and restored. Results do not depend on threads, passes or interruptions.
-// `observer` counts images through networks. Throws what evaluate_checkpoints and
+// Progress counts every image once a network. Throws what evaluate_checkpoints and
 // quantize_checkpoint throw; Error(kExists) for a journal of another sweep.
 SweepEvaluation evaluate_schemes(const std::shared_ptr<const CheckpointReader>& reader,
                                  std::span<const std::size_t> indices,
                                  std::span<const Scheme> schemes,
-                                 const SweepEvaluationOptions& options,
-                                 EvaluateObserver* observer = nullptr);
+                                 const SweepEvaluationOptions& options, const RunOptions& run = {});
 
 }  // namespace narrow

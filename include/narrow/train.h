@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "narrow/batch_norm_mode.h"
+#include "narrow/image_source.h"
 #include "narrow/optimizer.h"
+#include "narrow/run_options.h"
 #include "narrow/scheme.h"
 
 namespace narrow {
@@ -27,15 +29,9 @@ struct TrainOptions {
   std::optional<std::vector<std::string>> trainable_scopes =
       {};  // regular expressions; all without
 
-  // The images.
-  std::string dataset_name;
-  std::filesystem::path dataset_dir;
-  std::string dataset_split_name = "train";
-  int labels_offset = 0;
-  std::string preprocessing_name = {};  // empty: that of the network
-  int image_size = 224;                 // --train_image_size
-  std::string augment = "slim";         // "none", "slim", "cifar"
-  int resize_side = 256;                // without augmentation
+  // The images. ImageSource::resize_side is for those without augmentation.
+  ImageSource images = {.dataset_name = {}, .dataset_dir = {}, .dataset_split_name = "train"};
+  std::string augment = "slim";  // "none", "slim", "cifar"
   int resize_side_min = 256;
   int resize_side_max = 512;
   bool shuffle = true;
@@ -61,7 +57,6 @@ struct TrainOptions {
   double save_summaries_secs = 600;
 
   std::uint64_t seed = 0;
-  int threads = 0;  // 0: one for each available core
 };
 
 // One line of the log.
@@ -103,29 +98,27 @@ struct TrainResult {
   [[nodiscard]] double images_per_second(int batch_size) const;
 };
 
-class TrainObserver {
+// Progress is in images while features are computed, then before every step in steps: global_step
+// of max_number_of_steps. Stopped between steps, a training saves a checkpoint first.
+class TrainObserver : public Observer {
  public:
-  virtual ~TrainObserver() = default;
-  // Where the values come from, what is ignored, and the like.
-  virtual void on_note(const std::string& sentence) = 0;
-  virtual void on_plan(const TrainSummary& plan) = 0;
+  virtual void on_plan(const TrainSummary& /*plan*/) {}
   // Every log_every_n_steps steps.
-  virtual void on_step(const TrainStep& step) = 0;
-  virtual void on_checkpoint(const std::filesystem::path& checkpoint) = 0;
-  // Between steps and while features are computed; false saves a checkpoint and stops with
-  // Error(kInterrupted).
-  virtual bool keep_going() = 0;
+  virtual void on_step(const TrainStep& /*step*/) {}
+  virtual void on_checkpoint(const std::filesystem::path& /*checkpoint*/) {}
 };
 
 // Trains until global_step is max_number_of_steps. Continues from the newest checkpoint of
 // train_dir if there is one, else begins with checkpoint_path or with initial values. The same
 // options give the same result to the bit on this machine, however often the run was interrupted.
 // Throws Error: kUsage for options out of range; kNotFound, kUsage for a checkpoint that does not
-// fit, naming the variable, both shapes and the flag to set; what the dataset throws; kNumeric when
-// the loss or a variable is no longer finite, naming the last good checkpoint; kInterrupted.
-TrainResult train(const TrainOptions& options, TrainObserver& observer);
+// fit, naming the variable, both shapes and the option to set; what the dataset throws; kNumeric
+// when the loss or a variable is no longer finite, naming the last good checkpoint; kInterrupted.
+TrainResult train(const TrainOptions& options, const RunOptionsFor<TrainObserver>& run = {});
 
-// What train would do, without doing it. Reads checkpoints and the dataset's size.
-TrainSummary plan_training(const TrainOptions& options, TrainObserver& observer);
+// What train would do, without doing it. Reads checkpoints and the dataset's size. Throws Error as
+// train does before its first step.
+TrainSummary plan_training(const TrainOptions& options,
+                           const RunOptionsFor<TrainObserver>& run = {});
 
 }  // namespace narrow

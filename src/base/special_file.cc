@@ -104,10 +104,9 @@ bool is_input_stream(const fs::path& path) {
 
 void require_named_output(const fs::path& input, const std::string& output) {
   if (!output.empty() || !is_input_stream(input)) return;
-  throw Error(ErrorCategory::kUsage,
-              fmt::format("{} is no file that a result could lie beside; say with -o where it is "
-                          "to go",
-                          input.string()));
+  throw Error(
+      ErrorCategory::kUsage,
+      fmt::format("{} is no file that a result could lie beside; name an output", input.string()));
 }
 
 std::optional<std::string_view> special_kind(const fs::path& path) {

@@ -214,7 +214,7 @@ BatchLoader::BatchLoader(const Dataset& dataset, const LoaderOptions& options) {
   check_range("number of batches to prefetch", options.prefetch_batches, 1, kMaxThreads);
   if (dataset.size() == 0) {
     throw Error(ErrorCategory::kCorrupt,
-                fmt::format("{} has no records; make it anew", dataset.records().path().string()));
+                fmt::format("{} has no records; make it again", dataset.records().path().string()));
   }
   workers_ = std::make_unique<Workers>(dataset, options);
 }

@@ -110,7 +110,7 @@ PackedSummary PackedContents::summary() const {
 
 PackedContents pack_checkpoint(const CheckpointReader& reader, const QuantizePlan& plan,
                                const PackOptions& options, const std::filesystem::path& output,
-                               Overwrite overwrite, PackObserver* observer) {
+                               Overwrite overwrite, const RunOptions& run) {
   PackedContents contents = planned_contents(reader, plan, options.non_finite);
   const PackedSummary planned = contents.summary();
   require_quantized(reader, planned.quantized, planned.unchanged_by_reason);
@@ -119,8 +119,8 @@ PackedContents pack_checkpoint(const CheckpointReader& reader, const QuantizePla
   for (std::size_t i = 0; i < plan.size(); ++i) finite_plan[i].scheme = contents.tensors[i].scheme;
   PackedWriter writer(std::move(contents), output, overwrite);
   std::string digest = run_pack_pipeline(
-      reader, finite_plan, NonFinitePolicy::kError, options.threads,
-      [&](QuantizePiece& piece) { writer.put(piece); }, observer);
+      reader, finite_plan, NonFinitePolicy::kError, run.threads,
+      [&](QuantizePiece& piece) { writer.put(piece); }, run.observer);
   return writer.finish(std::move(digest));
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "base/run_progress.h"
 #include "narrow/channel_axes.h"
 #include "narrow/version.h"
 #include "packed/packed_layout.h"
@@ -45,7 +46,7 @@ std::uint64_t count_non_finite(const CheckpointReader& reader, std::size_t index
 
 std::string run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan& plan,
                               NonFinitePolicy non_finite, int threads, const PackedPieceSink& sink,
-                              PackObserver* observer) {
+                              Observer* observer) {
   const ThreadLimit limit(threads);
   std::vector<TensorResult> results(plan.size());
   std::uint64_t total_bytes = 0;
@@ -70,7 +71,7 @@ std::string run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan
           tensor = {};
         }
         if (info.dtype != DType::kString) bytes_done += piece.bytes.size();
-        if (observer != nullptr) observer->on_bytes(bytes_done, total_bytes);
+        report_progress(observer, bytes_done, total_bytes, ProgressUnit::kBytes);
         piece.quantizer.reset();
         pool.give_back(&piece);
       });

@@ -19,7 +19,7 @@ using PackedPieceSink = std::function<void(QuantizePiece& piece)>;
 // bytes. Returns the digest of the tensors of the plan.
 std::string run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan& plan,
                               NonFinitePolicy non_finite, int threads, const PackedPieceSink& sink,
-                              PackObserver* observer);
+                              Observer* observer);
 
 // What packing the plan gives, sizes and blocks included; the file's own fields are left open.
 // Under kKeep, tensors with NaN or infinite values are found and left unchanged.

@@ -69,7 +69,7 @@ std::string CheckedStream::damage() const {
                      crc_, expected_);
 }
 
-PackedCheckpoint::File::File(const std::filesystem::path& path) : reader_(open_checkpoint(path)) {
+PackedFile::PackedFile(const std::filesystem::path& path) : reader_(open_checkpoint(path)) {
   for (std::size_t i = 0; i < reader_->tensors().size(); ++i) {
     by_name_.emplace(reader_->tensors()[i].name, i);
   }
@@ -88,7 +88,7 @@ PackedCheckpoint::File::File(const std::filesystem::path& path) : reader_(open_c
 }
 
 // The one size that does not follow from the recipe.
-std::vector<std::uint64_t> PackedCheckpoint::File::string_sizes() const {
+std::vector<std::uint64_t> PackedFile::string_sizes() const {
   std::vector<std::uint64_t> sizes(contents_.tensors.size());
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     const TensorInfo& info = contents_.tensors[i].info;
@@ -102,7 +102,7 @@ std::vector<std::uint64_t> PackedCheckpoint::File::string_sizes() const {
   return sizes;
 }
 
-void PackedCheckpoint::File::find_stored() {
+void PackedFile::find_stored() {
   // Padding belongs to an order that other programs need not have kept.
   const auto padding = by_name_.find(kPaddingName);
   const std::size_t paddings = padding == by_name_.end() ? 0 : 1;
@@ -128,13 +128,13 @@ void PackedCheckpoint::File::find_stored() {
   }
 }
 
-CheckedStream PackedCheckpoint::File::open(const StoredPart& part) const {
+CheckedStream PackedFile::open(const StoredPart& part) const {
   const TensorInfo& info = layout_.stored[part.stored];
   return {reader_->open(places_[part.stored]), info, checksums_.at(info.name),
           location().path.string()};
 }
 
-std::optional<CheckedStream> PackedCheckpoint::File::open_padding() const {
+std::optional<CheckedStream> PackedFile::open_padding() const {
   const auto found = by_name_.find(kPaddingName);
   if (found == by_name_.end()) return std::nullopt;
   const auto checksum = checksums_.find(std::string(kPaddingName));
@@ -143,7 +143,7 @@ std::optional<CheckedStream> PackedCheckpoint::File::open_padding() const {
                        checksum->second, location().path.string());
 }
 
-std::vector<std::string> PackedCheckpoint::File::read_strings(std::size_t tensor) const {
+std::vector<std::string> PackedFile::read_strings(std::size_t tensor) const {
   const TensorInfo& info = contents_.tensors[tensor].info;
   CheckedStream stream = open(layout_.parts[tensor].front());
   std::vector<std::string> strings;
@@ -164,10 +164,12 @@ std::vector<std::string> PackedCheckpoint::File::read_strings(std::size_t tensor
 }
 
 PackedCheckpoint::PackedCheckpoint(const std::filesystem::path& path)
-    : file_(std::make_unique<File>(path)) {}
+    : file_(std::make_unique<PackedFile>(path)) {}
 PackedCheckpoint::~PackedCheckpoint() = default;
 PackedCheckpoint::PackedCheckpoint(PackedCheckpoint&&) noexcept = default;
 PackedCheckpoint& PackedCheckpoint::operator=(PackedCheckpoint&&) noexcept = default;
+
+const PackedFile& file_of(const PackedCheckpoint& packed) { return *packed.file_; }
 
 const CheckpointLocation& PackedCheckpoint::location() const { return file_->location(); }
 const PackedContents& PackedCheckpoint::contents() const { return file_->contents(); }

@@ -42,9 +42,9 @@ class CheckedStream {
   std::uint32_t crc_ = 0;
 };
 
-class PackedCheckpoint::File {
+class PackedFile {
  public:
-  explicit File(const std::filesystem::path& path);
+  explicit PackedFile(const std::filesystem::path& path);
 
   [[nodiscard]] const CheckpointLocation& location() const { return reader_->location(); }
   [[nodiscard]] const PackedContents& contents() const { return contents_; }
@@ -74,6 +74,9 @@ class PackedCheckpoint::File {
   std::vector<std::size_t> places_;  // of layout_.stored in reader_->tensors()
 };
 
+// The file behind an opened checkpoint; lives as long as that.
+const PackedFile& file_of(const PackedCheckpoint& packed);
+
 // One piece of one tensor on its way out of a packed file.
 struct PackedPiece {
   std::size_t tensor = 0;  // in PackedContents::tensors
@@ -98,7 +101,7 @@ struct PackedPiece {
 class PackedPieceSource {
  public:
   // `chosen`: positions in PackedContents::tensors; must outlive this, like the file.
-  PackedPieceSource(const PackedCheckpoint::File& file, const std::vector<std::size_t>& chosen)
+  PackedPieceSource(const PackedFile& file, const std::vector<std::size_t>& chosen)
       : file_(file), chosen_(chosen) {}
 
   // Fills in the next piece, every tensor has at least one; false after the last. Throws
@@ -112,7 +115,7 @@ class PackedPieceSource {
   void read_params(const PackedTensor& tensor, std::span<BlockParams> params);
   void fill_values(PackedPiece& piece);
 
-  const PackedCheckpoint::File& file_;
+  const PackedFile& file_;
   const std::vector<std::size_t>& chosen_;
   std::size_t chosen_index_ = 0;
   bool is_open_ = false;

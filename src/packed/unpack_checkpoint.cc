@@ -4,28 +4,30 @@
 
 #include "base/item_pool.h"
 #include "base/parallel.h"
+#include "base/run_progress.h"
 #include "narrow/packed_checkpoint.h"
 #include "packed/packed_file.h"
 #include "stream/quantize_pieces.h"
 
 namespace narrow {
 
-void unpack_checkpoint(const PackedCheckpoint& packed, int threads, CheckpointWriter& writer,
-                       PackObserver* observer) {
-  const ThreadLimit limit(threads);
+void unpack_checkpoint(const PackedCheckpoint& packed, CheckpointWriter& writer,
+                       const RunOptions& run) {
+  const ThreadLimit limit(run.threads);
+  const PackedFile& file = file_of(packed);
   const std::vector<PackedTensor>& tensors = packed.contents().tensors;
   std::uint64_t total_bytes = 0;
   for (const PackedTensor& tensor : tensors) {
     writer.add(tensor.info);
     total_bytes += tensor.info.byte_size();
   }
-  if (auto padding = packed.file().open_padding()) {
+  if (auto padding = file.open_padding()) {
     std::vector<std::byte> bytes(padding->bytes_left());
     padding->read(bytes);
   }
   std::vector<std::size_t> all(tensors.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  PackedPieceSource source(packed.file(), all);
+  PackedPieceSource source(file, all);
   ItemPool<PackedPiece> pool;
   std::uint64_t bytes_done = 0;
   run_pipeline<PackedPiece>(
@@ -44,7 +46,7 @@ void unpack_checkpoint(const PackedCheckpoint& packed, int threads, CheckpointWr
           writer.write(piece.bytes);
         }
         bytes_done += piece.bytes.size();
-        if (observer != nullptr) observer->on_bytes(bytes_done, total_bytes);
+        report_progress(run.observer, bytes_done, total_bytes, ProgressUnit::kBytes);
         piece.restorer.reset();
         pool.give_back(&piece);
       });

@@ -28,7 +28,7 @@ class PackedComparer {
  public:
   // `numbers`: for each tensor of the plan its number in the packed file. `sentences`: for each
   // tensor of the file what is wrong with it; the first thing found is added.
-  PackedComparer(const PackedCheckpoint::File& file, std::vector<std::size_t> numbers,
+  PackedComparer(const PackedFile& file, std::vector<std::size_t> numbers,
                  std::vector<std::string>& sentences)
       : file_(file), numbers_(std::move(numbers)), sentences_(sentences) {}
 
@@ -105,7 +105,7 @@ class PackedComparer {
                                  piece.first_element + *at / element_size(tensor.info.dtype));
   }
 
-  const PackedCheckpoint::File& file_;
+  const PackedFile& file_;
   std::vector<std::size_t> numbers_;
   std::vector<std::string>& sentences_;
   std::vector<CheckedStream> streams_;  // of the parts of the current tensor
@@ -128,7 +128,7 @@ std::string complaint(const CheckpointReader& reader, const PackedTensor& tensor
 }
 
 // At most one.
-std::vector<PackedDifference> padding_difference(const PackedCheckpoint::File& file) {
+std::vector<PackedDifference> padding_difference(const PackedFile& file) {
   auto padding = file.open_padding();
   if (!padding.has_value()) return {};
   std::vector<std::byte> bytes(padding->bytes_left());
@@ -140,8 +140,7 @@ std::vector<PackedDifference> padding_difference(const PackedCheckpoint::File& f
 }  // namespace
 
 std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
-                                            const CheckpointReader& reader, int threads,
-                                            PackObserver* observer) {
+                                            const CheckpointReader& reader, const RunOptions& run) {
   const PackedContents& contents = packed.contents();
   QuantizePlan plan;
   std::vector<std::size_t> numbers;
@@ -154,11 +153,11 @@ std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
     plan.push_back({*reader.find(tensor.info.name), tensor.scheme});
     numbers.push_back(sentences.size() - 1);
   }
-  PackedComparer comparer(packed.file(), std::move(numbers), sentences);
+  PackedComparer comparer(file_of(packed), std::move(numbers), sentences);
   const std::string digest = run_pack_pipeline(
-      reader, plan, NonFinitePolicy::kKeep, threads,
-      [&](QuantizePiece& piece) { comparer.put(piece); }, observer);
-  std::vector<PackedDifference> differences = padding_difference(packed.file());
+      reader, plan, NonFinitePolicy::kKeep, run.threads,
+      [&](QuantizePiece& piece) { comparer.put(piece); }, run.observer);
+  std::vector<PackedDifference> differences = padding_difference(file_of(packed));
   for (std::size_t i = 0; i < sentences.size(); ++i) {
     if (!sentences[i].empty()) differences.push_back({contents.tensors[i].info.name, sentences[i]});
   }

@@ -20,35 +20,35 @@ std::string interval_text(const PairedComparison& comparison) {
 
 bool is_float(const ExampleRow& row) { return !row.against_float.has_value(); }
 
-// The rows of one method by ascending width.
-std::vector<const ExampleRow*> rows_of(const ExampleResult& result, std::string_view method) {
+// The rows of one scheme by ascending width.
+std::vector<const ExampleRow*> rows_of(const ExampleResult& result, std::string_view scheme) {
   std::vector<const ExampleRow*> rows;
   for (const ExampleRow& row : result.rows) {
-    if (row.method == method) rows.push_back(&row);
+    if (row.scheme == scheme) rows.push_back(&row);
   }
   std::ranges::sort(rows, {}, [](const ExampleRow* row) { return row->bits; });
   return rows;
 }
 
-const std::vector<std::string>& methods() {
+const std::vector<std::string>& schemes() {
   static const std::vector<std::string> kNames = {"bin", "fixed-point"};
   return kNames;
 }
 
 std::string accuracy_plot(const ExampleResult& result) {
   Plot plot;
-  plot.description = "Top-1 accuracy over bits, one curve for each method, float as a line across";
+  plot.description = "Top-1 accuracy over bits, one curve for each scheme, float as a line across";
   plot.x = {.title = "bits", .whole_numbers = true};
   plot.y = {.title = "top-1 accuracy", .format = TickFormat::kPercent};
-  for (const std::string& method : methods()) {
+  for (const std::string& scheme : schemes()) {
     PlotSeries series;
-    series.name = method;
-    for (const ExampleRow* row : rows_of(result, method)) {
+    series.name = scheme;
+    for (const ExampleRow* row : rows_of(result, scheme)) {
       series.points.push_back(
           {.x = static_cast<double>(row->bits),
            .y = row->accuracy.value(),
            .range = std::pair(row->accuracy.interval.low, row->accuracy.interval.high),
-           .hover = fmt::format("{} {} bits: {:.2f} %", method, row->bits,
+           .hover = fmt::format("{} {} bits: {:.2f} %", scheme, row->bits,
                                 kPointsPerRate * row->accuracy.value())});
     }
     plot.series.push_back(std::move(series));
@@ -62,13 +62,13 @@ std::string error_plot(const ExampleResult& result) {
   plot.description = "Average relative error over bits, from the least to the greatest";
   plot.x = {.title = "bits", .whole_numbers = true};
   plot.y = {.title = "relative error", .is_log = true, .format = TickFormat::kPercent};
-  for (const std::string& method : methods()) {
+  for (const std::string& scheme : schemes()) {
     PlotSeries series;
-    series.name = method;
-    for (const ExampleRow* row : rows_of(result, method)) {
+    series.name = scheme;
+    for (const ExampleRow* row : rows_of(result, scheme)) {
       series.points.push_back({.x = static_cast<double>(row->bits),
                                .y = row->mean_relative_l2,
-                               .hover = fmt::format("{} {} bits: {}", method, row->bits,
+                               .hover = fmt::format("{} {} bits: {}", scheme, row->bits,
                                                     format_ratio(row->mean_relative_l2))});
     }
     plot.series.push_back(std::move(series));
@@ -93,7 +93,7 @@ std::vector<HtmlTile> tiles(const ExampleResult& result) {
        fmt::format("top-1 of the float network on {} test images", result.test_images)}};
   if (const ExampleRow* row = narrowest_within(result, 1)) {
     tiles.push_back({fmt::format("{} bits", row->bits),
-                     fmt::format("the narrowest within 1 point of float ({})", row->method)});
+                     fmt::format("the narrowest within 1 point of float ({})", row->scheme)});
     const auto before = static_cast<double>(original.stored_bytes);
     const auto after = static_cast<double>(row->stored_bytes);
     tiles.push_back({fmt::format("{:.1f} x", std::max(before, after) / std::min(before, after)),
@@ -109,7 +109,7 @@ Table example_table(const ExampleResult& result) {
   Table table;
   table.name = "rows";
   table.title = "What every bit costs";
-  table.columns = {{"method", "method"},
+  table.columns = {{"method", "scheme"},
                    {"bits", "bits", CellStyle::kInteger},
                    {"stored_bytes", "MB", CellStyle::kFixed2, TableColumn::Audience::kPeople},
                    {"stored_bytes", "", CellStyle::kInteger, TableColumn::Audience::kPrograms},
@@ -123,7 +123,7 @@ Table example_table(const ExampleResult& result) {
                    {"checkpoint", "", CellStyle::kText, TableColumn::Audience::kPrograms}};
   for (const ExampleRow& row : result.rows) {
     const auto error = [&](double value) { return is_float(row) ? TableCell() : TableCell(value); };
-    table.add_row({row.method, static_cast<std::uint64_t>(row.bits),
+    table.add_row({row.scheme, static_cast<std::uint64_t>(row.bits),
                    static_cast<double>(row.stored_bytes) / 1e6, row.stored_bytes,
                    error(row.min_relative_l2), error(row.mean_relative_l2),
                    error(row.max_relative_l2), row.accuracy.value(), row.recall_at_5.value(),
@@ -142,7 +142,7 @@ std::string example_html(const ExampleResult& result, const std::vector<std::str
                             options.model_name, options.dataset_name, options.image_size,
                             options.image_size, options.steps, options.batch_size, options.seed));
   page.add_tiles(tiles(result));
-  page.add_section("Every width and method",
+  page.add_section("Every width and scheme",
                    "Every trainable variable is quantized with one range and restored. Errors are "
                    "L2 norms of the difference over those of the original, over the variables. "
                    "Points are differences in top-1 accuracy to float on the same images, with "

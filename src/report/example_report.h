@@ -10,7 +10,7 @@
 
 namespace narrow {
 
-// A line for each method and width: size, relative errors, accuracy, recall@5, difference to float.
+// A line for each scheme and width: size, relative errors, accuracy, recall@5, difference to float.
 Table example_table(const ExampleResult& result);
 
 // A self-contained page with the table, plots of accuracy and error over bits, and the commands

@@ -240,10 +240,10 @@ std::vector<std::string> overflow_sentences(const QuantizeResult& result) {
   return overflow_sentences(tensors);
 }
 
-Report quantize_report(const QuantizeResult& result, const std::string& method, ordered_json json) {
+Report quantize_report(const QuantizeResult& result, const std::string& title, ordered_json json) {
   const QuantizeSummary& summary = result.summary;
   Report report;
-  report.title = "Quantized: " + method;
+  report.title = "Quantized: " + title;
   report.facts = {{"checkpoint", json.value("input", "")},
                   {"tensors quantized", fmt::format("{}", summary.quantized)},
                   {"tensors copied", copied_fact(summary)},

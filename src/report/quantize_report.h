@@ -21,9 +21,9 @@ std::vector<std::string> overflow_sentences(const QuantizeResult& result);
 // {"schema": 1, "tensors": [...], "summary": {...}}.
 nlohmann::ordered_json quantize_json(const QuantizeResult& result);
 
-// For exports; `method` is what was done ("bin, 4 bits"), `json` what the command prints, with the
+// For exports; `title` is what was done ("bin, 4 bits"), `json` what the command prints, with the
 // path of its input.
-Report quantize_report(const QuantizeResult& result, const std::string& method,
+Report quantize_report(const QuantizeResult& result, const std::string& title,
                        nlohmann::ordered_json json);
 
 }  // namespace narrow

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/parallel.h"
 #include "base/special_file.h"
 #include "base/staging/staged_output.h"
 #include "data/convert/convert.h"
@@ -24,18 +25,16 @@ namespace fs = std::filesystem;
 class Relay : public ConvertObserver {
  public:
   explicit Relay(DownloadObserver& observer) : observer_(observer) {}
-  bool on_bytes(const std::string& url, std::uint64_t done, std::uint64_t total) override {
-    return observer_.on_bytes(url, done, total);
+  bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override {
+    return observer_.on_progress(done, total, unit);
   }
-  void on_retry(const std::string& /*url*/, const std::string& reason,
-                std::chrono::milliseconds wait) override {
+  void on_source(const std::string& url) override { observer_.on_source(url); }
+  void on_file(const std::string& name) override { observer_.on_file(name); }
+  void on_retry(const std::string& reason, std::chrono::milliseconds wait) override {
     observer_.on_note(fmt::format("{}; next attempt in {:.1f} s", reason,
                                   std::chrono::duration<double>(wait).count()));
   }
   void on_note(const std::string& sentence) override { observer_.on_note(sentence); }
-  bool on_images(const std::string& file, std::uint64_t done, std::uint64_t total) override {
-    return observer_.on_images(file, done, total);
-  }
 
  private:
   DownloadObserver& observer_;
@@ -127,8 +126,11 @@ std::vector<std::string> downloadable_names() {
   return {"cifar10", "fashion_mnist", "resnet_v1_50", "resnet_v1_101", "resnet_v1_152"};
 }
 
-DownloadOutcome download(const DownloadOptions& options, DownloadObserver& observer) {
-  Relay relay(observer);
+DownloadOutcome download(const DownloadOptions& options,
+                         const RunOptionsFor<DownloadObserver>& run) {
+  const ThreadLimit limit(run.threads);
+  DownloadObserver silent;
+  Relay relay(run.observer != nullptr ? *run.observer : silent);
   if (options.name == "cifar10") return download_cifar10(options, relay);
   if (options.name == "fashion_mnist") return download_fashion_mnist(options, relay);
   const auto names = downloadable_names();

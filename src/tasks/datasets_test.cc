@@ -13,14 +13,15 @@ class Datasets : public TemporaryDirectoryTest {};
 
 class QuietObserver : public DownloadObserver {
  public:
-  bool on_bytes(const std::string&, std::uint64_t, std::uint64_t) override { return true; }
-  bool on_images(const std::string&, std::uint64_t done, std::uint64_t) override {
-    images = done;
+  bool on_progress(std::uint64_t done, std::uint64_t, ProgressUnit unit) override {
+    if (unit == ProgressUnit::kImages) images = done;
     return go_on;
   }
+  void on_file(const std::string& name) override { files.push_back(name); }
   void on_note(const std::string& sentence) override { notes.push_back(sentence); }
   std::uint64_t images = 0;
   bool go_on = true;
+  std::vector<std::string> files;
   std::vector<std::string> notes;
 };
 
@@ -43,14 +44,16 @@ TEST_F(Datasets, FashionMnistIsConvertedOnceAndInspected) {
   const DownloadOptions options{
       .name = "fashion_mnist", .directory = out, .source = directory().string()};
   QuietObserver observer;
-  const DownloadOutcome first = download(options, observer);
+  const DownloadOutcome first = download(options, {.observer = &observer});
   EXPECT_FALSE(first.was_complete);
   ASSERT_EQ(first.files.size(), 3U);
   EXPECT_EQ(first.files[0].records, 3U);
   EXPECT_EQ(first.files[1].path, out / "fashion_mnist_test.tfrecord");
   EXPECT_EQ(first.files[2].size_bytes, std::filesystem::file_size(out / "labels.txt"));
   EXPECT_EQ(observer.images, 2U);
-  EXPECT_TRUE(download(options, observer).was_complete);
+  EXPECT_EQ(observer.files, (std::vector<std::string>{"fashion_mnist_train.tfrecord",
+                                                      "fashion_mnist_test.tfrecord"}));
+  EXPECT_TRUE(download(options, {.observer = &observer}).was_complete);
   const auto splits = inspect_dataset(out);
   ASSERT_EQ(splits.size(), 2U);
   EXPECT_EQ(splits[0].records, 3U);
@@ -61,27 +64,27 @@ TEST_F(Datasets, FashionMnistIsConvertedOnceAndInspected) {
   observer.go_on = false;
   DownloadOptions again = options;
   again.overwrite = Overwrite::kYes;
-  error_message(ErrorCategory::kInterrupted, [&] { download(again, observer); });
+  error_message(ErrorCategory::kInterrupted, [&] { download(again, {.observer = &observer}); });
   EXPECT_EQ(inspect_dataset(out).size(), 2U);
 }
 
 TEST_F(Datasets, OptionsThatMeanNothingAreRefused) {
   QuietObserver observer;
   const std::string message = error_message(ErrorCategory::kUsage, [&] {
-    download({.name = "flowers", .directory = directory()}, observer);
+    download({.name = "flowers", .directory = directory()}, {.observer = &observer});
   });
   EXPECT_NE(message.find("dataset_name [flowers] was not recognized"), std::string::npos);
   error_message(ErrorCategory::kUsage, [&] {
     download({.name = "fashion_mnist", .directory = directory(), .checksum = "sha256:00"},
-             observer);
+             {.observer = &observer});
   });
   error_message(ErrorCategory::kUsage, [&] {
     download({.name = "cifar10", .directory = directory(), .source = "/none", .checksum = "xyz"},
-             observer);
+             {.observer = &observer});
   });
   error_message(ErrorCategory::kNotFound, [&] {
     download({.name = "resnet_v1_50", .directory = directory(), .source = "/nonexistent.tar.gz"},
-             observer);
+             {.observer = &observer});
   });
 }
 

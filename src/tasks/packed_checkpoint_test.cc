@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 #include <limits>
 
 #include "base/random.h"
 #include "checkpoint/testing/memory_checkpoint.h"
 #include "narrow/error.h"
+#include "narrow/export_codes.h"
 #include "narrow/quantize_checkpoint.h"
 #include "packed/packed_file.h"
 
@@ -48,12 +50,12 @@ class PackedCheckpointTest : public ::testing::Test {
 
   PackedContents pack(const CheckpointReader& reader, const QuantizePlan& plan,
                       NonFinitePolicy policy = NonFinitePolicy::kError) {
-    return pack_checkpoint(reader, plan, {.non_finite = policy, .threads = 2}, path_,
-                           Overwrite::kYes);
+    return pack_checkpoint(reader, plan, {.non_finite = policy}, path_, Overwrite::kYes,
+                           {.threads = 2});
   }
   MemoryWriter unpacked() {
     MemoryWriter writer;
-    unpack_checkpoint(PackedCheckpoint(path_), 2, writer);
+    unpack_checkpoint(PackedCheckpoint(path_), writer, {.threads = 2});
     return writer;
   }
 
@@ -78,7 +80,7 @@ TEST_F(PackedCheckpointTest, GivesWhatQuantizeGivesForEveryKindOfTensor) {
   for (const Scheme& scheme : schemes()) {
     const QuantizePlan plan = make_plan(reader, scheme, {});
     MemoryWriter expected;
-    quantize_checkpoint(reader, plan, {}, &expected, nullptr);
+    quantize_checkpoint(reader, plan, {}, expected);
     const PackedContents contents = pack(reader, plan);
     EXPECT_EQ(contents.summary().quantized, 4U);
     EXPECT_EQ(contents.file_bytes, std::filesystem::file_size(path_));
@@ -89,7 +91,7 @@ TEST_F(PackedCheckpointTest, GivesWhatQuantizeGivesForEveryKindOfTensor) {
       EXPECT_EQ(writer.tensors[i].bytes, expected.tensors[i].bytes) << writer.tensors[i].info.name;
       EXPECT_EQ(writer.tensors[i].strings, expected.tensors[i].strings);
     }
-    EXPECT_TRUE(verify_packed(PackedCheckpoint(path_), reader, 2).empty());
+    EXPECT_TRUE(verify_packed(PackedCheckpoint(path_), reader, {.threads = 2}).empty());
   }
 }
 
@@ -111,7 +113,7 @@ TEST_F(PackedCheckpointTest, KeepsWhatIsNotFinite) {
   EXPECT_EQ(contents.tensors.back().non_finite, 1U);
   EXPECT_EQ(unpacked().tensors.back().bytes, tensors.back().bytes);
   EXPECT_EQ(PackedCheckpoint(path_).contents().tensors.back().non_finite, 1U);
-  EXPECT_TRUE(verify_packed(PackedCheckpoint(path_), reader, 1).empty());
+  EXPECT_TRUE(verify_packed(PackedCheckpoint(path_), reader, {.threads = 1}).empty());
 }
 
 TEST_F(PackedCheckpointTest, NamesThatMeetAreRefused) {
@@ -131,9 +133,49 @@ TEST_F(PackedCheckpointTest, VerifyNamesChangedStrings) {
   pack(MemoryReader(all_kinds()), make_plan(MemoryReader(all_kinds()), {}, {}));
   auto changed = all_kinds();
   changed[6].strings[1] = "other";
-  const auto differences = verify_packed(PackedCheckpoint(path_), MemoryReader(changed), 1);
+  const auto differences = verify_packed(PackedCheckpoint(path_), MemoryReader(changed));
   ASSERT_EQ(differences.size(), 1U);
   EXPECT_EQ(differences[0].tensor, "words");
+}
+
+class Stopper : public Observer {
+ public:
+  bool on_progress(std::uint64_t, std::uint64_t, ProgressUnit) override { return false; }
+};
+
+ErrorCategory stopped(const std::function<void(const RunOptions&)>& job) {
+  Stopper stopper;
+  try {
+    job({.observer = &stopper});
+  } catch (const Error& error) {
+    return error.category();
+  }
+  return ErrorCategory::kUsage;
+}
+
+TEST_F(PackedCheckpointTest, TheObserverCanStopEveryJob) {
+  const MemoryReader reader(all_kinds());
+  const QuantizePlan plan = make_plan(reader, {}, {});
+  EXPECT_EQ(stopped([&](const RunOptions& run) {
+              pack_checkpoint(reader, plan, {}, path_, Overwrite::kNo, run);
+            }),
+            ErrorCategory::kInterrupted);
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  pack(reader, plan);
+  const PackedCheckpoint packed(path_);
+  EXPECT_EQ(stopped([&](const RunOptions& run) {
+              NullWriter writer;
+              unpack_checkpoint(packed, writer, run);
+            }),
+            ErrorCategory::kInterrupted);
+  EXPECT_EQ(stopped([&](const RunOptions& run) { verify_packed(packed, reader, run); }),
+            ErrorCategory::kInterrupted);
+  const std::filesystem::path header = folder_ / "codes.h";
+  EXPECT_EQ(stopped([&](const RunOptions& run) {
+              export_codes(packed, CodeFormat::kCHeader, {}, header, Overwrite::kNo, run);
+            }),
+            ErrorCategory::kInterrupted);
+  EXPECT_FALSE(std::filesystem::exists(header));
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "narrow/quantize_checkpoint.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -9,7 +7,7 @@
 
 #include "base/item_pool.h"
 #include "base/parallel.h"
-#include "narrow/error.h"
+#include "base/run_progress.h"
 #include "stream/quantize_pieces.h"
 
 namespace narrow {
@@ -18,7 +16,7 @@ namespace {
 // Last stage: adds up errors in order and hands the bytes to the writer.
 class PieceSink {
  public:
-  PieceSink(std::vector<TensorResult>& results, std::uint64_t total_bytes, CheckpointWriter* writer,
+  PieceSink(std::vector<TensorResult>& results, std::uint64_t total_bytes, CheckpointWriter& writer,
             QuantizeObserver* observer)
       : results_(results), total_bytes_(total_bytes), writer_(writer), observer_(observer) {}
 
@@ -28,20 +26,20 @@ class PieceSink {
       result.errors.merge(piece.errors);
       if (!piece.codes.counts.empty()) codes_.merge(piece.codes);
     }
-    if (writer_ != nullptr) write(piece, result.info);
+    write(piece, result.info);
     bytes_done_ += piece.bytes.size();
     if (piece.last) end_tensor(result);
-    if (observer_ == nullptr) return;
-    observer_->on_bytes(bytes_done_, total_bytes_);
-    if (piece.last) observer_->on_tensor(result, ++tensors_done_, results_.size());
+    report_progress(observer_, bytes_done_, total_bytes_, ProgressUnit::kBytes);
+    if (!piece.last || observer_ == nullptr) return;
+    observer_->on_tensor(result, ++tensors_done_, results_.size());
   }
 
  private:
   void write(const QuantizePiece& piece, const TensorInfo& info) {
     if (info.dtype == DType::kString) {
-      writer_->write_strings(piece.strings);
+      writer_.write_strings(piece.strings);
     } else if (!piece.bytes.empty()) {
-      writer_->write(piece.bytes);
+      writer_.write(piece.bytes);
     }
   }
 
@@ -54,7 +52,7 @@ class PieceSink {
 
   std::vector<TensorResult>& results_;
   std::uint64_t total_bytes_;
-  CheckpointWriter* writer_;
+  CheckpointWriter& writer_;
   QuantizeObserver* observer_;
   std::uint64_t bytes_done_ = 0;
   std::size_t tensors_done_ = 0;
@@ -70,10 +68,10 @@ QuantizeSummary summarize(const std::vector<TensorResult>& results) {
 }  // namespace
 
 QuantizeResult quantize_checkpoint(const CheckpointReader& reader, const QuantizePlan& plan,
-                                   const QuantizeOptions& options, CheckpointWriter* writer,
-                                   QuantizeObserver* observer) {
+                                   const QuantizeOptions& options, CheckpointWriter& writer,
+                                   const RunOptionsFor<QuantizeObserver>& run) {
   const auto start = std::chrono::steady_clock::now();
-  const ThreadLimit limit(options.threads);
+  const ThreadLimit limit(run.threads);
   QuantizeResult result;
   std::uint64_t total_bytes = 0;
   for (const TensorPlan& tensor : plan) {
@@ -82,11 +80,11 @@ QuantizeResult quantize_checkpoint(const CheckpointReader& reader, const Quantiz
     planned.info = info;
     planned.reason = tensor.reason;
     total_bytes += info.byte_size();
-    if (writer != nullptr) writer->add(info);
+    writer.add(info);
   }
   ItemPool<QuantizePiece> pool;
   PieceSource source(reader, plan, options.non_finite, pool, result.tensors);
-  PieceSink sink(result.tensors, total_bytes, writer, observer);
+  PieceSink sink(result.tensors, total_bytes, writer, run.observer);
   run_pipeline<QuantizePiece>(
       pieces_in_flight_ahead(limit.threads()), [&] { return source.next(); },
       [&](QuantizePiece& piece) {

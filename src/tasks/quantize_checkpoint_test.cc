@@ -48,7 +48,7 @@ TEST(QuantizeCheckpoint, RestoresWhatTheArrayFunctionsRestore) {
   const Scheme scheme = scheme_of(SchemeKind::kBin, 5);
   MemoryWriter writer;
   const QuantizeResult result =
-      quantize_checkpoint(reader, make_plan(reader, scheme, {}), {}, &writer, nullptr);
+      quantize_checkpoint(reader, make_plan(reader, scheme, {}), {}, writer);
   ASSERT_EQ(writer.tensors.size(), 6u);
   const auto original = mixed_tensors();
   for (std::size_t i = 0; i < 4; ++i) {
@@ -81,7 +81,7 @@ TEST(QuantizeCheckpoint, LargeTensorsRestoreOrStayAsTheyAre) {
       const MemoryTensor tensor = memory_tensor("large", DType::kFloat32, {elements}, values);
       const MemoryReader reader({tensor});
       MemoryWriter writer;
-      quantize_checkpoint(reader, make_plan(reader, scheme, {}), options, &writer, nullptr);
+      quantize_checkpoint(reader, make_plan(reader, scheme, {}), options, writer);
       if (has_nan) {
         EXPECT_EQ(writer.tensors[0].bytes, tensor.bytes);
       } else {
@@ -95,8 +95,9 @@ TEST(QuantizeCheckpoint, LargeTensorsRestoreOrStayAsTheyAre) {
 
 TEST(QuantizeCheckpoint, SummaryFollowsFromTheTensors) {
   const MemoryReader reader(mixed_tensors());
+  NullWriter writer;
   const QuantizeResult result = quantize_checkpoint(
-      reader, make_plan(reader, scheme_of(SchemeKind::kBin, 4), {}), {}, nullptr, nullptr);
+      reader, make_plan(reader, scheme_of(SchemeKind::kBin, 4), {}), {}, writer);
   double sum = 0;
   double largest = 0;
   double d2 = 0;
@@ -122,12 +123,12 @@ TEST(QuantizeCheckpoint, ThreadsDoNotChangeAnything) {
     const QuantizePlan plan = make_plan(reader, scheme, {});
     QuantizeOptions options;
     options.code_statistics = true;
-    options.threads = 1;
     MemoryWriter one_writer;
-    const QuantizeResult one = quantize_checkpoint(reader, plan, options, &one_writer, nullptr);
-    options.threads = 4;
+    const QuantizeResult one =
+        quantize_checkpoint(reader, plan, options, one_writer, {.threads = 1});
     MemoryWriter four_writer;
-    const QuantizeResult four = quantize_checkpoint(reader, plan, options, &four_writer, nullptr);
+    const QuantizeResult four =
+        quantize_checkpoint(reader, plan, options, four_writer, {.threads = 4});
     for (std::size_t i = 0; i < plan.size(); ++i) {
       EXPECT_EQ(one_writer.tensors[i].bytes, four_writer.tensors[i].bytes);
       EXPECT_EQ(one.tensors[i].errors.sum_d2, four.tensors[i].errors.sum_d2);
@@ -147,7 +148,8 @@ TEST(QuantizeCheckpoint, NonFiniteValuesStopOrAreKept) {
        memory_tensor("good", DType::kFloat32, {3}, std::vector<float>{1, 2, 3})});
   const QuantizePlan plan = make_plan(reader, scheme_of(SchemeKind::kBin, 8), {});
   try {
-    quantize_checkpoint(reader, plan, {}, nullptr, nullptr);
+    NullWriter nowhere;
+    quantize_checkpoint(reader, plan, {}, nowhere);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ErrorCategory::kNumeric);
@@ -158,7 +160,7 @@ TEST(QuantizeCheckpoint, NonFiniteValuesStopOrAreKept) {
   QuantizeOptions options;
   options.non_finite = NonFinitePolicy::kKeep;
   MemoryWriter writer;
-  const QuantizeResult result = quantize_checkpoint(reader, plan, options, &writer, nullptr);
+  const QuantizeResult result = quantize_checkpoint(reader, plan, options, writer);
   EXPECT_EQ(writer.tensors[0].bytes, memory_tensor("bad", DType::kFloat32, {1000}, values).bytes);
   EXPECT_EQ(result.tensors[0].non_finite, 2u);
   EXPECT_EQ(result.summary.kept_non_finite, 1u);
@@ -168,15 +170,65 @@ TEST(QuantizeCheckpoint, NonFiniteValuesStopOrAreKept) {
 TEST(QuantizeCheckpoint, TheObserverCanStopTheRun) {
   class Stopper : public QuantizeObserver {
    public:
-    void on_bytes(std::uint64_t, std::uint64_t) override {
-      throw Error(ErrorCategory::kInterrupted, "stop");
-    }
+    bool on_progress(std::uint64_t, std::uint64_t, ProgressUnit) override { return false; }
   };
   const MemoryReader reader(mixed_tensors());
   Stopper stopper;
-  EXPECT_THROW(quantize_checkpoint(reader, make_plan(reader, scheme_of(SchemeKind::kBin, 8), {}),
-                                   {}, nullptr, &stopper),
-               Error);
+  MemoryWriter writer;
+  try {
+    quantize_checkpoint(reader, make_plan(reader, scheme_of(SchemeKind::kBin, 8), {}), {}, writer,
+                        {.observer = &stopper});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::kInterrupted);
+  }
+  EXPECT_FALSE(writer.finished);
+}
+
+TEST(QuantizeCheckpoint, TellsBytesAndThenTensors) {
+  class Recorder : public QuantizeObserver {
+   public:
+    bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override {
+      EXPECT_GE(done, bytes);
+      EXPECT_EQ(unit, ProgressUnit::kBytes);
+      bytes = done;
+      all_bytes = total;
+      return true;
+    }
+    void on_tensor(const TensorResult& result, std::size_t done, std::size_t total) override {
+      names.push_back(result.info.name);
+      EXPECT_EQ(done, names.size());
+      EXPECT_EQ(total, 6U);
+    }
+    std::uint64_t bytes = 0;
+    std::uint64_t all_bytes = 0;
+    std::vector<std::string> names;
+  };
+  const MemoryReader reader(mixed_tensors());
+  Recorder recorder;
+  NullWriter writer;
+  quantize_checkpoint(reader, make_plan(reader, scheme_of(SchemeKind::kBin, 8), {}), {}, writer,
+                      {.observer = &recorder});
+  EXPECT_EQ(recorder.bytes, recorder.all_bytes);
+  EXPECT_EQ(recorder.names.size(), 6U);
+  EXPECT_EQ(recorder.names.front(), "a/weights");
+}
+
+TEST(QuantizeCheckpoint, ADryRunGivesTheSameResult) {
+  const MemoryReader reader(mixed_tensors());
+  const QuantizePlan plan = make_plan(reader, scheme_of(SchemeKind::kFixedPoint, 5), {});
+  MemoryWriter writer;
+  const QuantizeResult written = quantize_checkpoint(reader, plan, {}, writer);
+  NullWriter nowhere;
+  const QuantizeResult dry = quantize_checkpoint(reader, plan, {}, nowhere);
+  ASSERT_EQ(dry.tensors.size(), written.tensors.size());
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    EXPECT_EQ(dry.tensors[i].quantized, written.tensors[i].quantized);
+    EXPECT_EQ(dry.tensors[i].errors.sum_d2, written.tensors[i].errors.sum_d2);
+    EXPECT_EQ(dry.tensors[i].errors.sum_xr, written.tensors[i].errors.sum_xr);
+  }
+  EXPECT_EQ(dry.summary.mean_relative_l2, written.summary.mean_relative_l2);
+  EXPECT_EQ(dry.summary.input_bytes, written.summary.input_bytes);
 }
 
 TEST(QuantizeCheckpoint, CountsCodes) {
@@ -184,8 +236,9 @@ TEST(QuantizeCheckpoint, CountsCodes) {
       {memory_tensor("x", DType::kFloat32, {4}, std::vector<float>{0, 0, 1, 1})});
   QuantizeOptions options;
   options.code_statistics = true;
+  NullWriter writer;
   const QuantizeResult result = quantize_checkpoint(
-      reader, make_plan(reader, scheme_of(SchemeKind::kBin, 3), {}), options, nullptr, nullptr);
+      reader, make_plan(reader, scheme_of(SchemeKind::kBin, 3), {}), options, writer);
   EXPECT_EQ(result.tensors[0].codes_used, 2u);
   EXPECT_EQ(result.tensors[0].entropy_bits, 1.0);
 }

@@ -8,7 +8,9 @@
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
 #include "cli/options/calibration_options.h"
+#include "cli/options/common_options.h"
 #include "cli/options/exports.h"
+#include "cli/options/output_location.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/quantize_network.h"
@@ -39,18 +41,18 @@ void copy_channel_scales(const CheckpointLocation& from, const CheckpointLocatio
   QuantizePlan plan;
   for (std::size_t i = 0; i < reader->tensors().size(); ++i) plan.push_back({i, std::nullopt});
   const auto writer = create_checkpoint(channel_scales_location(to), overwrite);
-  quantize_checkpoint(*reader, plan, {}, writer.get(), nullptr);
+  quantize_checkpoint(*reader, plan, {}, *writer);
   writer->finish();
 }
 
 void run(const Arguments& args) {
-  if (args.images.dataset_name.empty() || args.images.dataset_dir.empty()) {
+  if (args.images.source.dataset_name.empty() || args.images.source.dataset_dir.empty()) {
     throw Error(ErrorCategory::kUsage,
                 "calibration needs images: --dataset_name and --dataset_dir (narrow download makes "
                 "one)");
   }
   require_named_output(args.checkpoint, args.output);
-  const Overwrite overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
+  const Overwrite overwrite = overwrite_of(args.force);
   Exports exports(args.exports, args.force);
   const auto reader = open_unpacked(args.checkpoint);
   const CheckpointLocation output =
@@ -58,7 +60,7 @@ void run(const Arguments& args) {
   const auto writer = create_checkpoint(output, overwrite);
   writer->set_metadata(reader->metadata());
   const CalibrationResult result =
-      calibrate_network(*reader, args.images, args.threads, writer.get());
+      calibrate_network(*reader, args.images, *writer, {.threads = args.threads});
   writer->finish();
   copy_channel_scales(reader->location(), output, overwrite);
 
@@ -85,10 +87,10 @@ void add_calibrate_command(Command& program, CommandOutcome& /*outcome*/) {
   add_calibration_options(command, args->images, "images", "Images");
   command.add_option("-o,--output", args->output,
                      "prefix, file or directory; default calibrated/ beside CKPT");
-  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
+  add_threads_option(command, args->threads);
   command.add_flag("--per-layer", args->per_layer, "print a row for each layer");
-  command.add_flag("--force", args->force, "replace an existing result");
-  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_force_flag(command, args->force);
+  add_json_flag(command, args->json);
   add_export_options(command, args->exports);
   command.show_first_names();
   command.footer(

@@ -3,6 +3,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
+#include "cli/options/common_options.h"
 #include "cli/options/exports.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/float8_weights.h"
@@ -34,9 +35,9 @@ void add_compare_command(Command& program, CommandOutcome& outcome) {
       .capture_default_str();
   add_cast_option(command, args->cast);
   command.add_flag("--all", args->all, "also print tensors that are identical");
-  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_json_flag(command, args->json);
   add_export_options(command, args->exports);
-  command.add_flag("--force", args->force, "replace an existing FILE");
+  add_force_flag(command, args->force, "replace an existing FILE");
   command.footer(
       "Exit status 1 when a name is only in one of the two, or a tensor's relative error is above\n"
       "--max-relative-l2.");

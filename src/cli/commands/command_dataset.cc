@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
+#include "cli/options/common_options.h"
 #include "cli/options/exports.h"
 #include "cli/options/slim_flags.h"
 #include "narrow/datasets.h"
@@ -30,7 +31,7 @@ void run(const Arguments& args) {
   Exports exports(args.exports, args.force);
   if (!args.contact_sheet.empty()) {
     write_contact_sheet(args.path, args.dataset_name, args.per_class, args.scale,
-                        args.contact_sheet, args.force ? Overwrite::kYes : Overwrite::kNo);
+                        args.contact_sheet, overwrite_of(args.force));
   }
   const auto splits = inspect_dataset(args.path, args.dataset_name);
   if (!exports.is_empty()) exports.write(dataset_report(splits));
@@ -70,8 +71,8 @@ void add_dataset_command(Command& program, CommandOutcome& /*outcome*/) {
   command.add_option("--scale", args->scale, "its enlargement")
       .in_range(1, 64)
       .capture_default_str();
-  command.add_flag("--force", args->force, "replace an existing FILE");
-  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_force_flag(command, args->force, "replace an existing FILE");
+  add_json_flag(command, args->json);
   add_export_options(command, args->exports);
   command.show_first_names();
   command.callback([args] { run(*args); });

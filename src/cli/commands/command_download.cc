@@ -7,6 +7,7 @@
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
 #include "cli/console/download_progress.h"
+#include "cli/options/common_options.h"
 #include "cli/options/slim_flags.h"
 #include "narrow/datasets.h"
 #include "narrow/error.h"
@@ -38,10 +39,10 @@ void run(Arguments& args) {
   require(!args.options.directory.empty(),
           "You must supply the dataset directory with --dataset_dir");
   if (!args.sha256.empty()) args.options.checksum = "sha256:" + args.sha256;
-  args.options.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
+  args.options.overwrite = overwrite_of(args.force);
   catch_interrupts();
   DownloadProgress progress;
-  const DownloadOutcome outcome = download(args.options, progress);
+  const DownloadOutcome outcome = download(args.options, {.observer = &progress});
   progress.finish();
   print_result(args.json ? json_text(download_json(outcome)) : download_text(outcome));
   if (outcome.was_complete && !args.json) print_note("--force makes it again");
@@ -68,8 +69,8 @@ void add_download_command(Command& program, CommandOutcome& /*outcome*/) {
       .type_name("HEX");
   command.add_flag(slim_flag("keep_archive"), args->options.keep_archive,
                    "cifar10: leave the archive beside the result");
-  command.add_flag("--force", args->force, "make a result that is there again");
-  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_force_flag(command, args->force, "make a result that is there again");
+  add_json_flag(command, args->json);
   add_meaningless_flag(command, "small_object_area_threshold", "it is for visualwakewords only");
   add_meaningless_flag(command, "foreground_class_of_interest", "it is for visualwakewords only");
   command.show_first_names();

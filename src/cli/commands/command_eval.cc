@@ -6,6 +6,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
+#include "cli/options/common_options.h"
 #include "cli/options/evaluate_flags.h"
 #include "cli/options/exports.h"
 #include "cli/options/slim_flags.h"
@@ -22,6 +23,7 @@ struct Arguments {
   std::vector<std::string> checkpoints;
   std::vector<std::string> checkpoint_paths;
   EvaluateOptions options;
+  int threads = 0;
   double moving_average_decay = 0;
   std::string eval_dir;
   std::string predictions;
@@ -48,7 +50,7 @@ void add_network_options(Command& command, Arguments& args) {
                   "not 0: evaluate the moving averages of the variables")
       .type_name("X")
       .not_negative();
-  command.add_option("--threads", args.options.threads, "0: all cores").in_range(0, 1024);
+  add_threads_option(command, args.threads);
 }
 
 void add_output_options(Command& command, Arguments& args) {
@@ -57,8 +59,8 @@ void add_output_options(Command& command, Arguments& args) {
   command.add_option("--predictions", args.predictions, "write label and top 5 of every image")
       .type_name("FILE.csv");
   command.add_flag("--confusion", args.confusion, "also print labels against predictions");
-  command.add_flag("--force", args.force, "replace an existing FILE");
-  command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_force_flag(command, args.force, "replace an existing FILE");
+  add_json_flag(command, args.json);
   add_export_options(command, args.exports);
 }
 
@@ -94,19 +96,19 @@ void run(Arguments& args) {
     throw Error(ErrorCategory::kUsage,
                 "You must supply a checkpoint, as CKPT or --checkpoint_path");
   }
-  finish_dataset_options(args.options);
+  finish_dataset_options(args.options.images);
   args.options.use_moving_averages = args.moving_average_decay != 0;
   std::vector<std::shared_ptr<const CheckpointReader>> readers;
   for (const std::string& path : args.checkpoints) readers.push_back(open_unpacked(path));
   Exports exports(args.exports, args.force);
   std::optional<StagedFile> predictions;
   if (!args.predictions.empty()) {
-    predictions.emplace(args.predictions, args.force ? Overwrite::kYes : Overwrite::kNo,
-                        "--predictions");
+    predictions.emplace(args.predictions, overwrite_of(args.force), "--predictions");
   }
   catch_interrupts();
   EvaluateProgress progress;
-  const EvaluateResult result = evaluate_checkpoints(readers, args.options, &progress);
+  const EvaluateResult result =
+      evaluate_checkpoints(readers, args.options, {args.threads, &progress});
   progress.finish();
   warn_about_parts(result, args.options.use_moving_averages);
   if (predictions) predictions->write(predictions_csv(result));
@@ -127,8 +129,9 @@ void add_eval_command(Command& program, CommandOutcome& /*outcome*/) {
       program.add_subcommand("eval", "Measure how well ResNet V1 checkpoints classify a dataset");
   auto args = std::make_shared<Arguments>();
   add_network_options(command, *args);
-  add_dataset_options(command, args->options);
-  command.add_flag(slim_flag("slim_batches"), args->options.slim_batches,
+  EvaluateOptions& options = args->options;
+  add_dataset_options(command, options.images, options.batch_size, options.max_num_batches);
+  command.add_flag(slim_flag("slim_batches"), options.slim_batches,
                    "fill the last batch from the start of the file, as TF-Slim does");
   add_output_options(command, *args);
   add_slim_options(command);

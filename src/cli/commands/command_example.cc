@@ -10,7 +10,10 @@
 #include "cli/console/console.h"
 #include "cli/console/download_progress.h"
 #include "cli/console/train_console.h"
+#include "cli/options/common_options.h"
 #include "cli/options/evaluate_flags.h"
+#include "cli/options/example_commands.h"
+#include "narrow/model.h"
 #include "narrow/run_example.h"
 #include "narrow/version.h"
 #include "report/dataset_report.h"
@@ -26,8 +29,11 @@ constexpr const char* kPageName = "report.html";
 
 struct Arguments {
   ExampleOptions options;
+  int threads = 0;
   bool json = false;
 };
+
+enum class ExampleStep { kData, kTrain, kQuantize, kEvaluate };
 
 std::string_view step_title(ExampleStep step) {
   switch (step) {
@@ -46,16 +52,28 @@ std::string_view step_title(ExampleStep step) {
 // Titles, commands and what they say; all of it to standard error when standard output is JSON's.
 class ExampleConsole : public ExampleObserver {
  public:
-  explicit ExampleConsole(bool json) : json_(json) {}
+  explicit ExampleConsole(const Arguments& args)
+      : model_name_(args.options.model_name), threads_(args.threads), json_(args.json) {}
 
-  void on_command(ExampleStep step, const std::string& command) override {
-    throw_if_interrupted();
-    if (!step_ || *step_ != step) print(fmt::format("\n{}\n", step_title(step)));
-    step_ = step;
-    commands_.push_back(command);
-    print(fmt::format("$ {}\n", command));
+  void on_download(const DownloadOptions& download) override {
+    begin(ExampleStep::kData, download_command(download));
   }
-  void on_data(const DownloadOutcome& outcome) override {
+  void on_train(const TrainOptions& training) override {
+    begin(ExampleStep::kTrain, train_command(training, threads_));
+    train_.emplace(training, json_);
+  }
+  void on_quantize(const CheckpointLocation& checkpoint, int class_count,
+                   const Scheme& scheme) override {
+    begin(ExampleStep::kQuantize, quantizer_command(model_name_, checkpoint, class_count, scheme));
+  }
+  void on_evaluate(const std::vector<CheckpointLocation>& checkpoints,
+                   const EvaluateOptions& evaluation) override {
+    begin(ExampleStep::kEvaluate, evaluate_command(checkpoints, evaluation));
+  }
+  bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override {
+    return evaluate_.on_progress(done, total, unit);
+  }
+  void on_downloaded(const DownloadOutcome& outcome) override {
     download_.finish();
     print(download_text(outcome));
   }
@@ -67,18 +85,24 @@ class ExampleConsole : public ExampleObserver {
   void on_quantized(const ExampleRow& row) override {
     print(fmt::format("average relative error {}\n", format_ratio(row.mean_relative_l2)));
   }
-  DownloadObserver& download_observer() override { return download_; }
-  TrainObserver& train_observer(const TrainOptions& training) override {
-    return train_.emplace(training, json_);
-  }
-  EvaluateObserver& evaluate_observer() override { return evaluate_; }
+  DownloadObserver* download_observer() override { return &download_; }
+  TrainObserver* train_observer() override { return &*train_; }
 
   void finish() { evaluate_.finish(); }
   [[nodiscard]] const std::vector<std::string>& commands() const { return commands_; }
 
  private:
+  void begin(ExampleStep step, const std::string& command) {
+    throw_if_interrupted();
+    if (!step_ || *step_ != step) print(fmt::format("\n{}\n", step_title(step)));
+    step_ = step;
+    commands_.push_back(command);
+    print(fmt::format("$ {}\n", command));
+  }
   void print(const std::string& text) const { print_account(text, json_); }
 
+  std::string model_name_;
+  int threads_;
   bool json_;
   std::optional<ExampleStep> step_;
   std::vector<std::string> commands_;
@@ -100,8 +124,8 @@ std::filesystem::path write_page(const ExampleResult& result,
 
 void run(const Arguments& args) {
   catch_interrupts();
-  ExampleConsole console(args.json);
-  const ExampleResult result = run_example(args.options, console);
+  ExampleConsole console(args);
+  const ExampleResult result = run_example(args.options, {args.threads, &console});
   console.finish();
   const std::filesystem::path page = write_page(result, console.commands());
   if (args.json) {
@@ -137,7 +161,7 @@ void add_options(Command& command, Arguments& args) {
   command.add_option("--sha256", options.data_checksum, "of that archive").type_name("HEX");
   command.add_option("--model", options.model_name, "network to train")
       .type_name("NAME")
-      .one_of({"resnet_v1_50", "resnet_v1_101", "resnet_v1_152", "resnet_v1_200"})
+      .one_of(model_names())
       .capture_default_str();
   command
       .add_option("--checkpoint", options.checkpoint_path,
@@ -157,8 +181,8 @@ void add_options(Command& command, Arguments& args) {
       .capture_default_str();
   command.add_option("--seed", options.seed, "of initial values, order and augmentation")
       .capture_default_str();
-  command.add_option("--threads", options.threads, "0: all cores").in_range(0, 1024);
-  command.add_flag("--json", args.json, "print one JSON object at the end instead of text");
+  add_threads_option(command, args.threads);
+  add_json_flag(command, args.json, "print one JSON object at the end instead of text");
 }
 
 }  // namespace

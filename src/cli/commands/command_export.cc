@@ -11,7 +11,8 @@
 #include "base/special_file.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
-#include "cli/console/pack_progress.h"
+#include "cli/console/job_progress.h"
+#include "cli/options/common_options.h"
 #include "cli/options/method_options.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/error.h"
@@ -69,16 +70,17 @@ CodeFormat format_of(const std::string& name) {
   throw Error(ErrorCategory::kUsage, fmt::format("{} is no format of an export", name));
 }
 
-std::vector<ExportedCodes> export_input(const Arguments& args, PackProgress& progress) {
+std::vector<ExportedCodes> export_input(const Arguments& args, JobProgress& progress) {
   const CodeFormat format = format_of(args.format);
-  const Overwrite overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
+  const Overwrite overwrite = overwrite_of(args.force);
+  const RunOptions run{args.threads, &progress};
   if (!has_method(args.method)) {
     if (!args.method.saved_plan.empty()) {
       throw Error(ErrorCategory::kUsage,
                   "--save-plan is for what a checkpoint becomes: a packed file has its recipe");
     }
     return export_codes(PackedCheckpoint(args.input), format, args.method.selection, args.output,
-                        overwrite, &progress);
+                        overwrite, run);
   }
   SavedPlan saved_plan(args.method, args.force);
   const auto reader = open_unpacked(args.input, cast_of(args.method.cast));
@@ -87,12 +89,10 @@ std::vector<ExportedCodes> export_input(const Arguments& args, PackProgress& pro
   const fs::path packed = folder.path() / "packed.safetensors";
   const QuantizePlan plan = method_of(args.method, *reader).plan;
   const PackedContents contents =
-      pack_checkpoint(*reader, plan, {args.method.non_finite_policy(), args.threads}, packed,
-                      Overwrite::kNo, &progress);
+      pack_checkpoint(*reader, plan, {args.method.non_finite}, packed, Overwrite::kNo, run);
   progress.finish();
   for (const std::string& sentence : overflow_sentences(contents)) print_warning(sentence);
-  auto exported =
-      export_codes(PackedCheckpoint(packed), format, {}, args.output, overwrite, &progress);
+  auto exported = export_codes(PackedCheckpoint(packed), format, {}, args.output, overwrite, run);
   saved_plan.write(*reader, plan);
   return exported;
 }
@@ -116,7 +116,7 @@ nlohmann::ordered_json export_json(const Arguments& args, const fs::path& manife
 
 void run(const Arguments& args) {
   if (args.output == "-") refuse_special_target(args.output);
-  PackProgress progress("exporting");
+  JobProgress progress("exporting");
   const std::vector<ExportedCodes> exported = export_input(args, progress);
   progress.finish();
   const fs::path manifest = export_manifest_path(format_of(args.format), args.output);
@@ -147,9 +147,9 @@ void add_export_command(Command& program, CommandOutcome& /*outcome*/) {
   command.add_option("-o,--output", args->output, "a file for c-header, else a directory")
       .required();
   add_method_options(command, args->method);
-  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
-  command.add_flag("--force", args->force, "replace an existing result");
-  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_threads_option(command, args->threads);
+  add_force_flag(command, args->force);
+  add_json_flag(command, args->json);
   command.footer(
       "Formats: c-header  integer arrays, parameters and a self-check, for C99 and C++\n"
       "         mem, hex  $readmemh of Verilog, under two usual names\n"

@@ -1,11 +1,14 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
-#include "narrow/resnet_checkpoints.h"
+#include "cli/options/common_options.h"
+#include "cli/options/output_location.h"
+#include "narrow/model.h"
 
 namespace narrow {
 
@@ -22,8 +25,8 @@ void add_init_command(Command& program, CommandOutcome& /*outcome*/) {
   auto args = std::make_shared<Arguments>();
   command.add_option("network", args->network, "network to initialize")
       .required()
-      .type_name("resnet_v1_50|resnet_v1_101|resnet_v1_152|resnet_v1_200")
-      .one_of({"resnet_v1_50", "resnet_v1_101", "resnet_v1_152", "resnet_v1_200"});
+      .type_name(fmt::format("{}", fmt::join(model_names(), "|")))
+      .one_of(model_names());
   command.add_option("--classes", args->classes, "outputs of the logits layer")
       .required()
       .in_range(1, 1000000);
@@ -31,13 +34,14 @@ void add_init_command(Command& program, CommandOutcome& /*outcome*/) {
       .required()
       .type_name("PREFIX");
   command.add_option("--seed", args->seed, "of the random values").capture_default_str();
-  command.add_flag("--force", args->force, "replace an existing checkpoint");
+  add_force_flag(command, args->force, "replace an existing checkpoint");
   command.callback([args] {
     const CheckpointLocation location =
         output_location({CheckpointFormat::kTensorFlowV2, "model.ckpt-0"},
                         CheckpointFormat::kTensorFlowV2, args->output, "");
-    const auto writer = create_checkpoint(location, args->force ? Overwrite::kYes : Overwrite::kNo);
-    write_initial_resnet(args->network, args->classes, args->seed, *writer);
+    const auto writer = create_checkpoint(location, overwrite_of(args->force));
+    write_initial_weights(args->network, args->classes, args->seed, *writer);
+    writer->finish();
     print_result(fmt::format("{} with {} classes, seed {}\nwritten: {}\n", args->network,
                              args->classes, args->seed, shown(location.path.string())));
   });

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
+#include "cli/options/common_options.h"
 #include "cli/options/exports.h"
 #include "cli/options/slim_flags.h"
 #include "narrow/error.h"
@@ -56,9 +57,9 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
                   "with --graph: height and width that the network sees")
       .in_range(1, 8192)
       .capture_default_str();
-  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_json_flag(command, args->json);
   add_export_options(command, args->exports);
-  command.add_flag("--force", args->force, "replace an existing FILE");
+  add_force_flag(command, args->force, "replace an existing FILE");
   command.callback([args, command] {
     require_graph_options(command, args->graph);
     Exports exports(args->exports, args->force);

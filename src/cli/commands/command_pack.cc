@@ -7,10 +7,12 @@
 #include "base/special_file.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
-#include "cli/console/pack_progress.h"
+#include "cli/console/job_progress.h"
 #include "cli/console/tensor_warnings.h"
+#include "cli/options/common_options.h"
 #include "cli/options/exports.h"
 #include "cli/options/method_options.h"
+#include "cli/options/output_location.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/copied_report.h"
@@ -39,10 +41,10 @@ void add_options(Command& command, Arguments& args) {
   add_method_options(command, args.method);
   command.add_option("-o,--output", args.output,
                      "file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
-  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
-  command.add_flag("--force", args.force, "replace an existing result");
+  add_threads_option(command, args.threads);
+  add_force_flag(command, args.force);
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
-  command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_json_flag(command, args.json);
   add_export_options(command, args.exports);
 }
 
@@ -71,10 +73,10 @@ void run(const Arguments& args) {
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
   const Method method = method_of(args.method, *reader);
   const std::filesystem::path output = output_path(args, reader->location(), method.directory);
-  PackProgress progress("packing");
+  JobProgress progress("packing");
   const PackedContents contents =
-      pack_checkpoint(*reader, method.plan, {args.method.non_finite_policy(), args.threads}, output,
-                      args.force ? Overwrite::kYes : Overwrite::kNo, &progress);
+      pack_checkpoint(*reader, method.plan, {args.method.non_finite}, output,
+                      overwrite_of(args.force), {args.threads, &progress});
   progress.finish();
   saved_plan.write(*reader, method.plan);
   warn_about_tensors(contents);

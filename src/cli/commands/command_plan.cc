@@ -8,16 +8,18 @@
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
+#include "cli/console/job_progress.h"
 #include "cli/options/axis_options.h"
+#include "cli/options/common_options.h"
 #include "cli/options/evaluate_flags.h"
 #include "cli/options/exports.h"
-#include "cli/options/format_options.h"
 #include "cli/options/plan_arguments.h"
-#include "cli/options/scheme_lists.h"
+#include "cli/options/scheme_options.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
+#include "narrow/sweep.h"
 #include "report/plan_report.h"
 #include "report/report.h"
 #include "report/table/table_formats.h"
@@ -31,14 +33,11 @@ struct Arguments {
   std::optional<double> average_bits;
   bool quantized_only = false;
   std::string damage = "weight";
-  EvaluateOptions images;
-  std::string scheme = "bin";
+  ImageSource images;
+  int batch_size = AllocationRequest().batch_size;
+  std::uint64_t max_num_batches = AllocationRequest().max_num_batches;
+  SchemeOptions scheme;
   std::string bits;
-  std::string granularity = "tensor";
-  std::vector<std::string> axes;
-  std::string scaling = "binary";
-  std::string range = "minmax";
-  FormatOptions format;
   Selection selection;
   std::vector<std::string> fixed;
   std::vector<std::string> minimum;
@@ -53,23 +52,6 @@ struct Arguments {
   bool json = false;
   ExportOptions exports;
 };
-
-class PlanProgress : public SweepObserver {
- public:
-  void on_bytes(std::uint64_t done, std::uint64_t total) override {
-    throw_if_interrupted();
-    line_.update(done, total, ProgressUnit::kBytes, "measuring every width");
-  }
-  void finish() { line_.clear(); }
-
- private:
-  ProgressLine line_;
-};
-
-void add_repeatable(Command& command, const char* name, std::vector<std::string>& values,
-                    const char* type, const char* description) {
-  command.add_option(name, values, description).type_name(type).expected(1).take_all();
-}
 
 void add_budget_options(Command& command, Arguments& args) {
   command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
@@ -88,34 +70,30 @@ void add_budget_options(Command& command, Arguments& args) {
   command.add_option("--damage", args.damage, "what is kept low: see below")
       .one_of({"weight", "output", "fisher"})
       .capture_default_str();
-  command.add_option("--scheme", args.scheme, "as in quantize; codebook above 8 bits: bin")
-      .one_of({"bin", "fixed-point", "affine", "symmetric", "codebook"})
+  args.scheme.kind = "bin";
+  add_kind_option(command, args.scheme, "as in quantize; codebook above 8 bits: bin")
       .capture_default_str();
   command
       .add_option("-b,--bits", args.bits, "widths to choose from; default 1..16, of codebooks 1..8")
       .type_name("LIST");
-  command.add_option("--granularity", args.granularity,
-                     "values that share one range: tensor, channel or group:G");
-  add_axis_option(command, args.axes);
-  command.add_option("--scaling", args.scaling, "of fixed-point: binary (Qm.n) or decimal")
-      .one_of({"binary", "decimal"});
-  command.add_option("--range", args.range, "minmax, percentile:P, mse or aciq");
+  add_block_options(command, args.scheme);
   command
-      .add_option("--fraction-bits", args.format.fraction_bits,
+      .add_option("--fraction-bits", args.scheme.format.fraction_bits,
                   "n of fixed-point at every width instead of the greatest that fits")
       .type_name("N");
-  add_mode_options(command, args.format);
+  add_mode_options(command, args.scheme.format);
 }
 
 void add_rule_options(Command& command, Arguments& args) {
-  add_repeatable(command, "--include", args.selection.include, "GLOB",
-                 "plan tensors of this GLOB only");
-  add_repeatable(command, "--exclude", args.selection.exclude, "GLOB", "copy tensors of this GLOB");
+  add_repeatable_option(command, "--include", args.selection.include, "GLOB",
+                        "plan tensors of this GLOB only");
+  add_repeatable_option(command, "--exclude", args.selection.exclude, "GLOB",
+                        "copy tensors of this GLOB");
   add_moving_averages_option(command, args.selection.moving_averages);
-  add_repeatable(command, "--fix", args.fixed, "GLOB=BITS", "exactly this width");
-  add_repeatable(command, "--min", args.minimum, "GLOB=BITS", "at least this width");
-  add_repeatable(command, "--max", args.maximum, "GLOB=BITS", "at most this width");
-  add_repeatable(command, "--same", args.same, "GLOB", "one width for all of them");
+  add_repeatable_option(command, "--fix", args.fixed, "GLOB=BITS", "exactly this width");
+  add_repeatable_option(command, "--min", args.minimum, "GLOB=BITS", "at least this width");
+  add_repeatable_option(command, "--max", args.maximum, "GLOB=BITS", "at most this width");
+  add_repeatable_option(command, "--same", args.same, "GLOB", "one width for all of them");
   command
       .add_option("--vector-bits", args.vector_bits,
                   "width of tensors of rank 0 and 1 that no --fix names, or plan")
@@ -126,11 +104,9 @@ void add_rule_options(Command& command, Arguments& args) {
 // Gradients are measured on few images, of which small batches tell most.
 void add_image_options(Command& command, Arguments& args) {
   args.images.dataset_split_name = "train";
-  args.images.batch_size = 8;
-  args.images.max_num_batches = 16;
   command.group("Images for --damage fisher; --damage output takes their size");
-  add_dataset_options(command, args.images);
-  command.add_option("--batches", args.images.max_num_batches, "the same as --max_num_batches");
+  add_dataset_options(command, args.images, args.batch_size, args.max_num_batches);
+  command.add_option("--batches", args.max_num_batches, "the same as --max_num_batches");
   command.group("Options");
   command.show_first_names();
 }
@@ -139,10 +115,10 @@ void add_output_options(Command& command, Arguments& args) {
   command.add_option("-o,--output", args.output, "write the plan here, for quantize --plan")
       .type_name("FILE.json");
   add_cast_option(command, args.cast);
-  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
-  command.add_flag("--force", args.force, "replace an existing file");
+  add_threads_option(command, args.threads);
+  add_force_flag(command, args.force, "replace an existing file");
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
-  command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_json_flag(command, args.json);
   add_export_options(command, args.exports);
   command.footer(
       "Damage: weight  sum over tensors of |error|^2 / |values|^2\n"
@@ -176,13 +152,11 @@ std::optional<int> vector_bits_of(const std::string& text) {
 
 AllocationRequest request_of(const Arguments& args) {
   AllocationRequest request;
-  request.scheme.kind = parse_scheme_kind(args.scheme);
-  request.scheme.scaling = args.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
-  request.scheme.granularity = parse_granularity(args.granularity);
-  if (request.scheme.granularity.kind != Granularity::Kind::kChannel) require_no_axes(args.axes);
-  request.axes = axis_rules(args.axes);
-  request.scheme.range = parse_range(args.range);
-  apply_format(args.format, request.scheme);
+  request.scheme = args.scheme.scheme(Scheme().bits);
+  if (request.scheme.granularity.kind != Granularity::Kind::kChannel) {
+    require_no_axes(args.scheme.axes);
+  }
+  request.axes = axis_rules(args.scheme.axes);
   request.widths = parse_widths(args.bits.empty() ? default_widths(request.scheme) : args.bits);
   request.selection = args.selection;
   if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget);
@@ -194,9 +168,9 @@ AllocationRequest request_of(const Arguments& args) {
   request.maximum = rules_of(args.maximum, "--max");
   request.same = args.same;
   request.vector_bits = vector_bits_of(args.vector_bits);
-  request.threads = args.threads;
   request.images = args.images;
-  request.images.threads = args.threads;
+  request.batch_size = args.batch_size;
+  request.max_num_batches = args.max_num_batches;
   if (request.damage == DamageKind::kFisher) finish_dataset_options(request.images);
   finish_image_size(request.images);
   return request;
@@ -218,7 +192,7 @@ void run(const Arguments& args) {
   Exports exports(args.exports, args.force);
   std::optional<StagedFile> file;
   if (!args.output.empty()) {
-    file.emplace(args.output, args.force ? Overwrite::kYes : Overwrite::kNo);
+    file.emplace(args.output, overwrite_of(args.force));
   }
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.cast));
   if (file) {
@@ -226,9 +200,8 @@ void run(const Arguments& args) {
       require_name_for_plan(reader->tensors()[index]);
     }
   }
-  catch_interrupts();
-  PlanProgress progress;
-  const BitAllocation plan = plan_budget(*reader, request, &progress);
+  JobProgress progress("measuring every width");
+  const BitAllocation plan = plan_budget(*reader, request, {args.threads, &progress});
   progress.finish();
   AxisDoubts doubts(reader->location().format, request.axes);
   for (const AllocatedTensor& tensor : plan.tensors) doubts.add(request.scheme, tensor.info);

@@ -8,8 +8,10 @@
 #include "cli/commands/commands.h"
 #include "cli/commands/network_run.h"
 #include "cli/commands/quantize_run.h"
+#include "cli/options/common_options.h"
 #include "cli/options/exports.h"
 #include "cli/options/method_options.h"
+#include "cli/options/output_location.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/quantize_report.h"
@@ -42,11 +44,11 @@ void add_options(Command& command, Arguments& args) {
                      "prefix, file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
   command.add_option("--format", args.format, "of the output; default that of CKPT")
       .one_of({"tf", "safetensors", "npz"});
-  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
+  add_threads_option(command, args.threads);
   command.add_flag("--dry-run", args.dry_run, "measure, write nothing");
-  command.add_flag("--force", args.force, "replace an existing result");
+  add_force_flag(command, args.force);
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
-  command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_json_flag(command, args.json);
   add_export_options(command, args.exports);
   add_network_options(command, args.network);
   command.show_first_names();
@@ -71,10 +73,10 @@ void run(const Arguments& args) {
     run.output = output_location(reader->location(), output_format(args, reader->location().format),
                                  args.output, network_directory_name(method.directory, methods));
   }
-  run.options.non_finite = args.method.non_finite_policy();
-  run.options.threads = args.threads;
+  run.options.non_finite = args.method.non_finite;
+  run.threads = args.threads;
   run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
-  run.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
+  run.overwrite = overwrite_of(args.force);
   run.dry_run = args.dry_run;
   const QuantizeReports reports =
       quantize_and_report(*reader, method.plan, method.title, methods, run);

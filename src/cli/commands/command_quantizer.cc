@@ -7,12 +7,14 @@
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/network_run.h"
+#include "cli/options/common_options.h"
 #include "cli/options/exports.h"
-#include "cli/options/format_options.h"
+#include "cli/options/output_location.h"
+#include "cli/options/scheme_options.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/error.h"
+#include "narrow/model.h"
 #include "narrow/packed_checkpoint.h"
-#include "narrow/resnet_checkpoints.h"
 #include "report/copied_report.h"
 #include "report/report.h"
 #include "report/table/numbers.h"
@@ -28,8 +30,7 @@ struct Arguments {
   int classes = 0;
   int method = 0;
   int bits = 0;
-  std::string range = "minmax";
-  FormatOptions format;
+  SchemeOptions scheme;
   int threads = 0;
   bool moving_averages = false;
   bool force = false;
@@ -58,7 +59,8 @@ void note_averages_left_out(const CheckpointReader& reader) {
                   found->second));
 }
 
-void run(const Arguments& args) {
+void run(Arguments& args) {
+  args.scheme.kind = args.method == 1 ? "bin" : "fixed-point";
   const NetworkMethods methods = args.network.chosen(args.moving_averages);
   Exports exports(args.exports, args.force);
   if (is_input_stream(args.checkpoint)) {
@@ -68,11 +70,7 @@ void run(const Arguments& args) {
                     "with -o",
                     args.checkpoint));
   }
-  Scheme scheme;
-  scheme.kind = args.method == 1 ? SchemeKind::kBin : SchemeKind::kFixedPoint;
-  scheme.bits = args.bits;
-  scheme.range = parse_range(args.range);
-  apply_format(args.format, scheme);
+  const Scheme scheme = args.scheme.scheme(args.bits);
   validate(scheme);
   const std::string network = fmt::format("resnet_v1_{}", args.layers);
   const auto reader = open_unpacked(args.checkpoint);
@@ -81,9 +79,9 @@ void run(const Arguments& args) {
   QuantizeRun run;
   run.output = output_location(reader->location(), CheckpointFormat::kTensorFlowV2, "",
                                network_directory_name(result_directory_name(scheme), methods));
-  run.options.threads = args.threads;
+  run.threads = args.threads;
   run.options.code_statistics = args.json || !exports.is_empty();
-  run.overwrite = args.force ? Overwrite::kYes : Overwrite::kNo;
+  run.overwrite = overwrite_of(args.force);
   run.line_every = args.json ? 0 : kLineEvery;
   if (!args.json) {
     print_result(fmt::format("{} with {} classes: {} quantization, {} bits\n", network,
@@ -133,14 +131,13 @@ void add_quantizer_command(Command& program, CommandOutcome& /*outcome*/) {
       .required()
       .type_name("BITS")
       .in_range(1, 32);
-  command.add_option("--range", args->range,
-                     "values that codes hold: minmax, percentile:P, mse or aciq");
+  add_range_option(command, args->scheme);
   add_moving_averages_option(command, args->moving_averages);
-  add_given_format_options(command, args->format);
-  add_mode_options(command, args->format);
-  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
-  command.add_flag("--force", args->force, "replace an existing result");
-  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_given_format_options(command, args->scheme.format);
+  add_mode_options(command, args->scheme.format);
+  add_threads_option(command, args->threads);
+  add_force_flag(command, args->force);
+  add_json_flag(command, args->json);
   add_export_options(command, args->exports);
   add_network_options(command, args->network);
   command.show_first_names();

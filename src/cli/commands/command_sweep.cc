@@ -11,12 +11,13 @@
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
+#include "cli/console/job_progress.h"
 #include "cli/console/tensor_warnings.h"
 #include "cli/options/axis_options.h"
+#include "cli/options/common_options.h"
 #include "cli/options/evaluate_flags.h"
 #include "cli/options/exports.h"
-#include "cli/options/format_lists.h"
-#include "cli/options/scheme_lists.h"
+#include "cli/options/scheme_options.h"
 #include "cli/options/slim_flags.h"
 #include "cli/options/tensor_options.h"
 #include "cli/parser/command_line.h"
@@ -33,15 +34,12 @@ constexpr std::size_t kHistogramBins = 192;
 
 struct Arguments {
   std::string checkpoint;
-  std::string widths = "1..16";
-  SchemeLists lists{{}, {"tensor"}, {"minmax"}, {}};
-  FormatLists formats;
-  std::vector<std::string> axis_texts;
-  AxisRules axes = {};  // what they say
+  SchemeListOptions schemes;
+  AxisRules axes = {};  // what schemes.axes say
   Selection selection;
-  std::string non_finite = "error";
+  NonFinitePolicy non_finite = NonFinitePolicy::kError;
   std::string cast;
-  EvaluateOptions evaluate;
+  SweepEvaluationOptions evaluation;  // as far as flags of its own say
   std::string output;
   std::vector<std::string> histograms;
   int threads = 0;
@@ -50,30 +48,9 @@ struct Arguments {
   ExportOptions exports;
 };
 
-class SweepProgress : public SweepObserver {
- public:
-  void on_bytes(std::uint64_t done, std::uint64_t total) override {
-    throw_if_interrupted();
-    line_.update(done, total, ProgressUnit::kBytes, "errors");
-  }
-  void finish() { line_.clear(); }
-
- private:
-  ProgressLine line_;
-};
-
-NonFinitePolicy policy_of(const Arguments& args) {
-  return args.non_finite == "keep" ? NonFinitePolicy::kKeep : NonFinitePolicy::kError;
-}
-
-std::vector<Scheme> schemes_of(Arguments& args) {
-  args.lists.widths = parse_widths(args.widths);
-  apply_format_lists(args.formats, args.lists);
-  if (args.lists.schemes.empty() && args.lists.named.empty()) {
-    args.lists.schemes = {"bin", "fixed-point"};
-  }
+std::vector<Scheme> schemes_of(const Arguments& args) {
   std::vector<std::string> left_out;
-  std::vector<Scheme> schemes = expand_schemes(args.lists, &left_out);
+  std::vector<Scheme> schemes = args.schemes.schemes(&left_out);
   if (!left_out.empty()) {
     print_note(fmt::format("left out, there is no such scheme: {}", fmt::join(left_out, "; ")));
   }
@@ -95,7 +72,8 @@ void use_directory(Arguments& args) {
 }
 
 bool has_dataset(const Arguments& args) {
-  return !args.evaluate.dataset_name.empty() || !args.evaluate.dataset_dir.empty();
+  const ImageSource& images = args.evaluation.images;
+  return !images.dataset_name.empty() || !images.dataset_dir.empty();
 }
 
 // With a dataset what `narrow quantizer` quantizes, unless patterns say otherwise.
@@ -110,7 +88,8 @@ std::vector<std::size_t> indices_of(const Arguments& args, const CheckpointReade
   }
   outcome.selection = averages ? "the averages of the trainable variables of the network"
                                : "the trainable variables of the network";
-  std::vector<std::size_t> indices = trainable_indices(reader, args.evaluate.model_name, averages);
+  std::vector<std::size_t> indices =
+      trainable_indices(reader, args.evaluation.model_name, averages);
   std::vector<CopyReason> reasons = natural_copy_reasons(reader.tensors());
   for (const std::size_t index : indices) reasons[index] = CopyReason::kNone;
   outcome.copied = count_reasons(reasons);
@@ -182,18 +161,17 @@ std::vector<SweepHistograms> make_histograms(const Arguments& args, const Checkp
 SweepEvaluation evaluate(const Arguments& args,
                          const std::shared_ptr<const CheckpointReader>& reader,
                          std::span<const std::size_t> indices, std::span<const Scheme> schemes) {
-  SweepEvaluationOptions options;
-  options.evaluate = args.evaluate;
-  options.evaluate.threads = args.threads;
-  options.evaluate.use_moving_averages = args.selection.moving_averages;
-  options.non_finite = policy_of(args);
+  SweepEvaluationOptions options = args.evaluation;
+  options.use_moving_averages = args.selection.moving_averages;
+  options.non_finite = args.non_finite;
   options.axes = args.axes;
   if (!args.output.empty()) {
     options.journal = std::filesystem::path(args.output) / "sweep.journal";
     options.replace_journal = args.force;
   }
   EvaluateProgress progress;
-  SweepEvaluation evaluation = evaluate_schemes(reader, indices, schemes, options, &progress);
+  SweepEvaluation evaluation =
+      evaluate_schemes(reader, indices, schemes, options, {args.threads, &progress});
   progress.finish();
   return evaluation;
 }
@@ -205,7 +183,7 @@ void check_axes(const Arguments& args, const CheckpointReader& reader,
     return scheme.granularity.kind == Granularity::Kind::kChannel;
   };
   const auto channels = std::ranges::find_if(schemes, has_channels);
-  if (channels == schemes.end()) require_no_axes(args.axis_texts);
+  if (channels == schemes.end()) require_no_axes(args.schemes.axes);
   AxisDoubts doubts(reader.location().format, args.axes);
   std::vector<TensorInfo> tensors;
   for (const std::size_t index : indices) {
@@ -218,8 +196,8 @@ void check_axes(const Arguments& args, const CheckpointReader& reader,
 
 void run(Arguments& args, const Command& command) {
   const std::vector<Scheme> schemes = schemes_of(args);
-  args.axes = axis_rules(args.axis_texts);
-  if (has_dataset(args)) finish_dataset_options(args.evaluate);
+  args.axes = axis_rules(args.schemes.axes);
+  if (has_dataset(args)) finish_dataset_options(args.evaluation.images);
   const std::shared_ptr<const CheckpointReader> reader =
       open_unpacked(args.checkpoint, cast_of(args.cast));
   use_directory(args);
@@ -233,11 +211,10 @@ void run(Arguments& args, const Command& command) {
   outcome.command = command_line(command);
   const auto indices = indices_of(args, *reader, outcome);
   check_axes(args, *reader, indices, schemes);
-  catch_interrupts();
-  SweepProgress progress;
-  outcome.errors = sweep_errors(
-      *reader, indices, schemes,
-      {.non_finite = policy_of(args), .threads = args.threads, .axes = args.axes}, &progress);
+  JobProgress progress("errors");
+  outcome.errors =
+      sweep_errors(*reader, indices, schemes, {.non_finite = args.non_finite, .axes = args.axes},
+                   {args.threads, &progress});
   progress.finish();
   warn_about_tensors(*reader, outcome);
   note_moving_averages(outcome.copied);
@@ -258,38 +235,15 @@ void add_scheme_options(Command& command, Arguments& args) {
   command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
       .required()
       .type_name("CKPT");
-  command.add_option("-b,--bits", args.widths, "widths: 1..16 or 2,4,8 or 1..4,8")
-      .type_name("LIST")
-      .capture_default_str();
-  const auto add_list = [&](const char* name, std::vector<std::string>& list, const char* text) {
-    command
-        .add_option_function<std::string>(
-            name, [&list](const std::string& value) { list = split_list(value); }, text)
-        .type_name("LIST");
-  };
-  add_list("--schemes", args.lists.schemes,
-           "of bin, fixed-point, fixed-point-decimal, affine, symmetric,\ncodebook; default "
-           "bin,fixed-point");
-  add_list("--granularity", args.lists.granularities,
-           "values that share one range: tensor, channel, group:G; default tensor");
-  add_list("--range", args.lists.ranges, "minmax, percentile:P, mse, aciq; default minmax");
-  add_format_lists(command, args.formats);
-  add_axis_option(command, args.axis_texts);
-  command.add_option("--include", args.selection.include, "quantize tensors of this GLOB only")
-      .type_name("GLOB")
-      .expected(1)
-      .take_all();
-  command.add_option("--exclude", args.selection.exclude, "leave tensors of this GLOB as they are")
-      .type_name("GLOB")
-      .expected(1)
-      .take_all();
+  add_scheme_list_options(command, args.schemes);
+  add_repeatable_option(command, "--include", args.selection.include, "GLOB",
+                        "quantize tensors of this GLOB only");
+  add_repeatable_option(command, "--exclude", args.selection.exclude, "GLOB",
+                        "leave tensors of this GLOB as they are");
   add_moving_averages_option(command, args.selection.moving_averages);
   add_cast_option(command, args.cast);
-  command
-      .add_option("--nonfinite", args.non_finite,
-                  "tensors with NaN or infinity: error, or keep them unchanged")
-      .one_of({"error", "keep"});
-  command.add_option("--threads", args.threads, "0: all cores").in_range(0, 1024);
+  add_non_finite_option(command, args.non_finite);
+  add_threads_option(command, args.threads);
 }
 
 void add_output_options(Command& command, Arguments& args) {
@@ -297,14 +251,10 @@ void add_output_options(Command& command, Arguments& args) {
       .add_option("-o,--output", args.output,
                   "write sweep.html, .csv, .json and .md here; continues what was stopped")
       .type_name("DIR");
-  command
-      .add_option("--histogram", args.histograms,
-                  "tensor to show before and after; default the largest and the worst")
-      .type_name("NAME")
-      .expected(1)
-      .take_all();
-  command.add_flag("--force", args.force, "replace existing files");
-  command.add_flag("--json", args.json, "print one JSON object instead of text");
+  add_repeatable_option(command, "--histogram", args.histograms, "NAME",
+                        "tensor to show before and after; default the largest and the worst");
+  add_force_flag(command, args.force, "replace existing files");
+  add_json_flag(command, args.json);
   add_export_options(command, args.exports);
 }
 
@@ -317,10 +267,12 @@ void add_sweep_command(Command& program, CommandOutcome& /*outcome*/) {
   add_scheme_options(command, *args);
   add_output_options(command, *args);
   command
-      .add_option(slim_flag("model_name"), args->evaluate.model_name,
+      .add_option(slim_flag("model_name"), args->evaluation.model_name,
                   "scope of the network, resnet_v1_50 say; default what CKPT holds")
       .type_name("NAME");
-  add_dataset_options(command, args->evaluate);
+  SweepEvaluationOptions& evaluation = args->evaluation;
+  add_dataset_options(command, evaluation.images, evaluation.batch_size,
+                      evaluation.max_num_batches);
   command.show_first_names();
   command.footer(
       "Errors alone take one pass over the file. With --dataset_name and --dataset_dir every\n"

@@ -4,6 +4,7 @@
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
 #include "cli/console/train_console.h"
+#include "cli/options/common_options.h"
 #include "cli/options/exports.h"
 #include "cli/options/train_flags.h"
 #include "report/report.h"
@@ -20,17 +21,18 @@ struct Arguments {
   ExportOptions exports;
 };
 
-void run(const Command& command, const Arguments& args) {
+void run_train(const Command& command, const Arguments& args) {
   const TrainOptions options = train_options(command, args.flags);
   catch_interrupts();
   TrainConsole console(options, args.json);
+  const RunOptionsFor<TrainObserver> run{args.flags.threads, &console};
   if (args.summary) {
-    const TrainSummary plan = plan_training(options, console);
+    const TrainSummary plan = plan_training(options, run);
     if (args.json) print_result(json_text(train_plan_json(plan)));
     return;
   }
   Exports exports(args.exports, args.force);
-  const TrainResult result = train(options, console);
+  const TrainResult result = train(options, run);
   if (!exports.is_empty()) exports.write(train_report(result, options));
   print_result(args.json ? json_text(train_result_json(result, options))
                          : train_result_text(result, options));
@@ -44,9 +46,9 @@ void add_train_command(Command& program, CommandOutcome& /*outcome*/) {
   auto args = std::make_shared<Arguments>();
   add_train_flags(command, args->flags);
   command.add_flag("--summary", args->summary, "tell what would be trained, and stop");
-  command.add_flag("--json", args->json, "print one JSON object at the end instead of text");
+  add_json_flag(command, args->json, "print one JSON object at the end instead of text");
   add_export_options(command, args->exports);
-  command.add_flag("--force", args->force, "replace existing files of these exports");
+  add_force_flag(command, args->force, "replace existing files of these exports");
   command.show_first_names();
   command.footer(
       "Flags may be spelled with dashes as well; their defaults are TF-Slim's. With\n"
@@ -54,7 +56,7 @@ void add_train_command(Command& program, CommandOutcome& /*outcome*/) {
       "are; narrow eval --resize_side 32 --eval_image_size 32 sees them so. The same\n"
       "command again continues after an interruption, with the result that it would\n"
       "have had without.");
-  command.callback([command, args] { run(command, *args); });
+  command.callback([command, args] { run_train(command, *args); });
 }
 
 }  // namespace narrow

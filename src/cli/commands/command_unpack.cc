@@ -5,7 +5,9 @@
 
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
-#include "cli/console/pack_progress.h"
+#include "cli/console/job_progress.h"
+#include "cli/options/common_options.h"
+#include "cli/options/output_location.h"
 #include "report/packed_report.h"
 #include "report/report.h"
 
@@ -35,10 +37,10 @@ void run(const Arguments& args) {
   const CheckpointLocation output =
       output_location(packed.location(), output_format(args.format, contents.input_format),
                       args.output, "unpacked");
-  const auto writer = create_checkpoint(output, args.force ? Overwrite::kYes : Overwrite::kNo);
+  const auto writer = create_checkpoint(output, overwrite_of(args.force));
   writer->set_metadata(contents.metadata);
-  PackProgress progress("unpacking");
-  unpack_checkpoint(packed, args.threads, *writer, &progress);
+  JobProgress progress("unpacking");
+  unpack_checkpoint(packed, *writer, {args.threads, &progress});
   writer->finish();
   progress.finish();
   if (args.json) {
@@ -62,9 +64,9 @@ void add_unpack_command(Command& program, CommandOutcome& /*outcome*/) {
   command.add_option("-o,--output", args->output, "prefix, file or directory").required();
   command.add_option("--format", args->format, "of the output; default that of the original")
       .one_of({"tf", "safetensors", "npz"});
-  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
-  command.add_flag("--force", args->force, "replace an existing result");
-  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_threads_option(command, args->threads);
+  add_force_flag(command, args->force);
+  add_json_flag(command, args->json);
   command.footer(
       "The result is, bit for bit, what narrow quantize writes with the options that narrow pack\n"
       "was given. Every checksum in the file is verified.");

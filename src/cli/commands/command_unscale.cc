@@ -6,6 +6,8 @@
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
+#include "cli/options/common_options.h"
+#include "cli/options/output_location.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/quantize_network.h"
 
@@ -27,7 +29,7 @@ void run(const Arguments& args) {
                                           : std::filesystem::path(args.scales));
   const CheckpointLocation output =
       output_location(reader->location(), reader->location().format, args.output, "unscaled");
-  const auto writer = create_checkpoint(output, args.force ? Overwrite::kYes : Overwrite::kNo);
+  const auto writer = create_checkpoint(output, overwrite_of(args.force));
   writer->set_metadata(reader->metadata());
   undo_channel_scales(*reader, *scales, *writer);
   writer->finish();
@@ -49,7 +51,7 @@ void add_unscale_command(Command& program, CommandOutcome& /*outcome*/) {
       .type_name("FILE");
   command.add_option("-o,--output", args->output,
                      "prefix, file or directory; default unscaled/ beside CKPT");
-  command.add_flag("--force", args->force, "replace an existing result");
+  add_force_flag(command, args->force);
   command.footer(
       "The network computes the same before and after. Do this before training goes on: learning\n"
       "rates and L2 terms are meant for weights of the original size.");

@@ -2,7 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/commands.h"
-#include "cli/console/pack_progress.h"
+#include "cli/console/job_progress.h"
+#include "cli/options/common_options.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/packed_report.h"
@@ -25,9 +26,9 @@ void add_verify_command(Command& program, CommandOutcome& outcome) {
   command.add_option("checkpoint", args->checkpoint, "what it was made from")
       .required()
       .type_name("CKPT");
-  command.add_option("--threads", args->threads, "0: all cores").in_range(0, 1024);
+  add_threads_option(command, args->threads);
   add_cast_option(command, args->cast);
-  command.add_flag("--json", args->json, "print one JSON object instead of text");
+  add_json_flag(command, args->json);
   command.footer(
       "The recipe is the one in the packed file. Codes, parameters and unchanged values must all "
       "be\n"
@@ -35,8 +36,8 @@ void add_verify_command(Command& program, CommandOutcome& outcome) {
   command.callback([args, &outcome] {
     const PackedCheckpoint packed(args->packed);
     const auto reader = open_unpacked(args->checkpoint, cast_of(args->cast));
-    PackProgress progress("verifying");
-    const auto differences = verify_packed(packed, *reader, args->threads, &progress);
+    JobProgress progress("verifying");
+    const auto differences = verify_packed(packed, *reader, {args->threads, &progress});
     progress.finish();
     print_result(args->json ? json_text(differences_json(differences))
                             : differences_text(differences, packed.contents()));

@@ -16,21 +16,16 @@ namespace {
 NetworkResult run_network_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                        const NetworkMethods& methods, const QuantizeRun& run) {
   ConsoleObserver observer(run.line_every, count_quantized(plan));
-  std::unique_ptr<CheckpointWriter> writer;
-  std::unique_ptr<CheckpointWriter> scales;
-  if (!run.dry_run) {
-    writer = create_checkpoint(run.output, run.overwrite);
-    writer->set_metadata(reader.metadata());
-    if (methods.changes_scales()) {
-      scales = create_checkpoint(channel_scales_location(run.output), run.overwrite);
-    }
-  }
+  const auto writer = create_output(run.output, run);
+  writer->set_metadata(reader.metadata());
+  std::unique_ptr<CheckpointWriter> scales = std::make_unique<NullWriter>();
+  if (methods.changes_scales()) scales = create_output(channel_scales_location(run.output), run);
   catch_interrupts();
-  NetworkResult result =
-      quantize_network(reader, plan, methods, run.options, writer.get(), scales.get(), &observer);
+  NetworkResult result = quantize_network(reader, plan, methods, run.options, *writer, *scales,
+                                          {run.threads, &observer});
   require_quantized(reader, result.quantization.summary);
-  if (scales != nullptr) scales->finish();
-  if (writer != nullptr) writer->finish();
+  scales->finish();
+  writer->finish();
   observer.finish();
   warn_about_result(result.quantization);
   return result;
@@ -45,9 +40,10 @@ NetworkMethods NetworkArguments::chosen(bool moving_averages) const {
                 "the methods for ResNet V1 change the variables of a network, so they do not go "
                 "with --moving_averages");
   }
-  chosen.image_size = images.image_size;
-  if (images.dataset_name.empty() && images.dataset_dir.empty()) return chosen;
-  if (images.dataset_name.empty() || images.dataset_dir.empty()) {
+  const ImageSource& source = images.source;
+  chosen.image_size = source.image_size;
+  if (source.dataset_name.empty() && source.dataset_dir.empty()) return chosen;
+  if (source.dataset_name.empty() || source.dataset_dir.empty()) {
     throw Error(ErrorCategory::kUsage,
                 "images are named by --dataset_name and --dataset_dir together");
   }

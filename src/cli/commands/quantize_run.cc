@@ -32,18 +32,22 @@ void warn_about_result(const QuantizeResult& result) {
       "value remain");
 }
 
+std::unique_ptr<CheckpointWriter> create_output(const CheckpointLocation& output,
+                                                const QuantizeRun& run) {
+  if (run.dry_run) return std::make_unique<NullWriter>();
+  return create_checkpoint(output, run.overwrite);
+}
+
 QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                 const QuantizeRun& run) {
   ConsoleObserver observer(run.line_every, count_quantized(plan));
-  std::unique_ptr<CheckpointWriter> writer;
-  if (!run.dry_run) {
-    writer = create_checkpoint(run.output, run.overwrite);
-    writer->set_metadata(reader.metadata());
-  }
+  const auto writer = create_output(run.output, run);
+  writer->set_metadata(reader.metadata());
   catch_interrupts();
-  QuantizeResult result = quantize_checkpoint(reader, plan, run.options, writer.get(), &observer);
+  QuantizeResult result =
+      quantize_checkpoint(reader, plan, run.options, *writer, {run.threads, &observer});
   require_quantized(reader, result.summary);
-  if (writer != nullptr) writer->finish();
+  writer->finish();
   observer.finish();
   warn_about_result(result);
   return result;

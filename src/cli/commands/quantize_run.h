@@ -1,6 +1,8 @@
 // The part that `quantize` and `quantizer` share: run a plan, write the result, report.
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <string>
 
 #include "cli/console/console.h"
@@ -11,6 +13,7 @@ namespace narrow {
 struct QuantizeRun {
   CheckpointLocation output;
   QuantizeOptions options;
+  int threads = 0;
   Overwrite overwrite = Overwrite::kNo;
   bool dry_run = false;
   std::size_t line_every = 0;  // ConsoleObserver's
@@ -27,8 +30,12 @@ void require_quantized(const CheckpointReader& reader, const QuantizeSummary& su
 // useless.
 void warn_about_result(const QuantizeResult& result);
 
-// Quantizes, writes unless it is a dry run, and warns. The result is complete
-// on disk when this returns.
+// A writer of the result; a NullWriter for a dry run.
+std::unique_ptr<CheckpointWriter> create_output(const CheckpointLocation& output,
+                                                const QuantizeRun& run);
+
+// Quantizes, writes unless it is a dry run, and warns. The result is complete on disk when this
+// returns.
 QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                 const QuantizeRun& run);
 

@@ -100,9 +100,10 @@ void ProgressLine::clear() {
   write_standard_error("\r\x1b[K");
 }
 
-void ConsoleObserver::on_bytes(std::uint64_t done, std::uint64_t total) {
-  throw_if_interrupted();
-  progress_.update(done, total, ProgressUnit::kBytes, current_);
+bool ConsoleObserver::on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) {
+  if (is_interrupted()) return false;
+  progress_.update(done, total, unit, current_);
+  return true;
 }
 
 void ConsoleObserver::on_tensor(const TensorResult& result, std::size_t /*done*/,

@@ -9,6 +9,7 @@
 
 #include "cli/console/tensor_warnings.h"
 #include "narrow/quantize_checkpoint.h"
+#include "narrow/run_options.h"
 
 namespace narrow {
 
@@ -28,8 +29,6 @@ void catch_interrupts();
 bool is_interrupted();
 // Throws Error(kInterrupted) once a signal has come.
 void throw_if_interrupted();
-
-enum class ProgressUnit { kBytes, kImages };
 
 // A line on standard error that is drawn over itself, only when that is a terminal.
 class ProgressLine {
@@ -59,7 +58,7 @@ class ConsoleObserver : public QuantizeObserver {
   ConsoleObserver(std::size_t line_every, std::size_t quantized_total)
       : line_every_(line_every), quantized_total_(quantized_total) {}
   void on_tensor(const TensorResult& result, std::size_t done, std::size_t total) override;
-  void on_bytes(std::uint64_t done, std::uint64_t total) override;
+  bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override;
   // The work is done: warnings follow.
   void finish() {
     progress_.clear();

@@ -2,13 +2,8 @@
 
 namespace narrow {
 
-bool DownloadProgress::on_bytes(const std::string& url, std::uint64_t done, std::uint64_t total) {
-  line_.update(done, total, ProgressUnit::kBytes, url);
-  return !is_interrupted();
-}
-
-bool DownloadProgress::on_images(const std::string& file, std::uint64_t done, std::uint64_t total) {
-  line_.update(done, total, ProgressUnit::kImages, file);
+bool DownloadProgress::on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) {
+  line_.update(done, total, unit, current_);
   return !is_interrupted();
 }
 

@@ -1,6 +1,8 @@
 // The progress of a download and what is worth telling about it.
 #pragma once
 
+#include <string>
+
 #include "cli/console/console.h"
 #include "narrow/datasets.h"
 
@@ -8,12 +10,14 @@ namespace narrow {
 
 class DownloadProgress : public DownloadObserver {
  public:
-  bool on_bytes(const std::string& url, std::uint64_t done, std::uint64_t total) override;
-  bool on_images(const std::string& file, std::uint64_t done, std::uint64_t total) override;
+  void on_source(const std::string& url) override { current_ = url; }
+  void on_file(const std::string& name) override { current_ = name; }
+  bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override;
   void on_note(const std::string& sentence) override;
   void finish() { line_.clear(); }
 
  private:
+  std::string current_;
   ProgressLine line_;
 };
 

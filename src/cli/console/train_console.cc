@@ -20,6 +20,9 @@ void TrainConsole::on_checkpoint(const std::filesystem::path& checkpoint) {
   print_account(fmt::format("saved {}\n", shown(checkpoint.string())), json_);
 }
 
-bool TrainConsole::keep_going() { return !is_interrupted(); }
+bool TrainConsole::on_progress(std::uint64_t /*done*/, std::uint64_t /*total*/,
+                               ProgressUnit /*unit*/) {
+  return !is_interrupted();
+}
 
 }  // namespace narrow

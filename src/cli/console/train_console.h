@@ -15,7 +15,7 @@ class TrainConsole : public TrainObserver {
   void on_plan(const TrainSummary& plan) override;
   void on_step(const TrainStep& step) override;
   void on_checkpoint(const std::filesystem::path& checkpoint) override;
-  bool keep_going() override;
+  bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override;
 
  private:
   const TrainOptions& options_;

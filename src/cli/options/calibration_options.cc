@@ -6,14 +6,15 @@ namespace narrow {
 
 void add_calibration_options(Command& command, CalibrationImages& images,
                              const std::string& count_name, const std::string& group) {
-  command.add_option(slim_flag("dataset_name"), images.dataset_name, "cifar10 or fashion_mnist")
+  ImageSource& source = images.source;
+  command.add_option(slim_flag("dataset_name"), source.dataset_name, "cifar10 or fashion_mnist")
       .type_name("NAME")
       .group(group);
-  command.add_option(slim_flag("dataset_dir"), images.dataset_dir, "where its records are")
+  command.add_option(slim_flag("dataset_dir"), source.dataset_dir, "where its records are")
       .type_name("DIR")
       .group(group);
   command
-      .add_option(slim_flag("dataset_split_name"), images.dataset_split_name,
+      .add_option(slim_flag("dataset_split_name"), source.dataset_split_name,
                   "train, test, or that of SPLIT-00000-of-00002")
       .capture_default_str()
       .group(group);
@@ -22,18 +23,18 @@ void add_calibration_options(Command& command, CalibrationImages& images,
       .capture_default_str()
       .group(group);
   command
-      .add_option(slim_flag("preprocessing_name"), images.preprocessing_name,
+      .add_option(slim_flag("preprocessing_name"), source.preprocessing_name,
                   "vgg or cifarnet; default that of the network")
       .type_name("NAME")
       .group(group);
   command
-      .add_option(slim_flag("eval_image_size"), images.image_size,
+      .add_option(slim_flag("eval_image_size"), source.image_size,
                   "height and width that the network sees")
       .in_range(1, 8192)
       .capture_default_str()
       .group(group);
   command
-      .add_option(slim_flag("resize_side"), images.resize_side,
+      .add_option(slim_flag("resize_side"), source.resize_side,
                   "vgg: smaller side of the image before the crop")
       .in_range(1, 16384)
       .capture_default_str()

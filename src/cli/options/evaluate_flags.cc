@@ -14,44 +14,45 @@ constexpr int kDefaultImageSize = 224;
 
 }  // namespace
 
-void add_dataset_options(Command& command, EvaluateOptions& options) {
-  add_dataset_flags(command, options);
+void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
+                         std::uint64_t& max_num_batches) {
+  add_dataset_flags(command, images);
   command
-      .add_option(slim_flag("eval_image_size"), options.image_size,
+      .add_option(slim_flag("eval_image_size"), images.image_size,
                   "height and width that the network sees")
       .in_range(0, 8192)
       .capture_default_str();
   command
-      .add_option(slim_flag("resize_side"), options.resize_side,
+      .add_option(slim_flag("resize_side"), images.resize_side,
                   "vgg: smaller side of the image before the crop to that size")
       .in_range(1, 16384)
       .capture_default_str();
-  command.add_option(slim_flag("batch_size"), options.batch_size, "images of a batch")
+  command.add_option(slim_flag("batch_size"), batch_size, "images of a batch")
       .in_range(1, 1 << 20)
       .capture_default_str();
   command
-      .add_option(slim_flag("max_num_batches"), options.max_num_batches,
+      .add_option(slim_flag("max_num_batches"), max_num_batches,
                   "evaluate so many batches only; 0: all")
       .capture_default_str();
 }
 
-void finish_dataset_options(EvaluateOptions& options) {
+void finish_dataset_options(ImageSource& images) {
   const auto require = [](bool there, const char* sentence) {
     if (!there) throw Error(ErrorCategory::kUsage, sentence);
   };
-  require(!options.dataset_name.empty(),
+  require(!images.dataset_name.empty(),
           "You must supply the dataset name with --dataset_name (cifar10 or fashion_mnist)");
-  require(!options.dataset_dir.empty(),
+  require(!images.dataset_dir.empty(),
           "You must supply the dataset directory with --dataset_dir (narrow download makes one)");
-  finish_image_size(options);
+  finish_image_size(images);
 }
 
-void finish_image_size(EvaluateOptions& options) {
-  if (options.image_size == 0) options.image_size = kDefaultImageSize;
+void finish_image_size(ImageSource& images) {
+  if (images.image_size == 0) images.image_size = kDefaultImageSize;
 }
 
-bool EvaluateProgress::on_images(std::uint64_t done, std::uint64_t total) {
-  line_.update(done, total, ProgressUnit::kImages, fmt::format("{} of {}", done, total));
+bool EvaluateProgress::on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) {
+  line_.update(done, total, unit, fmt::format("{} of {}", done, total));
   return !is_interrupted();
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "cli/console/standard_streams.h"
+#include "cli/options/common_options.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -53,7 +54,7 @@ void add_export_options(Command& command, ExportOptions& options) {
 }
 
 Exports::Exports(const ExportOptions& options, bool force) {
-  const Overwrite overwrite = force ? Overwrite::kYes : Overwrite::kNo;
+  const Overwrite overwrite = overwrite_of(force);
   std::set<std::filesystem::path> paths;
   const auto add = [&](const std::string& path, std::string_view option, Render render) {
     if (path.empty()) return;

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <optional>
 
+#include "cli/options/common_options.h"
+#include "cli/options/format_options.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -48,32 +50,18 @@ std::vector<NamedFormat> named_formats(const FormatLists& formats) {
 }  // namespace
 
 void add_format_lists(Command& command, FormatLists& formats) {
-  formats.round_modes = {std::string(to_string(RoundMode::kHalfEven))};
-  formats.overflows = {std::string(to_string(Overflow::kSaturate))};
-  const auto add_list = [&](const char* name, std::vector<std::string>& list, const char* type,
-                            const char* text) {
-    command
-        .add_option_function<std::string>(
-            name, [&list](const std::string& value) { list = split_list(value); }, text)
-        .type_name(type);
-  };
-  add_list("--q", formats.q, "M.N,...",
-           "fixed-point formats Qm.n, alone or besides --schemes: 1.6,2.5");
-  command.add_option("--ap-fixed", formats.ap_fixed, "the same as HLS writes them, again for each")
-      .type_name("W,I")
-      .expected(1)
-      .take_all();
-  add_list("--fraction-bits", formats.fraction_bits, "LIST",
-           "n of fixed-point with every width, instead of the\ngreatest that fits");
-  command
-      .add_option("--signed", formats.sign,
-                  "of fixed-point codes: auto (where a block has negative values) or always")
-      .one_of({"auto", "always"});
-  add_list("--round-mode", formats.round_modes, "LIST",
-           "of half-even, half-up, half-away, half-zero, half-down,\nfloor, zero; default "
-           "half-even");
-  add_list("--overflow", formats.overflows, "LIST",
-           "of saturate, symmetric, zero, wrap; default saturate");
+  add_list_option(command, "--q", formats.q, "M.N,...",
+                  "fixed-point formats Qm.n, alone or besides --schemes: 1.6,2.5");
+  add_repeatable_option(command, "--ap-fixed", formats.ap_fixed, "W,I",
+                        "the same as HLS writes them, again for each");
+  add_list_option(command, "--fraction-bits", formats.fraction_bits, "LIST",
+                  "n of fixed-point with every width, instead of the\ngreatest that fits");
+  add_sign_option(command, formats.sign);
+  add_list_option(command, "--round-mode", formats.round_modes, "LIST",
+                  "of half-even, half-up, half-away, half-zero, half-down,\nfloor, zero; default "
+                  "half-even");
+  add_list_option(command, "--overflow", formats.overflows, "LIST",
+                  "of saturate, symmetric, zero, wrap; default saturate");
 }
 
 void apply_format_lists(const FormatLists& formats, SchemeLists& lists) {

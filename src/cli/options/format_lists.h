@@ -14,8 +14,8 @@ struct FormatLists {
   std::vector<std::string> ap_fixed;
   std::vector<std::string> fraction_bits;
   std::string sign;
-  std::vector<std::string> round_modes;
-  std::vector<std::string> overflows;
+  std::vector<std::string> round_modes = {"half-even"};
+  std::vector<std::string> overflows = {"saturate"};
 };
 
 // Adds --q to --overflow, which take lists here.

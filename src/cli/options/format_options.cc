@@ -27,11 +27,15 @@ void add_given_format_options(Command& command, FormatOptions& options) {
       .excludes(ap_fixed);
 }
 
-void add_mode_options(Command& command, FormatOptions& options) {
+void add_sign_option(Command& command, std::string& sign) {
   command
-      .add_option("--signed", options.sign,
+      .add_option("--signed", sign,
                   "of fixed-point codes: auto (where a block has negative values) or always")
       .one_of({"auto", "always"});
+}
+
+void add_mode_options(Command& command, FormatOptions& options) {
+  add_sign_option(command, options.sign);
   command.add_option("--round-mode", options.round_mode, "of fixed-point; default half-even")
       .one_of({"half-even", "half-up", "half-away", "half-zero", "half-down", "floor", "zero"});
   command

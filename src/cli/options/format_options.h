@@ -34,6 +34,8 @@ constexpr std::string_view kFormatFooter =
 
 // Adds --q, --ap-fixed and --fraction-bits.
 void add_given_format_options(Command& command, FormatOptions& options);
+// Adds --signed.
+void add_sign_option(Command& command, std::string& sign);
 // Adds --signed, --round-mode and --overflow.
 void add_mode_options(Command& command, FormatOptions& options);
 

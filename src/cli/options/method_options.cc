@@ -8,6 +8,8 @@
 
 #include "base/utf8.h"
 #include "cli/options/axis_options.h"
+#include "cli/options/common_options.h"
+#include "cli/options/output_location.h"
 #include "cli/options/plan_arguments.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/error.h"
@@ -24,21 +26,14 @@ bool has_rules(const MethodOptions& options) {
 // What the options say of every tensor; with rules that may be less than a scheme.
 PartialScheme base_of(const MethodOptions& options) {
   PartialScheme base;
-  base.has_kind = !options.scheme.empty() || options.format.any();
-  base.has_bits = options.bits != 0 || options.format.gives_bits();
+  base.has_kind = options.scheme.has_kind();
+  base.has_bits = options.bits != 0 || options.scheme.format.gives_bits();
   Scheme& scheme = base.scheme;
-  // Formats are of fixed point, which need not be said.
-  if (options.format.any()) scheme.kind = SchemeKind::kFixedPoint;
-  if (!options.scheme.empty()) scheme.kind = parse_scheme_kind(options.scheme);
-  scheme.bits = options.bits;
-  scheme.scaling = options.scaling == "decimal" ? Scaling::kDecimal : Scaling::kBinary;
-  scheme.granularity = parse_granularity(options.granularity);
-  scheme.range = parse_range(options.range);
+  scheme = options.scheme.scheme(options.bits);
   if (base.has_kind && scheme.kind != SchemeKind::kFixedPoint &&
       scheme.scaling == Scaling::kDecimal && !has_rules(options)) {
     throw Error(ErrorCategory::kUsage, "--scaling decimal is for --scheme fixed-point");
   }
-  apply_format(options.format, scheme);
   if (!base.has_bits) scheme.bits = Scheme().bits;
   return base;
 }
@@ -98,20 +93,11 @@ void tell_axis_doubts(const QuantizePlan& plan, const CheckpointReader& reader,
   doubts.tell();
 }
 
-void add_patterns(Command& command, const char* name, std::vector<std::string>& patterns,
-                  const char* help) {
-  command.add_option(name, patterns, help).type_name("GLOB").expected(1).take_all();
-}
-
 void add_rule_options(Command& command, MethodOptions& options) {
-  command
-      .add_option("--rule", options.rules,
-                  "'GLOB: bits=4 scheme=symmetric granularity=channel range=mse axis=0' or\n"
-                  "'GLOB: keep'; the first that matches counts, the other options are\n"
-                  "for what it does not say and for tensors without a rule")
-      .type_name("RULE")
-      .expected(1)
-      .take_all();
+  add_repeatable_option(command, "--rule", options.rules, "RULE",
+                        "'GLOB: bits=4 scheme=symmetric granularity=channel range=mse axis=0' or\n"
+                        "'GLOB: keep'; the first that matches counts, the other options are\n"
+                        "for what it does not say and for tensors without a rule");
   command.add_option("--rules", options.rule_file, "more rules, a line each").type_name("FILE");
   command
       .add_option("--save-plan", options.saved_plan,
@@ -141,21 +127,15 @@ std::string method_footer() {
 }  // namespace
 
 void add_method_options(Command& command, MethodOptions& options) {
-  command.add_option("--scheme", options.scheme, "what a value becomes: see below")
-      .one_of({"bin", "fixed-point", "affine", "symmetric", "codebook"});
+  add_kind_option(command, options.scheme, "what a value becomes: see below");
   command.add_option("-b,--bits", options.bits, "width of a code, 1 to 32").in_range(1, 32);
-  command.add_option("--granularity", options.granularity,
-                     "values that share one range: tensor, channel or group:G");
-  add_axis_option(command, options.axes);
-  command.add_option("--scaling", options.scaling, "of fixed-point: binary (Qm.n) or decimal")
-      .one_of({"binary", "decimal"});
-  command.add_option("--range", options.range,
-                     "values that codes hold: minmax, percentile:P, mse or aciq");
-  add_given_format_options(command, options.format);
-  add_mode_options(command, options.format);
-  add_patterns(command, "--include", options.selection.include,
-               "quantize tensors of this GLOB only");
-  add_patterns(command, "--exclude", options.selection.exclude, "copy tensors of this GLOB");
+  add_block_options(command, options.scheme);
+  add_given_format_options(command, options.scheme.format);
+  add_mode_options(command, options.scheme.format);
+  add_repeatable_option(command, "--include", options.selection.include, "GLOB",
+                        "quantize tensors of this GLOB only");
+  add_repeatable_option(command, "--exclude", options.selection.exclude, "GLOB",
+                        "copy tensors of this GLOB");
   add_moving_averages_option(command, options.selection.moving_averages);
   add_rule_options(command, options);
   Option plan = command
@@ -168,17 +148,14 @@ void add_method_options(Command& command, MethodOptions& options) {
         "--exclude", "--moving_averages", "--rule", "--rules"}) {
     plan.excludes(command.get_option(name));
   }
-  command
-      .add_option("--nonfinite", options.non_finite,
-                  "tensors with NaN or infinity: error, or keep them unchanged")
-      .one_of({"error", "keep"});
+  add_non_finite_option(command, options.non_finite);
   add_cast_option(command, options.cast);
   command.footer(method_footer());
 }
 
 bool has_method(const MethodOptions& options) {
-  return !options.plan.empty() || !options.scheme.empty() || options.bits != 0 ||
-         options.format.any() || has_rules(options);
+  return !options.plan.empty() || options.scheme.has_kind() || options.bits != 0 ||
+         has_rules(options);
 }
 
 namespace {
@@ -189,7 +166,7 @@ Method typed_method(const MethodOptions& options, const CheckpointReader& reader
     return {make_plan(read_plan_file(path), reader), path.stem().string(),
             fmt::format("plan {}", options.plan)};
   }
-  const AxisRules axes = axis_rules(options.axes);
+  const AxisRules axes = axis_rules(options.scheme.axes);
   const PartialScheme base = base_of(options);
   if (!base.is_complete() && !has_rules(options)) {
     throw Error(ErrorCategory::kUsage, "--scheme and --bits are needed, or --rule, or --plan");
@@ -201,7 +178,7 @@ Method typed_method(const MethodOptions& options, const CheckpointReader& reader
   const auto has_channels = [](const TensorPlan& tensor) {
     return tensor.scheme && tensor.scheme->granularity.kind == Granularity::Kind::kChannel;
   };
-  if (std::ranges::none_of(method.plan, has_channels)) require_no_axes(options.axes);
+  if (std::ranges::none_of(method.plan, has_channels)) require_no_axes(options.scheme.axes);
   tell_axis_doubts(method.plan, reader, axes);
   return method;
 }
@@ -218,7 +195,7 @@ Method method_of(const MethodOptions& options, const CheckpointReader& reader) {
 }
 
 SavedPlan::SavedPlan(const MethodOptions& options, bool force) : path_(options.saved_plan) {
-  if (!path_.empty()) file_.emplace(path_, force ? Overwrite::kYes : Overwrite::kNo, "--save-plan");
+  if (!path_.empty()) file_.emplace(path_, overwrite_of(force), "--save-plan");
 }
 
 void SavedPlan::write(const CheckpointReader& reader, const QuantizePlan& plan) {

@@ -7,31 +7,22 @@
 #include <vector>
 
 #include "cli/options/exports.h"
-#include "cli/options/format_options.h"
+#include "cli/options/scheme_options.h"
 #include "cli/parser/command.h"
 #include "narrow/quantize_checkpoint.h"
 
 namespace narrow {
 
 struct MethodOptions {
-  std::string scheme;
+  SchemeOptions scheme;
   int bits = 0;
   std::string plan;
   std::vector<std::string> rules;
   std::string rule_file;
   std::string saved_plan;
-  std::string granularity = "tensor";
-  std::vector<std::string> axes;
-  std::string scaling = "binary";
-  std::string range = "minmax";
-  FormatOptions format;
   Selection selection;
-  std::string non_finite = "error";
+  NonFinitePolicy non_finite = NonFinitePolicy::kError;
   std::string cast;  // of float8 weights
-
-  [[nodiscard]] NonFinitePolicy non_finite_policy() const {
-    return non_finite == "keep" ? NonFinitePolicy::kKeep : NonFinitePolicy::kError;
-  }
 };
 
 // Adds --scheme to --nonfinite and a footer that explains the schemes.

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/options/common_options.h"
 #include "cli/options/dataset_flags.h"
 #include "cli/options/scheme_lists.h"
 #include "cli/options/slim_flags.h"
@@ -70,12 +71,12 @@ void add_network_flags(Command& command, TrainFlags& flags) {
 }
 
 void add_image_flags(Command& command, TrainOptions& options) {
-  add_dataset_flags(command, options);
+  add_dataset_flags(command, options.images);
   command.add_option(slim_flag("batch_size"), options.batch_size, "images of a step")
       .in_range(1, 1 << 16)
       .capture_default_str();
   command
-      .add_option(slim_flag("train_image_size"), options.image_size,
+      .add_option(slim_flag("train_image_size"), options.images.image_size,
                   "height and width that the network sees")
       .in_range(0, 8192)
       .capture_default_str();
@@ -86,7 +87,7 @@ void add_image_flags(Command& command, TrainOptions& options) {
       .type_name("none|slim|cifar")
       .capture_default_str();
   command
-      .add_option(slim_flag("resize_side"), options.resize_side,
+      .add_option(slim_flag("resize_side"), options.images.resize_side,
                   "vgg, none: smaller side before the crop")
       .in_range(1, 16384)
       .capture_default_str();
@@ -169,7 +170,8 @@ void add_optimizer_flags(Command& command, TrainFlags& flags) {
   add("ftrl_l2", options.ftrl_l2, "");
 }
 
-void add_run_flags(Command& command, TrainOptions& options) {
+void add_run_flags(Command& command, TrainFlags& flags) {
+  TrainOptions& options = flags.options;
   command.add_option(slim_flag("log_every_n_steps"), options.log_every_n_steps, "steps of a line")
       .in_range(1, 1 << 30)
       .capture_default_str();
@@ -188,7 +190,7 @@ void add_run_flags(Command& command, TrainOptions& options) {
                   "seconds until new events can be read")
       .positive()
       .capture_default_str();
-  command.add_option("--threads", options.threads, "0: all cores").in_range(0, 1024);
+  add_threads_option(command, flags.threads);
 }
 
 void add_flags_of_slim_only(Command& command) {
@@ -243,15 +245,15 @@ void add_train_flags(Command& command, TrainFlags& flags) {
   add_image_flags(command, flags.options);
   add_step_flags(command, flags);
   add_optimizer_flags(command, flags);
-  add_run_flags(command, flags.options);
+  add_run_flags(command, flags);
   add_flags_of_slim_only(command);
 }
 
 TrainOptions train_options(const Command& command, const TrainFlags& flags) {
   require(!flags.train_dir.empty(), "You must supply the directory to write to with --train_dir");
-  require(!flags.options.dataset_name.empty(),
+  require(!flags.options.images.dataset_name.empty(),
           "You must supply the dataset name with --dataset_name (cifar10 or fashion_mnist)");
-  require(!flags.options.dataset_dir.empty(),
+  require(!flags.options.images.dataset_dir.empty(),
           "You must supply the dataset directory with --dataset_dir (narrow download makes one)");
   const auto given = [&](const char* name) { return command.count(name) > 0; };
   TrainOptions options = flags.options;
@@ -268,7 +270,7 @@ TrainOptions train_options(const Command& command, const TrainFlags& flags) {
   if (given("--max_number_of_steps")) options.max_number_of_steps = flags.max_number_of_steps;
   if (flags.batch_norm == "frozen") options.batch_norm = BatchNormMode::kFrozen;
   if (!flags.quantize.empty()) options.quantize = parse_quantize(flags.quantize);
-  if (options.image_size == 0) options.image_size = kDefaultImageSize;
+  if (options.images.image_size == 0) options.images.image_size = kDefaultImageSize;
   return options;
 }
 

@@ -11,6 +11,7 @@ namespace narrow {
 // What the flags say before it is checked.
 struct TrainFlags {
   TrainOptions options;
+  int threads = 0;
   std::string train_dir;
   std::string checkpoint_path;
   std::string checkpoint_exclude_scopes;

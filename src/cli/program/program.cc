@@ -15,6 +15,7 @@
 #include "cli/generate/generate.h"
 #include "cli/program/program_help.h"
 #include "cli/program/remedy_text.h"
+#include "cli/program/suggestion.h"
 #include "narrow/error.h"
 #include "narrow/version.h"
 
@@ -23,22 +24,6 @@ namespace {
 
 constexpr int kExitError = 2;
 constexpr int kExitInterrupted = 130;
-
-// Number of single-character edits between two words.
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
-}
 
 std::vector<std::string> known_words(const CLI::App& app) {
   std::vector<std::string> words;
@@ -53,16 +38,7 @@ std::vector<std::string> known_words(const CLI::App& app) {
 
 // " (did you mean --bits?)" for a word that is nearly one of `app`'s; else empty.
 std::string suggestion(const CLI::App& app, const std::string& word) {
-  const std::string name = word.substr(0, word.find('='));
-  std::string best;
-  std::size_t least = std::max<std::size_t>(1, name.size() / 3) + 1;
-  for (const std::string& known : known_words(app)) {
-    const std::size_t distance = edit_distance(name, known);
-    if (distance < least) {
-      least = distance;
-      best = known;
-    }
-  }
+  const std::string best = nearest_word(word.substr(0, word.find('=')), known_words(app));
   return best.empty() ? "" : fmt::format(" (did you mean {}?)", best);
 }
 

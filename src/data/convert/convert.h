@@ -14,10 +14,11 @@
 
 namespace narrow {
 
+// Progress in images is of those written to a file; false stops with Error(kInterrupted).
 class ConvertObserver : public TransferObserver {
  public:
-  // `done` of `total` images of `file_name` are written. False stops with Error(kInterrupted).
-  virtual bool on_images(const std::string& file_name, std::uint64_t done, std::uint64_t total);
+  // The writing of this file begins.
+  virtual void on_file(const std::string& /*name*/) {}
 };
 
 struct ConvertedSplit {

@@ -17,7 +17,7 @@ constexpr std::uint32_t kRows = 4;
 
 class Recorder : public ConvertObserver {
  public:
-  bool on_images(const std::string&, std::uint64_t, std::uint64_t) override { return !stop; }
+  bool on_progress(std::uint64_t, std::uint64_t, ProgressUnit) override { return !stop; }
   void on_note(const std::string& sentence) override { notes.push_back(sentence); }
   bool stop = false;
   std::vector<std::string> notes;

@@ -13,8 +13,6 @@
 
 namespace narrow {
 
-bool ConvertObserver::on_images(const std::string&, std::uint64_t, std::uint64_t) { return true; }
-
 namespace {
 
 namespace fs = std::filesystem;
@@ -71,6 +69,7 @@ std::string encode_record(const LabeledImage& labeled) {
 
 std::uint64_t write_split(const fs::path& path, const std::string& name, const SplitSource& source,
                           ConvertObserver& observer) {
+  observer.on_file(name);
   OutputFile out(path);
   TfRecordWriter writer(out);
   std::vector<std::string> encoded;
@@ -79,7 +78,7 @@ std::uint64_t write_split(const fs::path& path, const std::string& name, const S
     parallel_for(encoded.size(),
                  [&](std::size_t i) { encoded[i] = encode_record(source.image(first + i)); });
     for (const std::string& record : encoded) writer.write(as_byte_span(record));
-    if (!observer.on_images(name, first + encoded.size(), source.records)) {
+    if (!observer.on_progress(first + encoded.size(), source.records, ProgressUnit::kImages)) {
       throw Error(ErrorCategory::kInterrupted,
                   fmt::format("writing {} was stopped after {} of {} images; nothing was changed",
                               name, first + encoded.size(), source.records));

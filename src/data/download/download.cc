@@ -11,11 +11,6 @@
 
 namespace narrow {
 
-bool TransferObserver::on_bytes(const std::string&, std::uint64_t, std::uint64_t) { return true; }
-void TransferObserver::on_retry(const std::string&, const std::string&, std::chrono::milliseconds) {
-}
-void TransferObserver::on_note(const std::string&) {}
-
 namespace {
 
 namespace fs = std::filesystem;
@@ -50,6 +45,7 @@ class Download {
     check_url(request_.url);
     const fs::path parent = request_.destination.parent_path();
     if (!parent.empty()) make_directory(parent);
+    observer_.on_source(request_.url);
     DownloadResult result;
     result.resumed_from = size_or_zero(part_);
     while (true) {
@@ -100,11 +96,11 @@ class Download {
   }
 
   void pause(const std::string& reason, std::chrono::milliseconds wait) {
-    observer_.on_retry(request_.url, reason, wait);
+    observer_.on_retry(reason, wait);
     const auto until = std::chrono::steady_clock::now() + wait;
     for (auto now = std::chrono::steady_clock::now(); now < until;
          now = std::chrono::steady_clock::now()) {
-      if (!observer_.on_bytes(request_.url, size_or_zero(part_), 0)) {
+      if (!observer_.on_progress(size_or_zero(part_), 0, ProgressUnit::kBytes)) {
         throw Error(ErrorCategory::kInterrupted,
                     fmt::format("the download of {} was stopped; {} is kept", request_.url,
                                 part_.string()));

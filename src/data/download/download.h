@@ -8,21 +8,19 @@
 #include <string>
 
 #include "data/download/digest.h"
+#include "narrow/run_options.h"
 
 namespace narrow {
 
-// Told how a transfer goes, from the thread that asked for it.
-class TransferObserver {
+// Told how a transfer goes, from the thread that asked for it. Progress is in bytes; false stops
+// the transfer with Error(kInterrupted), and what has arrived is kept for the next run. Notes are
+// of results that are already there and of files that are made again.
+class TransferObserver : public Observer {
  public:
-  virtual ~TransferObserver() = default;
-  // `total` is 0 while the server has not told it. False stops the transfer with
-  // Error(kInterrupted); what has arrived is kept for the next run.
-  virtual bool on_bytes(const std::string& url, std::uint64_t done, std::uint64_t total);
-  // The transfer broke and will be tried again after `wait`.
-  virtual void on_retry(const std::string& url, const std::string& reason,
-                        std::chrono::milliseconds wait);
-  // Something worth a line: a result that is already there, a file that is made anew.
-  virtual void on_note(const std::string& sentence);
+  // The transfer of this begins.
+  virtual void on_source(const std::string& /*url*/) {}
+  // It broke and will be tried again after `wait`.
+  virtual void on_retry(const std::string& /*reason*/, std::chrono::milliseconds /*wait*/) {}
 };
 
 struct DownloadRequest {

@@ -22,20 +22,20 @@ const std::string kBody = [] {
 
 class Recorder : public TransferObserver {
  public:
-  bool on_bytes(const std::string&, std::uint64_t done, std::uint64_t total) override {
+  bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit) override {
     last_done = done;
     if (total > 0) last_total = total;
     return done < stop_at;
   }
-  void on_retry(const std::string&, const std::string&, std::chrono::milliseconds) override {
-    ++retries;
-  }
+  void on_source(const std::string& url) override { source = url; }
+  void on_retry(const std::string&, std::chrono::milliseconds) override { ++retries; }
   void on_note(const std::string& sentence) override { notes.push_back(sentence); }
 
   std::uint64_t stop_at = ~std::uint64_t{0};
   std::uint64_t last_done = 0;
   std::uint64_t last_total = 0;
   int retries = 0;
+  std::string source;
   std::vector<std::string> notes;
 };
 
@@ -75,6 +75,7 @@ TEST_F(DownloadTest, Whole) {
   EXPECT_EQ(result.digests.md5, digest_.hex);
   EXPECT_EQ(recorder_.last_done, kBody.size());
   EXPECT_EQ(recorder_.last_total, kBody.size());
+  EXPECT_EQ(recorder_.source, server.url("/x"));
   EXPECT_FALSE(std::filesystem::exists(part()));
 }
 

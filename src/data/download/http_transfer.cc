@@ -97,7 +97,7 @@ class PartWriter {
 
   void tell(std::uint64_t remaining_total) {
     const std::uint64_t total = remaining_total == 0 ? 0 : start_ + remaining_total;
-    if (observer_.on_bytes(request_.url, size_, total)) return;
+    if (observer_.on_progress(size_, total, ProgressUnit::kBytes)) return;
     throw Error(ErrorCategory::kInterrupted,
                 fmt::format("the download of {} was stopped after {} bytes; they are kept in {}",
                             request_.url, size_, part_.string()));

@@ -88,7 +88,7 @@ std::string element_literal(PackedPart part, const std::byte* bytes) {
 
 }  // namespace
 
-CHeader::CHeader(const PackedCheckpoint::File& packed, std::string name, OutputFile& file)
+CHeader::CHeader(const PackedFile& packed, std::string name, OutputFile& file)
     : packed_(packed), name_(std::move(name)), file_(file) {
   const std::string guard = "NARROW_" + upper_case(name_) + "_H";
   file_.write(

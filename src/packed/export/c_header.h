@@ -14,7 +14,7 @@ namespace narrow {
 class CHeader {
  public:
   // `name`: of the header, as an identifier.
-  CHeader(const PackedCheckpoint::File& packed, std::string name, OutputFile& file);
+  CHeader(const PackedFile& packed, std::string name, OutputFile& file);
   void add(std::size_t index, const std::string& identifier, const CodeFacts& facts,
            std::uint32_t crc32c);
   // After the last tensor: the function that checks all sums.
@@ -26,7 +26,7 @@ class CHeader {
   void add_codes(std::size_t index, const std::string& identifier, const CodeFacts& facts);
   void add_params(const StoredPart& part, const std::string& identifier, std::uint64_t count);
 
-  const PackedCheckpoint::File& packed_;
+  const PackedFile& packed_;
   std::string name_;
   OutputFile& file_;
   std::vector<std::string> identifiers_;

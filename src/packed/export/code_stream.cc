@@ -42,7 +42,7 @@ class CodeReader {
 };
 
 template <typename Take>
-void read_tensor(const PackedCheckpoint::File& file, std::size_t index, const Take& take) {
+void read_tensor(const PackedFile& file, std::size_t index, const Take& take) {
   const std::vector<std::size_t> chosen = {index};
   PackedPieceSource source(file, chosen);
   CodeReader reader(file.contents().tensors[index]);
@@ -54,13 +54,13 @@ void read_tensor(const PackedCheckpoint::File& file, std::size_t index, const Ta
 
 }  // namespace
 
-void for_each_codes(const PackedCheckpoint::File& file, std::size_t index,
+void for_each_codes(const PackedFile& file, std::size_t index,
                     const std::function<void(std::span<const std::int64_t>)>& take) {
   read_tensor(file, index,
               [&](std::span<const std::int64_t> codes, const std::vector<bool>&) { take(codes); });
 }
 
-void for_each_params(const PackedCheckpoint::File& file, std::size_t index,
+void for_each_params(const PackedFile& file, std::size_t index,
                      const std::function<void(std::span<const BlockParams>)>& take) {
   constexpr std::uint64_t kBlocksAtOnce = 4096;
   const PackedTensor& tensor = file.contents().tensors[index];
@@ -85,7 +85,7 @@ void for_each_params(const PackedCheckpoint::File& file, std::size_t index,
   }
 }
 
-CodeFacts code_facts(const PackedCheckpoint::File& file, std::size_t index) {
+CodeFacts code_facts(const PackedFile& file, std::size_t index) {
   CodeFacts facts;
   const auto add = [&](std::span<const std::int64_t> codes, const std::vector<bool>& signs) {
     for (const std::int64_t code : codes) {
@@ -110,7 +110,7 @@ DType code_dtype(int bits, const CodeFacts& facts) noexcept {
   return needed <= 32 ? DType::kInt32 : DType::kInt64;
 }
 
-std::uint32_t codes_crc32c(const PackedCheckpoint::File& file, std::size_t index) {
+std::uint32_t codes_crc32c(const PackedFile& file, std::size_t index) {
   return file.checksum(file.parts(index).back());
 }
 

@@ -13,11 +13,11 @@ namespace narrow {
 
 // Calls take(codes) for the codes of tensor `index` of the file, piece by piece. Verifies checksums
 // and parameters. Throws Error(kCorrupt).
-void for_each_codes(const PackedCheckpoint::File& file, std::size_t index,
+void for_each_codes(const PackedFile& file, std::size_t index,
                     const std::function<void(std::span<const std::int64_t>)>& take);
 
 // Calls take(params) for the parameters of the tensor's blocks, in order. Verifies the same.
-void for_each_params(const PackedCheckpoint::File& file, std::size_t index,
+void for_each_params(const PackedFile& file, std::size_t index,
                      const std::function<void(std::span<const BlockParams>)>& take);
 
 // What the codes of a tensor are, found by going over them.
@@ -30,12 +30,12 @@ struct CodeFacts {
 
   static constexpr std::size_t kFirstCodes = 8;
 };
-CodeFacts code_facts(const PackedCheckpoint::File& file, std::size_t index);
+CodeFacts code_facts(const PackedFile& file, std::size_t index);
 
 // The smallest integer type that holds every code that such blocks may have.
 DType code_dtype(int bits, const CodeFacts& facts) noexcept;
 
 // The CRC-32C of the packed codes.
-std::uint32_t codes_crc32c(const PackedCheckpoint::File& file, std::size_t index);
+std::uint32_t codes_crc32c(const PackedFile& file, std::size_t index);
 
 }  // namespace narrow

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/name_pattern.h"
+#include "base/run_progress.h"
 #include "base/staging/staged_output.h"
 #include "checkpoint/npz/npy_header.h"
 #include "narrow/error.h"
@@ -69,7 +70,7 @@ void append_as(std::span<const std::int64_t> codes, std::vector<std::byte>& byte
   }
 }
 
-void write_npy(const PackedCheckpoint::File& packed, std::size_t index, const CodeFacts& facts,
+void write_npy(const PackedFile& packed, std::size_t index, const CodeFacts& facts,
                OutputFile& file) {
   const PackedTensor& tensor = packed.contents().tensors[index];
   const DType dtype = code_dtype(tensor.scheme->bits, facts);
@@ -90,8 +91,8 @@ void write_npy(const PackedCheckpoint::File& packed, std::size_t index, const Co
 class Exporter {
  public:
   Exporter(const PackedCheckpoint& packed, CodeFormat format, const Selection& selection,
-           std::filesystem::path output, PackObserver* observer)
-      : packed_(packed.file()), format_(format), output_(std::move(output)), observer_(observer) {
+           std::filesystem::path output, Observer* observer)
+      : packed_(file_of(packed)), format_(format), output_(std::move(output)), observer_(observer) {
     const PackedContents& contents = packed.contents();
     std::vector<std::string> names;
     chosen_ = selected(contents, selection);
@@ -199,13 +200,13 @@ class Exporter {
 
   void report(std::size_t i) {
     done_bytes_ += packed_.contents().tensors[chosen_[i]].info.byte_size();
-    if (observer_ != nullptr) observer_->on_bytes(done_bytes_, total_bytes_);
+    report_progress(observer_, done_bytes_, total_bytes_, ProgressUnit::kBytes);
   }
 
-  const PackedCheckpoint::File& packed_;
+  const PackedFile& packed_;
   CodeFormat format_;
   std::filesystem::path output_;
-  PackObserver* observer_;
+  Observer* observer_;
   std::vector<std::size_t> chosen_;
   std::vector<std::string> identifiers_;
   std::uint64_t total_bytes_ = 0;
@@ -228,8 +229,8 @@ std::filesystem::path export_manifest_path(CodeFormat format, const std::filesys
 std::vector<ExportedCodes> export_codes(const PackedCheckpoint& packed, CodeFormat format,
                                         const Selection& selection,
                                         const std::filesystem::path& output, Overwrite overwrite,
-                                        PackObserver* observer) {
-  return Exporter(packed, format, selection, output, observer).run(overwrite);
+                                        const RunOptions& run) {
+  return Exporter(packed, format, selection, output, run.observer).run(overwrite);
 }
 
 }  // namespace narrow

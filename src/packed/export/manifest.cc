@@ -120,7 +120,7 @@ std::string value_formula(const Scheme& scheme) {
   return "";
 }
 
-std::vector<std::string> parameter_lines(const PackedCheckpoint::File& packed, std::size_t index) {
+std::vector<std::string> parameter_lines(const PackedFile& packed, std::size_t index) {
   const PackedTensor& tensor = packed.contents().tensors[index];
   const Scheme& scheme = *tensor.scheme;
   const bool is_codebook = scheme.kind == SchemeKind::kCodebook;
@@ -147,7 +147,7 @@ std::vector<std::string> parameter_lines(const PackedCheckpoint::File& packed, s
   return lines;
 }
 
-Manifest::Manifest(const PackedCheckpoint::File& packed, CodeFormat format, OutputFile& file)
+Manifest::Manifest(const PackedFile& packed, CodeFormat format, OutputFile& file)
     : packed_(packed), format_(format), file_(file) {
   const PackedContents& contents = packed.contents();
   const ordered_json head = {{"schema", 1},

@@ -16,7 +16,7 @@ namespace narrow {
 // Writes as it is told, so that memory does not grow with the number of blocks.
 class Manifest {
  public:
-  Manifest(const PackedCheckpoint::File& packed, CodeFormat format, OutputFile& file);
+  Manifest(const PackedFile& packed, CodeFormat format, OutputFile& file);
   // `exported.file` is where its codes are; only the name is written.
   void add(std::size_t index, const ExportedCodes& exported, const CodeFacts& facts);
   // After the last tensor: what `before`, the manifest that is in its place, says of files beside
@@ -29,7 +29,7 @@ class Manifest {
  private:
   void add_params(std::size_t index);
 
-  const PackedCheckpoint::File& packed_;
+  const PackedFile& packed_;
   CodeFormat format_;
   OutputFile& file_;
   bool has_tensors_ = false;
@@ -43,6 +43,6 @@ std::string value_formula(const Scheme& scheme);
 
 // The parameters of a tensor's blocks as lines of a comment, or where to find them when they are
 // many. Reads them.
-std::vector<std::string> parameter_lines(const PackedCheckpoint::File& packed, std::size_t index);
+std::vector<std::string> parameter_lines(const PackedFile& packed, std::size_t index);
 
 }  // namespace narrow

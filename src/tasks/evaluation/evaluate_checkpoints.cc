@@ -21,7 +21,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 // All images through all networks into the predictions of the evaluations.
 void predict(const EvaluationData& data, std::span<const PreparedNetwork> prepared,
-             std::vector<Evaluation>& evaluations, EvaluateObserver* observer) {
+             std::vector<Evaluation>& evaluations, Observer* observer) {
   std::vector<const InferenceNetwork*> networks;
   for (const PreparedNetwork& one : prepared) networks.push_back(&one.network);
   std::vector<std::uint64_t> positions(data.images);
@@ -40,7 +40,8 @@ void predict(const EvaluationData& data, std::span<const PreparedNetwork> prepar
       },
       [&](std::uint64_t images) {
         images_done += images;
-        if (observer != nullptr && !observer->on_images(images_done, data.images)) {
+        if (observer != nullptr &&
+            !observer->on_progress(images_done, data.images, ProgressUnit::kImages)) {
           throw Error(ErrorCategory::kInterrupted,
                       fmt::format("the evaluation was stopped after {} of {} images", images_done,
                                   data.images));
@@ -52,12 +53,12 @@ void predict(const EvaluationData& data, std::span<const PreparedNetwork> prepar
 
 EvaluateResult evaluate_checkpoints(
     std::span<const std::shared_ptr<const CheckpointReader>> checkpoints,
-    const EvaluateOptions& options, EvaluateObserver* observer) {
+    const EvaluateOptions& options, const RunOptions& run) {
   if (checkpoints.empty()) {
     throw Error(ErrorCategory::kUsage, "there is no checkpoint to evaluate");
   }
   const EvaluationData data = open_evaluation_data(options);
-  const ThreadLimit limit(options.threads);
+  const ThreadLimit limit(run.threads);
   const auto preparation_start = std::chrono::steady_clock::now();
   EvaluateResult result{describe(data, options), {}, {}, 0, 0};
   std::vector<PreparedNetwork> networks;
@@ -74,7 +75,7 @@ EvaluateResult evaluate_checkpoints(
   }
   result.preparation_seconds = seconds_since(preparation_start);
   const auto start = std::chrono::steady_clock::now();
-  predict(data, networks, result.evaluations, observer);
+  predict(data, networks, result.evaluations, run.observer);
   result.seconds = seconds_since(start);
   for (Evaluation& evaluation : result.evaluations) summarize(evaluation);
   for (std::size_t i = 1; i < result.evaluations.size(); ++i) {

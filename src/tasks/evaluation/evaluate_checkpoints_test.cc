@@ -19,10 +19,10 @@ class EvaluateCheckpoints : public TemporaryDirectoryTest {
  protected:
   EvaluateCheckpoints() {
     write_noise_dataset(directory(), kImages);
-    options_.dataset_name = "cifar10";
-    options_.dataset_dir = directory();
-    options_.image_size = 12;
-    options_.resize_side = 12;
+    options_.images.dataset_name = "cifar10";
+    options_.images.dataset_dir = directory();
+    options_.images.image_size = 12;
+    options_.images.resize_side = 12;
     options_.batch_size = 40;
   }
   EvaluateOptions options_;
@@ -82,11 +82,9 @@ TEST_F(EvaluateCheckpoints, CountsEachImageOnceInOrder) {
 
 TEST_F(EvaluateCheckpoints, DoesNotDependOnThreadsOrCompany) {
   const Readers both = {small_checkpoint(3), small_checkpoint(4)};
-  options_.threads = 1;
-  const EvaluateResult one = evaluate_checkpoints(both, options_);
-  options_.threads = 4;
-  const EvaluateResult four = evaluate_checkpoints(both, options_);
-  const EvaluateResult alone = evaluate_checkpoints(Readers{both[1]}, options_);
+  const EvaluateResult one = evaluate_checkpoints(both, options_, {.threads = 1});
+  const EvaluateResult four = evaluate_checkpoints(both, options_, {.threads = 4});
+  const EvaluateResult alone = evaluate_checkpoints(Readers{both[1]}, options_, {.threads = 4});
   expect_same(one.evaluations[0], four.evaluations[0]);
   expect_same(one.evaluations[1], four.evaluations[1]);
   expect_same(one.evaluations[1], alone.evaluations[0]);
@@ -145,7 +143,7 @@ TEST_F(EvaluateCheckpoints, WhatDoesNotFitIsExplained) {
   });
   EXPECT_NE(missing.find("resnet_v1_50/conv1/weights"), std::string::npos) << missing;
   options_.model_name = "";
-  options_.image_size = 13;
+  options_.images.image_size = 13;
   error_message(ErrorCategory::kUsage,
                 [&] { evaluate_checkpoints(Readers{small_checkpoint(3)}, options_); });
   error_message(ErrorCategory::kUsage, [&] { evaluate_checkpoints(Readers{}, options_); });
@@ -164,18 +162,21 @@ TEST_F(EvaluateCheckpoints, ADamagedRecordIsNamed) {
   EXPECT_NE(message.find("record 0 at byte 0 of"), std::string::npos) << message;
 }
 
-class StopAfterFirst : public EvaluateObserver {
+class StopAfterFirst : public Observer {
  public:
-  bool on_images(std::uint64_t done, std::uint64_t total) override {
+  bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override {
     EXPECT_LE(done, total);
+    EXPECT_EQ(total, kImages);
+    EXPECT_EQ(unit, ProgressUnit::kImages);
     return false;
   }
 };
 
 TEST_F(EvaluateCheckpoints, AnObserverStopsIt) {
   StopAfterFirst observer;
-  error_message(ErrorCategory::kInterrupted,
-                [&] { evaluate_checkpoints(Readers{small_checkpoint(3)}, options_, &observer); });
+  error_message(ErrorCategory::kInterrupted, [&] {
+    evaluate_checkpoints(Readers{small_checkpoint(3)}, options_, {.observer = &observer});
+  });
 }
 
 TEST_F(EvaluateCheckpoints, WritesEventsWhereTensorBoardLooks) {

@@ -11,6 +11,7 @@
 #include "model/checkpoint_network.h"
 #include "narrow/error.h"
 #include "tasks/evaluation/evaluation_metrics.h"
+#include "tasks/source_images.h"
 
 namespace narrow {
 namespace {
@@ -32,18 +33,6 @@ std::uint64_t count_images(std::uint64_t records, const EvaluateOptions& options
                             batches, batch, kMostImages));
   }
   return images;
-}
-
-PreprocessingOptions preprocessing_of(const EvaluateOptions& options) {
-  PreprocessingOptions preprocessing;
-  // That of every ResNet V1 in Slim's table is kVgg; a variant is seen like them.
-  if (!options.preprocessing_name.empty()) {
-    preprocessing.kind = preprocessing_for(options.preprocessing_name);
-  }
-  preprocessing.output_size = options.image_size;
-  preprocessing.resize_side = options.resize_side;
-  validate(preprocessing);
-  return preprocessing;
 }
 
 std::optional<std::int64_t> read_global_step(const CheckpointReader& reader) {
@@ -155,12 +144,10 @@ EvaluationData open_evaluation_data(const EvaluateOptions& options) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("the batch size is {}; it must be at least 1", options.batch_size));
   }
-  const PreprocessingOptions preprocessing = preprocessing_of(options);
-  EvaluationData data{Dataset(options.dataset_dir, find_dataset_spec(options.dataset_name),
-                              options.dataset_split_name, options.labels_offset),
-                      preprocessing, 0};
+  const PreprocessingOptions preprocessing = preprocessing_of(options.images);
+  EvaluationData data{open_dataset(options.images), preprocessing, 0};
   if (data.dataset.size() == 0) {
-    throw Error(ErrorCategory::kCorrupt, fmt::format("{} has no records; make it anew",
+    throw Error(ErrorCategory::kCorrupt, fmt::format("{} has no records; make it again",
                                                      data.dataset.records().path().string()));
   }
   data.images = count_images(data.dataset.size(), options);
@@ -170,8 +157,8 @@ EvaluationData open_evaluation_data(const EvaluateOptions& options) {
 EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& options) {
   EvaluatedImages images;
   images.records = data.dataset.records().path();
-  images.dataset_name = options.dataset_name;
-  images.split_name = options.dataset_split_name;
+  images.dataset_name = options.images.dataset_name;
+  images.split_name = options.images.dataset_split_name;
   images.classes = data.dataset.classes();
   images.records_in_file = data.dataset.size();
   images.images = data.images;
@@ -190,8 +177,8 @@ PreparedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOp
   const Graph network = network_of_checkpoint(reader, variables, scope, class_count);
   try {
     return {reader.location(), scope, read_global_step(reader),
-            InferenceNetwork(network, variables, options.image_size, options.image_size,
-                             {.threads = threads})};
+            InferenceNetwork(network, variables, options.images.image_size,
+                             options.images.image_size, {.threads = threads})};
   } catch (const Error& error) {
     throw Error(error.category(),
                 fmt::format("{}: {}", reader.location().path.string(), error.what()),

@@ -28,7 +28,7 @@ MemoryReader quantized(const CheckpointReader& reader, int bits, bool averages) 
   Selection selection;
   selection.moving_averages = averages;
   MemoryWriter writer;
-  quantize_checkpoint(reader, make_plan(reader, scheme, selection), {}, &writer, nullptr);
+  quantize_checkpoint(reader, make_plan(reader, scheme, selection), {}, writer);
   return MemoryReader(std::move(writer.tensors));
 }
 

@@ -1,10 +1,5 @@
 #include "tasks/example/example_training.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include "tasks/example/example_commands.h"
-
 namespace narrow {
 namespace {
 
@@ -14,10 +9,6 @@ constexpr std::int64_t kDefaultSteps = 600;
 constexpr std::int64_t kCifarSteps = 5000;
 constexpr std::int64_t kWarmupSteps = 50;
 constexpr std::int64_t kStepsPerCheckpoint = 200;
-
-std::string flag(std::string_view name, const std::string& value) {
-  return fmt::format(" --{} {}", name, shell_word(value));
-}
 
 }  // namespace
 
@@ -29,10 +20,10 @@ TrainOptions example_training(const ExampleOptions& options, std::uint64_t train
     training.checkpoint_path = options.checkpoint_path;
     training.checkpoint_exclude_scopes = {options.model_name + "/logits"};
   }
-  training.dataset_name = options.dataset_name;
-  training.dataset_dir = options.directory / "data";
-  training.image_size = options.image_size;
-  training.resize_side = options.image_size;
+  training.images.dataset_name = options.dataset_name;
+  training.images.dataset_dir = options.directory / "data";
+  training.images.image_size = options.image_size;
+  training.images.resize_side = options.image_size;
   const bool is_cifar = options.dataset_name == "cifar10";
   training.augment = is_cifar ? "cifar" : "none";  // less than one epoch needs no variation
   training.batch_size = options.batch_size;
@@ -55,39 +46,7 @@ TrainOptions example_training(const ExampleOptions& options, std::uint64_t train
   training.recalibrate_batch_norm = 50;
   training.save_interval_steps = kStepsPerCheckpoint;
   training.seed = options.seed;
-  training.threads = options.threads;
   return training;
-}
-
-std::string train_command(const TrainOptions& training) {
-  std::string text = "narrow train" + flag("train_dir", training.train_dir.string()) +
-                     flag("model_name", training.model_name) +
-                     flag("dataset_name", training.dataset_name) +
-                     flag("dataset_dir", training.dataset_dir.string());
-  if (training.checkpoint_path) {
-    text += flag("checkpoint_path", training.checkpoint_path->string());
-    text += flag("checkpoint_exclude_scopes",
-                 fmt::format("{}", fmt::join(training.checkpoint_exclude_scopes, ",")));
-  }
-  text += fmt::format(
-      " --max_number_of_steps {} --batch_size {} --train_image_size {} --resize_side {} --augment "
-      "{}",
-      *training.max_number_of_steps, training.batch_size, training.image_size, training.resize_side,
-      training.augment);
-  text += fmt::format(
-      " --optimizer {} --opt_epsilon {} --learning_rate {} --learning_rate_decay_type {} "
-      "--end_learning_rate {}"
-      " --num_epochs_per_decay {} --warmup_steps {} --weight_decay {}",
-      to_string(training.optimizer.kind), training.optimizer.epsilon,
-      training.learning_rate.initial, to_string(training.learning_rate.decay),
-      training.learning_rate.end, training.num_epochs_per_decay,
-      training.learning_rate.warmup_steps, training.weight_decay);
-  text += fmt::format(
-      " --batch_norm_decay {} --recalibrate_batch_norm {} --save_interval_steps {} --seed {}",
-      training.batch_norm_decay, training.recalibrate_batch_norm, training.save_interval_steps,
-      training.seed);
-  if (training.threads > 0) text += fmt::format(" --threads {}", training.threads);
-  return text;
 }
 
 }  // namespace narrow

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "narrow/run_example.h"
 
@@ -11,8 +10,5 @@ namespace narrow {
 // The training of the example on so many images. Where it differs from Slim's defaults, the reason
 // stands beside it.
 TrainOptions example_training(const ExampleOptions& options, std::uint64_t train_images);
-
-// The same as a command of its own.
-std::string train_command(const TrainOptions& options);
 
 }  // namespace narrow

@@ -8,9 +8,8 @@
 
 #include "data/dataset.h"
 #include "narrow/error.h"
-#include "narrow/resnet_checkpoints.h"
+#include "narrow/model.h"
 #include "stream/quantized_size.h"
-#include "tasks/example/example_commands.h"
 #include "tasks/example/example_training.h"
 #include "tasks/example/stored_evaluation.h"
 
@@ -29,6 +28,13 @@ void require_usable(const ExampleOptions& options) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("the widths must be from 1 to {} bits, and at least one", kMostBits));
   }
+}
+
+// Beside the checkpoint of the training.
+CheckpointLocation quantized_location(const CheckpointLocation& input, const Scheme& scheme) {
+  const fs::path directory = fmt::format("{}_{}bits", to_string(scheme.kind), scheme.bits);
+  return {CheckpointFormat::kTensorFlowV2,
+          input.path.parent_path() / directory / input.path.filename()};
 }
 
 std::uint64_t float_bytes(const CheckpointReader& reader, const QuantizePlan& plan) {
@@ -54,8 +60,8 @@ std::uint64_t stored_bytes(const QuantizeResult& result) {
 
 class Example {
  public:
-  Example(ExampleOptions options, ExampleObserver& observer)
-      : options_(std::move(options)), observer_(observer) {}
+  Example(ExampleOptions options, int threads, ExampleObserver& observer)
+      : options_(std::move(options)), threads_(threads), observer_(observer) {}
 
   ExampleResult run() {
     get_data();
@@ -63,7 +69,9 @@ class Example {
     const std::shared_ptr<const CheckpointReader> reader = open_checkpoint(checkpoint);
     add_float_row(*reader);
     for (const int bits : options_.bits) {
-      for (const int method : {1, 2}) quantize(*reader, method, bits);
+      for (const auto kind : {SchemeKind::kBin, SchemeKind::kFixedPoint}) {
+        quantize(*reader, kind, bits);
+      }
     }
     evaluate();
     result_.options = options_;
@@ -78,28 +86,28 @@ class Example {
   }
 
   void get_data() {
-    observer_.on_command(ExampleStep::kData, download_command(options_));
     DownloadOptions download_options;
     download_options.name = options_.dataset_name;
     download_options.directory = data_directory();
     download_options.source = options_.data_source;
     download_options.checksum = options_.data_checksum;
-    observer_.on_data(download(download_options, observer_.download_observer()));
+    observer_.on_download(download_options);
+    observer_.on_downloaded(download(download_options, {threads_, observer_.download_observer()}));
   }
 
   fs::path train_network() {
     const Dataset images(data_directory(), find_dataset_spec(options_.dataset_name), "train");
     const TrainOptions training = example_training(options_, images.size());
     options_.steps = static_cast<std::uint64_t>(*training.max_number_of_steps);
-    observer_.on_command(ExampleStep::kTrain, train_command(training));
-    const TrainResult result = train(training, observer_.train_observer(training));
+    observer_.on_train(training);
+    const TrainResult result = train(training, {threads_, observer_.train_observer()});
     observer_.on_trained(result);
     return result.checkpoint;
   }
 
   void add_float_row(const CheckpointReader& reader) {
     ExampleRow row;
-    row.method = "float";
+    row.scheme = "float";
     row.bits = kFloatBits;
     row.checkpoint = reader.location();
     row.stored_bytes =
@@ -108,24 +116,19 @@ class Example {
   }
 
   // Cheap enough to be done again in every run, so that it always fits the training's checkpoint.
-  void quantize(const CheckpointReader& reader, int method, int bits) {
-    observer_.on_command(
-        ExampleStep::kQuantize,
-        quantizer_command(options_, reader.location().path.string(), class_count(), method, bits));
+  void quantize(const CheckpointReader& reader, SchemeKind kind, int bits) {
     Scheme scheme;
-    scheme.kind = method == 1 ? SchemeKind::kBin : SchemeKind::kFixedPoint;
+    scheme.kind = kind;
     scheme.bits = bits;
+    observer_.on_quantize(reader.location(), class_count(), scheme);
     ExampleRow row;
-    row.method = to_string(scheme.kind);
+    row.scheme = to_string(scheme.kind);
     row.bits = bits;
-    row.checkpoint = output_location(reader.location(), CheckpointFormat::kTensorFlowV2, "",
-                                     result_directory_name(scheme));
+    row.checkpoint = quantized_location(reader.location(), scheme);
     const auto writer = create_checkpoint(row.checkpoint, Overwrite::kYes);
     const QuantizePlan plan = resnet_plan(reader, options_.model_name, class_count(), scheme);
-    QuantizeOptions quantize_options;
-    quantize_options.threads = options_.threads;
     const QuantizeResult quantized =
-        quantize_checkpoint(reader, plan, quantize_options, writer.get(), nullptr);
+        quantize_checkpoint(reader, plan, {}, *writer, {.threads = threads_});
     writer->finish();
     row.stored_bytes = stored_bytes(quantized);
     row.min_relative_l2 = quantized.summary.min_relative_l2;
@@ -136,13 +139,14 @@ class Example {
   }
 
   void evaluate() {
-    std::vector<std::string> paths;
     std::vector<CheckpointLocation> checkpoints;
-    for (const ExampleRow& row : result_.rows) {
-      paths.push_back(row.checkpoint.path.string());
-      checkpoints.push_back(row.checkpoint);
-    }
-    observer_.on_command(ExampleStep::kEvaluate, evaluate_command(options_, paths));
+    for (const ExampleRow& row : result_.rows) checkpoints.push_back(row.checkpoint);
+    EvaluateOptions evaluation_options;
+    evaluation_options.images.dataset_name = options_.dataset_name;
+    evaluation_options.images.dataset_dir = data_directory();
+    evaluation_options.images.image_size = options_.image_size;
+    evaluation_options.images.resize_side = options_.image_size;
+    observer_.on_evaluate(checkpoints, evaluation_options);
     const DatasetSpec& spec = find_dataset_spec(options_.dataset_name);
     const fs::path records = data_directory() / find_split(spec, "test").file_name;
     const std::string fingerprint = evaluation_fingerprint(options_, checkpoints, records);
@@ -150,23 +154,19 @@ class Example {
     std::optional<StoredEvaluation> evaluation = load_evaluation(file, fingerprint);
     result_.evaluation_was_stored = evaluation.has_value();
     if (!evaluation) {
-      evaluation = evaluate_now(paths);
+      evaluation = evaluate_now(checkpoints, evaluation_options);
       store_evaluation(file, fingerprint, *evaluation);
     }
     take(*evaluation);
   }
 
-  [[nodiscard]] StoredEvaluation evaluate_now(const std::vector<std::string>& paths) {
+  [[nodiscard]] StoredEvaluation evaluate_now(const std::vector<CheckpointLocation>& checkpoints,
+                                              const EvaluateOptions& options) {
     std::vector<std::shared_ptr<const CheckpointReader>> readers;
-    for (const std::string& path : paths) readers.push_back(open_checkpoint(path));
-    EvaluateOptions evaluate_options;
-    evaluate_options.dataset_name = options_.dataset_name;
-    evaluate_options.dataset_dir = data_directory();
-    evaluate_options.image_size = options_.image_size;
-    evaluate_options.resize_side = options_.image_size;
-    evaluate_options.threads = options_.threads;
-    return summarize(
-        evaluate_checkpoints(readers, evaluate_options, &observer_.evaluate_observer()));
+    for (const CheckpointLocation& checkpoint : checkpoints) {
+      readers.push_back(open_checkpoint(checkpoint.path.string()));
+    }
+    return summarize(evaluate_checkpoints(readers, options, {threads_, &observer_}));
   }
 
   void take(const StoredEvaluation& evaluation) {
@@ -180,15 +180,18 @@ class Example {
   }
 
   ExampleOptions options_;
+  int threads_;
   ExampleObserver& observer_;
   ExampleResult result_;
 };
 
 }  // namespace
 
-ExampleResult run_example(const ExampleOptions& options, ExampleObserver& observer) {
+ExampleResult run_example(const ExampleOptions& options,
+                          const RunOptionsFor<ExampleObserver>& run) {
   require_usable(options);
-  return Example(options, observer).run();
+  ExampleObserver silent;
+  return Example(options, run.threads, run.observer != nullptr ? *run.observer : silent).run();
 }
 
 }  // namespace narrow

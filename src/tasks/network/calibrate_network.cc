@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "base/run_progress.h"
 #include "methods/moments/channel_statistics.h"
 #include "model/network_variables.h"
 #include "narrow/error.h"
@@ -26,10 +27,20 @@ double root_mean_square(const std::vector<LayerCalibration>& layers,
 // Replaces the statistics of every layer that has some when its output is known.
 class Calibration : public LayerVisitor {
  public:
-  explicit Calibration(Weights& weights) : weights_(weights) {}
+  Calibration(LoadedNetwork& network, Observer* observer)
+      : weights_(network.weights), layer_count_(network.layers.size()), observer_(observer) {}
 
   void on_output(const Layer& layer, const Activations& /*x*/, const Activations& z) override {
-    if (!layer.norm) return;
+    if (layer.norm) calibrate(layer, z);
+    const auto images = static_cast<std::uint64_t>(z.images);
+    report_progress(observer_, ++layers_done_ * images, layer_count_ * images,
+                    ProgressUnit::kImages);
+  }
+
+  std::vector<LayerCalibration> layers;
+
+ private:
+  void calibrate(const Layer& layer, const Activations& z) {
     const ChannelStatistics found = channel_statistics(z);
     const auto mean = weights_.values(layer.norm->moving_mean);
     const auto variance = weights_.values(layer.norm->moving_variance);
@@ -57,10 +68,10 @@ class Calibration : public LayerVisitor {
     layers.push_back(std::move(calibration));
   }
 
-  std::vector<LayerCalibration> layers;
-
- private:
   Weights& weights_;
+  std::size_t layer_count_;
+  Observer* observer_;
+  std::size_t layers_done_ = 0;
 };
 
 }  // namespace
@@ -74,18 +85,18 @@ double CalibrationResult::spread_shift() const {
 }
 
 CalibrationResult calibrate_network(const CheckpointReader& reader, const CalibrationImages& images,
-                                    int threads, CheckpointWriter* writer) {
+                                    CheckpointWriter& writer, const RunOptions& run) {
   const auto start = std::chrono::steady_clock::now();
-  const ThreadLimit limit(threads);
+  const ThreadLimit limit(run.threads);
   LoadedNetwork network = load_network(reader);
   Activations batch = load_calibration_images(images);
   CalibrationResult result;
   result.network = network.graph.name;
   result.images = static_cast<std::uint64_t>(batch.images);
-  Calibration calibration(network.weights);
+  Calibration calibration(network, run.observer);
   walk_layers(network.graph, network.layers, network.weights, std::move(batch), calibration);
   result.layers = std::move(calibration.layers);
-  if (writer != nullptr) write_with_weights(reader, network.weights, *writer);
+  write_with_weights(reader, network.weights, writer);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

@@ -23,12 +23,12 @@ class Calibrate : public TemporaryDirectoryTest {
 
   [[nodiscard]] CalibrationImages images(std::uint64_t count) const {
     CalibrationImages images;
-    images.dataset_name = "cifar10";
-    images.dataset_dir = directory();
-    images.dataset_split_name = "test";
+    images.source.dataset_name = "cifar10";
+    images.source.dataset_dir = directory();
+    images.source.dataset_split_name = "test";
+    images.source.image_size = 32;
+    images.source.resize_side = 32;
     images.count = count;
-    images.image_size = 32;
-    images.resize_side = 32;
     return images;
   }
 
@@ -38,14 +38,14 @@ class Calibrate : public TemporaryDirectoryTest {
     Scheme scheme;
     scheme.bits = bits;
     MemoryWriter writer;
-    quantize_checkpoint(*reader, make_plan(*reader, scheme, {}), {}, &writer, nullptr);
+    quantize_checkpoint(*reader, make_plan(*reader, scheme, {}), {}, writer);
     return writer.tensors;
   }
 
   static std::vector<MemoryTensor> calibrated(const std::vector<MemoryTensor>& tensors,
                                               const CalibrationImages& images, int threads = 0) {
     MemoryWriter writer;
-    calibrate_network(MemoryReader(tensors), images, threads, &writer);
+    calibrate_network(MemoryReader(tensors), images, writer, {.threads = threads});
     return writer.tensors;
   }
 };
@@ -105,7 +105,7 @@ TEST_F(Calibrate, OnlyMovingStatisticsChange) {
 TEST_F(Calibrate, TwiceIsOnce) {
   const auto once = calibrated(quantized(4), images(60));
   MemoryWriter writer;
-  const CalibrationResult again = calibrate_network(MemoryReader(once), images(60), 0, &writer);
+  const CalibrationResult again = calibrate_network(MemoryReader(once), images(60), writer);
   EXPECT_LT(again.mean_shift(), 1e-5);
   EXPECT_LT(again.spread_shift(), 1e-5);
   EXPECT_EQ(again.images, 60u);
@@ -122,6 +122,28 @@ TEST_F(Calibrate, ThreadsDoNotMatter) {
   for (std::size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ(found[i].bytes, expected[i].bytes) << expected[i].info.name;
   }
+}
+
+// Stops after three layers.
+class StopAfterThree : public Observer {
+ public:
+  bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override {
+    EXPECT_EQ(unit, ProgressUnit::kImages);
+    EXPECT_EQ(total % 40, 0u);
+    return done < std::uint64_t{3} * 40;
+  }
+};
+
+TEST_F(Calibrate, AnObserverStopsItBeforeAnythingIsWritten) {
+  StopAfterThree observer;
+  MemoryWriter writer;
+  try {
+    calibrate_network(MemoryReader(quantized(4)), images(40), writer, {.observer = &observer});
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::kInterrupted);
+  }
+  EXPECT_TRUE(writer.tensors.empty());
 }
 
 TEST_F(Calibrate, ImagesAreSpreadOverTheSplit) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "base/run_progress.h"
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"
 #include "quant/blocks/format_modes.h"
@@ -111,24 +112,22 @@ class ResultWriter {
                const LayerQuantizer& quantizer, NetworkResult& result)
       : reader_(reader), network_(network), quantizer_(quantizer), result_(result) {}
 
-  void run(const QuantizePlan& plan, const QuantizeOptions& options, CheckpointWriter* writer) {
-    if (writer != nullptr) {
-      for (const TensorPlan& tensor : plan) writer->add(reader_.tensors()[tensor.index]);
-    }
+  void run(const QuantizePlan& plan, const QuantizeOptions& options, CheckpointWriter& writer) {
+    for (const TensorPlan& tensor : plan) writer.add(reader_.tensors()[tensor.index]);
     for (const TensorPlan& tensor : plan) {
       if (network_.weights.find(reader_.tensors()[tensor.index].name)) {
         put_weight(reader_.tensors()[tensor.index], tensor.reason, writer);
         continue;
       }
       const OtherTensor other(reader_, tensor, options);
-      if (writer != nullptr) other.write(*writer);
+      other.write(writer);
       count(other.result(), other.result().errors);
     }
   }
 
  private:
-  void put_weight(const TensorInfo& info, CopyReason reason, CheckpointWriter* writer) {
-    if (writer != nullptr) writer->write(std::as_bytes(network_.weights.values(info.name)));
+  void put_weight(const TensorInfo& info, CopyReason reason, CheckpointWriter& writer) {
+    writer.write(std::as_bytes(network_.weights.values(info.name)));
     const auto found = quantizer_.results().find(info.name);
     if (found != quantizer_.results().end()) {
       count(found->second, quantizer_.original_errors().at(info.name));
@@ -158,21 +157,32 @@ class ResultWriter {
 // Tells the observer about the weights of each layer.
 class LayerProgress {
  public:
-  LayerProgress(const LayerQuantizer& quantizer, std::size_t layers, QuantizeObserver* observer)
-      : quantizer_(quantizer), layers_(layers), observer_(observer) {}
+  LayerProgress(const LoadedNetwork& network, const LayerQuantizer& quantizer,
+                QuantizeObserver* observer)
+      : network_(network), quantizer_(quantizer), observer_(observer) {
+    for (const Layer& layer : network.layers) total_bytes_ += bytes_of(layer);
+  }
 
-  void report(const std::string& weights) {
-    ++done_;
-    if (observer_ == nullptr) return;
-    const auto found = quantizer_.results().find(weights);
-    if (found != quantizer_.results().end()) observer_->on_tensor(found->second, done_, layers_);
+  void report(const Layer& layer) {
+    ++layers_done_;
+    bytes_done_ += bytes_of(layer);
+    report_progress(observer_, bytes_done_, total_bytes_, ProgressUnit::kBytes);
+    const auto found = quantizer_.results().find(layer.weights);
+    if (observer_ == nullptr || found == quantizer_.results().end()) return;
+    observer_->on_tensor(found->second, layers_done_, network_.layers.size());
   }
 
  private:
+  [[nodiscard]] std::uint64_t bytes_of(const Layer& layer) const {
+    return network_.weights.values(layer.weights).size_bytes();
+  }
+
+  const LoadedNetwork& network_;
   const LayerQuantizer& quantizer_;
-  std::size_t layers_;
   QuantizeObserver* observer_;
-  std::size_t done_ = 0;
+  std::uint64_t total_bytes_ = 0;
+  std::uint64_t bytes_done_ = 0;
+  std::size_t layers_done_ = 0;
 };
 
 }  // namespace
@@ -191,22 +201,22 @@ double NetworkResult::max_output_error() const {
 
 NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePlan& plan,
                                const NetworkMethods& methods, const QuantizeOptions& options,
-                               CheckpointWriter* writer, CheckpointWriter* scales,
-                               QuantizeObserver* observer) {
+                               CheckpointWriter& writer, CheckpointWriter& scales,
+                               const RunOptionsFor<QuantizeObserver>& run) {
   const auto start = std::chrono::steady_clock::now();
   if (methods.rounding == Rounding::kGptq && !methods.images) {
     throw Error(ErrorCategory::kUsage, "rounding gptq needs images: dataset_name and dataset_dir");
   }
-  const ThreadLimit limit(options.threads);
+  const ThreadLimit limit(run.threads);
   LoadedNetwork network = load_network(reader);
   const std::map<std::string, Scheme> schemes =
       schemes_of(reader, plan, network.graph, methods.rounding);
   LayerQuantizer quantizer(network, schemes, methods, options.code_statistics);
   NetworkResult result;
   result.network = network.graph.name;
-  LayerProgress progress(quantizer, network.layers.size(), observer);
+  LayerProgress progress(network, quantizer, run.observer);
   const auto take = [&](const Layer& layer, LayerCost cost) {
-    progress.report(layer.weights);
+    progress.report(layer);
     result.layers.push_back(std::move(cost));
   };
   if (methods.images) {
@@ -218,7 +228,7 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
     quantize_layers(network, quantizer, take);
   }
   ResultWriter(reader, network, quantizer, result).run(plan, options, writer);
-  if (scales != nullptr && methods.changes_scales()) write_scales(quantizer.scales(), *scales);
+  if (methods.changes_scales()) write_scales(quantizer.scales(), scales);
   result.quantization.summary.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;

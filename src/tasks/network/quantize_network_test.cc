@@ -55,9 +55,8 @@ Outcome run(const Scheme& scheme, const NetworkMethods& methods, int threads = 0
   MemoryWriter writer;
   MemoryWriter scales;
   Outcome run;
-  run.result =
-      quantize_network(reader, make_plan(reader, scheme, selection), methods,
-                       {.threads = threads, .code_statistics = true}, &writer, &scales, nullptr);
+  run.result = quantize_network(reader, make_plan(reader, scheme, selection), methods,
+                                {.code_statistics = true}, writer, scales, {.threads = threads});
   run.tensors = std::move(writer.tensors);
   run.scales = std::move(scales.tensors);
   return run;
@@ -110,7 +109,7 @@ TEST(QuantizeNetwork, WithoutMethodsItIsQuantizeCheckpoint) {
       scheme.granularity.kind = granularity;
       MemoryWriter writer;
       const QuantizeResult expected =
-          quantize_checkpoint(reader, make_plan(reader, scheme, {}), {}, &writer, nullptr);
+          quantize_checkpoint(reader, make_plan(reader, scheme, {}), {}, writer);
       const Outcome found = run(scheme, {});
       ASSERT_EQ(found.tensors.size(), writer.tensors.size());
       for (std::size_t i = 0; i < writer.tensors.size(); ++i) {
@@ -157,11 +156,12 @@ class QuantizeWithImages : public TemporaryDirectoryTest {
   QuantizeWithImages() { write_noise_dataset(directory(), 64); }
   [[nodiscard]] NetworkMethods with_images(NetworkMethods methods) const {
     methods.images.emplace();
-    methods.images->dataset_name = "cifar10";
-    methods.images->dataset_dir = directory();
-    methods.images->dataset_split_name = "test";
-    methods.images->image_size = 32;
-    methods.images->resize_side = 32;
+    ImageSource& source = methods.images->source;
+    source.dataset_name = "cifar10";
+    source.dataset_dir = directory();
+    source.dataset_split_name = "test";
+    source.image_size = 32;
+    source.resize_side = 32;
     return methods;
   }
 };
@@ -240,6 +240,38 @@ TEST(QuantizeNetwork, ThreadsDoNotMatter) {
   }
 }
 
+class StopAfterFirst : public QuantizeObserver {
+ public:
+  void on_tensor(const TensorResult& /*result*/, std::size_t /*done*/,
+                 std::size_t /*total*/) override {
+    ++tensors;
+  }
+  bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override {
+    EXPECT_EQ(unit, ProgressUnit::kBytes);
+    EXPECT_LT(done, total);
+    return ++calls == 1;
+  }
+  int calls = 0;
+  int tensors = 0;
+};
+
+TEST(QuantizeNetwork, AnObserverStopsItBeforeAnythingIsWritten) {
+  const MemoryReader reader(tensors());
+  const QuantizePlan plan = make_plan(reader, scheme_of(SchemeKind::kBin, 4), {});
+  MemoryWriter writer;
+  MemoryWriter scales;
+  StopAfterFirst observer;
+  try {
+    quantize_network(reader, plan, kEverything, {}, writer, scales, {.observer = &observer});
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::kInterrupted);
+  }
+  EXPECT_EQ(observer.calls, 2);
+  EXPECT_EQ(observer.tensors, 1);
+  EXPECT_TRUE(writer.tensors.empty());
+}
+
 TEST(QuantizeNetwork, ScalesCanBeUndone) {
   const Outcome scaled = run(scheme_of(SchemeKind::kBin, 20), kEverything);
   MemoryWriter undone;
@@ -295,13 +327,14 @@ TEST(QuantizeNetwork, WhatDoesNotGoTogetherIsNamed) {
 TEST(QuantizeNetwork, OnlyNetworksAreTaken) {
   const MemoryReader other({memory_tensor("x", DType::kFloat32, {2}, std::vector<float>{1, 2})});
   const QuantizePlan plan = make_plan(other, scheme_of(SchemeKind::kBin, 4), {});
-  EXPECT_THROW(quantize_network(other, plan, kEverything, {}, nullptr, nullptr, nullptr), Error);
+  NullWriter writer;
+  EXPECT_THROW(quantize_network(other, plan, kEverything, {}, writer, writer), Error);
   auto broken = tensors();
   const float not_a_number = std::nanf("");
   std::memcpy(broken[0].bytes.data(), &not_a_number, sizeof(float));
   const MemoryReader reader(std::move(broken));
   EXPECT_THROW(quantize_network(reader, make_plan(reader, scheme_of(SchemeKind::kBin, 4), {}),
-                                kEverything, {}, nullptr, nullptr, nullptr),
+                                kEverything, {}, writer, writer),
                Error);
 }
 

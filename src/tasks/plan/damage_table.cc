@@ -12,6 +12,7 @@
 
 #include "base/parallel.h"
 #include "narrow/error.h"
+#include "narrow/sweep.h"
 #include "tasks/plan/fisher_sensitivity.h"
 #include "tasks/plan/output_sensitivity.h"
 #include "tasks/plan/sensitivity_errors.h"
@@ -86,10 +87,10 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
                                                  std::span<const std::size_t> indices,
                                                  std::span<const Scheme> schemes,
                                                  const AllocationRequest& request,
-                                                 SweepObserver* observer) {
-  const ThreadLimit limit(request.threads);
-  const SweepOptions options{NonFinitePolicy::kError, request.threads, request.axes};
-  const SweepResult swept = sweep_errors(reader, indices, schemes, options, observer);
+                                                 const RunOptions& run) {
+  const ThreadLimit limit(run.threads);
+  const SweepOptions options{NonFinitePolicy::kError, request.axes};
+  const SweepResult swept = sweep_errors(reader, indices, schemes, options, run);
   std::vector<std::vector<WidthCost>> table;
   for (const TensorSweep& tensor : swept.tensors) {
     std::vector<WidthCost>& row = table.emplace_back();
@@ -102,7 +103,7 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
     weigh(reader, indices, schemes, request.axes,
           output_sensitivity(reader, request.images.image_size), table);
   } else if (request.damage == DamageKind::kFisher) {
-    weigh(reader, indices, schemes, request.axes, fisher_sensitivity(reader, request.images),
+    weigh(reader, indices, schemes, request.axes, fisher_sensitivity(reader, request, run.threads),
           table);
   }
   check_finite(reader, indices, table);

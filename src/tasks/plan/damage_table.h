@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "narrow/plan.h"
+#include "narrow/run_options.h"
 
 namespace narrow {
 
@@ -22,6 +23,6 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
                                                  std::span<const std::size_t> indices,
                                                  std::span<const Scheme> schemes,
                                                  const AllocationRequest& request,
-                                                 SweepObserver* observer);
+                                                 const RunOptions& run);
 
 }  // namespace narrow

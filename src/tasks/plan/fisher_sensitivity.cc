@@ -10,6 +10,7 @@
 #include "data/batch_loader.h"
 #include "model/checkpoint_network.h"
 #include "narrow/error.h"
+#include "narrow/evaluate.h"
 #include "nn/training/training_network.h"
 #include "tasks/evaluation/evaluation_pass.h"
 
@@ -71,47 +72,56 @@ class SquareSums {
   std::vector<std::vector<float>> sums_;
 };
 
-TrainingOptions training_options(const EvaluateOptions& options) {
+EvaluateOptions evaluate_options(const AllocationRequest& request) {
+  EvaluateOptions options;
+  options.images = request.images;
+  options.batch_size = request.batch_size;
+  options.max_num_batches = request.max_num_batches;
+  return options;
+}
+
+TrainingOptions training_options(const AllocationRequest& request) {
   TrainingOptions training;
-  training.batch_size = options.batch_size;
-  training.height = options.image_size;
-  training.width = options.image_size;
+  training.batch_size = request.batch_size;
+  training.height = request.images.image_size;
+  training.width = request.images.image_size;
   training.batch_norm = BatchNormMode::kFrozen;
   training.weight_decay = 0;
   training.threads = 1;
   return training;
 }
 
-LoaderOptions loader_options(const EvaluationData& data, const EvaluateOptions& options) {
+LoaderOptions loader_options(const EvaluationData& data, int batch_size, int threads) {
   LoaderOptions loader;
   loader.preprocessing = data.preprocessing;
-  loader.batch_size = options.batch_size;
+  loader.batch_size = batch_size;
   loader.fill_last_batch = true;
-  loader.threads = options.threads;
+  loader.threads = threads;
   return loader;
 }
 
 }  // namespace
 
-SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const EvaluateOptions& options) {
-  const EvaluationData data = open_evaluation_data(options);
-  const CheckpointVariables variables(reader, options.use_moving_averages);
+SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const AllocationRequest& request,
+                                  int threads) {
+  const EvaluationData data = open_evaluation_data(evaluate_options(request));
+  const CheckpointVariables variables(reader, request.use_moving_averages);
   const std::string scope =
-      options.model_name.empty() ? find_network_scope(reader) : options.model_name;
+      request.model_name.empty() ? find_network_scope(reader) : request.model_name;
   const Graph graph = network_of_checkpoint(reader, variables, scope, data.dataset.class_count());
   check_weights(graph, variables);
-  TrainingNetwork network(graph, variables, training_options(options));
+  TrainingNetwork network(graph, variables, training_options(request));
   SquareSums sums(network);
-  BatchLoader loader(data.dataset, loader_options(data, options));
+  BatchLoader loader(data.dataset, loader_options(data, request.batch_size, threads));
   Batch batch;
   std::uint64_t batches = 0;
-  const std::uint64_t wanted = options.max_num_batches;  // 0: all
+  const std::uint64_t wanted = request.max_num_batches;  // 0: all
   while ((wanted == 0 || batches < wanted) && loader.next(batch)) {
     network.forward_backward(batch.images, batch.labels);
     sums.add();
     ++batches;
   }
-  return sums.take_sensitivity(0.5 * options.batch_size / static_cast<double>(batches));
+  return sums.take_sensitivity(0.5 * request.batch_size / static_cast<double>(batches));
 }
 
 }  // namespace narrow

@@ -18,15 +18,15 @@ class FisherWeights : public TemporaryDirectoryTest {
  protected:
   FisherWeights() {
     write_noise_dataset(directory(), 12);
-    options_.dataset_name = "cifar10";
-    options_.dataset_dir = directory();
-    options_.image_size = 32;
-    options_.resize_side = 32;
-    options_.batch_size = 4;
-    options_.max_num_batches = 2;
+    request_.images.dataset_name = "cifar10";
+    request_.images.dataset_dir = directory();
+    request_.images.image_size = 32;
+    request_.images.resize_side = 32;
+    request_.batch_size = 4;
+    request_.max_num_batches = 2;
   }
 
-  EvaluateOptions options_;
+  AllocationRequest request_;
 };
 
 std::vector<double> values_of(const Sensitivity& weights, std::size_t count) {
@@ -37,28 +37,28 @@ std::vector<double> values_of(const Sensitivity& weights, std::size_t count) {
 
 TEST_F(FisherWeights, AreThoseOfDifferencesOfTheLoss) {
   const auto reader = small_checkpoint(1);
-  const auto weights = fisher_sensitivity(*reader, options_);
+  const auto weights = fisher_sensitivity(*reader, request_, 0);
   const Graph graph = small_network(10);
   const std::string biases = "resnet_v1_small/logits/biases";
   TrainingOptions training;
-  training.batch_size = options_.batch_size;
-  training.height = options_.image_size;
-  training.width = options_.image_size;
+  training.batch_size = request_.batch_size;
+  training.height = request_.images.image_size;
+  training.width = request_.images.image_size;
   training.batch_norm = BatchNormMode::kFrozen;
   training.weight_decay = 0;
   training.threads = 1;
   TrainingNetwork trained(graph, CheckpointVariables(*reader, false), training);
-  const Dataset dataset(options_.dataset_dir, find_dataset_spec("cifar10"), "test");
+  const Dataset dataset(request_.images.dataset_dir, find_dataset_spec("cifar10"), "test");
   LoaderOptions loader_options;
   loader_options.preprocessing.output_size = 32;
   loader_options.preprocessing.resize_side = 32;
-  loader_options.batch_size = options_.batch_size;
+  loader_options.batch_size = request_.batch_size;
   BatchLoader loader(dataset, loader_options);
   std::vector<double> expected(10, 0);
   std::vector<float> values(10);
   trained.read(biases, values);
   Batch batch;
-  for (std::uint64_t b = 0; b < options_.max_num_batches; ++b) {
+  for (std::uint64_t b = 0; b < request_.max_num_batches; ++b) {
     ASSERT_TRUE(loader.next(batch));
     for (std::size_t j = 0; j < expected.size(); ++j) {
       constexpr float kStep = 0.05F;
@@ -81,10 +81,8 @@ TEST_F(FisherWeights, AreThoseOfDifferencesOfTheLoss) {
 
 TEST_F(FisherWeights, DoNotDependOnThreads) {
   const auto reader = small_checkpoint(1);
-  options_.threads = 1;
-  const auto one = fisher_sensitivity(*reader, options_);
-  options_.threads = 3;
-  const auto three = fisher_sensitivity(*reader, options_);
+  const auto one = fisher_sensitivity(*reader, request_, 1);
+  const auto three = fisher_sensitivity(*reader, request_, 3);
   ASSERT_EQ(one.size(), three.size());
   const Graph graph = small_network(10);
   for (const Weight& weight : graph.weights) {
@@ -97,11 +95,10 @@ TEST_F(FisherWeights, DoNotDependOnThreads) {
 
 TEST_F(FisherWeights, MakeAPlan) {
   const auto reader = small_checkpoint(1);
-  AllocationRequest request;
+  AllocationRequest request = request_;
   request.widths = {2, 3, 4, 5, 6, 7, 8};
   request.average_bits = 6;
   request.damage = DamageKind::kFisher;
-  request.images = options_;
   const BitAllocation plan = plan_budget(*reader, request);
   EXPECT_LE(plan.bytes(), plan.budget_bytes);
   EXPECT_GT(plan.damage, 0);
@@ -113,10 +110,10 @@ TEST_F(FisherWeights, MakeAPlan) {
 TEST_F(FisherWeights, WhatIsMissingIsAnError) {
   const MemoryReader plain(
       {memory_tensor("a", DType::kFloat32, {2, 2}, std::vector<float>{1, 2, 3, 4})});
-  EXPECT_THROW(fisher_sensitivity(plain, options_), Error);
+  EXPECT_THROW(fisher_sensitivity(plain, request_, 0), Error);
   const auto reader = small_checkpoint(1);
-  options_.dataset_dir = directory() / "none";
-  EXPECT_THROW(fisher_sensitivity(*reader, options_), Error);
+  request_.images.dataset_dir = directory() / "none";
+  EXPECT_THROW(fisher_sensitivity(*reader, request_, 0), Error);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
+#include "narrow/sweep.h"
 #include "tasks/plan/damage_table.h"
 #include "tasks/plan/knapsack.h"
 #include "tasks/plan/width_rules.h"
@@ -68,7 +69,7 @@ Scheme scheme_of_width(Scheme scheme, int bits) {
 }
 
 Problem pose(const CheckpointReader& reader, const AllocationRequest& request,
-             SweepObserver* observer) {
+             const RunOptions& run) {
   Problem problem;
   problem.indices = indices_by_name(reader, request.selection, &problem.copied);
   std::vector<TensorInfo> tensors;
@@ -80,7 +81,7 @@ Problem pose(const CheckpointReader& reader, const AllocationRequest& request,
     widths.insert(group.widths.begin(), group.widths.end());
   }
   for (const int bits : widths) problem.schemes.push_back(scheme_of_width(request.scheme, bits));
-  problem.costs = damage_table(reader, problem.indices, problem.schemes, request, observer);
+  problem.costs = damage_table(reader, problem.indices, problem.schemes, request, run);
   for (const WidthGroup& group : problem.groups) problem.items.push_back(item_of(problem, group));
   return problem;
 }
@@ -198,8 +199,8 @@ double BitAllocation::average_bits() const { return average_bits_of(quantized_by
 double BitAllocation::gap() const { return damage > lower_bound ? damage / lower_bound - 1 : 0; }
 
 BitAllocation plan_budget(const CheckpointReader& reader, const AllocationRequest& request,
-                          SweepObserver* observer) {
-  const Problem problem = pose(reader, request, observer);
+                          const RunOptions& run) {
+  const Problem problem = pose(reader, request, run);
   BitAllocation plan;
   plan.input = reader.location().path.filename().string();
   plan.damage_kind = request.damage;

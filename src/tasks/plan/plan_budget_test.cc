@@ -13,6 +13,7 @@
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
+#include "narrow/quantize_checkpoint.h"
 #include "tasks/testing/noise_dataset.h"
 
 namespace narrow {
@@ -62,7 +63,8 @@ TEST(PlanBudget, TotalsAreThoseOfQuantizing) {
   EXPECT_EQ(bytes, plan.quantized_bytes);
   EXPECT_LE(plan.bytes(), plan.budget_bytes);
   EXPECT_EQ(plan.budget_bytes, 5 * plan.elements / 8);
-  const QuantizeResult result = quantize_checkpoint(*reader, quantize, {}, nullptr, nullptr);
+  NullWriter writer;
+  const QuantizeResult result = quantize_checkpoint(*reader, quantize, {}, writer);
   double damage = 0;
   for (const TensorResult& tensor : result.tensors) {
     if (!tensor.quantized) continue;
@@ -190,11 +192,10 @@ TEST(PlanBudget, ThreadsAndOrderOfTheFileDoNotMatter) {
   for (const DamageKind damage : {DamageKind::kWeight, DamageKind::kOutput}) {
     AllocationRequest request = request_of(3.7);
     request.damage = damage;
-    request.threads = 1;
-    const BitAllocation one = plan_budget(reader, request);
-    request.threads = 4;
-    EXPECT_EQ(plan_file_text(plan_budget(reader, request)), plan_file_text(one));
-    EXPECT_EQ(bits_by_name(plan_budget(reversed, request)), bits_by_name(one));
+    const BitAllocation one = plan_budget(reader, request, {.threads = 1});
+    const RunOptions four{.threads = 4};
+    EXPECT_EQ(plan_file_text(plan_budget(reader, request, four)), plan_file_text(one));
+    EXPECT_EQ(bits_by_name(plan_budget(reversed, request, four)), bits_by_name(one));
   }
 }
 

@@ -115,9 +115,9 @@ class Chooser {
     const auto unused = std::ranges::find(used_, false);
     if (unused == used_.end()) return;
     throw Error(ErrorCategory::kNotFound,
-                fmt::format("rule '{}' matches none of the tensors that are quantized; narrow "
-                            "inspect lists the names",
-                            rules_[static_cast<std::size_t>(unused - used_.begin())].text));
+                fmt::format("rule '{}' matches none of the tensors that are quantized",
+                            rules_[static_cast<std::size_t>(unused - used_.begin())].text),
+                {Remedy::Kind::kInspect});
   }
 
  private:

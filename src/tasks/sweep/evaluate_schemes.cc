@@ -59,18 +59,28 @@ double divergence(std::span<const float> reference, std::span<const float> other
   return std::max(sum, 0.0);  // rounding can leave less
 }
 
+// How each network of the sweep is evaluated.
+EvaluateOptions evaluate_options(const SweepEvaluationOptions& options) {
+  return {.model_name = options.model_name,
+          .images = options.images,
+          .batch_size = options.batch_size,
+          .max_num_batches = options.max_num_batches,
+          .use_moving_averages = options.use_moving_averages};
+}
+
 // Network 0 is the float network, network i + 1 that of scheme i.
 class SweepRun {
  public:
   SweepRun(const CheckpointReader& reader, std::span<const std::size_t> indices,
            std::span<const Scheme> schemes, const SweepEvaluationOptions& options,
-           EvaluateObserver* observer)
+           const RunOptions& run)
       : reader_(reader),
         indices_(indices),
         schemes_(schemes),
         options_(options),
-        observer_(observer),
-        data_(open_evaluation_data(options.evaluate)),
+        run_(run),
+        evaluate_(evaluate_options(options)),
+        data_(open_evaluation_data(evaluate_)),
         class_count_(static_cast<std::size_t>(data_.dataset.class_count())),
         networks_(schemes.size() + 1),
         labels_(data_.images) {
@@ -82,7 +92,7 @@ class SweepRun {
   }
 
   SweepEvaluation run() {
-    const ThreadLimit limit(options_.evaluate.threads);
+    const ThreadLimit limit(run_.threads);
     const auto start = std::chrono::steady_clock::now();
     SweepEvaluation result;
     if (!options_.journal.empty()) open_journal();
@@ -90,9 +100,9 @@ class SweepRun {
     images_total_ = data_.images * networks_.size() - images_done_;
     images_done_ = 0;
     result.passes = run_passes(limit.threads());
-    result.images = describe(data_, options_.evaluate);
-    result.network = options_.evaluate.model_name.empty() ? find_network_scope(reader_)
-                                                          : options_.evaluate.model_name;
+    result.images = describe(data_, evaluate_);
+    result.network =
+        options_.model_name.empty() ? find_network_scope(reader_) : options_.model_name;
     score(result);
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -101,7 +111,7 @@ class SweepRun {
 
  private:
   void open_journal() {
-    const std::string key = sweep_key(reader_, indices_, data_, options_.evaluate);
+    const std::string key = sweep_key(reader_, indices_, data_, evaluate_);
     journal_.emplace(options_.journal, key, options_.replace_journal,
                      [this](const JournalRecord& record) { load(record); });
   }
@@ -167,11 +177,11 @@ class SweepRun {
 
   [[nodiscard]] PreparedNetwork prepare(std::size_t network, int threads) const {
     const int classes = static_cast<int>(class_count_);
-    if (network == 0) return prepare_network(reader_, options_.evaluate, classes, threads);
+    if (network == 0) return prepare_network(reader_, evaluate_, classes, threads);
     const QuantizedReader quantized(
         reader_, plan_of(reader_, indices_, schemes_[network - 1], options_.axes),
         options_.non_finite);
-    return prepare_network(quantized, options_.evaluate, classes, threads);
+    return prepare_network(quantized, evaluate_, classes, threads);
   }
 
   void run_pass(std::span<const PreparedNetwork> prepared, std::span<const std::size_t> group) {
@@ -201,10 +211,14 @@ class SweepRun {
 
   // One call at a time.
   void report(std::uint64_t done) const {
-    if (observer_ == nullptr || observer_->on_images(done, images_total_)) return;
+    if (run_.observer == nullptr ||
+        run_.observer->on_progress(done, images_total_, ProgressUnit::kImages)) {
+      return;
+    }
     throw Error(ErrorCategory::kInterrupted,
                 fmt::format("the sweep was stopped after {} of {} images through networks{}", done,
-                            images_total_, journal_ ? "; the same command continues it" : ""));
+                            images_total_,
+                            journal_ ? "; the same sweep with its journal continues it" : ""));
   }
 
   [[nodiscard]] Evaluation evaluation_of(const NetworkLogits& network) const {
@@ -247,7 +261,8 @@ class SweepRun {
   std::span<const std::size_t> indices_;
   std::span<const Scheme> schemes_;
   const SweepEvaluationOptions& options_;
-  EvaluateObserver* observer_;
+  const RunOptions& run_;
+  const EvaluateOptions evaluate_;
   EvaluationData data_;
   std::size_t class_count_;
   std::vector<NetworkLogits> networks_;
@@ -279,13 +294,8 @@ std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
 SweepEvaluation evaluate_schemes(const std::shared_ptr<const CheckpointReader>& reader,
                                  std::span<const std::size_t> indices,
                                  std::span<const Scheme> schemes,
-                                 const SweepEvaluationOptions& options,
-                                 EvaluateObserver* observer) {
-  if (options.evaluate.slim_batches) {
-    throw Error(ErrorCategory::kUsage,
-                "a sweep counts each image once: slim_batches does not go with it");
-  }
-  return SweepRun(*reader, indices, schemes, options, observer).run();
+                                 const SweepEvaluationOptions& options, const RunOptions& run) {
+  return SweepRun(*reader, indices, schemes, options, run).run();
 }
 
 }  // namespace narrow

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "narrow/error.h"
+#include "narrow/quantize_checkpoint.h"
 #include "narrow/sweep.h"
 #include "narrow/sweep_evaluation.h"
 #include "stream/quantized_reader.h"
@@ -31,18 +32,17 @@ class EvaluateSchemesTest : public testing::Test {
     directory_ = fs::temp_directory_path() / ("schemes-" + std::to_string(::getpid()));
     fs::create_directories(directory_);
     write_noise_dataset(directory_, kImages);
-    options_.evaluate.dataset_name = "cifar10";
-    options_.evaluate.dataset_dir = directory_;
-    options_.evaluate.image_size = 12;
-    options_.evaluate.resize_side = 12;
-    options_.evaluate.threads = 2;
+    options_.images.dataset_name = "cifar10";
+    options_.images.dataset_dir = directory_;
+    options_.images.image_size = 12;
+    options_.images.resize_side = 12;
     reader_ = small_checkpoint(3);
     indices_ = trainable_indices(*reader_, "");
   }
   void TearDown() override { fs::remove_all(directory_); }
 
-  SweepEvaluation sweep(EvaluateObserver* observer = nullptr) const {
-    return evaluate_schemes(reader_, indices_, schemes(), options_, observer);
+  SweepEvaluation sweep(const RunOptions& run = {.threads = 2}) const {
+    return evaluate_schemes(reader_, indices_, schemes(), options_, run);
   }
 
   fs::path directory_;
@@ -54,7 +54,7 @@ class EvaluateSchemesTest : public testing::Test {
 // What a checkpoint on disk would have given.
 EvaluateResult evaluate_written(const CheckpointReader& reader,
                                 const std::vector<std::size_t>& indices,
-                                const EvaluateOptions& options) {
+                                const ImageSource& images) {
   std::vector<std::shared_ptr<const CheckpointReader>> checkpoints = {small_checkpoint(3)};
   for (const Scheme& scheme : schemes()) {
     QuantizePlan plan;
@@ -63,9 +63,11 @@ EvaluateResult evaluate_written(const CheckpointReader& reader,
       if (std::ranges::find(indices, i) != indices.end()) plan.back().scheme = scheme;
     }
     MemoryWriter writer;
-    quantize_checkpoint(reader, plan, {}, &writer, nullptr);
+    quantize_checkpoint(reader, plan, {}, writer);
     checkpoints.push_back(std::make_shared<MemoryReader>(std::move(writer.tensors)));
   }
+  EvaluateOptions options;
+  options.images = images;
   return evaluate_checkpoints(checkpoints, options);
 }
 
@@ -82,7 +84,7 @@ void expect_same(const SweepEvaluation& a, const SweepEvaluation& b) {
 
 TEST_F(EvaluateSchemesTest, GivesWhatEvaluatingWrittenCheckpointsGives) {
   const SweepEvaluation found = sweep();
-  const EvaluateResult expected = evaluate_written(*reader_, indices_, options_.evaluate);
+  const EvaluateResult expected = evaluate_written(*reader_, indices_, options_.images);
   EXPECT_EQ(found.images.images, kImages);
   EXPECT_EQ(found.network, "resnet_v1_small");
   EXPECT_EQ(found.passes, 1U);
@@ -105,17 +107,19 @@ TEST_F(EvaluateSchemesTest, GivesWhatEvaluatingWrittenCheckpointsGives) {
 TEST_F(EvaluateSchemesTest, PassesAndThreadsDoNotMatter) {
   const SweepEvaluation expected = sweep();
   options_.network_bytes = 1;
-  options_.evaluate.threads = 1;
-  const SweepEvaluation found = sweep();
+  const SweepEvaluation found = sweep({.threads = 1});
   EXPECT_EQ(found.passes, 4U);
   expect_same(found, expected);
 }
 
 // Stops after some images.
-class Stopper : public EvaluateObserver {
+class Stopper : public Observer {
  public:
   explicit Stopper(std::uint64_t limit) : limit_(limit) {}
-  bool on_images(std::uint64_t done, std::uint64_t /*total*/) override { return done < limit_; }
+  bool on_progress(std::uint64_t done, std::uint64_t /*total*/, ProgressUnit unit) override {
+    EXPECT_EQ(unit, ProgressUnit::kImages);
+    return done < limit_;
+  }
 
  private:
   std::uint64_t limit_;
@@ -126,7 +130,7 @@ TEST_F(EvaluateSchemesTest, AStoppedSweepIsContinued) {
   options_.journal = directory_ / "journal";
   options_.network_bytes = 1;  // one network after another
   Stopper stopper(kImages + 1);
-  EXPECT_THROW(sweep(&stopper), Error);
+  EXPECT_THROW(sweep({.threads = 2, .observer = &stopper}), Error);
   const SweepEvaluation continued = sweep();
   EXPECT_GE(continued.images_from_journal, kImages);
   EXPECT_LT(continued.images_from_journal, 4 * kImages);
@@ -136,9 +140,9 @@ TEST_F(EvaluateSchemesTest, AStoppedSweepIsContinued) {
   EXPECT_EQ(again.passes, 0U);
   expect_same(again, expected);
   // Other images, another checkpoint: another sweep.
-  options_.evaluate.resize_side = 14;
+  options_.images.resize_side = 14;
   EXPECT_THROW(sweep(), Error);
-  options_.evaluate.resize_side = 12;
+  options_.images.resize_side = 12;
   reader_ = small_checkpoint(4);
   EXPECT_THROW(sweep(), Error);
   options_.replace_journal = true;
@@ -160,7 +164,7 @@ TEST(QuantizedReader, ReadsWhatQuantizeWrites) {
   scheme.bits = 3;
   const QuantizePlan plan = make_plan(*original, scheme, {});
   MemoryWriter writer;
-  quantize_checkpoint(*original, plan, {}, &writer, nullptr);
+  quantize_checkpoint(*original, plan, {}, writer);
   const QuantizedReader reader(*original, plan, NonFinitePolicy::kError);
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
     std::vector<std::byte> bytes(reader.tensors()[i].byte_size());

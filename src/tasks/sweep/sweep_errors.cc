@@ -5,6 +5,7 @@
 
 #include "base/item_pool.h"
 #include "base/parallel.h"
+#include "base/run_progress.h"
 #include "narrow/error.h"
 #include "narrow/sweep.h"
 #include "quant/tensor_quantizer.h"
@@ -239,10 +240,10 @@ std::vector<std::size_t> selected_indices(const CheckpointReader& reader,
 
 SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::size_t> indices,
                          std::span<const Scheme> schemes, const SweepOptions& options,
-                         SweepObserver* observer) {
+                         const RunOptions& run) {
   if (schemes.empty()) throw Error(ErrorCategory::kUsage, "there is no scheme to measure");
   const auto start = std::chrono::steady_clock::now();
-  const ThreadLimit limit(options.threads);
+  const ThreadLimit limit(run.threads);
   SweepResult result = empty_result(reader, indices, schemes);
   std::uint64_t total_bytes = 0;
   for (const TensorSweep& tensor : result.tensors) total_bytes += tensor.info.byte_size();
@@ -260,7 +261,8 @@ SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::si
         bytes_done += piece.bytes.size();
         piece.quantizers.reset();
         pool.give_back(&piece);
-        if (observer != nullptr) observer->on_bytes(bytes_done / groups.size(), total_bytes);
+        report_progress(run.observer, bytes_done / groups.size(), total_bytes,
+                        ProgressUnit::kBytes);
       });
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "checkpoint/testing/memory_checkpoint.h"
 #include "narrow/error.h"
+#include "narrow/quantize_checkpoint.h"
 #include "narrow/sweep.h"
 #include "quant/testing/test_values.h"
 
@@ -57,13 +58,14 @@ TEST(SweepErrors, AreThoseOfQuantizeCheckpointToTheBitForAnyThreads) {
   const auto indices = selected_indices(reader, {});
   ASSERT_EQ(indices, (std::vector<std::size_t>{0, 1, 2, 3}));
   for (const int threads : {1, 3}) {
-    const SweepResult result = sweep_errors(reader, indices, list, {.threads = threads});
+    const SweepResult result = sweep_errors(reader, indices, list, {}, {.threads = threads});
     ASSERT_EQ(result.tensors.size(), indices.size());
     EXPECT_EQ(result.copied, 2U);
     EXPECT_EQ(result.copied_bytes, 8U);
     for (std::size_t s = 0; s < list.size(); ++s) {
+      NullWriter nowhere;
       const QuantizeResult expected =
-          quantize_checkpoint(reader, make_plan(reader, list[s], {}), {}, nullptr, nullptr);
+          quantize_checkpoint(reader, make_plan(reader, list[s], {}), {}, nowhere);
       for (std::size_t i = 0; i < indices.size(); ++i) {
         const SchemeCost& cost = result.tensors[i].costs.at(s);
         EXPECT_TRUE(same_bits(cost.errors, expected.tensors[i].errors))
@@ -113,12 +115,14 @@ TEST(SweepErrors, NonFiniteTensorsStopOrAreLeftOut) {
   EXPECT_THROW(sweep_errors(reader, indices, {}, {}), Error);
 }
 
-class ByteCounter : public SweepObserver {
+class ByteCounter : public Observer {
  public:
-  void on_bytes(std::uint64_t done, std::uint64_t total) override {
+  bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override {
     EXPECT_GE(done, last);
     last = done;
     EXPECT_EQ(total, 771000U * 4 + 330 * 8 + 4);
+    EXPECT_EQ(unit, ProgressUnit::kBytes);
+    return true;
   }
   std::uint64_t last = 0;
 };
@@ -126,8 +130,23 @@ class ByteCounter : public SweepObserver {
 TEST(SweepErrors, ProgressEndsAtTheTotal) {
   const MemoryReader reader(tensors());
   ByteCounter counter;
-  sweep_errors(reader, selected_indices(reader, {}), schemes(), {}, &counter);
+  sweep_errors(reader, selected_indices(reader, {}), schemes(), {}, {.observer = &counter});
   EXPECT_EQ(counter.last, 771000U * 4 + 330 * 8 + 4);
+}
+
+TEST(SweepErrors, TheObserverCanStopIt) {
+  class Stopper : public Observer {
+   public:
+    bool on_progress(std::uint64_t, std::uint64_t, ProgressUnit) override { return false; }
+  };
+  const MemoryReader reader(tensors());
+  Stopper stopper;
+  try {
+    sweep_errors(reader, selected_indices(reader, {}), schemes(), {}, {.observer = &stopper});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::kInterrupted);
+  }
 }
 
 }  // namespace

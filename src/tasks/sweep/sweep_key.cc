@@ -59,9 +59,10 @@ std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_
   for (const TfRecordFile& file : data.dataset.records().files()) {
     add_file(digest, InputFile(file.path()));
   }
-  add_text(digest, fmt::format("{} {} {} {} {} {}", options.model_name, options.labels_offset,
-                               to_string(data.preprocessing.kind), data.preprocessing.output_size,
-                               data.preprocessing.resize_side, data.dataset.class_count()));
+  add_text(digest,
+           fmt::format("{} {} {} {} {} {}", options.model_name, options.images.labels_offset,
+                       to_string(data.preprocessing.kind), data.preprocessing.output_size,
+                       data.preprocessing.resize_side, data.dataset.class_count()));
   if (options.use_moving_averages) add_text(digest, "moving averages");
   return to_hex(digest.digest());
 }

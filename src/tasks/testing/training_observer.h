@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,13 +20,17 @@ class RecordingObserver : public TrainObserver {
   void on_checkpoint(const std::filesystem::path& checkpoint) override {
     checkpoints.push_back(checkpoint.filename().string());
   }
-  bool keep_going() override { return calls_left == 0 || --calls_left > 0; }
+  bool on_progress(std::uint64_t /*done*/, std::uint64_t /*total*/, ProgressUnit unit) override {
+    units.insert(unit);
+    return calls_left == 0 || --calls_left > 0;
+  }
 
   std::vector<std::string> notes;
   std::vector<TrainSummary> plans;
   std::vector<TrainStep> steps;
   std::vector<std::string> checkpoints;
-  int calls_left = 0;  // of keep_going until it says no; 0: never
+  std::set<ProgressUnit> units;
+  int calls_left = 0;  // of on_progress until it says no; 0: never
 };
 
 // A checkpoint of small_network() under `prefix`, global_step 7.

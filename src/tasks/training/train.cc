@@ -11,6 +11,7 @@
 #include "data/dataset.h"
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
+#include "tasks/source_images.h"
 #include "tasks/training/recalibration.h"
 #include "tasks/training/training_batches.h"
 #include "tasks/training/training_files.h"
@@ -68,13 +69,11 @@ std::int64_t decay_steps_of(const TrainOptions& options, std::uint64_t records) 
 
 // Options, data and network, looked at before anything is computed.
 struct Preparation {
-  Preparation(const TrainOptions& given, TrainObserver& observer)
-      : options((validate_options(given), given)),
-        dataset(options.dataset_dir, find_dataset_spec(options.dataset_name),
-                options.dataset_split_name, options.labels_offset) {
+  Preparation(const TrainOptions& given, Observer& observer)
+      : options((validate_options(given), given)), dataset(open_dataset(options.images)) {
     training_preprocessing(options);
     require(dataset.size() > 0,
-            fmt::format("{} has no records; make it anew", dataset.records().path().string()));
+            fmt::format("{} has no records; make it again", dataset.records().path().string()));
     options.learning_rate.decay_steps = decay_steps_of(options, dataset.size());
     validate(options.learning_rate);
     start = find_training_start(options, dataset.class_count(), observer);
@@ -114,17 +113,17 @@ struct Preparation {
   TrainSummary plan;
 };
 
-TrainingOptions network_options(const Preparation& preparation) {
+TrainingOptions network_options(const Preparation& preparation, int threads) {
   const TrainOptions& options = preparation.options;
   TrainingOptions network;
   network.batch_size = options.batch_size;
-  network.height = options.image_size;
-  network.width = options.image_size;
+  network.height = options.images.image_size;
+  network.width = options.images.image_size;
   network.batch_norm = options.batch_norm;
   network.batch_norm_decay = options.batch_norm_decay;
   network.label_smoothing = options.label_smoothing;
   network.weight_decay = options.weight_decay;
-  network.threads = options.threads;
+  network.threads = threads;
   network.is_trained = [&trained = preparation.trained](const Weight& variable) {
     return std::ranges::find(trained, variable.name) != trained.end();
   };
@@ -164,13 +163,14 @@ class StepClock {
 
 class Training {
  public:
-  Training(Preparation& preparation, TrainObserver& observer)
+  Training(Preparation& preparation, int threads, TrainObserver& observer)
       : options_(preparation.options),
         preparation_(preparation),
+        threads_(threads),
         observer_(observer),
         network_(preparation.start.network,
                  read_start_values(preparation.start, options_, observer),
-                 network_options(preparation)),
+                 network_options(preparation, threads)),
         state_(network_, options_.optimizer, options_.moving_average_decay),
         files_(options_.train_dir, newest_of(preparation.start)) {
     if (const auto& resumed = preparation.start.resumed) {
@@ -187,7 +187,7 @@ class Training {
     const auto start = Clock::now();
     StepClock clock(state_.global_step());
     while (!is_done()) {
-      if (!observer_.keep_going()) stop();
+      if (!may_go_on()) stop();
       step(*batches, clock, result);
       if (is_time_to_save()) save();
     }
@@ -209,16 +209,24 @@ class Training {
     return options_.max_number_of_steps && state_.global_step() >= *options_.max_number_of_steps;
   }
 
+  bool may_go_on() {
+    return observer_.on_progress(
+        static_cast<std::uint64_t>(state_.global_step()),
+        static_cast<std::uint64_t>(options_.max_number_of_steps.value_or(0)), ProgressUnit::kSteps);
+  }
+
+  [[nodiscard]] LoaderOptions loader_options() const {
+    return training_loader(options_, state_.global_step(), threads_);
+  }
+
   std::unique_ptr<TrainingBatches> make_batches() {
     const Dataset& dataset = preparation_.dataset;
-    const std::int64_t first = state_.global_step();
-    if (!preparation_.plan.features_cached) return image_batches(dataset, options_, first);
+    if (!preparation_.plan.features_cached) return image_batches(dataset, loader_options());
     observer_.on_note(
         fmt::format("only the logits are trained, and images are the same in every epoch: the "
                     "features of all {} are computed once and kept",
                     dataset.size()));
-    return feature_batches(dataset, options_, first, network_,
-                           [this] { return observer_.keep_going(); });
+    return feature_batches(dataset, loader_options(), network_, observer_);
   }
 
   // An error of the forward pass about numbers, infinite weights to quantize say, means the same as
@@ -267,7 +275,7 @@ class Training {
   }
 
   [[nodiscard]] bool is_time_to_save() const {
-    if (is_done()) return false;  // the last checkpoint is written behind the loop
+    if (is_done()) return false;  // the last checkpoint is written after the loop
     if (options_.save_interval_steps > 0 &&
         state_.global_step() % options_.save_interval_steps == 0) {
       return true;
@@ -284,21 +292,22 @@ class Training {
   }
 
   void recalibrate() {
-    observer_.on_note(fmt::format("moving statistics are taken anew from {} batches",
+    observer_.on_note(fmt::format("moving statistics are taken again from {} batches",
                                   options_.recalibrate_batch_norm));
-    BatchLoader loader(preparation_.dataset, training_loader(options_, state_.global_step()));
+    BatchLoader loader(preparation_.dataset, loader_options());
     recalibrate_batch_norm(network_, loader, options_.recalibrate_batch_norm);
   }
 
   [[noreturn]] void stop() {
     if (saved_step_ != state_.global_step()) save();
     throw Error(ErrorCategory::kInterrupted,
-                fmt::format("interrupted at step {}; {} is saved, and the same command continues",
+                fmt::format("interrupted at step {}; {} is saved, and the same options continue",
                             state_.global_step(), files_.newest()->string()));
   }
 
   const TrainOptions& options_;
   Preparation& preparation_;
+  int threads_;
   TrainObserver& observer_;
   TrainingNetwork network_;
   TrainingState state_;
@@ -315,15 +324,20 @@ double TrainResult::images_per_second(int batch_size) const {
   return seconds > 0 ? images / seconds : 0;
 }
 
-TrainSummary plan_training(const TrainOptions& options, TrainObserver& observer) {
+TrainSummary plan_training(const TrainOptions& options, const RunOptionsFor<TrainObserver>& run) {
+  const ThreadLimit limit(run.threads);
+  TrainObserver silent;
+  TrainObserver& observer = run.observer != nullptr ? *run.observer : silent;
   const Preparation preparation(options, observer);
   read_start_values(preparation.start, options, observer);  // they may not fit
   observer.on_plan(preparation.plan);
   return preparation.plan;
 }
 
-TrainResult train(const TrainOptions& options, TrainObserver& observer) {
-  const ThreadLimit limit(options.threads);
+TrainResult train(const TrainOptions& options, const RunOptionsFor<TrainObserver>& run) {
+  const ThreadLimit limit(run.threads);
+  TrainObserver silent;
+  TrainObserver& observer = run.observer != nullptr ? *run.observer : silent;
   settle_checkpoints(options.train_dir);
   Preparation preparation(options, observer);
   if (preparation.is_finished()) {
@@ -334,7 +348,7 @@ TrainResult train(const TrainOptions& options, TrainObserver& observer) {
     result.checkpoint = preparation.start.resumed->location().path;
     return result;
   }
-  return Training(preparation, observer).run();
+  return Training(preparation, run.threads, observer).run();
 }
 
 }  // namespace narrow

@@ -30,11 +30,11 @@ class TrainTest : public TemporaryDirectoryTest {
     TrainOptions options;
     options.train_dir = directory() / train_dir;
     options.checkpoint_path = directory() / "initial.ckpt";
-    options.dataset_name = "cifar10";
-    options.dataset_dir = directory();
-    options.dataset_split_name = "test";
-    options.image_size = 12;
-    options.resize_side = 12;
+    options.images.dataset_name = "cifar10";
+    options.images.dataset_dir = directory();
+    options.images.dataset_split_name = "test";
+    options.images.image_size = 12;
+    options.images.resize_side = 12;
     options.augment = "cifar";
     options.batch_size = 4;
     options.max_number_of_steps = 6;
@@ -62,10 +62,10 @@ class TrainTest : public TemporaryDirectoryTest {
   void train_interrupted(const TrainOptions& options, int steps, int batches_before = 0) const {
     RecordingObserver first;
     first.calls_left = batches_before + steps + 1;
-    error_message(ErrorCategory::kInterrupted, [&] { train(options, first); });
+    error_message(ErrorCategory::kInterrupted, [&] { train(options, {.observer = &first}); });
     EXPECT_THAT(first.checkpoints, Contains("model.ckpt-" + std::to_string(steps)));
     RecordingObserver second;
-    const TrainResult result = train(options, second);
+    const TrainResult result = train(options, {.observer = &second});
     EXPECT_EQ(result.plan.first_step, steps);
     EXPECT_EQ(result.global_step, *options.max_number_of_steps);
   }
@@ -76,7 +76,7 @@ TEST_F(TrainTest, LogsStepsAndWritesCheckpoints) {
   given.save_interval_steps = 2;
   given.log_every_n_steps = 3;
   RecordingObserver observer;
-  const TrainResult result = train(given, observer);
+  const TrainResult result = train(given, {.observer = &observer});
   EXPECT_THAT(observer.checkpoints,
               ElementsAre("model.ckpt-0", "model.ckpt-2", "model.ckpt-4", "model.ckpt-6"));
   EXPECT_EQ(result.global_step, 6);
@@ -106,7 +106,7 @@ TEST_F(TrainTest, TheLossFalls) {
   given.max_number_of_steps = 60;
   given.augment = "none";
   RecordingObserver observer;
-  const auto log = train(given, observer).log;
+  const auto log = train(given, {.observer = &observer}).log;
   const auto mean = [&](std::size_t first) {
     double sum = 0;
     for (std::size_t i = first; i < first + 12; ++i) sum += log[i].cross_entropy;
@@ -122,7 +122,7 @@ TEST_F(TrainTest, AnInterruptedTrainingHasTheSameResult) {
     whole.moving_average_decay = 0.9;
     whole.learning_rate.warmup_steps = 4;
     RecordingObserver observer;
-    train(whole, observer);
+    train(whole, {.observer = &observer});
     TrainOptions parts = whole;
     const std::string parts_name = whole.train_dir.filename().string() + "-parts";
     parts.train_dir = directory() / parts_name;
@@ -134,10 +134,10 @@ TEST_F(TrainTest, AnInterruptedTrainingHasTheSameResult) {
 TEST_F(TrainTest, AFinishedTrainingIsLeftAlone) {
   const TrainOptions given = options("a");
   RecordingObserver observer;
-  train(given, observer);
+  train(given, {.observer = &observer});
   const std::string before = files_of("a", 6);
   observer.checkpoints.clear();
-  const TrainResult result = train(given, observer);
+  const TrainResult result = train(given, {.observer = &observer});
   EXPECT_TRUE(result.was_finished);
   EXPECT_EQ(result.global_step, 6);
   EXPECT_TRUE(observer.checkpoints.empty());
@@ -147,15 +147,17 @@ TEST_F(TrainTest, AFinishedTrainingIsLeftAlone) {
 TEST_F(TrainTest, ContinuesOnlyWithWhatItHad) {
   TrainOptions given = options("a");
   RecordingObserver observer;
-  train(given, observer);
+  train(given, {.observer = &observer});
   given.max_number_of_steps = 7;
   given.optimizer.kind = OptimizerKind::kMomentum;
-  EXPECT_THAT(error_message(ErrorCategory::kNotFound, [&] { train(given, observer); }),
-              HasSubstr("resnet_v1_small/conv1/weights/Momentum"));
+  EXPECT_THAT(
+      error_message(ErrorCategory::kNotFound, [&] { train(given, {.observer = &observer}); }),
+      HasSubstr("resnet_v1_small/conv1/weights/Momentum"));
   given.optimizer.kind = OptimizerKind::kRmsprop;
   given.moving_average_decay = 0.5;
-  EXPECT_THAT(error_message(ErrorCategory::kNotFound, [&] { train(given, observer); }),
-              HasSubstr("ExponentialMovingAverage"));
+  EXPECT_THAT(
+      error_message(ErrorCategory::kNotFound, [&] { train(given, {.observer = &observer}); }),
+      HasSubstr("ExponentialMovingAverage"));
 }
 
 TEST_F(TrainTest, ALossThatIsNoNumberStops) {
@@ -166,7 +168,7 @@ TEST_F(TrainTest, ALossThatIsNoNumberStops) {
   given.learning_rate.initial = 1e25;
   RecordingObserver observer;
   const std::string sentence =
-      error_message(ErrorCategory::kNumeric, [&] { train(given, observer); });
+      error_message(ErrorCategory::kNumeric, [&] { train(given, {.observer = &observer}); });
   EXPECT_THAT(sentence, HasSubstr("is not a finite number at step"));
   EXPECT_THAT(sentence, HasSubstr(observer.checkpoints.back()));
   for (const float value : variable("a", "conv1/weights")) EXPECT_TRUE(std::isfinite(value));
@@ -179,9 +181,10 @@ TEST_F(TrainTest, OnlyTheLogitsWithFrozenStatistics) {
   given.augment = "none";
   given.max_number_of_steps = 12;  // two epochs
   RecordingObserver observer;
-  const TrainResult cached = train(given, observer);
+  const TrainResult cached = train(given, {.observer = &observer});
   EXPECT_TRUE(cached.plan.features_cached);
   EXPECT_THAT(observer.notes, Contains(HasSubstr("are computed once")));
+  EXPECT_THAT(observer.units, ElementsAre(ProgressUnit::kImages, ProgressUnit::kSteps));
   const auto small = small_network(10);
   for (const Weight& weight : small.weights) {
     const std::string name = weight.name.substr(small.name.size() + 1);
@@ -191,7 +194,7 @@ TEST_F(TrainTest, OnlyTheLogitsWithFrozenStatistics) {
   // One epoch is not worth the cache and gives the same steps.
   given.train_dir = directory() / "b";
   given.max_number_of_steps = 6;
-  const TrainResult plain = train(given, observer);
+  const TrainResult plain = train(given, {.observer = &observer});
   EXPECT_FALSE(plain.plan.features_cached);
   for (std::size_t i = 0; i < plain.log.size(); ++i) {
     EXPECT_NEAR(plain.log[i].loss, cached.log[i].loss, 1e-5 * cached.log[i].loss);
@@ -208,7 +211,7 @@ TEST_F(TrainTest, StatisticsFollowUnlessFrozen) {
   TrainOptions given = options("a");
   given.trainable_scopes = {{"resnet_v1_small/logits"}};
   RecordingObserver observer;
-  EXPECT_FALSE(train(given, observer).plan.features_cached);
+  EXPECT_FALSE(train(given, {.observer = &observer}).plan.features_cached);
   const auto small = small_network(10);
   for (const Weight& weight : small.weights) {
     const std::string name = weight.name.substr(small.name.size() + 1);
@@ -228,15 +231,15 @@ TEST_F(TrainTest, RecalibrationTakesTheStatisticsOfWholeBatches) {
   given.max_number_of_steps = 1;
   given.batch_norm_decay = 0;
   RecordingObserver observer;
-  train(given, observer);
+  train(given, {.observer = &observer});
   given.train_dir = directory() / "b";
   given.batch_norm_decay = 0.997;
   given.recalibrate_batch_norm = 1;
-  train(given, observer);
+  train(given, {.observer = &observer});
   given.train_dir = directory() / "c";
   given.batch_size = kImages / 4;
   given.recalibrate_batch_norm = 4;
-  train(given, observer);
+  train(given, {.observer = &observer});
   for (const char* name : {"conv1/BatchNorm/moving_mean", "conv1/BatchNorm/moving_variance",
                            "block3/unit_1/bottleneck_v1/conv3/BatchNorm/moving_variance"}) {
     const auto expected = variable("a", name);
@@ -258,11 +261,11 @@ TEST_F(TrainTest, QuantizedWeightsAreForTheForwardPassOnly) {
   TrainOptions given = options("a");
   given.augment = "none";
   RecordingObserver observer;
-  const double float_loss = train(given, observer).log[0].cross_entropy;
+  const double float_loss = train(given, {.observer = &observer}).log[0].cross_entropy;
   given.train_dir = directory() / "b";
   given.quantize.emplace();
   given.quantize->bits = 2;
-  const double quantized_loss = train(given, observer).log[0].cross_entropy;
+  const double quantized_loss = train(given, {.observer = &observer}).log[0].cross_entropy;
   EXPECT_GT(std::fabs(quantized_loss - float_loss), 1e-3);
   const auto weights = variable("b", "conv1/weights");
   EXPECT_GT(std::set<float>(weights.begin(), weights.end()).size(), 4U);
@@ -273,7 +276,7 @@ TEST_F(TrainTest, ThePlanAlone) {
   TrainOptions given = options("a");
   given.trainable_scopes = {{"resnet_v1_small/logits"}};
   RecordingObserver observer;
-  const TrainSummary plan = plan_training(given, observer);
+  const TrainSummary plan = plan_training(given, {.observer = &observer});
   EXPECT_EQ(plan.trained_variables, 2U);
   EXPECT_EQ(plan.trained_elements, 32U * 10 + 10);
   EXPECT_FALSE(std::filesystem::exists(given.train_dir));
@@ -284,7 +287,7 @@ TEST_F(TrainTest, RefusesWhatMakesNoSense) {
   const auto refused = [&](auto change) {
     TrainOptions given = options("a");
     change(given);
-    return error_message(ErrorCategory::kUsage, [&] { train(given, observer); });
+    return error_message(ErrorCategory::kUsage, [&] { train(given, {.observer = &observer}); });
   };
   refused([](TrainOptions& given) { given.batch_size = 0; });
   refused([](TrainOptions& given) { given.max_number_of_steps = 0; });
@@ -293,7 +296,7 @@ TEST_F(TrainTest, RefusesWhatMakesNoSense) {
   refused([](TrainOptions& given) { given.weight_decay = -1; });
   refused([](TrainOptions& given) { given.num_epochs_per_decay = 0.01; });
   refused([](TrainOptions& given) { given.augment = "mixup"; });
-  refused([](TrainOptions& given) { given.dataset_name = "flowers"; });
+  refused([](TrainOptions& given) { given.images.dataset_name = "flowers"; });
   refused([](TrainOptions& given) {
     given.batch_norm = BatchNormMode::kFrozen;
     given.recalibrate_batch_norm = 3;

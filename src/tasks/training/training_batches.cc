@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "graph/layers.h"
 #include "narrow/error.h"
+#include "tasks/source_images.h"
 
 namespace narrow {
 namespace {
@@ -63,13 +64,7 @@ class FeatureBatches : public TrainingBatches {
 }  // namespace
 
 PreprocessingOptions training_preprocessing(const TrainOptions& options) {
-  PreprocessingOptions preprocessing;
-  // That of every ResNet V1 in Slim's table is kVgg; a variant is seen like them.
-  if (!options.preprocessing_name.empty()) {
-    preprocessing.kind = preprocessing_for(options.preprocessing_name);
-  }
-  preprocessing.output_size = options.image_size;
-  preprocessing.resize_side = options.resize_side;
+  PreprocessingOptions preprocessing = preprocessing_of(options.images);
   preprocessing.resize_side_min = options.resize_side_min;
   preprocessing.resize_side_max = options.resize_side_max;
   preprocessing.augmentation = parse_augmentation(options.augment);
@@ -77,7 +72,7 @@ PreprocessingOptions training_preprocessing(const TrainOptions& options) {
   return preprocessing;
 }
 
-LoaderOptions training_loader(const TrainOptions& options, std::int64_t first_step) {
+LoaderOptions training_loader(const TrainOptions& options, std::int64_t first_step, int threads) {
   LoaderOptions loader;
   loader.preprocessing = training_preprocessing(options);
   loader.training = true;
@@ -85,13 +80,13 @@ LoaderOptions training_loader(const TrainOptions& options, std::int64_t first_st
   loader.batch_size = options.batch_size;
   loader.seed = options.seed;
   loader.first_step = static_cast<std::uint64_t>(first_step);
-  loader.threads = options.threads;
+  loader.threads = threads;
   return loader;
 }
 
-std::unique_ptr<TrainingBatches> image_batches(const Dataset& dataset, const TrainOptions& options,
-                                               std::int64_t first_step) {
-  return std::make_unique<ImageBatches>(dataset, training_loader(options, first_step));
+std::unique_ptr<TrainingBatches> image_batches(const Dataset& dataset,
+                                               const LoaderOptions& options) {
+  return std::make_unique<ImageBatches>(dataset, options);
 }
 
 bool can_cache_features(const TrainOptions& options, const Graph& network,
@@ -112,18 +107,16 @@ bool can_cache_features(const TrainOptions& options, const Graph& network,
 }
 
 std::unique_ptr<TrainingBatches> feature_batches(const Dataset& dataset,
-                                                 const TrainOptions& options,
-                                                 std::int64_t first_step, TrainingNetwork& network,
-                                                 const std::function<bool()>& keep_going) {
-  const LoaderOptions loader_options = training_loader(options, first_step);
+                                                 const LoaderOptions& options,
+                                                 TrainingNetwork& network, Observer& observer) {
   const auto depth = static_cast<std::size_t>(output_layer(network.graph())->in_channels);
-  auto batches = std::make_unique<FeatureBatches>(dataset.size(), loader_options, depth);
-  LoaderOptions one_pass = loader_options;
+  auto batches = std::make_unique<FeatureBatches>(dataset.size(), options, depth);
+  LoaderOptions one_pass = options;
   one_pass.training = false;
   BatchLoader loader(dataset, one_pass);
   std::size_t done = 0;
   for (Batch batch; loader.next(batch); done += batch.size()) {
-    if (!keep_going()) {
+    if (!observer.on_progress(done, dataset.size(), ProgressUnit::kImages)) {
       throw Error(ErrorCategory::kInterrupted, "interrupted before the first step");
     }
     network.features(batch.images, batches->features().subspan(done * depth, batch.size() * depth));

@@ -1,7 +1,6 @@
 // What a step is taken on: images from the loader, or features that were computed once.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -23,11 +22,11 @@ class TrainingBatches {
 // The preprocessing that the options mean. Throws Error(kUsage) as validate does.
 PreprocessingOptions training_preprocessing(const TrainOptions& options);
 
-// The loader of a training whose step `first_step` comes next.
-LoaderOptions training_loader(const TrainOptions& options, std::int64_t first_step);
+// The loader of a training whose step `first_step` comes next; `threads` 0: all cores.
+LoaderOptions training_loader(const TrainOptions& options, std::int64_t first_step, int threads);
 
-std::unique_ptr<TrainingBatches> image_batches(const Dataset& dataset, const TrainOptions& options,
-                                               std::int64_t first_step);
+std::unique_ptr<TrainingBatches> image_batches(const Dataset& dataset,
+                                               const LoaderOptions& options);
 
 // Whether the network below the logits gives every image the same features in every epoch, and
 // keeping them is worth it: it fits in kMostFeatureBytes, and more than one epoch may come.
@@ -36,10 +35,9 @@ bool can_cache_features(const TrainOptions& options, const Graph& network,
                         const std::vector<std::string>& trained, std::uint64_t records);
 
 // Computes the features of all records, in file order. The batches are those of image_batches.
-// Throws Error(kInterrupted) when keep_going() says no.
+// Throws Error(kInterrupted) when the observer stops it.
 std::unique_ptr<TrainingBatches> feature_batches(const Dataset& dataset,
-                                                 const TrainOptions& options,
-                                                 std::int64_t first_step, TrainingNetwork& network,
-                                                 const std::function<bool()>& keep_going);
+                                                 const LoaderOptions& options,
+                                                 TrainingNetwork& network, Observer& observer);
 
 }  // namespace narrow

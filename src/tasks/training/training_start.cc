@@ -82,7 +82,7 @@ std::string scope_of(const std::optional<Layer>& output, const Weight& weight) {
 
 // The model variables that come from the checkpoint of a warm start.
 std::vector<const Weight*> choose_restored(const TrainingStart& start, const TrainOptions& options,
-                                           TrainObserver& observer) {
+                                           Observer& observer) {
   const std::optional<Layer> output = output_layer(start.network);
   const CheckpointVariables source(*start.warm, false);
   const std::string where = start.warm->location().path.string();
@@ -147,7 +147,7 @@ Weights resumed_values(const TrainingStart& start) {
 }  // namespace
 
 TrainingStart find_training_start(const TrainOptions& options, int class_count,
-                                  TrainObserver& observer) {
+                                  Observer& observer) {
   TrainingStart start;
   finish_checkpoints(options.train_dir);
   if (std::filesystem::exists(options.train_dir / kStateFileName)) {
@@ -172,7 +172,7 @@ TrainingStart find_training_start(const TrainOptions& options, int class_count,
 }
 
 Weights read_start_values(const TrainingStart& start, const TrainOptions& options,
-                          TrainObserver& observer) {
+                          Observer& observer) {
   if (start.resumed) return resumed_values(start);
   const std::vector<Weight>& variables = start.network.weights;
   std::vector<const Weight*> restored;
@@ -188,7 +188,7 @@ Weights read_start_values(const TrainingStart& start, const TrainOptions& option
 
 std::vector<std::string> trained_variables(
     const Graph& network, const std::optional<std::vector<std::string>>& trainable_scopes,
-    TrainObserver& observer) {
+    Observer& observer) {
   std::vector<std::string> all;
   for (const Weight& variable : network.weights) {
     if (is_trainable(variable.role)) all.push_back(variable.name);

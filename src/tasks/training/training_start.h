@@ -9,6 +9,7 @@
 
 #include "graph/weights.h"
 #include "narrow/checkpoint.h"
+#include "narrow/run_options.h"
 #include "narrow/train.h"
 
 namespace narrow {
@@ -17,25 +18,24 @@ struct TrainingStart {
   Graph network;
   std::int64_t global_step = 0;
   std::shared_ptr<const CheckpointReader> resumed;  // the newest checkpoint of train_dir, or null
-  std::shared_ptr<const CheckpointReader> warm;     // --checkpoint_path, when it counts, or null
+  std::shared_ptr<const CheckpointReader> warm;     // checkpoint_path, when it counts, or null
 };
 
 // Looks at train_dir and checkpoint_path. Throws Error: what opening a checkpoint throws; kNotFound
 // and kUsage when there is no such network.
-TrainingStart find_training_start(const TrainOptions& options, int class_count,
-                                  TrainObserver& observer);
+TrainingStart find_training_start(const TrainOptions& options, int class_count, Observer& observer);
 
 // The values of every weight of the network at the start.
 // Throws Error(kNotFound) or Error(kUsage) naming the variables that are missing or of another
-// shape, both shapes, and the flag to set.
+// shape, both shapes, and the option to set.
 Weights read_start_values(const TrainingStart& start, const TrainOptions& options,
-                          TrainObserver& observer);
+                          Observer& observer);
 
 // The names of the variables to train: every trainable one, or those whose name matches one of the
 // scopes, a regular expression, from its first character on. Throws Error(kUsage) for a scope that
 // is no regular expression, or when nothing is left to train; a scope that matches nothing is told.
 std::vector<std::string> trained_variables(
     const Graph& network, const std::optional<std::vector<std::string>>& trainable_scopes,
-    TrainObserver& observer);
+    Observer& observer);
 
 }  // namespace narrow

@@ -33,7 +33,7 @@ TrainingStart warm_start(int checkpoint_classes, int class_count = 10) {
   return {small_network(class_count), 0, nullptr, small_checkpoint(3, checkpoint_classes)};
 }
 
-TEST_F(TrainingStartTest, ExcludedScopesBeginAnew) {
+TEST_F(TrainingStartTest, ExcludedScopesBeginAgain) {
   const TrainingStart start = warm_start(1000);
   TrainOptions options;
   options.checkpoint_exclude_scopes = {"resnet_v1_small/logits"};
@@ -46,7 +46,7 @@ TEST_F(TrainingStartTest, ExcludedScopesBeginAnew) {
   EXPECT_TRUE(observer.notes.empty());
 }
 
-TEST_F(TrainingStartTest, AnotherShapeIsAnErrorThatNamesTheFlag) {
+TEST_F(TrainingStartTest, AnotherShapeIsAnErrorThatNamesTheOption) {
   TrainOptions options;
   options.ignore_missing_vars = true;
   RecordingObserver observer;

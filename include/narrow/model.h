@@ -1,4 +1,4 @@
-// Checkpoints of TF-Slim's ResNet V1: made with initial values, and quantized as a whole network.
+// Networks by name: TF-Slim's ResNet V1, with initial values or quantized as a whole.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,10 @@
 
 namespace narrow {
 
-// The plan of `narrow quantizer`: every model variable of `network` ("resnet_v1_50", ...) with
+// The names that can be built: "resnet_v1_50", "resnet_v1_101", "resnet_v1_152", "resnet_v1_200".
+std::vector<std::string> model_names();
+
+// A plan for one network: every model variable of `network` ("resnet_v1_50", ...) with
 // `class_count` classes, the trainable ones with `scheme`, the moving statistics copied, and
 // global_step when the checkpoint has it; in file order. Other tensors are left out.
 // With `moving_averages` NAME/ExponentialMovingAverage of every variable NAME is there as well, and
@@ -23,8 +26,9 @@ QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& netw
 // Writes Slim's initial values: weights from a truncated normal distribution with standard
 // deviation sqrt(1.3 * 2 / fan_in) (He et al., "Delving Deep into Rectifiers", 2015, with Slim's
 // correction for the truncation), gamma and moving variance 1, everything else 0, global_step 0.
-// The same seed gives the same bytes. Calls add, write and finish of `writer`.
-void write_initial_resnet(const std::string& network, int class_count, std::uint64_t seed,
-                          CheckpointWriter& writer);
+// The same seed gives the same bytes. `writer` gets every tensor and the caller calls finish().
+// Throws Error(kUsage) for another name than those or less than one class; kIo from the writer.
+void write_initial_weights(const std::string& network, int class_count, std::uint64_t seed,
+                           CheckpointWriter& writer);
 
 }  // namespace narrow

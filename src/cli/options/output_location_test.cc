@@ -1,3 +1,5 @@
+#include "cli/options/output_location.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -5,7 +7,6 @@
 #include <fstream>
 
 #include "narrow/error.h"
-#include "narrow/quantize_checkpoint.h"
 
 namespace narrow {
 namespace {

@@ -1,4 +1,4 @@
-#include "narrow/resnet_checkpoints.h"
+#include "narrow/model.h"
 
 #include <fmt/format.h>
 
@@ -60,6 +60,8 @@ CopyReason reason_to_copy(const Weight& variable, const std::string& name, bool 
 
 }  // namespace
 
+std::vector<std::string> model_names() { return resnet_v1_names(); }
+
 QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& network,
                          int class_count, const Scheme& scheme, bool moving_averages) {
   validate(scheme);
@@ -96,8 +98,8 @@ QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& netw
   return plan;
 }
 
-void write_initial_resnet(const std::string& network, int class_count, std::uint64_t seed,
-                          CheckpointWriter& writer) {
+void write_initial_weights(const std::string& network, int class_count, std::uint64_t seed,
+                           CheckpointWriter& writer) {
   std::vector<Weight> variables = resnet_v1(network, class_count).weights;
   // Saver's order, so that the files are what TensorFlow would have written.
   std::ranges::sort(variables, {}, &Weight::name);
@@ -131,7 +133,6 @@ void write_initial_resnet(const std::string& network, int class_count, std::uint
         writer.write(std::as_bytes(std::span(job.values)));
         job.values = {};
       });
-  writer.finish();
 }
 
 }  // namespace narrow

@@ -1,11 +1,12 @@
+#include "cli/options/output_location.h"
+
 #include <fmt/format.h>
 
-#include <array>
 #include <filesystem>
+#include <string_view>
 
 #include "base/special_file.h"
 #include "narrow/error.h"
-#include "narrow/quantize_checkpoint.h"
 
 namespace narrow {
 namespace {

@@ -1,0 +1,27 @@
+// Progress of jobs that tell nothing else, which stop on a signal.
+#pragma once
+
+#include <string_view>
+
+#include "cli/console/console.h"
+#include "narrow/run_options.h"
+
+namespace narrow {
+
+class JobProgress : public Observer {
+ public:
+  // `what`: a word for what is done: "packing".
+  explicit JobProgress(std::string_view what) : what_(what) { catch_interrupts(); }
+  bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override {
+    if (is_interrupted()) return false;
+    progress_.update(done, total, unit, what_);
+    return true;
+  }
+  void finish() { progress_.clear(); }
+
+ private:
+  std::string_view what_;
+  ProgressLine progress_;
+};
+
+}  // namespace narrow

@@ -1,0 +1,23 @@
+// Where the commands put their results when they are not told, or told a directory.
+#pragma once
+
+#include <string>
+
+#include "narrow/checkpoint.h"
+#include "narrow/scheme.h"
+
+namespace narrow {
+
+// Where a result goes. `output` as typed (empty: directory `default_directory` beside the input): a
+// directory (existing, or ending in '/') means the input's base name in it; otherwise it is the
+// prefix (TensorFlow) or file. `format` kTensorFlowV1 stands for kTensorFlowV2.
+// Throws Error(kUsage) when that is the input itself.
+CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFormat format,
+                                   const std::string& output, const std::string& default_directory);
+
+// "bin_8bits", "fixed-point_8bits": the default output directory. What is not the default of a
+// scheme follows, so that different recipes do not meet: "fixed-point_8bits_decimal",
+// "bin_4bits_channel_mse", "bin_4bits_group64_percentile99.9".
+std::string result_directory_name(const Scheme& scheme);
+
+}  // namespace narrow
