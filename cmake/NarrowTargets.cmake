@@ -132,7 +132,7 @@ function(narrow_test_support)
 endfunction()
 
 # narrow_test(name_test.cc [THREADS] [COMPUTES] [LIBS target...]): one GoogleTest program per file, in
-# the current folder. NARROW_SOURCE_DIR in the environment tells it where tests/golden is.
+# the current folder. NARROW_SOURCE_DIR in the environment says where tests/golden is.
 # THREADS: it runs code on several threads, so it has the label "threads", and the target
 # thread_tests and the preset tsan include it.
 # COMPUTES: its own loops take most of its time, so sanitizers do not keep it from being optimized.

@@ -1,4 +1,4 @@
-// Files that are no checkpoint: whatever they hold, they are told or not told in one sentence. The
+// Files that are no checkpoint: whatever they hold, one sentence or none says what they are. The
 // same bytes as variants of a TensorFlow checkpoint: any pieces give the same checksum.
 #include <algorithm>
 #include <cstdint>

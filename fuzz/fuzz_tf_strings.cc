@@ -1,8 +1,8 @@
-// The values of a string tensor behind checksums that are right.
+// The values of a string tensor with checksums that match.
 #include "checkpoint/tensorflow/string_values.h"
 #include "table_fuzz.h"
 
-// The first byte tells how many strings are asked for, the rest are encoded lengths and characters
+// The first byte says how many strings are asked for, the rest are encoded lengths and characters
 // with the checksum of the lengths left out.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;

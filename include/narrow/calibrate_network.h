@@ -1,4 +1,4 @@
-// Batch norm re-estimation: the moving statistics of a network computed again from images.
+// Batch norm re-estimation: the moving statistics of a network recomputed from images.
 #pragma once
 
 #include <cstdint>

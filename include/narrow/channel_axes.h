@@ -39,7 +39,7 @@ struct AxisRules {
 };
 
 // Whether a tensor is a depthwise kernel [.., C, M] of TensorFlow or Keras by its name: the last
-// part is depthwise_weights or depthwise_kernel (behind it ":0", what a variable of an object graph
+// part is depthwise_weights or depthwise_kernel (":0" after it, what a variable of an object graph
 // ends in, and the names of optimizer slots and averages count nothing), and the rank is 3 or more.
 bool is_depthwise_kernel(const TensorInfo& info);
 

@@ -51,7 +51,7 @@ class TensorStream {
  public:
   virtual ~TensorStream() = default;
   // Fills `out` completely. Throws Error(kCorrupt) when the file ends too early or, on the read
-  // that delivers the last byte, when the tensor's checksum does not hold; reading past the end is
+  // that delivers the last byte, when the tensor's checksum does not match; reading past the end is
   // Error(kUsage).
   virtual void read(std::span<std::byte> out) = 0;
 };

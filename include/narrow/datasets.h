@@ -60,7 +60,7 @@ std::vector<std::string> downloadable_names();
 
 // Fetches, verifies and converts. Results appear whole or not at all.
 // Throws Error: kUsage for an unknown name or checksum; kNotFound, kCorrupt, kIo and kInterrupted
-// as the source, the archive and the disk give reason; kExists for a checkpoint that is there.
+// depending on the source, the archive and the disk; kExists for a checkpoint that is there.
 DownloadOutcome download(const DownloadOptions& options,
                          const RunOptionsFor<DownloadObserver>& run = {});
 

@@ -97,7 +97,7 @@ struct PairedComparison {
   Interval difference_interval;
 };
 
-// Which images were evaluated, and how they were made ready.
+// Which images were evaluated, and how they were preprocessed.
 struct EvaluatedImages {
   std::filesystem::path records;  // the file
   std::string dataset_name;

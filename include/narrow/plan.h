@@ -114,7 +114,7 @@ struct BitAllocation {
   double damage = 0;
   double lower_bound = 0;
   // 1: no plan within the budget damages less. Otherwise sizes were rounded up to so many bytes in
-  // the search, and only the bound tells what a better plan could save.
+  // the search, and only the bound says what a better plan could save.
   std::uint64_t unit_bytes = 1;
   std::vector<CurvePoint> curve;  // by rising size
 

@@ -34,8 +34,8 @@ struct NetworkMethods {
   // range; the moving statistics take the scales back.
   bool absorb_channel_scales = false;
   Rounding rounding = Rounding::kNearest;  // of the weights of layers
-  // Lets moving statistics and the biases of layers without batch norm, which the logits are, take
-  // up what quantization did to the mean and the spread of every layer's output.
+  // Lets moving statistics, and the biases of layers without batch norm such as the logits, absorb
+  // what quantization did to the mean and the spread of every layer's output.
   bool bias_correct = false;
   // Height and width of what the network sees, with or without images: where it is small, many taps
   // of the kernels meet padding only, and count less.

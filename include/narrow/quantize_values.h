@@ -46,8 +46,8 @@ struct ErrorSums {
   double sum_d = 0;      // sum of d
   double sum_xr = 0;     // sum of x * restored
   double max_abs_d = 0;  // largest |d|
-  // Values that the codes do not hold (docs/numerics.md, "Given formats"): they saturated, became 0
-  // or wrapped, as the format says. Counted for schemes with a format (has_format) only.
+  // Values that the codes cannot represent (docs/numerics.md, "Given formats"): they saturated,
+  // became 0 or wrapped, as the format says. Counted for schemes with a format (has_format) only.
   std::uint64_t overflowed = 0;
 
   // Adds the sums of the values that follow this block's.

@@ -77,7 +77,7 @@ std::vector<std::string> variable_names(const std::vector<TensorInfo>& tensors,
                                         const Selection& selection);
 
 // Without a selection: why a tensor of a plan that is not to be quantized is left out of it.
-// kNotPlanned where the tensor itself does not tell.
+// kNotPlanned where the tensor itself gives no reason.
 std::vector<CopyReason> natural_copy_reasons(const std::vector<TensorInfo>& tensors);
 
 // Counts by reason, without kNone.

@@ -1,4 +1,4 @@
-// Arithmetic on sizes that come from files: every function tells whether the result is right.
+// Arithmetic on sizes that come from files: every function says whether the result is right.
 #pragma once
 
 #include <concepts>

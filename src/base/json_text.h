@@ -17,7 +17,7 @@ nlohmann::ordered_json parse_json(std::string_view text);
 nlohmann::json parse_large_object(std::string_view text);
 
 // Whether lists and objects lie in one another deeper than `most`, before anything is parsed. (The
-// parser can tell, too, but then looks through all values before each list or object that ends.)
+// parser can do this, too, but then looks through all values before each list or object that ends.)
 bool nests_deeper(std::string_view text, int most);
 
 // As nlohmann::ordered_json::dump: throws its type_error for text that is not UTF-8.

@@ -21,7 +21,7 @@ constexpr std::size_t kMostDigits = 9;
 // A file's name, taken apart at its numbers.
 struct ShardName {
   std::string before;  // all before the number of the shard
-  std::string after;   // "-of-00002" and all behind it
+  std::string after;   // "-of-00002" and all that follows
   std::string stem;
   std::size_t digits = 0;  // of the number of the shard
   std::uint64_t shard = 0;
@@ -122,7 +122,7 @@ void require_all_shards(const ShardSet& set) {
   if (set.first_missing.empty()) return;
   throw Error(ErrorCategory::kNotFound,
               fmt::format("{} has {} of the {} files {}; {} is missing; put the missing ones there "
-                          "or convert the dataset anew",
+                          "or convert the dataset again",
                           set.name.parent_path().string(), set.files.size(), set.count,
                           set.name.filename().string(), set.first_missing));
 }

@@ -43,7 +43,7 @@ struct MaxPool {
   bool operator==(const MaxPool&) const = default;
 };
 
-// The mean over all axes behind the channels', which keep size 1.
+// The mean over all axes after the channels', which keep size 1.
 struct GlobalAveragePool {
   bool operator==(const GlobalAveragePool&) const = default;
 };

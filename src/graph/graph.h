@@ -94,7 +94,7 @@ struct Graph {
   [[nodiscard]] const Value& value(ValueId id) const {
     return values[static_cast<std::size_t>(id)];
   }
-  // The weight behind a value; null when it is none.
+  // The weight that a value is; null when it is none.
   [[nodiscard]] const Weight* weight_of(ValueId id) const;
   // The node that makes the value; -1 for inputs and weights.
   [[nodiscard]] int producer(ValueId id) const;

@@ -58,7 +58,7 @@ class LayerFinder {
     return layer;
   }
 
-  // The only node behind the layer so far, if it is of this operator.
+  // The only node after the layer so far, if it is of this operator.
   template <typename Operator>
   const Node* next(const Layer& layer) const {
     const int user = uses_.only_user(layer.output);

@@ -54,7 +54,7 @@ struct Layer {
 // Throws what infer_shapes throws.
 std::vector<Layer> layers(const Graph& graph);
 
-// The layer that makes the graph's only output, with nothing behind it but a change of shape; its
+// The layer that makes the graph's only output, followed by nothing but a change of shape; its
 // outputs are the logits of a classifier. Null when there is none, or when there are other outputs.
 const Layer* output_layer(const Graph& graph, const std::vector<Layer>& layers);
 

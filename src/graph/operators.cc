@@ -27,7 +27,7 @@ bool fits(const Dimension& a, const Dimension& b) {
   return a.is_free() || b.is_free() || a.size == b.size;
 }
 
-// Replaces the axes behind batch and channels by the numbers of windows.
+// Replaces the axes after batch and channels by the numbers of windows.
 void place_windows(const Window& window, bool ceil_mode, Dimensions& x) {
   if (x.size() != window.rank() + 2) {
     refuse(fmt::format("its input is {}, its window has {} axes", to_string(x), window.rank()));

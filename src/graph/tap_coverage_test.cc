@@ -124,7 +124,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Case{kTall, 7, 3, 2, 0, 4, 3}, Case{kTall, 2, 5, 2, 0, 1, 5},
                     Case{kWide, 2, 9, 0, 1, 2, 3}, Case{kDilated, 6, 5, 2, 4, 6, 5},
                     Case{kDilated, 1, 12, 2, 4, 1, 12},
-                    // SAME puts the odd element of its padding behind, or before.
+                    // SAME puts the odd element of its padding at the end, or at the beginning.
                     Case{same_window(3, 2), 8, 7, 0, 1, 4, 4},
                     Case{same_window(2, 1), 3, 4, 0, 0, 3, 4}, Case{kLower, 8, 3, 1, 1, 4, 3},
                     Case{kUnpadded, 5, 8, 0, 0, 3, 3}));

@@ -13,7 +13,7 @@
 namespace narrow {
 namespace {
 
-// A source for another network lacks everything: the list ends where it stops to tell more.
+// A source for another network lacks everything: the list ends where more names say no more.
 constexpr std::size_t kMostNamesListed = 20;
 
 struct Findings {

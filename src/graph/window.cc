@@ -38,7 +38,7 @@ WindowPlaces window_places(const Window& window, std::size_t axis, std::int64_t 
     places.before = padded ? window.pads[axis] : 0;
     const std::int64_t after = padded ? window.pads[window.rank() + axis] : 0;
     const std::int64_t room = size + places.before + after - extent;
-    const std::int64_t lacking = ceil_mode ? stride - 1 : 0;  // what a window may reach behind
+    const std::int64_t lacking = ceil_mode ? stride - 1 : 0;  // what a window may lack at the end
     if (room + lacking >= 0) places.count = (room + lacking) / stride + 1;
     if (ceil_mode && (places.count - 1) * stride >= size + places.before) --places.count;
   }

@@ -42,7 +42,7 @@ struct WindowPlaces {
 };
 
 // Along `axis` of an input with `size` elements. With `ceil_mode` a last window that begins inside
-// the input or its padding before, but ends behind the padding, counts too.
+// the input or its padding before, but ends beyond the padding, counts too.
 // Throws Error(kUnsupported) when no window fits.
 WindowPlaces window_places(const Window& window, std::size_t axis, std::int64_t size,
                            bool ceil_mode = false);

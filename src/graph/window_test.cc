@@ -108,7 +108,7 @@ TEST(WindowPlaces, RoundedUpTheLastWindowMayReachBehindThePadding) {
   EXPECT_THAT(window_places(window, 0, 5, true), are(3, 0, 1));
   EXPECT_THAT(window_places(window, 0, 4, true), are(2, 0, 0));
   EXPECT_THAT(window_places(along_one_axis(3, 2, 1, 1, 1), 0, 6, true), are(4, 1, 2));
-  // A third window would begin in the padding behind.
+  // A third window would begin in the padding at the end.
   EXPECT_THAT(window_places(along_one_axis(2, 2, 1, 0, 1), 0, 4, true), are(2, 0, 0));
 }
 
@@ -157,7 +157,7 @@ TEST_P(EveryWindow, PlacesAreThoseCountedOneByOne) {
       } else {
         EXPECT_THROW(window_places(window, 0, size), Error) << size << " pad " << pad;
       }
-      // Elements behind the last window make one more, if it can begin before the padding behind.
+      // Elements after the last window make one more, if it can begin before the end padding.
       const std::int64_t next = -pad + down * stride();
       const bool leaves_some = next + extent() < end + stride();
       const std::int64_t up = down + (leaves_some && next < size ? 1 : 0);

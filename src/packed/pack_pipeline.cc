@@ -1,3 +1,8 @@
+// The pipeline of narrow quantize with another second stage: PieceSource reads, scans and cuts; on
+// all threads a piece is encoded (integer codes, parameters of its blocks) and the leaves of its
+// digest are hashed; in order, the sink takes it and the digest of the checkpoint grows.
+// planned_contents says what that will give, so that a writer knows every size beforehand; under
+// kKeep it takes a scan of its own, since a tensor with NaN is not encoded.
 #include "packed/pack_pipeline.h"
 
 #include <algorithm>

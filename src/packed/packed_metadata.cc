@@ -38,7 +38,7 @@ constexpr std::array kInputFormats = {
     CheckpointFormat::kTensorFlowV2, CheckpointFormat::kTensorFlowV1,
     CheckpointFormat::kSafetensors, CheckpointFormat::kNpz, CheckpointFormat::kNpy};
 
-// Of tensors of an opaque type: whose it is, and the size that only its file told.
+// Of tensors of an opaque type: whose it is, and the size that only its file gave.
 constexpr const char* kFamilyKey = "dtype_of";
 constexpr const char* kBytesKey = "bytes";
 constexpr const char* kColumnMajorKey = "column_major";

@@ -1,3 +1,13 @@
+// First pass: RangeScan takes every element; schemes that need all values of a block collect them
+// in BlockValues too. finish_scan() fits parameters: from ranges, or from sorted values on several
+// threads; then, unless blocks are local or very many, StoredBlocks gets the constants that kernels
+// need. with_scheme() repeats only the fit.
+// Second pass, piece by piece on any thread: PieceBlocks hands out the constants of the blocks of a
+// piece (it fits local ones on the way). A piece is done in chunks of kChunk values: the kernel of
+// the scheme restores and measures float32 in place where lanes meet blocks; otherwise values are
+// copied, restored in double, rounded to the tensor's type, and measured after that. encode() gets
+// integer codes from the same blocks and packs them. Lane sums are added up in the order that
+// docs/numerics.md defines.
 #include "quant/tensor_quantizer.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Given fixed-point formats in reports: what they are, and how many values they do not hold.
+// Given fixed-point formats in reports: what they are, and how many values they cannot represent.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ class OverflowColumns {
   bool wraps_ = false;
 };
 
-// One tensor and the values that its format does not hold.
+// One tensor and the values that its format cannot represent.
 struct TensorOverflow {
   const std::string& name;
   const Scheme& scheme;

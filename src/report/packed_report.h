@@ -16,7 +16,7 @@ Table packed_table(const PackedContents& contents);
 // Counts and sizes.
 std::string packed_summary_text(const PackedSummary& summary);
 
-// What became of values that a fixed-point format does not hold: see format_report.h.
+// What became of values that a fixed-point format cannot represent: see format_report.h.
 std::vector<std::string> overflow_sentences(const PackedContents& contents);
 
 // {"schema": 1, "tensors": [...], "summary": {...}}.

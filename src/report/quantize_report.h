@@ -15,7 +15,7 @@ Table quantize_table(const QuantizeResult& result);
 // The closing lines: counts, relative errors, SQNR, time.
 std::string quantize_summary_text(const QuantizeSummary& summary);
 
-// What became of values that a fixed-point format does not hold: see format_report.h.
+// What became of values that a fixed-point format cannot represent: see format_report.h.
 std::vector<std::string> overflow_sentences(const QuantizeResult& result);
 
 // {"schema": 1, "tensors": [...], "summary": {...}}.

@@ -9,7 +9,7 @@
 
 namespace narrow {
 
-// Slim's line, "global step 10: loss = 2.1932 (0.005 sec/step)", and what Slim does not tell.
+// Slim's line, "global step 10: loss = 2.1932 (0.005 sec/step)", and what Slim does not say.
 std::string train_step_text(const TrainStep& step);
 
 // Network, data and steps, in a few lines.

@@ -1,3 +1,8 @@
+// A tensor that is quantized is read once for its ranges. Up to kMaxKeptBytes its pieces are kept
+// in memory and handed on from there; a larger one is read a second time from a new stream. Copied
+// tensors are streamed in pieces of kCopyPieceBytes, strings are one piece. next() is a state
+// machine: kept pieces first, then the open stream, then the next tensor of the plan. A tensor
+// without elements is one empty piece, so that the end of every tensor comes through.
 #include "stream/quantize_pieces.h"
 
 #include <algorithm>

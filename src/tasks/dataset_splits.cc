@@ -71,7 +71,7 @@ DatasetSplit split_of_shards(const ShardSet& set, const DatasetSpec& spec) {
                                       const std::vector<std::string>& untold) {
   if (!untold.empty()) {
     throw Error(ErrorCategory::kUsage,
-                fmt::format("the name of {} in {} does not tell its dataset; dataset_name does",
+                fmt::format("the name of {} in {} does not say its dataset; dataset_name does",
                             fmt::join(untold, ", "), directory.string()));
   }
   std::vector<std::string> tried;
@@ -112,7 +112,7 @@ DatasetSplit split_of_file(const fs::path& path, std::string_view dataset_name) 
   if (spec == nullptr) {
     throw Error(
         ErrorCategory::kUsage,
-        fmt::format("the name of {} does not tell its dataset; dataset_name does", path.string()));
+        fmt::format("the name of {} does not say its dataset; dataset_name does", path.string()));
   }
   DatasetSplit split{spec, {path}, path, 0};
   for (const SplitSpec& published : spec->splits) {

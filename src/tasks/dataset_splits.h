@@ -20,8 +20,8 @@ struct DatasetSplit {
 };
 
 // The splits of a directory, or the one that a file is. `dataset_name` may be empty: then names of
-// files tell. Throws Error: kNotFound for nothing there or a missing shard, kUsage for an unknown
-// dataset or a file whose name does not tell it.
+// files decide. Throws Error: kNotFound for nothing there or a missing shard, kUsage for an unknown
+// dataset or a file whose name does not say which.
 std::vector<DatasetSplit> find_dataset_splits(const std::filesystem::path& path,
                                               std::string_view dataset_name);
 

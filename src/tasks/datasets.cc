@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Passes on what the layer below tells.
+// Passes on what the layer below reports.
 class Relay : public ConvertObserver {
  public:
   explicit Relay(DownloadObserver& observer) : observer_(observer) {}

@@ -192,7 +192,7 @@ class Manifest(ProgramCase):
                          {p.name for p in (self.dir / "d").iterdir()} - {"manifest.json"})
         self.assertEqual(len(again), len({t["file"] for t in again}))
 
-    def test_a_manifest_that_was_laid_out_anew_loses_nothing(self):
+    def test_a_manifest_that_was_reformatted_loses_nothing(self):
         self.narrow("pack", "net.safetensors", "--scheme", "bin", "--bits", "3", "-o",
                     "p.safetensors")
         self.narrow("export", "p.safetensors", "--to", "mem", "-o", "d", "--include", "conv*")

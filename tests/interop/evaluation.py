@@ -5,7 +5,7 @@ usage: evaluation.py NARROW
 
 Fashion-MNIST is converted by the program; classifiers are fitted and saved by TensorFlow. Accuracy
 and recall must be the same float32. tf_slim's line also gives the smallest gap between the two largest
-logits of an image, relative to the largest: should a case ever differ, that tells whether an
+logits of an image, relative to the largest: should a case ever differ, that says whether an
 undecided image is why.
 """
 

@@ -95,7 +95,7 @@ DirectoryLock& DirectoryLock::operator=(DirectoryLock&& other) noexcept {
 }
 
 void DirectoryLock::release() {
-  // A folder that was removed may have been made anew, with the lock file of another process.
+  // A folder that was removed may have been made again, with the lock file of another process.
   if (!lock_file_.empty() && is_name_of(lock_file_, fd_.get())) ::unlink(lock_file_.c_str());
   lock_file_.clear();
   fd_ = FileDescriptor();

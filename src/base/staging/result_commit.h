@@ -45,7 +45,7 @@ class ResultCommit {
   void run() const;
   // The same for a commit that was interrupted, unless another program has written files of these
   // names since: then they stay, and what was there before comes back as far as its place is free.
-  // The late file is made anew, or left out when `content` is empty.
+  // The late file is made again, or left out when `content` is empty.
   void resume(const LateContent& content) const;
   // After run() threw: makes all be as before. Returns false when that is impossible, because an
   // old file is gone.

@@ -19,7 +19,7 @@ std::atomic<WaitObserver*> wait_observer = nullptr;
 
 class Silence : public WaitObserver {};
 
-// Tells the observer of the end, however it comes.
+// Calls on_end of the observer, however the wait ends.
 class Wait {
  public:
   explicit Wait(WaitObserver& observer) : observer_(observer) { observer_.on_begin(); }

@@ -18,7 +18,7 @@ class WaitObserver {
   virtual void on_end() noexcept {}
 };
 
-// Of the whole process; nullptr: nobody is told. Not to be called while something waits.
+// Of the whole process; nullptr: none. Not to be called while something waits.
 void set_wait_observer(WaitObserver* observer);
 
 // Returns once `is_ready` does not say no; without a pause when it never does. Throws what

@@ -58,7 +58,7 @@ std::uint64_t read_header_length(const std::function<void(std::span<std::byte>)>
   const std::size_t length_bytes = major == 1 ? 2 : 4;
   read(std::span(prefix).subspan(8, length_bytes));
   *prefix_bytes = 8 + length_bytes;
-  return load_le<std::uint32_t>(prefix.data() + 8);  // the array is zero behind a short length
+  return load_le<std::uint32_t>(prefix.data() + 8);  // the array is zero after a short length
 }
 
 // Checks that the values of an array fill `bytes`.

@@ -47,7 +47,7 @@ bool is_structured(std::string_view descr) {
 }
 
 // Bytes of one element of a type that is not computed with, by what follows its byte order; nothing
-// where that does not tell, as for objects, which are pickled.
+// where that does not say, as for objects, which are pickled.
 std::optional<std::uint64_t> opaque_item_bytes(std::string_view code) {
   constexpr std::uint64_t kDateBytes = 8;
   constexpr std::uint64_t kCharacterBytes = 4;

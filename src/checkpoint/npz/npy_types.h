@@ -15,7 +15,7 @@ namespace narrow {
 // file and member in errors. Throws Error(kUnsupported) for what cannot be a type of NumPy's.
 void set_npy_type(const NpyLiteral& fields, const std::string& where, NpyHeader* header);
 
-// Bytes that the values of an array take; what `info.opaque` says where the type does not tell.
+// Bytes that the values of an array take; what `info.opaque` says where the type does not say.
 // Throws Error(kCorrupt) for shapes that cannot be.
 std::uint64_t npy_value_bytes(const TensorInfo& info);
 

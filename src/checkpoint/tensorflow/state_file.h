@@ -22,7 +22,7 @@ std::filesystem::path newest_in_state_file(const std::filesystem::path& director
 std::string list_prefixes(const std::filesystem::path& directory);
 
 // The content of a state file in `directory` after the checkpoint `name` was written there: it is
-// the newest, behind those that the present state file lists.
+// the newest, after those that the present state file lists.
 std::string state_file_text(const std::filesystem::path& directory, const std::string& name);
 
 // Deletes the oldest of the checkpoints PREFIX<number> that the state file of `directory` lists,

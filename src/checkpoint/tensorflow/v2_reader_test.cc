@@ -24,7 +24,7 @@ class V2Reader : public testing::Test {
     header_.mutable_version()->set_producer(1);
   }
 
-  // An entry whose values are `bytes`, which are put behind the others.
+  // An entry whose values are `bytes`, which are put after the others.
   tensorflow::BundleEntryProto entry_of(DType dtype, const Shape& shape, const std::string& bytes) {
     tensorflow::BundleEntryProto entry;
     entry.set_dtype(number_of(dtype));

@@ -79,7 +79,7 @@ void run(const Arguments& args) {
 
 void add_calibrate_command(Command& program, CommandOutcome& /*outcome*/) {
   Command command = program.add_subcommand(
-      "calibrate", "Take the moving statistics of a ResNet V1 checkpoint anew from images");
+      "calibrate", "Recompute the moving statistics of a ResNet V1 checkpoint from images");
   auto args = std::make_shared<Arguments>();
   command.add_option("checkpoint", args->checkpoint, "file, prefix or directory")
       .required()

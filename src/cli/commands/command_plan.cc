@@ -101,7 +101,7 @@ void add_rule_options(Command& command, Arguments& args) {
       .capture_default_str();
 }
 
-// Gradients are measured on few images, of which small batches tell most.
+// Gradients are measured on few images, of which small batches give the best estimate.
 void add_image_options(Command& command, Arguments& args) {
   args.images.dataset_split_name = "train";
   command.group("Images for --damage fisher; --damage output takes their size");
@@ -122,7 +122,7 @@ void add_output_options(Command& command, Arguments& args) {
   add_export_options(command, args.exports);
   command.footer(
       "Damage: weight  sum over tensors of |error|^2 / |values|^2\n"
-      "        output  noise behind each layer's batch norm, for ResNet V1; needs no data, only\n"
+      "        output  noise after each layer's batch norm, for ResNet V1; needs no data, only\n"
       "                the size of images: --eval_image_size\n"
       "        fisher  rise of the loss by mean squared gradients, for ResNet V1 and a dataset\n"
       "Of the rules of one kind the first that matches a tensor counts. The plan is the best\n"
@@ -183,7 +183,7 @@ void advise(const BitAllocation& plan) {
     return tensor.info.name.starts_with("resnet_v1_");
   };
   if (plan.damage_kind == DamageKind::kWeight && std::ranges::any_of(plan.tensors, is_of_resnet)) {
-    print_note("for a ResNet V1 --damage output tells more of the accuracy, without data too");
+    print_note("for a ResNet V1 --damage output predicts the accuracy better, without data too");
   }
 }
 

@@ -123,7 +123,7 @@ std::vector<Scheme> histogram_schemes(const std::vector<Scheme>& schemes) {
   return chosen;
 }
 
-// Of the tensors that were asked for by name, or of two that tell most.
+// Of the tensors that were asked for by name, or of the two most informative ones.
 std::vector<SweepHistograms> make_histograms(const Arguments& args, const CheckpointReader& reader,
                                              const SweepResult& errors) {
   const std::vector<Scheme> schemes = histogram_schemes(errors.schemes);

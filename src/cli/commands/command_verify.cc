@@ -20,7 +20,7 @@ void add_verify_command(Command& program, CommandOutcome& outcome) {
     bool json = false;
   };
   Command command =
-      program.add_subcommand("verify", "Pack a checkpoint anew and compare with a packed file");
+      program.add_subcommand("verify", "Pack a checkpoint again and compare with a packed file");
   auto args = std::make_shared<Arguments>();
   command.add_option("packed", args->packed, "what narrow pack wrote").required().type_name("FILE");
   command.add_option("checkpoint", args->checkpoint, "what it was made from")

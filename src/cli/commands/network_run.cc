@@ -72,7 +72,7 @@ void add_network_options(Command& command, NetworkArguments& args) {
       .group(group);
   command
       .add_flag("--bias-correct", methods.bias_correct,
-                "moving statistics and biases take up shifts of mean and spread")
+                "moving statistics and biases absorb shifts of mean and spread")
       .group(group);
   add_calibration_options(command, args.images, "calibration_images",
                           "Images for them (without labels)");

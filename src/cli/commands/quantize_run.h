@@ -26,7 +26,7 @@ std::size_t count_quantized(const QuantizePlan& plan);
 // from it.
 void require_quantized(const CheckpointReader& reader, const QuantizeSummary& summary);
 
-// Warns on standard error about values that a format does not hold, and about what is legal and
+// Warns on standard error about values that a format cannot represent, and what is legal but
 // useless.
 void warn_about_result(const QuantizeResult& result);
 

@@ -14,7 +14,7 @@
 namespace narrow {
 
 // Text with names from elsewhere goes out as shown_lines(text). To standard output, or to standard
-// error when an export took standard output; a failure is told at the end, by the exit status.
+// error when an export took standard output; a failure shows at the end, in the exit status.
 void print_result(std::string_view text);
 // What a command does as it goes: a result, unless standard output is kept for one JSON object;
 // then it goes to standard error.

@@ -1,4 +1,4 @@
-// What the program tells and heeds while the library waits for another process.
+// What the program prints and reacts to while the library waits for another process.
 #pragma once
 
 #include "base/staging/waiting.h"

@@ -1,4 +1,4 @@
-// The progress of a download and what is worth telling about it.
+// The progress of a download and what is worth a message.
 #pragma once
 
 #include <string>

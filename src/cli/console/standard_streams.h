@@ -1,4 +1,4 @@
-// Standard output and standard error: what cannot be told never ends the work.
+// Standard output and standard error: a message that cannot be written never ends the work.
 #pragma once
 
 #include <string_view>
@@ -9,7 +9,7 @@ namespace narrow {
 // file gets their number: then a message would land in it. SIGPIPE no longer ends the program.
 void prepare_standard_streams();
 
-// Text for people and programs. Never throws: what is wrong with standard output is told by
+// Text for people and programs. Never throws: what is wrong with standard output is returned by
 // standard_output_status at the end, when all files are complete.
 void write_standard_output(std::string_view text);
 // Lost when standard error is full, closed or has no reader.

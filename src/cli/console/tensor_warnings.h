@@ -19,7 +19,7 @@ class TensorWarnings {
  public:
   // It is copied for so many NaN or infinite values.
   void add_non_finite(const std::string& name, std::uint64_t values);
-  // Codes of the scheme do not hold its values. Of ranges other than minmax, which clip on purpose,
+  // The scheme clips its values. Of ranges other than minmax, which clip on purpose,
   // nothing is said.
   void add_clipped(const std::string& name, const Scheme& scheme);
   void print() const;

@@ -19,7 +19,7 @@ std::uint64_t parse_byte_size(std::string_view text);
 WidthRule parse_width_rule(std::string_view text, std::string_view option);
 
 // Throws Error(kUnsupported) for a name that is not UTF-8: a plan names tensors in JSON. To be
-// asked before the work of which a plan file is to tell.
+// called before the work whose result goes into a plan file.
 void require_name_for_plan(const TensorInfo& info);
 
 }  // namespace narrow

@@ -30,7 +30,7 @@ class Option {
 
   // Checks: any other value ends in a usage error.
   Option& one_of(const std::vector<std::string>& choices);
-  // `shown`: how help tells them.
+  // `shown`: how help names them.
   Option& one_of(const std::vector<std::string>& choices, const std::string& shown);
   Option& one_of_numbers(const std::vector<int>& choices);
   Option& in_range(int least, int greatest);

@@ -1,4 +1,4 @@
-// The command line that stands for what a command was told.
+// The command line that stands for the arguments of a command.
 #pragma once
 
 #include <string>

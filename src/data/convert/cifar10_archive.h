@@ -22,7 +22,7 @@ const PublishedArchive& published_cifar10(Cifar10Archive kind);
 // data_batch_1 to data_batch_5, test_batch.
 using Cifar10Batches = std::array<CifarBatch, 6>;
 
-// Reads a .tar.gz file in memory; its first member tells which archive it is. Throws Error as
+// Reads a .tar.gz file in memory; its first member says which archive it is. Throws Error as
 // read_archive_members and the parsers of cifar10_batch.h do.
 Cifar10Batches read_cifar10_archive(const std::filesystem::path& archive, std::size_t rows);
 

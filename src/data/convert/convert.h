@@ -41,7 +41,7 @@ enum class Cifar10Archive { kPython, kBinary };
 
 struct Cifar10Options {
   // Empty: the published archive. Otherwise the address of a mirror or the path of a local file;
-  // which of the two archives it is, its content tells.
+  // its content says which of the two archives it is.
   std::string source = {};
   // Which one to fetch when `source` is empty.
   Cifar10Archive published = Cifar10Archive::kPython;

@@ -21,7 +21,7 @@ struct SplitSource {
 
 // What was found of the dataset `spec` in `directory`, given the records each split must have.
 // `result` is complete but for the archive's digests when every record file is whole; otherwise
-// the observer has been told why not, unless nothing was there. A missing labels.txt is written.
+// the observer got a note that says why, unless nothing was there. A missing labels.txt is written.
 bool find_complete_dataset(const std::filesystem::path& directory, const DatasetSpec& spec,
                            const std::vector<std::uint64_t>& records, ConvertObserver& observer,
                            ConvertResult* result);

@@ -90,7 +90,7 @@ class ArchiveWalker {
   void check(int status) const {
     if (status == ARCHIVE_OK) return;
     const char* reason = archive_error_string(handle_.get());
-    throw corrupt(fmt::format("cannot be read as a tar file (byte {} of {}): {}; fetch it anew",
+    throw corrupt(fmt::format("cannot be read as a tar file (byte {} of {}): {}; fetch it again",
                               position_, file_.size(), reason == nullptr ? "unknown" : reason));
   }
 

@@ -16,7 +16,7 @@ ArchiveFile use_local_file(const DownloadRequest& request) {
   if (request.expected && !matches(request, archive.digests)) {
     throw Error(
         ErrorCategory::kCorrupt,
-        fmt::format("{} has the {} checksum {}, but {} is expected; fetch it anew", request.url,
+        fmt::format("{} has the {} checksum {}, but {} is expected; fetch it again", request.url,
                     to_string(request.expected->algorithm),
                     archive.digests.of(request.expected->algorithm), request.expected->hex));
   }

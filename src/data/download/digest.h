@@ -22,7 +22,7 @@ struct Digest {
   bool operator==(const Digest&) const = default;
 };
 
-// "md5:c58f..." or "sha256:9f86...", or the hexadecimal digits alone, whose number tells the
+// "md5:c58f..." or "sha256:9f86...", or the hexadecimal digits alone, whose number says which
 // algorithm. Throws Error(kUsage) for anything else.
 Digest parse_digest(std::string_view text);
 

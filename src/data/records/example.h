@@ -30,7 +30,7 @@ struct ImageExample {
   std::string encoded;  // image/encoded: a whole PNG or JPEG file
   std::string format;   // image/format: "png", "jpeg"; "raw" is not read
   std::int64_t label = 0;
-  std::int64_t height = 0;  // 0 when the record does not tell
+  std::int64_t height = 0;  // 0 when the record does not say
   std::int64_t width = 0;
   bool operator==(const ImageExample&) const = default;
 };

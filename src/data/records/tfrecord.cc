@@ -41,7 +41,7 @@ std::uint64_t record_length(const InputFile& file, std::size_t number, std::uint
   if (stored != computed) {
     throw corrupt(
         fmt::format("has a damaged length: checksum {:08x} is stored, {:08x} computed; "
-                    "either the file is no TFRecord file or it must be made anew",
+                    "either the file is no TFRecord file or it must be made again",
                     stored, computed));
   }
   std::uint64_t body = 0;
@@ -103,7 +103,7 @@ void TfRecordFile::read(std::size_t index, std::vector<std::byte>& record) const
   if (stored != computed) {
     throw Error(ErrorCategory::kCorrupt,
                 fmt::format("{} is damaged: checksum {:08x} is stored, {:08x} computed over its {} "
-                            "bytes; make the file anew",
+                            "bytes; make the file again",
                             describe(index), stored, computed, length));
   }
 }

@@ -36,7 +36,7 @@ class TfRecordFile {
   [[nodiscard]] std::size_t size() const { return byte_offsets_.size(); }
 
   // Puts the bytes of record `index` (0 for the first, < size()) into `record`.
-  // Throws Error(kCorrupt) when the checksum of the bytes does not hold, and, for a file that is
+  // Throws Error(kCorrupt) when the checksum of the bytes does not match, and, for a file that is
   // opened for each read, when its size is another by now; then kNotFound and kIo too.
   void read(std::size_t index, std::vector<std::byte>& record) const;
 

@@ -166,7 +166,7 @@ TEST(ResnetV1, StrideSitsInTheLastUnitOfTheFirstThreeBlocks) {
     EXPECT_TRUE(conv1.relu && conv2.relu) << unit;
     EXPECT_TRUE(conv1.addend == kNoValue && conv2.addend == kNoValue) << unit;
 
-    // ReLU comes behind the sum with the shortcut, so conv3 has both or none.
+    // ReLU comes after the sum with the shortcut, so conv3 has both or none.
     EXPECT_TRUE(conv3.relu) << unit;
     const int adder = graph.producer(conv3.addend);
     ASSERT_GE(adder, 0) << unit;

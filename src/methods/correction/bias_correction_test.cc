@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kSamples = 4000;
 
-// A 1x1 convolution behind batch norm and ReLU, with inputs drawn as the model says.
+// A 1x1 convolution after batch norm and ReLU, with inputs drawn as the model says.
 class BiasCorrection : public testing::Test {
  protected:
   BiasCorrection() : weights_(small_weights(graph_, 3)) {

@@ -18,7 +18,7 @@ struct OutputError {
   [[nodiscard]] double relative() const;
 };
 
-// What a layer sees, told from the checkpoint: the moments of its input channels, pixels and
+// What a layer sees, estimated from the checkpoint: the moments of its input channels, pixels and
 // channels being independent of each other and zero outside the image.
 struct InputModel {
   std::vector<Moments> channels;

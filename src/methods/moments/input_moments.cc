@@ -19,11 +19,10 @@ std::vector<float> read_values(const WeightSource& weights, const std::string& n
   weights.read(name, values);
   const auto is_finite = [](float value) { return std::isfinite(value); };
   if (!std::ranges::all_of(values, is_finite)) {
-    throw Error(
-        ErrorCategory::kNumeric,
-        fmt::format("{} holds NaN or infinity: what the network's layers see cannot be told "
-                    "from it",
-                    name));
+    throw Error(ErrorCategory::kNumeric,
+                fmt::format("{} holds NaN or infinity: what the network's layers see cannot be "
+                            "estimated from it",
+                            name));
   }
   return values;
 }

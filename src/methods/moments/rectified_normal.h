@@ -1,4 +1,4 @@
-// What is left of a normally distributed value behind a ReLU.
+// Moments of a normally distributed value after a ReLU.
 #pragma once
 
 namespace narrow {

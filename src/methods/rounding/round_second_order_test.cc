@@ -20,7 +20,7 @@ constexpr int kOutputs = 40;  // more than one thread takes
 Layer layer() { return single_layer("conv", 3, kDepth, kOutputs, 1); }
 TensorInfo info() { return {"w", DType::kFloat32, layer().weights_shape}; }
 
-// Inputs that share what they vary by, and are positive: behind a ReLU.
+// Inputs that share what they vary by, and are positive: after a ReLU.
 Activations correlated_inputs(std::uint64_t seed) {
   RandomStream stream(seed, "inputs");
   Activations x = Activations::zeros(40, 6, 6, kDepth);

@@ -66,7 +66,7 @@ class Products {
     products_ = builder.new_buffer(kWinogradPlanes * out_plane_ * sizeof(float));
   }
 
-  // At most as many tiles as the constructor was told.
+  // At most as many tiles as were given to the constructor.
   void multiply(std::int64_t tiles) {
     const auto primitive = describe(tiles);
     const dnnl::convolution_forward convolution(primitive);

@@ -20,7 +20,7 @@ std::int64_t product(std::span<const std::int64_t> sizes) {
   return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
 }
 
-// Behind batch and channels.
+// All axes but batch and channels.
 std::span<const std::int64_t> pixel_sizes(const Shape& shape) {
   return std::span(shape).subspan(2);
 }

@@ -1,3 +1,11 @@
+// The steps of the graph in reverse, as far as their results need a gradient. gradients_ has for
+// each value the buffer with the sum so far: the first reader's share becomes that buffer, others
+// are added, by the convolution itself where it can. A layer goes through
+// 1. sum, ReLU and norm: the gradient of conv_output, written over conv_output (or over the
+//    gradient), and that of gamma and beta; the addend takes over the gradient that is left;
+// 2. the gradients of the weights;
+// 3. the gradient of the input, if that needs one;
+// 4. finish_variables, the last reader of the weights: the optimizer may change them there.
 #include "nn/training/backward_pass.h"
 
 #include <algorithm>

@@ -1,3 +1,10 @@
+// Each step of the graph, in order, becomes steps over buffers:
+// - a layer: the convolution into conv_output, then the statistics of its batch norm; then the norm
+//   (and ReLU) into the layer's value, in one go with the sum when there is an addend;
+// - a MaxPool with its workspace, and a GlobalAveragePool.
+// What TrainableGraph::merged names makes no value: the sum that reads it applies the norm of the
+// shortcut, or picks its pixels, on the way. A value needs a gradient when something below it is
+// trained, which is found out on the same walk.
 #include "nn/training/forward_pass.h"
 
 #include <cstdint>

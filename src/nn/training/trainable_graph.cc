@@ -130,7 +130,7 @@ void TrainableGraph::require_output_layer() const {
   }
   refuse(first_node(graph_, layer),
          " as output layer unless it is a 1x1 convolution of one pixel with biases and nothing "
-         "behind it");
+         "after it");
 }
 
 // Gradients of several uses would have to be added up.

@@ -44,7 +44,7 @@ class TrainableGraph {
   [[nodiscard]] ValueSize size(ValueId id) const;
 
   // The step that makes the value, if nobody but a sum reads it, as its addend, and if it is
-  // computed there, so that it is stored nowhere: a layer with nothing behind its batch norm, which
+  // computed there, so that it is stored nowhere: a layer with nothing after its batch norm, which
   // is then applied in the sum, or a MaxPool with windows of one pixel, which only says which
   // pixels are added. Null: the value is stored.
   [[nodiscard]] const GraphStep* merged(ValueId id) const;

@@ -82,7 +82,7 @@ using BatchStatisticsObserver = std::function<void(const BatchStatistics&)>;
 // the same options. Another number of threads, another instruction set (oneDNN chooses by it) or
 // batch size changes the last bits.
 //
-// What can be trained: graphs of layers with batch norm, possibly with a sum and ReLU behind it, of
+// What can be trained: graphs of layers with batch norm, possibly followed by a sum and ReLU, of
 // MaxPool and GlobalAveragePool, before an output layer that is a 1x1 convolution of one pixel with
 // biases. Its input are the features.
 //

@@ -216,7 +216,7 @@ TEST_F(TrainingNetworkTest, EffectiveValuesAreUsedAndGradientsPassThrough) {
 }
 
 // The sink changes the weights of one network in the middle of the pass, those of the other are
-// changed behind it.
+// changed after it.
 TEST_F(TrainingNetworkTest, SinkSeesEveryGradientOnceAndMayChangeTheValues) {
   for (const bool train_all : {true, false}) {
     options_.is_trained = [=](const Weight& weight) {

@@ -1,3 +1,11 @@
+// One list of steps for both passes over one block of memory, compiled once and run every step:
+// 1. ForwardPass appends a step per convolution, batch norm or sum, and pool, and gives every value
+//    a buffer; gradients are needed by what lies above a trained variable.
+// 2. An empty step keeps the features and their gradient alive: between the passes the output layer
+//    and the loss (logits_head.cc) read the one and write the other.
+// 3. BackwardPass appends the same in reverse. Only then is every lifetime known, and allocate()
+//    puts buffers that do not live at the same time into the same memory.
+// forward() runs the steps before the empty one, backward() the rest.
 #include "nn/training/training_program.h"
 
 namespace narrow {

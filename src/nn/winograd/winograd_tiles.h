@@ -1,5 +1,5 @@
 // Winograd's F(4x4, 3x3) (winograd_kernels.h) over many tiles of images in blocks of channels,
-// before and behind the matrix products.
+// before and after the matrix products.
 #pragma once
 
 #include <cstddef>

@@ -82,7 +82,7 @@ void add_levels(std::uint64_t block, const std::vector<float>& levels,
   }
 }
 
-// Whatever wrote it last: a manifest keeps its meaning when it is laid out anew.
+// Whatever wrote it last: a manifest keeps its meaning when it is formatted differently.
 std::optional<ordered_json> read_manifest(const std::filesystem::path& file) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error)) return std::nullopt;
@@ -171,7 +171,7 @@ void Manifest::add(std::size_t index, const ExportedCodes& exported, const CodeF
   file_.write("}}");
 }
 
-// A list for each field. The blocks are read anew for each.
+// A list for each field. The blocks are read again for each.
 void Manifest::add_params(std::size_t index) {
   bool is_first_field = true;
   for (const BlockField& field : block_fields(*packed_.contents().tensors[index].scheme)) {

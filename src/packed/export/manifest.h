@@ -13,7 +13,7 @@
 
 namespace narrow {
 
-// Writes as it is told, so that memory does not grow with the number of blocks.
+// Writes each entry as it is added, so that memory does not grow with the number of blocks.
 class Manifest {
  public:
   Manifest(const PackedFile& packed, CodeFormat format, OutputFile& file);

@@ -1,4 +1,4 @@
-// How many values the codes of a given fixed-point format do not hold.
+// How many values a given fixed-point format cannot represent.
 #pragma once
 
 #include <cstddef>

@@ -11,7 +11,7 @@ namespace narrow {
 bool float_bin_pays(int bits, std::uint64_t count) noexcept;
 
 // `constants` of a fitted block of bins: see block_constants. The result applies when every one of
-// the 2^bits codes restores to the same float32, and float32 tells the code of most values.
+// the 2^bits codes restores to the same float32, and float32 decides the code of most values.
 FloatBin find_float_bin(int bits, const BlockConstants& constants) noexcept;
 
 }  // namespace narrow

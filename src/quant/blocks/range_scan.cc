@@ -1,3 +1,11 @@
+// Elements come in order, cut anywhere, as float32 or converted to it chunk by chunk. By layout:
+// - rows (channels alternate): least and greatest key for every position of a period, so that the
+//   kernel never looks for a block; finish() folds the positions of a block into one range.
+// - runs: the longest part within one run goes to the kernel, its range extends the block's.
+// - local blocks: the same into current_, which is closed at the end of the block and kept, up to
+//   kMaxKeptBlocks; after these whole parts are scanned only for values that are not finite.
+// Keys are integers that order floats totally, with NaN and infinities at the ends: a part is
+// searched for them again only when its range says that there are some.
 #include "quant/blocks/range_scan.h"
 
 #include <algorithm>

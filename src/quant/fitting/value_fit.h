@@ -18,7 +18,7 @@ bool fit_needs_values(const Scheme& scheme) noexcept;
 
 struct ValueFit {
   BlockParams params;
-  std::uint64_t clipped = 0;  // values outside the range that the codes do not hold either
+  std::uint64_t clipped = 0;  // values outside the range that the codes cannot represent
 };
 
 // For a scheme that needs them: the values of one block in ascending order (sort_ascending), all

@@ -131,7 +131,7 @@ struct FittedBin {
     }
   }
 
-  // Twice as many values a step; the few of which float32 does not tell the bin are done again.
+  // Twice as many values a step; the few whose bin float32 does not decide are done again.
   static HWY_INLINE void RestoreInFloat(const BlockConstants& c, const float* HWY_RESTRICT values,
                                         std::size_t count, float* HWY_RESTRICT restored) {
     const StepTag df;

@@ -73,7 +73,7 @@ HWY_INLINE void ScanLine(const float* values, KeyBounds* bounds) {
   for (std::size_t i = 0; i < kLineFloats; i += hn::Lanes(KeyTag())) bounds->Add(values + i);
 }
 
-// Four quarters side by side. A processor fetches ahead within a page only, and begins anew in the
+// Four quarters side by side. A processor fetches ahead within a page only, and starts again in the
 // next one: from four places at once, memory always has something to do.
 void Scan(const float* values, std::size_t count, KeyRange* range) {
   const std::size_t quarter = count / (4 * kLineFloats) * kLineFloats;

@@ -9,7 +9,7 @@
 
 namespace narrow {
 
-// What TensorFlow 2 puts behind the path of a variable in its object.
+// What TensorFlow 2 puts after the path of a variable in its object.
 inline constexpr std::string_view kObjectSuffix = "/.ATTRIBUTES/VARIABLE_VALUE";
 
 inline bool is_number(std::string_view text) {
@@ -50,7 +50,7 @@ class NameParts {
   [[nodiscard]] std::string_view last() const { return parts_.back(); }
   [[nodiscard]] bool is_last(std::size_t i) const { return i + 1 == parts_.size(); }
 
-  // What stands behind the path: "/.ATTRIBUTES/VARIABLE_VALUE", ":0", or nothing.
+  // What follows the path: "/.ATTRIBUTES/VARIABLE_VALUE", ":0", or nothing.
   [[nodiscard]] std::string_view ending() const { return name_.substr(path_.size()); }
 
   // What stands before part i.

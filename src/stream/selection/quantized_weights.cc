@@ -8,7 +8,7 @@
 namespace narrow {
 namespace {
 
-// Of compressed-tensors, vLLM, Transformers, DeepSeek; behind the name of the codes.
+// Of compressed-tensors, vLLM, Transformers, DeepSeek; after the name of the codes.
 constexpr std::array<std::string_view, 12> kSuffixes = {
     "_scale", "_scale_inv", "_scales", "_scale_2",       "_global_scale", "_zero_point",
     "_zeros", "_g_idx",     ".absmax", ".nested_absmax", ".quant_map",    ".nested_quant_map"};

@@ -249,7 +249,7 @@ class Classifier {
     return false;
   }
 
-  // Words that layers use as well ("v", "momentum") tell only beside the variable that they would
+  // Words that layers use as well ("v", "momentum") count only beside the variable that they would
   // belong to: NAME/v or NAME_v with the shape of NAME.
   [[nodiscard]] bool belongs_to_another(std::string_view last) const {
     if (contains(kSlots, last)) {

@@ -9,7 +9,7 @@
 
 namespace narrow {
 
-// Where in a name a part must stand to tell.
+// Where in a name a part must stand to decide the kind.
 enum class PartPlace {
   kAnywhere,  // what stands below it is of the same kind: moving_mean/biased
   kHolder,    // names of any kind stand below it, so it is not the last part
@@ -104,9 +104,9 @@ inline constexpr std::array kPartRules = std::to_array<PartRule>({
     {"iterations", CopyReason::kCounter, PartPlace::kWhole},
 });
 
-// Optimizers, in lower case and without "Optimizer" behind them. As the last part, with a capital
+// Optimizers, in lower case and without "Optimizer" at the end. As the last part, with a capital
 // letter, TensorFlow's slot (".../Adam_1", ".../LARSOptimizer"); before "_m" and the like a slot
-// too ("adam_m"); as a scope they make kSlots, kCounters and kHyperparameters below them tell.
+// too ("adam_m"); as a scope they make kSlots, kCounters and kHyperparameters below them count.
 inline constexpr std::array kOptimizers = std::to_array<std::string_view>({"adabelief",
                                                                            "adabound",
                                                                            "adadelta",

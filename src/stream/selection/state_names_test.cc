@@ -191,8 +191,8 @@ TEST(StateNames, ObjectsWithStepsAreOptimizers) {
   EXPECT_EQ(kind_beside("net/decay", "opt/iter"), CopyReason::kNone);
 }
 
-// What a name leaves open is told by the tensor that it would belong to.
-TEST(StateNames, NeighboursTellWhereTheNameDoesNot) {
+// What a name leaves open is decided by the tensor that it would belong to.
+TEST(StateNames, NeighboursDecideWhereTheNameDoesNot) {
   const auto in = [](const char* name, const Shape& shape, const char* other,
                      const char* third = "x") {
     const std::vector<TensorInfo> all = {{name, DType::kFloat32, shape},

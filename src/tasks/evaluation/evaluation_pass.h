@@ -30,7 +30,7 @@ EvaluationData open_evaluation_data(const EvaluateOptions& options);
 
 EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& options);
 
-// A checkpoint made ready.
+// A checkpoint whose network is prepared for evaluation.
 struct PreparedNetwork {
   CheckpointLocation checkpoint;
   std::string scope;

@@ -11,7 +11,7 @@ namespace narrow {
 
 using TakeCost = std::function<void(const Layer&, LayerCost)>;
 
-// Layer by layer from what the checkpoint tells. `network` is that of the quantizer.
+// Layer by layer, with inputs estimated from the checkpoint. `network` is that of the quantizer.
 void quantize_layers(const LoadedNetwork& network, LayerQuantizer& quantizer, const TakeCost& take);
 
 // The images go through the network twice: unquantized, to see what every layer gives, and again

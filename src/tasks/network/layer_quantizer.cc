@@ -129,7 +129,7 @@ void LayerQuantizer::quantize_norm(const Layer& layer, const LayerInputs& inputs
   Weights& weights = network_.weights;
   const std::vector<float> gamma = copy_of(weights.values(layer.norm->gamma));
   const std::vector<float> beta = copy_of(weights.values(layer.norm->beta));
-  // They were divided by what the layer behind was multiplied by.
+  // They were divided by what the next layer was multiplied by.
   std::vector<double> divisors;
   for (const ScalePath& path : paths_) {
     if (path.before == &layer) divisors = scales_of(*path.after).input;

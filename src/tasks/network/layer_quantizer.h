@@ -32,7 +32,7 @@ class LayerQuantizer {
   void quantize_weights(const Layer& layer, const InputGram* gram);
   LayerCost quantize_rest(const Layer& layer, const LayerInputs& inputs);
 
-  // What the checkpoint tells about the inputs of a layer.
+  // The inputs of a layer as estimated from the checkpoint.
   [[nodiscard]] EstimatedInputs estimated_inputs(const Layer& layer) const {
     return EstimatedInputs(models_.at(layer.name));
   }

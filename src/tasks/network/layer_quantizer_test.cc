@@ -9,7 +9,7 @@
 namespace narrow {
 namespace {
 
-// Layer "a" with batch norm and ReLU, and "b" behind it with nothing but weights.
+// Layer "a" with batch norm and ReLU, and "b" after it with nothing but weights.
 LoadedNetwork two_layers() {
   GraphBuilder builder("two");
   const ValueId images = builder.input(

@@ -154,7 +154,7 @@ class ResultWriter {
   NetworkResult& result_;
 };
 
-// Tells the observer about the weights of each layer.
+// Reports the weights of each layer to the observer.
 class LayerProgress {
  public:
   LayerProgress(const LoadedNetwork& network, const LayerQuantizer& quantizer,

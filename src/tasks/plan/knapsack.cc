@@ -1,3 +1,11 @@
+// 1. The Lagrangian relaxation gives a lower bound, a price of size, and a first choice; the better
+//    of it and the candidates is the known damage.
+// 2. Item by item, every state (size, damage) of the items so far is extended by every option. The
+//    lists, sorted by size, are merged; states that another one beats in both are dropped, and so
+//    are those whose damage plus the bound for the rest exceeds the known damage.
+// 3. The last state of the last list is the optimum; parents lead back to its options.
+// 4. When that exceeds the limits, sizes are rounded up to a unit with which it cannot; what is
+//    left of the budget goes to the exchanges that gain most (slack_exchanges.cc).
 #include "tasks/plan/knapsack.h"
 
 #include <fmt/format.h>
@@ -141,7 +149,7 @@ class StateSearch {
   std::uint64_t states_ = 0;
 };
 
-// Fewer damage, then smaller, then earlier options.
+// Less damage, then smaller, then earlier options.
 bool is_better(std::span<const KnapsackItem> items, const Choice& a, const Choice& b) {
   const double damage_a = damage_of(items, a);
   const double damage_b = damage_of(items, b);

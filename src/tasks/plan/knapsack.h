@@ -22,7 +22,7 @@ struct KnapsackSolution {
   double damage = 0;       // summed from the first item to the last
   double lower_bound = 0;  // no choice within the budget damages less
   // 1: no choice within the budget damages less than this one (but for rounding of the sums).
-  // Otherwise the search was for sizes rounded up to so many, and the bound tells what may be left.
+  // Otherwise the search was for sizes rounded up to so many, and the bound says what may be left.
   std::uint64_t unit = 1;
 };
 

@@ -53,7 +53,7 @@ void add(SensitivityMap& map, const std::string& name, std::vector<double> input
   map.emplace(name, std::make_unique<ChannelSensitivity>(std::move(inputs), std::move(outputs)));
 }
 
-// Adds gamma and beta. Returns what noise in front of the norm counts behind it, by channel.
+// Adds gamma and beta. Returns by which factor the norm multiplies noise power, by channel.
 std::vector<double> add_norm(SensitivityMap& map, const LayerNorm& norm, std::size_t channels,
                              const WeightSource& weights) {
   std::vector<float> gamma(channels);

@@ -1,5 +1,5 @@
-// How much noise at the output of its layer a squared error of a weight makes, told from the
-// checkpoint alone.
+// How much noise at the output of its layer a squared error of a weight makes, estimated
+// from the checkpoint alone.
 #pragma once
 
 #include "narrow/checkpoint.h"
@@ -7,7 +7,7 @@
 
 namespace narrow {
 
-// For every trainable variable of the checkpoint's ResNet V1, by name; noise is that behind the
+// For every trainable variable of the checkpoint's ResNet V1, by name; noise is that after the
 // batch norm or bias of the layer:
 // - weights of a layer with batch norm: gamma_c^2 / (v_c + epsilon) * E[r_j^2] * p_t, with E of
 //   input_moments and p_t of tap_coverage for images of image_size x image_size pixels;

@@ -211,7 +211,7 @@ TEST(PlanBudget, OutputDamageIsTheNoiseBehindTheBatchNorm) {
       *std::ranges::find(all, "resnet_v1_small/block1/unit_1/bottleneck_v1/conv2", &Layer::name);
   request.selection.include = {layer.weights, layer.norm->beta};
   request.average_bits = 30;
-  request.images.image_size = 11;  // 3 pixels there, and 2 behind the stride: no share is alike
+  request.images.image_size = 11;  // 3 pixels there, and 2 after the stride: no share is alike
   const std::vector<double> taps = tap_coverage(graph, all, 11).at(layer.name).shares();
   ASSERT_LT(*std::ranges::min_element(taps), 0.5);
   const BitAllocation plan = plan_budget(reader, request);

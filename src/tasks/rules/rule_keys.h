@@ -10,7 +10,7 @@ namespace narrow {
 
 struct RuleKey {
   std::string_view name;
-  std::string_view values;  // as help and sentences tell them
+  std::string_view values;  // as help and sentences name them
   // Puts the value into `target`, whatever order the keys of a rule come in. Throws Error(kUsage).
   void (*set)(std::string_view value, PartialScheme& target);
 };

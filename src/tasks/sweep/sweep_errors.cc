@@ -1,3 +1,8 @@
+// Schemes that can share one scan of a tensor form a group. For each tensor, PieceSource scans it
+// once for all groups (small tensors stay in memory), then for each group fits all its schemes and
+// cuts the tensor into pieces. On all threads, every scheme of the group measures a piece while it
+// is in the cache; in order, the errors are added to the cost of tensor and scheme, so that sums
+// are those of narrow quantize to the bit.
 #include <algorithm>
 #include <chrono>
 #include <memory>

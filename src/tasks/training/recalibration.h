@@ -1,4 +1,4 @@
-// Moving statistics once more, from whole batches instead of a moving average.
+// Moving statistics recomputed from whole batches instead of by a moving average.
 #pragma once
 
 #include "data/batch_loader.h"

@@ -292,7 +292,7 @@ class Training {
   }
 
   void recalibrate() {
-    observer_.on_note(fmt::format("moving statistics are taken again from {} batches",
+    observer_.on_note(fmt::format("moving statistics are recomputed from {} batches",
                                   options_.recalibrate_batch_norm));
     BatchLoader loader(preparation_.dataset, loader_options());
     recalibrate_batch_norm(network_, loader, options_.recalibrate_batch_norm);

@@ -33,7 +33,8 @@ Weights read_start_values(const TrainingStart& start, const TrainOptions& option
 
 // The names of the variables to train: every trainable one, or those whose name matches one of the
 // scopes, a regular expression, from its first character on. Throws Error(kUsage) for a scope that
-// is no regular expression, or when nothing is left to train; a scope that matches nothing is told.
+// is no regular expression, or when nothing is left to train; a scope that matches nothing is a
+// note to the observer.
 std::vector<std::string> trained_variables(
     const Graph& network, const std::optional<std::vector<std::string>>& trainable_scopes,
     Observer& observer);

@@ -62,7 +62,7 @@ def fortran_order():
 
 
 class Unseekable(io.BytesIO):
-    """A pipe: the ZIP writer has to put sizes and checksums behind the data."""
+    """A pipe: the ZIP writer has to put sizes and checksums after the data."""
 
     def seekable(self):
         return False

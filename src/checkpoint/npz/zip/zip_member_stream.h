@@ -10,7 +10,7 @@
 namespace narrow {
 
 // A stream over the member's bytes, decompressed. The read that delivers the last one throws
-// Error(kCorrupt) when the checksum does not hold or compressed data are left over. Uses bounded
+// Error(kCorrupt) when the checksum does not match or compressed data are left over. Uses bounded
 // memory. `file` must outlive the stream.
 std::unique_ptr<TensorStream> open_zip_member(const InputFile& file, const ZipMember& member);
 

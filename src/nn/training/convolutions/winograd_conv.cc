@@ -34,7 +34,7 @@ class WinogradConv : public TrainingConv {
         tiles_per_image_(tiles_along(height_) * tiles_across_),
         images_at_once_(images_at_once()) {}
 
-  // The kernels, or their gradients; the images before the products, and behind them.
+  // The kernels, or their gradients; the images before the products, and after them.
   [[nodiscard]] std::size_t scratch_bytes() const override {
     return kWinogradPlanes * sizeof(float) *
            static_cast<std::size_t>(kernel_step() + tile_step(in_) + tile_step(out_));

@@ -1,5 +1,5 @@
 // Loops over rows of channels that oneDNN has no primitive for, or several in a row: batch norm
-// with what stands behind it. Compiled for every instruction set, chosen at run time.
+// with what follows it. Compiled for every instruction set, chosen at run time.
 //
 // An array of rows is [row_count, channels] without gaps; what has one value a channel is
 // [channels].
@@ -29,7 +29,7 @@ struct NormalizeArguments {
   float* y = nullptr;
 };
 
-// Where the ReLU behind a batch norm let the value through.
+// Where the ReLU after a batch norm let the value through.
 enum class ReluMask {
   kNone,    // there is none
   kInput,   // where the affine function of x is positive
