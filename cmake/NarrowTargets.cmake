@@ -55,7 +55,9 @@ function(narrow_component name below)
   add_library(${objects} OBJECT)
   target_include_directories(${objects} PUBLIC ${PROJECT_SOURCE_DIR}/include
                                                ${PROJECT_SOURCE_DIR}/src)
-  set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  # The shared libraries export what is marked: see include/narrow/export.h.
+  set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON
+                        CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_link_libraries(${objects} PUBLIC narrow_options)
   if(NARROW_BUILD_FUZZERS)
     # What the fuzzers steer by.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 #include "narrow/image_source.h"
 #include "narrow/run_options.h"
 
@@ -28,7 +29,7 @@ struct LayerCalibration {
   double spread_shift = 0;
 };
 
-struct CalibrationResult {
+struct NARROW_EXPORT CalibrationResult {
   std::string network;  // scope of its variables
   std::uint64_t images = 0;
   std::vector<LayerCalibration> layers;  // with batch norm, in the order of the network
@@ -49,7 +50,9 @@ struct CalibrationResult {
 // Throws Error: kNotFound, kUsage, kUnsupported and kNumeric for what is no float32 checkpoint of
 // one ResNet V1; what the dataset throws; kUsage for fewer than 2 images; kNumeric when a layer's
 // output is not finite; kInterrupted.
-CalibrationResult calibrate_network(const CheckpointReader& reader, const CalibrationImages& images,
-                                    CheckpointWriter& writer, const RunOptions& run = {});
+NARROW_EXPORT CalibrationResult calibrate_network(const CheckpointReader& reader,
+                                                  const CalibrationImages& images,
+                                                  CheckpointWriter& writer,
+                                                  const RunOptions& run = {});
 
 }  // namespace narrow

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 #include "narrow/scheme.h"
 #include "narrow/tensor.h"
 
@@ -21,8 +22,8 @@ struct ChannelAxes {
 };
 
 // "3", "-1", "2,3", "-2,-1"; parse_channel_axes takes the same and throws Error(kUsage).
-std::string to_string(const ChannelAxes& axes);
-ChannelAxes parse_channel_axes(std::string_view text);
+NARROW_EXPORT std::string to_string(const ChannelAxes& axes);
+NARROW_EXPORT ChannelAxes parse_channel_axes(std::string_view text);
 
 // The axes of tensors whose name matches a shell pattern (see Selection).
 struct AxisRule {
@@ -41,26 +42,27 @@ struct AxisRules {
 // Whether a tensor is a depthwise kernel [.., C, M] of TensorFlow or Keras by its name: the last
 // part is depthwise_weights or depthwise_kernel (":0" after it, what a variable of an object graph
 // ends in, and the names of optimizer slots and averages count nothing), and the rank is 3 or more.
-bool is_depthwise_kernel(const TensorInfo& info);
+NARROW_EXPORT bool is_depthwise_kernel(const TensorInfo& info);
 
 // The channels of a tensor when nothing names them: the last axis in TensorFlow and NumPy files,
 // the first in safetensors. The last two together for is_depthwise_kernel (in safetensors unless
 // axis 1 has length 1, as in PyTorch's [C, 1, kh, kw]), and for a kernel of rank 3 and more in a
 // TensorFlow or NumPy file whose last axis has length 1, but not the one before.
-ChannelAxes default_channel_axes(CheckpointFormat format, const TensorInfo& info);
+NARROW_EXPORT ChannelAxes default_channel_axes(CheckpointFormat format, const TensorInfo& info);
 
 // The channel axis of a format for tensors of which nothing else is known (default_channel_axes):
 // TensorFlow and NumPy -1, safetensors (PyTorch) 0.
-int default_channel_axis(CheckpointFormat format);
+NARROW_EXPORT int default_channel_axis(CheckpointFormat format);
 
 // The scheme with the channel axes of this tensor written into it: those that it names, or what
 // rules and default give. Without axes for granularities other than kChannel.
-Scheme with_channel_axes(Scheme scheme, const TensorInfo& info, CheckpointFormat format,
-                         const AxisRules& rules = {});
+NARROW_EXPORT Scheme with_channel_axes(Scheme scheme, const TensorInfo& info,
+                                       CheckpointFormat format, const AxisRules& rules = {});
 
 // The axes of a scheme that names them, counted from the first of the shape; none for another
 // granularity and for tensors of rank 0 and 1.
-std::optional<ChannelAxes> channel_axes_of(const Scheme& scheme, const TensorInfo& info);
+NARROW_EXPORT std::optional<ChannelAxes> channel_axes_of(const Scheme& scheme,
+                                                         const TensorInfo& info);
 
 // What a user should hear about the axes that with_channel_axes chose.
 enum class AxisDoubt {
@@ -69,10 +71,11 @@ enum class AxisDoubt {
   kTakenAsDepthwise,  // by its shape only: nobody named its axes
 };
 // `scheme` as it was given to with_channel_axes.
-AxisDoubt axis_doubt(const Scheme& scheme, const TensorInfo& info, CheckpointFormat format,
-                     const AxisRules& rules = {});
+NARROW_EXPORT AxisDoubt axis_doubt(const Scheme& scheme, const TensorInfo& info,
+                                   CheckpointFormat format, const AxisRules& rules = {});
 
 // Throws Error(kNotFound) for a rule whose pattern matches none of the tensors.
-void require_axis_matches(const AxisRules& rules, const std::vector<TensorInfo>& tensors);
+NARROW_EXPORT void require_axis_matches(const AxisRules& rules,
+                                        const std::vector<TensorInfo>& tensors);
 
 }  // namespace narrow

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "narrow/export.h"
 #include "narrow/overwrite.h"
 #include "narrow/tensor.h"
 
@@ -29,7 +30,7 @@ enum class CheckpointFormat {
 };
 
 // "tf", "tf-v1", "safetensors", "npz", "npy".
-std::string_view to_string(CheckpointFormat format) noexcept;
+NARROW_EXPORT std::string_view to_string(CheckpointFormat format) noexcept;
 
 // Where a checkpoint lies, as found by looking at the bytes.
 struct CheckpointLocation {
@@ -44,10 +45,10 @@ struct CheckpointLocation {
 // variables are taken. The format is decided by the content of the file, never by its name.
 // Throws Error: kNotFound (nothing there; a directory without usable state file), kUnsupported (not
 // a format this library reads: says what it is instead, if that is known), kIo.
-CheckpointLocation locate_checkpoint(const std::filesystem::path& path);
+NARROW_EXPORT CheckpointLocation locate_checkpoint(const std::filesystem::path& path);
 
 // The values of one tensor from first to last element, row-major, little-endian.
-class TensorStream {
+class NARROW_EXPORT TensorStream {
  public:
   virtual ~TensorStream() = default;
   // Fills `out` completely. Throws Error(kCorrupt) when the file ends too early or, on the read
@@ -58,7 +59,7 @@ class TensorStream {
 
 // Reads one checkpoint. Opening reads and verifies the directory of tensors, not the values.
 // A reader may be used from several threads at once; a stream from one thread at a time.
-class CheckpointReader {
+class NARROW_EXPORT CheckpointReader {
  public:
   virtual ~CheckpointReader() = default;
 
@@ -93,13 +94,13 @@ class CheckpointReader {
 
 // Opens what locate_checkpoint finds. Throws Error: what locate_checkpoint throws, and kCorrupt
 // with file and byte offset for a broken file.
-std::unique_ptr<CheckpointReader> open_checkpoint(const std::filesystem::path& path);
+NARROW_EXPORT std::unique_ptr<CheckpointReader> open_checkpoint(const std::filesystem::path& path);
 
 // Writes one checkpoint. Order of calls: set_metadata, add for every tensor, then write (in any
 // piece sizes, pieces do not cross tensors) or write_strings for every tensor in the same order,
 // then finish. Tensors without elements need no write. Nothing is visible under the final name
 // before finish has succeeded; a writer destroyed without it removes what it wrote.
-class CheckpointWriter {
+class NARROW_EXPORT CheckpointWriter {
  public:
   virtual ~CheckpointWriter() = default;
   virtual void set_metadata(const std::map<std::string, std::string>& metadata);
@@ -114,7 +115,7 @@ class CheckpointWriter {
 };
 
 // Keeps nothing: for those who want to know what a job would do.
-class NullWriter final : public CheckpointWriter {
+class NARROW_EXPORT NullWriter final : public CheckpointWriter {
  public:
   void set_metadata(const std::map<std::string, std::string>& /*metadata*/) override {}
   void add(const TensorInfo& /*info*/) override {}
@@ -125,7 +126,7 @@ class NullWriter final : public CheckpointWriter {
 
 // A writer for `location` (kTensorFlowV1 is not writable). A missing parent directory is created.
 // Throws Error(kExists) when a result is there and overwrite is kNo.
-std::unique_ptr<CheckpointWriter> create_checkpoint(const CheckpointLocation& location,
-                                                    Overwrite overwrite);
+NARROW_EXPORT std::unique_ptr<CheckpointWriter> create_checkpoint(
+    const CheckpointLocation& location, Overwrite overwrite);
 
 }  // namespace narrow

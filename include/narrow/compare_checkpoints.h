@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 #include "narrow/quantize_values.h"
 
 namespace narrow {
 
 // One tensor that both checkpoints have.
-struct TensorComparison {
+struct NARROW_EXPORT TensorComparison {
   TensorInfo reference;     // as in the first
   TensorInfo other;         // as in the second
   bool comparable = false;  // same shape, and both numbers or both of one other type
@@ -39,7 +40,7 @@ struct CheckpointComparison {
 };
 
 // Reads both once, in bounded memory. Throws Error from the readers.
-CheckpointComparison compare_checkpoints(const CheckpointReader& reference,
-                                         const CheckpointReader& other);
+NARROW_EXPORT CheckpointComparison compare_checkpoints(const CheckpointReader& reference,
+                                                       const CheckpointReader& other);
 
 }  // namespace narrow

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "narrow/export.h"
 #include "narrow/overwrite.h"
 #include "narrow/run_options.h"
 
@@ -47,7 +48,7 @@ struct DownloadOutcome {
 // Progress is in bytes of a source that have arrived, and in images written to a file. Stopped in
 // the first, the bytes are kept for the next run; stopped in the second, nothing is changed. Notes
 // are of retries and of damaged files that are made again.
-class DownloadObserver : public Observer {
+class NARROW_EXPORT DownloadObserver : public Observer {
  public:
   // The progress that follows is about what comes from this address.
   virtual void on_source(const std::string& /*url*/) {}
@@ -56,13 +57,13 @@ class DownloadObserver : public Observer {
 };
 
 // The names that `download` knows.
-std::vector<std::string> downloadable_names();
+NARROW_EXPORT std::vector<std::string> downloadable_names();
 
 // Fetches, verifies and converts. Results appear whole or not at all.
 // Throws Error: kUsage for an unknown name or checksum; kNotFound, kCorrupt, kIo and kInterrupted
 // depending on the source, the archive and the disk; kExists for a checkpoint that is there.
-DownloadOutcome download(const DownloadOptions& options,
-                         const RunOptionsFor<DownloadObserver>& run = {});
+NARROW_EXPORT DownloadOutcome download(const DownloadOptions& options,
+                                       const RunOptionsFor<DownloadObserver>& run = {});
 
 struct InspectedClass {
   std::string name;
@@ -95,14 +96,14 @@ struct InspectedSplit {
 // labels.txt says so, and at 1 where there is none. Throws Error(kNotFound) for no such file, a
 // directory without one or a shard that is missing, Error(kUsage) for a file whose dataset is not
 // known, Error(kCorrupt) naming the first bad record.
-std::vector<InspectedSplit> inspect_dataset(const std::filesystem::path& path,
-                                            std::string_view dataset_name = {});
+NARROW_EXPORT std::vector<InspectedSplit> inspect_dataset(const std::filesystem::path& path,
+                                                          std::string_view dataset_name = {});
 
 // Writes a PNG file with the first `per_class` images of every class of `path` (of a directory the
 // first split), a row a class, every pixel as scale x scale. Throws Error as above, kUsage for an
 // empty or too large picture, kExists.
-void write_contact_sheet(const std::filesystem::path& path, std::string_view dataset_name,
-                         int per_class, int scale, const std::filesystem::path& png,
-                         Overwrite overwrite);
+NARROW_EXPORT void write_contact_sheet(const std::filesystem::path& path,
+                                       std::string_view dataset_name, int per_class, int scale,
+                                       const std::filesystem::path& png, Overwrite overwrite);
 
 }  // namespace narrow

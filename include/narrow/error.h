@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "narrow/export.h"
+
 namespace narrow {
 
 enum class ErrorCategory {
@@ -23,7 +25,7 @@ enum class ErrorCategory {
 };
 
 // One word for a category, as used in JSON output.
-const char* to_string(ErrorCategory category) noexcept;
+NARROW_EXPORT const char* to_string(ErrorCategory category) noexcept;
 
 // What the caller can do about an error, where something of this library would help. The program
 // names the option or command; another one says it in its own terms.
@@ -43,7 +45,7 @@ struct Remedy {
   std::string detail = {};
 };
 
-class Error : public std::runtime_error {
+class NARROW_EXPORT Error : public std::runtime_error {
  public:
   Error(ErrorCategory category, const std::string& sentence, Remedy remedy = {})
       : std::runtime_error(sentence), category_(category), remedy_(std::move(remedy)) {}

@@ -3,13 +3,14 @@
 
 #include <cstdint>
 
+#include "narrow/export.h"
 #include "narrow/quantize_values.h"
 
 namespace narrow {
 
 // Relative L2 error over the quantized tensors: least, greatest, plain average, and of all their
 // values taken as one vector. All 0 without quantized tensors.
-struct ErrorSummary {
+struct NARROW_EXPORT ErrorSummary {
   std::uint64_t quantized = 0;  // tensors
   double min_relative_l2 = 0;
   double max_relative_l2 = 0;

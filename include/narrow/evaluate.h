@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 #include "narrow/image_source.h"
 #include "narrow/run_options.h"
 
@@ -56,7 +57,7 @@ struct Interval {
 
 // `hits` of `images`, and where the rate of all images like these lies with 95 % confidence
 // (Wilson, "Probable inference, the law of succession, and statistical inference", 1927).
-struct HitRate {
+struct NARROW_EXPORT HitRate {
   std::uint64_t hits = 0;
   std::uint64_t images = 0;
   Interval interval;
@@ -66,7 +67,7 @@ struct HitRate {
   [[nodiscard]] float slim_value() const;
 };
 
-struct Evaluation {
+struct NARROW_EXPORT Evaluation {
   CheckpointLocation checkpoint;
   std::string network;                      // scope of its variables
   std::optional<std::int64_t> global_step;  // when the checkpoint has one
@@ -110,7 +111,7 @@ struct EvaluatedImages {
   int resize_side = 0;
 };
 
-struct EvaluateResult : EvaluatedImages {
+struct NARROW_EXPORT EvaluateResult : EvaluatedImages {
   std::vector<Evaluation> evaluations;        // one a checkpoint, in the order given
   std::vector<PairedComparison> comparisons;  // of every further one with the first
   double preparation_seconds = 0;             // reading and compiling the networks
@@ -125,14 +126,14 @@ struct EvaluateResult : EvaluatedImages {
 // Throws Error: kUsage for options out of range or no checkpoint; kNotFound for a dataset or
 // checkpoint that is not there; what is wrong with a checkpoint's variables, all of it, naming the
 // checkpoint; the record that is damaged; kInterrupted.
-EvaluateResult evaluate_checkpoints(
-    std::span<const std::shared_ptr<const CheckpointReader>> checkpoints,
-    const EvaluateOptions& options, const RunOptions& run = {});
+NARROW_EXPORT EvaluateResult
+evaluate_checkpoints(std::span<const std::shared_ptr<const CheckpointReader>> checkpoints,
+                     const EvaluateOptions& options, const RunOptions& run = {});
 
 // Writes the scalars eval/Accuracy and eval/Recall_5 of every checkpoint at its global_step for
 // TensorBoard: into `directory` itself for one checkpoint, into DIRECTORY/N-NAME for several, of
 // which each is a run of its own. Returns the files. Throws Error(kIo).
-std::vector<std::filesystem::path> write_evaluation_events(const std::filesystem::path& directory,
-                                                           const EvaluateResult& result);
+NARROW_EXPORT std::vector<std::filesystem::path> write_evaluation_events(
+    const std::filesystem::path& directory, const EvaluateResult& result);
 
 }  // namespace narrow

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "narrow/export.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/run_options.h"
 #include "narrow/selection.h"
@@ -24,7 +25,7 @@ enum class CodeFormat {
 };
 
 // "c-header", "mem", "hex", "coe", "mif", "npy".
-std::string_view to_string(CodeFormat format) noexcept;
+NARROW_EXPORT std::string_view to_string(CodeFormat format) noexcept;
 
 // One tensor as it was exported.
 struct ExportedCodes {
@@ -38,7 +39,8 @@ struct ExportedCodes {
 
 // Where the manifest of an export is, JSON that says everything about its codes (docs/formats.md):
 // manifest.json in the directory, or beside the file of kCHeader FILE.manifest.json.
-std::filesystem::path export_manifest_path(CodeFormat format, const std::filesystem::path& output);
+NARROW_EXPORT std::filesystem::path export_manifest_path(CodeFormat format,
+                                                         const std::filesystem::path& output);
 
 // Exports the quantized tensors that `selection` leaves (all without patterns), but for those
 // without elements. `output` is the file of kCHeader, else a directory that gets a file for each
@@ -47,9 +49,10 @@ std::filesystem::path export_manifest_path(CodeFormat format, const std::filesys
 // Throws Error: kNotFound for a pattern that matches no quantized tensor, or when nothing is left;
 // kUnsupported for a tensor that NumPy or C cannot hold; kCorrupt for a damaged file; kExists; kIo;
 // kInterrupted.
-std::vector<ExportedCodes> export_codes(const PackedCheckpoint& packed, CodeFormat format,
-                                        const Selection& selection,
-                                        const std::filesystem::path& output, Overwrite overwrite,
-                                        const RunOptions& run = {});
+NARROW_EXPORT std::vector<ExportedCodes> export_codes(const PackedCheckpoint& packed,
+                                                      CodeFormat format, const Selection& selection,
+                                                      const std::filesystem::path& output,
+                                                      Overwrite overwrite,
+                                                      const RunOptions& run = {});
 
 }  // namespace narrow

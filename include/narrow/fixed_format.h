@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "narrow/export.h"
+
 namespace narrow {
 
 // How value * 2^n becomes an integer.
@@ -42,15 +44,15 @@ constexpr int kLeastGivenFractionBits = -256;
 constexpr int kMostGivenFractionBits = 256;
 
 // "half-even", "half-up", "half-away", "half-zero", "half-down", "floor", "zero".
-std::string_view to_string(RoundMode mode) noexcept;
+NARROW_EXPORT std::string_view to_string(RoundMode mode) noexcept;
 // The mode of that name; throws Error(kUsage) naming the seven.
-RoundMode parse_round_mode(std::string_view name);
+NARROW_EXPORT RoundMode parse_round_mode(std::string_view name);
 // "saturate", "symmetric", "zero", "wrap".
-std::string_view to_string(Overflow overflow) noexcept;
+NARROW_EXPORT std::string_view to_string(Overflow overflow) noexcept;
 // The one of that name; throws Error(kUsage) naming the four.
-Overflow parse_overflow(std::string_view name);
+NARROW_EXPORT Overflow parse_overflow(std::string_view name);
 // "always" or "auto"; whether it is "always". Throws Error(kUsage) for anything else.
-bool parse_always_signed(std::string_view text);
+NARROW_EXPORT bool parse_always_signed(std::string_view text);
 
 // A width and a format under one name; its codes are always signed.
 struct NamedFormat {
@@ -60,13 +62,13 @@ struct NamedFormat {
 };
 // "1.6", also "Q1.6": m integer bits without the sign and n fraction bits, B = m + n + 1. Either
 // may be negative. Throws Error(kUsage) for anything else and for B outside 1..32.
-NamedFormat parse_q_format(std::string_view text);
+NARROW_EXPORT NamedFormat parse_q_format(std::string_view text);
 // "8,2" of ap_fixed<8, 2>: W bits, of which I are integer bits with the sign; n = W - I. I may be
 // negative or above W. Throws like parse_q_format.
-NamedFormat parse_ap_fixed(std::string_view text);
+NARROW_EXPORT NamedFormat parse_ap_fixed(std::string_view text);
 
 // What of it is not the default, in words: "Q1.6, round floor, overflow wrap"; one without a sign
 // of its own "6 fraction bits". Empty for FixedFormat{}.
-std::string to_text(const FixedFormat& format, int bits);
+NARROW_EXPORT std::string to_text(const FixedFormat& format, int bits);
 
 }  // namespace narrow

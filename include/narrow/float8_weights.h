@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 
 namespace narrow {
 
@@ -21,7 +22,7 @@ struct Float8Summary {
 };
 
 // "3 float8 weights and 3 scales (1.2 kB) restored as bfloat16 (2.3 kB)".
-std::string describe(const Float8Summary& summary);
+NARROW_EXPORT std::string describe(const Float8Summary& summary);
 
 // A reader that gives every float8 weight NAME with a scale beside it as bfloat16: value times
 // scale in float32, rounded once to the nearest, ties to even. The scale is NAME_scale_inv or
@@ -32,10 +33,10 @@ std::string describe(const Float8Summary& summary);
 // restore to, and then a weight without a scale is restored as well, as the values that it has.
 // Without anything to restore `reader` itself. Throws what reading the scales throws when a weight
 // is opened.
-std::unique_ptr<CheckpointReader> restore_float8(std::unique_ptr<CheckpointReader> reader,
-                                                 std::optional<DType> cast);
+NARROW_EXPORT std::unique_ptr<CheckpointReader> restore_float8(
+    std::unique_ptr<CheckpointReader> reader, std::optional<DType> cast);
 
 // What the reader restores, if anything.
-std::optional<Float8Summary> float8_summary(const CheckpointReader& reader);
+NARROW_EXPORT std::optional<Float8Summary> float8_summary(const CheckpointReader& reader);
 
 }  // namespace narrow

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 #include "narrow/graph_table.h"
 
 namespace narrow {
@@ -29,14 +30,14 @@ struct TensorInspection {
 };
 
 // Every tensor in file order. With `with_statistics` all values are read (checksums included).
-std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
-                                                 bool with_statistics);
+NARROW_EXPORT std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
+                                                               bool with_statistics);
 
 // The network whose weights the checkpoint holds, for images of `image_size` pixels a side.
 // `model_name`: as narrow/evaluate.h has it; empty: the only network there is.
 // Throws Error: kNotFound when there is none or a weight is missing, kUsage when there are several
 // or a weight does not fit, kUnsupported when the images are too small for it.
-GraphTable inspect_graph(const CheckpointReader& reader, const std::string& model_name,
-                         int image_size);
+NARROW_EXPORT GraphTable inspect_graph(const CheckpointReader& reader,
+                                       const std::string& model_name, int image_size);
 
 }  // namespace narrow

@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 #include "narrow/quantize_checkpoint.h"
 
 namespace narrow {
 
 // The names that can be built: "resnet_v1_50", "resnet_v1_101", "resnet_v1_152", "resnet_v1_200".
-std::vector<std::string> model_names();
+NARROW_EXPORT std::vector<std::string> model_names();
 
 // A plan for one network: every model variable of `network` ("resnet_v1_50", ...) with
 // `class_count` classes, the trainable ones with `scheme`, the moving statistics copied, and
@@ -20,15 +21,16 @@ std::vector<std::string> model_names();
 // those of trainable variables have the scheme instead of the variables.
 // Throws Error(kNotFound) or Error(kCorrupt) naming every variable that is missing or has another
 // shape or type, and the number of classes that was found when that is what differs.
-QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& network,
-                         int class_count, const Scheme& scheme, bool moving_averages = false);
+NARROW_EXPORT QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& network,
+                                       int class_count, const Scheme& scheme,
+                                       bool moving_averages = false);
 
 // Writes Slim's initial values: weights from a truncated normal distribution with standard
 // deviation sqrt(1.3 * 2 / fan_in) (He et al., "Delving Deep into Rectifiers", 2015, with Slim's
 // correction for the truncation), gamma and moving variance 1, everything else 0, global_step 0.
 // The same seed gives the same bytes. `writer` gets every tensor and the caller calls finish().
 // Throws Error(kUsage) for another name than those or less than one class; kIo from the writer.
-void write_initial_weights(const std::string& network, int class_count, std::uint64_t seed,
-                           CheckpointWriter& writer);
+NARROW_EXPORT void write_initial_weights(const std::string& network, int class_count,
+                                         std::uint64_t seed, CheckpointWriter& writer);
 
 }  // namespace narrow

@@ -7,14 +7,16 @@
 #include <string_view>
 #include <vector>
 
+#include "narrow/export.h"
+
 namespace narrow {
 
 enum class OptimizerKind { kSgd, kMomentum, kRmsprop, kAdam, kAdagrad, kAdadelta, kFtrl };
 
 // "sgd", "momentum", "rmsprop", ...: Slim's names.
-std::string_view to_string(OptimizerKind kind) noexcept;
+NARROW_EXPORT std::string_view to_string(OptimizerKind kind) noexcept;
 // Throws Error(kUsage) with Slim's sentence and the names there are.
-OptimizerKind parse_optimizer_kind(std::string_view name);
+NARROW_EXPORT OptimizerKind parse_optimizer_kind(std::string_view name);
 
 // The defaults are Slim's.
 struct OptimizerOptions {
@@ -35,7 +37,7 @@ struct OptimizerOptions {
 
 // Throws Error(kUsage): a decay outside 0..1, epsilon or an initial accumulator not above 0, and
 // the like, among the values that `options.kind` uses.
-void validate(const OptimizerOptions& options);
+NARROW_EXPORT void validate(const OptimizerOptions& options);
 
 // A value that an optimizer keeps for every element of a variable.
 struct OptimizerSlot {
@@ -45,14 +47,14 @@ struct OptimizerSlot {
 };
 
 // The slots with the names and initial values that TensorFlow gives them, at most two.
-std::vector<OptimizerSlot> optimizer_slots(const OptimizerOptions& options);
+NARROW_EXPORT std::vector<OptimizerSlot> optimizer_slots(const OptimizerOptions& options);
 
 enum class LearningRateDecay { kFixed, kExponential, kPolynomial, kCosine };
 
 // "fixed", "exponential", "polynomial", "cosine".
-std::string_view to_string(LearningRateDecay decay) noexcept;
+NARROW_EXPORT std::string_view to_string(LearningRateDecay decay) noexcept;
 // Throws Error(kUsage) with Slim's sentence and the names there are.
-LearningRateDecay parse_learning_rate_decay(std::string_view name);
+NARROW_EXPORT LearningRateDecay parse_learning_rate_decay(std::string_view name);
 
 struct LearningRateOptions {
   LearningRateDecay decay = LearningRateDecay::kExponential;
@@ -64,7 +66,7 @@ struct LearningRateOptions {
 };
 
 // Throws Error(kUsage): a rate that is negative or not finite, decay_steps < 1, warmup_steps < 0.
-void validate(const LearningRateOptions& options);
+NARROW_EXPORT void validate(const LearningRateOptions& options);
 
 // The rate of the step that is taken at this value of global_step, D = decay_steps:
 //   kFixed        initial
@@ -74,6 +76,6 @@ void validate(const LearningRateOptions& options);
 //                 Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017), not in
 //                 Slim
 // times min(1, (global_step + 1) / warmup_steps).
-float learning_rate_at(const LearningRateOptions& options, std::int64_t global_step);
+NARROW_EXPORT float learning_rate_at(const LearningRateOptions& options, std::int64_t global_step);
 
 }  // namespace narrow

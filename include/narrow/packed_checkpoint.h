@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 #include "narrow/quantize_plan.h"
 #include "narrow/run_options.h"
 #include "narrow/scheme.h"
@@ -37,7 +38,7 @@ struct PackedTensor {
   }
 };
 
-struct PackedSummary {
+struct NARROW_EXPORT PackedSummary {
   std::uint64_t quantized = 0;  // tensors
   std::uint64_t unchanged = 0;
   CopyCounts unchanged_by_reason;  // as far as reasons are known
@@ -53,7 +54,7 @@ struct PackedSummary {
 };
 
 // What a packed file says about itself.
-struct PackedContents {
+struct NARROW_EXPORT PackedContents {
   std::vector<PackedTensor> tensors;  // in the order of the original
   CheckpointFormat input_format = CheckpointFormat::kSafetensors;
   std::string input_digest;  // of names, types, shapes and values, in hexadecimal
@@ -67,7 +68,7 @@ struct PackedContents {
 // "xxh3-128:" and 32 hexadecimal digits, of names, types, shapes and values of all tensors: the
 // digest that a packed file has (docs/formats.md), the same for equal tensors in files of any
 // format.
-std::string checkpoint_digest(const CheckpointReader& reader);
+NARROW_EXPORT std::string checkpoint_digest(const CheckpointReader& reader);
 
 struct PackOptions {
   // kKeep reads the selected tensors once more.
@@ -81,14 +82,15 @@ struct PackOptions {
 // tensor values of the original.
 // Throws Error: what quantize_checkpoint and require_quantized throw; kUnsupported when the
 // checkpoint is packed already or a name cannot be written; kExists; kIo; kInterrupted.
-PackedContents pack_checkpoint(const CheckpointReader& reader, const QuantizePlan& plan,
-                               const PackOptions& options, const std::filesystem::path& output,
-                               Overwrite overwrite, const RunOptions& run = {});
+NARROW_EXPORT PackedContents pack_checkpoint(const CheckpointReader& reader,
+                                             const QuantizePlan& plan, const PackOptions& options,
+                                             const std::filesystem::path& output,
+                                             Overwrite overwrite, const RunOptions& run = {});
 
 class PackedFile;
 
 // A packed file, opened: its header is read and checked, every size against the recipe.
-class PackedCheckpoint {
+class NARROW_EXPORT PackedCheckpoint {
  public:
   // Throws Error: kNotFound, kIo; kUnsupported for a file that is not packed, or by a later version
   // of the format; kCorrupt for one whose parts do not belong together.
@@ -107,15 +109,15 @@ class PackedCheckpoint {
 
 // open_checkpoint for those who want values: throws Error(kUnsupported), which names narrow unpack,
 // for a packed file, whose tensors are codes. Float8 weights are restored (restore_float8).
-std::unique_ptr<CheckpointReader> open_unpacked(const std::filesystem::path& path,
-                                                std::optional<DType> float8_cast = std::nullopt);
+NARROW_EXPORT std::unique_ptr<CheckpointReader> open_unpacked(
+    const std::filesystem::path& path, std::optional<DType> float8_cast = std::nullopt);
 
 // Writes the restored checkpoint: bit for bit what quantize_checkpoint writes with the same plan
 // and the same writer. The caller calls finish(). Verifies the checksum of every tensor.
 // Throws Error: kCorrupt for a checksum or a parameter that cannot be; what the writer throws;
 // kInterrupted.
-void unpack_checkpoint(const PackedCheckpoint& packed, CheckpointWriter& writer,
-                       const RunOptions& run = {});
+NARROW_EXPORT void unpack_checkpoint(const PackedCheckpoint& packed, CheckpointWriter& writer,
+                                     const RunOptions& run = {});
 
 // One thing in which a packed file is not what its checkpoint gives.
 struct PackedDifference {
@@ -127,8 +129,8 @@ struct PackedDifference {
 // original, at most one for each tensor, checksums that are not those of the bytes among them.
 // Empty: the file is the packed form of this checkpoint.
 // Throws Error: what reading file and checkpoint throws; kInterrupted.
-std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
-                                            const CheckpointReader& reader,
-                                            const RunOptions& run = {});
+NARROW_EXPORT std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
+                                                          const CheckpointReader& reader,
+                                                          const RunOptions& run = {});
 
 }  // namespace narrow

@@ -12,6 +12,7 @@
 
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 #include "narrow/image_source.h"
 #include "narrow/quantize_plan.h"
 #include "narrow/run_options.h"
@@ -35,8 +36,8 @@ enum class DamageKind {
 };
 
 // "weight", "output", "fisher"; parse_damage_kind throws Error(kUsage).
-std::string_view to_string(DamageKind kind) noexcept;
-DamageKind parse_damage_kind(std::string_view name);
+NARROW_EXPORT std::string_view to_string(DamageKind kind) noexcept;
+NARROW_EXPORT DamageKind parse_damage_kind(std::string_view name);
 
 // Widths of tensors whose name matches a shell pattern (see Selection).
 struct WidthRule {
@@ -97,7 +98,7 @@ struct CurvePoint {
   double lower_bound = 0;   // no plan within the budget damages less
 };
 
-struct BitAllocation {
+struct NARROW_EXPORT BitAllocation {
   std::string input;         // file name of the checkpoint
   std::string input_digest;  // checkpoint_digest
   std::uint64_t input_bytes = 0;
@@ -132,15 +133,16 @@ struct BitAllocation {
 // tensor that the kind of damage is not defined for; kNotFound for a pattern that matches none of
 // the quantized tensors or a checkpoint without ResNet V1; kNumeric for NaN or infinite values;
 // what the reader throws; for kFisher what evaluate_checkpoints throws; kInterrupted.
-BitAllocation plan_budget(const CheckpointReader& reader, const AllocationRequest& request,
-                          const RunOptions& run = {});
+NARROW_EXPORT BitAllocation plan_budget(const CheckpointReader& reader,
+                                        const AllocationRequest& request,
+                                        const RunOptions& run = {});
 
 // A plan file: JSON, docs/formats.md. The same plan gives the same bytes everywhere.
-std::string plan_file_text(const BitAllocation& plan);
+NARROW_EXPORT std::string plan_file_text(const BitAllocation& plan);
 
 // The same of a plan that has no budget: names, shapes and schemes of the quantized tensors, which
 // is all that quantization reads.
-std::string plan_file_text(const CheckpointReader& reader, const QuantizePlan& plan);
+NARROW_EXPORT std::string plan_file_text(const CheckpointReader& reader, const QuantizePlan& plan);
 
 // One tensor of a plan file, as quantization needs it.
 struct PlanEntry {
@@ -150,13 +152,15 @@ struct PlanEntry {
 };
 
 // Throws Error(kCorrupt or kUnsupported) naming `file` and what is wrong in it.
-std::vector<PlanEntry> parse_plan_file(std::string_view json, const std::string& file);
+NARROW_EXPORT std::vector<PlanEntry> parse_plan_file(std::string_view json,
+                                                     const std::string& file);
 // The same of a file; Error(kNotFound, kIo) too.
-std::vector<PlanEntry> read_plan_file(const std::filesystem::path& path);
+NARROW_EXPORT std::vector<PlanEntry> read_plan_file(const std::filesystem::path& path);
 
 // Every tensor of the checkpoint in file order, those of the plan with their schemes.
 // Throws Error(kUsage) naming every tensor of the plan that the checkpoint lacks or has with
 // another shape or a type that cannot be quantized.
-QuantizePlan make_plan(const std::vector<PlanEntry>& entries, const CheckpointReader& reader);
+NARROW_EXPORT QuantizePlan make_plan(const std::vector<PlanEntry>& entries,
+                                     const CheckpointReader& reader);
 
 }  // namespace narrow

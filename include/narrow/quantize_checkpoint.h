@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 #include "narrow/quantize_plan.h"
 #include "narrow/run_options.h"
 
@@ -21,7 +22,7 @@ struct QuantizeResult {
 };
 
 // Progress is in bytes of tensor values.
-class QuantizeObserver : public Observer {
+class NARROW_EXPORT QuantizeObserver : public Observer {
  public:
   // A tensor is done, `done` of `total` of the plan; after the progress with its last bytes.
   virtual void on_tensor(const TensorResult& /*result*/, std::size_t /*done*/,
@@ -33,8 +34,10 @@ class QuantizeObserver : public Observer {
 // NullWriter makes it a dry run. Every number of threads gives the same bytes and results.
 // Throws Error: kNumeric for NaN or infinite values under NonFinitePolicy::kError; kInterrupted;
 // kCorrupt and kIo from reader and writer.
-QuantizeResult quantize_checkpoint(const CheckpointReader& reader, const QuantizePlan& plan,
-                                   const QuantizeOptions& options, CheckpointWriter& writer,
-                                   const RunOptionsFor<QuantizeObserver>& run = {});
+NARROW_EXPORT QuantizeResult quantize_checkpoint(const CheckpointReader& reader,
+                                                 const QuantizePlan& plan,
+                                                 const QuantizeOptions& options,
+                                                 CheckpointWriter& writer,
+                                                 const RunOptionsFor<QuantizeObserver>& run = {});
 
 }  // namespace narrow

@@ -11,6 +11,7 @@
 #include "narrow/calibrate_network.h"
 #include "narrow/checkpoint.h"
 #include "narrow/error_summary.h"
+#include "narrow/export.h"
 #include "narrow/quantize_checkpoint.h"
 
 namespace narrow {
@@ -22,8 +23,8 @@ enum class Rounding {
 };
 
 // "nearest", "flips", "gptq"; parse_rounding takes the same and throws Error(kUsage).
-std::string_view to_string(Rounding rounding) noexcept;
-Rounding parse_rounding(std::string_view name);
+NARROW_EXPORT std::string_view to_string(Rounding rounding) noexcept;
+NARROW_EXPORT Rounding parse_rounding(std::string_view name);
 
 // What is done besides taking the nearest codes; in this order.
 struct NetworkMethods {
@@ -60,7 +61,7 @@ struct LayerCost {
   double output_error = 0;
 };
 
-struct NetworkResult {
+struct NARROW_EXPORT NetworkResult {
   std::string network;  // scope of its variables
   // The errors of each tensor are those of the values as stored; see original_errors.
   QuantizeResult quantization;
@@ -85,20 +86,22 @@ struct NetworkResult {
 // Throws Error: kNotFound for a checkpoint without ResNet V1; kUsage for a plan that quantizes
 // moving statistics, methods that do not go with the scheme, or kGptq without images; kNumeric for
 // variables that are not finite; what quantize_checkpoint throws; kInterrupted.
-NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePlan& plan,
-                               const NetworkMethods& methods, const QuantizeOptions& options,
-                               CheckpointWriter& writer, CheckpointWriter& scales,
-                               const RunOptionsFor<QuantizeObserver>& run = {});
+NARROW_EXPORT NetworkResult quantize_network(const CheckpointReader& reader,
+                                             const QuantizePlan& plan,
+                                             const NetworkMethods& methods,
+                                             const QuantizeOptions& options,
+                                             CheckpointWriter& writer, CheckpointWriter& scales,
+                                             const RunOptionsFor<QuantizeObserver>& run = {});
 
 // Copies the checkpoint with every scale that quantize_network put in divided out again: the
 // weights are then those of the checkpoint it came from, but for their errors, which an optimizer's
 // learning rates expect. The caller calls finish(). Throws Error(kCorrupt) when `scales` does not
 // belong to the network, and what reading it throws.
-void undo_channel_scales(const CheckpointReader& reader, const CheckpointReader& scales,
-                         CheckpointWriter& writer);
+NARROW_EXPORT void undo_channel_scales(const CheckpointReader& reader,
+                                       const CheckpointReader& scales, CheckpointWriter& writer);
 
 // Where the scales of a checkpoint lie: NAME.channel_scales.safetensors beside it, NAME being the
 // prefix or the file without its extension.
-CheckpointLocation channel_scales_location(const CheckpointLocation& checkpoint);
+NARROW_EXPORT CheckpointLocation channel_scales_location(const CheckpointLocation& checkpoint);
 
 }  // namespace narrow

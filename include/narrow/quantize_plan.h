@@ -9,6 +9,7 @@
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/error_summary.h"
+#include "narrow/export.h"
 #include "narrow/quantize_values.h"
 #include "narrow/scheme.h"
 #include "narrow/selection.h"
@@ -28,16 +29,16 @@ using QuantizePlan = std::vector<TensorPlan>;
 // Every tensor of the checkpoint in file order, the selected ones with `scheme`, in which the
 // channel axes of each are named (with_channel_axes).
 // Throws what copy_reasons, validate, require_quantized and require_axis_matches throw.
-QuantizePlan make_plan(const CheckpointReader& reader, const Scheme& scheme,
-                       const Selection& selection, const AxisRules& axes = {});
+NARROW_EXPORT QuantizePlan make_plan(const CheckpointReader& reader, const Scheme& scheme,
+                                     const Selection& selection, const AxisRules& axes = {});
 
 // Tensors that the plan copies.
-CopyCounts copied_tensors(const QuantizePlan& plan);
+NARROW_EXPORT CopyCounts copied_tensors(const QuantizePlan& plan);
 
 // Throws Error(kUsage), which gives the reasons, when tensors for these reasons are all that there
 // are: nothing is to be quantized.
-void require_quantized(const CheckpointReader& reader, std::uint64_t quantized,
-                       const CopyCounts& copied);
+NARROW_EXPORT void require_quantized(const CheckpointReader& reader, std::uint64_t quantized,
+                                     const CopyCounts& copied);
 
 enum class NonFinitePolicy {
   kError,  // a tensor with NaN or infinity stops the run
@@ -62,7 +63,7 @@ struct TensorResult {
   static constexpr std::uint64_t kMaxReportedBlocks = 4096;
 };
 
-struct QuantizeSummary : ErrorSummary {
+struct NARROW_EXPORT QuantizeSummary : ErrorSummary {
   std::uint64_t copied = 0;  // not selected, or kept for non-finite values
   std::uint64_t kept_non_finite = 0;
   CopyCounts copied_by_reason;

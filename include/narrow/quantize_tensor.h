@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "narrow/export.h"
 #include "narrow/quantize_values.h"
 #include "narrow/scheme.h"
 #include "narrow/tensor.h"
@@ -30,11 +31,12 @@ struct QuantizedTensor {
 // Throws Error: kUsage for an invalid scheme, an axis outside the shape or another number of values
 // than the shape has; what element_count throws; kNumeric for NaN or infinite values, with their
 // number and the first index.
-QuantizedTensor quantize(std::span<const float> values, const Shape& shape, const Scheme& scheme);
+NARROW_EXPORT QuantizedTensor quantize(std::span<const float> values, const Shape& shape,
+                                       const Scheme& scheme);
 
 // The values that the codes stand for. A code outside code_range stands for the nearest one inside.
 // Throws Error(kUsage) for an invalid scheme or axis and for numbers of codes or parameters that do
 // not fit shape and scheme; what element_count throws.
-std::vector<float> dequantize(const QuantizedTensor& tensor);
+NARROW_EXPORT std::vector<float> dequantize(const QuantizedTensor& tensor);
 
 }  // namespace narrow

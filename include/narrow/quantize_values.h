@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "narrow/export.h"
 #include "narrow/scheme.h"
 
 namespace narrow {
@@ -12,34 +13,34 @@ namespace narrow {
 // The parameters of `scheme` for one block with these values, in any order. An empty block gives
 // BlockParams{}, a codebook with levels of 0. Ranges other than minmax and codebooks sort a copy.
 // Throws Error(kUsage) for an invalid scheme, Error(kNumeric) when a value is NaN or infinite.
-BlockParams fit(std::span<const float> values, const Scheme& scheme);
+NARROW_EXPORT BlockParams fit(std::span<const float> values, const Scheme& scheme);
 
 // The same from a known range, whatever scheme.range says: lo <= hi, both within float32's range,
 // else Error(kUsage), as for a codebook. Ends nearer to zero than every other float32 count as
 // zero.
-BlockParams fit_range(double lo, double hi, const Scheme& scheme);
+NARROW_EXPORT BlockParams fit_range(double lo, double hi, const Scheme& scheme);
 
 // The smallest and the largest code the scheme can produce with these parameters.
 struct CodeRange {
   std::int64_t min = 0;
   std::int64_t max = 0;
 };
-CodeRange code_range(const Scheme& scheme, const BlockParams& params);
+NARROW_EXPORT CodeRange code_range(const Scheme& scheme, const BlockParams& params);
 
 // codes[i] = the code of values[i]; both of equal length, else Error(kUsage). Values must be
 // finite.
-void encode(std::span<const float> values, const Scheme& scheme, const BlockParams& params,
-            std::span<std::int64_t> codes);
+NARROW_EXPORT void encode(std::span<const float> values, const Scheme& scheme,
+                          const BlockParams& params, std::span<std::int64_t> codes);
 
 // restored[i] = the value that codes[i] stands for; both of equal length. A value beyond float32's
 // range becomes the largest finite float32 of its sign; a code outside code_range stands for the
 // nearest one inside.
-void decode(std::span<const std::int64_t> codes, const Scheme& scheme, const BlockParams& params,
-            std::span<float> restored);
+NARROW_EXPORT void decode(std::span<const std::int64_t> codes, const Scheme& scheme,
+                          const BlockParams& params, std::span<float> restored);
 
 // Sums from which every error measure follows. x are the original values, d = restored - x.
 // The sums of a tensor are formed in a fixed order (docs/numerics.md, "Order of summation").
-struct ErrorSums {
+struct NARROW_EXPORT ErrorSums {
   std::uint64_t count = 0;
   double sum_x2 = 0;     // sum of x * x
   double sum_d2 = 0;     // sum of d * d
@@ -64,11 +65,13 @@ struct ErrorSums {
 };
 
 // encode and decode in one pass without storing codes; restored may be the same memory as values.
-ErrorSums round_trip(std::span<const float> values, const Scheme& scheme, const BlockParams& params,
-                     std::span<float> restored);
+NARROW_EXPORT ErrorSums round_trip(std::span<const float> values, const Scheme& scheme,
+                                   const BlockParams& params, std::span<float> restored);
 
 // The sums of d = restored - original, without quantizing; equal lengths.
-ErrorSums measure_error(std::span<const float> original, std::span<const float> restored);
-ErrorSums measure_error(std::span<const double> original, std::span<const double> restored);
+NARROW_EXPORT ErrorSums measure_error(std::span<const float> original,
+                                      std::span<const float> restored);
+NARROW_EXPORT ErrorSums measure_error(std::span<const double> original,
+                                      std::span<const double> restored);
 
 }  // namespace narrow

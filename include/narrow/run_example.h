@@ -10,6 +10,7 @@
 
 #include "narrow/datasets.h"
 #include "narrow/evaluate.h"
+#include "narrow/export.h"
 #include "narrow/quantize_checkpoint.h"
 #include "narrow/run_options.h"
 #include "narrow/train.h"
@@ -56,7 +57,7 @@ struct ExampleResult {
 
 // Follows the steps. Progress is in images of the evaluation; download and training have observers
 // of their own.
-class ExampleObserver : public Observer {
+class NARROW_EXPORT ExampleObserver : public Observer {
  public:
   // What begins: a job, and what it is asked for, which lives until the job ends.
   virtual void on_download(const DownloadOptions& /*download*/) {}
@@ -77,7 +78,7 @@ class ExampleObserver : public Observer {
 // Runs what is left to do: a dataset that is whole, a finished training and an evaluation of the
 // same checkpoints are taken as they are, an interrupted training is continued.
 // Throws what the jobs throw; Error(kUsage) for options out of range.
-ExampleResult run_example(const ExampleOptions& options,
-                          const RunOptionsFor<ExampleObserver>& run = {});
+NARROW_EXPORT ExampleResult run_example(const ExampleOptions& options,
+                                        const RunOptionsFor<ExampleObserver>& run = {});
 
 }  // namespace narrow

@@ -4,13 +4,15 @@
 #include <cstdint>
 #include <string>
 
+#include "narrow/export.h"
+
 namespace narrow {
 
 enum class ProgressUnit { kBytes, kImages, kSteps };
 
 // Follows a job. Called by one thread at a time, which need not be the caller's. Jobs with more to
 // tell derive an observer of their own. A function may also throw; that stops the job.
-class Observer {
+class NARROW_EXPORT Observer {
  public:
   virtual ~Observer() = default;
   // `done` of `total` units are worked on; `total` 0: not known. False stops the job, which then

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "narrow/export.h"
 #include "narrow/fixed_format.h"
 
 namespace narrow {
@@ -65,24 +66,24 @@ struct Scheme {
 };
 
 // "bin", "fixed-point", "affine", "symmetric", "codebook".
-std::string_view to_string(SchemeKind kind) noexcept;
+NARROW_EXPORT std::string_view to_string(SchemeKind kind) noexcept;
 // The scheme of that name; throws Error(kUsage) naming the five.
-SchemeKind parse_scheme_kind(std::string_view name);
+NARROW_EXPORT SchemeKind parse_scheme_kind(std::string_view name);
 // "minmax", "percentile:99.9", "mse", "aciq"; parse_range takes the same and throws Error(kUsage).
-std::string to_string(const Range& range);
-Range parse_range(std::string_view text);
+NARROW_EXPORT std::string to_string(const Range& range);
+NARROW_EXPORT Range parse_range(std::string_view text);
 // Whether ranges other than kMinMax make sense for the scheme: for all but kCodebook.
-bool takes_range(SchemeKind kind) noexcept;
+NARROW_EXPORT bool takes_range(SchemeKind kind) noexcept;
 // "tensor", "channel", "group:64"; parse_granularity takes the same and throws Error(kUsage).
-std::string to_string(const Granularity& granularity);
-Granularity parse_granularity(std::string_view text);
+NARROW_EXPORT std::string to_string(const Granularity& granularity);
+NARROW_EXPORT Granularity parse_granularity(std::string_view text);
 // Throws Error(kUsage): bits outside 1..32 (codebook: 1..8), symmetric with 1 bit, group size < 1,
 // percentile outside (50, 100], a codebook with a range; a fixed-point format of another scheme,
 // one that leaves nothing for a range to choose, or overflow to zero or by wrapping of a clipped
 // range.
-void validate(const Scheme& scheme);
+NARROW_EXPORT void validate(const Scheme& scheme);
 // Whether anything of the fixed-point format was given: overflowing values are counted then.
-bool has_format(const Scheme& scheme) noexcept;
+NARROW_EXPORT bool has_format(const Scheme& scheme) noexcept;
 
 // What fit found for one block: with the scheme all that decoding needs. Which fields mean
 // something depends on the scheme. For every scheme but kCodebook all fields follow from lo and hi,
@@ -102,6 +103,6 @@ struct BlockParams {
 };
 
 // "Q1.6" for a signed binary fixed-point block of 8 bits with n = 6 (m = B - signed - n).
-std::string q_format(const Scheme& scheme, const BlockParams& params);
+NARROW_EXPORT std::string q_format(const Scheme& scheme, const BlockParams& params);
 
 }  // namespace narrow

@@ -9,6 +9,7 @@
 
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 #include "narrow/quantize_plan.h"
 #include "narrow/scheme.h"
 #include "narrow/selection.h"
@@ -35,16 +36,17 @@ struct SchemeRule {
 };
 
 // Throws Error(kUsage) that says what is not understood and what there is.
-SchemeRule parse_scheme_rule(std::string_view text);
+NARROW_EXPORT SchemeRule parse_scheme_rule(std::string_view text);
 
 // A rule a line; empty lines and lines that begin with # count nothing, nor do blanks around a
 // rule. Throws what parse_scheme_rule throws, naming `file` and the line.
-std::vector<SchemeRule> parse_scheme_rules(std::string_view lines, const std::string& file);
+NARROW_EXPORT std::vector<SchemeRule> parse_scheme_rules(std::string_view lines,
+                                                         const std::string& file);
 // The same of a file; Error(kNotFound, kIo) too.
-std::vector<SchemeRule> read_scheme_rules(const std::filesystem::path& path);
+NARROW_EXPORT std::vector<SchemeRule> read_scheme_rules(const std::filesystem::path& path);
 
 // The keys of rules and their values, a line each.
-std::string rule_keys_text();
+NARROW_EXPORT std::string rule_keys_text();
 
 // Every tensor of the checkpoint in file order. Of those that `selection` selects, each gets what
 // the first rule that matches it says, and from `base` what that rule does not say; without a rule
@@ -52,8 +54,9 @@ std::string rule_keys_text();
 // state too, as an include pattern does: when it spells out what makes it that.
 // Throws Error: kNotFound for a rule that matches none of the selected tensors; kUsage for a rule
 // that leaves no whole or no valid scheme; what make_plan throws.
-QuantizePlan make_rule_plan(const CheckpointReader& reader, const std::vector<SchemeRule>& rules,
-                            const PartialScheme& base, Selection selection,
-                            const AxisRules& axes = {});
+NARROW_EXPORT QuantizePlan make_rule_plan(const CheckpointReader& reader,
+                                          const std::vector<SchemeRule>& rules,
+                                          const PartialScheme& base, Selection selection,
+                                          const AxisRules& axes = {});
 
 }  // namespace narrow

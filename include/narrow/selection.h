@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "narrow/export.h"
 #include "narrow/tensor.h"
 
 namespace narrow {
@@ -47,40 +48,40 @@ enum class CopyReason : std::uint8_t {
 };
 
 // "optimizer_slot", "type", ...: the word that JSON has; "" for kNone.
-std::string_view to_string(CopyReason reason) noexcept;
+NARROW_EXPORT std::string_view to_string(CopyReason reason) noexcept;
 
 // Tensors by the reason for which they are copied; kNone is never counted.
 using CopyCounts = std::map<CopyReason, std::uint64_t>;
 
 // "12 optimizer slots, 2 moving statistics, 1 counter": the most numerous first.
-std::string describe(const CopyCounts& counts);
+NARROW_EXPORT std::string describe(const CopyCounts& counts);
 
 // Whether the name alone says that a tensor is training state. src/stream/selection/state_names.h
 // has the rules.
-bool is_training_state(std::string_view name);
+NARROW_EXPORT bool is_training_state(std::string_view name);
 
 // For each tensor why it is copied, or kNone for those that are selected: floating-point tensors
 // that are no training state. An include pattern selects training state too when it spells out the
 // part of the name that makes it so ("*/moving_mean", "optimizer/*"), never scales.
 // Throws Error(kNotFound) for a pattern that matches no tensor; Error(kUsage) for an include
 // pattern that matches only tensors that cannot be selected, or moving averages where none are.
-std::vector<CopyReason> copy_reasons(const std::vector<TensorInfo>& tensors,
-                                     const Selection& selection);
+NARROW_EXPORT std::vector<CopyReason> copy_reasons(const std::vector<TensorInfo>& tensors,
+                                                   const Selection& selection);
 
 // The same in short: whether each tensor is selected.
-std::vector<bool> select_tensors(const std::vector<TensorInfo>& tensors,
-                                 const Selection& selection);
+NARROW_EXPORT std::vector<bool> select_tensors(const std::vector<TensorInfo>& tensors,
+                                               const Selection& selection);
 
 // By what name other than its own patterns know each tensor: its variable's where it is an average
 // that is selected instead; empty for the others.
-std::vector<std::string> variable_names(const std::vector<TensorInfo>& tensors,
-                                        const Selection& selection);
+NARROW_EXPORT std::vector<std::string> variable_names(const std::vector<TensorInfo>& tensors,
+                                                      const Selection& selection);
 
 // Without a selection: why a tensor of a plan that is not to be quantized is left out of it.
 // kNotPlanned where the tensor itself gives no reason.
-std::vector<CopyReason> natural_copy_reasons(const std::vector<TensorInfo>& tensors);
+NARROW_EXPORT std::vector<CopyReason> natural_copy_reasons(const std::vector<TensorInfo>& tensors);
 
 // Counts by reason, without kNone.
-CopyCounts count_reasons(const std::vector<CopyReason>& reasons);
+NARROW_EXPORT CopyCounts count_reasons(const std::vector<CopyReason>& reasons);
 
 }  // namespace narrow

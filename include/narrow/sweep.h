@@ -10,6 +10,7 @@
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/error_summary.h"
+#include "narrow/export.h"
 #include "narrow/quantize_plan.h"
 #include "narrow/run_options.h"
 #include "narrow/scheme.h"
@@ -38,7 +39,7 @@ struct TensorSweep {
 };
 
 // All measured tensors under one scheme.
-struct SchemeSummary {
+struct NARROW_EXPORT SchemeSummary {
   ErrorSummary errors;
   std::uint64_t elements = 0;
   std::uint64_t bits = 0;         // stored, parameters included
@@ -50,7 +51,7 @@ struct SchemeSummary {
   [[nodiscard]] double ratio() const;
 };
 
-struct SweepResult {
+struct NARROW_EXPORT SweepResult {
   std::vector<Scheme> schemes;
   std::vector<TensorSweep> tensors;  // the selected ones in the order asked for
   std::uint64_t copied = 0;          // tensors of the checkpoint that are not measured
@@ -67,8 +68,9 @@ struct SweepOptions {
 
 // The positions of the selected tensors; the others are counted in `copied` unless it is null.
 // Throws what copy_reasons and require_quantized throw.
-std::vector<std::size_t> selected_indices(const CheckpointReader& reader,
-                                          const Selection& selection, CopyCounts* copied = nullptr);
+NARROW_EXPORT std::vector<std::size_t> selected_indices(const CheckpointReader& reader,
+                                                        const Selection& selection,
+                                                        CopyCounts* copied = nullptr);
 
 // Measures the tensors at `indices` under every scheme: the numbers of quantize_checkpoint, to the
 // bit. Tensors are read one after another, ranges are found once for all widths that share them,
@@ -76,8 +78,9 @@ std::vector<std::size_t> selected_indices(const CheckpointReader& reader,
 // Progress is in bytes of these tensors that all schemes have gone over.
 // Throws Error: kUsage for an invalid scheme or none; kNumeric for NaN or infinite values under
 // NonFinitePolicy::kError; kInterrupted; kCorrupt and kIo from the reader.
-SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::size_t> indices,
-                         std::span<const Scheme> schemes, const SweepOptions& options,
-                         const RunOptions& run = {});
+NARROW_EXPORT SweepResult sweep_errors(const CheckpointReader& reader,
+                                       std::span<const std::size_t> indices,
+                                       std::span<const Scheme> schemes, const SweepOptions& options,
+                                       const RunOptions& run = {});
 
 }  // namespace narrow

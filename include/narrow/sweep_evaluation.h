@@ -13,6 +13,7 @@
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/evaluate.h"
+#include "narrow/export.h"
 #include "narrow/image_source.h"
 #include "narrow/quantize_plan.h"
 #include "narrow/run_options.h"
@@ -65,17 +66,17 @@ struct SweepEvaluationOptions {
 // The positions of the trainable variables of the checkpoint's network, which is what `narrow
 // quantizer` quantizes; with `moving_averages` those of their averages. `model_name` as in
 // EvaluateOptions. Throws what reading the network throws.
-std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
-                                           const std::string& model_name,
-                                           bool moving_averages = false);
+NARROW_EXPORT std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
+                                                         const std::string& model_name,
+                                                         bool moving_averages = false);
 
 // Evaluates the float network and, for each scheme, the network with the tensors at `indices`
 // quantized and restored. Results do not depend on threads, passes or interruptions.
 // Progress counts every image once a network. Throws what evaluate_checkpoints and
 // quantize_checkpoint throw; Error(kExists) for a journal of another sweep.
-SweepEvaluation evaluate_schemes(const std::shared_ptr<const CheckpointReader>& reader,
-                                 std::span<const std::size_t> indices,
-                                 std::span<const Scheme> schemes,
-                                 const SweepEvaluationOptions& options, const RunOptions& run = {});
+NARROW_EXPORT SweepEvaluation
+evaluate_schemes(const std::shared_ptr<const CheckpointReader>& reader,
+                 std::span<const std::size_t> indices, std::span<const Scheme> schemes,
+                 const SweepEvaluationOptions& options, const RunOptions& run = {});
 
 }  // namespace narrow

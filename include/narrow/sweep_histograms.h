@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/export.h"
 #include "narrow/sweep.h"
 
 namespace narrow {
@@ -23,12 +24,13 @@ struct ValueHistograms {
 
 // Reads a tensor of finite floating-point values. Throws Error(kNumeric) for others, and what the
 // reader throws.
-ValueHistograms value_histograms(const CheckpointReader& reader, std::size_t index,
-                                 std::span<const Scheme> schemes, std::size_t bins);
+NARROW_EXPORT ValueHistograms value_histograms(const CheckpointReader& reader, std::size_t index,
+                                               std::span<const Scheme> schemes, std::size_t bins);
 
 // Positions in `result.tensors` of those worth a look: the largest one, and the one with the
 // greatest relative error under `scheme` among those of rank 2 and more, or of all when there is
 // none. One or two positions, none without measured tensors.
-std::vector<std::size_t> telling_tensors(const SweepResult& result, std::size_t scheme);
+NARROW_EXPORT std::vector<std::size_t> telling_tensors(const SweepResult& result,
+                                                       std::size_t scheme);
 
 }  // namespace narrow

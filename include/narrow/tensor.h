@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "narrow/export.h"
+
 namespace narrow {
 
 // Every element type that this library computes with, and kOpaque for all others that a checkpoint
@@ -40,24 +42,24 @@ enum class DType : std::uint8_t {
 };
 
 // "float32", "bfloat16", ...: the name used in tables, JSON and error messages.
-std::string_view to_string(DType dtype) noexcept;
+NARROW_EXPORT std::string_view to_string(DType dtype) noexcept;
 
 // Bytes of one element; 0 for strings, whose elements have no fixed size; 1 for kOpaque, whose
 // values are bytes here.
-std::size_t element_size(DType dtype) noexcept;
+NARROW_EXPORT std::size_t element_size(DType dtype) noexcept;
 
 // float16, bfloat16, float32, float64: the types that can be quantized.
-bool is_floating_point(DType dtype) noexcept;
+NARROW_EXPORT bool is_floating_point(DType dtype) noexcept;
 
 // Dimensions, outermost first, every one >= 0; empty for a scalar.
 using Shape = std::vector<std::int64_t>;
 
 // "[3, 3, 64, 64]"; "[]" for a scalar.
-std::string to_string(const Shape& shape);
+NARROW_EXPORT std::string to_string(const Shape& shape);
 
 // Product of the dimensions (1 for a scalar). Throws Error(kCorrupt) on a negative dimension or
 // when the product does not fit in 63 bits.
-std::uint64_t element_count(const Shape& shape);
+NARROW_EXPORT std::uint64_t element_count(const Shape& shape);
 
 // What is known of the values of a tensor of type kOpaque: enough to show and to copy them.
 struct OpaqueType {
@@ -71,7 +73,7 @@ struct OpaqueType {
   bool operator==(const OpaqueType&) const = default;
 };
 
-struct TensorInfo {
+struct NARROW_EXPORT TensorInfo {
   std::string name;
   DType dtype = DType::kFloat32;
   Shape shape;

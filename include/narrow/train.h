@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "narrow/batch_norm_mode.h"
+#include "narrow/export.h"
 #include "narrow/image_source.h"
 #include "narrow/optimizer.h"
 #include "narrow/run_options.h"
@@ -87,7 +88,7 @@ struct TrainSummary {
   bool features_cached = false;  // only the last layer is computed in every step
 };
 
-struct TrainResult {
+struct NARROW_EXPORT TrainResult {
   TrainSummary plan;
   std::int64_t global_step = 0;      // at the end
   bool was_finished = false;         // nothing was left to do
@@ -100,7 +101,7 @@ struct TrainResult {
 
 // Progress is in images while features are computed, then before every step in steps: global_step
 // of max_number_of_steps. Stopped between steps, a training saves a checkpoint first.
-class TrainObserver : public Observer {
+class NARROW_EXPORT TrainObserver : public Observer {
  public:
   virtual void on_plan(const TrainSummary& /*plan*/) {}
   // Every log_every_n_steps steps.
@@ -114,11 +115,12 @@ class TrainObserver : public Observer {
 // Throws Error: kUsage for options out of range; kNotFound, kUsage for a checkpoint that does not
 // fit, naming the variable, both shapes and the option to set; what the dataset throws; kNumeric
 // when the loss or a variable is no longer finite, naming the last good checkpoint; kInterrupted.
-TrainResult train(const TrainOptions& options, const RunOptionsFor<TrainObserver>& run = {});
+NARROW_EXPORT TrainResult train(const TrainOptions& options,
+                                const RunOptionsFor<TrainObserver>& run = {});
 
 // What train would do, without doing it. Reads checkpoints and the dataset's size. Throws Error as
 // train does before its first step.
-TrainSummary plan_training(const TrainOptions& options,
-                           const RunOptionsFor<TrainObserver>& run = {});
+NARROW_EXPORT TrainSummary plan_training(const TrainOptions& options,
+                                         const RunOptionsFor<TrainObserver>& run = {});
 
 }  // namespace narrow

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "narrow/export.h"
+
 namespace narrow {
 
 struct BuildInfo {
@@ -13,6 +15,6 @@ struct BuildInfo {
   std::string chosen_simd_target;         // used on this CPU
 };
 
-BuildInfo build_info();
+NARROW_EXPORT BuildInfo build_info();
 
 }  // namespace narrow

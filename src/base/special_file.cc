@@ -57,11 +57,6 @@ std::string_view kind_of(mode_t mode) {
   throw Error(ErrorCategory::kIo, fmt::format("cannot {}: {}", what, strerror(error)));
 }
 
-void wait_for(int fd, short events) {
-  pollfd ready{.fd = fd, .events = events, .revents = 0};
-  ::poll(&ready, 1, -1);
-}
-
 FileDescriptor temporary_file(const fs::path& directory) {
   FileDescriptor fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (fd.get() >= 0) return fd;
@@ -165,13 +160,18 @@ void OutputStream::write(std::string_view text) const {
   if (error != 0) throw_io(fmt::format("write to {}", path_.string()), error);
 }
 
+void wait_until_ready(int fd, short events) {
+  pollfd ready{.fd = fd, .events = events, .revents = 0};
+  ::poll(&ready, 1, -1);
+}
+
 int write_fully(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t wrote = ::write(fd, text.data(), text.size());
     if (wrote >= 0) {
       text.remove_prefix(static_cast<std::size_t>(wrote));
     } else if (errno == EAGAIN) {
-      wait_for(fd, POLLOUT);
+      wait_until_ready(fd, POLLOUT);
     } else if (errno != EINTR) {
       return errno;
     }
@@ -189,7 +189,7 @@ FileDescriptor spool(int fd, const fs::path& path) {
     const ssize_t got = ::read(fd, buffer.data(), buffer.size());
     if (got == 0) return file;
     if (got < 0) {
-      if (errno == EAGAIN) wait_for(fd, POLLIN);
+      if (errno == EAGAIN) wait_until_ready(fd, POLLIN);
       if (errno == EAGAIN || errno == EINTR) continue;
       throw_io(fmt::format("read {}", path.string()), errno);
     }

@@ -49,6 +49,9 @@ class OutputStream {
   std::optional<int> descriptor_;
 };
 
+// Returns once one of these events of poll(2) has come, or a signal.
+void wait_until_ready(int fd, short events);
+
 // Writes all of it; waits where the descriptor is not ready. Returns 0 or an error number.
 int write_fully(int fd, std::string_view text);
 

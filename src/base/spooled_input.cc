@@ -17,13 +17,6 @@ namespace {
 
 using FileIdentity = std::pair<dev_t, ino_t>;
 
-// Waits for the first writer of a FIFO that was opened without waiting: until then it looks as if
-// it had ended.
-void wait_for_writer(int fd) {
-  pollfd ready{.fd = fd, .events = POLLIN, .revents = 0};
-  ::poll(&ready, 1, -1);
-}
-
 }  // namespace
 
 std::shared_ptr<const FileDescriptor> spooled_input(const std::filesystem::path& path,
@@ -43,7 +36,8 @@ std::shared_ptr<const FileDescriptor> spooled_input(const std::filesystem::path&
   const std::lock_guard lock(mutex);
   std::weak_ptr<const FileDescriptor>& known = kept[{info.st_dev, info.st_ino}];
   if (auto spooled = known.lock()) return spooled;
-  if (!inherited) wait_for_writer(fd);
+  // Until its first writer, a FIFO that was opened without waiting looks as if it had ended.
+  if (!inherited) wait_until_ready(fd, POLLIN);
   auto spooled = std::make_shared<const FileDescriptor>(spool(fd, path));
   known = spooled;
   return spooled;

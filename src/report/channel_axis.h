@@ -1,7 +1,6 @@
-// The channel axes of a tensor in tables and JSON.
+// The channel axes of a tensor in tables.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 
 #include "narrow/channel_axes.h"
@@ -13,8 +12,5 @@ namespace narrow {
 TableCell axis_cell(const std::optional<ChannelAxes>& axes);
 // The column of these cells, which people see when there are any.
 TableColumn axis_column(bool has_axes);
-
-// Adds "axis": 3, or [2, 3] for axes that are the channels together; nothing without axes.
-void add_axis(const std::optional<ChannelAxes>& axes, nlohmann::ordered_json& json);
 
 }  // namespace narrow

@@ -26,15 +26,6 @@ std::string_view what_happened(Overflow overflow) {
 
 }  // namespace
 
-void add_format_json(const Scheme& scheme, nlohmann::ordered_json& json) {
-  if (!has_format(scheme)) return;
-  const FixedFormat& format = scheme.format;
-  if (format.fraction_bits.has_value()) json["fraction_bits"] = *format.fraction_bits;
-  json["signed"] = format.always_signed ? "always" : "auto";
-  json["round_mode"] = to_string(format.round_mode);
-  json["overflow"] = to_string(format.overflow);
-}
-
 void add_overflow_json(const Scheme& scheme, std::uint64_t overflowed,
                        nlohmann::ordered_json& json) {
   if (has_format(scheme)) json[wraps(scheme) ? "wrapped_values" : "saturated_values"] = overflowed;

@@ -1,4 +1,4 @@
-// Given fixed-point formats in reports: what they are, and how many values they cannot represent.
+// Given fixed-point formats in reports: how many values they cannot represent.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,6 @@
 
 namespace narrow {
 
-// Adds "fraction_bits" when it is given, "signed", "round_mode" and "overflow" of a scheme with a
-// format; of others nothing.
-void add_format_json(const Scheme& scheme, nlohmann::ordered_json& json);
 // Adds "wrapped_values" or "saturated_values", whichever the format makes of `overflowed` values.
 void add_overflow_json(const Scheme& scheme, std::uint64_t overflowed,
                        nlohmann::ordered_json& json);

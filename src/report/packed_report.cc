@@ -10,6 +10,7 @@
 #include "report/channel_axis.h"
 #include "report/copied_report.h"
 #include "report/format_report.h"
+#include "report/scheme_members.h"
 #include "report/table/numbers.h"
 
 namespace narrow {
@@ -43,15 +44,7 @@ ordered_json tensor_json(const PackedTensor& tensor) {
   json["bytes"] = tensor.stored_bytes();
   if (!tensor.scheme.has_value()) return json;
   const Scheme& scheme = *tensor.scheme;
-  json["scheme"] = to_string(scheme.kind);
-  if (scheme.kind == SchemeKind::kFixedPoint) {
-    json["scaling"] = scheme.scaling == Scaling::kBinary ? "binary" : "decimal";
-  }
-  json["bits"] = scheme.bits;
-  add_format_json(scheme, json);
-  json["granularity"] = to_string(scheme.granularity);
-  add_axis(axes_of(tensor), json);
-  if (takes_range(scheme.kind)) json["range"] = to_string(scheme.range);
+  add_scheme_json(scheme, axes_of(tensor), json);
   json["blocks"] = tensor.blocks;
   json["code_bytes"] = tensor.code_bytes;
   json["parameter_bytes"] = tensor.parameter_bytes;

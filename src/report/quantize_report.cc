@@ -10,6 +10,7 @@
 #include "report/channel_axis.h"
 #include "report/copied_report.h"
 #include "report/format_report.h"
+#include "report/scheme_members.h"
 #include "report/table/numbers.h"
 
 namespace narrow {
@@ -90,15 +91,7 @@ ordered_json tensor_json(const TensorResult& result) {
     json["reason"] = to_string(result.reason);
   }
   if (!result.quantized) return json;
-  json["scheme"] = to_string(result.scheme.kind);
-  if (result.scheme.kind == SchemeKind::kFixedPoint) {
-    json["scaling"] = result.scheme.scaling == Scaling::kBinary ? "binary" : "decimal";
-  }
-  json["bits"] = result.scheme.bits;
-  add_format_json(result.scheme, json);
-  json["granularity"] = to_string(result.scheme.granularity);
-  add_axis(channel_axes_of(result.scheme, result.info), json);
-  if (takes_range(result.scheme.kind)) json["range"] = to_string(result.scheme.range);
+  add_scheme_json(result.scheme, channel_axes_of(result.scheme, result.info), json);
   json["blocks"] = result.blocks;
   json["params"] = params_json(result);
   json["relative_l2"] = json_number(result.errors.relative_l2());

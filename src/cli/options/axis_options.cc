@@ -1,28 +1,12 @@
 #include "cli/options/axis_options.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <algorithm>
-#include <span>
 
 #include "cli/console/console.h"
+#include "cli/console/tensor_warnings.h"
 #include "narrow/error.h"
 
 namespace narrow {
-namespace {
-
-constexpr std::size_t kMostNamed = 3;
-
-// "a [1, 4], b [1, 9] and 7 more".
-std::string listed(const std::vector<std::string>& names) {
-  const std::size_t shown = std::min(names.size(), kMostNamed);
-  std::string text = fmt::format("{}", fmt::join(std::span(names).first(shown), ", "));
-  if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
-  return text;
-}
-
-}  // namespace
 
 Option add_axis_option(Command& command, std::vector<std::string>& values) {
   return command
@@ -80,7 +64,8 @@ void AxisDoubts::tell() const {
             ? "1 tensor with a channel axis of length 1 has one range"
             : fmt::format("{} tensors with a channel axis of length 1 have one range each",
                           single_.size());
-    print_note(fmt::format("{}: {}; --axis 'GLOB=N' names another axis", subject, listed(single_)));
+    print_note(
+        fmt::format("{}: {}; --axis 'GLOB=N' names another axis", subject, name_some(single_)));
   }
   if (!guessed_.empty()) {
     const std::string subject =
@@ -90,7 +75,7 @@ void AxisDoubts::tell() const {
     print_note(
         fmt::format("{} taken for depthwise, the last two axes together as channels: {}; "
                     "--axis 'GLOB=N' names another axis",
-                    subject, listed(guessed_)));
+                    subject, name_some(guessed_)));
   }
 }
 

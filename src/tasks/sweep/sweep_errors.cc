@@ -15,14 +15,12 @@
 #include "narrow/sweep.h"
 #include "quant/tensor_quantizer.h"
 #include "stream/non_finite.h"
+#include "stream/quantize_pieces.h"
 #include "stream/quantized_size.h"
 #include "stream/tensor_passes.h"
 
 namespace narrow {
 namespace {
-
-// Keeps the pieces in flight below about 32 MiB on machines with many cores.
-constexpr std::size_t kMaxPiecesInFlight = 24;
 
 // Positions of schemes for which one scan of a tensor is enough.
 using ScanGroup = std::vector<std::size_t>;
@@ -57,9 +55,9 @@ struct Piece {
 };
 
 // First stage: finds the ranges of a tensor, then cuts it into pieces, group after group.
-class PieceSource {
+class SweepPieces {
  public:
-  PieceSource(const CheckpointReader& reader, std::span<const Scheme> schemes,
+  SweepPieces(const CheckpointReader& reader, std::span<const Scheme> schemes,
               const std::vector<ScanGroup>& groups, const SweepOptions& options,
               ItemPool<Piece>& pool, std::vector<TensorSweep>& tensors)
       : reader_(reader),
@@ -254,11 +252,10 @@ SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::si
   for (const TensorSweep& tensor : result.tensors) total_bytes += tensor.info.byte_size();
   const std::vector<ScanGroup> groups = scan_groups(schemes);
   ItemPool<Piece> pool;
-  PieceSource source(reader, schemes, groups, options, pool, result.tensors);
+  SweepPieces source(reader, schemes, groups, options, pool, result.tensors);
   std::uint64_t bytes_done = 0;  // counted once for every group
   run_pipeline<Piece>(
-      std::min(kMaxPiecesInFlight, static_cast<std::size_t>(limit.threads()) + 2),
-      [&] { return source.next(); }, measure,
+      pieces_in_flight(limit.threads()), [&] { return source.next(); }, measure,
       [&](Piece& piece) {
         for (std::size_t i = 0; i < piece.errors.size(); ++i) {
           result.tensors[piece.tensor].costs[(*piece.group)[i]].errors.merge(piece.errors[i]);

@@ -4,38 +4,27 @@
 #include <string>
 #include <vector>
 
+#include "methods/moments/channel_statistics.h"
+
 namespace narrow {
 namespace {
 
-// Moments of each channel of a layer.
-struct Moments {
-  double count = 0;
-  std::vector<double> mean;
-  std::vector<double> squares;  // sums of squared deviations from the mean
-
-  // Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
-  // Variances", 1979.
-  void merge(const BatchStatistics& batch) {
-    mean.resize(batch.mean.size());
-    squares.resize(batch.mean.size());
-    const auto added = static_cast<double>(batch.count);
-    const double total = count + added;
-    for (std::size_t c = 0; c < mean.size(); ++c) {
-      const double difference = double{batch.mean[c]} - mean[c];
-      squares[c] +=
-          double{batch.variance[c]} * added + difference * difference * count * added / total;
-      mean[c] += difference * added / total;
-    }
-    count = total;
+ChannelStatistics statistics_of_batch(const BatchStatistics& batch) {
+  ChannelStatistics statistics;
+  statistics.count = static_cast<double>(batch.count);
+  statistics.mean.assign(batch.mean.begin(), batch.mean.end());
+  for (const float variance : batch.variance) {
+    statistics.squared.push_back(double{variance} * statistics.count);
   }
-};
+  return statistics;
+}
 
-void write_moments(TrainingNetwork& network, const Layer& layer, const Moments& moments) {
+void write_moments(TrainingNetwork& network, const Layer& layer, const ChannelStatistics& moments) {
   std::vector<float> mean(moments.mean.begin(), moments.mean.end());
-  std::vector<float> variance(moments.squares.size());
-  const double divisor = moments.count > 1 ? moments.count - 1 : 1;
+  std::vector<float> variance(moments.squared.size());
+  const bool unbiased = moments.count > 1;  // one value has the variance 0
   for (std::size_t c = 0; c < variance.size(); ++c) {
-    variance[c] = static_cast<float>(moments.squares[c] / divisor);
+    variance[c] = static_cast<float>(moments.variance(c, unbiased));
   }
   network.write(layer.norm->moving_mean, mean);
   network.write(layer.norm->moving_variance, variance);
@@ -44,12 +33,12 @@ void write_moments(TrainingNetwork& network, const Layer& layer, const Moments& 
 }  // namespace
 
 void recalibrate_batch_norm(TrainingNetwork& network, BatchLoader& loader, int batches) {
-  std::map<std::string, Moments> moments;  // by layer
+  std::map<std::string, ChannelStatistics> moments;  // by layer
   Batch batch;
   for (int i = 0; i < batches; ++i) {
     loader.next(batch);
     network.forward_only(batch.images, {}, [&](const BatchStatistics& statistics) {
-      moments[statistics.layer.name].merge(statistics);
+      moments[statistics.layer.name].merge(statistics_of_batch(statistics));
     });
   }
   for (const Layer& layer : network.layers()) {
