@@ -40,6 +40,7 @@ struct Remedy {
     kPack,           // pack_checkpoint makes such a file
     kUnpack,         // unpack_checkpoint gives the values; `detail`: the packed file
     kChannelAxes,    // AxisRules
+    kDownload,       // download makes a dataset
   };
   Kind kind = Kind::kNone;
   std::string detail = {};

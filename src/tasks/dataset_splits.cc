@@ -79,9 +79,9 @@ DatasetSplit split_of_shards(const ShardSet& set, const DatasetSpec& spec) {
     for (const SplitSpec& split : spec->splits) tried.push_back(split.file_name);
   }
   throw Error(ErrorCategory::kNotFound,
-              fmt::format("{} has none of {} and no shards like train-00000-of-00002; narrow "
-                          "download makes a dataset",
-                          directory.string(), fmt::join(tried, ", ")));
+              fmt::format("{} has none of {} and no shards like train-00000-of-00002",
+                          directory.string(), fmt::join(tried, ", ")),
+              {Remedy::Kind::kDownload});
 }
 
 std::vector<DatasetSplit> splits_in_directory(const fs::path& directory,

@@ -13,7 +13,7 @@
 #include "cli/commands/commands.h"
 #include "cli/console/job_progress.h"
 #include "cli/options/common_options.h"
-#include "cli/options/method_options.h"
+#include "cli/options/plan_options.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/error.h"
 #include "narrow/export_codes.h"
@@ -33,7 +33,7 @@ struct Arguments {
   std::string input;
   std::string format;
   std::string output;
-  MethodOptions method;  // of a checkpoint; a packed file has its own
+  PlanOptions plan_options;  // of a checkpoint; a packed file has its own
   int threads = 0;
   bool force = false;
   bool json = false;
@@ -74,22 +74,22 @@ std::vector<ExportedCodes> export_input(const Arguments& args, JobProgress& prog
   const CodeFormat format = format_of(args.format);
   const Overwrite overwrite = overwrite_of(args.force);
   const RunOptions run{args.threads, &progress};
-  if (!has_method(args.method)) {
-    if (!args.method.saved_plan.empty()) {
+  if (!has_plan(args.plan_options)) {
+    if (!args.plan_options.saved_plan.empty()) {
       throw Error(ErrorCategory::kUsage,
                   "--save-plan is for what a checkpoint becomes: a packed file has its recipe");
     }
-    return export_codes(PackedCheckpoint(args.input), format, args.method.selection, args.output,
-                        overwrite, run);
+    return export_codes(PackedCheckpoint(args.input), format, args.plan_options.selection,
+                        args.output, overwrite, run);
   }
-  SavedPlan saved_plan(args.method, args.force);
-  const auto reader = open_unpacked(args.input, cast_of(args.method.cast));
+  SavedPlan saved_plan(args.plan_options, args.force);
+  const auto reader = open_unpacked(args.input, cast_of(args.plan_options.cast));
   note_float8(*reader);
   const TemporaryFolder folder;
   const fs::path packed = folder.path() / "packed.safetensors";
-  const QuantizePlan plan = method_of(args.method, *reader).plan;
+  const QuantizePlan plan = named_plan(args.plan_options, *reader).plan;
   const PackedContents contents =
-      pack_checkpoint(*reader, plan, {args.method.non_finite}, packed, Overwrite::kNo, run);
+      pack_checkpoint(*reader, plan, {args.plan_options.non_finite}, packed, Overwrite::kNo, run);
   progress.finish();
   for (const std::string& sentence : overflow_sentences(contents)) print_warning(sentence);
   auto exported = export_codes(PackedCheckpoint(packed), format, {}, args.output, overwrite, run);
@@ -146,7 +146,7 @@ void add_export_command(Command& program, CommandOutcome& /*outcome*/) {
       .one_of({"c-header", "mem", "hex", "coe", "mif", "npy"});
   command.add_option("-o,--output", args->output, "a file for c-header, else a directory")
       .required();
-  add_method_options(command, args->method);
+  add_plan_options(command, args->plan_options);
   add_threads_option(command, args->threads);
   add_force_flag(command, args->force);
   add_json_flag(command, args->json);

@@ -11,8 +11,8 @@
 #include "cli/console/tensor_warnings.h"
 #include "cli/options/common_options.h"
 #include "cli/options/exports.h"
-#include "cli/options/method_options.h"
 #include "cli/options/output_location.h"
+#include "cli/options/plan_options.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/copied_report.h"
@@ -25,7 +25,7 @@ namespace {
 
 struct Arguments {
   std::string checkpoint;
-  MethodOptions method;
+  PlanOptions plan_options;
   std::string output;
   int threads = 0;
   bool force = false;
@@ -38,7 +38,7 @@ void add_options(Command& command, Arguments& args) {
   command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
       .required()
       .type_name("CKPT");
-  add_method_options(command, args.method);
+  add_plan_options(command, args.plan_options);
   command.add_option("-o,--output", args.output,
                      "file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
   add_threads_option(command, args.threads);
@@ -69,16 +69,16 @@ void warn_about_tensors(const PackedContents& contents) {
 void run(const Arguments& args) {
   Exports exports(args.exports, args.force);
   require_named_output(args.checkpoint, args.output);
-  SavedPlan saved_plan(args.method, args.force);
-  const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
-  const Method method = method_of(args.method, *reader);
-  const std::filesystem::path output = output_path(args, reader->location(), method.directory);
+  SavedPlan saved_plan(args.plan_options, args.force);
+  const auto reader = open_unpacked(args.checkpoint, cast_of(args.plan_options.cast));
+  const NamedPlan named = named_plan(args.plan_options, *reader);
+  const std::filesystem::path output = output_path(args, reader->location(), named.directory);
   JobProgress progress("packing");
   const PackedContents contents =
-      pack_checkpoint(*reader, method.plan, {args.method.non_finite}, output,
+      pack_checkpoint(*reader, named.plan, {args.plan_options.non_finite}, output,
                       overwrite_of(args.force), {args.threads, &progress});
   progress.finish();
-  saved_plan.write(*reader, method.plan);
+  saved_plan.write(*reader, named.plan);
   warn_about_tensors(contents);
   note_moving_averages(contents.summary().unchanged_by_reason);
   for (const std::string& sentence : overflow_sentences(contents)) print_warning(sentence);

@@ -159,6 +159,9 @@ AllocationRequest request_of(const Arguments& args) {
   request.axes = axis_rules(args.scheme.axes);
   request.widths = parse_widths(args.bits.empty() ? default_widths(request.scheme) : args.bits);
   request.selection = args.selection;
+  if (args.budget.empty() && !args.average_bits) {
+    throw Error(ErrorCategory::kUsage, "a plan needs a budget: --budget SIZE or --average-bits X");
+  }
   if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget);
   request.average_bits = args.average_bits;
   request.quantized_only = args.quantized_only;

@@ -10,8 +10,8 @@
 #include "cli/commands/quantize_run.h"
 #include "cli/options/common_options.h"
 #include "cli/options/exports.h"
-#include "cli/options/method_options.h"
 #include "cli/options/output_location.h"
+#include "cli/options/plan_options.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/quantize_report.h"
@@ -23,7 +23,7 @@ namespace {
 
 struct Arguments {
   std::string checkpoint;
-  MethodOptions method;
+  PlanOptions plan_options;
   std::string output;
   std::string format;
   int threads = 0;
@@ -39,7 +39,7 @@ void add_options(Command& command, Arguments& args) {
   command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
       .required()
       .type_name("CKPT");
-  add_method_options(command, args.method);
+  add_plan_options(command, args.plan_options);
   command.add_option("-o,--output", args.output,
                      "prefix, file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
   command.add_option("--format", args.format, "of the output; default that of CKPT")
@@ -62,25 +62,25 @@ CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
 }
 
 void run(const Arguments& args) {
-  const NetworkMethods methods = args.network.chosen(args.method.selection.moving_averages);
+  const NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
   Exports exports(args.exports, args.force);
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);
-  SavedPlan saved_plan(args.method, args.force);
-  const auto reader = open_unpacked(args.checkpoint, cast_of(args.method.cast));
-  const Method method = method_of(args.method, *reader);
+  SavedPlan saved_plan(args.plan_options, args.force);
+  const auto reader = open_unpacked(args.checkpoint, cast_of(args.plan_options.cast));
+  const NamedPlan named = named_plan(args.plan_options, *reader);
   QuantizeRun run;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
     run.output = output_location(reader->location(), output_format(args, reader->location().format),
-                                 args.output, network_directory_name(method.directory, methods));
+                                 args.output, network_directory_name(named.directory, methods));
   }
-  run.options.non_finite = args.method.non_finite;
+  run.options.non_finite = args.plan_options.non_finite;
   run.threads = args.threads;
   run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
   run.overwrite = overwrite_of(args.force);
   run.dry_run = args.dry_run;
   const QuantizeReports reports =
-      quantize_and_report(*reader, method.plan, method.title, methods, run);
-  saved_plan.write(*reader, method.plan);
+      quantize_and_report(*reader, named.plan, named.title, methods, run);
+  saved_plan.write(*reader, named.plan);
   note_moving_averages(reports.summary.copied_by_reason);
   if (!exports.is_empty()) exports.write(reports.report);
   if (args.json) {

@@ -22,6 +22,8 @@ std::string remedy_text(const Remedy& remedy) {
       return "; narrow unpack " + remedy.detail + " -o CKPT restores the checkpoint";
     case Remedy::Kind::kChannelAxes:
       return ", for this tensor alone with --axis GLOB=N";
+    case Remedy::Kind::kDownload:
+      return "; narrow download makes a dataset";
   }
   return {};
 }

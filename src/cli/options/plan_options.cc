@@ -1,4 +1,4 @@
-#include "cli/options/method_options.h"
+#include "cli/options/plan_options.h"
 
 #include <fmt/format.h>
 
@@ -19,12 +19,12 @@
 namespace narrow {
 namespace {
 
-bool has_rules(const MethodOptions& options) {
+bool has_rules(const PlanOptions& options) {
   return !options.rules.empty() || !options.rule_file.empty();
 }
 
 // What the options say of every tensor; with rules that may be less than a scheme.
-PartialScheme base_of(const MethodOptions& options) {
+PartialScheme base_of(const PlanOptions& options) {
   PartialScheme base;
   base.has_kind = options.scheme.has_kind();
   base.has_bits = options.bits != 0 || options.scheme.format.gives_bits();
@@ -45,7 +45,7 @@ std::string title_of(const Scheme& scheme) {
   return fmt::format("{}, range {}", title, to_string(scheme.range));
 }
 
-std::vector<SchemeRule> rules_of(const MethodOptions& options) {
+std::vector<SchemeRule> rules_of(const PlanOptions& options) {
   std::vector<SchemeRule> rules;
   for (const std::string& text : options.rules) rules.push_back(parse_scheme_rule(text));
   if (options.rule_file.empty()) return rules;
@@ -53,8 +53,8 @@ std::vector<SchemeRule> rules_of(const MethodOptions& options) {
   return rules;
 }
 
-Method method_of_rules(const MethodOptions& options, const CheckpointReader& reader,
-                       const AxisRules& axes) {
+NamedPlan plan_of_rules(const PlanOptions& options, const CheckpointReader& reader,
+                        const AxisRules& axes) {
   const PartialScheme base = base_of(options);
   const std::vector<SchemeRule> rules = rules_of(options);
   if (rules.empty() && !base.is_complete()) {
@@ -62,17 +62,17 @@ Method method_of_rules(const MethodOptions& options, const CheckpointReader& rea
                 fmt::format("{} holds no rule, and --scheme and --bits are not both given",
                             options.rule_file));
   }
-  Method method;
-  method.plan = make_rule_plan(reader, rules, base, options.selection, axes);
-  method.title = "rules";
-  method.directory = "rules";
+  NamedPlan named;
+  named.plan = make_rule_plan(reader, rules, base, options.selection, axes);
+  named.title = "rules";
+  named.directory = "rules";
   if (base.is_complete()) {
-    method.title = fmt::format("{}, and rules", title_of(base.scheme));
-    method.directory = result_directory_name(base.scheme) + "_rules";
+    named.title = fmt::format("{}, and rules", title_of(base.scheme));
+    named.directory = result_directory_name(base.scheme) + "_rules";
   } else if (options.rules.empty()) {
-    method.directory = std::filesystem::path(options.rule_file).stem().string();
+    named.directory = std::filesystem::path(options.rule_file).stem().string();
   }
-  return method;
+  return named;
 }
 
 // Says of which tensors the channels are not certain.
@@ -93,7 +93,7 @@ void tell_axis_doubts(const QuantizePlan& plan, const CheckpointReader& reader,
   doubts.tell();
 }
 
-void add_rule_options(Command& command, MethodOptions& options) {
+void add_rule_options(Command& command, PlanOptions& options) {
   add_repeatable_option(command, "--rule", options.rules, "RULE",
                         "'GLOB: bits=4 scheme=symmetric granularity=channel range=mse axis=0' or\n"
                         "'GLOB: keep'; the first that matches counts, the other options are\n"
@@ -105,7 +105,7 @@ void add_rule_options(Command& command, MethodOptions& options) {
       .type_name("FILE.json");
 }
 
-std::string method_footer() {
+std::string scheme_footer() {
   return std::string(
              "Schemes: bin          2^B equal bins from minimum to maximum, restored to the "
              "centre\n"
@@ -126,7 +126,7 @@ std::string method_footer() {
 
 }  // namespace
 
-void add_method_options(Command& command, MethodOptions& options) {
+void add_plan_options(Command& command, PlanOptions& options) {
   add_kind_option(command, options.scheme, "what a value becomes: see below");
   command.add_option("-b,--bits", options.bits, "width of a code, 1 to 32").in_range(1, 32);
   add_block_options(command, options.scheme);
@@ -150,17 +150,17 @@ void add_method_options(Command& command, MethodOptions& options) {
   }
   add_non_finite_option(command, options.non_finite);
   add_cast_option(command, options.cast);
-  command.footer(method_footer());
+  command.footer(scheme_footer());
 }
 
-bool has_method(const MethodOptions& options) {
+bool has_plan(const PlanOptions& options) {
   return !options.plan.empty() || options.scheme.has_kind() || options.bits != 0 ||
          has_rules(options);
 }
 
 namespace {
 
-Method typed_method(const MethodOptions& options, const CheckpointReader& reader) {
+NamedPlan typed_plan(const PlanOptions& options, const CheckpointReader& reader) {
   if (!options.plan.empty()) {
     const std::filesystem::path path = options.plan == "-" ? "/dev/stdin" : options.plan;
     return {make_plan(read_plan_file(path), reader), path.stem().string(),
@@ -171,30 +171,30 @@ Method typed_method(const MethodOptions& options, const CheckpointReader& reader
   if (!base.is_complete() && !has_rules(options)) {
     throw Error(ErrorCategory::kUsage, "--scheme and --bits are needed, or --rule, or --plan");
   }
-  Method method = has_rules(options)
-                      ? method_of_rules(options, reader, axes)
-                      : Method{make_plan(reader, base.scheme, options.selection, axes),
-                               result_directory_name(base.scheme), title_of(base.scheme)};
+  NamedPlan named = has_rules(options)
+                        ? plan_of_rules(options, reader, axes)
+                        : NamedPlan{make_plan(reader, base.scheme, options.selection, axes),
+                                    result_directory_name(base.scheme), title_of(base.scheme)};
   const auto has_channels = [](const TensorPlan& tensor) {
     return tensor.scheme && tensor.scheme->granularity.kind == Granularity::Kind::kChannel;
   };
-  if (std::ranges::none_of(method.plan, has_channels)) require_no_axes(options.scheme.axes);
-  tell_axis_doubts(method.plan, reader, axes);
-  return method;
+  if (std::ranges::none_of(named.plan, has_channels)) require_no_axes(options.scheme.axes);
+  tell_axis_doubts(named.plan, reader, axes);
+  return named;
 }
 
 }  // namespace
 
-Method method_of(const MethodOptions& options, const CheckpointReader& reader) {
-  Method method = typed_method(options, reader);
-  if (options.saved_plan.empty()) return method;
-  for (const TensorPlan& tensor : method.plan) {
+NamedPlan named_plan(const PlanOptions& options, const CheckpointReader& reader) {
+  NamedPlan named = typed_plan(options, reader);
+  if (options.saved_plan.empty()) return named;
+  for (const TensorPlan& tensor : named.plan) {
     if (tensor.scheme) require_name_for_plan(reader.tensors()[tensor.index]);
   }
-  return method;
+  return named;
 }
 
-SavedPlan::SavedPlan(const MethodOptions& options, bool force) : path_(options.saved_plan) {
+SavedPlan::SavedPlan(const PlanOptions& options, bool force) : path_(options.saved_plan) {
   if (!path_.empty()) file_.emplace(path_, overwrite_of(force), "--save-plan");
 }
 

@@ -13,7 +13,7 @@
 
 namespace narrow {
 
-struct MethodOptions {
+struct PlanOptions {
   SchemeOptions scheme;
   int bits = 0;
   std::string plan;
@@ -26,28 +26,28 @@ struct MethodOptions {
 };
 
 // Adds --scheme to --nonfinite and a footer that explains the schemes.
-void add_method_options(Command& command, MethodOptions& options);
+void add_plan_options(Command& command, PlanOptions& options);
 
 // What is to be done, and what it is called.
-struct Method {
+struct NamedPlan {
   QuantizePlan plan;
   std::string directory;  // "bin_4bits": the default one of a result
   std::string title;
 };
 
 // Whether there is a scheme, a plan or a rule at all.
-bool has_method(const MethodOptions& options);
+bool has_plan(const PlanOptions& options);
 
 // Says on standard error whose channels are not certain. Throws Error(kUsage) when there is neither
 // a scheme nor a plan nor a rule, and what making or reading the plan throws.
-Method method_of(const MethodOptions& options, const CheckpointReader& reader);
+NamedPlan named_plan(const PlanOptions& options, const CheckpointReader& reader);
 
 // The file of --save-plan, if that was given. Its name is taken when this is made, and it appears
 // when the plan is written.
 class SavedPlan {
  public:
   // Throws Error(kExists) when the file is there and `force` is not given.
-  SavedPlan(const MethodOptions& options, bool force);
+  SavedPlan(const PlanOptions& options, bool force);
   void write(const CheckpointReader& reader, const QuantizePlan& plan);
   // "plan: FILE\n" for people; empty without a file.
   [[nodiscard]] std::string text() const;
