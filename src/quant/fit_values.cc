@@ -20,10 +20,9 @@ ValueFit fit_values(std::span<const float> values, const Scheme& scheme) {
   if (!all_finite(range)) {
     const auto is_bad = [](float value) { return !std::isfinite(value); };
     const auto first = std::find_if(values.begin(), values.end(), is_bad);
-    throw Error(ErrorCategory::kNumeric,
-                std::to_string(std::count_if(first, values.end(), is_bad)) + " of " +
-                    std::to_string(values.size()) + " values are NaN or infinite, the first at " +
-                    std::to_string(first - values.begin()) + ": they cannot be quantized");
+    refuse_non_finite({static_cast<std::uint64_t>(std::count_if(first, values.end(), is_bad)),
+                       static_cast<std::uint64_t>(first - values.begin())},
+                      values.size());
   }
   if (!fit_needs_values(scheme)) {
     return {fit_checked_range(value_of_key(range.min), value_of_key(range.max), scheme), 0};
@@ -31,6 +30,13 @@ ValueFit fit_values(std::span<const float> values, const Scheme& scheme) {
   std::vector<float> ascending(values.begin(), values.end());
   sort_ascending(ascending);
   return fit_ascending(ascending, scheme);
+}
+
+void refuse_non_finite(const NonFinite& found, std::size_t values) {
+  throw Error(ErrorCategory::kNumeric,
+              std::to_string(found.count) + " of " + std::to_string(values) +
+                  " values are NaN or infinite, the first at " + std::to_string(found.first_index) +
+                  ": they cannot be quantized");
 }
 
 }  // namespace narrow

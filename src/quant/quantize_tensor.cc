@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "narrow/error.h"
 #include "quant/blocks/block_layout.h"
+#include "quant/fit_values.h"
 #include "quant/packing/pack_bits.h"
 #include "quant/packing/tensor_restorer.h"
 #include "quant/tensor_quantizer.h"
@@ -121,9 +122,7 @@ QuantizedTensor quantize(std::span<const float> values, const Shape& shape, cons
   quantizer.scan(bytes);
   quantizer.finish_scan();
   if (const NonFinite& bad = quantizer.non_finite(); bad.count > 0) {
-    throw Error(ErrorCategory::kNumeric, std::to_string(bad.count) +
-                                             " values are NaN or infinite, the first at index " +
-                                             std::to_string(bad.first_index));
+    refuse_non_finite(bad, values.size());
   }
   const BlockLayout layout = block_layout(result.scheme.granularity, info, kLastAxis);
   const std::size_t pieces = piece_count(values.size(), quantizer.piece_elements());
