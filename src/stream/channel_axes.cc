@@ -108,6 +108,10 @@ bool is_depthwise_kernel(const TensorInfo& info) {
   }
 }
 
+int default_channel_axis(CheckpointFormat format) {
+  return format == CheckpointFormat::kSafetensors ? 0 : -1;
+}
+
 ChannelAxes default_channel_axes(CheckpointFormat format, const TensorInfo& info) {
   if (is_depthwise_in(format, info) || looks_depthwise(format, info)) return {-2, 2};
   return {default_channel_axis(format), 1};

@@ -104,8 +104,4 @@ QuantizeResult quantize_checkpoint(const CheckpointReader& reader, const Quantiz
   return result;
 }
 
-int default_channel_axis(CheckpointFormat format) {
-  return format == CheckpointFormat::kSafetensors ? 0 : -1;
-}
-
 }  // namespace narrow
