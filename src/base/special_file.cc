@@ -97,13 +97,6 @@ bool is_input_stream(const fs::path& path) {
   return mode && (S_ISFIFO(*mode) || S_ISSOCK(*mode));
 }
 
-void require_named_output(const fs::path& input, const std::string& output) {
-  if (!output.empty() || !is_input_stream(input)) return;
-  throw Error(
-      ErrorCategory::kUsage,
-      fmt::format("{} is no file that a result could lie beside; name an output", input.string()));
-}
-
 std::optional<std::string_view> special_kind(const fs::path& path) {
   const auto mode = mode_of(path);
   if (!mode || S_ISREG(*mode)) return std::nullopt;

@@ -19,10 +19,6 @@ std::optional<int> named_descriptor(const std::filesystem::path& path);
 // nothing can be put beside it: "-", /dev/stdin, a FIFO.
 bool is_input_stream(const std::filesystem::path& path);
 
-// Throws Error(kUsage) when `output` is empty and `input`, as typed, is such a stream. To be asked
-// before it is read.
-void require_named_output(const std::filesystem::path& input, const std::string& output);
-
 // "a pipe", "a character device"; nothing for a regular file and for what is not there. Links are
 // followed.
 std::optional<std::string_view> special_kind(const std::filesystem::path& path);

@@ -35,8 +35,8 @@ ValueFit fit_values(std::span<const float> values, const Scheme& scheme) {
 void refuse_non_finite(const NonFinite& found, std::size_t values) {
   throw Error(ErrorCategory::kNumeric,
               std::to_string(found.count) + " of " + std::to_string(values) +
-                  " values are NaN or infinite, the first at " + std::to_string(found.first_index) +
-                  ": they cannot be quantized");
+                  " values are NaN or infinite, the first at index " +
+                  std::to_string(found.first_index) + ": they cannot be quantized");
 }
 
 }  // namespace narrow

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <memory>
 
-#include "base/special_file.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"

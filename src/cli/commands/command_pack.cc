@@ -4,7 +4,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "base/special_file.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/console/job_progress.h"

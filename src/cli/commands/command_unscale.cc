@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "base/special_file.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"

@@ -49,6 +49,14 @@ fs::path main_file(const CheckpointLocation& location) {
 
 }  // namespace
 
+void require_named_output(const fs::path& input, const std::string& output) {
+  if (!output.empty() || !is_input_stream(input)) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{} is no file that a result could lie beside; say with -o where it is "
+                          "to go",
+                          input.string()));
+}
+
 CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFormat format,
                                    const std::string& output,
                                    const std::string& default_directory) {

@@ -1,12 +1,17 @@
 // Where the commands put their results when they are not told, or told a directory.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include "narrow/checkpoint.h"
 #include "narrow/scheme.h"
 
 namespace narrow {
+
+// Throws Error(kUsage) when `output` is empty and `input`, as typed, is a stream, so that nothing
+// can be put beside it. To be asked before it is read.
+void require_named_output(const std::filesystem::path& input, const std::string& output);
 
 // Where a result goes. `output` as typed (empty: directory `default_directory` beside the input): a
 // directory (existing, or ending in '/') means the input's base name in it; otherwise it is the
