@@ -39,9 +39,18 @@ Image make_decoded_image(std::uint64_t height, std::uint64_t width, std::string_
   return image;
 }
 
-Image decode_image(std::span<const std::byte> file, std::string_view place) {
-  if (starts_with(file, kPngSignature)) return decode_png(file, place);
-  if (starts_with(file, kJpegSignature)) return decode_jpeg(file, place);
+JpegDct parse_jpeg_dct(std::string_view name) {
+  if (name == "fast") return JpegDct::kFast;
+  if (name == "accurate") return JpegDct::kAccurate;
+  throw Error(
+      ErrorCategory::kUsage,
+      fmt::format("there is no transform {} of JPEG images; choose fast or accurate", name));
+}
+
+Image decode_image(std::span<const std::byte> file, std::string_view place,
+                   const DecodeOptions& options) {
+  if (starts_with(file, kPngSignature)) return decode_png(file, place, options.rules);
+  if (starts_with(file, kJpegSignature)) return decode_jpeg(file, place, options);
   if (file.empty()) {
     throw Error(ErrorCategory::kCorrupt, fmt::format("{}: the encoded image is empty", place));
   }

@@ -5,8 +5,9 @@
 
 namespace narrow {
 
-Image decode_png(std::span<const std::byte> file, std::string_view place);
-Image decode_jpeg(std::span<const std::byte> file, std::string_view place);
+Image decode_png(std::span<const std::byte> file, std::string_view place, PixelRules rules);
+Image decode_jpeg(std::span<const std::byte> file, std::string_view place,
+                  const DecodeOptions& options);
 
 // An image of that size with all pixels 0. Throws Error(kCorrupt) for an empty one,
 // Error(kUnsupported) for one beyond the limits.

@@ -13,14 +13,16 @@ namespace narrow {
 namespace {
 
 // The scan limit stops progressive files made of thousands of scans over the same pixels.
-constexpr int kFlags = TJFLAG_FASTDCT | TJFLAG_LIMITSCANS;
+int flags_of(JpegDct dct) {
+  return TJFLAG_LIMITSCANS | (dct == JpegDct::kFast ? TJFLAG_FASTDCT : TJFLAG_ACCURATEDCT);
+}
 
 struct HandleDeleter {
   void operator()(void* handle) const { tjDestroy(handle); }
 };
 using Handle = std::unique_ptr<void, HandleDeleter>;
 
-// TensorFlow decodes files with bytes out of place, but not those that end too early.
+// TensorFlow and Pillow decode files with bytes out of place, but not those that end too early.
 bool is_harmless_warning(void* handle) {
   return tjGetErrorCode(handle) == TJERR_WARNING &&
          std::strstr(tjGetErrorStr2(handle), "Premature end") == nullptr;
@@ -62,9 +64,24 @@ void cmyk_to_rgb(std::span<const std::uint8_t> cmyk, bool inverted, std::span<st
   }
 }
 
+// Pillow's conversion: every value is taken as inverted, and products of two bytes are divided by
+// 255 with rounding.
+void cmyk_to_rgb_like_pillow(std::span<const std::uint8_t> cmyk, std::span<std::uint8_t> rgb) {
+  const std::size_t pixels = rgb.size() / kImageChannels;
+  for (std::size_t i = 0; i < pixels; ++i) {
+    const int light = cmyk[4 * i + 3];
+    for (std::size_t c = 0; c < kImageChannels; ++c) {
+      const int product = (255 - cmyk[4 * i + c]) * light + 128;
+      const int ink = ((product >> 8) + product) >> 8;
+      rgb[kImageChannels * i + c] = static_cast<std::uint8_t>(std::max(light - ink, 0));
+    }
+  }
+}
+
 }  // namespace
 
-Image decode_jpeg(std::span<const std::byte> file, std::string_view place) {
+Image decode_jpeg(std::span<const std::byte> file, std::string_view place,
+                  const DecodeOptions& options) {
   const Handle handle(tjInitDecompress());
   if (handle == nullptr) throw std::bad_alloc();
   const auto* bytes = reinterpret_cast<const unsigned char*>(file.data());
@@ -82,11 +99,17 @@ Image decode_jpeg(std::span<const std::byte> file, std::string_view place) {
   const bool is_cmyk = color_space == TJCS_CMYK || color_space == TJCS_YCCK;
   std::vector<std::uint8_t> cmyk(is_cmyk ? image.pixels.size() / kImageChannels * 4 : 0);
   if (tjDecompress2(handle.get(), bytes, file.size(), is_cmyk ? cmyk.data() : image.pixels.data(),
-                    width, 0, height, is_cmyk ? TJPF_CMYK : TJPF_RGB, kFlags) != 0 &&
+                    width, 0, height, is_cmyk ? TJPF_CMYK : TJPF_RGB,
+                    flags_of(options.jpeg_dct)) != 0 &&
       !is_harmless_warning(handle.get())) {
     throw_corrupt(place, handle.get());
   }
-  if (is_cmyk) cmyk_to_rgb(cmyk, has_adobe_marker(file), image.pixels);
+  if (!is_cmyk) return image;
+  if (options.rules == PixelRules::kPillow) {
+    cmyk_to_rgb_like_pillow(cmyk, image.pixels);
+  } else {
+    cmyk_to_rgb(cmyk, has_adobe_marker(file), image.pixels);
+  }
   return image;
 }
 

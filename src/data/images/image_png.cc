@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <spng.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -38,9 +39,20 @@ void check_encoded(int status) {
               fmt::format("the PNG image cannot be encoded: {}", spng_strerror(status)));
 }
 
+// Grey of 16 bits as Pillow converts it: no scaling, what is above 255 becomes 255.
+void decode_deep_grey(spng_ctx* context, Image& image, std::string_view place) {
+  std::vector<std::uint16_t> grey(image.pixels.size() / kImageChannels);
+  check_decoded(
+      spng_decode_image(context, grey.data(), grey.size() * sizeof(std::uint16_t), SPNG_FMT_PNG, 0),
+      place);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) {
+    image.pixels[i] = static_cast<std::uint8_t>(std::min<int>(grey[i / kImageChannels], 255));
+  }
+}
+
 }  // namespace
 
-Image decode_png(std::span<const std::byte> file, std::string_view place) {
+Image decode_png(std::span<const std::byte> file, std::string_view place, PixelRules rules) {
   const Context context = make_context(0);
   // The sizes in the header are checked below with a better sentence.
   check_decoded(spng_set_chunk_limits(context.get(), kMaxChunkBytes, kMaxChunkBytes), place);
@@ -49,9 +61,14 @@ Image decode_png(std::span<const std::byte> file, std::string_view place) {
   spng_ihdr header{};
   check_decoded(spng_get_ihdr(context.get(), &header), place);
   Image image = make_decoded_image(header.height, header.width, place);
-  check_decoded(
-      spng_decode_image(context.get(), image.pixels.data(), image.pixels.size(), SPNG_FMT_RGB8, 0),
-      place);
+  if (rules == PixelRules::kPillow && header.bit_depth == 16 &&
+      header.color_type == SPNG_COLOR_TYPE_GRAYSCALE) {
+    decode_deep_grey(context.get(), image, place);
+  } else {
+    check_decoded(spng_decode_image(context.get(), image.pixels.data(), image.pixels.size(),
+                                    SPNG_FMT_RGB8, 0),
+                  place);
+  }
   // Reads on to the end of the file, so that a truncated one is found even with all rows there.
   check_decoded(spng_decode_chunks(context.get()), place);
   return image;

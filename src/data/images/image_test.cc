@@ -37,9 +37,8 @@ std::string png_claiming(std::uint32_t width, std::uint32_t height) {
   return file;
 }
 
-// Every kind of PNG and JPEG file that TensorFlow decoded for tests/golden/data/make_golden.py.
-TEST(Image, DecodesAsTensorFlowDoes) {
-  const TfRecordFile golden(golden_data_directory() / "decode.tfrecord");
+void expect_golden_pixels(const std::filesystem::path& path, const DecodeOptions& options) {
+  const TfRecordFile golden(path);
   ASSERT_GE(golden.size(), 30u);
   std::vector<std::byte> record;
   for (std::size_t i = 0; i < golden.size(); ++i) {
@@ -47,12 +46,30 @@ TEST(Image, DecodesAsTensorFlowDoes) {
     const Example example = parse_example(record, golden.describe(i));
     const auto text = [&](const char* key) { return std::get<1>(example.at(key)).at(0); };
     const auto number = [&](const char* key) { return std::get<3>(example.at(key)).at(0); };
-    const Image image = decode(text("encoded"));
+    const std::string encoded = text("encoded");
+    const Image image = decode_image(as_byte_span(encoded), text("name"), options);
     ASSERT_EQ(image.height, number("height")) << text("name");
     ASSERT_EQ(image.width, number("width")) << text("name");
     const std::string pixels(image.pixels.begin(), image.pixels.end());
     EXPECT_TRUE(pixels == text("pixels")) << text("name");
   }
+}
+
+// Every kind of PNG and JPEG file that TensorFlow decoded for tests/golden/data/make_golden.py.
+TEST(Image, DecodesAsTensorFlowDoes) {
+  expect_golden_pixels(golden_data_directory() / "decode.tfrecord", kTensorFlowDecoding);
+}
+
+// The same of tests/golden/pillow/make_golden.py.
+TEST(Image, DecodesAsPillowDoes) {
+  expect_golden_pixels(golden_data_directory("pillow") / "decode.tfrecord", kPillowDecoding);
+}
+
+TEST(Image, NamesTransforms) {
+  EXPECT_EQ(parse_jpeg_dct("fast"), JpegDct::kFast);
+  EXPECT_EQ(parse_jpeg_dct("accurate"), JpegDct::kAccurate);
+  EXPECT_THAT(error_message(ErrorCategory::kUsage, [] { parse_jpeg_dct("float"); }),
+              HasSubstr("there is no transform float of JPEG images; choose fast or accurate"));
 }
 
 RC_GTEST_PROP(ImageProperty, PngRoundTrips, ()) {

@@ -13,10 +13,10 @@ namespace narrow {
 
 using std::string_view_literals::operator""sv;
 
-// Where the committed golden files of this layer are.
-inline std::filesystem::path golden_data_directory() {
+// Where the committed golden files of this layer are: TensorFlow's in "data", Pillow's in "pillow".
+inline std::filesystem::path golden_data_directory(std::string_view folder = "data") {
   const char* root = ::getenv("NARROW_SOURCE_DIR");
-  return std::filesystem::path(root == nullptr ? "." : root) / "tests/golden/data";
+  return std::filesystem::path(root == nullptr ? "." : root) / "tests/golden" / folder;
 }
 
 }  // namespace narrow
