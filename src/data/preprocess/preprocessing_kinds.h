@@ -1,4 +1,6 @@
-// One function a preprocessing and mode; see preprocessing.h for their contract.
+// One function a preprocessing and mode; see preprocessing.h for their contract. Those that
+// subtract a mean do not divide by the deviation, whose default kImagenet alone has: that, and the
+// order of channels, comes after them. A border that they leave is 0 before they are called.
 #pragma once
 
 #include "data/preprocess/preprocessing.h"
@@ -9,6 +11,8 @@ void vgg_for_evaluation(const Image& image, const PreprocessingOptions& options,
                         std::span<float> out);
 void vgg_for_training(const Image& image, const PreprocessingOptions& options, RandomStream& random,
                       std::span<float> out);
+void imagenet_for_evaluation(const Image& image, const PreprocessingOptions& options,
+                             std::span<float> out);
 void cifarnet_for_evaluation(const Image& image, const PreprocessingOptions& options,
                              std::span<float> out);
 void cifarnet_for_training(const Image& image, const PreprocessingOptions& options,

@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "data/preprocess/preprocessing_kinds.h"
+#include "data/preprocess/resize_frames.h"
 
 namespace narrow {
 namespace {
 
 // Red, green, blue: Slim's _R_MEAN, _G_MEAN, _B_MEAN.
-constexpr std::array<float, kImageChannels> kMeanColor = {123.68F, 116.78F, 103.94F};
+constexpr Color kMeanColor = {123.68F, 116.78F, 103.94F};
 
 // Where an output coordinate lies between two source coordinates.
 struct Sample {
@@ -31,8 +32,8 @@ Sample sample_at(std::int64_t out_index, float scale, std::int64_t in_size) {
 }
 
 struct Size {
-  std::int64_t height = 0;
-  std::int64_t width = 0;
+  int height = 0;
+  int width = 0;
 };
 
 // The size at which the smaller side has `side` pixels; float32 and half to even, as Slim does.
@@ -40,26 +41,18 @@ Size resized_size(const Image& image, int side) {
   const auto height = static_cast<float>(image.height);
   const auto width = static_cast<float>(image.width);
   const float scale = static_cast<float>(side) / (height > width ? width : height);
-  return {static_cast<std::int64_t>(std::rint(height * scale)),
-          static_cast<std::int64_t>(std::rint(width * scale))};
+  return {static_cast<int>(std::rint(height * scale)), static_cast<int>(std::rint(width * scale))};
 }
-
-struct Crop {
-  std::int64_t top = 0;
-  std::int64_t left = 0;
-  int size = 0;
-  bool flipped = false;
-};
 
 // Interpolates source rows along x, at the columns of the crop, and remembers the last two.
 class RowCache {
  public:
-  RowCache(const Image& image, const Size& resized, const Crop& crop) : image_(image) {
-    const float scale = static_cast<float>(image.width) / static_cast<float>(resized.width);
-    columns_.reserve(static_cast<std::size_t>(crop.size));
-    for (int x = 0; x < crop.size; ++x) {
-      const int column = crop.flipped ? crop.size - 1 - x : x;
-      columns_.push_back(sample_at(crop.left + column, scale, image.width));
+  RowCache(const Image& image, const ResizeFrame& frame, bool flipped) : image_(image) {
+    const float scale = static_cast<float>(image.width) / static_cast<float>(frame.width);
+    columns_.reserve(static_cast<std::size_t>(frame.window.width));
+    for (int x = 0; x < frame.window.width; ++x) {
+      const int column = flipped ? frame.window.width - 1 - x : x;
+      columns_.push_back(sample_at(frame.window.left + column, scale, image.width));
     }
     for (auto& row : rows_) row.resize(columns_.size() * kImageChannels);
   }
@@ -100,36 +93,57 @@ void blend_rows(const float* __restrict top, const float* __restrict bottom, flo
   }
 }
 
-void resize_and_crop(const Image& image, const Size& resized, const Crop& crop,
-                     std::span<float> out) {
-  const std::size_t row_floats = static_cast<std::size_t>(crop.size) * kImageChannels;
+void resize_and_crop(const Image& image, const ResizeFrame& frame, bool flipped,
+                     const PreprocessingOptions& options, std::span<float> out) {
+  const std::size_t row_floats = static_cast<std::size_t>(frame.window.width) * kImageChannels;
+  const Color color = options.mean.value_or(kMeanColor);
   std::vector<float> mean(row_floats);
-  for (std::size_t i = 0; i < row_floats; ++i) mean[i] = kMeanColor[i % kImageChannels];
-  RowCache cache(image, resized, crop);
-  const float scale = static_cast<float>(image.height) / static_cast<float>(resized.height);
-  for (int y = 0; y < crop.size; ++y) {
-    const Sample line = sample_at(crop.top + y, scale, image.height);
+  for (std::size_t i = 0; i < row_floats; ++i) mean[i] = color[i % kImageChannels];
+  RowCache cache(image, frame, flipped);
+  const float scale = static_cast<float>(image.height) / static_cast<float>(frame.height);
+  for (int y = 0; y < frame.window.height; ++y) {
+    const Sample line = sample_at(frame.window.top + y, scale, image.height);
     const float* top = cache.row(line.low);
     const float* bottom = line.fraction == 0 ? top : cache.row(line.high);
+    const int pixel = (frame.top + y) * options.output_size + frame.left;
     blend_rows(top, bottom, line.fraction, mean.data(),
-               out.data() + static_cast<std::size_t>(y) * row_floats, row_floats);
+               out.data() + static_cast<std::size_t>(pixel) * kImageChannels, row_floats);
   }
 }
 
 void check_crop(const Size& resized, int crop) {
-  const std::int64_t side = std::min(resized.height, resized.width);
+  const int side = std::min(resized.height, resized.width);
   if (crop > side) throw_crop_too_large(crop, side);
+}
+
+ResizeFrame central_frame(const Image& image, const PreprocessingOptions& options) {
+  const Size resized = resized_size(image, options.resize_side);
+  const int size = options.output_size;
+  check_crop(resized, size);
+  return {resized.height,
+          resized.width,
+          {(resized.height - size) / 2, (resized.width - size) / 2, size, size},
+          0,
+          0};
+}
+
+ResizeFrame frame_of(const Image& image, const PreprocessingOptions& options) {
+  switch (options.resize) {
+    case ResizeMode::kStretch:
+      return stretched_frame(options.output_size);
+    case ResizeMode::kLetterbox:
+      return letterbox_frame(image, options.output_size);
+    case ResizeMode::kCrop:
+      break;
+  }
+  return central_frame(image, options);
 }
 
 }  // namespace
 
 void vgg_for_evaluation(const Image& image, const PreprocessingOptions& options,
                         std::span<float> out) {
-  const Size resized = resized_size(image, options.resize_side);
-  check_crop(resized, options.output_size);
-  const Crop crop = {(resized.height - options.output_size) / 2,
-                     (resized.width - options.output_size) / 2, options.output_size, false};
-  resize_and_crop(image, resized, crop, out);
+  resize_and_crop(image, frame_of(image, options), false, options, out);
 }
 
 void vgg_for_training(const Image& image, const PreprocessingOptions& options, RandomStream& random,
@@ -139,15 +153,16 @@ void vgg_for_training(const Image& image, const PreprocessingOptions& options, R
   const int side = options.resize_side_min + static_cast<int>(random.below(sides));
   const Size resized = resized_size(image, side);
   check_crop(resized, options.output_size);
-  const auto offset = [&](std::int64_t room) {
-    return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(room) + 1));
+  const auto offset = [&](int room) {
+    return static_cast<int>(random.below(static_cast<std::uint64_t>(room) + 1));
   };
-  Crop crop;
-  crop.size = options.output_size;
-  crop.top = offset(resized.height - options.output_size);
-  crop.left = offset(resized.width - options.output_size);
-  crop.flipped = random.below(2) == 1;
-  resize_and_crop(image, resized, crop, out);
+  ResizeFrame frame{resized.height, resized.width, {}, 0, 0};
+  frame.window.height = options.output_size;
+  frame.window.width = options.output_size;
+  frame.window.top = offset(resized.height - options.output_size);
+  frame.window.left = offset(resized.width - options.output_size);
+  const bool flipped = random.below(2) == 1;
+  resize_and_crop(image, frame, flipped, options, out);
 }
 
 }  // namespace narrow

@@ -1,7 +1,9 @@
 """Makes the golden files of this folder with Pillow 12.3.0 and NumPy: python make_golden.py
 
 decode.tfrecord: name, encoded (a PNG or JPEG file), height, width, pixels (as Image.convert("RGB") gives them).
-resize.tfrecord: name, height, width, pixels, to_height, to_width, interpolation, resized (Image.resize)."""
+resize.tfrecord: name, height, width, pixels, to_height, to_width, interpolation, resized (Image.resize).
+imagenet.tfrecord: name, height, width, pixels, resize_side, output_size, resize, interpolation, seen: what
+torchvision's Resize and CenterCrop make of a picture, Image.resize alone, or ImageOps.pad."""
 import io
 import pathlib
 import struct
@@ -9,7 +11,7 @@ import warnings
 import zlib
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 HERE = pathlib.Path(__file__).resolve().parent
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of PNG's colour types
@@ -148,6 +150,39 @@ def resize_records():
                     resized=np.asarray(resized).tobytes())
 
 
+def resize_and_crop(image, side, size, filter):
+    """torchvision.transforms.Resize(side) and CenterCrop(size), as their code computes sizes."""
+    short, long = sorted(image.size)
+    other = int(side * long / short)
+    width, height = (side, other) if image.width <= image.height else (other, side)
+    image = image.resize((width, height), filter)
+    top, left = int(round((height - size) / 2.0)), int(round((width - size) / 2.0))
+    return image.crop((left, top, left + size, top + size))
+
+
+def imagenet_records():
+    rng = np.random.RandomState(11)
+    filters = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
+    # height, width, side, size; odd rests of crops on both sides of even numbers are among them
+    cases = [(30, 40, 12, 9), (40, 31, 13, 8), (7, 23, 7, 7), (9, 9, 17, 12), (1, 20, 4, 3),
+             (21, 20, 16, 11), (20, 29, 11, 8), (33, 2, 3, 2)]
+    for index, (height, width, side, size) in enumerate(cases):
+        pixels = rng.randint(0, 256, size=(height, width, 3)).astype(np.uint8)
+        image = Image.fromarray(pixels)
+        name, filter = list(filters.items())[index % 2]
+        ways = {"crop": resize_and_crop(image, side, size, filter),
+                "stretch": image.resize((size, size), filter),
+                "letterbox": ImageOps.pad(image, (size, size), filter) if height not in (1, 33) else None}
+        for way, seen in ways.items():
+            if seen is None:  # a side without pixels, which Pillow refuses
+                continue
+            yield example(name=f"{way}-{height}x{width}-side-{side}-size-{size}-{name}".encode(),
+                          height=height, width=width, pixels=pixels.tobytes(), resize_side=side,
+                          output_size=size, resize=way.encode(), interpolation=name.encode(),
+                          seen=np.asarray(seen).tobytes())
+
+
 warnings.filterwarnings("ignore")
 write_records("decode.tfrecord", decode_records())
 write_records("resize.tfrecord", resize_records())
+write_records("imagenet.tfrecord", imagenet_records())
