@@ -100,15 +100,18 @@ struct PairedComparison {
 
 // Which images were evaluated, and how they were preprocessed.
 struct EvaluatedImages {
-  std::filesystem::path records;  // the file
+  std::filesystem::path records;  // the file, or the folder or table of pictures
   std::string dataset_name;
   std::string split_name;
   std::vector<std::string> classes;  // names, by label
   std::uint64_t records_in_file = 0;
   std::uint64_t images = 0;   // counted; more than the file has when Slim's batches wrap
-  std::string preprocessing;  // "vgg", "cifarnet"
+  std::string preprocessing;  // "vgg", "cifarnet", "imagenet"
   int image_size = 0;
-  int resize_side = 0;
+  int resize_side = 0;  // 0 where the image is not cropped
+  // What is not as preprocessing and decoder have it by themselves: "letterbox, mean 127,127,127";
+  // empty when nothing is.
+  std::string changes;
 };
 
 struct NARROW_EXPORT EvaluateResult : EvaluatedImages {

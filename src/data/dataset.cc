@@ -188,30 +188,34 @@ ClassLabels read_labels(const std::filesystem::path& directory,
   return labels;
 }
 
+void Dataset::check_offset(int end, std::string_view whose) const {
+  if (labels_offset_ < 0) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("the labels offset is {}; it must be at least 0", labels_offset_));
+  }
+  if (labels_offset_ >= end) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("a labels offset of {} leaves none of the {} classes of {}",
+                            labels_offset_, classes_.size(), whose));
+  }
+}
+
 Dataset::Dataset(const std::filesystem::path& directory, const DatasetSpec& spec,
-                 std::string_view split, int labels_offset)
-    : records_(open_split(directory, spec, split)), labels_offset_(labels_offset) {
+                 std::string_view split, int labels_offset, const DecodeOptions& decoding)
+    : records_(open_split(directory, spec, split), decoding), labels_offset_(labels_offset) {
   ClassLabels labels = read_labels(directory, spec.classes);
   const int end = labels.first + static_cast<int>(labels.names.size());
-  if (labels_offset < 0) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("the labels offset is {}; it must be at least 0", labels_offset));
-  }
-  if (labels_offset < labels.first) {
+  classes_ = std::move(labels.names);
+  if (labels_offset >= 0 && labels_offset < labels.first) {
     throw Error(
         ErrorCategory::kUsage,
         fmt::format("{} gives the {} classes of {} the labels {}..{}; labels_offset={} "
                     "makes them 0..{}, and it is {}",
-                    (directory / kLabelsFileName).string(), labels.names.size(), spec.name,
-                    labels.first, end - 1, labels.first, labels.names.size() - 1, labels_offset));
+                    (directory / kLabelsFileName).string(), classes_.size(), spec.name,
+                    labels.first, end - 1, labels.first, classes_.size() - 1, labels_offset));
   }
-  if (labels_offset >= end) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("a labels offset of {} leaves none of the {} classes of {}",
-                            labels_offset, labels.names.size(), spec.name));
-  }
-  classes_.assign(std::make_move_iterator(labels.names.begin() + (labels_offset - labels.first)),
-                  std::make_move_iterator(labels.names.end()));
+  check_offset(end, spec.name);
+  classes_.erase(classes_.begin(), classes_.begin() + (labels_offset - labels.first));
 }
 
 Dataset::Dataset(TfRecordShards records, ClassLabels labels)
@@ -219,28 +223,32 @@ Dataset::Dataset(TfRecordShards records, ClassLabels labels)
       classes_(std::move(labels.names)),
       labels_offset_(labels.first) {}
 
-LabeledImage Dataset::read(std::size_t index) const {
-  std::vector<std::byte> record;
-  records_.read(index, record);
-  const std::string place = records_.describe(index);
-  const ImageExample example = parse_image_example(record, place);
-  // Compared before the subtraction, which a hostile label could make overflow.
-  if (example.label < labels_offset_ || example.label - labels_offset_ >= class_count()) {
-    throw Error(
-        ErrorCategory::kCorrupt,
-        fmt::format("{} has the label {}; the {} classes are {}..{}{}", place, example.label,
-                    class_count(), labels_offset_, labels_offset_ + class_count() - 1,
-                    advice_about(example.label, class_count(), labels_offset_)));
-  }
-  return {decode_image(as_byte_span(example.encoded), place),
-          static_cast<int>(example.label) - labels_offset_};
+Dataset::Dataset(PictureList pictures, int labels_offset, const DecodeOptions& decoding)
+    : records_(PictureList{}),
+      classes_(std::move(pictures.classes)),
+      labels_offset_(labels_offset),
+      has_more_classes_(pictures.has_more_classes) {
+  check_offset(static_cast<int>(classes_.size()), pictures.path.string());
+  classes_.erase(classes_.begin(), classes_.begin() + labels_offset);
+  records_ = EncodedImages(std::move(pictures), decoding);
 }
 
-Image read_image(const TfRecordShards& records, std::size_t index) {
-  std::vector<std::byte> record;
-  records.read(index, record);
-  const std::string place = records.describe(index);
-  return decode_image(as_byte_span(parse_image_example(record, place).encoded), place);
+void Dataset::name_more_classes(int count) {
+  while (class_count() < count)
+    classes_.push_back(fmt::format("{}", class_count() + labels_offset_));
+}
+
+LabeledImage Dataset::read(std::size_t index) const {
+  const ImageExample example = records_.read(index);
+  // Compared before the subtraction, which a hostile label could make overflow.
+  if (example.label < labels_offset_ || example.label - labels_offset_ >= class_count()) {
+    throw Error(ErrorCategory::kCorrupt,
+                fmt::format("{} has the label {}; the {} classes are {}..{}{}",
+                            records_.describe(index), example.label, class_count(), labels_offset_,
+                            labels_offset_ + class_count() - 1,
+                            advice_about(example.label, class_count(), labels_offset_)));
+  }
+  return {records_.decode(example, index), static_cast<int>(example.label) - labels_offset_};
 }
 
 }  // namespace narrow

@@ -1,5 +1,5 @@
 // Labelled images on disk: TFRecord files with the names and features of TF-Slim's datasets
-// (tensorflow/models, research/slim/datasets).
+// (tensorflow/models, research/slim/datasets), or pictures.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "data/encoded_images.h"
 #include "data/images/image.h"
+#include "data/pictures/picture_list.h"
 #include "data/records/tfrecord_shards.h"
 
 namespace narrow {
@@ -68,37 +70,48 @@ struct LabeledImage {
   int label = 0;  // 0..class_count() - 1
 };
 
-// One split, opened. Safe to use from several threads.
+// One split or list of pictures, opened. Safe to use from several threads.
 class Dataset {
  public:
   // `labels_offset` is subtracted from every label and from the number of labels, as Slim's flag of
   // that name does. Throws what open_split and read_labels throw, and Error(kUsage) for an offset
   // that leaves no class or less than that with which labels.txt begins.
   Dataset(const std::filesystem::path& directory, const DatasetSpec& spec, std::string_view split,
-          int labels_offset = 0);
+          int labels_offset = 0, const DecodeOptions& decoding = kTensorFlowDecoding);
   // Records of any name whose labels are these; the first class is 0 here.
   Dataset(TfRecordShards records, ClassLabels labels);
+  // `labels_offset` as above.
+  explicit Dataset(PictureList pictures, int labels_offset = 0,
+                   const DecodeOptions& decoding = kPillowDecoding);
 
-  // Records, counted in the file.
+  // Records, counted in the file, or pictures.
   [[nodiscard]] std::size_t size() const { return records_.size(); }
   [[nodiscard]] int class_count() const { return static_cast<int>(classes_.size()); }
   // What is subtracted from the labels of the records.
   [[nodiscard]] int labels_offset() const { return labels_offset_; }
   // Names by label, from labels.txt or the specification.
   [[nodiscard]] const std::vector<std::string>& classes() const { return classes_; }
-  [[nodiscard]] const TfRecordShards& records() const { return records_; }
+  [[nodiscard]] const EncodedImages& records() const { return records_; }
 
-  // Record `index`, decoded. Throws Error(kCorrupt) or Error(kUnsupported) naming record, byte
-  // offset and file: a damaged record or image, a label outside 0..class_count() - 1.
+  // The labels are numbers without a list of classes: that of the greatest is the last class known.
+  [[nodiscard]] bool has_more_classes() const { return has_more_classes_; }
+  // For such labels: names further classes by their numbers, so that there are `count`, if there
+  // are less.
+  void name_more_classes(int count);
+
+  // Image `index`, decoded. Throws Error(kCorrupt) or Error(kUnsupported) naming record, byte
+  // offset and file, or the picture: a damaged record or image, a label outside
+  // 0..class_count() - 1.
   [[nodiscard]] LabeledImage read(std::size_t index) const;
 
  private:
-  TfRecordShards records_;
+  // Throws Error(kUsage) for an offset below 0 or `end` and more.
+  void check_offset(int end, std::string_view whose) const;
+
+  EncodedImages records_;
   std::vector<std::string> classes_;
   int labels_offset_;
+  bool has_more_classes_ = false;
 };
-
-// The image of record `index`, whatever its label is. Throws as Dataset::read does.
-Image read_image(const TfRecordShards& records, std::size_t index);
 
 }  // namespace narrow

@@ -170,8 +170,9 @@ TEST_F(DatasetTest, ShardsAreASplitOfAnyName) {
 
 TEST_F(DatasetTest, AnImageIsReadWhateverItsLabel) {
   write_numbered_dataset(directory(), {0, 77});
-  EXPECT_EQ(read_image(open_split(directory(), find_dataset_spec("cifar10"), "test"), 1),
-            numbered_image(1));
+  EXPECT_EQ(
+      read_image(EncodedImages(open_split(directory(), find_dataset_spec("cifar10"), "test")), 1),
+      numbered_image(1));
 }
 
 TEST_F(DatasetTest, NamesTheRecordOfABrokenImage) {

@@ -31,9 +31,9 @@ std::string calibration_text(const CalibrationResult& result, const CalibrationI
       "means moved by     {} of their deviations (root mean square)\n"
       "deviations changed by e^{} (root mean square)\n"
       "{:.3f} s\n",
-      result.network, result.layers.size(), result.images, images.source.dataset_name,
-      images.source.dataset_split_name, format_short(result.mean_shift()),
-      format_short(result.spread_shift()), result.seconds);
+      result.network, result.layers.size(), result.images, images.source.name(),
+      images.source.split(), format_short(result.mean_shift()), format_short(result.spread_shift()),
+      result.seconds);
 }
 
 Report calibration_report(const CalibrationResult& result, const CalibrationImages& images,
@@ -41,16 +41,16 @@ Report calibration_report(const CalibrationResult& result, const CalibrationImag
   Report report;
   report.title = "Calibrated: " + result.network;
   report.facts = {{"checkpoint", input.path.string()},
-                  {"images", fmt::format("{} of {} ({})", result.images, images.source.dataset_name,
-                                         images.source.dataset_split_name)},
+                  {"images", fmt::format("{} of {} ({})", result.images, images.source.name(),
+                                         images.source.split())},
                   {"mean shift", format_short(result.mean_shift())},
                   {"spread shift", format_short(result.spread_shift())}};
   report.tables.push_back(layer_table(result));
   report.json = {{"schema", 1},
                  {"network", result.network},
                  {"images", result.images},
-                 {"dataset_name", images.source.dataset_name},
-                 {"dataset_split_name", images.source.dataset_split_name},
+                 {"dataset_name", images.source.name()},
+                 {"dataset_split_name", images.source.split()},
                  {"layers", table_json(report.tables.front())},
                  {"summary",
                   {{"mean_shift", json_number(result.mean_shift())},

@@ -30,7 +30,9 @@ std::string dataset_text(const EvaluateResult& result) {
                                  result.dataset_name, result.split_name, result.images,
                                  result.records_in_file, result.classes.size(),
                                  result.preprocessing, result.image_size, result.image_size);
-  if (result.preprocessing == "vgg") text += fmt::format(" of side {}", result.resize_side);
+  const bool has_side = result.preprocessing != "cifarnet" && result.resize_side > 0;
+  if (has_side) text += fmt::format(" of side {}", result.resize_side);
+  if (!result.changes.empty()) text += fmt::format(" ({})", result.changes);
   text += '\n';
   if (result.images > result.records_in_file) {
     text += fmt::format("the last {} are images from the start of the file, counted again\n",
@@ -176,6 +178,10 @@ ordered_json evaluation_json(const EvaluateResult& result, bool with_confusion) 
          {"bonett_price_95",
           {comparison.difference_interval.low, comparison.difference_interval.high}}});
   }
+  ordered_json preprocessing = {{"name", result.preprocessing},
+                                {"image_size", result.image_size},
+                                {"resize_side", result.resize_side}};
+  if (!result.changes.empty()) preprocessing["changes"] = result.changes;
   return {{"schema", 1},
           {"dataset",
            {{"name", result.dataset_name},
@@ -184,10 +190,7 @@ ordered_json evaluation_json(const EvaluateResult& result, bool with_confusion) 
             {"records", result.records_in_file},
             {"classes", result.classes}}},
           {"images", result.images},
-          {"preprocessing",
-           {{"name", result.preprocessing},
-            {"image_size", result.image_size},
-            {"resize_side", result.resize_side}}},
+          {"preprocessing", std::move(preprocessing)},
           {"checkpoints", std::move(checkpoints)},
           {"comparisons", std::move(comparisons)},
           {"preparation_seconds", result.preparation_seconds},

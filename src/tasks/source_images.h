@@ -1,5 +1,5 @@
-// What an ImageSource names: the records, and the preprocessing of their images. Every job that
-// looks at images asks here:
+// What an ImageSource names: the records or pictures, and the preprocessing of their images. Every
+// job that looks at images asks here:
 //
 //     const PreprocessingOptions preprocessing = preprocessing_of(options.images);
 //     const Dataset dataset = open_dataset(options.images);
@@ -16,12 +16,16 @@ namespace narrow {
 // For evaluation. Throws Error: kUsage for sizes out of range; what preprocessing_for throws.
 PreprocessingOptions preprocessing_of(const ImageSource& source);
 
-// The split with its labels, which may be empty. Throws Error(kUsage) for an unknown dataset; what
-// the constructor of Dataset throws.
+// The images with their labels; there may be none. Throws Error(kUsage) for an unknown dataset or a
+// source that names both; what list_pictures and the constructor of Dataset throw.
 Dataset open_dataset(const ImageSource& source);
 
-// The same for those who do not look at labels, whatever these are. Throws Error(kUsage) for an
-// unknown dataset; what open_split throws.
-TfRecordShards open_records(const ImageSource& source);
+// The same for those who do not look at labels, whatever these are. Throws as open_dataset, but for
+// labels.
+EncodedImages open_records(const ImageSource& source);
+
+// What is not as preprocessing and decoder have it by themselves; see the function of that name for
+// PreprocessingOptions. Throws what preprocessing_of does.
+std::string describe_changes(const ImageSource& source);
 
 }  // namespace narrow

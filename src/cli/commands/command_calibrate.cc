@@ -45,10 +45,11 @@ void copy_channel_scales(const CheckpointLocation& from, const CheckpointLocatio
 }
 
 void run(const Arguments& args) {
-  if (args.images.source.dataset_name.empty() || args.images.source.dataset_dir.empty()) {
+  const ImageSource& source = args.images.source;
+  if (source.pictures.empty() && (source.dataset_name.empty() || source.dataset_dir.empty())) {
     throw Error(ErrorCategory::kUsage,
                 "calibration needs images: --dataset_name and --dataset_dir (narrow download makes "
-                "one)");
+                "one), or --images");
   }
   require_named_output(args.checkpoint, args.output);
   const Overwrite overwrite = overwrite_of(args.force);
@@ -83,7 +84,7 @@ void add_calibrate_command(Command& program, CommandOutcome& /*outcome*/) {
   command.add_option("checkpoint", args->checkpoint, "file, prefix or directory")
       .required()
       .type_name("CKPT");
-  add_calibration_options(command, args->images, "images", "Images");
+  add_calibration_options(command, args->images, ImagesOption::kPicturesOrCount, "Images");
   command.add_option("-o,--output", args->output,
                      "prefix, file or directory; default calibrated/ beside CKPT");
   add_threads_option(command, args->threads);

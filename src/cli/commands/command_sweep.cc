@@ -73,7 +73,7 @@ void use_directory(Arguments& args) {
 
 bool has_dataset(const Arguments& args) {
   const ImageSource& images = args.evaluation.images;
-  return !images.dataset_name.empty() || !images.dataset_dir.empty();
+  return !images.dataset_name.empty() || !images.dataset_dir.empty() || !images.pictures.empty();
 }
 
 // With a dataset what `narrow quantizer` quantizes, unless patterns say otherwise.
@@ -275,9 +275,9 @@ void add_sweep_command(Command& program, CommandOutcome& /*outcome*/) {
                       evaluation.max_num_batches);
   command.show_first_names();
   command.footer(
-      "Errors alone take one pass over the file. With --dataset_name and --dataset_dir every\n"
-      "width is evaluated as well, without a checkpoint on disk, and compared with the float\n"
-      "network image by image. Example:\n"
+      "Errors alone take one pass over the file. With --dataset_name and --dataset_dir, or\n"
+      "--images, every width is evaluated as well, without a checkpoint on disk, and compared\n"
+      "with the float network image by image. Example:\n"
       "  narrow sweep train/model.ckpt-5000 --bits 2..8 -o sweep \\\n"
       "      --dataset_name cifar10 --dataset_dir data --resize_side 32 --eval_image_size 32");
   command.callback([args, command] { run(*args, command); });

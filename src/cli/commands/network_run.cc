@@ -42,8 +42,10 @@ NetworkMethods NetworkArguments::chosen(bool moving_averages) const {
   }
   const ImageSource& source = images.source;
   chosen.image_size = source.image_size;
-  if (source.dataset_name.empty() && source.dataset_dir.empty()) return chosen;
-  if (source.dataset_name.empty() || source.dataset_dir.empty()) {
+  const bool has_name = !source.dataset_name.empty();
+  const bool has_directory = !source.dataset_dir.empty();
+  if (!has_name && !has_directory && source.pictures.empty()) return chosen;
+  if (has_name != has_directory) {
     throw Error(ErrorCategory::kUsage,
                 "images are named by --dataset_name and --dataset_dir together");
   }
@@ -74,7 +76,7 @@ void add_network_options(Command& command, NetworkArguments& args) {
       .add_flag("--bias-correct", methods.bias_correct,
                 "moving statistics and biases absorb shifts of mean and spread")
       .group(group);
-  add_calibration_options(command, args.images, "calibration_images",
+  add_calibration_options(command, args.images, ImagesOption::kPictures,
                           "Images for them (without labels)");
   command.get_option("--eval_image_size")
       .description("height and width that the network sees, with or without images");

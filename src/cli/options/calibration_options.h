@@ -8,8 +8,11 @@
 
 namespace narrow {
 
-// Slim's flags for datasets, and `count_name` for the number of images; in `group` of the help.
-void add_calibration_options(Command& command, CalibrationImages& images,
-                             const std::string& count_name, const std::string& group);
+// What --images names. It once was the number of images in `calibrate`, and a number still is.
+enum class ImagesOption { kPictures, kPicturesOrCount };
+
+// Slim's flags for datasets, pictures, and the number of images; in `group` of the help.
+void add_calibration_options(Command& command, CalibrationImages& images, ImagesOption option,
+                             const std::string& group);
 
 }  // namespace narrow

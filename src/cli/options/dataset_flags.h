@@ -1,4 +1,4 @@
-// Slim's flags that say which images a command reads.
+// Slim's flags that say which images a command reads, and what there is besides.
 #pragma once
 
 #include "cli/parser/command.h"
@@ -8,5 +8,9 @@ namespace narrow {
 
 // All but those about sizes, which commands have under names of their own.
 void add_dataset_flags(Command& command, ImageSource& images);
+
+// Throws Error(kUsage), in Slim's words, when neither a dataset and its directory nor pictures are
+// given.
+void require_images(const ImageSource& images);
 
 }  // namespace narrow

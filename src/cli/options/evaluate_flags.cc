@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "cli/options/dataset_flags.h"
+#include "cli/options/recipe_flags.h"
 #include "cli/options/slim_flags.h"
-#include "narrow/error.h"
 
 namespace narrow {
 namespace {
@@ -24,9 +24,10 @@ void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
       .capture_default_str();
   command
       .add_option(slim_flag("resize_side"), images.resize_side,
-                  "vgg: smaller side of the image before the crop to that size")
+                  "vgg, imagenet: smaller side of the image before the crop to that size")
       .in_range(1, 16384)
       .capture_default_str();
+  add_recipe_flags(command, images);
   command.add_option(slim_flag("batch_size"), batch_size, "images of a batch")
       .in_range(1, 1 << 20)
       .capture_default_str();
@@ -37,13 +38,7 @@ void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
 }
 
 void finish_dataset_options(ImageSource& images) {
-  const auto require = [](bool there, const char* sentence) {
-    if (!there) throw Error(ErrorCategory::kUsage, sentence);
-  };
-  require(!images.dataset_name.empty(),
-          "You must supply the dataset name with --dataset_name (cifar10 or fashion_mnist)");
-  require(!images.dataset_dir.empty(),
-          "You must supply the dataset directory with --dataset_dir (narrow download makes one)");
+  require_images(images);
   finish_image_size(images);
 }
 

@@ -14,7 +14,7 @@ void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
                          std::uint64_t& max_num_batches);
 
 // Puts Slim's default where the flags say 0. Throws Error(kUsage), in Slim's words, when the
-// dataset or its directory is missing.
+// dataset or its directory is missing and no pictures are given.
 void finish_dataset_options(ImageSource& images);
 // The part of that which needs no dataset: replaces a size of 0 by the default.
 void finish_image_size(ImageSource& images);

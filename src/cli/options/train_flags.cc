@@ -251,10 +251,7 @@ void add_train_flags(Command& command, TrainFlags& flags) {
 
 TrainOptions train_options(const Command& command, const TrainFlags& flags) {
   require(!flags.train_dir.empty(), "You must supply the directory to write to with --train_dir");
-  require(!flags.options.images.dataset_name.empty(),
-          "You must supply the dataset name with --dataset_name (cifar10 or fashion_mnist)");
-  require(!flags.options.images.dataset_dir.empty(),
-          "You must supply the dataset directory with --dataset_dir (narrow download makes one)");
+  require_images(flags.options.images);
   const auto given = [&](const char* name) { return command.count(name) > 0; };
   TrainOptions options = flags.options;
   options.train_dir = flags.train_dir;

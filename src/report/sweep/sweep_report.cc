@@ -137,14 +137,19 @@ std::string subject_text(const SweepOutcome& outcome) {
          copied_text(copied_of(outcome), "left as they are");
 }
 
+std::string changes_text(const EvaluatedImages& images) {
+  return images.changes.empty() ? "" : fmt::format(" ({})", images.changes);
+}
+
 std::string evaluation_text(const SweepEvaluation& evaluation) {
   const EvaluatedImages& images = evaluation.images;
   std::string text = fmt::format(
-      "{} on {} of {} images of {} {}, {} preprocessing to {} x {}. points: top-1 less that of\n"
+      "{} on {} of {} images of {} {}, {} preprocessing to {} x {}{}. points: top-1 less that of\n"
       "float, in percent points, with its 95 % interval; p: McNemar's exact test on the same "
       "images.\n",
       evaluation.network, images.images, images.records_in_file, images.dataset_name,
-      images.split_name, images.preprocessing, images.image_size, images.image_size);
+      images.split_name, images.preprocessing, images.image_size, images.image_size,
+      changes_text(images));
   if (evaluation.images_from_journal > 0) {
     text += fmt::format("{} results of images came from the journal of an earlier run\n",
                         evaluation.images_from_journal);
@@ -155,10 +160,12 @@ std::string evaluation_text(const SweepEvaluation& evaluation) {
 
 ordered_json evaluation_json(const SweepEvaluation& evaluation) {
   const EvaluatedImages& images = evaluation.images;
-  return {{"network", evaluation.network},   {"dataset", images.dataset_name},
-          {"split", images.split_name},      {"records", images.records.string()},
-          {"images", images.images},         {"preprocessing", images.preprocessing},
-          {"image_size", images.image_size}, {"resize_side", images.resize_side}};
+  ordered_json json = {{"network", evaluation.network},   {"dataset", images.dataset_name},
+                       {"split", images.split_name},      {"records", images.records.string()},
+                       {"images", images.images},         {"preprocessing", images.preprocessing},
+                       {"image_size", images.image_size}, {"resize_side", images.resize_side}};
+  if (!images.changes.empty()) json["changes"] = images.changes;
+  return json;
 }
 
 std::vector<std::pair<std::string, std::string>> facts_of(const SweepOutcome& outcome) {
@@ -171,10 +178,10 @@ std::vector<std::pair<std::string, std::string>> facts_of(const SweepOutcome& ou
                    outcome.errors.copied, format_bytes(outcome.errors.copied_bytes))}};
   if (outcome.evaluation) {
     const EvaluatedImages& images = outcome.evaluation->images;
-    facts.emplace_back(
-        "images",
-        fmt::format("{} of {} {}, {} preprocessing to {} x {}", images.images, images.dataset_name,
-                    images.split_name, images.preprocessing, images.image_size, images.image_size));
+    facts.emplace_back("images",
+                       fmt::format("{} of {} {}, {} preprocessing to {} x {}{}", images.images,
+                                   images.dataset_name, images.split_name, images.preprocessing,
+                                   images.image_size, images.image_size, changes_text(images)));
   }
   facts.emplace_back("command", outcome.command);
   return facts;

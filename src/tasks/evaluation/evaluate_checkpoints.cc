@@ -57,7 +57,7 @@ EvaluateResult evaluate_checkpoints(
   if (checkpoints.empty()) {
     throw Error(ErrorCategory::kUsage, "there is no checkpoint to evaluate");
   }
-  const EvaluationData data = open_evaluation_data(options);
+  const EvaluationData data = open_evaluation_data(*checkpoints.front(), options);
   const ThreadLimit limit(run.threads);
   const auto preparation_start = std::chrono::steady_clock::now();
   EvaluateResult result{describe(data, options), {}, {}, 0, 0};

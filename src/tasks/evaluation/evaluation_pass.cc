@@ -55,6 +55,15 @@ void require_moving_averages(const CheckpointReader& reader, const CheckpointVar
                           reader.location().path.string(), scope, scope));
 }
 
+// Labels that are numbers do not tell how many classes there are; the network does.
+void name_classes_of(const CheckpointReader& reader, const EvaluateOptions& options,
+                     Dataset& dataset) {
+  const CheckpointVariables variables(reader, options.use_moving_averages);
+  const std::string scope =
+      options.model_name.empty() ? find_network_scope(reader) : options.model_name;
+  dataset.name_more_classes(checkpoint_class_count(variables, scope).value_or(0));
+}
+
 // Each worker reads and preprocesses the images of its own next micro-batch, so that no core waits
 // for another and nothing is queued.
 class Pass {
@@ -139,7 +148,8 @@ class Pass {
 
 }  // namespace
 
-EvaluationData open_evaluation_data(const EvaluateOptions& options) {
+EvaluationData open_evaluation_data(const CheckpointReader& reader,
+                                    const EvaluateOptions& options) {
   if (options.batch_size < 1) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("the batch size is {}; it must be at least 1", options.batch_size));
@@ -151,20 +161,23 @@ EvaluationData open_evaluation_data(const EvaluateOptions& options) {
                                                      data.dataset.records().path().string()));
   }
   data.images = count_images(data.dataset.size(), options);
+  if (data.dataset.has_more_classes()) name_classes_of(reader, options, data.dataset);
   return data;
 }
 
 EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& options) {
   EvaluatedImages images;
   images.records = data.dataset.records().path();
-  images.dataset_name = options.images.dataset_name;
-  images.split_name = options.images.dataset_split_name;
+  images.dataset_name = options.images.name();
+  images.split_name = options.images.split();
   images.classes = data.dataset.classes();
   images.records_in_file = data.dataset.size();
   images.images = data.images;
   images.preprocessing = to_string(data.preprocessing.kind);
   images.image_size = data.preprocessing.output_size;
-  images.resize_side = data.preprocessing.resize_side;
+  const bool is_cropped = data.preprocessing.resize == ResizeMode::kCrop;
+  images.resize_side = is_cropped ? data.preprocessing.resize_side : 0;
+  images.changes = describe_changes(options.images);
   return images;
 }
 

@@ -24,9 +24,10 @@ struct EvaluationData {
   std::uint64_t images = 0;
 };
 
-// Throws Error: kUsage for options out of range, kNotFound for a dataset that is not there,
-// kCorrupt for one without records.
-EvaluationData open_evaluation_data(const EvaluateOptions& options);
+// `reader` has the network, or one of them: where labels are numbers of a table, its classes are
+// those of the images. Throws Error: kUsage for options out of range, kNotFound for a dataset that
+// is not there, kCorrupt for one without records; for such labels what find_network_scope throws.
+EvaluationData open_evaluation_data(const CheckpointReader& reader, const EvaluateOptions& options);
 
 EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& options);
 

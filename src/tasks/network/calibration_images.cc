@@ -12,7 +12,7 @@ namespace narrow {
 
 Activations load_calibration_images(const CalibrationImages& images) {
   const PreprocessingOptions preprocessing = preprocessing_of(images.source);
-  const TfRecordShards records = open_records(images.source);
+  const EncodedImages records = open_records(images.source);
   const std::uint64_t count = std::min<std::uint64_t>(images.count, records.size());
   if (count < 2) {
     throw Error(ErrorCategory::kUsage,

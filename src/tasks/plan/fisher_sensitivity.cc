@@ -77,6 +77,8 @@ EvaluateOptions evaluate_options(const AllocationRequest& request) {
   options.images = request.images;
   options.batch_size = request.batch_size;
   options.max_num_batches = request.max_num_batches;
+  options.model_name = request.model_name;
+  options.use_moving_averages = request.use_moving_averages;
   return options;
 }
 
@@ -104,7 +106,7 @@ LoaderOptions loader_options(const EvaluationData& data, int batch_size, int thr
 
 SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const AllocationRequest& request,
                                   int threads) {
-  const EvaluationData data = open_evaluation_data(evaluate_options(request));
+  const EvaluationData data = open_evaluation_data(reader, evaluate_options(request));
   const CheckpointVariables variables(reader, request.use_moving_averages);
   const std::string scope =
       request.model_name.empty() ? find_network_scope(reader) : request.model_name;

@@ -80,7 +80,7 @@ class SweepRun {
         options_(options),
         run_(run),
         evaluate_(evaluate_options(options)),
-        data_(open_evaluation_data(evaluate_)),
+        data_(open_evaluation_data(reader, evaluate_)),
         class_count_(static_cast<std::size_t>(data_.dataset.class_count())),
         networks_(schemes.size() + 1),
         labels_(data_.images) {

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/hex.h"
 #include "base/sha256.h"
+#include "tasks/source_images.h"
 
 namespace narrow {
 namespace {
@@ -43,6 +44,16 @@ void add_file(Sha256& digest, const InputFile& file) {
   }
 }
 
+// Their labels are not in the files.
+void add_pictures(Sha256& digest, const EncodedImages& pictures) {
+  add_text(digest, "pictures");
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    const ImageExample picture = pictures.read(i);
+    add_text(digest, fmt::format("{}", picture.label));
+    add_text(digest, picture.encoded);
+  }
+}
+
 std::uint64_t id_of(const std::string& text) {
   Sha256 digest;
   add_text(digest, text);
@@ -56,14 +67,19 @@ std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_
   Sha256 digest;
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) add_tensor(digest, reader, i);
   for (const std::size_t index : indices) add_text(digest, fmt::format("{}", index));
-  for (const TfRecordFile& file : data.dataset.records().files()) {
-    add_file(digest, InputFile(file.path()));
+  if (options.images.pictures.empty()) {
+    for (const auto& file : data.dataset.records().files()) add_file(digest, InputFile(file));
+  } else {
+    add_pictures(digest, data.dataset.records());
   }
   add_text(digest,
            fmt::format("{} {} {} {} {} {}", options.model_name, options.images.labels_offset,
                        to_string(data.preprocessing.kind), data.preprocessing.output_size,
                        data.preprocessing.resize_side, data.dataset.class_count()));
   if (options.use_moving_averages) add_text(digest, "moving averages");
+  // What journals of before had no words for.
+  const std::string changes = describe_changes(options.images);
+  if (!changes.empty()) add_text(digest, changes);
   return to_hex(digest.digest());
 }
 
@@ -73,7 +89,7 @@ std::uint64_t network_id(const Scheme& scheme, const AxisRules& axes) {
   std::string text = fmt::format("{} {} {} {} {} {}", to_string(scheme.kind), scheme.bits,
                                  static_cast<int>(scheme.scaling), to_string(scheme.granularity),
                                  others ? others->first : kNoAxis, to_string(scheme.range));
-  // What journals of before had no words for.
+  // The same.
   if (has_format(scheme)) {
     // Both, since one text may stand for several formats with a sign or without.
     text += fmt::format(" {} {}", scheme.format.always_signed, to_text(scheme.format, scheme.bits));

@@ -68,7 +68,7 @@ PreprocessingOptions training_preprocessing(const TrainOptions& options) {
   preprocessing.resize_side_min = options.resize_side_min;
   preprocessing.resize_side_max = options.resize_side_max;
   preprocessing.augmentation = parse_augmentation(options.augment);
-  validate(preprocessing);
+  validate_for_training(preprocessing);
   return preprocessing;
 }
 
