@@ -9,6 +9,7 @@
 
 #include "cli/options/common_options.h"
 #include "cli/options/dataset_flags.h"
+#include "cli/options/recipe_flags.h"
 #include "cli/options/scheme_lists.h"
 #include "cli/options/slim_flags.h"
 #include "narrow/error.h"
@@ -101,6 +102,7 @@ void add_image_flags(Command& command, TrainOptions& options) {
                   "vgg, slim: greatest smaller side")
       .in_range(1, 16384)
       .capture_default_str();
+  add_recipe_flags(command, options.images);
   add_slim_bool(command, "shuffle", options.shuffle, "false: images in the order of the file");
   command.add_option("--seed", options.seed, "of initial values, order and augmentation")
       .capture_default_str();
