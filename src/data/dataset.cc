@@ -10,9 +10,8 @@
 #include <optional>
 #include <sstream>
 
-#include "base/bytes.h"
+#include "base/file.h"
 #include "base/staging/interrupted_results.h"
-#include "data/records/example.h"
 #include "data/shard_sets.h"
 #include "narrow/error.h"
 
@@ -234,21 +233,22 @@ Dataset::Dataset(PictureList pictures, int labels_offset, const DecodeOptions& d
 }
 
 void Dataset::name_more_classes(int count) {
-  while (class_count() < count)
+  while (class_count() < count) {
     classes_.push_back(fmt::format("{}", class_count() + labels_offset_));
+  }
 }
 
 LabeledImage Dataset::read(std::size_t index) const {
-  const ImageExample example = records_.read(index);
+  const EncodedImage image = records_.read(index);
   // Compared before the subtraction, which a hostile label could make overflow.
-  if (example.label < labels_offset_ || example.label - labels_offset_ >= class_count()) {
-    throw Error(ErrorCategory::kCorrupt,
-                fmt::format("{} has the label {}; the {} classes are {}..{}{}",
-                            records_.describe(index), example.label, class_count(), labels_offset_,
-                            labels_offset_ + class_count() - 1,
-                            advice_about(example.label, class_count(), labels_offset_)));
+  if (image.label < labels_offset_ || image.label - labels_offset_ >= class_count()) {
+    throw Error(
+        ErrorCategory::kCorrupt,
+        fmt::format("{} has the label {}; the {} classes are {}..{}{}", records_.describe(index),
+                    image.label, class_count(), labels_offset_, labels_offset_ + class_count() - 1,
+                    advice_about(image.label, class_count(), labels_offset_)));
   }
-  return {records_.decode(example, index), static_cast<int>(example.label) - labels_offset_};
+  return {records_.decode(image, index), static_cast<int>(image.label) - labels_offset_};
 }
 
 }  // namespace narrow

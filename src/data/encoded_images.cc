@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "data/records/example.h"
 
 namespace narrow {
 namespace {
@@ -53,22 +54,20 @@ std::string EncodedImages::describe(std::size_t index) const {
   return std::get<TfRecordShards>(images_).describe(index);
 }
 
-ImageExample EncodedImages::read(std::size_t index) const {
+EncodedImage EncodedImages::read(std::size_t index) const {
   if (const auto* list = std::get_if<PictureList>(&images_)) {
     const Picture& picture = list->pictures.at(index);
-    ImageExample example;
-    example.encoded = read_small_file(picture.path, kMaxPictureBytes);
-    example.label = picture.label;
-    return example;
+    return {read_small_file(picture.path, kMaxPictureBytes), picture.label};
   }
   const auto& records = std::get<TfRecordShards>(images_);
   std::vector<std::byte> record;
   records.read(index, record);
-  return parse_image_example(record, records.describe(index));
+  ImageExample example = parse_image_example(record, records.describe(index));
+  return {std::move(example.encoded), example.label};
 }
 
-Image EncodedImages::decode(const ImageExample& example, std::size_t index) const {
-  return decode_image(as_byte_span(example.encoded), describe(index), decoding_);
+Image EncodedImages::decode(const EncodedImage& image, std::size_t index) const {
+  return decode_image(as_byte_span(image.bytes), describe(index), decoding_);
 }
 
 Image read_image(const EncodedImages& images, std::size_t index) {

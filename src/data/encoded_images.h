@@ -11,10 +11,14 @@
 
 #include "data/images/image.h"
 #include "data/pictures/picture_list.h"
-#include "data/records/example.h"
 #include "data/records/tfrecord_shards.h"
 
 namespace narrow {
+
+struct EncodedImage {
+  std::string bytes;  // a whole PNG or JPEG file
+  std::int64_t label = 0;
+};
 
 // Safe to use from several threads.
 class EncodedImages {
@@ -35,9 +39,9 @@ class EncodedImages {
   // "record 3 at byte 99 of FILE", or the picture's file.
   [[nodiscard]] std::string describe(std::size_t index) const;
   // Throws Error(kCorrupt) naming a damaged record, and what reading a file throws.
-  [[nodiscard]] ImageExample read(std::size_t index) const;
+  [[nodiscard]] EncodedImage read(std::size_t index) const;
   // What `read` gave for this index. Throws what decode_image does.
-  [[nodiscard]] Image decode(const ImageExample& example, std::size_t index) const;
+  [[nodiscard]] Image decode(const EncodedImage& image, std::size_t index) const;
 
  private:
   std::variant<TfRecordShards, PictureList> images_;

@@ -48,9 +48,9 @@ void add_file(Sha256& digest, const InputFile& file) {
 void add_pictures(Sha256& digest, const EncodedImages& pictures) {
   add_text(digest, "pictures");
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    const ImageExample picture = pictures.read(i);
+    const EncodedImage picture = pictures.read(i);
     add_text(digest, fmt::format("{}", picture.label));
-    add_text(digest, picture.encoded);
+    add_text(digest, picture.bytes);
   }
 }
 
