@@ -44,14 +44,15 @@ struct AxisRules {
 // ends in, and the names of optimizer slots and averages count nothing), and the rank is 3 or more.
 NARROW_EXPORT bool is_depthwise_kernel(const TensorInfo& info);
 
-// The channels of a tensor when nothing names them: the last axis in TensorFlow and NumPy files,
-// the first in safetensors. The last two together for is_depthwise_kernel (in safetensors unless
+// The channels of a tensor when nothing names them: the axis that the network in the file tells
+// (TensorInfo::channel_axis); else the last axis in TensorFlow and NumPy files, the first in
+// safetensors and ONNX. The last two together for is_depthwise_kernel (in safetensors unless
 // axis 1 has length 1, as in PyTorch's [C, 1, kh, kw]), and for a kernel of rank 3 and more in a
 // TensorFlow or NumPy file whose last axis has length 1, but not the one before.
 NARROW_EXPORT ChannelAxes default_channel_axes(CheckpointFormat format, const TensorInfo& info);
 
 // The channel axis of a format for tensors of which nothing else is known (default_channel_axes):
-// TensorFlow and NumPy -1, safetensors (PyTorch) 0.
+// TensorFlow and NumPy -1, safetensors (PyTorch) and ONNX 0.
 NARROW_EXPORT int default_channel_axis(CheckpointFormat format);
 
 // The scheme with the channel axes of this tensor written into it: those that it names, or what

@@ -26,10 +26,11 @@ enum class CheckpointFormat {
   kTensorFlowV1,  // a single table file; read only
   kSafetensors,
   kNpz,
-  kNpy,  // one array; its tensor is named after the file
+  kNpy,   // one array; its tensor is named after the file
+  kOnnx,  // a network; docs/onnx.md
 };
 
-// "tf", "tf-v1", "safetensors", "npz", "npy".
+// "tf", "tf-v1", "safetensors", "npz", "npy", "onnx".
 NARROW_EXPORT std::string_view to_string(CheckpointFormat format) noexcept;
 
 // Where a checkpoint lies, as found by looking at the bytes.
@@ -77,7 +78,8 @@ class NARROW_EXPORT CheckpointReader {
   // The elements of a string tensor, checksums verified.
   [[nodiscard]] virtual std::vector<std::string> read_strings(std::size_t index) const;
 
-  // Free-form text pairs that travel with the file (safetensors __metadata__); empty elsewhere.
+  // Free-form text pairs that travel with the file (safetensors __metadata__, ONNX metadata_props);
+  // empty elsewhere.
   [[nodiscard]] virtual std::map<std::string, std::string> metadata() const { return {}; }
 
   // Position of `name` in tensors(), or nothing. The first call takes time for all tensors, every
@@ -124,9 +126,20 @@ class NARROW_EXPORT NullWriter final : public CheckpointWriter {
   void finish() override {}
 };
 
-// A writer for `location` (kTensorFlowV1 is not writable). A missing parent directory is created.
-// Throws Error(kExists) when a result is there and overwrite is kNo.
+// A writer for `location`. A missing parent directory is created. Throws Error(kUnsupported) for
+// kTensorFlowV1, which is not writable, and kOnnx, which needs a source (create_checkpoint_like);
+// Error(kExists) when a result is there and overwrite is kNo.
 NARROW_EXPORT std::unique_ptr<CheckpointWriter> create_checkpoint(
     const CheckpointLocation& location, Overwrite overwrite);
+
+// The same for a variant of `source`: what the target has beside tensors, and the other does not
+// give, comes from there. An ONNX file is written from an ONNX file only: graph, unknown fields and
+// order stay byte by byte, tensors keep their types and representations, those that are not added
+// keep their values, and set_metadata, if called, replaces metadata_props. Tensors are added in the
+// order of `source`. Where its values lie in other files, those of the result lie in PATH.data.
+// Throws Error as create_checkpoint does, and Error(kUsage) when PATH or PATH.data is one of the
+// source's files with external data, unless PATH is the source itself.
+NARROW_EXPORT std::unique_ptr<CheckpointWriter> create_checkpoint_like(
+    const CheckpointReader& source, const CheckpointLocation& location, Overwrite overwrite);
 
 }  // namespace narrow

@@ -41,6 +41,7 @@ enum class CopyReason : std::uint8_t {
   kScale,             // it gives the codes of another tensor their meaning
   kFloat8,            // its values need a scale, and there is none that fits
   kType,              // not floating point
+  kNotWeight,         // the network in the file uses it for something else
   kExcluded,          // by an exclude pattern
   kNotIncluded,       // by no include pattern
   kNotPlanned,        // it is not in the plan, or not trained by the network
@@ -61,7 +62,7 @@ NARROW_EXPORT std::string describe(const CopyCounts& counts);
 NARROW_EXPORT bool is_training_state(std::string_view name);
 
 // For each tensor why it is copied, or kNone for those that are selected: floating-point tensors
-// that are no training state. An include pattern selects training state too when it spells out the
+// that are no training state; where the file has a network, its weights (TensorUse). An include pattern selects training state too when it spells out the
 // part of the name that makes it so ("*/moving_mean", "optimizer/*"), never scales.
 // Throws Error(kNotFound) for a pattern that matches no tensor; Error(kUsage) for an include
 // pattern that matches only tensors that cannot be selected, or moving averages where none are.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,13 +65,20 @@ NARROW_EXPORT std::uint64_t element_count(const Shape& shape);
 // What is known of the values of a tensor of type kOpaque: enough to show and to copy them.
 struct OpaqueType {
   // Whose type it is; only a file of this family can hold the values.
-  enum class Family : std::uint8_t { kSafetensors, kTensorFlow, kNumpy };
+  enum class Family : std::uint8_t { kSafetensors, kTensorFlow, kNumpy, kOnnx };
 
   Family family = Family::kSafetensors;
-  std::string name;             // as the file has it: "F4", "variant", "<U7"
+  std::string name;             // as the file has it: "F4", "variant", "<U7", "INT4"
   std::uint64_t byte_size = 0;  // of all values as they lie in the file
   bool column_major = false;    // NumPy's fortran_order: the first index runs fastest
   bool operator==(const OpaqueType&) const = default;
+};
+
+// What the network does with a tensor, where the file has one.
+enum class TensorUse : std::uint8_t {
+  kUnknown,  // the file has none
+  kWeight,   // of a linear layer or an embedding
+  kOther,
 };
 
 struct NARROW_EXPORT TensorInfo {
@@ -78,12 +86,16 @@ struct NARROW_EXPORT TensorInfo {
   DType dtype = DType::kFloat32;
   Shape shape;
   OpaqueType opaque = {};  // of kOpaque only
+  TensorUse use = TensorUse::kUnknown;
+  std::optional<int> channel_axis = {};  // of a weight: the output channels, if the network tells
 
   // element_count(shape) * element_size(dtype), checked for overflow; 0 for strings; what `opaque`
   // says for kOpaque.
   [[nodiscard]] std::uint64_t byte_size() const;
   // The name of the type for tables, JSON and messages: to_string(dtype), or the opaque type's own.
   [[nodiscard]] std::string_view type_name() const noexcept;
+  // Whether name, type and shape are the same, whatever the tensors are used for.
+  [[nodiscard]] bool same_tensor(const TensorInfo& other) const;
   bool operator==(const TensorInfo&) const = default;
 };
 

@@ -23,6 +23,8 @@ std::string_view to_string(CheckpointFormat format) noexcept {
       return "npz";
     case CheckpointFormat::kNpy:
       return "npy";
+    case CheckpointFormat::kOnnx:
+      return "onnx";
   }
   return "unknown";
 }
@@ -84,6 +86,8 @@ std::unique_ptr<CheckpointReader> open_checkpoint(const std::filesystem::path& p
       return open_npz(location);
     case CheckpointFormat::kNpy:
       return open_npy(location);
+    case CheckpointFormat::kOnnx:
+      return open_onnx(location);
   }
   throw Error(ErrorCategory::kUsage, "unknown checkpoint format");
 }
@@ -103,8 +107,23 @@ std::unique_ptr<CheckpointWriter> create_checkpoint(const CheckpointLocation& lo
       return create_npz(location, overwrite);
     case CheckpointFormat::kNpy:
       return create_npy(location, overwrite);
+    case CheckpointFormat::kOnnx:
+      throw Error(ErrorCategory::kUnsupported,
+                  "an ONNX file is a network, which tensors alone do not make: it can only be "
+                  "written from another ONNX file",
+                  {Remedy::Kind::kOtherFormat, "safetensors, tf or npz"});
   }
   throw Error(ErrorCategory::kUsage, "unknown checkpoint format");
+}
+
+std::unique_ptr<CheckpointWriter> create_checkpoint_like(const CheckpointReader& source,
+                                                         const CheckpointLocation& location,
+                                                         Overwrite overwrite) {
+  if (location.format != CheckpointFormat::kOnnx ||
+      source.location().format != CheckpointFormat::kOnnx) {
+    return create_checkpoint(location, overwrite);
+  }
+  return create_onnx_like(source.location().path, location, overwrite);
 }
 
 }  // namespace narrow

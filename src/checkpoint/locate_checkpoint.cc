@@ -84,6 +84,7 @@ std::optional<CheckpointLocation> locate_file(const fs::path& path) {
   if (looks_like_npy(file)) return found(CheckpointFormat::kNpy);
   if (looks_like_npz(file)) return found(CheckpointFormat::kNpz);
   if (looks_like_safetensors(file)) return found(CheckpointFormat::kSafetensors);
+  if (looks_like_onnx(file)) return found(CheckpointFormat::kOnnx);
   return std::nullopt;
 }
 
@@ -113,8 +114,8 @@ std::optional<CheckpointLocation> locate_file(const fs::path& path) {
   const auto known = describe_known_file(InputFile(path));
   throw Error(ErrorCategory::kUnsupported,
               fmt::format("{} is not a checkpoint this program reads: it {}", path.string(),
-                          known.value_or("is neither a TensorFlow checkpoint nor safetensors, npz "
-                                         "or npy")));
+                          known.value_or("is neither a TensorFlow checkpoint nor safetensors, npz, "
+                                         "npy or ONNX")));
 }
 
 // What the ending of `path` says when its content says nothing.
@@ -153,7 +154,9 @@ std::string list_flat_files(const fs::path& directory) {
   for (auto at = fs::directory_iterator(directory, error); !error && at != end(at);
        at.increment(error)) {
     const std::string ending = at->path().extension().string();
-    if (ending != ".safetensors" && ending != ".npz" && ending != ".npy") continue;
+    if (ending != ".safetensors" && ending != ".npz" && ending != ".npy" && ending != ".onnx") {
+      continue;
+    }
     names.push_back(at->path().filename().string());
   }
   std::ranges::sort(names);

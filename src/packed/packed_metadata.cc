@@ -36,16 +36,18 @@ constexpr std::size_t kMaxRank = 254;
 constexpr int kDeepestNesting = 4;
 constexpr std::array kInputFormats = {
     CheckpointFormat::kTensorFlowV2, CheckpointFormat::kTensorFlowV1,
-    CheckpointFormat::kSafetensors, CheckpointFormat::kNpz, CheckpointFormat::kNpy};
+    CheckpointFormat::kSafetensors, CheckpointFormat::kNpz, CheckpointFormat::kNpy,
+    CheckpointFormat::kOnnx};
 
 // Of tensors of an opaque type: whose it is, and the size that only its file gave.
 constexpr const char* kFamilyKey = "dtype_of";
 constexpr const char* kBytesKey = "bytes";
 constexpr const char* kColumnMajorKey = "column_major";
 using Family = std::pair<OpaqueType::Family, std::string_view>;
-constexpr std::array<Family, 3> kFamilies = {{{OpaqueType::Family::kSafetensors, "safetensors"},
+constexpr std::array<Family, 4> kFamilies = {{{OpaqueType::Family::kSafetensors, "safetensors"},
                                               {OpaqueType::Family::kTensorFlow, "tensorflow"},
-                                              {OpaqueType::Family::kNumpy, "numpy"}}};
+                                              {OpaqueType::Family::kNumpy, "numpy"},
+                                              {OpaqueType::Family::kOnnx, "onnx"}}};
 
 class Parser {
  public:

@@ -119,7 +119,7 @@ std::string complaint(const CheckpointReader& reader, const PackedTensor& tensor
   const auto found = reader.find(tensor.info.name);
   if (!found.has_value()) return "the checkpoint has no tensor of this name";
   const TensorInfo& info = reader.tensors()[*found];
-  if (info == tensor.info) return "";
+  if (info.same_tensor(tensor.info)) return "";
   const auto describe = [](const TensorInfo& of) {
     const std::string type = fmt::format("{} {}", of.type_name(), to_string(of.shape));
     return of.dtype == DType::kOpaque ? fmt::format("{} of {} bytes", type, of.byte_size()) : type;

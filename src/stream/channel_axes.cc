@@ -53,16 +53,19 @@ std::optional<ChannelAxes> named_axes(const Scheme& scheme, const TensorInfo& in
   return rules.others;
 }
 
+// PyTorch's and ONNX's order: the outputs come first.
+bool is_outputs_first(CheckpointFormat format) { return default_channel_axis(format) == 0; }
+
 // A kernel [.., C, 1] whose name says nothing.
 bool looks_depthwise(CheckpointFormat format, const TensorInfo& info) {
   const std::size_t rank = info.shape.size();
-  return format != CheckpointFormat::kSafetensors && rank >= kLeastKernelRank &&
+  return !is_outputs_first(format) && rank >= kLeastKernelRank &&
          info.shape[rank - 1] == 1 && info.shape[rank - 2] > 1;
 }
 
 bool is_depthwise_in(CheckpointFormat format, const TensorInfo& info) {
   if (!is_depthwise_kernel(info)) return false;
-  return format != CheckpointFormat::kSafetensors || info.shape[1] != 1;
+  return !is_outputs_first(format) || info.shape[1] != 1;
 }
 
 }  // namespace
@@ -109,10 +112,13 @@ bool is_depthwise_kernel(const TensorInfo& info) {
 }
 
 int default_channel_axis(CheckpointFormat format) {
-  return format == CheckpointFormat::kSafetensors ? 0 : -1;
+  const bool is_outputs_first =
+      format == CheckpointFormat::kSafetensors || format == CheckpointFormat::kOnnx;
+  return is_outputs_first ? 0 : -1;
 }
 
 ChannelAxes default_channel_axes(CheckpointFormat format, const TensorInfo& info) {
+  if (info.channel_axis) return {*info.channel_axis, 1};
   if (is_depthwise_in(format, info) || looks_depthwise(format, info)) return {-2, 2};
   return {default_channel_axis(format), 1};
 }
@@ -156,7 +162,8 @@ AxisDoubt axis_doubt(const Scheme& scheme, const TensorInfo& info, CheckpointFor
     channels *= info.shape[static_cast<std::size_t>(axes->first + i)];
   }
   if (channels == 1) return AxisDoubt::kSingleChannel;
-  const bool is_guess = !named_axes(scheme, info, rules) && !is_depthwise_in(format, info) &&
+  const bool is_guess = !named_axes(scheme, info, rules) && !info.channel_axis &&
+                        !is_depthwise_in(format, info) &&
                         looks_depthwise(format, info);
   return is_guess ? AxisDoubt::kTakenAsDepthwise : AxisDoubt::kNone;
 }

@@ -77,4 +77,9 @@ std::string_view TensorInfo::type_name() const noexcept {
   return dtype == DType::kOpaque ? std::string_view(opaque.name) : to_string(dtype);
 }
 
+bool TensorInfo::same_tensor(const TensorInfo& other) const {
+  return name == other.name && dtype == other.dtype && shape == other.shape &&
+         opaque == other.opaque;
+}
+
 }  // namespace narrow

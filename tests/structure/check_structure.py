@@ -84,6 +84,7 @@ HOMES = {
     "leveldb/": ["checkpoint/tensorflow"],
     "snappy": ["checkpoint/tensorflow"],
     "google/protobuf/": ["checkpoint/tensorflow", "data"],
+    "onnx_model.pb.h": ["checkpoint/onnx", "model/onnx"],
     "isa-l": ["base", "checkpoint/npz"],
     "oneapi/tbb": ["base"],
     "tbb/": ["base"],

@@ -25,6 +25,8 @@ Home home_of(const TensorInfo& info) {
       return {"TensorFlow's ", "tf"};
     case OpaqueType::Family::kNumpy:
       return {"NumPy's ", "npz"};
+    case OpaqueType::Family::kOnnx:
+      return {"ONNX's ", "onnx"};
   }
   return {"", "the format of the input"};
 }

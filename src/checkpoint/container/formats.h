@@ -1,6 +1,7 @@
 // What each checkpoint format offers to checkpoint.cc, which decides between them.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 
 #include "base/file.h"
@@ -20,6 +21,9 @@ bool looks_like_safetensors(const InputFile& file);
 bool looks_like_npz(const InputFile& file);
 // "\x93NUMPY".
 bool looks_like_npy(const InputFile& file);
+// A protocol buffer message with the version and the graph of a ModelProto, and nothing of the
+// above.
+bool looks_like_onnx(const InputFile& file);
 
 // For a file that looks like a table: kTensorFlowV2 for an index, kTensorFlowV1 for a V1
 // checkpoint, by the value of the first key. Throws Error(kCorrupt) for a table that is neither.
@@ -31,6 +35,7 @@ std::unique_ptr<CheckpointReader> open_tensorflow_v1(const CheckpointLocation& l
 std::unique_ptr<CheckpointReader> open_safetensors(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_npz(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_npy(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_onnx(const CheckpointLocation& location);
 
 // Writers: everything that create_checkpoint promises, parent directory included.
 std::unique_ptr<CheckpointWriter> create_tensorflow_v2(const CheckpointLocation& location,
@@ -41,5 +46,10 @@ std::unique_ptr<CheckpointWriter> create_npz(const CheckpointLocation& location,
                                              Overwrite overwrite);
 std::unique_ptr<CheckpointWriter> create_npy(const CheckpointLocation& location,
                                              Overwrite overwrite);
+
+// A variant of the ONNX file `source`: see create_checkpoint_like.
+std::unique_ptr<CheckpointWriter> create_onnx_like(const std::filesystem::path& source,
+                                                   const CheckpointLocation& location,
+                                                   Overwrite overwrite);
 
 }  // namespace narrow

@@ -228,7 +228,7 @@ std::optional<std::string> describe_known_file(const InputFile& file) {
     return sentence("the graph of a SavedModel", "name the directory in which it lies");
   }
   if (is_onnx(view)) {
-    return sentence("an ONNX model", "name the checkpoint that it was exported from");
+    return sentence("an ONNX model that is cut off or damaged", kFetchAgain);
   }
   if (is_frozen_graph(view)) {
     return sentence("a graph of TensorFlow's (GraphDef), perhaps with frozen weights",

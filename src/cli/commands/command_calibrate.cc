@@ -57,7 +57,7 @@ void run(const Arguments& args) {
   const auto reader = open_unpacked(args.checkpoint);
   const CheckpointLocation output =
       output_location(reader->location(), reader->location().format, args.output, "calibrated");
-  const auto writer = create_checkpoint(output, overwrite);
+  const auto writer = create_checkpoint_like(*reader, output, overwrite);
   writer->set_metadata(reader->metadata());
   const CalibrationResult result =
       calibrate_network(*reader, args.images, *writer, {.threads = args.threads});

@@ -28,7 +28,7 @@ void run(const Arguments& args) {
                                           : std::filesystem::path(args.scales));
   const CheckpointLocation output =
       output_location(reader->location(), reader->location().format, args.output, "unscaled");
-  const auto writer = create_checkpoint(output, overwrite_of(args.force));
+  const auto writer = create_checkpoint_like(*reader, output, overwrite_of(args.force));
   writer->set_metadata(reader->metadata());
   undo_channel_scales(*reader, *scales, *writer);
   writer->finish();

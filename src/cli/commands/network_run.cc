@@ -16,10 +16,12 @@ namespace {
 NetworkResult run_network_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                        const NetworkMethods& methods, const QuantizeRun& run) {
   ConsoleObserver observer(run.line_every, count_quantized(plan));
-  const auto writer = create_output(run.output, run);
+  const auto writer = create_output(reader, run);
   writer->set_metadata(reader.metadata());
   std::unique_ptr<CheckpointWriter> scales = std::make_unique<NullWriter>();
-  if (methods.changes_scales()) scales = create_output(channel_scales_location(run.output), run);
+  if (methods.changes_scales() && !run.dry_run) {
+    scales = create_checkpoint(channel_scales_location(run.output), run.overwrite);
+  }
   catch_interrupts();
   NetworkResult result = quantize_network(reader, plan, methods, run.options, *writer, *scales,
                                           {run.threads, &observer});

@@ -32,16 +32,16 @@ void warn_about_result(const QuantizeResult& result) {
       "value remain");
 }
 
-std::unique_ptr<CheckpointWriter> create_output(const CheckpointLocation& output,
+std::unique_ptr<CheckpointWriter> create_output(const CheckpointReader& reader,
                                                 const QuantizeRun& run) {
   if (run.dry_run) return std::make_unique<NullWriter>();
-  return create_checkpoint(output, run.overwrite);
+  return create_checkpoint_like(reader, run.output, run.overwrite);
 }
 
 QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                 const QuantizeRun& run) {
   ConsoleObserver observer(run.line_every, count_quantized(plan));
-  const auto writer = create_output(run.output, run);
+  const auto writer = create_output(reader, run);
   writer->set_metadata(reader.metadata());
   catch_interrupts();
   QuantizeResult result =

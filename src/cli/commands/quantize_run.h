@@ -30,8 +30,8 @@ void require_quantized(const CheckpointReader& reader, const QuantizeSummary& su
 // useless.
 void warn_about_result(const QuantizeResult& result);
 
-// A writer of the result; a NullWriter for a dry run.
-std::unique_ptr<CheckpointWriter> create_output(const CheckpointLocation& output,
+// A writer of the result, a variant of what `reader` reads; a NullWriter for a dry run.
+std::unique_ptr<CheckpointWriter> create_output(const CheckpointReader& reader,
                                                 const QuantizeRun& run);
 
 // Quantizes, writes unless it is a dry run, and warns. The result is complete on disk when this

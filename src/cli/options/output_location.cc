@@ -21,6 +21,8 @@ std::string_view file_extension(CheckpointFormat format) {
       return ".npz";
     case CheckpointFormat::kNpy:
       return ".npy";
+    case CheckpointFormat::kOnnx:
+      return ".onnx";
     case CheckpointFormat::kTensorFlowV1:
     case CheckpointFormat::kTensorFlowV2:
       break;

@@ -38,6 +38,8 @@ constexpr std::array kReasonWords = std::to_array<ReasonWords>({
     {CopyReason::kFloat8, "float8", "of float8 without a scale that fits",
      "of float8 without a scale that fits"},
     {CopyReason::kType, "type", "not of floating point", "not of floating point"},
+    {CopyReason::kNotWeight, "not_weight", "other tensor of the network",
+     "other tensors of the network"},
     {CopyReason::kExcluded, "excluded", "excluded by pattern", "excluded by pattern"},
     {CopyReason::kNotIncluded, "not_included", "not included by any pattern",
      "not included by any pattern"},
@@ -66,11 +68,17 @@ struct Subject {
 
   // Whether `pattern`, which it matches, may select it.
   [[nodiscard]] bool may_include(const std::string& pattern) const {
-    if (nature == CopyReason::kNone) return true;
+    if (nature == CopyReason::kNone || nature == CopyReason::kNotWeight) return true;
     if (!state || !is_floating_point(tensor->dtype)) return false;
     return state->holds_names
                ? has_part(pattern, state->mark)
                : last_part(pattern) == last_part(tensor->name) || has_part(pattern, state->mark);
+  }
+
+  // Whether `pattern`, which it matches, means it and not only many at once.
+  [[nodiscard]] bool is_spelled_out(const std::string& pattern) const {
+    if (nature != CopyReason::kNotWeight) return may_include(pattern);
+    return last_part(pattern) == last_part(tensor->name);
   }
 };
 
@@ -78,9 +86,12 @@ struct Subject {
 CopyReason nature_of(const TensorInfo& tensor, const std::optional<NamedState>& state,
                      const TensorNames& names) {
   if (state) return state->kind;
-  if (is_scale_of_codes(tensor, names)) return CopyReason::kScale;
+  if (tensor.use != TensorUse::kWeight && is_scale_of_codes(tensor, names)) {
+    return CopyReason::kScale;
+  }
   if (is_float8(tensor.dtype)) return CopyReason::kFloat8;
-  return is_floating_point(tensor.dtype) ? CopyReason::kNone : CopyReason::kType;
+  if (!is_floating_point(tensor.dtype)) return CopyReason::kType;
+  return tensor.use == TensorUse::kOther ? CopyReason::kNotWeight : CopyReason::kNone;
 }
 
 std::vector<Subject> subjects_of(const std::vector<TensorInfo>& tensors) {
@@ -90,7 +101,8 @@ std::vector<Subject> subjects_of(const std::vector<TensorInfo>& tensors) {
   for (const TensorInfo& tensor : tensors) {
     Subject& subject = subjects.emplace_back();
     subject.tensor = &tensor;
-    subject.state = named_state(tensor, names);
+    // Where a network tells what a tensor is for, its name says nothing.
+    if (tensor.use == TensorUse::kUnknown) subject.state = named_state(tensor, names);
     subject.nature = nature_of(tensor, subject.state, names);
   }
   return subjects;
@@ -160,7 +172,7 @@ void add_spelled_out(const std::vector<Subject>& subjects, const std::vector<std
   for (const std::string& pattern : patterns) {
     for (std::size_t i = 0; i < subjects.size(); ++i) {
       if (reasons[i] == CopyReason::kNone || !subjects[i].matches(pattern)) continue;
-      if (subjects[i].may_include(pattern)) reasons[i] = CopyReason::kNone;
+      if (subjects[i].is_spelled_out(pattern)) reasons[i] = CopyReason::kNone;
     }
   }
 }
