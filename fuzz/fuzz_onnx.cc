@@ -1,5 +1,6 @@
 // ONNX files: whatever the bytes are, an Error or tensors that can be read. What can be read whole
 // is copied with nothing changed, and the copy has the same bytes.
+#include <unistd.h>
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -10,11 +11,10 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <unistd.h>
 
 #include "checkpoint/container/formats.h"
-#include "checkpoint/onnx/onnx_message.h"
 #include "checkpoint/memory_file.h"
+#include "checkpoint/onnx/onnx_message.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -63,7 +63,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     copy_checkpoint(*reader);
     std::ifstream copy(scratch_file(), std::ios::binary);
     const std::string bytes{std::istreambuf_iterator<char>(copy), {}};
-    if (!std::ranges::equal(std::as_bytes(std::span(bytes)), std::as_bytes(std::span(data, size)))) {
+    if (!std::ranges::equal(std::as_bytes(std::span(bytes)),
+                            std::as_bytes(std::span(data, size)))) {
       std::abort();
     }
   } catch (const Error& error) {

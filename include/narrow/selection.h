@@ -62,10 +62,11 @@ NARROW_EXPORT std::string describe(const CopyCounts& counts);
 NARROW_EXPORT bool is_training_state(std::string_view name);
 
 // For each tensor why it is copied, or kNone for those that are selected: floating-point tensors
-// that are no training state; where the file has a network, its weights (TensorUse). An include pattern selects training state too when it spells out the
-// part of the name that makes it so ("*/moving_mean", "optimizer/*"), never scales.
-// Throws Error(kNotFound) for a pattern that matches no tensor; Error(kUsage) for an include
-// pattern that matches only tensors that cannot be selected, or moving averages where none are.
+// that are no training state; where the file has a network, its weights (TensorUse). An include
+// pattern selects training state too when it spells out the part of the name that makes it so
+// ("*/moving_mean", "optimizer/*"), never scales. Throws Error(kNotFound) for a pattern that
+// matches no tensor; Error(kUsage) for an include pattern that matches only tensors that cannot be
+// selected, or moving averages where none are.
 NARROW_EXPORT std::vector<CopyReason> copy_reasons(const std::vector<TensorInfo>& tensors,
                                                    const Selection& selection);
 

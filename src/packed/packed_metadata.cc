@@ -36,8 +36,8 @@ constexpr std::size_t kMaxRank = 254;
 constexpr int kDeepestNesting = 4;
 constexpr std::array kInputFormats = {
     CheckpointFormat::kTensorFlowV2, CheckpointFormat::kTensorFlowV1,
-    CheckpointFormat::kSafetensors, CheckpointFormat::kNpz, CheckpointFormat::kNpy,
-    CheckpointFormat::kOnnx};
+    CheckpointFormat::kSafetensors,  CheckpointFormat::kNpz,
+    CheckpointFormat::kNpy,          CheckpointFormat::kOnnx};
 
 // Of tensors of an opaque type: whose it is, and the size that only its file gave.
 constexpr const char* kFamilyKey = "dtype_of";

@@ -59,8 +59,8 @@ bool is_outputs_first(CheckpointFormat format) { return default_channel_axis(for
 // A kernel [.., C, 1] whose name says nothing.
 bool looks_depthwise(CheckpointFormat format, const TensorInfo& info) {
   const std::size_t rank = info.shape.size();
-  return !is_outputs_first(format) && rank >= kLeastKernelRank &&
-         info.shape[rank - 1] == 1 && info.shape[rank - 2] > 1;
+  return !is_outputs_first(format) && rank >= kLeastKernelRank && info.shape[rank - 1] == 1 &&
+         info.shape[rank - 2] > 1;
 }
 
 bool is_depthwise_in(CheckpointFormat format, const TensorInfo& info) {
@@ -163,8 +163,7 @@ AxisDoubt axis_doubt(const Scheme& scheme, const TensorInfo& info, CheckpointFor
   }
   if (channels == 1) return AxisDoubt::kSingleChannel;
   const bool is_guess = !named_axes(scheme, info, rules) && !info.channel_axis &&
-                        !is_depthwise_in(format, info) &&
-                        looks_depthwise(format, info);
+                        !is_depthwise_in(format, info) && looks_depthwise(format, info);
   return is_guess ? AxisDoubt::kTakenAsDepthwise : AxisDoubt::kNone;
 }
 

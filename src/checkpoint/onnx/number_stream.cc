@@ -67,9 +67,9 @@ void NumberStream::read(std::span<std::byte> out) {
   }
   left_ -= out.size();
   if (left_ > 0 || numbers_.at_end() || out.empty()) return;
-  throw Error(ErrorCategory::kCorrupt,
-              fmt::format("tensor '{}' of {} has more numbers than its shape demands", name_,
-                          where_));
+  throw Error(
+      ErrorCategory::kCorrupt,
+      fmt::format("tensor '{}' of {} has more numbers than its shape demands", name_, where_));
 }
 
 NumberEncoder::NumberEncoder(const InputFile& file, const OnnxTensor& tensor)

@@ -78,6 +78,6 @@ void append_text(std::uint32_t field, std::string_view text, std::vector<std::by
 
 // The field of `strings`. Those that are what they were stay the same bytes; as many as there are.
 std::vector<std::byte> encode_onnx_strings(const InputFile& file, const OnnxTensor& tensor,
-                                      std::span<const std::string> strings);
+                                           std::span<const std::string> strings);
 
 }  // namespace narrow

@@ -27,9 +27,8 @@ std::vector<OnnxEdit> edit_lengths(const OnnxLayout& layout, std::span<const Onn
 
 OnnxCopy::OnnxCopy(const InputFile& file, std::vector<OnnxEdit> edits, Sink sink)
     : file_(file), edits_(std::move(edits)), sink_(std::move(sink)) {
-  std::ranges::sort(edits_, {}, [](const OnnxEdit& edit) {
-    return std::pair(edit.range.begin, edit.range.end);
-  });
+  std::ranges::sort(
+      edits_, {}, [](const OnnxEdit& edit) { return std::pair(edit.range.begin, edit.range.end); });
 }
 
 void OnnxCopy::copy_bytes(std::uint64_t end) {

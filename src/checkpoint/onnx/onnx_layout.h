@@ -52,7 +52,7 @@ struct OnnxTensor {
   TensorInfo info;
   OnnxStorage storage = OnnxStorage::kNothing;
   OnnxField field = OnnxField::kNone;
-  FileRange values;                  // with their tags if is_tagged
+  FileRange values;  // with their tags if is_tagged
   bool is_tagged = false;
   bool is_signed = false;            // of kVarints
   std::uint32_t entry_bytes = 1;     // that one number stands for

@@ -51,18 +51,30 @@ struct TypeCase {
 };
 
 constexpr TypeCase kTypes[] = {
-    {1, "float32", DType::kFloat32, 32},      {2, "uint8", DType::kUInt8, 8},
-    {3, "int8", DType::kInt8, 8},             {4, "uint16", DType::kUInt16, 16},
-    {5, "int16", DType::kInt16, 16},          {6, "int32", DType::kInt32, 32},
-    {7, "int64", DType::kInt64, 64},          {9, "bool", DType::kBool, 8},
-    {10, "float16", DType::kFloat16, 16},     {11, "float64", DType::kFloat64, 64},
-    {12, "uint32", DType::kUInt32, 32},       {13, "uint64", DType::kUInt64, 64},
-    {14, "complex64", DType::kComplex64, 64}, {15, "complex128", DType::kComplex128, 128},
-    {16, "bfloat16", DType::kBFloat16, 16},   {17, "float8_e4m3", DType::kFloat8E4M3, 8},
-    {18, "FLOAT8E4M3FNUZ", DType::kOpaque, 8}, {19, "float8_e5m2", DType::kFloat8E5M2, 8},
-    {20, "FLOAT8E5M2FNUZ", DType::kOpaque, 8}, {21, "UINT4", DType::kOpaque, 4},
-    {22, "INT4", DType::kOpaque, 4},          {23, "FLOAT4E2M1", DType::kOpaque, 4},
-    {24, "FLOAT8E8M0", DType::kOpaque, 8},    {25, "UINT2", DType::kOpaque, 2},
+    {1, "float32", DType::kFloat32, 32},
+    {2, "uint8", DType::kUInt8, 8},
+    {3, "int8", DType::kInt8, 8},
+    {4, "uint16", DType::kUInt16, 16},
+    {5, "int16", DType::kInt16, 16},
+    {6, "int32", DType::kInt32, 32},
+    {7, "int64", DType::kInt64, 64},
+    {9, "bool", DType::kBool, 8},
+    {10, "float16", DType::kFloat16, 16},
+    {11, "float64", DType::kFloat64, 64},
+    {12, "uint32", DType::kUInt32, 32},
+    {13, "uint64", DType::kUInt64, 64},
+    {14, "complex64", DType::kComplex64, 64},
+    {15, "complex128", DType::kComplex128, 128},
+    {16, "bfloat16", DType::kBFloat16, 16},
+    {17, "float8_e4m3", DType::kFloat8E4M3, 8},
+    {18, "FLOAT8E4M3FNUZ", DType::kOpaque, 8},
+    {19, "float8_e5m2", DType::kFloat8E5M2, 8},
+    {20, "FLOAT8E5M2FNUZ", DType::kOpaque, 8},
+    {21, "UINT4", DType::kOpaque, 4},
+    {22, "INT4", DType::kOpaque, 4},
+    {23, "FLOAT4E2M1", DType::kOpaque, 4},
+    {24, "FLOAT8E8M0", DType::kOpaque, 8},
+    {25, "UINT2", DType::kOpaque, 2},
     {26, "INT2", DType::kOpaque, 2},
 };
 
@@ -143,7 +155,7 @@ TEST(OnnxReader, ReadsStrings) {
   EXPECT_EQ(open->read_strings(0), (std::vector<std::string>{"one", ""}));
   expect_error(ErrorCategory::kUsage, "strings", [&] { open->open(0); });
   tensor.add_dims(2);
-  expect_refused(ErrorCategory::kCorrupt, "2 of strings values", tensor);
+  expect_refused(ErrorCategory::kCorrupt, "2 strings of values", tensor);
 }
 
 // Numbers with a tag before each, as writers without packed fields give them.
@@ -151,7 +163,7 @@ TEST(OnnxReader, ReadsUnpackedNumbers) {
   std::string tensor("\x08\x02\x10\x01\x42\x01w", 7);  // dims 2, FLOAT, name "w"
   for (const float value : {3.0F, 4.0F}) tensor += "\x25" + raw<float>({value});
   std::string ints("\x08\x02\x10\x07\x42\x01i", 7);  // INT64
-  ints += std::string("\x38\x05\x38\xac\x02", 5);      // 5, 300
+  ints += std::string("\x38\x05\x38\xac\x02", 5);    // 5, 300
   const auto field = [](char tag, const std::string& content) {
     return std::string{tag, static_cast<char>(content.size())} + content;
   };
@@ -201,7 +213,7 @@ TEST(OnnxReader, RefusesTensorsThatDoNotHoldWhatTheyAnnounce) {
   expect_refused(corrupt, "dimension of -1", tensor_message("x", 1, {-1}, ""));
   expect_refused(corrupt, "cannot be counted",
                  tensor_message("x", 1, {INT64_MAX, INT64_MAX}, "abcd"));
-  expect_refused(corrupt, "has 0 of bytes values", tensor_message("x", 1, {INT64_MAX / 64}, ""));
+  expect_refused(corrupt, "has 0 bytes of values", tensor_message("x", 1, {INT64_MAX / 64}, ""));
   expect_refused(corrupt, "the type 0", tensor_message("x", 0, {1}, "abcd"));
   expect_refused(corrupt, "without a name", tensor_message("", 1, {1}, "abcd"));
   TensorProto wrong = tensor_message("x", 1, {1}, "");
@@ -268,7 +280,7 @@ TEST(OnnxReader, IsRecognizedInAnyOrderOfFields) {
   EXPECT_FALSE(looks(graph));
   EXPECT_FALSE(looks("\x08\x07"));
   EXPECT_FALSE(looks(""));
-  EXPECT_FALSE(looks(std::string("\x08\x01\x12\x02\x0a\0", 6)));    // SavedModel
+  EXPECT_FALSE(looks(std::string("\x08\x01\x12\x02\x0a\0", 6)));     // SavedModel
   EXPECT_FALSE(looks("\x0a\x03\x0a\x01n" + graph));                  // GraphDef
   EXPECT_FALSE(looks(std::string("\x08\x07\x3a\x7f\x12\x01g", 7)));  // cut off
 }

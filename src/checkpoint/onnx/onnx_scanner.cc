@@ -266,8 +266,8 @@ class Scanner {
     const NodeHead head = scan_head(field);
     const bool is_standard = head.domain.empty() || head.domain == "ai.onnx";
     const bool is_constant = is_standard && head.op_type == "Constant" && !head.outputs.empty();
-    const KnownOperator* const known = std::ranges::find(kOperators, head.op_type,
-                                                         &KnownOperator::name);
+    const KnownOperator* const known =
+        std::ranges::find(kOperators, head.op_type, &KnownOperator::name);
     OnnxNode node;
     const bool is_known = is_standard && known != kOperators.end() && !head.outputs.empty();
     if (is_known) node.kind = known->kind;

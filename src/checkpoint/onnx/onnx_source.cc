@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
                                   std::string_view why) {
   throw Error(ErrorCategory::kUnsupported,
               fmt::format("tensor '{}' of {} has its values in '{}', which {}", tensor.info.name,
-                          model.path().string(), tensor.external.location, why));
+                          model.path().string(), tensor.external.location.c_str(), why));
 }
 
 // The file that a location means. It must lie below the model's directory without detours, so that
@@ -77,10 +77,10 @@ OnnxSource::OnnxSource(const fs::path& path) : file_(path) {
 
 void OnnxSource::open_external_files() {
   // A variant of two files that a run was putting in place when it was interrupted is finished.
-  const auto lock = is_input_stream(file_.path())
-                        ? std::nullopt
-                        : lock_for_reading(file_.path().parent_path(),
-                                           file_.path().filename().string(), {});
+  const auto lock =
+      is_input_stream(file_.path())
+          ? std::nullopt
+          : lock_for_reading(file_.path().parent_path(), file_.path().filename().string(), {});
   std::unordered_map<std::string, std::size_t> opened;
   for (std::size_t i = 0; i < layout_.tensors.size(); ++i) {
     const OnnxTensor& tensor = layout_.tensors[i];
@@ -114,20 +114,19 @@ void OnnxSource::check_overlaps() const {
     const OnnxTensor& tensor = layout_.tensors[i];
     if (tensor.storage == OnnxStorage::kExternal && tensor.stored_bytes > 0) order.push_back(i);
   }
-  std::ranges::sort(order, {}, [&](std::size_t i) {
-    return std::tuple(places_[i].file, places_[i].offset, i);
-  });
+  std::ranges::sort(
+      order, {}, [&](std::size_t i) { return std::tuple(places_[i].file, places_[i].offset, i); });
   for (std::size_t i = 1; i < order.size(); ++i) {
     const ExternalPlace& before = places_[order[i - 1]];
     const ExternalPlace& here = places_[order[i]];
     const OnnxTensor& first = layout_.tensors[order[i - 1]];
     if (before.file != here.file || here.offset - before.offset >= first.stored_bytes) continue;
-    throw Error(ErrorCategory::kCorrupt,
-                fmt::format("the values of tensor '{}' of {} lie in the place of those of tensor "
-                            "'{}': both have byte {} of {}",
-                            layout_.tensors[order[i]].info.name, file_.path().string(),
-                            first.info.name, here.offset,
-                            external_files_[here.file].path().string()));
+    throw Error(
+        ErrorCategory::kCorrupt,
+        fmt::format("the values of tensor '{}' of {} lie in the place of those of tensor "
+                    "'{}': both have byte {} of {}",
+                    layout_.tensors[order[i]].info.name, file_.path().string(), first.info.name,
+                    here.offset, external_files_[here.file].path().string()));
   }
 }
 
@@ -135,9 +134,8 @@ std::unique_ptr<TensorStream> OnnxSource::open(std::size_t index) const {
   const OnnxTensor& tensor = layout_.tensors.at(index);
   switch (tensor.storage) {
     case OnnxStorage::kStrings:
-      throw Error(ErrorCategory::kUsage,
-                  fmt::format("tensor '{}' of {} holds strings, not values", tensor.info.name,
-                              file_.path().string()));
+      throw Error(ErrorCategory::kUsage, fmt::format("tensor '{}' of {} holds strings, not values",
+                                                     tensor.info.name, file_.path().string()));
     case OnnxStorage::kVarints:
     case OnnxStorage::kFixed:
       return std::make_unique<NumberStream>(file_, tensor);

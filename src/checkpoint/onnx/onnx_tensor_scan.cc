@@ -20,6 +20,7 @@ constexpr std::uint32_t kExternalData = 13;
 constexpr std::uint32_t kDataLocation = 14;
 constexpr std::size_t kMostDims = 254;
 constexpr unsigned kMostVarintBytes = 10;
+constexpr std::string_view kVarintNumbers = "numbers of variable length";
 
 class TensorScan {
  public:
@@ -42,8 +43,9 @@ class TensorScan {
  private:
   [[noreturn]] void refuse(std::string_view problem,
                            ErrorCategory category = ErrorCategory::kCorrupt) const {
-    throw Error(category, fmt::format("tensor '{}' of {}, which ends at byte {}, {}", tensor_.info.name,
-                                      cursor_.file().path().string(), cursor_.end(), problem));
+    throw Error(category,
+                fmt::format("tensor '{}' of {}, which ends at byte {}, {}", tensor_.info.name,
+                            cursor_.file().path().string(), cursor_.end(), problem));
   }
 
   void scan_field(std::uint64_t begin, WireTag tag) {
@@ -87,8 +89,8 @@ class TensorScan {
     const char* const end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, number);
     if (error != std::errc() || stop != end) {
-      refuse(fmt::format("has the {} '{}' of external data, which is no number of bytes", what,
-                         text));
+      refuse(
+          fmt::format("has the {} '{}' of external data, which is no number of bytes", what, text));
     }
     return number;
   }
@@ -137,11 +139,10 @@ class TensorScan {
       tensor_.message = messages_.size() - 1;
       return;
     }
-    const bool is_wire_kind_right =
-        tag.kind == (is_string                    ? WireKind::kBytes
-                     : field == OnnxField::kFloat  ? WireKind::kFixed32
-                     : field == OnnxField::kDouble ? WireKind::kFixed64
-                                                   : WireKind::kVarint);
+    const bool is_wire_kind_right = tag.kind == (is_string                     ? WireKind::kBytes
+                                                 : field == OnnxField::kFloat  ? WireKind::kFixed32
+                                                 : field == OnnxField::kDouble ? WireKind::kFixed64
+                                                                               : WireKind::kVarint);
     if (!is_wire_kind_right || field == OnnxField::kRaw) {
       refuse(fmt::format("has something in {} that does not belong there", to_string(field)));
     }
@@ -171,16 +172,15 @@ class TensorScan {
     for (const std::int64_t dim : info.shape) {
       const auto size = static_cast<std::uint64_t>(dim);
       if (is_empty || (checked_mul(elements, size, &elements) && elements >> 59 == 0)) continue;
-      refuse(fmt::format("has the shape {}, whose elements cannot be counted",
-                         to_string(info.shape)));
+      refuse(
+          fmt::format("has the shape {}, whose elements cannot be counted", to_string(info.shape)));
     }
     if (is_empty) elements = 0;
     if (type == nullptr) return set_unknown_type();
     info.dtype = type->dtype;
     std::uint64_t bits = 0;
     if (!checked_mul(elements, std::uint64_t{type->bits}, &bits) || bits > UINT64_MAX - 7) {
-      refuse(fmt::format("has the shape {}, whose bytes cannot be counted",
-                         to_string(info.shape)));
+      refuse(fmt::format("has the shape {}, whose bytes cannot be counted", to_string(info.shape)));
     }
     tensor_.stored_bytes = (bits + 7) / 8;
     tensor_.entry_bytes = type->entry_bytes();
@@ -193,8 +193,8 @@ class TensorScan {
     const bool fits = tensor_.field == OnnxField::kNone || tensor_.field == type->field ||
                       (tensor_.field == OnnxField::kRaw && info.dtype != DType::kString);
     if (!fits) {
-      refuse(fmt::format("is of type {}, but has values in {}", type->name,
-                         to_string(tensor_.field)));
+      refuse(
+          fmt::format("is of type {}, but has values in {}", type->name, to_string(tensor_.field)));
     }
     strings_ = info.dtype == DType::kString ? elements : 0;
   }
@@ -205,8 +205,8 @@ class TensorScan {
     if (is_external_ && !tensor_.external.length) {
       refuse("is of a type without known size, and its external data has no length");
     }
-    if (tensor_.is_tagged || (tensor_.field != OnnxField::kNone &&
-                              tensor_.field != OnnxField::kRaw)) {
+    if (tensor_.is_tagged ||
+        (tensor_.field != OnnxField::kNone && tensor_.field != OnnxField::kRaw)) {
       refuse(fmt::format("is of type {} and has its values in {}; of types that this version does "
                          "not know only raw_data is read",
                          data_type_, to_string(tensor_.field)),
@@ -238,7 +238,7 @@ class TensorScan {
       if (tensor_.is_tagged) return;
       const std::uint64_t least = (found + kMostVarintBytes - 1) / kMostVarintBytes;
       if (numbers > found || numbers < least) {
-        refuse_size(found, numbers, "numbers of variable length");
+        refuse_size(found, numbers, kVarintNumbers);
       }
       return;
     }
@@ -252,10 +252,9 @@ class TensorScan {
 
   [[noreturn]] void refuse_size(std::uint64_t found, std::uint64_t needed,
                                 std::string_view what) const {
-    const bool are_varints = what.starts_with("numbers of");
-    refuse(fmt::format("has {} {}values, but its shape {} and type {} demand {} {}", found,
-                       are_varints ? "bytes of " : fmt::format("{} of ", what),
-                       to_string(tensor_.info.shape), tensor_.info.type_name(), needed, what));
+    refuse(fmt::format("has {} {} of values, but its shape {} and type {} demand {} {}", found,
+                       what == kVarintNumbers ? "bytes" : what, to_string(tensor_.info.shape),
+                       tensor_.info.type_name(), needed, what));
   }
 
   void check_external() {

@@ -13,7 +13,8 @@ std::map<std::string, std::string> weights_of(const onnx::ModelProto& model) {
   const std::string content = model.SerializeAsString();
   const MemoryFile file(as_byte_span(content));
   std::map<std::string, std::string> weights;
-  for (const TensorInfo& info : open_checkpoint(file.path())->tensors()) {
+  const auto reader = open_checkpoint(file.path());
+  for (const TensorInfo& info : reader->tensors()) {
     EXPECT_NE(info.use, TensorUse::kUnknown);
     if (info.use != TensorUse::kWeight) continue;
     weights[info.name] = info.channel_axis ? std::to_string(*info.channel_axis) : "w";
@@ -26,7 +27,8 @@ using Weights = std::map<std::string, std::string>;
 TEST(OnnxWeights, AreTheInputsOfLinearLayersAndTables) {
   auto model = empty_model();
   auto& graph = *model.mutable_graph();
-  for (const char* const name : {"conv", "transposed", "gemm", "gemm_t", "left", "right", "table"}) {
+  for (const char* const name :
+       {"conv", "transposed", "gemm", "gemm_t", "left", "right", "table"}) {
     *graph.add_initializer() = counting_tensor(name, {2, 2});
   }
   for (const char* const name : {"bias", "vector"}) {
@@ -46,9 +48,13 @@ TEST(OnnxWeights, AreTheInputsOfLinearLayersAndTables) {
   add_node(graph, "Add", {"x", "added"}, "j");
   add_node(graph, "Conv", {"x"}, "k");
   add_node(graph, "MatMul", {"x", "added"}, "l").set_domain("of somebody else");
-  EXPECT_EQ(weights_of(model),
-            (Weights{{"conv", "0"}, {"transposed", "1"}, {"gemm", "1"}, {"gemm_t", "0"},
-                     {"left", "0"}, {"right", "1"}, {"table", "0"}}));
+  EXPECT_EQ(weights_of(model), (Weights{{"conv", "0"},
+                                        {"transposed", "1"},
+                                        {"gemm", "1"},
+                                        {"gemm_t", "0"},
+                                        {"left", "0"},
+                                        {"right", "1"},
+                                        {"table", "0"}}));
 }
 
 TEST(OnnxWeights, AreFoundThroughNodesThatKeepThem) {
@@ -71,8 +77,9 @@ TEST(OnnxWeights, AreFoundThroughNodesThatKeepThem) {
   for (const char* const name : {"cast2", "flipped1", "turned1", "shaped1", "codes1"}) {
     add_node(graph, "MatMul", {"x", name}, std::string("y") + name);
   }
-  EXPECT_EQ(weights_of(model), (Weights{{"cast", "1"}, {"flipped", "0"}, {"turned", "1"},
-                                        {"shaped", "w"}, {"codes", "1"}}));
+  EXPECT_EQ(
+      weights_of(model),
+      (Weights{{"cast", "1"}, {"flipped", "0"}, {"turned", "1"}, {"shaped", "w"}, {"codes", "1"}}));
 }
 
 TEST(OnnxWeights, SubgraphsSeeTheValuesAroundThem) {

@@ -110,8 +110,8 @@ class OnnxWriter final : public CheckpointWriter {
   std::optional<OnnxProperties> metadata_;
   std::unordered_map<std::string_view, std::size_t> indices_;  // of tensors by name
   std::vector<std::size_t> added_;
-  std::size_t current_ = 0;           // of added_
-  std::uint64_t bytes_given_ = 0;     // of that tensor's values
+  std::size_t current_ = 0;        // of added_
+  std::uint64_t bytes_given_ = 0;  // of that tensor's values
   std::optional<NumberEncoder> encoder_;
   std::vector<std::byte> encoded_;
   std::vector<Written> written_;
@@ -134,17 +134,17 @@ void OnnxWriter::add(const TensorInfo& info) {
   }
   const TensorInfo& known = tensor(found->second).info;
   if (!known.same_tensor(info)) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("tensor '{}' cannot be written as {} {}: in the model {} it is {} {}",
-                            info.name, info.type_name(), to_string(info.shape),
-                            source_.file().path().string(), known.type_name(),
-                            to_string(known.shape)),
-                {Remedy::Kind::kOtherFormat, "safetensors, tf or npz"});
+    throw Error(
+        ErrorCategory::kUnsupported,
+        fmt::format("tensor '{}' cannot be written as {} {}: in the model {} it is {} {}",
+                    info.name, info.type_name(), to_string(info.shape),
+                    source_.file().path().string(), known.type_name(), to_string(known.shape)),
+        {Remedy::Kind::kOtherFormat, "safetensors, tf or npz"});
   }
   if (!added_.empty() && added_.back() >= found->second) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("tensor '{}' was added twice, or not in the order of the model",
-                            info.name));
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("tensor '{}' was added twice, or not in the order of the model", info.name));
   }
   added_.push_back(found->second);
 }
@@ -190,9 +190,9 @@ const OnnxTensor& OnnxWriter::begin_tensor(std::uint64_t count, const char* what
   start();
   skip_empty();
   if (current_ == added_.size()) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("{} {} were written after the last tensor had all its values", count,
-                            what));
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("{} {} were written after the last tensor had all its values", count, what));
   }
   const OnnxTensor& tensor = this->tensor(added_[current_]);
   const bool has_strings = tensor.storage == OnnxStorage::kStrings;

@@ -88,8 +88,7 @@ TEST(OnnxWriter, LengthsFollowValues) {
     if (name == "strings" && values == "one") values = longer;
   });
   auto& graph = *model.mutable_graph();
-  auto& half =
-      *graph.mutable_node(1)->mutable_attribute(0)->mutable_g()->mutable_initializer(0);
+  auto& half = *graph.mutable_node(1)->mutable_attribute(0)->mutable_g()->mutable_initializer(0);
   half.set_int32_data(0, 0xffff);
   half.set_int32_data(1, 0);
   graph.mutable_initializer(0)->set_string_data(0, longer);
@@ -140,13 +139,16 @@ TEST(OnnxWriter, RefusesWhatTheModelDoesNotHave) {
   const TempFolder folder;
   put_model(folder / "in.onnx", full_model());
   const auto writer = writer_like(folder / "in.onnx", folder / "out.onnx");
-  expect_error(ErrorCategory::kUnsupported, "has none of that name",
-               [&] { writer->add({"v", DType::kFloat32, {1}}); });
-  expect_error(ErrorCategory::kUnsupported, "in the model",
-               [&] { writer->add({"w", DType::kFloat16, {30, 2}}); });
+  expect_error(ErrorCategory::kUnsupported, "has none of that name", [&] {
+    writer->add({"v", DType::kFloat32, {1}});
+  });
+  expect_error(ErrorCategory::kUnsupported, "in the model", [&] {
+    writer->add({"w", DType::kFloat16, {30, 2}});
+  });
   writer->add({"w", DType::kFloat32, {30, 2}});
-  expect_error(ErrorCategory::kUsage, "not in the order",
-               [&] { writer->add({"k", DType::kFloat32, {2}}); });
+  expect_error(ErrorCategory::kUsage, "not in the order", [&] {
+    writer->add({"k", DType::kFloat32, {2}});
+  });
   expect_error(ErrorCategory::kUsage, "lacks 240 bytes",
                [&] { writer->write(std::vector<std::byte>(241)); });
   writer->write(std::vector<std::byte>(239));
