@@ -43,6 +43,17 @@ void expect_refused(ErrorCategory category, const std::string& part, const Tenso
   });
 }
 
+TEST(OnnxReader, ReadsWhatTheReferenceWrote) {
+  const auto reader = open_checkpoint(golden_path("onnx/types.onnx"));
+  EXPECT_EQ(reader->metadata(), (std::map<std::string, std::string>{{"author", "somebody"}}));
+  const auto expected = expected_tensors("onnx/types.onnx");
+  for (const std::size_t piece_bytes : {std::size_t{0}, std::size_t{1}, std::size_t{7}}) {
+    auto found = read_everything(*reader, piece_bytes);
+    for (FullTensor& tensor : found) tensor.info.use = TensorUse::kUnknown;
+    EXPECT_EQ(found, expected);
+  }
+}
+
 struct TypeCase {
   int number;
   std::string_view name;

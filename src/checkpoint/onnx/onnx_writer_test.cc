@@ -62,6 +62,12 @@ TEST(OnnxWriter, AnUnchangedCopyIsTheSameFile) {
   EXPECT_EQ(file_content(folder / "out.onnx"), content);
 }
 
+TEST(OnnxWriter, CopiesWhatTheReferenceWrote) {
+  const TempFolder folder;
+  copy_unchanged(golden_path("onnx/types.onnx"), folder / "out.onnx");
+  EXPECT_EQ(file_content(folder / "out.onnx"), file_content(golden_path("onnx/types.onnx")));
+}
+
 TEST(OnnxWriter, ChangesValuesAndNothingElse) {
   const TempFolder folder;
   auto model = full_model();
