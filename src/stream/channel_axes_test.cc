@@ -69,6 +69,16 @@ TEST(ChannelAxes, FormatAndShapeGiveTheOthers) {
   EXPECT_EQ(default_channel_axes(kSafetensors, tensor(name, {16, 1, 3, 3})), (ChannelAxes{0, 1}));
 }
 
+TEST(ChannelAxes, OfANetworkInTheFileAreThoseThatItTells) {
+  TensorInfo kernel = tensor("depthwise_kernel", {3, 3, 16, 1});
+  for (const auto format : {kTensorFlow, CheckpointFormat::kOnnx}) {
+    kernel.channel_axis = 2;
+    EXPECT_EQ(default_channel_axes(format, kernel), (ChannelAxes{2, 1}));
+  }
+  EXPECT_EQ(default_channel_axes(CheckpointFormat::kOnnx, tensor("w", {3, 3, 16, 1})),
+            (ChannelAxes{0, 1}));
+}
+
 TEST(ChannelAxes, TheSchemeThenTheFirstRuleThenTheOthersCount) {
   const AxisRules rules{{{"a*", {0, 1}}, {"*", {1, 2}}}, ChannelAxes{3, 1}};
   const auto chosen = [&](const Scheme& scheme, const char* name, const AxisRules& given) {

@@ -63,6 +63,31 @@ TEST(Selection, APatternWithoutEffectIsAnError) {
   EXPECT_EQ(error_of({{"*moving_*"}, {}}), ErrorCategory::kUsage);
 }
 
+// Links of nodes count where there are some, names do not.
+TEST(Selection, ANetworkInTheFileTellsWhatIsAWeight) {
+  const auto used = [](const char* name, DType dtype, TensorUse use) {
+    TensorInfo info{name, dtype, {2, 2}};
+    info.use = use;
+    return info;
+  };
+  const std::vector<TensorInfo> tensors = {used("a/Momentum", DType::kFloat32, TensorUse::kWeight),
+                                           used("codes", DType::kInt8, TensorUse::kWeight),
+                                           used("bias", DType::kFloat32, TensorUse::kOther),
+                                           used("moving_mean", DType::kFloat16, TensorUse::kOther)};
+  const auto reasons = [&](const Selection& selection) { return copy_reasons(tensors, selection); };
+  const auto none = CopyReason::kNone;
+  const auto other = CopyReason::kNotWeight;
+  EXPECT_THAT(reasons({}), testing::ElementsAre(none, CopyReason::kType, other, other));
+  EXPECT_THAT(reasons({{"b*"}}),
+              testing::ElementsAre(CopyReason::kNotIncluded, CopyReason::kType, none, other));
+  Selection rules;
+  rules.rules = {"*", "*bias"};
+  EXPECT_THAT(reasons(rules), testing::ElementsAre(none, CopyReason::kType, other, other));
+  rules.rules = {"bias"};
+  EXPECT_THAT(reasons(rules), testing::ElementsAre(none, CopyReason::kType, none, other));
+  EXPECT_EQ(natural_copy_reasons(tensors)[2], other);
+}
+
 TEST(Selection, KnowsTheNamesOfTrainingState) {
   for (const char* name : {"a/RMSProp_1", "beta1_power", "x/ExponentialMovingAverage", "Adam",
                            "bn.num_batches_tracked", "a/moving_variance"}) {
