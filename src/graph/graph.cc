@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "graph/constants.h"
 #include "graph/operators.h"
 #include "narrow/error.h"
 
@@ -16,9 +17,14 @@ class Checker {
   explicit Checker(const Graph& graph) : graph_(graph), known_(graph.values.size(), false) {}
 
   void run() {
-    for (std::size_t id = 0; id < graph_.values.size(); ++id) check_weight(id);
-    for (const ValueId id : graph_.inputs) define(id, "the inputs of the graph");
     std::set<std::string_view> names;
+    for (std::size_t id = 0; id < graph_.values.size(); ++id) {
+      check_stored(id);
+      const std::string_view name = graph_.values[id].name;
+      require(names.insert(name).second, name, "has the name of another value");
+    }
+    for (const ValueId id : graph_.inputs) define(id, "the inputs of the graph");
+    names.clear();
     for (const Node& node : graph_.nodes) {
       check_node(node);
       require(names.insert(node.name).second, node.name, "has the name of another node");
@@ -37,11 +43,22 @@ class Checker {
     if (!holds) throw Error(ErrorCategory::kCorrupt, fmt::format("{}: {}", who, what));
   }
 
-  void check_weight(std::size_t id) {
+  void check_stored(std::size_t id) {
     const Value& value = graph_.values[id];
-    if (value.weight < 0) return;
-    require(static_cast<std::size_t>(value.weight) < graph_.weights.size(), value.name,
-            "refers to a weight that the graph does not have");
+    if (value.weight < 0 && value.constant < 0) return;
+    require(value.weight < 0 || value.constant < 0, value.name, "is a weight and a constant");
+    require(value.weight < 0 || static_cast<std::size_t>(value.weight) < graph_.weights.size(),
+            value.name, "refers to a weight that the graph does not have");
+    require(
+        value.constant < 0 || static_cast<std::size_t>(value.constant) < graph_.constants.size(),
+        value.name, "refers to a constant that the graph does not have");
+    if (value.constant >= 0) {
+      try {
+        narrow::check(graph_.constants[static_cast<std::size_t>(value.constant)]);
+      } catch (const Error& error) {
+        require(false, value.name, error.what());
+      }
+    }
     known_[id] = true;
   }
 
@@ -56,7 +73,12 @@ class Checker {
       use(node.inputs[i], node.name);
     }
     if (const Window* window = window_of(node)) check_window(node, *window);
-    define(node.output, node.name);
+    require(!node.outputs.empty() && node.outputs.size() <= row.most_outputs, node.name,
+            fmt::format("{} with {} outputs, expected 1 to {}", row.name, node.outputs.size(),
+                        row.most_outputs));
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] != kNoValue || i == 0) define(node.outputs[i], node.name);
+    }
   }
 
   static void check_window(const Node& node, const Window& window) {
@@ -132,8 +154,21 @@ const Weight* Graph::weight_of(ValueId id) const {
   return &weights[static_cast<std::size_t>(value(id).weight)];
 }
 
+const Constant* Graph::constant_of(ValueId id) const {
+  if (id == kNoValue || value(id).constant < 0) return nullptr;
+  return &constants[static_cast<std::size_t>(value(id).constant)];
+}
+
+bool Graph::is_stored(ValueId id) const {
+  return weight_of(id) != nullptr || constant_of(id) != nullptr;
+}
+
 int Graph::producer(ValueId id) const {
-  const auto found = std::ranges::find(nodes, id, &Node::output);
+  if (id == kNoValue) return -1;
+  const auto makes = [&](const Node& node) {
+    return std::ranges::find(node.outputs, id) != node.outputs.end();
+  };
+  const auto found = std::ranges::find_if(nodes, makes);
   return found == nodes.end() ? -1 : static_cast<int>(found - nodes.begin());
 }
 

@@ -3,6 +3,7 @@
 // data and no sizes of images: see shapes.h.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -42,6 +43,7 @@ enum class WeightRole : std::uint8_t {
   kBeta,
   kMovingMean,
   kMovingVariance,
+  kOther,  // an operand of something else
 };
 
 // Whether an optimizer changes it: everything but the moving statistics.
@@ -61,16 +63,27 @@ struct Weight {
   Shape shape;       // as stored
   WeightLayout layout = WeightLayout::kAsUsed;
   WeightRole role = WeightRole::kKernel;
+  DType type = DType::kFloat32;
 
   // As the operator has it.
   [[nodiscard]] Shape used_shape() const;
   bool operator==(const Weight&) const = default;
 };
 
+// A small array that belongs to the description: a shape, axes, bounds.
+struct Constant {
+  DType type = DType::kInt64;
+  Shape shape;
+  std::vector<std::byte> bytes;  // row-major, little-endian
+  bool operator==(const Constant&) const = default;
+};
+
 struct Value {
   std::string name;
-  int weight = -1;        // index into Graph::weights, or -1: an input or the result of a node
-  Dimensions dimensions;  // of an input of the graph; those of others follow
+  int weight = -1;                // index into Graph::weights, or -1
+  Dimensions dimensions;          // of an input of the graph; those of others follow
+  int constant = -1;              // index into Graph::constants, or -1
+  DType type = DType::kFloat32;   // of an input of the graph; those of others follow
   bool operator==(const Value&) const = default;
 };
 
@@ -78,16 +91,19 @@ struct Node {
   std::string name;
   Attributes attributes;
   std::vector<ValueId> inputs;
-  ValueId output = kNoValue;
+  std::vector<ValueId> outputs;  // kNoValue for one that is left out
+
+  // The first one.
+  [[nodiscard]] ValueId output() const { return outputs.front(); }
   bool operator==(const Node&) const = default;
 };
 
-// Everything is float32.
 struct Graph {
   std::string name;
   std::vector<Value> values;
   std::vector<Weight> weights;  // in the order in which they were added
-  std::vector<Node> nodes;      // topologically sorted
+  std::vector<Constant> constants;
+  std::vector<Node> nodes;  // topologically sorted
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
 
@@ -96,15 +112,19 @@ struct Graph {
   }
   // The weight that a value is; null when it is none.
   [[nodiscard]] const Weight* weight_of(ValueId id) const;
-  // The node that makes the value; -1 for inputs and weights.
+  // The same for constants.
+  [[nodiscard]] const Constant* constant_of(ValueId id) const;
+  // Whether it is a weight or a constant.
+  [[nodiscard]] bool is_stored(ValueId id) const;
+  // The node that makes the value; -1 for inputs, weights and constants.
   [[nodiscard]] int producer(ValueId id) const;
   bool operator==(const Graph&) const = default;
 };
 
 // Checks what every function over graphs relies on: indices in range, every value made before it is
-// used and only once, names of nodes and weights unique, as many inputs as the operator takes,
-// kernels and strides positive, weights stored as HWIO of four axes. Throws Error(kCorrupt) naming
-// the node or weight.
+// used and only once, names of nodes, values and weights unique, as many inputs and outputs as the
+// operator has, kernels and strides positive, weights stored as HWIO of four axes, constants as
+// long as they say. Throws Error(kCorrupt) naming the node, value or weight.
 void check(const Graph& graph);
 
 }  // namespace narrow

@@ -11,8 +11,8 @@ ValueId GraphBuilder::new_value(Value value) {
   return static_cast<ValueId>(graph_.values.size()) - 1;
 }
 
-ValueId GraphBuilder::input(std::string name, Dimensions dimensions) {
-  graph_.inputs.push_back(new_value({std::move(name), -1, std::move(dimensions)}));
+ValueId GraphBuilder::input(std::string name, Dimensions dimensions, DType type) {
+  graph_.inputs.push_back(new_value({std::move(name), -1, std::move(dimensions), -1, type}));
   return graph_.inputs.back();
 }
 
@@ -22,14 +22,29 @@ ValueId GraphBuilder::weight(Weight weight) {
   return id;
 }
 
+ValueId GraphBuilder::constant(std::string name, Constant constant) {
+  const auto index = static_cast<int>(graph_.constants.size());
+  graph_.constants.push_back(std::move(constant));
+  return new_value({std::move(name), -1, {}, index});
+}
+
 ValueId GraphBuilder::channel_weight(std::string name, int channels, WeightRole role) {
   return weight({std::move(name), {channels}, WeightLayout::kAsUsed, role});
 }
 
+std::vector<ValueId> GraphBuilder::add_node(std::string name, Attributes attributes,
+                                            std::vector<ValueId> inputs,
+                                            std::size_t output_count) {
+  std::vector<ValueId> results;
+  for (std::size_t i = 0; i < output_count; ++i) {
+    results.push_back(new_value({i == 0 ? name : name + ":" + std::to_string(i), -1, {}}));
+  }
+  graph_.nodes.push_back({std::move(name), std::move(attributes), std::move(inputs), results});
+  return results;
+}
+
 ValueId GraphBuilder::add(std::string name, Attributes attributes, std::vector<ValueId> inputs) {
-  const ValueId result = new_value({name, -1, {}});
-  graph_.nodes.push_back({std::move(name), std::move(attributes), std::move(inputs), result});
-  return result;
+  return add_node(std::move(name), std::move(attributes), std::move(inputs), 1)[0];
 }
 
 ValueId GraphBuilder::kernel(const std::string& scope, int in_channels, int out_channels,

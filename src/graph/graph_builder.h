@@ -12,10 +12,15 @@ class GraphBuilder {
  public:
   explicit GraphBuilder(std::string name);
 
-  ValueId input(std::string name, Dimensions dimensions);
+  ValueId input(std::string name, Dimensions dimensions, DType type = DType::kFloat32);
   ValueId weight(Weight weight);
+  ValueId constant(std::string name, Constant constant);
 
-  // The result of a node. Inputs are values of this builder.
+  // The results of a node, named like it with ":1", ":2", ... from the second on. Inputs are values
+  // of this builder.
+  std::vector<ValueId> add_node(std::string name, Attributes attributes,
+                                std::vector<ValueId> inputs, std::size_t output_count);
+  // The result of a node that has one.
   ValueId add(std::string name, Attributes attributes, std::vector<ValueId> inputs);
 
   // Weights of a convolution named SCOPE/weights as TensorFlow stores them, HWIO.

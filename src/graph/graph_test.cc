@@ -151,7 +151,7 @@ TEST(Check, RefusesValuesThatAreNotMadeYet) {
 TEST(Check, RefusesValuesThatAreMadeTwice) {
   const std::string relu = "relu: makes a value that is made already";
   for (const ValueId taken : {0, 1, 2}) {
-    expect_refused([&](Graph& g) { g.nodes[1].output = taken; }, relu);
+    expect_refused([&](Graph& g) { g.nodes[1].outputs = {taken}; }, relu);
   }
   expect_refused(
       [](Graph& g) {

@@ -49,7 +49,7 @@ class LayerFinder {
     layer.weights_shape = weights.shape;
     layer.layout = weights.layout;
     layer.input = node.inputs[0];
-    layer.output = node.output;
+    layer.output = node.output();
     layer.nodes = {index};
     if (node.inputs.size() > 2) {
       if (const Weight* bias = graph_.weight_of(node.inputs[2])) layer.bias = bias->name;
@@ -68,7 +68,7 @@ class LayerFinder {
   }
 
   void take(Layer& layer, const Node& node) {
-    layer.output = node.output;
+    layer.output = node.output();
     layer.nodes.push_back(static_cast<int>(&node - graph_.nodes.data()));
   }
 
@@ -91,7 +91,7 @@ class LayerFinder {
     const Node* const node = next<op::Add>(layer);
     if (node == nullptr || node->inputs[0] == node->inputs[1]) return;
     const ValueId other = node->inputs[node->inputs[0] == layer.output ? 1 : 0];
-    const auto takes_it = [&](const Layer& later) { return later.output == node->output; };
+    const auto takes_it = [&](const Layer& later) { return later.output == node->output(); };
     if (graph_.weight_of(other) != nullptr || std::ranges::any_of(found_, takes_it)) return;
     if (!are_added_one_by_one(other, layer.output)) return;
     layer.addend = other;
@@ -162,7 +162,7 @@ std::vector<ValueId> GraphStep::inputs(const Graph& graph) const {
   }
   std::vector<ValueId> read;
   for (const ValueId id : node->inputs) {
-    if (id != kNoValue && graph.weight_of(id) == nullptr) read.push_back(id);
+    if (id != kNoValue && !graph.is_stored(id)) read.push_back(id);
   }
   return read;
 }

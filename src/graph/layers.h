@@ -70,7 +70,7 @@ struct GraphStep {
   const Layer* layer = nullptr;
   const Node* node = nullptr;  // null: the layer
 
-  [[nodiscard]] ValueId output() const { return node != nullptr ? node->output : layer->output; }
+  [[nodiscard]] ValueId output() const { return node != nullptr ? node->output() : layer->output; }
   // The values that it reads, weights left out.
   [[nodiscard]] std::vector<ValueId> inputs(const Graph& graph) const;
 };

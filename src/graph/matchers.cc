@@ -70,7 +70,7 @@ class GroupFinder {
   // Whether channel c of the result is made of channel c of this input.
   [[nodiscard]] bool keeps_channels(const Node& node, ValueId input) const {
     const Dimensions& x = shape(input);
-    const Dimensions& y = shape(node.output);
+    const Dimensions& y = shape(node.output());
     if (const auto* flatten = std::get_if<op::Flatten>(&node.attributes)) {
       return flatten_keeps_channels(*flatten, x, y);
     }
@@ -83,17 +83,17 @@ class GroupFinder {
 
   void tie(const Node& node) {
     for (const ValueId id : node.inputs) {
-      if (id != kNoValue && keeps_channels(node, id)) sets_.join(id, node.output);
+      if (id != kNoValue && keeps_channels(node, id)) sets_.join(id, node.output());
     }
   }
 
   void add_axes(const Node& node) {
     if (std::holds_alternative<op::Conv>(node.attributes)) {
       if (!is_depthwise(node)) add_axis(node.inputs[0], node.inputs[1], 1);
-      add_axis(node.output, node.inputs[1], 0);
-      if (node.inputs.size() > 2) add_axis(node.output, node.inputs[2], 0);
+      add_axis(node.output(), node.inputs[1], 0);
+      if (node.inputs.size() > 2) add_axis(node.output(), node.inputs[2], 0);
     } else if (std::holds_alternative<op::BatchNormalization>(node.attributes)) {
-      for (std::size_t i = 1; i < node.inputs.size(); ++i) add_axis(node.output, node.inputs[i], 0);
+      for (std::size_t i = 1; i < node.inputs.size(); ++i) add_axis(node.output(), node.inputs[i], 0);
     } else if (std::holds_alternative<op::Add>(node.attributes)) {
       for (const ValueId id : node.inputs) add_addend_axis(node, id);
     }
@@ -102,10 +102,10 @@ class GroupFinder {
   // The axis of an operand that lies below the channels of the sum; missing ones are in front.
   void add_addend_axis(const Node& node, ValueId id) {
     const Dimensions& x = shape(id);
-    const Dimensions& y = shape(node.output);
+    const Dimensions& y = shape(node.output());
     const std::size_t missing = y.size() - x.size();
     if (y.size() < 2 || missing > 1) return;
-    if (x[1 - missing] == y[1]) add_axis(node.output, id, 1 - missing);
+    if (x[1 - missing] == y[1]) add_axis(node.output(), id, 1 - missing);
   }
 
   void add_axis(ValueId channels_of, ValueId weight, std::size_t axis) {
@@ -152,7 +152,7 @@ std::vector<ScalePath> scale_paths(const Graph& graph, const std::vector<Layer>&
     const auto* const flatten = std::get_if<op::Flatten>(&node.attributes);
     return commutes_with_scale(node) &&
            (flatten == nullptr || flatten_keeps_channels(*flatten, shape_of(shapes, node.inputs[0]),
-                                                         shape_of(shapes, node.output)));
+                                                         shape_of(shapes, node.output())));
   };
   std::vector<ScalePath> paths;
   for (const Layer& before : layers) {
@@ -162,7 +162,7 @@ std::vector<ScalePath> scale_paths(const Graph& graph, const std::vector<Layer>&
     while (user >= 0) {
       const Node& node = graph.nodes[static_cast<std::size_t>(user)];
       if (!keeps_scale(node)) break;
-      value = node.output;
+      value = node.output();
       user = uses.only_user(value);
     }
     const auto is_fed = [&](const Layer& layer) {

@@ -6,164 +6,168 @@
 #include <algorithm>
 #include <array>
 
-#include "narrow/error.h"
-
 namespace narrow {
 namespace {
 
-using InputDimensions = std::span<const Dimensions* const>;
+// A row for each operator that is a struct of its own.
+template <typename Attribute>
+constexpr Operator kRow = {};
+template <>
+constexpr Operator kRow<op::Conv> = {"Conv", 2, 3, 1};
+template <>
+constexpr Operator kRow<op::ConvTranspose> = {"ConvTranspose", 2, 3, 1};
+template <>
+constexpr Operator kRow<op::MaxPool> = {"MaxPool", 1, 1, 2};
+template <>
+constexpr Operator kRow<op::AveragePool> = {"AveragePool", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::LpPool> = {"LpPool", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::GlobalAveragePool> = {"GlobalAveragePool", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::GlobalMaxPool> = {"GlobalMaxPool", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::LocalResponseNormalization> = {"LRN", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::BatchNormalization> = {"BatchNormalization", 5, 5, 3};
+template <>
+constexpr Operator kRow<op::InstanceNormalization> = {"InstanceNormalization", 3, 3, 1};
+template <>
+constexpr Operator kRow<op::GroupNormalization> = {"GroupNormalization", 3, 3, 1};
+template <>
+constexpr Operator kRow<op::LayerNormalization> = {"LayerNormalization", 2, 3, 3};
+template <>
+constexpr Operator kRow<op::RmsNormalization> = {"RMSNormalization", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::Hardmax> = {"Hardmax", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::LpNormalization> = {"LpNormalization", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::Relu> = {"Relu", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::Add> = {"Add", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::Clip> = {"Clip", 1, 3, 1};
+template <>
+constexpr Operator kRow<op::PRelu> = {"PRelu", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::Where> = {"Where", 3, 3, 1};
+template <>
+constexpr Operator kRow<op::IsInf> = {"IsInf", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::Cast> = {"Cast", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::CastLike> = {"CastLike", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::Dropout> = {"Dropout", 1, 3, 2};
+template <>
+constexpr Operator kRow<op::MatMul> = {"MatMul", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::Gemm> = {"Gemm", 2, 3, 1};
+template <>
+constexpr Operator kRow<op::Einsum> = {"Einsum", 1, kAnyNumber, 1};
+template <>
+constexpr Operator kRow<op::Identity> = {"Identity", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::Flatten> = {"Flatten", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::Reshape> = {"Reshape", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::Squeeze> = {"Squeeze", 1, 2, 1};
+template <>
+constexpr Operator kRow<op::Unsqueeze> = {"Unsqueeze", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::Transpose> = {"Transpose", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::Concat> = {"Concat", 1, kAnyNumber, 1};
+template <>
+constexpr Operator kRow<op::Split> = {"Split", 1, 2, kAnyNumber};
+template <>
+constexpr Operator kRow<op::Slice> = {"Slice", 3, 5, 1};
+template <>
+constexpr Operator kRow<op::Pad> = {"Pad", 2, 4, 1};
+template <>
+constexpr Operator kRow<op::Expand> = {"Expand", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::Tile> = {"Tile", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::Gather> = {"Gather", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::GatherNd> = {"GatherND", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::GatherElements> = {"GatherElements", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::ScatterNd> = {"ScatterND", 3, 3, 1};
+template <>
+constexpr Operator kRow<op::ScatterElements> = {"ScatterElements", 3, 3, 1};
+template <>
+constexpr Operator kRow<op::DepthToSpace> = {"DepthToSpace", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::SpaceToDepth> = {"SpaceToDepth", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::Trilu> = {"Trilu", 1, 2, 1};
+template <>
+constexpr Operator kRow<op::ReverseSequence> = {"ReverseSequence", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::Resize> = {"Resize", 1, 4, 1};
+template <>
+constexpr Operator kRow<op::TopK> = {"TopK", 2, 2, 2};
+template <>
+constexpr Operator kRow<op::CumSum> = {"CumSum", 2, 2, 1};
+template <>
+constexpr Operator kRow<op::NonMaxSuppression> = {"NonMaxSuppression", 2, 5, 1};
+template <>
+constexpr Operator kRow<op::NonZero> = {"NonZero", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::OneHot> = {"OneHot", 3, 3, 1};
+template <>
+constexpr Operator kRow<op::ShapeOf> = {"Shape", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::Size> = {"Size", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::ConstantOfShape> = {"ConstantOfShape", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::Range> = {"Range", 3, 3, 1};
+template <>
+constexpr Operator kRow<op::EyeLike> = {"EyeLike", 1, 1, 1};
 
-[[noreturn]] void refuse(const std::string& what) {
-  throw Error(ErrorCategory::kUnsupported, what);
+// Families: a row for each kind, in the order of the kinds.
+constexpr auto rows_of(std::size_t fewest_inputs, std::size_t most_inputs, const auto&... names) {
+  return std::array<Operator, sizeof...(names)>{
+      Operator{names, fewest_inputs, most_inputs, 1}...};
 }
+constexpr auto kUnaryRows = rows_of(1, 1, "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Cos", "Cosh", "Erf", "Exp", "Floor", "HardSwish", "IsNaN", "Log", "Mish", "Neg", "Not", "Reciprocal", "Round", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Tan", "Tanh");
+constexpr auto kActivationRows = rows_of(1, 1, "Celu", "Elu", "Gelu", "Gelu", "HardSigmoid", "LeakyRelu", "Selu", "Shrink", "Swish", "ThresholdedRelu");
+constexpr auto kBinaryRows = rows_of(2, 2, "Sub", "Mul", "Div", "Pow", "Mod", "Mod", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift", "BitShift");
+constexpr auto kVariadicRows = rows_of(1, kAnyNumber, "Max", "Mean", "Min", "Sum");
+constexpr auto kCompareRows = rows_of(2, 2, "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual");
+constexpr auto kLogicalRows = rows_of(2, 2, "And", "Or", "Xor");
+constexpr auto kReduceRows = rows_of(1, 2, "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare");
 
-void require_rank(const Dimensions& x, std::size_t least) {
-  if (x.size() >= least) return;
-  refuse(fmt::format("its input is {}, expected {} axes or more", to_string(x), least));
+template <typename Attribute>
+const Operator& row_of(const Attribute& /*attribute*/) {
+  static_assert(!kRow<Attribute>.name.empty(), "every operator of Attributes has a row");
+  return kRow<Attribute>;
 }
-
-// Whether two dimensions may be of one size.
-bool fits(const Dimension& a, const Dimension& b) {
-  return a.is_free() || b.is_free() || a.size == b.size;
+template <typename Kind>
+const Operator& row_of_kind(std::span<const Operator> rows, Kind kind) {
+  return rows[static_cast<std::size_t>(kind)];
 }
-
-// Replaces the axes after batch and channels by the numbers of windows.
-void place_windows(const Window& window, bool ceil_mode, Dimensions& x) {
-  if (x.size() != window.rank() + 2) {
-    refuse(fmt::format("its input is {}, its window has {} axes", to_string(x), window.rank()));
-  }
-  for (std::size_t axis = 0; axis < window.rank(); ++axis) {
-    Dimension& dimension = x[axis + 2];
-    const bool stays = window.extent(axis) == 1 && window.strides[axis] == 1 &&
-                       window.pads[axis] == 0 && window.pads[window.rank() + axis] == 0;
-    if (dimension.is_free()) {
-      if (!stays) dimension.symbol.clear();
-      continue;
-    }
-    dimension = window_places(window, axis, dimension.size, ceil_mode).count;
-  }
+const Operator& row_of(const op::Unary& of) { return row_of_kind<op::UnaryKind>(kUnaryRows, of.kind); }
+const Operator& row_of(const op::Activation& of) { return row_of_kind<op::ActivationKind>(kActivationRows, of.kind); }
+const Operator& row_of(const op::Binary& of) { return row_of_kind<op::BinaryKind>(kBinaryRows, of.kind); }
+const Operator& row_of(const op::Variadic& of) { return row_of_kind<op::VariadicKind>(kVariadicRows, of.kind); }
+const Operator& row_of(const op::Compare& of) { return row_of_kind<op::CompareKind>(kCompareRows, of.kind); }
+const Operator& row_of(const op::Logical& of) { return row_of_kind<op::LogicalKind>(kLogicalRows, of.kind); }
+const Operator& row_of(const op::Reduce& of) { return row_of_kind<op::ReduceKind>(kReduceRows, of.kind); }
+const Operator& row_of(const op::Softmax& of) {
+  static constexpr auto kRows = rows_of(1, 1, "Softmax", "LogSoftmax");
+  return kRows[of.logarithm ? 1 : 0];
 }
-
-Dimensions conv_result(const Attributes& attributes, InputDimensions inputs) {
-  const auto& conv = std::get<op::Conv>(attributes);
-  Dimensions x = *inputs[0];
-  const Dimensions& weights = *inputs[1];
-  require_rank(x, 3);
-  if (weights.size() != x.size() || conv.group < 1 || weights[0].is_free() ||
-      weights[1].is_free() || weights[0].size % conv.group != 0) {
-    refuse(fmt::format("weights {} in {} groups do not fit its input {}", to_string(weights),
-                       conv.group, to_string(x)));
-  }
-  if (!fits(x[1], weights[1].size * conv.group)) {
-    refuse(fmt::format("its input {} has {} channels, its weights {} take {}", to_string(x),
-                       x[1].size, to_string(weights), weights[1].size * conv.group));
-  }
-  for (std::size_t axis = 0; axis < conv.window.rank(); ++axis) {
-    if (weights.size() == conv.window.rank() + 2 &&
-        fits(weights[axis + 2], conv.window.kernel[axis])) {
-      continue;
-    }
-    refuse(fmt::format("its weights {} are not of its kernel {}", to_string(weights),
-                       conv.window.kernel));
-  }
-  const Dimensions* const biases = inputs.size() > 2 ? inputs[2] : nullptr;
-  if (biases != nullptr && *biases != Dimensions{weights[0]}) {
-    refuse(fmt::format("its biases are {}, expected [{}]", to_string(*biases), weights[0].size));
-  }
-  place_windows(conv.window, false, x);
-  x[1] = weights[0];
-  return x;
+const Operator& row_of(const op::ArgReduce& of) {
+  static constexpr auto kRows = rows_of(1, 1, "ArgMin", "ArgMax");
+  return kRows[of.largest ? 1 : 0];
 }
-
-Dimensions batch_norm_result(const Attributes& /*attributes*/, InputDimensions inputs) {
-  const Dimensions& x = *inputs[0];
-  require_rank(x, 2);
-  for (const Dimensions* parameter : inputs.subspan(1)) {
-    if (parameter->size() == 1 && fits((*parameter)[0], x[1])) continue;
-    refuse(fmt::format("a parameter is {}, expected one value for each channel of {}",
-                       to_string(*parameter), to_string(x)));
-  }
-  return x;
-}
-
-Dimensions same_result(const Attributes& /*attributes*/, InputDimensions inputs) {
-  return *inputs[0];
-}
-
-Dimension broadcast(const Dimension& a, const Dimension& b) {
-  if (a == b && (!a.is_free() || !a.symbol.empty())) return a;
-  if (a.is_free() || b.is_free()) {
-    // A known size but 1 wins; everything else stays open.
-    if (!a.is_free() && a.size != 1) return a;
-    if (!b.is_free() && b.size != 1) return b;
-    if (!a.is_free()) return b;
-    if (!b.is_free()) return a;
-    return {};
-  }
-  if (a.size == 1) return b;
-  if (b.size == 1) return a;
-  refuse(fmt::format("sizes {} and {} cannot be added", a.size, b.size));
-}
-
-Dimensions broadcast_result(const Attributes& /*attributes*/, InputDimensions inputs) {
-  const bool first_is_longer = inputs[0]->size() >= inputs[1]->size();
-  Dimensions result = *inputs[first_is_longer ? 0 : 1];
-  const Dimensions& other = *inputs[first_is_longer ? 1 : 0];
-  const std::size_t ahead = result.size() - other.size();
-  for (std::size_t i = 0; i < other.size(); ++i) {
-    result[ahead + i] = broadcast(result[ahead + i], other[i]);
-  }
-  return result;
-}
-
-Dimensions max_pool_result(const Attributes& attributes, InputDimensions inputs) {
-  const auto& pool = std::get<op::MaxPool>(attributes);
-  Dimensions x = *inputs[0];
-  place_windows(pool.window, pool.ceil_mode, x);
-  return x;
-}
-
-Dimensions global_pool_result(const Attributes& /*attributes*/, InputDimensions inputs) {
-  Dimensions x = *inputs[0];
-  require_rank(x, 3);
-  std::fill(x.begin() + 2, x.end(), Dimension(1));
-  return x;
-}
-
-Dimension product(std::span<const Dimension> dimensions) {
-  Dimension result = 1;
-  for (const Dimension& dimension : dimensions) {
-    if (result == Dimension(1)) {
-      result = dimension;
-    } else if (dimension != Dimension(1)) {
-      if (result.is_free() || dimension.is_free()) return {};
-      result.size *= dimension.size;
-    }
-  }
-  return result;
-}
-
-Dimensions flatten_result(const Attributes& attributes, InputDimensions inputs) {
-  const std::span<const Dimension> x = *inputs[0];
-  const std::int64_t axis = std::get<op::Flatten>(attributes).axis;
-  const auto rank = static_cast<std::int64_t>(x.size());
-  if (axis < -rank || axis > rank) refuse(fmt::format("its axis {} is not one of {}", axis, rank));
-  const auto split = static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
-  return {product(x.first(split)), product(x.subspan(split))};
-}
-
-// In the order of the alternatives of Attributes.
-constexpr std::array<Operator, std::variant_size_v<Attributes>> kOperators = {{
-    {"Conv", 2, 3, conv_result},
-    {"BatchNormalization", 5, 5, batch_norm_result},
-    {"Relu", 1, 1, same_result},
-    {"Add", 2, 2, broadcast_result},
-    {"MaxPool", 1, 1, max_pool_result},
-    {"GlobalAveragePool", 1, 1, global_pool_result},
-    {"Flatten", 1, 1, flatten_result},
-}};
-
-static_assert(kOperators.back().result != nullptr, "every operator of Attributes has a row");
 
 std::string by_axes(std::span<const std::int64_t> values) {
   const bool equal = std::ranges::adjacent_find(values, std::not_equal_to{}) == values.end();
@@ -190,28 +194,72 @@ std::string describe_window(const Window& window) {
   return text;
 }
 
+std::string describe_axis(std::int64_t axis) { return fmt::format("axis {}", axis); }
+
+// Of those that the ones below do not fit.
+template <typename Attribute>
+std::string describe_one(const Attribute& attribute) {
+  if constexpr (requires { attribute.kind == op::ActivationKind::kElu; }) {
+    return attribute.beta == 0 ? fmt::format("alpha {}", attribute.alpha)
+                               : fmt::format("alpha {} beta {}", attribute.alpha, attribute.beta);
+  } else if constexpr (requires { attribute.axis; }) {
+    return describe_axis(attribute.axis);
+  } else {
+    return "";
+  }
+}
+std::string describe_one(const op::Conv& conv) {
+  const std::string window = describe_window(conv.window);
+  return conv.group == 1 ? window : fmt::format("{} groups {}", window, conv.group);
+}
+std::string describe_one(const op::ConvTranspose& conv) {
+  const std::string window = describe_window(conv.window);
+  return conv.group == 1 ? window : fmt::format("{} groups {}", window, conv.group);
+}
+std::string describe_one(const op::MaxPool& pool) {
+  return describe_window(pool.window) + (pool.ceil_mode ? " ceil" : "");
+}
+std::string describe_one(const op::AveragePool& pool) {
+  return describe_window(pool.window) + (pool.ceil_mode ? " ceil" : "") +
+         (pool.count_include_pad ? " padding counts" : "");
+}
+std::string describe_one(const op::LpPool& pool) {
+  return describe_window(pool.window) + (pool.ceil_mode ? " ceil" : "");
+}
+std::string describe_one(const op::Flatten& flatten) {
+  return flatten.axis == 1 ? "" : describe_axis(flatten.axis);
+}
+std::string describe_one(const op::Cast& cast) { return std::string(to_string(cast.to)); }
+std::string describe_one(const op::Einsum& einsum) { return einsum.equation; }
+std::string describe_one(const op::Transpose& transpose) {
+  return fmt::format("{}", fmt::join(transpose.order, " "));
+}
+std::string describe_one(const op::Gemm& gemm) {
+  return fmt::format("{}{}", gemm.transpose_a ? "A transposed " : "",
+                     gemm.transpose_b ? "B transposed" : "");
+}
+
 }  // namespace
 
-const Operator& operator_of(const Attributes& attributes) { return kOperators[attributes.index()]; }
+const Operator& operator_of(const Attributes& attributes) {
+  return std::visit([](const auto& attribute) -> const Operator& { return row_of(attribute); },
+                    attributes);
+}
 
 const Window* window_of(const Node& node) {
-  if (const auto* conv = std::get_if<op::Conv>(&node.attributes)) return &conv->window;
-  if (const auto* pool = std::get_if<op::MaxPool>(&node.attributes)) return &pool->window;
-  return nullptr;
+  return std::visit(
+      [](const auto& attribute) -> const Window* {
+        if constexpr (requires { attribute.window; }) {
+          return &attribute.window;
+        } else {
+          return nullptr;
+        }
+      },
+      node.attributes);
 }
 
 std::string describe(const Attributes& attributes) {
-  if (const auto* conv = std::get_if<op::Conv>(&attributes)) {
-    const std::string window = describe_window(conv->window);
-    return conv->group == 1 ? window : fmt::format("{} groups {}", window, conv->group);
-  }
-  if (const auto* pool = std::get_if<op::MaxPool>(&attributes)) {
-    return describe_window(pool->window) + (pool->ceil_mode ? " ceil" : "");
-  }
-  if (const auto* flatten = std::get_if<op::Flatten>(&attributes)) {
-    return flatten->axis == 1 ? "" : fmt::format("axis {}", flatten->axis);
-  }
-  return "";
+  return std::visit([](const auto& attribute) { return describe_one(attribute); }, attributes);
 }
 
 }  // namespace narrow

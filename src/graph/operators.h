@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,14 +12,14 @@
 
 namespace narrow {
 
+// The number of inputs of an operator that takes any number of them.
+constexpr std::size_t kAnyNumber = std::numeric_limits<std::int32_t>::max();
+
 struct Operator {
   std::string_view name;  // ONNX's
   std::size_t fewest_inputs = 1;
   std::size_t most_inputs = 1;
-  // The dimensions of the result from those of the inputs; null for an input that is left out.
-  // Throws Error(kUnsupported) saying what does not fit, without the node's name.
-  Dimensions (*result)(const Attributes& attributes,
-                       std::span<const Dimensions* const> inputs) = nullptr;
+  std::size_t most_outputs = 1;
 };
 
 const Operator& operator_of(const Attributes& attributes);

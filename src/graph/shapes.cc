@@ -4,7 +4,9 @@
 
 #include <cstddef>
 
+#include "graph/constants.h"
 #include "graph/operators.h"
+#include "graph/operators/rules.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -24,37 +26,58 @@ void require_fit(const Value& input, const Dimensions& given) {
                           to_string(given)));
 }
 
+void infer_node(const std::string& graph_name, const Node& node, FactTable& facts) {
+  std::vector<const Fact*> inputs;
+  for (const ValueId id : node.inputs) {
+    inputs.push_back(id == kNoValue ? nullptr : &facts[static_cast<std::size_t>(id)]);
+  }
+  try {
+    Facts results = infer_facts(node.attributes, inputs);
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] == kNoValue) continue;
+      facts[static_cast<std::size_t>(node.outputs[i])] = std::move(results.at(i));
+    }
+  } catch (const Error& error) {
+    throw Error(error.category(),
+                fmt::format("{} {} of {}: {}", operator_of(node).name, node.name, graph_name,
+                            error.what()),
+                error.remedy());
+  }
+}
+
 }  // namespace
 
-ShapeTable infer_shapes(const Graph& graph, const std::vector<Dimensions>& inputs) {
+void check_inputs(const Graph& graph, const std::vector<Dimensions>& inputs) {
   if (inputs.size() != graph.inputs.size()) {
     throw Error(ErrorCategory::kUnsupported, fmt::format("{} has {} inputs, found {}", graph.name,
                                                          graph.inputs.size(), inputs.size()));
   }
-  ShapeTable shapes(graph.values.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     require_fit(graph.value(graph.inputs[i]), inputs[i]);
-    shapes[static_cast<std::size_t>(graph.inputs[i])] = inputs[i];
   }
-  for (std::size_t id = 0; id < shapes.size(); ++id) {
-    const Weight* weight = graph.weight_of(static_cast<ValueId>(id));
-    if (weight != nullptr) shapes[id] = as_dimensions(weight->used_shape());
+}
+
+FactTable infer_facts(const Graph& graph, const std::vector<Dimensions>& inputs) {
+  check_inputs(graph, inputs);
+  FactTable facts(graph.values.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    facts[static_cast<std::size_t>(graph.inputs[i])] = {graph.value(graph.inputs[i]).type,
+                                                        inputs[i]};
   }
-  for (const Node& node : graph.nodes) {
-    std::vector<const Dimensions*> of_inputs;
-    for (const ValueId id : node.inputs) {
-      of_inputs.push_back(id == kNoValue ? nullptr : &shapes[static_cast<std::size_t>(id)]);
-    }
-    try {
-      shapes[static_cast<std::size_t>(node.output)] =
-          operator_of(node).result(node.attributes, of_inputs);
-    } catch (const Error& error) {
-      throw Error(error.category(),
-                  fmt::format("{} {} of {}: {}", operator_of(node).name, node.name, graph.name,
-                              error.what()),
-                  error.remedy());
+  for (std::size_t id = 0; id < facts.size(); ++id) {
+    if (const Weight* weight = graph.weight_of(static_cast<ValueId>(id))) {
+      facts[id] = {weight->type, as_dimensions(weight->used_shape())};
+    } else if (const Constant* constant = graph.constant_of(static_cast<ValueId>(id))) {
+      facts[id] = fact_of(*constant);
     }
   }
+  for (const Node& node : graph.nodes) infer_node(graph.name, node, facts);
+  return facts;
+}
+
+ShapeTable infer_shapes(const Graph& graph, const std::vector<Dimensions>& inputs) {
+  ShapeTable shapes;
+  for (Fact& fact : infer_facts(graph, inputs)) shapes.push_back(std::move(fact.dimensions));
   return shapes;
 }
 
@@ -83,13 +106,10 @@ std::int64_t multiply_adds(const Graph& graph, const Node& node, const ShapeTabl
   if (!std::holds_alternative<op::Conv>(node.attributes)) return 0;
   const Weight* weight = graph.weight_of(node.inputs[1]);
   if (weight == nullptr) return 0;
-  auto count = static_cast<std::int64_t>(element_count(weight->shape));
-  const Dimensions& result = shapes[static_cast<std::size_t>(node.output)];
-  for (std::size_t axis = 2; axis < result.size(); ++axis) {
-    if (result[axis].is_free()) return 0;
-    count *= result[axis].size;
-  }
-  return count;
+  Dimension count = static_cast<std::int64_t>(element_count(weight->shape));
+  const Dimensions& result = shapes[static_cast<std::size_t>(node.output())];
+  for (std::size_t axis = 2; axis < result.size(); ++axis) count = product(count, result[axis]);
+  return count.is_free() ? 0 : count.size;
 }
 
 }  // namespace narrow

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "graph/facts.h"
 #include "graph/graph.h"
 
 namespace narrow {
@@ -17,6 +18,16 @@ ShapeTable infer_shapes(const Graph& graph);
 // With these dimensions for each input of the graph.
 // Throws also when they do not fit those that the graph declares.
 ShapeTable infer_shapes(const Graph& graph, const std::vector<Dimensions>& inputs);
+
+// Checks that these are as many as the graph has inputs, and that they fit those that it declares.
+// Throws Error(kUnsupported) naming the input.
+void check_inputs(const Graph& graph, const std::vector<Dimensions>& inputs);
+
+// By value.
+using FactTable = std::vector<Fact>;
+
+// The same with types, and with the elements of small integers as far as they follow from sizes.
+FactTable infer_facts(const Graph& graph, const std::vector<Dimensions>& inputs);
 
 // With images of height x width pixels as the graph's only input; the number of images stays free.
 ShapeTable infer_shapes(const Graph& graph, int height, int width);

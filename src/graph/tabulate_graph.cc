@@ -18,7 +18,7 @@ GraphTable tabulate_graph(const Graph& graph, const ShapeTable& shapes) {
     row.op = operator_of(node).name;
     row.name = node.name;
     row.attributes = describe(node.attributes);
-    row.result = result(node.output);
+    row.result = result(node.output());
     row.multiply_adds = static_cast<std::uint64_t>(multiply_adds(graph, node, shapes));
     for (const ValueId id : node.inputs) {
       const Weight* const weight = graph.weight_of(id);

@@ -57,7 +57,7 @@ bool has_layer(const std::vector<Layer>& layers, const std::string& name) {
 std::string shape_behind(const Graph& graph, const ShapeTable& shapes, const std::string& node) {
   const auto found = std::ranges::find(graph.nodes, node, &Node::name);
   if (found == graph.nodes.end()) return "no node " + node;
-  return to_string(shapes[static_cast<std::size_t>(found->output)]);
+  return to_string(shapes[static_cast<std::size_t>(found->output())]);
 }
 
 // The expected numbers were counted on the graphs that tf_slim builds for ten classes.

@@ -1,25 +1,83 @@
 #include "nn/reference/reference_network.h"
 
+#include <fmt/format.h>
+
 #include <cstddef>
 
+#include "graph/operators.h"
 #include "graph/shapes.h"
+#include "narrow/error.h"
 
 namespace narrow {
 namespace {
 
 // As the operator has it.
-ReferenceTensor used_weight(const Weight& weight, const std::vector<double>& stored) {
-  if (weight.layout == WeightLayout::kAsUsed) return {weight.shape, stored};
-  ReferenceTensor used = ReferenceTensor::zeros(weight.used_shape());
+ReferenceTensor used_weight(const Weight& weight, ReferenceTensor stored) {
+  if (weight.layout == WeightLayout::kAsUsed) return stored;
+  ReferenceTensor used = ReferenceTensor::zeros(weight.used_shape(), stored.type);
   const auto in = static_cast<std::size_t>(weight.shape[2]);
   const auto out = static_cast<std::size_t>(weight.shape[3]);
-  const std::size_t taps = stored.size() / (in * out);
-  for (std::size_t i = 0; i < stored.size(); ++i) {
+  const std::size_t taps = stored.values.size() / (in * out);
+  for (std::size_t i = 0; i < stored.values.size(); ++i) {
     const std::size_t tap = i / (in * out);
-    used.values[(i % out * in + i / out % in) * taps + tap] = stored[i];
+    used.values[(i % out * in + i / out % in) * taps + tap] = stored.values[i];
   }
   return used;
 }
+
+class Run {
+ public:
+  explicit Run(const Graph& graph)
+      : graph_(graph), values_(graph.values.size()), uses_left_(graph.values.size(), 0) {
+    for (const Node& node : graph.nodes) {
+      for (const ValueId id : node.inputs) {
+        if (id != kNoValue) ++uses_left_[static_cast<std::size_t>(id)];
+      }
+    }
+    for (const ValueId id : graph.outputs) ++uses_left_[static_cast<std::size_t>(id)];
+  }
+
+  ReferenceTensor& at(ValueId id) { return values_[static_cast<std::size_t>(id)]; }
+
+  void take_inputs(const std::vector<ReferenceTensor>& inputs) {
+    std::vector<Dimensions> dimensions;
+    for (const ReferenceTensor& input : inputs) {
+      dimensions.emplace_back(input.shape.begin(), input.shape.end());
+    }
+    check_inputs(graph_, dimensions);
+    for (std::size_t i = 0; i < inputs.size(); ++i) at(graph_.inputs[i]) = inputs[i];
+  }
+
+  void run(const Node& node) {
+    std::vector<const ReferenceTensor*> read;
+    for (const ValueId id : node.inputs) read.push_back(id == kNoValue ? nullptr : &at(id));
+    try {
+      std::vector<ReferenceTensor> results = run_operator_results(node.attributes, read);
+      for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+        if (node.outputs[i] != kNoValue) at(node.outputs[i]) = std::move(results.at(i));
+      }
+    } catch (const Error& error) {
+      throw Error(error.category(),
+                  fmt::format("{} {} of {}: {}", operator_of(node).name, node.name, graph_.name,
+                              error.what()),
+                  error.remedy());
+    }
+  }
+
+  // Frees what nothing reads after this node.
+  void drop_inputs(const Node& node) {
+    for (const ValueId id : node.inputs) {
+      if (id != kNoValue && --uses_left_[static_cast<std::size_t>(id)] == 0) at(id) = {};
+    }
+  }
+
+  std::vector<ReferenceTensor> take_values() { return std::move(values_); }
+
+ private:
+  const Graph& graph_;
+  std::vector<ReferenceTensor> values_;
+  std::vector<int> uses_left_;  // by ValueId
+};
 
 }  // namespace
 
@@ -35,27 +93,45 @@ ReferenceWeights reference_weights(const Graph& graph, const WeightSource& sourc
 
 std::vector<ReferenceTensor> run_reference(const Graph& graph, const ReferenceWeights& weights,
                                            const std::vector<ReferenceTensor>& inputs) {
-  std::vector<Dimensions> dimensions;
-  for (const ReferenceTensor& input : inputs) {
-    dimensions.emplace_back(input.shape.begin(), input.shape.end());
+  Run run(graph);
+  run.take_inputs(inputs);
+  for (ValueId id = 0; id < static_cast<ValueId>(graph.values.size()); ++id) {
+    if (const Weight* const weight = graph.weight_of(id)) {
+      run.at(id) = used_weight(*weight, {weight->shape, weights.at(weight->name)});
+    } else if (const Constant* const constant = graph.constant_of(id)) {
+      run.at(id) = ReferenceTensor::of(*constant);
+      if (run.at(id).is_real()) run.at(id).type = DType::kFloat64;
+    }
   }
-  infer_shapes(graph, dimensions);
-  std::vector<ReferenceTensor> values(graph.values.size());
+  for (const Node& node : graph.nodes) run.run(node);
+  return run.take_values();
+}
+
+std::vector<ReferenceTensor> run_reference(const Graph& graph, const WeightReader& read_weight,
+                                           const std::vector<ReferenceTensor>& inputs) {
+  Run run(graph);
+  run.take_inputs(inputs);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    values[static_cast<std::size_t>(graph.inputs[i])] = inputs[i];
+    const Value& input = graph.value(graph.inputs[i]);
+    if (input.type == inputs[i].type) continue;
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("the input {} is of type {}, found {}", input.name,
+                            to_string(input.type), to_string(inputs[i].type)));
   }
-  for (std::size_t id = 0; id < values.size(); ++id) {
-    const Weight* const weight = graph.weight_of(static_cast<ValueId>(id));
-    if (weight != nullptr) values[id] = used_weight(*weight, weights.at(weight->name));
+  for (ValueId id = 0; id < static_cast<ValueId>(graph.values.size()); ++id) {
+    if (const Weight* const weight = graph.weight_of(id)) {
+      run.at(id) = used_weight(*weight, read_weight(*weight));
+    } else if (const Constant* const constant = graph.constant_of(id)) {
+      run.at(id) = ReferenceTensor::of(*constant);
+    }
   }
   for (const Node& node : graph.nodes) {
-    std::vector<const ReferenceTensor*> read;
-    for (const ValueId id : node.inputs) {
-      read.push_back(id == kNoValue ? nullptr : &values[static_cast<std::size_t>(id)]);
-    }
-    values[static_cast<std::size_t>(node.output)] = run_operator(node.attributes, read);
+    run.run(node);
+    run.drop_inputs(node);
   }
-  return values;
+  std::vector<ReferenceTensor> outputs;
+  for (const ValueId id : graph.outputs) outputs.push_back(run.at(id));
+  return outputs;
 }
 
 }  // namespace narrow

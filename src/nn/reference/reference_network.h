@@ -1,6 +1,7 @@
 // A whole graph with the reference operators.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -17,8 +18,18 @@ using ReferenceWeights = std::map<std::string, std::vector<double>>;
 // Every weight of the graph. Throws what reading one throws.
 ReferenceWeights reference_weights(const Graph& graph, const WeightSource& source);
 
-// Every value of the graph, by ValueId, from those of its inputs. Throws what infer_shapes throws.
+// Every value of the graph, by ValueId, from those of its inputs, computed in double without
+// rounding to the types of its values. Throws Error(kUnsupported) naming the input or the node whose
+// inputs do not fit.
 std::vector<ReferenceTensor> run_reference(const Graph& graph, const ReferenceWeights& weights,
+                                           const std::vector<ReferenceTensor>& inputs);
+
+// Gives a weight as the checkpoint stores it, in its own type.
+using WeightReader = std::function<ReferenceTensor(const Weight&)>;
+
+// The outputs of the graph from its inputs, of the types that it declares. Values are dropped when
+// nothing needs them any more. Throws as above, also for an input of another type.
+std::vector<ReferenceTensor> run_reference(const Graph& graph, const WeightReader& read_weight,
                                            const std::vector<ReferenceTensor>& inputs);
 
 }  // namespace narrow

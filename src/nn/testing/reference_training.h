@@ -95,7 +95,7 @@ class ReferenceTraining {
     for (const Layer& layer : layers_) {
       if (!layer.norm) continue;
       const Node& conv = graph_.nodes[static_cast<std::size_t>(layer.first_node())];
-      all[layer.name] = statistics_of(value(conv.output));
+      all[layer.name] = statistics_of(value(conv.output()));
     }
     return all;
   }
@@ -123,8 +123,8 @@ class ReferenceTraining {
         reads_new = reads_new || (id != kNoValue && is_new[static_cast<std::size_t>(id)]);
       }
       if (!reads_new) continue;
-      values_[static_cast<std::size_t>(node.output)] = run_operator(node.attributes, inputs);
-      is_new[static_cast<std::size_t>(node.output)] = true;
+      values_[static_cast<std::size_t>(node.output())] = run_operator(node.attributes, inputs);
+      is_new[static_cast<std::size_t>(node.output())] = true;
     }
   }
 

@@ -134,7 +134,7 @@ void BackwardPass::finish_variables(const Layer& layer) {
 void BackwardPass::add_subsampling(const Node& node, int gradient) {
   const ValueId x = node.inputs[0];
   const ValueSize in = graph_.size(x);
-  const ValueSize out = graph_.size(node.output);
+  const ValueSize out = graph_.size(node.output());
   const int result = forward_.new_buffer(x);
   const auto stride = static_cast<int>(std::get<op::MaxPool>(node.attributes).window.strides[0]);
   const Subsampling sampling{forward_.images(), in.height, in.width,   out.height,

@@ -118,9 +118,9 @@ void ForwardPass::add_max_pool(const Node& node) {
   const PoolGeometry geometry =
       pool_geometry(node.name, std::get<op::MaxPool>(node.attributes), size.height, size.width);
   const MaxPooling pooling(geometry, image_count_, size.channels, needs_gradient(node.inputs[0]));
-  TrainingPool& pool = pools_.emplace(node.output, TrainingPool{pooling}).first->second;
+  TrainingPool& pool = pools_.emplace(node.output(), TrainingPool{pooling}).first->second;
   const int x = buffer(node.inputs[0]);
-  const int y = new_value(node.output);
+  const int y = new_value(node.output());
   const int workspace = pool.workspace = steps_.new_buffer(pool.pooling.workspace_bytes());
   const int scratch = steps_.new_buffer(pool.pooling.scratch_bytes());
   steps_.add({x, y, workspace, scratch}, [=, &pool, this] {
@@ -132,7 +132,7 @@ void ForwardPass::add_max_pool(const Node& node) {
 void ForwardPass::add_mean(const Node& node) {
   const ValueSize size = graph_.size(node.inputs[0]);
   const int x = buffer(node.inputs[0]);
-  const int y = new_value(node.output);
+  const int y = new_value(node.output());
   steps_.add({x, y}, [=, this] {
     mean_of_pixels(values(x), image_count_, static_cast<std::int64_t>(size.pixels()), size.channels,
                    steps_.floats(y));

@@ -87,7 +87,7 @@ void TrainableGraph::take_steps() {
       require_trainable(*step.layer);
     } else if (std::holds_alternative<op::Flatten>(step.node->attributes) &&
                std::ranges::find(logits, step.node->inputs[0]) != logits.end()) {
-      logits.push_back(step.node->output);
+      logits.push_back(step.node->output());
       continue;
     } else {
       require_trainable(*step.node);
@@ -107,9 +107,9 @@ void TrainableGraph::require_trainable(const Layer& layer) const {
   const Node& node = first_node(graph_, layer);
   if (!layer.norm) refuse(node, " without batch normalization");
   if (layer.bias) refuse(node, " with biases before its batch normalization");
-  if (layer.addend != kNoValue && shape(layer.addend) != shape(node.output)) {
+  if (layer.addend != kNoValue && shape(layer.addend) != shape(node.output())) {
     refuse(node, fmt::format(" where a value of another shape is added to its result: {} to {}",
-                             to_string(shape(layer.addend)), to_string(shape(node.output))));
+                             to_string(shape(layer.addend)), to_string(shape(node.output()))));
   }
 }
 

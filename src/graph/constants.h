@@ -1,0 +1,21 @@
+// Small arrays that a graph holds itself.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/facts.h"
+
+namespace narrow {
+
+// Of one axis, or of none for make_scalar.
+Constant make_constant(const std::vector<std::int64_t>& values);
+Constant make_scalar(DType type, double value);
+
+// Checks that the bytes are those of the type and shape. Throws Error(kCorrupt) or
+// Error(kUnsupported) for a type that is not computed with.
+void check(const Constant& constant);
+
+Fact fact_of(const Constant& constant);
+
+}  // namespace narrow
