@@ -15,6 +15,12 @@ Constant make_constant(const std::vector<std::int64_t>& values) {
           encode_integers(DType::kInt64, values)};
 }
 
+Constant make_constant(const std::vector<double>& values) {
+  return {DType::kFloat32,
+          {static_cast<std::int64_t>(values.size())},
+          encode_reals(DType::kFloat32, values)};
+}
+
 Constant make_scalar(DType type, double value) {
   if (!is_integer(type)) return {type, {}, encode_reals(type, std::array{value})};
   return {type, {}, encode_integers(type, std::array{static_cast<std::int64_t>(value)})};

@@ -8,8 +8,9 @@
 
 namespace narrow {
 
-// Of one axis, or of none for make_scalar.
+// Of one axis and of type int64 or float32, or of no axis for make_scalar.
 Constant make_constant(const std::vector<std::int64_t>& values);
+Constant make_constant(const std::vector<double>& values);
 Constant make_scalar(DType type, double value);
 
 // Checks that the bytes are those of the type and shape. Throws Error(kCorrupt) or

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "graph/matchers.h"
+#include "graph/operators.h"
 #include "graph/shapes.h"
 #include "narrow/error.h"
 
@@ -175,6 +176,12 @@ std::vector<GraphStep> graph_steps(const Graph& graph, const std::vector<Layer>&
   }
   std::vector<GraphStep> steps;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    if (node.outputs.size() > 1) {
+      throw Error(ErrorCategory::kUnsupported,
+                  fmt::format("{}: {} with {} results cannot be executed step by step yet",
+                              node.name, operator_of(node).name, node.outputs.size()));
+    }
     if (owners[i] == nullptr) {
       steps.push_back({nullptr, &graph.nodes[i]});
     } else if (owners[i]->last_node() == static_cast<int>(i)) {

@@ -75,7 +75,8 @@ struct GraphStep {
   [[nodiscard]] std::vector<ValueId> inputs(const Graph& graph) const;
 };
 
-// A layer stands where its last node stood. Points into both.
+// A layer stands where its last node stood. Points into both. Throws Error(kUnsupported) naming a
+// node with several results, as a step makes one value.
 std::vector<GraphStep> graph_steps(const Graph& graph, const std::vector<Layer>& layers);
 
 // By ValueId: the last step that reads the value; 0 for a value that none reads.

@@ -31,6 +31,7 @@ void fill_initial_values(const Weight& weight, std::uint64_t seed, std::span<flo
     case WeightRole::kBeta:
     case WeightRole::kMovingMean:
     case WeightRole::kBias:
+    case WeightRole::kOther:
       std::ranges::fill(values, 0.0F);
       break;
   }

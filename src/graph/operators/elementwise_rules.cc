@@ -96,8 +96,13 @@ Facts infer(const op::Unary& unary, FactInputs inputs) {
     case kBitwiseNot:
       if (is_integer(x.type)) return same_fact(x);
       refuse_inputs(fmt::format("its input is of type {}, expected integers", to_string(x.type)));
+    case kNeg: {
+      Facts facts = same_fact(x);
+      static const Fact kZero = {DType::kInt64, {}, {{SymbolicInteger{0}}}};
+      if (x.type == DType::kInt64) facts[0].integers = combine(kZero, x, subtract);
+      return facts;
+    }
     case kAbs:
-    case kNeg:
     case kSign:
       return same_fact(x);
     default:

@@ -31,6 +31,7 @@ inline float hashed_weight(std::uint32_t index, WeightRole role, double fan_in) 
     case WeightRole::kBeta:
     case WeightRole::kMovingMean:
     case WeightRole::kBias:
+    case WeightRole::kOther:
       return static_cast<float>(u - 0.5);
   }
   return 0;

@@ -45,6 +45,9 @@ class Compiler {
     if (graph_.inputs.size() != 1 || graph_.outputs.size() != 1) {
       refuse(graph_.name, "a graph with several inputs or outputs", "");
     }
+    if (graph_.value(graph_.inputs[0]).type != DType::kFloat32) {
+      refuse(graph_.name, "an input of another type than float32", "");
+    }
     const Activation images = builder_.activation(height, width, image_channels(), Tag::nhwc);
     at(graph_.inputs[0]) = images;
     for (std::size_t i = 0; i < steps_.size(); ++i) {

@@ -182,8 +182,7 @@ void run(const op::LpNormalization& norm, Inputs inputs, Outputs outputs) {
     }
     const double length = norm.p == 1 ? sum : std::sqrt(sum);
     for (std::size_t i = 0; i < view.size; ++i) {
-      double& y = outputs[0].values[first + i * view.inner];
-      y = length == 0 ? 0 : x[first + i * view.inner] / length;
+      outputs[0].values[first + i * view.inner] = x[first + i * view.inner] / length;
     }
   }
 }

@@ -26,13 +26,14 @@ struct Axis {
 
 double coordinate(op::ResizePlaces places, const Axis& axis, double x) {
   const auto in = static_cast<double>(axis.in);
-  const auto out = static_cast<double>(axis.out);
+  // Before it was cut to a whole number.
+  const double out = axis.scale * in;
   using enum op::ResizePlaces;
   switch (places) {
     case kHalfPixel:
       return (x + 0.5) / axis.scale - 0.5;
     case kHalfPixelSymmetric: {
-      const double adjustment = out / (axis.scale * in);
+      const double adjustment = static_cast<double>(axis.out) / out;
       return in / 2 * (1 - adjustment) + (x + 0.5) / axis.scale - 0.5;
     }
     case kPytorchHalfPixel:

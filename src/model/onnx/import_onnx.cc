@@ -1,0 +1,73 @@
+#include "model/onnx/import_onnx.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "model/onnx/flat_nodes.h"
+#include "model/onnx/node_import.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::int64_t kNewestOpset = 25;
+
+// Their bodies are graphs of their own, or they keep a state.
+constexpr std::array<std::string_view, 6> kControlFlow = {"If",  "Loop", "Scan",
+                                                          "RNN", "GRU",  "LSTM"};
+
+[[noreturn]] void refuse(const onnx::NodeProto& node, const std::string& why) {
+  const std::string domain = is_onnx_domain(node.domain()) ? "ai.onnx" : node.domain();
+  const std::string name =
+      node.name().empty() && node.output_size() > 0 ? node.output(0) : node.name();
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("the node {} is {} of the domain {}, {}", name, node.op_type(), domain,
+                          why));
+}
+
+void import_node(GraphImport& graph, const FlatNode& flat) {
+  const onnx::NodeProto& node = flat.node;
+  const NodeImporter import = is_onnx_domain(node.domain()) ? find_importer(node.op_type()) : nullptr;
+  if (std::ranges::find(kControlFlow, node.op_type()) != kControlFlow.end()) {
+    refuse(node, "control flow or a recurrent operator, which is not computed");
+  }
+  if (import == nullptr) refuse(node, "which is not computed");
+  if (flat.opset < 1 || flat.opset > kNewestOpset) {
+    refuse(node, fmt::format("whose opset is {}, expected 1 to {}", flat.opset, kNewestOpset));
+  }
+  import(NodeImport(graph, flat));
+}
+
+}  // namespace
+
+Graph import_onnx(const onnx::ModelProto& model) {
+  const onnx::GraphProto& onnx_graph = model.graph();
+  const std::vector<FlatNode> nodes = flat_nodes(model);
+  GraphImport graph(onnx_graph.name().empty() ? "graph" : onnx_graph.name());
+  std::set<std::string> initialized;
+  for (const onnx::TensorProto& tensor : onnx_graph.initializer()) {
+    initialized.insert(tensor.name());
+  }
+  // Old files list initializers among the inputs too.
+  for (const onnx::ValueInfoProto& input : onnx_graph.input()) {
+    if (!initialized.contains(input.name())) graph.add_input(input);
+  }
+  for (const onnx::TensorProto& tensor : onnx_graph.initializer()) {
+    graph.add_tensor(tensor.name(), tensor);
+  }
+  if (onnx_graph.sparse_initializer_size() > 0) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} sparse initializers, which are not computed with",
+                            onnx_graph.sparse_initializer_size()));
+  }
+  for (const FlatNode& node : nodes) import_node(graph, node);
+  std::vector<std::string> outputs;
+  for (const onnx::ValueInfoProto& output : onnx_graph.output()) outputs.push_back(output.name());
+  return graph.finish(outputs);
+}
+
+}  // namespace narrow

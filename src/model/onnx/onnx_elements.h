@@ -1,0 +1,21 @@
+// Tensors of ONNX messages as arrays.
+#pragma once
+
+#include <cstdint>
+
+#include "graph/graph.h"
+#include "onnx_model.pb.h"
+
+namespace narrow {
+
+// Of a TensorProto.DataType. Throws Error(kUnsupported) for one that is not computed with.
+DType dtype_of_onnx(std::int32_t data_type);
+
+// Throws Error(kCorrupt) when the values are not as many as the shape says, Error(kUnsupported) for
+// a type that is not computed with or values in another file.
+Constant read_onnx_tensor(const onnx::TensorProto& tensor);
+
+// The shape. Throws Error(kCorrupt) for a negative size or too many elements.
+Shape shape_of_onnx(const onnx::TensorProto& tensor);
+
+}  // namespace narrow

@@ -1,0 +1,154 @@
+// ONNX's own tests of its operators against the reference executor: a folder a test, with a model,
+// inputs and outputs. Those that pass are listed in passing_node_tests.txt, which may only grow.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "model/onnx/import_onnx.h"
+#include "model/onnx/onnx_elements.h"
+#include "narrow/error.h"
+#include "nn/reference/reference_network.h"
+
+namespace narrow {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <typename Message>
+Message parse(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  Message message;
+  if (!file || !message.ParseFromIstream(&file)) {
+    throw Error(ErrorCategory::kCorrupt, path.string() + " is no message of this kind");
+  }
+  return message;
+}
+
+std::vector<ReferenceTensor> read_tensors(const fs::path& folder, const std::string& kind) {
+  std::vector<ReferenceTensor> tensors;
+  for (int i = 0;; ++i) {
+    const fs::path path = folder / (kind + "_" + std::to_string(i) + ".pb");
+    if (!fs::exists(path)) return tensors;
+    tensors.push_back(ReferenceTensor::of(read_onnx_tensor(parse<onnx::TensorProto>(path))));
+  }
+}
+
+// Initializers and constants by name.
+std::map<std::string, const onnx::TensorProto*> tensors_of(const onnx::GraphProto& graph) {
+  std::map<std::string, const onnx::TensorProto*> tensors;
+  for (const auto& tensor : graph.initializer()) tensors[tensor.name()] = &tensor;
+  for (const auto& node : graph.node()) {
+    if (node.op_type() != "Constant") continue;
+    for (const auto& attribute : node.attribute()) {
+      if (attribute.has_t()) tensors[node.output(0)] = &attribute.t();
+    }
+  }
+  return tensors;
+}
+
+// As ONNX's own runner compares: integers exactly.
+std::string difference(const ReferenceTensor& found, const ReferenceTensor& expected) {
+  constexpr double kRelative = 1e-3;
+  constexpr double kAbsolute = 1e-7;
+  if (found.type != expected.type) {
+    return "type " + std::string(to_string(found.type)) + ", expected " +
+           std::string(to_string(expected.type));
+  }
+  if (found.shape != expected.shape) {
+    return "shape " + to_string(found.shape) + ", expected " + to_string(expected.shape);
+  }
+  for (std::size_t i = 0; i < found.values.size(); ++i) {
+    const double a = found.values[i];
+    const double b = expected.values[i];
+    const bool is_equal = a == b || (std::isnan(a) && std::isnan(b)) ||
+                          std::abs(a - b) <= kAbsolute + kRelative * std::abs(b);
+    if (is_equal && (std::isinf(a) == std::isinf(b))) continue;
+    return "element " + std::to_string(i) + " is " + std::to_string(a) + ", expected " +
+           std::to_string(b);
+  }
+  for (std::size_t i = 0; i < found.integers.size(); ++i) {
+    if (found.integers[i] == expected.integers[i]) continue;
+    return "element " + std::to_string(i) + " is " + std::to_string(found.integers[i]) +
+           ", expected " + std::to_string(expected.integers[i]);
+  }
+  return "";
+}
+
+// Why the test does not pass; empty when it does.
+std::string failure_of(const fs::path& folder) {
+  const auto model = parse<onnx::ModelProto>(folder / "model.onnx");
+  const Graph graph = import_onnx(model);
+  const auto tensors = tensors_of(model.graph());
+  const auto read_weight = [&](const Weight& weight) {
+    return ReferenceTensor::of(read_onnx_tensor(*tensors.at(weight.name)));
+  };
+  for (int set = 0;; ++set) {
+    const fs::path data = folder / ("test_data_set_" + std::to_string(set));
+    if (!fs::exists(data)) return set == 0 ? "it has no data" : "";
+    const auto outputs = run_reference(graph, read_weight, read_tensors(data, "input"));
+    const auto expected = read_tensors(data, "output");
+    if (outputs.size() != expected.size()) return "another number of outputs";
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      const std::string found = difference(outputs[i], expected[i]);
+      if (!found.empty()) return "output " + std::to_string(i) + ": " + found;
+    }
+  }
+}
+
+std::string failure_or_error_of(const fs::path& folder) {
+  try {
+    return failure_of(folder);
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
+std::set<std::string> read_list(const fs::path& path) {
+  std::ifstream file(path);
+  std::set<std::string> names;
+  for (std::string name; std::getline(file, name);) names.insert(name);
+  return names;
+}
+
+// Every test of the folder; names are those of their folders.
+void run_folder(const fs::path& folder, const std::set<std::string>& passing) {
+  std::set<std::string> found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!fs::exists(entry.path() / "model.onnx")) continue;
+    const std::string name = entry.path().filename().string();
+    found.insert(name);
+    const std::string failure = failure_or_error_of(entry.path());
+    if (passing.contains(name)) {
+      EXPECT_EQ(failure, "") << name;
+    } else {
+      EXPECT_NE(failure, "") << name << " passes: add it to passing_node_tests.txt";
+    }
+    if (std::getenv("NARROW_SHOW_FAILURES") != nullptr && !failure.empty()) {
+      std::cerr << name << ": " << failure << "\n";
+    }
+  }
+  for (const std::string& name : passing) EXPECT_TRUE(found.contains(name)) << name;
+}
+
+TEST(NodeConformance, ListedTestsPass) {
+  const char* const source_dir = std::getenv("NARROW_SOURCE_DIR");
+  ASSERT_NE(source_dir, nullptr);
+  const char* const data_dir = std::getenv("NARROW_ONNX_TESTDATA");
+  const fs::path folder =
+      data_dir != nullptr ? data_dir : "/usr/share/libonnx-testdata/data/node";
+  ASSERT_TRUE(fs::exists(folder)) << folder << ": the package libonnx-testdata is not installed";
+  run_folder(folder, read_list(fs::path(source_dir) / "tests/onnx/passing_node_tests.txt"));
+}
+
+}  // namespace
+}  // namespace narrow
