@@ -28,16 +28,16 @@ Constant make_scalar(DType type, double value) {
 
 void check(const Constant& constant) {
   if (!is_integer(constant.type) && !is_floating_point(constant.type)) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("a constant of type {}, which is not computed with",
-                            to_string(constant.type)));
+    throw Error(
+        ErrorCategory::kUnsupported,
+        fmt::format("a constant of type {}, which is not computed with", to_string(constant.type)));
   }
   const TensorInfo info = {"constant", constant.type, constant.shape};
   if (info.byte_size() == constant.bytes.size()) return;
-  throw Error(ErrorCategory::kCorrupt,
-              fmt::format("a constant {} of type {} has {} bytes, expected {}",
-                          to_string(constant.shape), to_string(constant.type),
-                          constant.bytes.size(), info.byte_size()));
+  throw Error(
+      ErrorCategory::kCorrupt,
+      fmt::format("a constant {} of type {} has {} bytes, expected {}", to_string(constant.shape),
+                  to_string(constant.type), constant.bytes.size(), info.byte_size()));
 }
 
 Fact fact_of(const Constant& constant) {

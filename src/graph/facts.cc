@@ -56,8 +56,8 @@ bool may_be_equal(const Dimension& a, const Dimension& b) {
 
 void require_rank(const Fact& x, std::size_t least) {
   if (x.dimensions.size() >= least) return;
-  refuse_inputs(fmt::format("its input is {}, expected {} axes or more", to_string(x.dimensions),
-                            least));
+  refuse_inputs(
+      fmt::format("its input is {}, expected {} axes or more", to_string(x.dimensions), least));
 }
 
 void require_same_type(FactInputs inputs) {
@@ -98,8 +98,8 @@ std::size_t known_length(const Fact& fact, const std::string& what) {
   }
   constexpr std::int64_t kMostAxes = 64;
   if (fact.dimensions[0].size > kMostAxes) {
-    refuse_inputs(fmt::format("{} {}, expected at most {}", fact.dimensions[0].size, what,
-                              kMostAxes));
+    refuse_inputs(
+        fmt::format("{} {}, expected at most {}", fact.dimensions[0].size, what, kMostAxes));
   }
   return static_cast<std::size_t>(fact.dimensions[0].size);
 }

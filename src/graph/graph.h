@@ -80,10 +80,10 @@ struct Constant {
 
 struct Value {
   std::string name;
-  int weight = -1;                // index into Graph::weights, or -1
-  Dimensions dimensions;          // of an input of the graph; those of others follow
-  int constant = -1;              // index into Graph::constants, or -1
-  DType type = DType::kFloat32;   // of an input of the graph; those of others follow
+  int weight = -1;               // index into Graph::weights, or -1
+  Dimensions dimensions;         // of an input of the graph; those of others follow
+  int constant = -1;             // index into Graph::constants, or -1
+  DType type = DType::kFloat32;  // of an input of the graph; those of others follow
   bool operator==(const Value&) const = default;
 };
 

@@ -33,8 +33,7 @@ ValueId GraphBuilder::channel_weight(std::string name, int channels, WeightRole 
 }
 
 std::vector<ValueId> GraphBuilder::add_node(std::string name, Attributes attributes,
-                                            std::vector<ValueId> inputs,
-                                            std::size_t output_count) {
+                                            std::vector<ValueId> inputs, std::size_t output_count) {
   std::vector<ValueId> results;
   for (std::size_t i = 0; i < output_count; ++i) {
     results.push_back(new_value({i == 0 ? name : name + ":" + std::to_string(i), -1, {}}));

@@ -93,7 +93,8 @@ class GroupFinder {
       add_axis(node.output(), node.inputs[1], 0);
       if (node.inputs.size() > 2) add_axis(node.output(), node.inputs[2], 0);
     } else if (std::holds_alternative<op::BatchNormalization>(node.attributes)) {
-      for (std::size_t i = 1; i < node.inputs.size(); ++i) add_axis(node.output(), node.inputs[i], 0);
+      for (std::size_t i = 1; i < node.inputs.size(); ++i)
+        add_axis(node.output(), node.inputs[i], 0);
     } else if (std::holds_alternative<op::Add>(node.attributes)) {
       for (const ValueId id : node.inputs) add_addend_axis(node, id);
     }

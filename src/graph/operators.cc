@@ -133,16 +133,23 @@ constexpr Operator kRow<op::EyeLike> = {"EyeLike", 1, 1, 1};
 
 // Families: a row for each kind, in the order of the kinds.
 constexpr auto rows_of(std::size_t fewest_inputs, std::size_t most_inputs, const auto&... names) {
-  return std::array<Operator, sizeof...(names)>{
-      Operator{names, fewest_inputs, most_inputs, 1}...};
+  return std::array<Operator, sizeof...(names)>{Operator{names, fewest_inputs, most_inputs, 1}...};
 }
-constexpr auto kUnaryRows = rows_of(1, 1, "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Cos", "Cosh", "Erf", "Exp", "Floor", "HardSwish", "IsNaN", "Log", "Mish", "Neg", "Not", "Reciprocal", "Round", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Tan", "Tanh");
-constexpr auto kActivationRows = rows_of(1, 1, "Celu", "Elu", "Gelu", "Gelu", "HardSigmoid", "LeakyRelu", "Selu", "Shrink", "Swish", "ThresholdedRelu");
-constexpr auto kBinaryRows = rows_of(2, 2, "Sub", "Mul", "Div", "Pow", "Mod", "Mod", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift", "BitShift");
+constexpr auto kUnaryRows = rows_of(
+    1, 1, "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Cos",
+    "Cosh", "Erf", "Exp", "Floor", "HardSwish", "IsNaN", "Log", "Mish", "Neg", "Not", "Reciprocal",
+    "Round", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Tan", "Tanh");
+constexpr auto kActivationRows = rows_of(1, 1, "Celu", "Elu", "Gelu", "Gelu", "HardSigmoid",
+                                         "LeakyRelu", "Selu", "Shrink", "Swish", "ThresholdedRelu");
+constexpr auto kBinaryRows = rows_of(2, 2, "Sub", "Mul", "Div", "Pow", "Mod", "Mod", "BitwiseAnd",
+                                     "BitwiseOr", "BitwiseXor", "BitShift", "BitShift");
 constexpr auto kVariadicRows = rows_of(1, kAnyNumber, "Max", "Mean", "Min", "Sum");
-constexpr auto kCompareRows = rows_of(2, 2, "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual");
+constexpr auto kCompareRows =
+    rows_of(2, 2, "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual");
 constexpr auto kLogicalRows = rows_of(2, 2, "And", "Or", "Xor");
-constexpr auto kReduceRows = rows_of(1, 2, "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare");
+constexpr auto kReduceRows =
+    rows_of(1, 2, "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax",
+            "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare");
 
 template <typename Attribute>
 const Operator& row_of(const Attribute& /*attribute*/) {
@@ -153,13 +160,27 @@ template <typename Kind>
 const Operator& row_of_kind(std::span<const Operator> rows, Kind kind) {
   return rows[static_cast<std::size_t>(kind)];
 }
-const Operator& row_of(const op::Unary& of) { return row_of_kind<op::UnaryKind>(kUnaryRows, of.kind); }
-const Operator& row_of(const op::Activation& of) { return row_of_kind<op::ActivationKind>(kActivationRows, of.kind); }
-const Operator& row_of(const op::Binary& of) { return row_of_kind<op::BinaryKind>(kBinaryRows, of.kind); }
-const Operator& row_of(const op::Variadic& of) { return row_of_kind<op::VariadicKind>(kVariadicRows, of.kind); }
-const Operator& row_of(const op::Compare& of) { return row_of_kind<op::CompareKind>(kCompareRows, of.kind); }
-const Operator& row_of(const op::Logical& of) { return row_of_kind<op::LogicalKind>(kLogicalRows, of.kind); }
-const Operator& row_of(const op::Reduce& of) { return row_of_kind<op::ReduceKind>(kReduceRows, of.kind); }
+const Operator& row_of(const op::Unary& of) {
+  return row_of_kind<op::UnaryKind>(kUnaryRows, of.kind);
+}
+const Operator& row_of(const op::Activation& of) {
+  return row_of_kind<op::ActivationKind>(kActivationRows, of.kind);
+}
+const Operator& row_of(const op::Binary& of) {
+  return row_of_kind<op::BinaryKind>(kBinaryRows, of.kind);
+}
+const Operator& row_of(const op::Variadic& of) {
+  return row_of_kind<op::VariadicKind>(kVariadicRows, of.kind);
+}
+const Operator& row_of(const op::Compare& of) {
+  return row_of_kind<op::CompareKind>(kCompareRows, of.kind);
+}
+const Operator& row_of(const op::Logical& of) {
+  return row_of_kind<op::LogicalKind>(kLogicalRows, of.kind);
+}
+const Operator& row_of(const op::Reduce& of) {
+  return row_of_kind<op::ReduceKind>(kReduceRows, of.kind);
+}
 const Operator& row_of(const op::Softmax& of) {
   static constexpr auto kRows = rows_of(1, 1, "Softmax", "LogSoftmax");
   return kRows[of.logarithm ? 1 : 0];

@@ -38,10 +38,10 @@ void infer_node(const std::string& graph_name, const Node& node, FactTable& fact
       facts[static_cast<std::size_t>(node.outputs[i])] = std::move(results.at(i));
     }
   } catch (const Error& error) {
-    throw Error(error.category(),
-                fmt::format("{} {} of {}: {}", operator_of(node).name, node.name, graph_name,
-                            error.what()),
-                error.remedy());
+    throw Error(
+        error.category(),
+        fmt::format("{} {} of {}: {}", operator_of(node).name, node.name, graph_name, error.what()),
+        error.remedy());
   }
 }
 

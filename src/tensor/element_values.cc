@@ -213,9 +213,8 @@ std::vector<std::byte> encode_reals(DType type, std::span<const double> values) 
 std::vector<std::byte> encode_integers(DType type, std::span<const std::int64_t> values) {
   return with_integer(type, [&](auto zero) {
     using Stored = decltype(zero);
-    return encode<Stored>(values, [&](std::int64_t value) {
-      return static_cast<Stored>(wrap_to(type, value));
-    });
+    return encode<Stored>(
+        values, [&](std::int64_t value) { return static_cast<Stored>(wrap_to(type, value)); });
   });
 }
 

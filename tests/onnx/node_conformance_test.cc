@@ -144,8 +144,7 @@ TEST(NodeConformance, ListedTestsPass) {
   const char* const source_dir = std::getenv("NARROW_SOURCE_DIR");
   ASSERT_NE(source_dir, nullptr);
   const char* const data_dir = std::getenv("NARROW_ONNX_TESTDATA");
-  const fs::path folder =
-      data_dir != nullptr ? data_dir : "/usr/share/libonnx-testdata/data/node";
+  const fs::path folder = data_dir != nullptr ? data_dir : "/usr/share/libonnx-testdata/data/node";
   ASSERT_TRUE(fs::exists(folder)) << folder << ": the package libonnx-testdata is not installed";
   run_folder(folder, read_list(fs::path(source_dir) / "tests/onnx/passing_node_tests.txt"));
 }

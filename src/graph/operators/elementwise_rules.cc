@@ -77,8 +77,8 @@ Facts infer(const op::Relu& /*relu*/, FactInputs inputs) { return same_fact(*inp
 
 Facts infer(const op::Add& /*add*/, FactInputs inputs) {
   require_same_type(inputs);
-  Facts facts = one_fact(inputs[0]->type,
-                         broadcast(inputs[0]->dimensions, inputs[1]->dimensions, "added"));
+  Facts facts =
+      one_fact(inputs[0]->type, broadcast(inputs[0]->dimensions, inputs[1]->dimensions, "added"));
   if (is_followed(inputs)) facts[0].integers = combine(*inputs[0], *inputs[1], add);
   return facts;
 }
@@ -136,8 +136,7 @@ Facts infer(const op::PRelu& /*prelu*/, FactInputs inputs) {
 }
 
 Facts infer(const op::Binary& binary, FactInputs inputs) {
-  const bool types_may_differ =
-      binary.kind == op::BinaryKind::kPow;  // an exponent of another type
+  const bool types_may_differ = binary.kind == op::BinaryKind::kPow;  // an exponent of another type
   if (!types_may_differ) require_same_type(inputs);
   Facts facts = one_fact(inputs[0]->type, broadcast_all(inputs));
   if (!is_followed(inputs)) return facts;
@@ -191,8 +190,9 @@ Facts infer(const op::Where& /*where*/, FactInputs inputs) {
   facts[0].integers.emplace();
   for (std::size_t i = 0; i < condition->size(); ++i) {
     const std::optional<std::int64_t> holds = (*condition)[i].value;
-    facts[0].integers->push_back(
-        !holds ? SymbolicInteger{} : *holds != 0 ? (*first)[i] : (*second)[i]);
+    facts[0].integers->push_back(!holds        ? SymbolicInteger{}
+                                 : *holds != 0 ? (*first)[i]
+                                               : (*second)[i]);
   }
   return facts;
 }
@@ -208,8 +208,8 @@ Facts infer(const op::Cast& cast, FactInputs inputs) {
     refuse_inputs(fmt::format("values of type {} cannot be computed with", to_string(type)));
   }
   Facts facts = one_fact(cast.to, inputs[0]->dimensions);
-  const bool keeps = cast.to == DType::kInt64 ||
-                     (cast.to == DType::kInt32 && inputs[0]->type == DType::kInt32);
+  const bool keeps =
+      cast.to == DType::kInt64 || (cast.to == DType::kInt32 && inputs[0]->type == DType::kInt32);
   if (keeps) facts[0].integers = inputs[0]->integers;
   return facts;
 }

@@ -37,10 +37,10 @@ Facts scatter_facts(FactInputs inputs) {
 
 // The rest of x behind the axes that the last axis of `indices` goes over.
 Dimensions behind_indices(const Dimensions& x, const Dimensions& indices, std::size_t batch) {
-  if (indices.empty() || indices.back().is_free() || batch >= indices.size() ||
-      batch > x.size() || static_cast<std::size_t>(indices.back().size) > x.size() - batch) {
-    refuse_inputs(fmt::format("indices {} do not fit its input {}", to_string(indices),
-                              to_string(x)));
+  if (indices.empty() || indices.back().is_free() || batch >= indices.size() || batch > x.size() ||
+      static_cast<std::size_t>(indices.back().size) > x.size() - batch) {
+    refuse_inputs(
+        fmt::format("indices {} do not fit its input {}", to_string(indices), to_string(x)));
   }
   const auto begin = static_cast<std::ptrdiff_t>(batch) + indices.back().size;
   return {x.begin() + begin, x.end()};
@@ -48,8 +48,7 @@ Dimensions behind_indices(const Dimensions& x, const Dimensions& indices, std::s
 
 }  // namespace
 
-SlicedAxis sliced_axis(std::int64_t size, std::int64_t start, std::int64_t end,
-                       std::int64_t step) {
+SlicedAxis sliced_axis(std::int64_t size, std::int64_t start, std::int64_t end, std::int64_t step) {
   if (step == 0) refuse_inputs("a step of 0");
   if (size == 0) return {0, step, 0};
   if (start < 0) start += size;

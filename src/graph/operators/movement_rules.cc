@@ -95,7 +95,8 @@ Facts infer(const op::Flatten& flatten, FactInputs inputs) {
   if (flatten.axis < -rank || flatten.axis > rank) {
     refuse_inputs(fmt::format("its axis {} is not one of {}", flatten.axis, rank));
   }
-  const auto split = static_cast<std::size_t>(flatten.axis < 0 ? flatten.axis + rank : flatten.axis);
+  const auto split =
+      static_cast<std::size_t>(flatten.axis < 0 ? flatten.axis + rank : flatten.axis);
   return one_fact(inputs[0]->type, {product(x.first(split)), product(x.subspan(split))});
 }
 
@@ -116,7 +117,8 @@ Facts infer(const op::Squeeze& /*squeeze*/, FactInputs inputs) {
     const auto known = known_integers(axes);
     if (!known) {
       const std::size_t count = known_length(*axes, "axes");
-      if (count > rank) refuse_inputs(fmt::format("{} has no {} axes", to_string(x.dimensions), count));
+      if (count > rank)
+        refuse_inputs(fmt::format("{} has no {} axes", to_string(x.dimensions), count));
       return one_fact(x.type, Dimensions(rank - count));
     }
     for (const std::size_t axis : axes_of(*known, rank)) {
@@ -128,8 +130,8 @@ Facts infer(const op::Squeeze& /*squeeze*/, FactInputs inputs) {
   } else {
     for (std::size_t axis = 0; axis < rank; ++axis) {
       if (x.dimensions[axis].is_free() && x.dimensions[axis].symbol.empty()) {
-        refuse_inputs(fmt::format("which axes of {} are of size 1 is not known",
-                                  to_string(x.dimensions)));
+        refuse_inputs(
+            fmt::format("which axes of {} are of size 1 is not known", to_string(x.dimensions)));
       }
       is_removed[axis] = x.dimensions[axis] == Dimension(1);
     }
@@ -216,8 +218,8 @@ Facts infer(const op::Split& split, FactInputs inputs) {
     }
     if (!whole.is_free() && !size.is_free()) {
       if (size.size > whole.size - begin) {
-        refuse_inputs(fmt::format("its parts are longer than axis {} of {}", axis,
-                                  to_string(x.dimensions)));
+        refuse_inputs(
+            fmt::format("its parts are longer than axis {} of {}", axis, to_string(x.dimensions)));
       }
       if (x.integers && x.dimensions.size() == 1) {
         fact.integers.emplace(x.integers->begin() + begin, x.integers->begin() + begin + size.size);
@@ -227,8 +229,8 @@ Facts infer(const op::Split& split, FactInputs inputs) {
     facts.push_back(std::move(fact));
   }
   if (sizes && !whole.is_free() && begin != whole.size) {
-    refuse_inputs(fmt::format("its parts are {} of axis {} of {}", begin, axis,
-                              to_string(x.dimensions)));
+    refuse_inputs(
+        fmt::format("its parts are {} of axis {} of {}", begin, axis, to_string(x.dimensions)));
   }
   return facts;
 }

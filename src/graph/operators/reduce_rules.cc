@@ -10,8 +10,7 @@
 namespace narrow {
 namespace {
 
-Dimensions without_axes(const Dimensions& x, const std::vector<std::size_t>& axes,
-                        bool keep_dims) {
+Dimensions without_axes(const Dimensions& x, const std::vector<std::size_t>& axes, bool keep_dims) {
   Dimensions result;
   for (std::size_t axis = 0; axis < x.size(); ++axis) {
     const bool is_reduced = std::ranges::find(axes, axis) != axes.end();
@@ -114,7 +113,8 @@ Facts infer(const op::OneHot& one_hot, FactInputs inputs) {
   Dimensions result = inputs[0]->dimensions;
   const auto axis = static_cast<std::ptrdiff_t>(axis_of(one_hot.axis, result.size() + 1));
   const std::optional<double> depth = known_number(*inputs[1]);
-  if (depth && !(*depth >= 0 && *depth < 0x1p62)) refuse_inputs(fmt::format("a depth of {}", *depth));
+  if (depth && !(*depth >= 0 && *depth < 0x1p62))
+    refuse_inputs(fmt::format("a depth of {}", *depth));
   if (!may_be_equal(product(inputs[2]->dimensions), 2)) {
     refuse_inputs(fmt::format("its values are {}, expected [2]", to_string(inputs[2]->dimensions)));
   }
@@ -152,10 +152,11 @@ Facts infer(const op::ConstantOfShape& fill, FactInputs inputs) {
   for (const SymbolicInteger& size : *shape.integers) result.push_back(as_dimension(size));
   Facts facts = one_fact(fill.type, std::move(result));
   const Dimension count = product(facts[0].dimensions);
-  const bool is_small = !count.is_free() && static_cast<std::size_t>(count.size) <= kMostKnownElements;
+  const bool is_small =
+      !count.is_free() && static_cast<std::size_t>(count.size) <= kMostKnownElements;
   if (facts[0].dimensions.size() <= 1 && is_small && is_integer(fill.type)) {
-    const auto value = fill.value.empty() ? std::vector<std::int64_t>{0}
-                                          : decode_integers(fill.type, fill.value);
+    const auto value =
+        fill.value.empty() ? std::vector<std::int64_t>{0} : decode_integers(fill.type, fill.value);
     facts[0].integers.emplace(static_cast<std::size_t>(count.size), SymbolicInteger{value.at(0)});
   }
   return facts;
@@ -172,11 +173,12 @@ Facts infer(const op::Range& /*range*/, FactInputs inputs) {
   if (numbers.size() != 3) return facts;
   const Dimension length = range_length(numbers[0], numbers[1], numbers[2]);
   facts[0].dimensions = {length};
-  if (!is_integer(inputs[0]->type) || static_cast<std::size_t>(length.size) > kMostKnownElements) return facts;
+  if (!is_integer(inputs[0]->type) || static_cast<std::size_t>(length.size) > kMostKnownElements)
+    return facts;
   facts[0].integers.emplace();
   for (std::int64_t i = 0; i < length.size; ++i) {
-    facts[0].integers->push_back({static_cast<std::int64_t>(numbers[0]) +
-                                  i * static_cast<std::int64_t>(numbers[2])});
+    facts[0].integers->push_back(
+        {static_cast<std::int64_t>(numbers[0]) + i * static_cast<std::int64_t>(numbers[2])});
   }
   return facts;
 }

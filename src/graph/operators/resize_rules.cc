@@ -93,10 +93,9 @@ Facts infer(const op::Resize& resize, FactInputs inputs) {
                         std::ranges::min(x_sizes) >= 0 &&
                         (!needs_region || (region != nullptr && region->reals));
   if (is_known) {
-    const auto resized =
-        resized_axes(resize, x_sizes, needs_region ? view(region->reals) : std::span<const double>(),
-                     scales != nullptr ? view(scales->reals) : std::span<const double>(),
-                     view(known_sizes));
+    const auto resized = resized_axes(
+        resize, x_sizes, needs_region ? view(region->reals) : std::span<const double>(),
+        scales != nullptr ? view(scales->reals) : std::span<const double>(), view(known_sizes));
     for (std::size_t i = 0; i < axes.size(); ++i) facts[0].dimensions[axes[i]] = resized[i].size;
     return facts;
   }
@@ -106,7 +105,8 @@ Facts infer(const op::Resize& resize, FactInputs inputs) {
                        (*scales->reals)[i] == 1;
     const bool is_set = known_sizes && known_sizes->size() == axes.size() &&
                         resize.keep == op::ResizeKeep::kStretch;
-    if (!stays) size = is_set ? Dimension(checked_size(static_cast<double>((*known_sizes)[i]))) : Dimension();
+    if (!stays)
+      size = is_set ? Dimension(checked_size(static_cast<double>((*known_sizes)[i]))) : Dimension();
   }
   return facts;
 }

@@ -31,16 +31,16 @@ void require_kernel(const Window& window, const Dimensions& weights) {
         may_be_equal(weights[axis + 2], window.kernel[axis])) {
       continue;
     }
-    refuse_inputs(fmt::format("its weights {} are not of its kernel {}", to_string(weights),
-                              window.kernel));
+    refuse_inputs(
+        fmt::format("its weights {} are not of its kernel {}", to_string(weights), window.kernel));
   }
 }
 
 void require_biases(const Fact* biases, const Dimension& channels) {
   if (biases == nullptr) return;
   if (biases->dimensions.size() == 1 && may_be_equal(biases->dimensions[0], channels)) return;
-  refuse_inputs(
-      fmt::format("its biases are {}, expected [{}]", to_string(biases->dimensions), channels.size));
+  refuse_inputs(fmt::format("its biases are {}, expected [{}]", to_string(biases->dimensions),
+                            channels.size));
 }
 
 void require_groups(const Dimensions& x, const Dimensions& weights, std::int64_t group) {
@@ -116,7 +116,8 @@ Facts infer(const op::ConvTranspose& conv, FactInputs inputs) {
   require_channels(x, weights, weights[0]);
   require_kernel(conv.window, weights);
   const std::size_t rank = conv.window.rank();
-  if (x.size() != rank + 2 || (!conv.output_padding.empty() && conv.output_padding.size() != rank) ||
+  if (x.size() != rank + 2 ||
+      (!conv.output_padding.empty() && conv.output_padding.size() != rank) ||
       (!conv.output_shape.empty() && conv.output_shape.size() != rank)) {
     refuse_inputs(fmt::format("its input is {}, its window has {} axes", to_string(x), rank));
   }

@@ -71,8 +71,8 @@ class Flattener {
                               function.name(), kDeepestCall));
     }
     Scope scope;
-    scope.prefix = fmt::format("{}/{}/", node.name().empty() ? node.op_type() : node.name(),
-                               ++calls_);
+    scope.prefix =
+        fmt::format("{}/{}/", node.name().empty() ? node.op_type() : node.name(), ++calls_);
     for (int i = 0; i < function.input_size(); ++i) {
       scope.values[function.input(i)] = i < node.input_size() ? node.input(i) : "";
     }

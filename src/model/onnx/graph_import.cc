@@ -57,8 +57,7 @@ void GraphImport::hold(ValueId id, Constant constant) {
                 fmt::format("the constants of {} that are no weights take more than {} bytes",
                             graph_.name, kMostConstantBytes));
   }
-  graph_.values[static_cast<std::size_t>(id)].constant =
-      static_cast<int>(graph_.constants.size());
+  graph_.values[static_cast<std::size_t>(id)].constant = static_cast<int>(graph_.constants.size());
   graph_.constants.push_back(std::move(constant));
 }
 
@@ -141,9 +140,9 @@ void GraphImport::add_node(const std::string& name, Attributes attributes,
     throw Error(error.category(), fmt::format("{} {}: {}", row.name, name, error.what()));
   }
   if (outputs.size() > facts.size() && facts.size() < row.most_outputs) {
-    throw Error(ErrorCategory::kUnsupported, fmt::format("{} {} has {} outputs, expected {}",
-                                                         row.name, name, outputs.size(),
-                                                         facts.size()));
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} {} has {} outputs, expected {}", row.name, name, outputs.size(),
+                            facts.size()));
   }
   Node node = {name, std::move(attributes), std::move(inputs), {}};
   for (std::size_t i = 0; i < std::min(outputs.size(), facts.size()); ++i) {
@@ -211,7 +210,8 @@ void GraphImport::remove_unused() {
       value.weight = static_cast<int>(kept.weights.size()) - 1;
     }
     if (value.constant >= 0) {
-      kept.constants.push_back(std::move(graph_.constants[static_cast<std::size_t>(value.constant)]));
+      kept.constants.push_back(
+          std::move(graph_.constants[static_cast<std::size_t>(value.constant)]));
       value.constant = static_cast<int>(kept.constants.size()) - 1;
     }
   }

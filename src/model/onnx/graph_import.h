@@ -1,5 +1,5 @@
-// A graph while it is imported from an ONNX model: values by their names there, and what is known of
-// them.
+// A graph while it is imported from an ONNX model: values by their names there, and what is known
+// of them.
 #pragma once
 
 #include <map>
@@ -51,7 +51,7 @@ class GraphImport {
   void define(const std::string& name, ValueId id);
 
   Graph graph_;
-  std::vector<Fact> facts_;               // by ValueId
+  std::vector<Fact> facts_;                // by ValueId
   std::map<std::string, ValueId> values_;  // by name in the model
   std::set<std::string> value_names_;
   std::set<std::string> node_names_;

@@ -75,8 +75,9 @@ void import_gelu(const NodeImport& node) {
 
 void import_selu(const NodeImport& node) {
   const bool is_old = node.opset() < 6;
-  import_activation<op::ActivationKind::kSelu>(node, "alpha", is_old ? 1.6732 : 1.67326319217681884765625,
-                                               "gamma", is_old ? 1.0507 : 1.05070102214813232421875);
+  import_activation<op::ActivationKind::kSelu>(node, "alpha",
+                                               is_old ? 1.6732 : 1.67326319217681884765625, "gamma",
+                                               is_old ? 1.0507 : 1.05070102214813232421875);
 }
 
 // Before opset 11 the bounds are attributes.
@@ -101,7 +102,8 @@ void import_prelu(const NodeImport& node) {
                              node.fact(1).dimensions[0] != Dimension(1);
   if (is_by_channel) {
     std::vector<std::int64_t> axes;
-    for (std::size_t axis = 2; axis < rank; ++axis) axes.push_back(static_cast<std::int64_t>(axis) - 1);
+    for (std::size_t axis = 2; axis < rank; ++axis)
+      axes.push_back(static_cast<std::int64_t>(axis) - 1);
     inputs[1] = node.make("slope", op::Unsqueeze{},
                           {inputs[1], node.constant("axes", make_constant(axes))});
   }
@@ -118,8 +120,8 @@ void import_bit_shift(const NodeImport& node) {
   if (direction != "LEFT" && direction != "RIGHT") {
     node.refuse(fmt::format("its direction is '{}', expected LEFT or RIGHT", direction));
   }
-  node.emit(op::Binary{direction == "LEFT" ? op::BinaryKind::kShiftLeft
-                                           : op::BinaryKind::kShiftRight});
+  node.emit(
+      op::Binary{direction == "LEFT" ? op::BinaryKind::kShiftLeft : op::BinaryKind::kShiftRight});
 }
 
 // Before opset 6 the type is a text.

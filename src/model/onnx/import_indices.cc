@@ -24,9 +24,7 @@ void import_scatter_elements(const NodeImport& node) {
   node.emit(op::ScatterElements{node.integer("axis", 0), scatter_kind(node)});
 }
 
-void import_gather(const NodeImport& node) {
-  node.emit(op::Gather{node.integer("axis", 0)});
-}
+void import_gather(const NodeImport& node) { node.emit(op::Gather{node.integer("axis", 0)}); }
 
 void import_constant(const NodeImport& node) {
   if (const onnx::TensorProto* const tensor = node.tensor("value")) {
@@ -74,14 +72,12 @@ void import_eye_like(const NodeImport& node) {
 
 constexpr std::array kImporters = {
     ImporterRow{"Gather", import_gather},
-    ImporterRow{"GatherND",
-                [](const NodeImport& node) {
-                  node.emit(op::GatherNd{node.integer("batch_dims", 0)});
-                }},
-    ImporterRow{"GatherElements",
-                [](const NodeImport& node) {
-                  node.emit(op::GatherElements{node.integer("axis", 0)});
-                }},
+    ImporterRow{
+        "GatherND",
+        [](const NodeImport& node) { node.emit(op::GatherNd{node.integer("batch_dims", 0)}); }},
+    ImporterRow{
+        "GatherElements",
+        [](const NodeImport& node) { node.emit(op::GatherElements{node.integer("axis", 0)}); }},
     ImporterRow{"ScatterND",
                 [](const NodeImport& node) { node.emit(op::ScatterNd{scatter_kind(node)}); }},
     ImporterRow{"ScatterElements", import_scatter_elements},

@@ -44,9 +44,9 @@ void import_slice(const NodeImport& node) {
     node.emit(op::Slice{});
     return;
   }
-  std::vector<ValueId> inputs = {
-      node.input(0), node.constant("starts", make_constant(node.integers("starts"))),
-      node.constant("ends", make_constant(node.integers("ends")))};
+  std::vector<ValueId> inputs = {node.input(0),
+                                 node.constant("starts", make_constant(node.integers("starts"))),
+                                 node.constant("ends", make_constant(node.integers("ends")))};
   if (node.has("axes")) {
     inputs.push_back(node.constant("axes", make_constant(node.integers("axes"))));
   }
@@ -86,8 +86,8 @@ void import_depth_to_space(const NodeImport& node) {
 }
 
 constexpr std::array<std::string_view, 7> kPlaces = {
-    "half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",   "align_corners",
-    "asymmetric",    "tf_half_pixel_for_nn", "tf_crop_and_resize"};
+    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
+    "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
 constexpr std::array<std::string_view, 4> kNearest = {"round_prefer_floor", "round_prefer_ceil",
                                                       "floor", "ceil"};
 constexpr std::array<std::string_view, 3> kModes = {"nearest", "linear", "cubic"};
@@ -122,10 +122,9 @@ void import_resize(const NodeImport& node) {
   }
   op::Resize resize;
   resize.mode = choice<op::ResizeMode>(node, "mode", "nearest", kModes);
-  resize.places = choice<op::ResizePlaces>(node, "coordinate_transformation_mode", "half_pixel",
-                                           kPlaces);
-  resize.nearest =
-      choice<op::ResizeNearest>(node, "nearest_mode", "round_prefer_floor", kNearest);
+  resize.places =
+      choice<op::ResizePlaces>(node, "coordinate_transformation_mode", "half_pixel", kPlaces);
+  resize.nearest = choice<op::ResizeNearest>(node, "nearest_mode", "round_prefer_floor", kNearest);
   resize.keep = choice<op::ResizeKeep>(node, "keep_aspect_ratio_policy", "stretch", kPolicies);
   resize.antialias = node.flag("antialias", false);
   resize.exclude_outside = node.flag("exclude_outside", false);
@@ -162,10 +161,9 @@ constexpr std::array kImporters = {
     ImporterRow{"Expand", [](const NodeImport& node) { node.emit(op::Expand{}); }},
     ImporterRow{"Tile", import_tile},
     ImporterRow{"DepthToSpace", import_depth_to_space},
-    ImporterRow{"SpaceToDepth",
-                [](const NodeImport& node) {
-                  node.emit(op::SpaceToDepth{node.integer("blocksize", 0)});
-                }},
+    ImporterRow{
+        "SpaceToDepth",
+        [](const NodeImport& node) { node.emit(op::SpaceToDepth{node.integer("blocksize", 0)}); }},
     ImporterRow{"Trilu",
                 [](const NodeImport& node) { node.emit(op::Trilu{node.flag("upper", true)}); }},
     ImporterRow{"ReverseSequence",

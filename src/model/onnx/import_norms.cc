@@ -51,7 +51,8 @@ void import_group_normalization(const NodeImport& node) {
   const std::int64_t in_group = channels.size / norm.groups;
   std::vector<ValueId> inputs = {node.input(0)};
   const ValueId last = node.constant("last", make_constant(std::vector<std::int64_t>{1}));
-  const ValueId shape = node.constant("shape", make_constant(std::vector<std::int64_t>{norm.groups, in_group}));
+  const ValueId shape =
+      node.constant("shape", make_constant(std::vector<std::int64_t>{norm.groups, in_group}));
   const ValueId flat = node.constant("flat", make_constant(std::vector<std::int64_t>{-1}));
   for (const std::size_t i : {1, 2}) {
     const ValueId column = node.make("column", op::Unsqueeze{}, {node.input(i), last});

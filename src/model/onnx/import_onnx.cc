@@ -24,14 +24,14 @@ constexpr std::array<std::string_view, 6> kControlFlow = {"If",  "Loop", "Scan",
   const std::string domain = is_onnx_domain(node.domain()) ? "ai.onnx" : node.domain();
   const std::string name =
       node.name().empty() && node.output_size() > 0 ? node.output(0) : node.name();
-  throw Error(ErrorCategory::kUnsupported,
-              fmt::format("the node {} is {} of the domain {}, {}", name, node.op_type(), domain,
-                          why));
+  throw Error(ErrorCategory::kUnsupported, fmt::format("the node {} is {} of the domain {}, {}",
+                                                       name, node.op_type(), domain, why));
 }
 
 void import_node(GraphImport& graph, const FlatNode& flat) {
   const onnx::NodeProto& node = flat.node;
-  const NodeImporter import = is_onnx_domain(node.domain()) ? find_importer(node.op_type()) : nullptr;
+  const NodeImporter import =
+      is_onnx_domain(node.domain()) ? find_importer(node.op_type()) : nullptr;
   if (std::ranges::find(kControlFlow, node.op_type()) != kControlFlow.end()) {
     refuse(node, "control flow or a recurrent operator, which is not computed");
   }

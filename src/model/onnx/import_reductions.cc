@@ -36,7 +36,9 @@ void import_top_k(const NodeImport& node) {
     node.emit(top);
     return;
   }
-  node.emit(top, {node.input(0), node.constant("k", make_constant(std::vector<std::int64_t>{node.integer("k", 0)}))});
+  node.emit(top,
+            {node.input(0),
+             node.constant("k", make_constant(std::vector<std::int64_t>{node.integer("k", 0)}))});
 }
 
 constexpr std::array kImporters = {

@@ -36,8 +36,8 @@ std::vector<std::int64_t> of_axes(const NodeImport& node, std::string_view name,
 Window window_of_kernel(const NodeImport& node, std::vector<std::int64_t> kernel) {
   constexpr std::int64_t kMost = 1 << 20;
   const std::size_t rank = kernel.size();
-  const bool fits = std::ranges::all_of(
-      kernel, [&](std::int64_t size) { return size >= 1 && size <= kMost; });
+  const bool fits =
+      std::ranges::all_of(kernel, [&](std::int64_t size) { return size >= 1 && size <= kMost; });
   if (rank == 0 || !fits) node.refuse("its kernel has no axes or an axis without elements");
   Window window;
   window.kernel = std::move(kernel);
@@ -98,8 +98,8 @@ void import_average_pool(const NodeImport& node) {
 }
 
 void import_lp_pool(const NodeImport& node) {
-  const std::int64_t p = node.opset() < 2 ? static_cast<std::int64_t>(node.real("p", 2))
-                                          : node.integer("p", 2);
+  const std::int64_t p =
+      node.opset() < 2 ? static_cast<std::int64_t>(node.real("p", 2)) : node.integer("p", 2);
   if (p < 1) node.refuse(fmt::format("its norm is of order {}", p));
   node.emit(op::LpPool{pool_window(node), node.flag("ceil_mode", false), p});
 }

@@ -50,8 +50,7 @@ NodeImport::NodeImport(GraphImport& graph, const FlatNode& flat)
 }
 
 void NodeImport::refuse(const std::string& what) const {
-  throw Error(ErrorCategory::kUnsupported,
-              fmt::format("{} {}: {}", node_.op_type(), name_, what));
+  throw Error(ErrorCategory::kUnsupported, fmt::format("{} {}: {}", node_.op_type(), name_, what));
 }
 
 const onnx::AttributeProto* NodeImport::find(std::string_view name) const {
@@ -69,9 +68,8 @@ const onnx::AttributeProto* NodeImport::find(std::string_view name,
     return found;
   }
   throw Error(ErrorCategory::kCorrupt,
-              fmt::format("{} {}: its attribute {} is of the type {}, expected {}",
-                          node_.op_type(), name_, name,
-                          onnx::AttributeProto::AttributeType_Name(found->type()),
+              fmt::format("{} {}: its attribute {} is of the type {}, expected {}", node_.op_type(),
+                          name_, name, onnx::AttributeProto::AttributeType_Name(found->type()),
                           onnx::AttributeProto::AttributeType_Name(type)));
 }
 
@@ -146,7 +144,9 @@ ValueId NodeImport::make(std::string_view suffix, Attributes attributes,
 void NodeImport::emit(Attributes attributes, std::vector<ValueId> inputs) const {
   while (!inputs.empty() && inputs.back() == kNoValue) inputs.pop_back();
   const Operator& row = operator_of(attributes);
-  const auto is_missing = [&](std::size_t i) { return i >= inputs.size() || inputs[i] == kNoValue; };
+  const auto is_missing = [&](std::size_t i) {
+    return i >= inputs.size() || inputs[i] == kNoValue;
+  };
   bool fits = inputs.size() <= row.most_inputs;
   for (std::size_t i = 0; i < row.fewest_inputs; ++i) fits = fits && !is_missing(i);
   if (!fits) {

@@ -143,8 +143,7 @@ void for_two(Inputs inputs, const Shape& shape, const Combine& combine) {
 // A power whose base and exponent are of different types.
 void mixed_power(Inputs inputs, ReferenceTensor& y) {
   for_each_broadcast(y.shape, inputs, [&](std::size_t i, const std::vector<std::size_t>& from) {
-    const double result =
-        std::pow(real_at(*inputs[0], from[0]), real_at(*inputs[1], from[1]));
+    const double result = std::pow(real_at(*inputs[0], from[0]), real_at(*inputs[1], from[1]));
     if (y.is_real()) {
       y.values[i] = result;
     } else {

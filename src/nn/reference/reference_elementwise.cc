@@ -112,8 +112,7 @@ double activation(const op::Activation& of, double x) {
     case kGelu:
       return x / 2 * (1 + std::erf(x / std::numbers::sqrt2));
     case kGeluTanh:
-      return x / 2 *
-             (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+      return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
     case kHardSigmoid:
       return std::clamp(of.alpha * x + of.beta, 0.0, 1.0);
     case kLeakyRelu:

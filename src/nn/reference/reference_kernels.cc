@@ -86,8 +86,8 @@ void move_elements(const ReferenceTensor& x, ReferenceTensor& y, const Source& s
 }
 
 AxisView::AxisView(const Shape& shape, std::int64_t axis) {
-  const auto at = static_cast<std::size_t>(
-      axis < 0 ? axis + static_cast<std::int64_t>(shape.size()) : axis);
+  const auto at =
+      static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(shape.size()) : axis);
   outer = count_of(std::span(shape).first(at));
   size = static_cast<std::size_t>(shape[at]);
   inner = count_of(std::span(shape).subspan(at + 1));

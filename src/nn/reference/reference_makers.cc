@@ -111,8 +111,7 @@ void run(const op::Range& /*range*/, Inputs inputs, Outputs outputs) {
     y.values[i] = inputs[0]->values[0] + static_cast<double>(i) * inputs[2]->values[0];
   }
   for (std::size_t i = 0; i < y.integers.size(); ++i) {
-    y.integers[i] =
-        inputs[0]->integers[0] + static_cast<std::int64_t>(i) * inputs[2]->integers[0];
+    y.integers[i] = inputs[0]->integers[0] + static_cast<std::int64_t>(i) * inputs[2]->integers[0];
   }
 }
 

@@ -19,8 +19,8 @@ struct MatrixView {
 // y += a * b, where y is [rows, columns] from element `to` on.
 template <typename T>
 void add_product(const ReferenceTensor& a, const MatrixView& a_view, const ReferenceTensor& b,
-                 const MatrixView& b_view, std::size_t rows, std::size_t inner,
-                 std::size_t columns, ReferenceTensor& y, std::size_t to) {
+                 const MatrixView& b_view, std::size_t rows, std::size_t inner, std::size_t columns,
+                 ReferenceTensor& y, std::size_t to) {
   using Total = Sum<T>;
   const auto& left = elements<T>(a);
   const auto& right = elements<T>(b);
@@ -38,8 +38,8 @@ void add_product(const ReferenceTensor& a, const MatrixView& a_view, const Refer
     }
     for (std::size_t column = 0; column < columns; ++column) {
       auto& element = result[to + row * columns + column];
-      element = static_cast<std::decay_t<decltype(element)>>(static_cast<Total>(element) +
-                                                             sums[column]);
+      element =
+          static_cast<std::decay_t<decltype(element)>>(static_cast<Total>(element) + sums[column]);
     }
   }
 }
@@ -90,15 +90,14 @@ void run(const op::Gemm& gemm, Inputs inputs, Outputs outputs) {
   for (std::int64_t& value : y.integers) value *= static_cast<std::int64_t>(gemm.alpha);
   const ReferenceTensor* const c = input_at(inputs, 2);
   if (c == nullptr) return;
-  for_each_broadcast(y.shape, inputs.subspan(2, 1),
-                     [&](std::size_t i, const std::vector<std::size_t>& from) {
-                       if (y.is_real()) {
-                         y.values[i] += gemm.beta * c->values[from[0]];
-                       } else {
-                         y.integers[i] +=
-                             static_cast<std::int64_t>(gemm.beta) * c->integers[from[0]];
-                       }
-                     });
+  for_each_broadcast(
+      y.shape, inputs.subspan(2, 1), [&](std::size_t i, const std::vector<std::size_t>& from) {
+        if (y.is_real()) {
+          y.values[i] += gemm.beta * c->values[from[0]];
+        } else {
+          y.integers[i] += static_cast<std::int64_t>(gemm.beta) * c->integers[from[0]];
+        }
+      });
 }
 
 void run(const op::Einsum& einsum, Inputs inputs, Outputs outputs) {
@@ -132,7 +131,8 @@ void run(const op::Einsum& einsum, Inputs inputs, Outputs outputs) {
       Sum<T> term = 1;
       for (std::size_t k = 0; k < inputs.size(); ++k) {
         std::int64_t index = 0;
-        for (std::size_t axis = 0; axis < sizes.size(); ++axis) index += (*place)[axis] * steps[k][axis];
+        for (std::size_t axis = 0; axis < sizes.size(); ++axis)
+          index += (*place)[axis] * steps[k][axis];
         term *= static_cast<Sum<T>>(elements<T>(*inputs[k])[static_cast<std::size_t>(index)]);
       }
       auto& element = y[i / inner];

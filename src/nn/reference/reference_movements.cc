@@ -77,7 +77,8 @@ void run(const op::Transpose& transpose, Inputs inputs, Outputs outputs) {
   const std::size_t rank = strides.size();
   std::vector<std::int64_t> steps(rank);
   for (std::size_t i = 0; i < rank; ++i) {
-    steps[i] = strides[transpose.order.empty() ? rank - 1 - i : axis_in(transpose.order[i], x.shape)];
+    steps[i] =
+        strides[transpose.order.empty() ? rank - 1 - i : axis_in(transpose.order[i], x.shape)];
   }
   move_elements(x, outputs[0], [&](const std::vector<std::int64_t>& place) {
     std::int64_t index = 0;
@@ -182,8 +183,7 @@ void run(const op::SpaceToDepth& blocks, Inputs inputs, Outputs outputs) {
   move_elements(*inputs[0], outputs[0], [&](const std::vector<std::int64_t>& place) {
     const std::int64_t in_block = place[1] / x[1];
     return place[0] * strides[0] + place[1] % x[1] * strides[1] +
-           (place[2] * block + in_block / block) * strides[2] + place[3] * block +
-           in_block % block;
+           (place[2] * block + in_block / block) * strides[2] + place[3] * block + in_block % block;
   });
 }
 

@@ -19,8 +19,8 @@ using ReferenceWeights = std::map<std::string, std::vector<double>>;
 ReferenceWeights reference_weights(const Graph& graph, const WeightSource& source);
 
 // Every value of the graph, by ValueId, from those of its inputs, computed in double without
-// rounding to the types of its values. Throws Error(kUnsupported) naming the input or the node whose
-// inputs do not fit.
+// rounding to the types of its values. Throws Error(kUnsupported) naming the input or the node
+// whose inputs do not fit.
 std::vector<ReferenceTensor> run_reference(const Graph& graph, const ReferenceWeights& weights,
                                            const std::vector<ReferenceTensor>& inputs);
 

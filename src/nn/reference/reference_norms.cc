@@ -131,7 +131,8 @@ void run(const op::RmsNormalization& norm, Inputs inputs, Outputs outputs) {
   const AxisView view = AxisView::from(x.shape, norm.axis);
   for (std::size_t row = 0; row < view.outer; ++row) {
     double squares = 0;
-    for (std::size_t i = 0; i < view.size; ++i) squares += std::pow(x.values[row * view.size + i], 2);
+    for (std::size_t i = 0; i < view.size; ++i)
+      squares += std::pow(x.values[row * view.size + i], 2);
     const double root = std::sqrt(squares / static_cast<double>(view.size) + norm.epsilon);
     for (std::size_t i = 0; i < view.size; ++i) {
       outputs[0].values[row * view.size + i] = x.values[row * view.size + i] / root;
@@ -146,9 +147,11 @@ void run(const op::Softmax& softmax, Inputs inputs, Outputs outputs) {
   for (std::size_t line = 0; line < view.outer * view.inner && view.size > 0; ++line) {
     const std::size_t first = view.at(line / view.inner, 0, line % view.inner);
     double largest = x[first];
-    for (std::size_t i = 1; i < view.size; ++i) largest = std::max(largest, x[first + i * view.inner]);
+    for (std::size_t i = 1; i < view.size; ++i)
+      largest = std::max(largest, x[first + i * view.inner]);
     double sum = 0;
-    for (std::size_t i = 0; i < view.size; ++i) sum += std::exp(x[first + i * view.inner] - largest);
+    for (std::size_t i = 0; i < view.size; ++i)
+      sum += std::exp(x[first + i * view.inner] - largest);
     for (std::size_t i = 0; i < view.size; ++i) {
       const double shifted = x[first + i * view.inner] - largest;
       outputs[0].values[first + i * view.inner] =

@@ -69,7 +69,9 @@ std::int64_t reduced(op::ReduceKind kind, const std::vector<std::int64_t>& x, bo
   using enum op::ReduceKind;
   switch (kind) {
     case kL1:
-      return sum([&](std::int64_t value) { return !is_unsigned && value < 0 ? product(value, -1) : value; });
+      return sum([&](std::int64_t value) {
+        return !is_unsigned && value < 0 ? product(value, -1) : value;
+      });
     case kMax:
     case kMin:
       if (x.empty()) refuse("the extreme of no integers");
@@ -87,8 +89,7 @@ std::int64_t reduced(op::ReduceKind kind, const std::vector<std::int64_t>& x, bo
     case kL2:
     case kLogSum:
     case kLogSumExp:
-      return static_cast<std::int64_t>(
-          reduced(kind, std::vector<double>(x.begin(), x.end())));
+      return static_cast<std::int64_t>(reduced(kind, std::vector<double>(x.begin(), x.end())));
   }
   return 0;
 }
@@ -99,8 +100,8 @@ std::vector<bool> reduced_axes(const op::Reduce& reduce, const Shape& x,
   std::vector<bool> is_reduced(x.size(), !has_axes && !reduce.none_without_axes);
   if (!has_axes) return is_reduced;
   for (const std::int64_t axis : axes->integers) {
-    is_reduced[static_cast<std::size_t>(
-        axis < 0 ? axis + static_cast<std::int64_t>(x.size()) : axis)] = true;
+    is_reduced[static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(x.size())
+                                                 : axis)] = true;
   }
   return is_reduced;
 }
@@ -192,8 +193,7 @@ void run(const op::TopK& top, Inputs inputs, Outputs outputs) {
     using T = decltype(zero);
     for (std::size_t line = 0; line < from.outer * from.inner; ++line) {
       const std::size_t first = from.at(line / from.inner, 0, line % from.inner);
-      std::vector<std::size_t> order =
-          order_of<T>(x, first, from.inner, from.size, top.largest);
+      std::vector<std::size_t> order = order_of<T>(x, first, from.inner, from.size, top.largest);
       order.resize(to.size);
       for (std::size_t i = 0; i < to.size; ++i) {
         const std::size_t at = to.at(line / from.inner, i, line % from.inner);

@@ -45,8 +45,8 @@ double coordinate(op::ResizePlaces places, const Axis& axis, double x) {
     case kTfHalfPixelForNearest:
       return (x + 0.5) / axis.scale;
     case kTfCropAndResize:
-      return axis.out > 1 ? axis.region_begin * (in - 1) + x *
-                                (axis.region_end - axis.region_begin) * (in - 1) / (out - 1)
+      return axis.out > 1 ? axis.region_begin * (in - 1) +
+                                x * (axis.region_end - axis.region_begin) * (in - 1) / (out - 1)
                           : (axis.region_begin + axis.region_end) * (in - 1) / 2;
   }
   return x;
@@ -97,8 +97,7 @@ std::vector<Tap> taps_at(const op::Resize& resize, const Axis& axis, double x) {
   double sum = 0;
   for (std::int64_t place = first; place <= last; ++place) {
     const bool is_outside = place < 0 || place >= axis.in;
-    const double weight =
-        filter_weight(resize, (static_cast<double>(place) - x) / stretch);
+    const double weight = filter_weight(resize, (static_cast<double>(place) - x) / stretch);
     if (weight == 0 || (is_outside && resize.exclude_outside)) continue;
     taps.push_back({std::clamp<std::int64_t>(place, 0, axis.in - 1), weight});
     sum += weight;
@@ -161,8 +160,10 @@ void run(const op::Resize& resize, Inputs inputs, Outputs outputs) {
   const std::span<const double> ends =
       crops ? std::span<const double>(region->values) : std::span<const double>();
   const std::vector<ResizedAxis> resized = resized_axes(
-      resize, in, ends, scales != nullptr ? std::span<const double>(scales->values) : std::span<const double>(),
-      sizes != nullptr ? std::span<const std::int64_t>(sizes->integers) : std::span<const std::int64_t>());
+      resize, in, ends,
+      scales != nullptr ? std::span<const double>(scales->values) : std::span<const double>(),
+      sizes != nullptr ? std::span<const std::int64_t>(sizes->integers)
+                       : std::span<const std::int64_t>());
   ReferenceTensor y = {x.shape, {}};
   for (std::size_t i = 0; i < x.size(); ++i) y.values.push_back(real_at(x, i));
   for (std::size_t i = 0; i < axes.size(); ++i) {

@@ -215,9 +215,8 @@ void run(const op::ConvTranspose& conv, Inputs inputs, Outputs outputs) {
 }
 
 void run(const op::MaxPool& pool, Inputs inputs, Outputs outputs) {
-  with_number(inputs[0]->type, [&](auto zero) {
-    max_pool<decltype(zero)>(pool, *inputs[0], outputs);
-  });
+  with_number(inputs[0]->type,
+              [&](auto zero) { max_pool<decltype(zero)>(pool, *inputs[0], outputs); });
 }
 
 void run(const op::AveragePool& pool, Inputs inputs, Outputs outputs) {
@@ -286,7 +285,8 @@ void run(const op::LocalResponseNormalization& norm, Inputs inputs, Outputs outp
     const std::int64_t last = std::min(channel - before + norm.size, channels);
     double squares = 0;
     for (std::int64_t c = first; c < last; ++c) {
-      const auto offset = static_cast<std::size_t>((c - channel) * static_cast<std::int64_t>(view.inner));
+      const auto offset =
+          static_cast<std::size_t>((c - channel) * static_cast<std::int64_t>(view.inner));
       squares += x.values[i + offset] * x.values[i + offset];
     }
     const double scale = norm.bias + norm.alpha / static_cast<double>(norm.size) * squares;

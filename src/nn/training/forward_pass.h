@@ -54,7 +54,9 @@ class ForwardPass {
   // All but the output layer, in the order of layers(graph).
   [[nodiscard]] std::span<const std::unique_ptr<TrainingLayer>> layers() const { return layers_; }
   [[nodiscard]] TrainingLayer& placed(const Layer& layer) const;
-  [[nodiscard]] const TrainingPool& pool(const Node& node) const { return pools_.at(node.output()); }
+  [[nodiscard]] const TrainingPool& pool(const Node& node) const {
+    return pools_.at(node.output());
+  }
   [[nodiscard]] int images() const { return image_count_; }
 
  private:
