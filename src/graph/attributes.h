@@ -2,7 +2,7 @@
 // differ in one formula. They mean what the ONNX operator pages say
 // (https://onnx.ai/onnx/operators/, opset 21); images are [N, channels, axes...]. What every
 // operator needs beside its struct and its place in Attributes is its row in operators.cc, its rule
-// in operators/ and its function in nn/reference.
+// in rules/ and its function in nn/reference.
 #pragma once
 
 #include <variant>

@@ -5,8 +5,8 @@
 #include <cstddef>
 
 #include "graph/constants.h"
+#include "graph/dimension_math.h"
 #include "graph/operators.h"
-#include "graph/operators/rules.h"
 #include "narrow/error.h"
 
 namespace narrow {

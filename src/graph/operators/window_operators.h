@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "graph/window.h"
+#include "graph/operators/window.h"
 
 namespace narrow::op {
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "graph/operators/slice.h"
+#include "graph/rules/slice.h"
 #include "nn/reference/reference_kernels.h"
 
 namespace narrow::reference {

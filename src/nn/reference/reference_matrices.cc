@@ -1,5 +1,5 @@
 // Products of matrices.
-#include "graph/operators/einsum.h"
+#include "graph/rules/einsum.h"
 #include "nn/reference/reference_kernels.h"
 
 namespace narrow::reference {

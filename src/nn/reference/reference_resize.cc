@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "graph/operators/resize.h"
+#include "graph/rules/resize.h"
 #include "nn/reference/reference_kernels.h"
 
 namespace narrow::reference {

@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "graph/operators.h"
-#include "graph/window.h"
+#include "graph/operators/window.h"
 #include "narrow/error.h"
 #include "nn/conv_geometry.h"
 #include "nn/pool_geometry.h"

@@ -1,7 +1,7 @@
 // Operators that compute each element by itself.
 #include <fmt/format.h>
 
-#include "graph/operators/rules.h"
+#include "graph/rules/fact_rules.h"
 #include "tensor/element_values.h"
 
 namespace narrow {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graph/operators/rules.h"
+#include "graph/rules/fact_rules.h"
 #include "tensor/element_values.h"
 
 namespace narrow {

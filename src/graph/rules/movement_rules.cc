@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "graph/operators/rules.h"
+#include "graph/rules/fact_rules.h"
 
 namespace narrow {
 namespace {

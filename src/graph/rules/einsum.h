@@ -1,10 +1,9 @@
 // The equation of Einsum, taken apart.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
-
-#include "graph/facts.h"
 
 namespace narrow {
 

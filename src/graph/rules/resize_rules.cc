@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graph/operators/resize.h"
-#include "graph/operators/rules.h"
+#include "graph/rules/fact_rules.h"
+#include "graph/rules/resize.h"
 
 namespace narrow {
 namespace {

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "graph/operators/rules.h"
+#include "graph/rules/fact_rules.h"
 
 namespace narrow {
 namespace {

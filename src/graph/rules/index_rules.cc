@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "graph/operators/rules.h"
-#include "graph/operators/slice.h"
+#include "graph/rules/fact_rules.h"
+#include "graph/rules/slice.h"
 #include "tensor/element_values.h"
 
 namespace narrow {

@@ -1,4 +1,4 @@
-#include "graph/operators/einsum.h"
+#include "graph/rules/einsum.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <map>
 #include <string_view>
 
-#include "graph/operators/rules.h"
+#include "graph/rules/fact_rules.h"
 
 namespace narrow {
 namespace {

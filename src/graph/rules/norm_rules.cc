@@ -1,7 +1,7 @@
 // Normalizations.
 #include <fmt/format.h>
 
-#include "graph/operators/rules.h"
+#include "graph/rules/fact_rules.h"
 
 namespace narrow {
 namespace {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "graph/dimension_math.h"
 #include "graph/facts.h"
 
 namespace narrow {
@@ -20,8 +21,6 @@ inline const Fact* input_at(FactInputs inputs, std::size_t index) {
   return index < inputs.size() ? inputs[index] : nullptr;
 }
 
-// Whether two dimensions may be of one size.
-bool may_be_equal(const Dimension& a, const Dimension& b);
 void require_rank(const Fact& x, std::size_t least);
 void require_same_type(FactInputs inputs);
 void require_real(const Fact& x);
@@ -33,15 +32,6 @@ std::optional<std::vector<std::int64_t>> known_integers(const Fact* fact);
 // How many elements a value of at most one axis has, when that is known. A free size is refused
 // with what the elements are.
 std::size_t known_length(const Fact& fact, const std::string& what);
-
-// Products and sums of sizes; free when one of them is. Throw Error(kUnsupported) when the result
-// does not fit into 63 bits.
-Dimension product(const Dimension& a, const Dimension& b);
-Dimension product(std::span<const Dimension> dimensions);
-Dimension sum(const Dimension& a, const Dimension& b);
-
-// `verb` for the message: "added".
-Dimensions broadcast(const Dimensions& a, const Dimensions& b, const std::string& verb);
 
 // One result of this type.
 inline Facts one_fact(DType type, Dimensions dimensions) { return {{type, std::move(dimensions)}}; }

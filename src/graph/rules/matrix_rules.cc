@@ -1,8 +1,8 @@
 // Products of matrices.
 #include <fmt/format.h>
 
-#include "graph/operators/einsum.h"
-#include "graph/operators/rules.h"
+#include "graph/rules/einsum.h"
+#include "graph/rules/fact_rules.h"
 
 namespace narrow {
 

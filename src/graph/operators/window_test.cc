@@ -1,4 +1,4 @@
-#include "graph/window.h"
+#include "graph/operators/window.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
