@@ -120,13 +120,13 @@ std::set<std::string> read_list(const fs::path& path) {
   return names;
 }
 
-// Every test of the folder; names are those of their folders.
-void run_folder(const fs::path& folder, const std::set<std::string>& passing) {
-  std::set<std::string> found;
+// Every test of the folder; adds their names, which are those of their folders.
+void run_folder(const fs::path& folder, const std::set<std::string>& passing,
+                std::set<std::string>& found) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (!fs::exists(entry.path() / "model.onnx")) continue;
     const std::string name = entry.path().filename().string();
-    found.insert(name);
+    EXPECT_TRUE(found.insert(name).second) << name << " is there twice";
     const std::string failure = failure_or_error_of(entry.path());
     if (passing.contains(name)) {
       EXPECT_EQ(failure, "") << name;
@@ -137,16 +137,23 @@ void run_folder(const fs::path& folder, const std::set<std::string>& passing) {
       std::cerr << name << ": " << failure << "\n";
     }
   }
-  for (const std::string& name : passing) EXPECT_TRUE(found.contains(name)) << name;
 }
 
 TEST(NodeConformance, ListedTestsPass) {
   const char* const source_dir = std::getenv("NARROW_SOURCE_DIR");
   ASSERT_NE(source_dir, nullptr);
-  const char* const data_dir = std::getenv("NARROW_ONNX_TESTDATA");
-  const fs::path folder = data_dir != nullptr ? data_dir : "/usr/share/libonnx-testdata/data/node";
-  ASSERT_TRUE(fs::exists(folder)) << folder << ": the package libonnx-testdata is not installed";
-  run_folder(folder, read_list(fs::path(source_dir) / "tests/onnx/passing_node_tests.txt"));
+  const std::set<std::string> passing =
+      read_list(fs::path(source_dir) / "tests/onnx/passing_node_tests.txt");
+  const char* const other = std::getenv("NARROW_ONNX_TESTDATA");
+  const fs::path data = other != nullptr ? other : "/usr/share/libonnx-testdata/data";
+  ASSERT_TRUE(fs::exists(data)) << data << ": the package libonnx-testdata is not installed";
+  std::set<std::string> found;
+  for (const char* kind : {"node", "pytorch-converted", "pytorch-operator", "simple"}) {
+    run_folder(data / kind, passing, found);
+  }
+  for (const std::string& name : passing) {
+    EXPECT_TRUE(found.contains(name)) << name << " is listed and not there";
+  }
 }
 
 }  // namespace

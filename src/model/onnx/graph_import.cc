@@ -6,6 +6,7 @@
 
 #include "graph/constants.h"
 #include "graph/operators.h"
+#include "graph/prune_graph.h"
 #include "model/onnx/onnx_elements.h"
 #include "narrow/error.h"
 
@@ -184,57 +185,12 @@ void GraphImport::settle_tensors() {
   }
 }
 
-void GraphImport::remove_unused() {
-  std::vector<bool> is_used(graph_.values.size(), false);
-  const auto use = [&](ValueId id) {
-    if (id != kNoValue) is_used[static_cast<std::size_t>(id)] = true;
-  };
-  std::ranges::for_each(graph_.inputs, use);
-  std::ranges::for_each(graph_.outputs, use);
-  for (const Node& node : graph_.nodes) std::ranges::for_each(node.inputs, use);
-  for (Node& node : graph_.nodes) {
-    use(node.output());
-    for (ValueId& id : node.outputs) {
-      if (id != kNoValue && !is_used[static_cast<std::size_t>(id)]) id = kNoValue;
-    }
-    while (node.outputs.back() == kNoValue) node.outputs.pop_back();
-  }
-  Graph kept;
-  std::vector<ValueId> ids(graph_.values.size(), kNoValue);
-  for (std::size_t i = 0; i < graph_.values.size(); ++i) {
-    if (!is_used[i]) continue;
-    ids[i] = static_cast<ValueId>(kept.values.size());
-    Value& value = kept.values.emplace_back(std::move(graph_.values[i]));
-    if (value.weight >= 0) {
-      kept.weights.push_back(std::move(graph_.weights[static_cast<std::size_t>(value.weight)]));
-      value.weight = static_cast<int>(kept.weights.size()) - 1;
-    }
-    if (value.constant >= 0) {
-      kept.constants.push_back(
-          std::move(graph_.constants[static_cast<std::size_t>(value.constant)]));
-      value.constant = static_cast<int>(kept.constants.size()) - 1;
-    }
-  }
-  const auto renumber = [&](std::vector<ValueId>& values) {
-    for (ValueId& id : values) id = id == kNoValue ? id : ids[static_cast<std::size_t>(id)];
-  };
-  for (Node& node : graph_.nodes) {
-    renumber(node.inputs);
-    renumber(node.outputs);
-  }
-  renumber(graph_.inputs);
-  renumber(graph_.outputs);
-  graph_.values = std::move(kept.values);
-  graph_.weights = std::move(kept.weights);
-  graph_.constants = std::move(kept.constants);
-}
-
 Graph GraphImport::finish(const std::vector<std::string>& outputs) {
   for (const std::string& output : outputs) {
     graph_.outputs.push_back(find(output, "an output of the graph"));
   }
   settle_tensors();
-  remove_unused();
+  remove_unused(graph_);
   check(graph_);
   return std::move(graph_);
 }

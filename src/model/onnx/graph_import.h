@@ -37,7 +37,7 @@ class GraphImport {
   ValueId add_own_constant(const std::string& name, Constant constant);
   ValueId add_own_node(const std::string& name, Attributes attributes, std::vector<ValueId> inputs);
 
-  // The whole graph, checked.
+  // The graph without what nothing reads, checked.
   Graph finish(const std::vector<std::string>& outputs);
 
  private:
@@ -46,7 +46,6 @@ class GraphImport {
   void hold(ValueId id, Constant constant);
   // Tensors become weights or constants.
   void settle_tensors();
-  void remove_unused();
   // Makes the name known in the model.
   void define(const std::string& name, ValueId id);
 

@@ -1,0 +1,67 @@
+#include "nn/reference/fold_constants.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "graph/constants.h"
+#include "graph/graph_builder.h"
+#include "narrow/error.h"
+#include "nn/reference/reference_operators.h"
+
+namespace narrow {
+namespace {
+
+Constant ints(const std::vector<std::int64_t>& values) { return make_constant(values); }
+
+// y = x reshaped to [size of axis 0, 2 * 3].
+Graph reshaping(const Dimension& batch) {
+  GraphBuilder builder("g");
+  const ValueId x = builder.input("x", {batch, 2, 3});
+  const ValueId shape = builder.add("shape", op::ShapeOf{}, {x});
+  const ValueId first =
+      builder.add("first", op::Gather{0}, {shape, builder.constant("zero", ints({0}))});
+  const ValueId six =
+      builder.add("six", op::Binary{op::BinaryKind::kMul},
+                  {builder.constant("two", ints({2})), builder.constant("three", ints({3}))});
+  const ValueId target = builder.add("target", op::Concat{0}, {first, six});
+  return builder.finish({builder.add("y", op::Reshape{}, {x, target})});
+}
+
+TEST(FoldConstants, SizesThatAreDeclaredAreConstants) {
+  const Graph folded = fold_constants(reshaping(5));
+  ASSERT_EQ(folded.nodes.size(), 1U);
+  EXPECT_EQ(folded.nodes[0].name, "y");
+  const Constant* const shape = folded.constant_of(folded.nodes[0].inputs[1]);
+  ASSERT_NE(shape, nullptr);
+  EXPECT_THAT(ReferenceTensor::of(*shape).integers, testing::ElementsAre(5, 6));
+  EXPECT_EQ(folded.value(folded.nodes[0].inputs[1]).name, "target");
+}
+
+TEST(FoldConstants, WhatFollowsFromFreeSizesStays) {
+  const Graph folded = fold_constants(reshaping(Dimension::free("N")));
+  EXPECT_EQ(folded.nodes.size(), 4U);
+  for (const Node& node : folded.nodes) EXPECT_NE(node.name, "six");
+}
+
+TEST(FoldConstants, StopsAtTheLimit) {
+  GraphBuilder builder("g");
+  const ValueId shape = builder.constant("shape", ints({100}));
+  const ValueId x = builder.input("x", {100}, DType::kFloat32);
+  const ValueId ones = builder.add("ones", op::ConstantOfShape{}, {shape});
+  const Graph graph = builder.finish({builder.add("y", op::Add{}, {x, ones})});
+  EXPECT_EQ(fold_constants(graph, 400).nodes.size(), 1U);
+  EXPECT_EQ(fold_constants(graph, 399).nodes.size(), 2U);
+}
+
+TEST(FoldConstants, NamesTheNodeThatCannotBeComputed) {
+  GraphBuilder builder("g");
+  const ValueId indices = builder.constant("indices", {DType::kInt64, {1, 1}, ints({7}).bytes});
+  const ValueId table = builder.constant("table", {DType::kInt64, {1, 2}, ints({1, 2}).bytes});
+  const Graph graph = builder.finish({builder.add("y", op::Gather{0}, {table, indices})});
+  EXPECT_THAT([&] { fold_constants(graph); },
+              testing::ThrowsMessage<Error>(
+                  testing::StrEq("Gather y of g: an index 7 of an axis with 1 elements")));
+}
+
+}  // namespace
+}  // namespace narrow
