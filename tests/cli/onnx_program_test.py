@@ -134,6 +134,11 @@ class Onnx(ProgramCase):
         self.narrow("quantize", "m.onnx", "--scheme", "bin", "--bits", "8", "--format",
                     "safetensors", "-o", "t.safetensors")
         self.assertIn(b'"author":"somebody"', (self.dir / "t.safetensors").read_bytes())
+        self.narrow("quantize", "m.onnx", "--scheme", "bin", "--bits", "8", "--format", "onnx",
+                    "-o", "t.onnx")
+        self.assertIn("another ONNX file",
+                      self.error("quantize", "t.safetensors", "--scheme", "bin", "--bits", "8",
+                                 "--format", "onnx", "-o", "u.onnx"))
         self.narrow("sweep", "m.onnx", "--bits", "3,4", "--schemes", "bin")
         self.narrow("plan", "m.onnx", "--budget", "1MiB", "-o", "plan.json")
         self.narrow("quantize", "m.onnx", "--plan", "plan.json", "-o", "planned.onnx")

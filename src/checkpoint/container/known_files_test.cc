@@ -31,7 +31,7 @@ std::string with_ending_at(std::size_t offset, const std::string& magic) {
 }
 
 std::vector<KnownCase> cases() {
-  const std::string onnx = "\x08\x08\x12\x07pytorch\x1a\x03"s + "2.1:\0"s;
+  const std::string onnx = "\x08\x08\x12\x07pytorch\x1a\x03"s + "2.1:\x05g"s;
   const std::string node = "\x0a\x05input\x12\x0bPlaceholder";
   return {
       {"empty", "", "is empty", "fetch"},

@@ -43,7 +43,7 @@ void add_options(Command& command, Arguments& args) {
   command.add_option("-o,--output", args.output,
                      "prefix, file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
   command.add_option("--format", args.format, "of the output; default that of CKPT")
-      .one_of({"tf", "safetensors", "npz"});
+      .one_of({"tf", "safetensors", "npz", "onnx"});
   add_threads_option(command, args.threads);
   command.add_flag("--dry-run", args.dry_run, "measure, write nothing");
   add_force_flag(command, args.force);
@@ -58,6 +58,7 @@ CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
   if (args.format == "tf") return CheckpointFormat::kTensorFlowV2;
   if (args.format == "safetensors") return CheckpointFormat::kSafetensors;
   if (args.format == "npz") return CheckpointFormat::kNpz;
+  if (args.format == "onnx") return CheckpointFormat::kOnnx;
   return input;
 }
 
