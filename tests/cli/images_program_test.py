@@ -109,10 +109,10 @@ class Images(RecordsCase):
     def test_images_of_calibrate_may_be_a_number(self):
         dataset = ("--dataset_name=cifar10", "--dataset_dir=.", "--dataset_split_name=test")
         for arguments in ((*dataset, "--images", 4), (*dataset, "--calibration_images", 4),
-                          ("--images=pictures", "--images", 4),
                           ("--images=pictures", "--calibration_images", 4)):
             report = self.json("calibrate", CHECKPOINT, *arguments, *SIZES, "-o", "c/", "--force")
             self.assertEqual(report["images"], 4, arguments)
+        self.error("calibrate", CHECKPOINT, "--images=pictures", "--images", 4, "-o", "d/")
         self.assertIn("Value 1 not in range",
                       self.error("calibrate", CHECKPOINT, *dataset, "--images", 1, "-o", "d/"))
 

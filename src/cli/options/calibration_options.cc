@@ -45,8 +45,6 @@ void add_images_option(Command& command, CalibrationImages& images, ImagesOption
                                         "CSV file with the columns file and label; a number is\n"
                                         "--calibration_images")
       .type_name("PATH")
-      .expected(1)
-      .take_all()
       .group(group);
 }
 
