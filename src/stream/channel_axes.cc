@@ -56,11 +56,6 @@ std::optional<ChannelAxes> named_axes(const Scheme& scheme, const TensorInfo& in
 // PyTorch's and ONNX's order: the outputs come first.
 bool is_outputs_first(CheckpointFormat format) { return default_channel_axis(format) == 0; }
 
-// PyTorch's and ONNX's order of axes; the other formats have TensorFlow's.
-bool is_outputs_first(CheckpointFormat format) {
-  return format == CheckpointFormat::kSafetensors || format == CheckpointFormat::kOnnx;
-}
-
 // A kernel [.., C, 1] whose name says nothing.
 bool looks_depthwise(CheckpointFormat format, const TensorInfo& info) {
   const std::size_t rank = info.shape.size();
@@ -117,7 +112,7 @@ bool is_depthwise_kernel(const TensorInfo& info) {
 }
 
 int default_channel_axis(CheckpointFormat format) {
-  return is_outputs_first(format) ? 0 : -1;
+  return format == CheckpointFormat::kSafetensors || format == CheckpointFormat::kOnnx ? 0 : -1;
 }
 
 ChannelAxes default_channel_axes(CheckpointFormat format, const TensorInfo& info) {
