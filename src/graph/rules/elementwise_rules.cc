@@ -119,7 +119,7 @@ Facts infer(const op::Activation& /*activation*/, FactInputs inputs) {
 Facts infer(const op::Clip& /*clip*/, FactInputs inputs) {
   require_same_type(inputs);
   for (const Fact* bound : inputs.subspan(1)) {
-    if (bound == nullptr || product(bound->dimensions) == Dimension(1)) continue;
+    if (bound == nullptr || may_be_equal(product(bound->dimensions), 1)) continue;
     refuse_inputs(fmt::format("a bound is {}, expected one value", to_string(bound->dimensions)));
   }
   return same_fact(*inputs[0]);
@@ -150,8 +150,9 @@ Facts infer(const op::Binary& binary, FactInputs inputs) {
   return facts;
 }
 
-Facts infer(const op::Variadic& /*variadic*/, FactInputs inputs) {
+Facts infer(const op::Variadic& variadic, FactInputs inputs) {
   require_same_type(inputs);
+  if (variadic.kind == op::VariadicKind::kMean) require_real(*inputs[0]);
   return one_fact(inputs[0]->type, broadcast_all(inputs));
 }
 

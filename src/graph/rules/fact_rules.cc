@@ -8,6 +8,11 @@
 #include "tensor/element_values.h"
 
 namespace narrow {
+namespace {
+
+constexpr std::int64_t kMostAxes = 64;
+
+}  // namespace
 
 Facts infer_facts(const Attributes& attributes, FactInputs inputs) {
   return std::visit([&](const auto& attribute) { return infer(attribute, inputs); }, attributes);
@@ -55,8 +60,21 @@ void require_real(const Fact& x) {
       fmt::format("its input is of type {}, expected a floating-point type", to_string(x.type)));
 }
 
+void require_all_real(FactInputs inputs) {
+  for (const Fact* input : inputs) {
+    if (input != nullptr) require_real(*input);
+  }
+}
+
+void require_one_integer(const Fact& x) {
+  if (is_integer(x.type) && may_be_equal(product(x.dimensions), 1)) return;
+  refuse_inputs(fmt::format("an input is {} of type {}, expected one integer",
+                            to_string(x.dimensions), to_string(x.type)));
+}
+
 void require_index(const Fact& x) {
-  if (is_integer(x.type) && x.dimensions.size() <= 1) return;
+  const bool is_short = x.dimensions.empty() || x.dimensions[0].size <= 2 * kMostAxes;
+  if (is_integer(x.type) && x.dimensions.size() <= 1 && is_short) return;
   refuse_inputs(fmt::format("an input is {} of type {}, expected integers on one axis",
                             to_string(x.dimensions), to_string(x.type)));
 }
@@ -77,7 +95,6 @@ std::size_t known_length(const Fact& fact, const std::string& what) {
   if (fact.dimensions[0].is_free()) {
     refuse_inputs(fmt::format("the number of its {} is not known", what));
   }
-  constexpr std::int64_t kMostAxes = 64;
   if (fact.dimensions[0].size > kMostAxes) {
     refuse_inputs(
         fmt::format("{} {}, expected at most {}", fact.dimensions[0].size, what, kMostAxes));

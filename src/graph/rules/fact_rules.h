@@ -24,7 +24,10 @@ inline const Fact* input_at(FactInputs inputs, std::size_t index) {
 void require_rank(const Fact& x, std::size_t least);
 void require_same_type(FactInputs inputs);
 void require_real(const Fact& x);
-// An integer type, with at most one axis.
+void require_all_real(FactInputs inputs);
+// Exactly one element of an integer type.
+void require_one_integer(const Fact& x);
+// An integer type, with at most one axis and no more elements than a value has axes.
 void require_index(const Fact& x);
 
 // All elements, when each of them is known.

@@ -114,6 +114,8 @@ Facts infer(const op::Slice& /*slice*/, FactInputs inputs) {
 Facts infer(const op::Pad& pad, FactInputs inputs) {
   const Fact& x = *inputs[0];
   const Fact* const axes_input = input_at(inputs, 3);
+  require_index(*inputs[1]);
+  if (axes_input != nullptr) require_index(*axes_input);
   const auto pads = known_integers(inputs[1]);
   auto axes = known_integers(axes_input);
   if (axes_input == nullptr) {

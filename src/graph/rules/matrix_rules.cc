@@ -62,6 +62,10 @@ Facts infer(const op::Einsum& einsum, FactInputs inputs) {
       size = broadcast({size}, {inputs[i]->dimensions[axis]}, "multiplied")[0];
     }
   }
+  constexpr std::int64_t kMostTerms = std::int64_t{1} << 36;
+  if (product(sizes).size > kMostTerms) {
+    refuse_inputs(fmt::format("a sum of more than {} terms", kMostTerms));
+  }
   sizes.resize(plan.result_rank);
   return one_fact(inputs[0]->type, std::move(sizes));
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "graph/rules/fact_rules.h"
+#include "tensor/element_values.h"
 
 namespace narrow {
 namespace {
@@ -74,7 +75,7 @@ Facts with_elements(const Fact& x, Dimensions dimensions) {
   return facts;
 }
 
-// From the node's third input on all of a concatenation's inputs are one kind.
+// Of parts that are known one after the other.
 std::optional<std::vector<SymbolicInteger>> joined_integers(FactInputs inputs) {
   std::vector<SymbolicInteger> joined;
   for (const Fact* input : inputs) {
@@ -114,6 +115,7 @@ Facts infer(const op::Squeeze& /*squeeze*/, FactInputs inputs) {
   const Fact* const axes = input_at(inputs, 1);
   std::vector<bool> is_removed(rank, false);
   if (axes != nullptr) {
+    require_index(*axes);
     const auto known = known_integers(axes);
     if (!known) {
       const std::size_t count = known_length(*axes, "axes");
@@ -145,6 +147,7 @@ Facts infer(const op::Squeeze& /*squeeze*/, FactInputs inputs) {
 
 Facts infer(const op::Unsqueeze& /*unsqueeze*/, FactInputs inputs) {
   const Fact& x = *inputs[0];
+  require_index(*inputs[1]);
   const auto known = known_integers(inputs[1]);
   const std::size_t count = known ? known->size() : known_length(*inputs[1], "axes");
   const std::size_t rank = x.dimensions.size() + count;
@@ -196,6 +199,9 @@ Facts infer(const op::Concat& concat, FactInputs inputs) {
 
 Facts infer(const op::Split& split, FactInputs inputs) {
   const Fact& x = *inputs[0];
+  if (input_at(inputs, 1) != nullptr && !is_integer(inputs[1]->type)) {
+    refuse_inputs("its sizes are no integers");
+  }
   const std::size_t axis = axis_of(split.axis, x.dimensions.size());
   const auto sizes = known_integers(input_at(inputs, 1));
   const Dimension whole = x.dimensions[axis];
@@ -289,6 +295,7 @@ Facts infer(const op::SpaceToDepth& blocks, FactInputs inputs) {
 }
 
 Facts infer(const op::Trilu& /*trilu*/, FactInputs inputs) {
+  if (const Fact* diagonal = input_at(inputs, 1)) require_one_integer(*diagonal);
   require_rank(*inputs[0], 2);
   return one_fact(inputs[0]->type, inputs[0]->dimensions);
 }

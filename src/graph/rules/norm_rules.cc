@@ -11,6 +11,7 @@ Facts same_fact(const Fact& x) { return one_fact(x.type, x.dimensions); }
 // One value for each channel in every input after the first.
 void require_channel_parameters(FactInputs inputs) {
   const Fact& x = *inputs[0];
+  require_all_real(inputs);
   require_rank(x, 2);
   for (const Fact* parameter : inputs.subspan(1)) {
     if (parameter->dimensions.size() == 1 &&
@@ -71,7 +72,7 @@ Facts infer(const op::GroupNormalization& norm, FactInputs inputs) {
 
 Facts infer(const op::LayerNormalization& norm, FactInputs inputs) {
   const Fact& x = *inputs[0];
-  require_real(x);
+  require_all_real(inputs);
   const std::size_t axis = axis_of(norm.axis, x.dimensions.size());
   for (const Fact* parameter : inputs.subspan(1)) require_broadcast_to(parameter, x.dimensions);
   Facts facts = same_fact(x);
@@ -85,7 +86,7 @@ Facts infer(const op::LayerNormalization& norm, FactInputs inputs) {
 
 Facts infer(const op::RmsNormalization& norm, FactInputs inputs) {
   const Fact& x = *inputs[0];
-  require_real(x);
+  require_all_real(inputs);
   axis_of(norm.axis, x.dimensions.size());
   require_broadcast_to(inputs[1], x.dimensions);
   return one_fact(inputs[1]->type, x.dimensions);

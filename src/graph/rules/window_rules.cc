@@ -7,16 +7,28 @@
 namespace narrow {
 namespace {
 
+// So that what is computed from one and a window fits into 64 bits.
+constexpr std::int64_t kMostOfAxis = std::int64_t{1} << 40;
+constexpr std::int64_t kMostTaps = std::int64_t{1} << 24;
+
 // Replaces the axes after batch and channels by the numbers of windows.
 void place_windows(const Window& window, bool ceil_mode, Dimensions& x) {
   if (x.size() != window.rank() + 2) {
     refuse_inputs(
         fmt::format("its input is {}, its window has {} axes", to_string(x), window.rank()));
   }
+  const Dimensions kernel(window.kernel.begin(), window.kernel.end());
+  if (product(kernel).size > kMostTaps) {
+    refuse_inputs(fmt::format("its kernel {} has more than {} elements", window.kernel, kMostTaps));
+  }
   for (std::size_t axis = 0; axis < window.rank(); ++axis) {
     Dimension& dimension = x[axis + 2];
     const bool stays = window.extent(axis) == 1 && window.strides[axis] == 1 &&
                        window.pads[axis] == 0 && window.pads[window.rank() + axis] == 0;
+    if (!dimension.is_free() && dimension.size > kMostOfAxis) {
+      refuse_inputs(fmt::format("its input {} has an axis of more than {} elements", to_string(x),
+                                kMostOfAxis));
+    }
     if (dimension.is_free()) {
       if (!stays) dimension.symbol.clear();
       continue;
@@ -65,6 +77,7 @@ Facts pool_facts(const Window& window, bool ceil_mode, const Fact& x) {
 }
 
 Facts global_pool_facts(const Fact& x) {
+  require_real(x);
   require_rank(x, 3);
   Dimensions dimensions = x.dimensions;
   std::fill(dimensions.begin() + 2, dimensions.end(), Dimension(1));
@@ -74,7 +87,7 @@ Facts global_pool_facts(const Fact& x) {
 // (size - 1) * stride + extent - pads + output padding
 Dimension transposed_size(const op::ConvTranspose& conv, std::size_t axis, const Dimension& size) {
   const Window& window = conv.window;
-  if (!conv.output_shape.empty()) return conv.output_shape.at(axis);
+  if (!conv.output_shape.empty()) return as_dimension({conv.output_shape.at(axis)});
   if (size.is_free()) return {};
   const bool is_same =
       window.auto_pad == AutoPad::kSameUpper || window.auto_pad == AutoPad::kSameLower;
@@ -95,6 +108,7 @@ Dimension transposed_size(const op::ConvTranspose& conv, std::size_t axis, const
 
 Facts infer(const op::Conv& conv, FactInputs inputs) {
   require_same_type(inputs);
+  require_real(*inputs[0]);
   Dimensions x = inputs[0]->dimensions;
   const Dimensions& weights = inputs[1]->dimensions;
   require_rank(*inputs[0], 3);
@@ -109,6 +123,7 @@ Facts infer(const op::Conv& conv, FactInputs inputs) {
 
 Facts infer(const op::ConvTranspose& conv, FactInputs inputs) {
   require_same_type(inputs);
+  require_real(*inputs[0]);
   Dimensions x = inputs[0]->dimensions;
   const Dimensions& weights = inputs[1]->dimensions;
   require_rank(*inputs[0], 3);
@@ -136,10 +151,12 @@ Facts infer(const op::MaxPool& pool, FactInputs inputs) {
 }
 
 Facts infer(const op::AveragePool& pool, FactInputs inputs) {
+  require_real(*inputs[0]);
   return pool_facts(pool.window, pool.ceil_mode, *inputs[0]);
 }
 
 Facts infer(const op::LpPool& pool, FactInputs inputs) {
+  require_real(*inputs[0]);
   return pool_facts(pool.window, pool.ceil_mode, *inputs[0]);
 }
 
@@ -152,6 +169,7 @@ Facts infer(const op::GlobalMaxPool& /*pool*/, FactInputs inputs) {
 }
 
 Facts infer(const op::LocalResponseNormalization& /*norm*/, FactInputs inputs) {
+  require_real(*inputs[0]);
   require_rank(*inputs[0], 2);
   return one_fact(inputs[0]->type, inputs[0]->dimensions);
 }

@@ -145,9 +145,11 @@ bool TrainingState::is_finite() const {
 std::vector<SavedTensor> TrainingState::tensors() const {
   std::vector<SavedTensor> saved;
   const auto add_values = [&](std::string name, DType dtype, const Shape& shape, auto values) {
-    saved.push_back({{std::move(name), dtype, shape}, [values](std::span<std::byte> out) {
-                       std::ranges::copy(std::as_bytes(values), out.begin());
-                     }});
+    SavedTensor& tensor = saved.emplace_back();
+    tensor.info = {.name = std::move(name), .dtype = dtype, .shape = shape};
+    tensor.fill = [values](std::span<std::byte> out) {
+      std::ranges::copy(std::as_bytes(values), out.begin());
+    };
   };
   const auto add_floats = [&](const std::string& name, const Shape& shape,
                               const std::vector<float>& values) {
