@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "nn/reference/reference_kernels.h"
 
@@ -15,11 +16,10 @@ double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::
 
 double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
 
-double unary(op::UnaryKind kind, double x) {
+// Functions of angles and of areas; nothing for other kinds.
+std::optional<double> angular(op::UnaryKind kind, double x) {
   using enum op::UnaryKind;
   switch (kind) {
-    case kAbs:
-      return std::abs(x);
     case kAcos:
       return std::acos(x);
     case kAcosh:
@@ -32,12 +32,31 @@ double unary(op::UnaryKind kind, double x) {
       return std::atan(x);
     case kAtanh:
       return std::atanh(x);
-    case kCeil:
-      return std::ceil(x);
     case kCos:
       return std::cos(x);
     case kCosh:
       return std::cosh(x);
+    case kSin:
+      return std::sin(x);
+    case kSinh:
+      return std::sinh(x);
+    case kTan:
+      return std::tan(x);
+    case kTanh:
+      return std::tanh(x);
+    default:
+      return std::nullopt;
+  }
+}
+
+double unary(op::UnaryKind kind, double x) {
+  if (const std::optional<double> result = angular(kind, x)) return *result;
+  using enum op::UnaryKind;
+  switch (kind) {
+    case kAbs:
+      return std::abs(x);
+    case kCeil:
+      return std::ceil(x);
     case kErf:
       return std::erf(x);
     case kExp:
@@ -60,26 +79,15 @@ double unary(op::UnaryKind kind, double x) {
       return sigmoid(x);
     case kSign:
       return sign(x);
-    case kSin:
-      return std::sin(x);
-    case kSinh:
-      return std::sinh(x);
     case kSoftplus:
       return softplus(x);
     case kSoftsign:
       return x / (1 + std::abs(x));
     case kSqrt:
       return std::sqrt(x);
-    case kTan:
-      return std::tan(x);
-    case kTanh:
-      return std::tanh(x);
-    case kBitwiseNot:
-    case kIsNaN:
-    case kNot:
-      break;  // their results are integers
+    default:
+      return x;  // the results of the others are integers
   }
-  return x;
 }
 
 std::int64_t unary(op::UnaryKind kind, std::int64_t x, bool is_signed) {
