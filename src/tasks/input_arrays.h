@@ -17,16 +17,14 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/run_network.h"
 
 namespace narrow {
 
 // The name of the array of labels.
 constexpr std::string_view kLabelsArray = "labels";
 
-struct InputArray {
-  TensorInfo info;
-  std::vector<std::byte> values;  // row-major, little-endian
-};
+using InputArray = NamedArray;
 
 // Safe to use from several threads.
 class InputArrays {

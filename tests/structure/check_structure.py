@@ -76,6 +76,8 @@ PUBLIC_HEADERS = {
     "datasets.h": "tasks",
     "train.h": "tasks",
     "run_example.h": "tasks",
+    "run_network.h": "tasks",
+    "compare_outputs.h": "tasks",
     "version.h": "quant",
 }
 

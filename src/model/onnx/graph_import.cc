@@ -7,16 +7,12 @@
 #include "graph/constants.h"
 #include "graph/operators.h"
 #include "graph/prune_graph.h"
+#include "model/onnx/import_onnx.h"
 #include "model/onnx/onnx_elements.h"
 #include "narrow/error.h"
 
 namespace narrow {
 namespace {
-
-// What a description may hold beside its weights, which stay in the file.
-constexpr std::uint64_t kMostConstantBytes = std::uint64_t{64} << 20;
-// Larger ones of floating-point types are weights, whatever reads them.
-constexpr std::uint64_t kMostElementsOfConstant = 1024;
 
 Dimensions dimensions_of(const onnx::TensorShapeProto& shape) {
   Dimensions dimensions;

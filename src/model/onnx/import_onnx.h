@@ -1,10 +1,17 @@
 // An ONNX model as a graph.
 #pragma once
 
+#include <cstdint>
+
 #include "graph/graph.h"
 #include "onnx_model.pb.h"
 
 namespace narrow {
+
+// What a description may hold beside its weights, which stay in the file.
+constexpr std::uint64_t kMostConstantBytes = std::uint64_t{64} << 20;
+// Larger ones of floating-point types are weights, whatever reads them.
+constexpr std::uint64_t kMostElementsOfConstant = 1024;
 
 // The graph with the operators' meaning of opset 21, whatever opset from 1 to 25 the model has.
 // Initializers and constants that are parameters of linear layers and normalizations, or large, are

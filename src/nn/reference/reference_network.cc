@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstddef>
 
 #include "graph/operators.h"
@@ -108,7 +109,8 @@ std::vector<ReferenceTensor> run_reference(const Graph& graph, const ReferenceWe
 }
 
 std::vector<ReferenceTensor> run_reference(const Graph& graph, const WeightReader& read_weight,
-                                           const std::vector<ReferenceTensor>& inputs) {
+                                           const std::vector<ReferenceTensor>& inputs,
+                                           const NodeTimer& timer) {
   Run run(graph);
   run.take_inputs(inputs);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -125,9 +127,12 @@ std::vector<ReferenceTensor> run_reference(const Graph& graph, const WeightReade
       run.at(id) = ReferenceTensor::of(*constant);
     }
   }
-  for (const Node& node : graph.nodes) {
-    run.run(node);
-    run.drop_inputs(node);
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    run.run(graph.nodes[i]);
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    if (timer) timer(i, time.count());
+    run.drop_inputs(graph.nodes[i]);
   }
   std::vector<ReferenceTensor> outputs;
   for (const ValueId id : graph.outputs) outputs.push_back(run.at(id));

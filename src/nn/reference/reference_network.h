@@ -27,9 +27,13 @@ std::vector<ReferenceTensor> run_reference(const Graph& graph, const ReferenceWe
 // Gives a weight as the checkpoint stores it, in its own type.
 using WeightReader = std::function<ReferenceTensor(const Weight&)>;
 
+// Is told how long each node took, by its index.
+using NodeTimer = std::function<void(std::size_t node, double seconds)>;
+
 // The outputs of the graph from its inputs, of the types that it declares. Values are dropped when
 // nothing needs them any more. Throws as above, also for an input of another type.
 std::vector<ReferenceTensor> run_reference(const Graph& graph, const WeightReader& read_weight,
-                                           const std::vector<ReferenceTensor>& inputs);
+                                           const std::vector<ReferenceTensor>& inputs,
+                                           const NodeTimer& timer = {});
 
 }  // namespace narrow
