@@ -46,22 +46,6 @@ std::string types_text(const TensorComparison& tensor) {
   return text;
 }
 
-ordered_json comparison_row_json(const TensorComparison& tensor) {
-  ordered_json json = {
-      {"name", tensor.reference.name},     {"dtype", tensor.reference.type_name()},
-      {"shape", tensor.reference.shape},   {"other_dtype", tensor.other.type_name()},
-      {"other_shape", tensor.other.shape}, {"comparable", tensor.comparable},
-      {"identical", tensor.identical}};
-  if (!tensor.comparable) return json;
-  json["relative_l2"] = json_number(tensor.relative_l2());
-  json["sqnr_db"] = json_number(tensor.errors.sqnr_db());
-  json["max_abs_error"] = json_number(tensor.errors.max_abs_d);
-  json["bias"] = json_number(tensor.errors.bias());
-  json["cosine"] = json_number(tensor.errors.cosine());
-  json["non_finite_differences"] = tensor.non_finite_differences;
-  return json;
-}
-
 Table inspection_table(const std::vector<TensorInspection>& tensors) {
   using enum CellStyle;
   Table table{
@@ -188,10 +172,26 @@ std::string comparison_text(const CheckpointComparison& comparison, bool all) {
                     format_short(comparison.pooled.max_abs_d));
 }
 
+ordered_json tensor_comparison_json(const TensorComparison& tensor) {
+  ordered_json json = {
+      {"name", tensor.reference.name},     {"dtype", tensor.reference.type_name()},
+      {"shape", tensor.reference.shape},   {"other_dtype", tensor.other.type_name()},
+      {"other_shape", tensor.other.shape}, {"comparable", tensor.comparable},
+      {"identical", tensor.identical}};
+  if (!tensor.comparable) return json;
+  json["relative_l2"] = json_number(tensor.relative_l2());
+  json["sqnr_db"] = json_number(tensor.errors.sqnr_db());
+  json["max_abs_error"] = json_number(tensor.errors.max_abs_d);
+  json["bias"] = json_number(tensor.errors.bias());
+  json["cosine"] = json_number(tensor.errors.cosine());
+  json["non_finite_differences"] = tensor.non_finite_differences;
+  return json;
+}
+
 ordered_json comparison_json(const CheckpointComparison& comparison) {
   ordered_json tensors = ordered_json::array();
   for (const TensorComparison& tensor : comparison.tensors) {
-    tensors.push_back(comparison_row_json(tensor));
+    tensors.push_back(tensor_comparison_json(tensor));
   }
   return {{"schema", 1},
           {"tensors", std::move(tensors)},

@@ -19,6 +19,8 @@ nlohmann::ordered_json inspection_json(const CheckpointLocation& location,
 // two has, and the totals.
 std::string comparison_text(const CheckpointComparison& comparison, bool all);
 nlohmann::ordered_json comparison_json(const CheckpointComparison& comparison);
+// One row of it.
+nlohmann::ordered_json tensor_comparison_json(const TensorComparison& tensor);
 
 // For exports.
 Report inspection_report(const CheckpointLocation& location,

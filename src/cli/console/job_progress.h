@@ -17,6 +17,10 @@ class JobProgress : public Observer {
     progress_.update(done, total, unit, what_);
     return true;
   }
+  void on_note(const std::string& sentence) override {
+    progress_.clear();
+    print_note(sentence);
+  }
   void finish() { progress_.clear(); }
 
  private:

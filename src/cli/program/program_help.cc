@@ -23,6 +23,7 @@ const std::vector<CommandGroup>& groups() {
       {{"export"}, "integers for hardware: C, .mem, .hex, .coe, .mif, NumPy"},
       {{"example"}, "data, training, both methods, evaluation: all in one go"},
       {{"train", "eval", "calibrate"}, "ResNet V1 as TF-Slim trains and evaluates it"},
+      {{"run"}, "a network's outputs on arrays, and how long it takes"},
       {{"download", "dataset"}, "datasets and published checkpoints"},
       {{"inspect", "compare", "init"}, "look at checkpoints, make one to try things with"},
       {{"version"}, "this build and its instruction sets"}};
