@@ -1,7 +1,7 @@
 // Reads a checkpoint for tests that compare with other programs.
 //   checkpoint_dump dump CHECKPOINT               every tensor to standard output
 //   checkpoint_dump copy CHECKPOINT FORMAT OUTPUT every tensor to a checkpoint: tf, safetensors,
-//                                                 npz or npy
+//                                                 npz, npy, or onnx from onnx
 // A tensor is dumped as a line "<type> <dimensions with commas, or -> <bytes of the name> <bytes of
 // the values>", the name, and the values; every string among the values starts with its length in
 // eight bytes.
@@ -53,16 +53,19 @@ void dump(const narrow::CheckpointReader& reader) {
 
 narrow::CheckpointFormat format_of(const std::string& name) {
   using narrow::CheckpointFormat;
-  for (const auto format : {CheckpointFormat::kTensorFlowV2, CheckpointFormat::kSafetensors,
-                            CheckpointFormat::kNpz, CheckpointFormat::kNpy}) {
+  for (const auto format :
+       {CheckpointFormat::kTensorFlowV2, CheckpointFormat::kSafetensors, CheckpointFormat::kNpz,
+        CheckpointFormat::kNpy, CheckpointFormat::kOnnx}) {
     if (to_string(format) == name) return format;
   }
   throw narrow::Error(narrow::ErrorCategory::kUsage, "unknown format " + name);
 }
 
 void copy(const narrow::CheckpointReader& reader, const char* format, const char* output) {
-  const auto writer = narrow::create_checkpoint({.format = format_of(format), .path = output},
-                                                narrow::Overwrite::kYes);
+  const narrow::CheckpointLocation target = {.format = format_of(format), .path = output};
+  const auto writer = target.format == narrow::CheckpointFormat::kOnnx
+                          ? create_checkpoint_like(reader, target, narrow::Overwrite::kYes)
+                          : create_checkpoint(target, narrow::Overwrite::kYes);
   writer->set_metadata(reader.metadata());
   for (const auto& info : reader.tensors()) writer->add(info);
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) {

@@ -19,7 +19,7 @@ class OnnxBuilder:
 
     def constant(self, name, values):
         if name not in self.initializers:
-            self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
+            self.initializers[name] = numpy_helper.from_array(np.array(values, order="C"), name)
         return name
 
     def weight(self, name, *shape):

@@ -1,34 +1,48 @@
 #!/usr/bin/env bash
-# Compares this build with the real TensorFlow, NumPy and safetensors.
-#   tests/interop/run_all.sh BUILD_DIR     needs tools/tensorflow_environment.sh to have run
+# Compares this build with the real TensorFlow, NumPy and safetensors, and with ONNX, ONNX Runtime
+# and Pillow.
+#   tests/interop/run_all.sh BUILD_DIR [tensorflow|onnx]
+# Needs tools/interop_environment.sh to have run; with one of the two names only that one's scripts.
 set -euo pipefail
 cd "$(dirname "$0")"
 build=$(cd "$OLDPWD" && cd "$1" && pwd)
-python=$(../../tools/tensorflow_environment.sh | tail -n 1)
+environments=${2:-tensorflow onnx}
+for name in $environments; do
+  declare -x "python_$name=$(../../tools/interop_environment.sh "$name" | tail -n 1)"
+done
 export PYTHONDONTWRITEBYTECODE=1
 # TensorFlow builds its graphs on one core: several scripts side by side, the longest first.
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
-export python logs
+export logs
 
+# run "ENVIRONMENT SCRIPT ARGUMENT"
 run() {
-  local start=$SECONDS status=passed
-  "$python" "$@" >"$logs/$1" 2>&1 || status=FAILED
-  printf '== %s %s: %d s\n' "$1" "$status" $((SECONDS - start)) >>"$logs/$1"
-  cat "$logs/$1"
+  local name script argument start=$SECONDS status=passed
+  read -r name script argument <<<"$1"
+  local python=python_$name
+  "${!python}" "$script" "$argument" >"$logs/$script" 2>&1 || status=FAILED
+  printf '== %s %s: %d s\n' "$script" "$status" $((SECONDS - start)) >>"$logs/$script"
+  cat "$logs/$script"
   [ "$status" = passed ]
 }
 export -f run
 
-printf '%s\0' \
-  "slim_training.py $build/narrow" \
-  "evaluation.py $build/narrow" \
-  "tensorflow_checkpoints.py $build/tests/interop/checkpoint_dump" \
-  "quantizer_restore.py $build/narrow" \
-  "resnet_logits.py $build/bench/bench_resnet" \
-  "channel_scales.py $build/narrow" \
-  "preprocessing.py $build/tests/interop/data_dump" \
-  "tfrecords.py $build/tests/interop/data_dump" \
-  "foreign_types.py $build/narrow" \
-  "numpy_safetensors.py $build/tests/interop/checkpoint_dump" |
-  xargs -0 -P "$(nproc)" -I{} bash -c 'run "${1%% *}" "${1#* }"' _ {}
+scripts=(
+  "tensorflow slim_training.py $build/narrow"
+  "onnx onnx_models.py $build/narrow"
+  "tensorflow evaluation.py $build/narrow"
+  "tensorflow tensorflow_checkpoints.py $build/tests/interop/checkpoint_dump"
+  "onnx onnx_checkpoints.py $build"
+  "tensorflow quantizer_restore.py $build/narrow"
+  "tensorflow resnet_logits.py $build/bench/bench_resnet"
+  "tensorflow channel_scales.py $build/narrow"
+  "tensorflow preprocessing.py $build/tests/interop/data_dump"
+  "onnx pillow_pictures.py $build/tests/interop/picture_dump"
+  "tensorflow tfrecords.py $build/tests/interop/data_dump"
+  "tensorflow foreign_types.py $build/narrow"
+  "tensorflow numpy_safetensors.py $build/tests/interop/checkpoint_dump"
+)
+for script in "${scripts[@]}"; do
+  if [[ " $environments " == *" ${script%% *} "* ]]; then printf '%s\0' "$script"; fi
+done | xargs -0 -P "$(nproc)" -I{} bash -c 'run "$1"' _ {}
