@@ -1,5 +1,5 @@
-// How well networks classify: accuracy, recall@5 and loss of ResNet V1 checkpoints on a labelled
-// dataset, counted as TF-Slim's eval_image_classifier.py counts them (tensorflow/models,
+// How well networks classify: accuracy, recall@5 and loss of ResNet V1 checkpoints and ONNX files
+// on labelled images, counted as TF-Slim's eval_image_classifier.py counts them (tensorflow/models,
 // research/slim), and compared image by image.
 #pragma once
 
@@ -22,7 +22,8 @@ namespace narrow {
 struct EvaluateOptions {
   // The scope of the network's variables. resnet_v1_50, resnet_v1_101, resnet_v1_152 and
   // resnet_v1_200 must have exactly the variables of that network; of any other name the units and
-  // depths are taken from the checkpoint. Empty: the one scope that the checkpoint has.
+  // depths are taken from the checkpoint. An ONNX file has its graph's name for that. Empty: the
+  // one scope that the checkpoint has.
   std::string model_name = {};
   ImageSource images = {};
   int batch_size = 100;
@@ -38,7 +39,7 @@ constexpr std::size_t kRankedClasses = 5;
 
 struct Prediction {
   std::uint64_t record = 0;  // of the dataset's file, from 0
-  int label = 0;
+  int label = 0;             // -1 where there are no labels, as are the numbers about it
   int argmax = 0;            // the largest logit, the lowest index among equal ones
   bool is_in_top_5 = false;  // fewer than 5 logits are larger than the label's, all are finite
   double cross_entropy = 0;  // -ln of the label's probability
@@ -69,7 +70,7 @@ struct NARROW_EXPORT HitRate {
 
 struct NARROW_EXPORT Evaluation {
   CheckpointLocation checkpoint;
-  std::string network;                      // scope of its variables
+  std::string network;                      // scope of its variables, or name of the graph
   std::optional<std::int64_t> global_step;  // when the checkpoint has one
   // The checkpoint looks as if its variables had been quantized where its moving averages were
   // evaluated, or the other way round.
@@ -98,15 +99,28 @@ struct PairedComparison {
   Interval difference_interval;
 };
 
+// What two networks gave for the same examples, p and q the logits of the first and the other.
+struct OutputComparison {
+  double agreement = 0;  // examples with the same largest logit, of all
+  // 10 log10 of sum p^2 / sum (p - q)^2 over all examples and classes: infinite when they are
+  // equal.
+  double sqnr_db = 0;
+  double cosine = 0;  // sum p q / sqrt(sum p^2 sum q^2)
+  // Mean over the examples of the divergence of the other's probabilities from the first's, in nats
+  // (Kullback and Leibler, "On Information and Sufficiency", 1951). NaN when a logit is not finite.
+  double mean_kl = 0;
+};
+
 // Which images were evaluated, and how they were preprocessed.
 struct EvaluatedImages {
   std::filesystem::path records;  // the file, or the folder or table of pictures
+  bool has_labels = true;         // arrays need not have any
   std::string dataset_name;
   std::string split_name;
   std::vector<std::string> classes;  // names, by label
   std::uint64_t records_in_file = 0;
   std::uint64_t images = 0;   // counted; more than the file has when Slim's batches wrap
-  std::string preprocessing;  // "vgg", "cifarnet", "imagenet"
+  std::string preprocessing;  // "vgg", "cifarnet", "imagenet"; "none" for arrays
   int image_size = 0;
   int resize_side = 0;  // 0 where the image is not cropped
   // What is not as preprocessing and decoder have it by themselves: "letterbox, mean 127,127,127";
@@ -117,6 +131,7 @@ struct EvaluatedImages {
 struct NARROW_EXPORT EvaluateResult : EvaluatedImages {
   std::vector<Evaluation> evaluations;        // one a checkpoint, in the order given
   std::vector<PairedComparison> comparisons;  // of every further one with the first
+  std::vector<OutputComparison> outputs;      // the same where the examples are arrays
   double preparation_seconds = 0;             // reading and compiling the networks
   double seconds = 0;                         // the pass over the images, reading included
 
@@ -124,18 +139,20 @@ struct NARROW_EXPORT EvaluateResult : EvaluatedImages {
 };
 
 // Evaluates every checkpoint in one pass over the images, each of which is read and preprocessed
-// once. Every number of threads gives the same result. Progress is in images that have gone through
-// every network.
-// Throws Error: kUsage for options out of range or no checkpoint; kNotFound for a dataset or
-// checkpoint that is not there; what is wrong with a checkpoint's variables, all of it, naming the
-// checkpoint; the record that is damaged; kInterrupted.
+// once. Every number of threads gives the same result. The logits of an ONNX file are its first
+// output of float32[N, classes], before a softmax if that ends with one. Progress is in images that
+// have gone through every network. Throws Error: kUsage for options out of range or no checkpoint,
+// or another number of classes; kUnsupported for an ONNX file that does not classify images or has
+// an operator that is not computed; kNotFound for a dataset or checkpoint that is not there; what
+// is wrong with a checkpoint's variables, all of it, naming the checkpoint; the record that is
+// damaged; kInterrupted.
 NARROW_EXPORT EvaluateResult
 evaluate_checkpoints(std::span<const std::shared_ptr<const CheckpointReader>> checkpoints,
                      const EvaluateOptions& options, const RunOptions& run = {});
 
 // Writes the scalars eval/Accuracy and eval/Recall_5 of every checkpoint at its global_step for
 // TensorBoard: into `directory` itself for one checkpoint, into DIRECTORY/N-NAME for several, of
-// which each is a run of its own. Returns the files. Throws Error(kIo).
+// which each is a run of its own. Returns the files. Throws Error: kIo; kUsage without labels.
 NARROW_EXPORT std::vector<std::filesystem::path> write_evaluation_events(
     const std::filesystem::path& directory, const EvaluateResult& result);
 

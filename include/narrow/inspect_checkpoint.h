@@ -33,10 +33,12 @@ struct TensorInspection {
 NARROW_EXPORT std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
                                                                bool with_statistics);
 
-// The network whose weights the checkpoint holds, for images of `image_size` pixels a side.
+// The network whose weights the checkpoint holds, for images of `image_size` pixels a side; that of
+// an ONNX file, which need not take images, with the sizes that the file gives where it gives any.
 // `model_name`: as narrow/evaluate.h has it; empty: the only network there is.
 // Throws Error: kNotFound when there is none or a weight is missing, kUsage when there are several
-// or a weight does not fit, kUnsupported when the images are too small for it.
+// or a weight does not fit, kUnsupported when the images are too small for it or an ONNX file has
+// an operator that is not computed.
 NARROW_EXPORT GraphTable inspect_graph(const CheckpointReader& reader,
                                        const std::string& model_name, int image_size);
 

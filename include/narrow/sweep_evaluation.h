@@ -1,4 +1,4 @@
-// What every scheme costs in accuracy: quantized copies of one ResNet V1 checkpoint, made in
+// What every scheme costs in accuracy: quantized copies of one checkpoint, made in
 // memory, on the same images in the same passes over the data.
 #pragma once
 
@@ -29,14 +29,14 @@ struct NetworkScore {
   // The rest compares with the float network and is trivial for that one.
   PairedComparison comparison;
   double agreement = 0;  // images with the same largest logit, of all
-  // Mean over the images of sum p ln(p / q), p the softmax of the float network, q this one's
-  // (Kullback and Leibler, "On Information and Sufficiency", 1951). NaN when a logit is not finite.
-  double mean_kl = 0;
+  double mean_kl = 0;    // as OutputComparison has these three, the first being the float network
+  double sqnr_db = 0;
+  double cosine = 0;
 };
 
 struct SweepEvaluation {
   EvaluatedImages images;
-  std::string network;  // scope of its variables
+  std::string network;  // scope of its variables, or name of the graph
   NetworkScore float_network;
   std::vector<NetworkScore> networks;     // one a scheme, in their order
   std::uint64_t images_from_journal = 0;  // images times networks that an earlier run had done
@@ -64,8 +64,8 @@ struct SweepEvaluationOptions {
 };
 
 // The positions of the trainable variables of the checkpoint's network, which is what `narrow
-// quantizer` quantizes; with `moving_averages` those of their averages. `model_name` as in
-// EvaluateOptions. Throws what reading the network throws.
+// quantizer` quantizes; with `moving_averages` those of their averages; of an ONNX file what is
+// selected by itself. `model_name` as in EvaluateOptions. Throws what reading the network throws.
 NARROW_EXPORT std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
                                                          const std::string& model_name,
                                                          bool moving_averages = false);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "graph/slim/resnet_v1.h"
+#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "stream/value_pieces.h"
 
@@ -44,6 +45,15 @@ ResnetV1Shape shape_of_checkpoint(const WeightSource& variables, const std::stri
   return shape;
 }
 
+Graph onnx_graph(const CheckpointReader& reader, const std::string& name) {
+  Graph graph = onnx_network(reader);
+  if (graph.name == name) return graph;
+  throw Error(ErrorCategory::kNotFound,
+              fmt::format("there is no network {} in {}, whose graph is called {}", name,
+                          reader.location().path.string(), graph.name),
+              {Remedy::Kind::kInspect});
+}
+
 }  // namespace
 
 std::optional<std::size_t> CheckpointVariables::index_of(std::string_view name) const {
@@ -77,6 +87,7 @@ void CheckpointVariables::read(std::string_view name, std::span<float> values) c
 }
 
 std::string find_network_scope(const CheckpointReader& reader) {
+  if (is_onnx(reader)) return onnx_network(reader).name;
   std::vector<std::string> scopes;
   for (const TensorInfo& tensor : reader.tensors()) {
     if (!tensor.name.ends_with(kFirstLayer)) continue;
@@ -111,6 +122,7 @@ std::optional<int> checkpoint_class_count(const WeightSource& variables, const s
 
 Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& variables,
                             const std::string& scope, int class_count) {
+  if (is_onnx(reader)) return onnx_graph(reader, scope);
   const std::vector<std::string> standard = resnet_v1_names();
   if (std::ranges::find(standard, scope) != standard.end()) return resnet_v1(scope, class_count);
   ResnetV1Shape shape = shape_of_checkpoint(variables, scope);
@@ -123,6 +135,15 @@ Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& 
   }
   shape.class_count = class_count;
   return make_resnet_v1(shape);
+}
+
+void require_slim_network(const CheckpointReader& reader, std::string_view who) {
+  if (!is_onnx(reader)) return;
+  throw Error(
+      ErrorCategory::kUnsupported,
+      fmt::format("{} is an ONNX file; {} works on TF-Slim's variables of a ResNet V1 only, "
+                  "whose kernels are stored as [height, width, in, out]",
+                  reader.location().path.string(), who));
 }
 
 }  // namespace narrow

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "graph/graph.h"
 #include "graph/weight_source.h"
@@ -28,8 +29,9 @@ class CheckpointVariables : public WeightSource {
   std::string suffix_;
 };
 
-// The only scope S for which the checkpoint has S/conv1/weights and S/logits/weights.
-// Throws Error(kNotFound) when there is none, Error(kUsage) naming them when there are several.
+// The only scope S for which the checkpoint has S/conv1/weights and S/logits/weights; of an ONNX
+// file the name of its graph. Throws Error(kNotFound) when there is none, Error(kUsage) naming them
+// when there are several, what onnx_network throws.
 std::string find_network_scope(const CheckpointReader& reader);
 
 // The number of classes of that scope's network, by the last axis of its logits' weights or, when
@@ -39,9 +41,14 @@ std::optional<int> checkpoint_class_count(const WeightSource& variables, const s
 // The network of that scope. One of the four standard names stands for exactly that network; for
 // any other, units and depths are read off the shapes of the variables, and every block but the
 // last ends with stride 2, as in Slim's networks. Whether all variables fit is for check_weights
-// to say. Throws Error(kNotFound) when there are no such variables, Error(kUsage) as
-// make_resnet_v1 does.
+// to say. An ONNX file has the graph that it says itself, whatever the number of classes.
+// Throws Error(kNotFound) when there are no such variables or the graph has another name,
+// Error(kUsage) as make_resnet_v1 does, what onnx_network throws.
 Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& variables,
                             const std::string& scope, int class_count);
+
+// For jobs that know the variables of Slim's networks only: throws Error(kUnsupported) for an ONNX
+// file, saying that the job (`who`: "calibration") does not work on its graph.
+void require_slim_network(const CheckpointReader& reader, std::string_view who);
 
 }  // namespace narrow

@@ -41,6 +41,7 @@ void require_usable(const Weight& weight, std::span<const float> values,
 }  // namespace
 
 LoadedNetwork load_network(const CheckpointReader& reader) {
+  require_slim_network(reader, "a method that uses the network");
   const CheckpointVariables source(reader, false);
   const std::string scope = find_network_scope(reader);
   Graph graph = network_of_checkpoint(reader, source, scope, class_count_of(reader, source, scope));

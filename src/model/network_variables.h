@@ -20,9 +20,9 @@ struct LoadedNetwork {
 // Reads every weight of the checkpoint's ResNet V1: four bytes for each element (94 MB for ResNet
 // V1 50, 250 MB for 152). Units, channels and the number of classes are the checkpoint's.
 // Throws Error: kNotFound when the checkpoint holds no ResNet V1 or lacks some of its variables,
-// kUsage for several networks or variables that do not fit, kUnsupported for a variable that is not
-// float32 and as require_plain_layers does, kNumeric naming a variable with NaN or infinity or a
-// moving variance below 0.
+// kUsage for several networks or variables that do not fit, kUnsupported for an ONNX file, for a
+// variable that is not float32 and as require_plain_layers does, kNumeric naming a variable with
+// NaN or infinity or a moving variance below 0.
 LoadedNetwork load_network(const CheckpointReader& reader);
 
 // Methods take weights as [height, width, in, out] of one group, and a layer's constants as either

@@ -5,6 +5,8 @@
 
 #include "graph/tabulate_graph.h"
 #include "model/checkpoint_network.h"
+#include "model/image_classifier.h"
+#include "model/onnx/onnx_network.h"
 #include "stream/value_pieces.h"
 
 namespace narrow {
@@ -46,6 +48,24 @@ std::uint64_t string_bytes(const CheckpointReader& reader, std::size_t index) {
   return bytes;
 }
 
+// A free height and width of an input that takes images become those of the images; other sizes
+// stay as the file has them.
+GraphTable inspect_onnx(const CheckpointReader& reader, const WeightSource& variables,
+                        const std::string& model_name, int image_size) {
+  const std::string name = model_name.empty() ? find_network_scope(reader) : model_name;
+  const Graph graph = network_of_checkpoint(reader, variables, name, 0);
+  check_weights(graph, variables);
+  std::vector<Dimensions> inputs;
+  for (const ValueId id : graph.inputs) inputs.push_back(graph.value(id).dimensions);
+  if (takes_images(graph)) {
+    const std::size_t rows = image_input(graph).channels_last ? 1 : 2;
+    for (const std::size_t axis : {rows, rows + 1}) {
+      if (inputs[0][axis].is_free()) inputs[0][axis] = image_size;
+    }
+  }
+  return tabulate_graph(graph, infer_shapes(graph, inputs));
+}
+
 }  // namespace
 
 std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
@@ -66,6 +86,7 @@ std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
 GraphTable inspect_graph(const CheckpointReader& reader, const std::string& model_name,
                          int image_size) {
   const CheckpointVariables variables(reader, false);
+  if (is_onnx(reader)) return inspect_onnx(reader, variables, model_name, image_size);
   const std::string scope = model_name.empty() ? find_network_scope(reader) : model_name;
   const Graph graph = network_of_checkpoint(reader, variables, scope,
                                             checkpoint_class_count(variables, scope).value_or(1));

@@ -28,16 +28,29 @@ DecodeOptions decoding_of(const ImageSource& source) {
   return decoding;
 }
 
+// For those who want images.
+void require_images(const ImageSource& source) {
+  require_one_source(source);
+  if (source.inputs.empty()) return;
+  throw Error(
+      ErrorCategory::kUsage,
+      fmt::format("the arrays of {} are no images, which are needed here", source.inputs.string()));
+}
+
+}  // namespace
+
 void require_one_source(const ImageSource& source) {
-  if (source.pictures.empty() || (source.dataset_name.empty() && source.dataset_dir.empty())) {
-    return;
+  const bool has_dataset = !source.dataset_name.empty() || !source.dataset_dir.empty();
+  if (!source.inputs.empty() && (has_dataset || !source.pictures.empty())) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("examples come from the arrays of {} or from {}, not from both",
+                            source.inputs.string(), has_dataset ? "a dataset" : "pictures"));
   }
+  if (source.pictures.empty() || !has_dataset) return;
   throw Error(ErrorCategory::kUsage,
               fmt::format("images come from the pictures of {} or from a dataset, not from both",
                           source.pictures.string()));
 }
-
-}  // namespace
 
 PreprocessingOptions preprocessing_of(const ImageSource& source) {
   PreprocessingOptions preprocessing;
@@ -57,7 +70,7 @@ PreprocessingOptions preprocessing_of(const ImageSource& source) {
 }
 
 Dataset open_dataset(const ImageSource& source) {
-  require_one_source(source);
+  require_images(source);
   const DecodeOptions decoding = decoding_of(source);
   if (!source.pictures.empty()) {
     return Dataset(list_pictures(source.pictures), source.labels_offset, decoding);
@@ -67,7 +80,7 @@ Dataset open_dataset(const ImageSource& source) {
 }
 
 EncodedImages open_records(const ImageSource& source) {
-  require_one_source(source);
+  require_images(source);
   const DecodeOptions decoding = decoding_of(source);
   if (!source.pictures.empty()) return EncodedImages(list_pictures(source.pictures), decoding);
   return EncodedImages(open_split(source.dataset_dir, find_dataset_spec(source.dataset_name),

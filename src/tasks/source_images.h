@@ -13,11 +13,14 @@
 
 namespace narrow {
 
+// Throws Error(kUsage) for a source that names a dataset, pictures and arrays, or two of them.
+void require_one_source(const ImageSource& source);
+
 // For evaluation. Throws Error: kUsage for sizes out of range; what preprocessing_for throws.
 PreprocessingOptions preprocessing_of(const ImageSource& source);
 
-// The images with their labels; there may be none. Throws Error(kUsage) for an unknown dataset or a
-// source that names both; what list_pictures and the constructor of Dataset throw.
+// The images with their labels; there may be none. Throws Error(kUsage) for an unknown dataset, a
+// source that names two or arrays; what list_pictures and the constructor of Dataset throw.
 Dataset open_dataset(const ImageSource& source);
 
 // The same for those who do not look at labels, whatever these are. Throws as open_dataset, but for

@@ -19,23 +19,33 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// All images through all networks into the predictions of the evaluations.
+// What the networks give for all images.
+struct Results {
+  std::vector<Evaluation>& evaluations;     // gets the predictions
+  std::vector<std::vector<float>>& logits;  // one array a network, in the order of the images;
+                                            // empty when they are not to be kept
+};
+
+// All images through all networks.
 void predict(const EvaluationData& data, std::span<const PreparedNetwork> prepared,
-             std::vector<Evaluation>& evaluations, Observer* observer) {
+             const Results& results, Observer* observer) {
   std::vector<const InferenceNetwork*> networks;
   for (const PreparedNetwork& one : prepared) networks.push_back(&one.network);
   std::vector<std::uint64_t> positions(data.images);
   std::iota(positions.begin(), positions.end(), std::uint64_t{0});
-  const auto classes = static_cast<std::size_t>(data.dataset.class_count());
+  const auto classes = static_cast<std::size_t>(data.class_count());
   std::uint64_t images_done = 0;
   run_networks(
       data, networks, positions,
       [&](const LogitsPart& part) {
         for (std::size_t i = 0; i < part.positions.size(); ++i) {
           const std::uint64_t position = part.positions[i];
-          evaluations[part.network].predictions[position] =
-              score_logits(part.logits.subspan(i * classes, classes), part.labels[i],
-                           position % data.dataset.size());
+          const auto logits = part.logits.subspan(i * classes, classes);
+          results.evaluations[part.network].predictions[position] =
+              score_logits(logits, part.labels[i], position % data.size());
+          if (results.logits.empty()) continue;
+          std::ranges::copy(logits, results.logits[part.network].begin() +
+                                        static_cast<std::ptrdiff_t>(position * classes));
         }
       },
       [&](std::uint64_t images) {
@@ -53,18 +63,18 @@ void predict(const EvaluationData& data, std::span<const PreparedNetwork> prepar
 
 EvaluateResult evaluate_checkpoints(
     std::span<const std::shared_ptr<const CheckpointReader>> checkpoints,
-    const EvaluateOptions& options, const RunOptions& run) {
+    const EvaluateOptions& asked, const RunOptions& run) {
   if (checkpoints.empty()) {
     throw Error(ErrorCategory::kUsage, "there is no checkpoint to evaluate");
   }
+  const EvaluateOptions options = settle(asked, *checkpoints.front());
   const EvaluationData data = open_evaluation_data(*checkpoints.front(), options);
   const ThreadLimit limit(run.threads);
   const auto preparation_start = std::chrono::steady_clock::now();
-  EvaluateResult result{describe(data, options), {}, {}, 0, 0};
+  EvaluateResult result{describe(data, options), {}, {}, {}, 0, 0};
   std::vector<PreparedNetwork> networks;
   for (const auto& reader : checkpoints) {
-    networks.push_back(
-        prepare_network(*reader, options, data.dataset.class_count(), limit.threads()));
+    networks.push_back(prepare_network(*reader, options, data, limit.threads()));
     Evaluation& evaluation = result.evaluations.emplace_back();
     evaluation.checkpoint = networks.back().checkpoint;
     evaluation.network = networks.back().scope;
@@ -73,14 +83,22 @@ EvaluateResult evaluate_checkpoints(
     evaluation.quantized_part_is_not_evaluated =
         is_other_part_quantized(*reader, *checkpoints.front(), options.use_moving_averages);
   }
+  std::vector<std::vector<float>> logits;
+  if (data.arrays && networks.size() > 1) {
+    logits.assign(networks.size(),
+                  std::vector<float>(data.images * static_cast<std::size_t>(data.class_count())));
+  }
   result.preparation_seconds = seconds_since(preparation_start);
   const auto start = std::chrono::steady_clock::now();
-  predict(data, networks, result.evaluations, run.observer);
+  predict(data, networks, {result.evaluations, logits}, run.observer);
   result.seconds = seconds_since(start);
   for (Evaluation& evaluation : result.evaluations) summarize(evaluation);
   for (std::size_t i = 1; i < result.evaluations.size(); ++i) {
     result.comparisons.push_back(compare_predictions(result.evaluations.front().predictions,
                                                      result.evaluations[i].predictions));
+    if (logits.empty()) continue;
+    result.outputs.push_back(
+        compare_outputs(logits.front(), logits[i], static_cast<std::size_t>(data.class_count())));
   }
   return result;
 }

@@ -35,6 +35,11 @@ fs::path write_events(const fs::path& directory, const Evaluation& evaluation) {
 
 std::vector<fs::path> write_evaluation_events(const fs::path& directory,
                                               const EvaluateResult& result) {
+  if (!result.has_labels) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} has no labels, so there is no accuracy to write to {}",
+                            result.records.string(), directory.string()));
+  }
   std::vector<fs::path> files;
   for (std::size_t i = 0; i < result.evaluations.size(); ++i) {
     const Evaluation& evaluation = result.evaluations[i];

@@ -49,18 +49,20 @@ double log_sum_exp(std::span<const float> logits) {
 }
 
 Prediction score_logits(std::span<const float> logits, int label, std::uint64_t record) {
-  const auto label_index = static_cast<std::size_t>(label);
   Prediction prediction;
   prediction.record = record;
   prediction.label = label;
   prediction.argmax = argmax_of(logits);
-  prediction.is_in_top_5 = is_in_top(logits, label_index, kRankedClasses);
   const double normalizer = log_sum_exp(logits);
   const auto log_probability = [&](std::size_t i) {
     return static_cast<double>(logits[i]) - normalizer;
   };
-  prediction.cross_entropy = -log_probability(label_index);
-  prediction.label_probability = static_cast<float>(std::exp(log_probability(label_index)));
+  if (label >= 0) {
+    const auto label_index = static_cast<std::size_t>(label);
+    prediction.is_in_top_5 = is_in_top(logits, label_index, kRankedClasses);
+    prediction.cross_entropy = -log_probability(label_index);
+    prediction.label_probability = static_cast<float>(std::exp(log_probability(label_index)));
+  }
   const std::size_t ranked = std::min(kRankedClasses, logits.size());
   std::vector<std::size_t> order(logits.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -75,6 +77,48 @@ Prediction score_logits(std::span<const float> logits, int label, std::uint64_t 
     prediction.probabilities.at(i) = static_cast<float>(std::exp(log_probability(order[i])));
   }
   return prediction;
+}
+
+double divergence(std::span<const float> reference, std::span<const float> other) {
+  const double p_normalizer = log_sum_exp(reference);
+  const double q_normalizer = log_sum_exp(other);
+  double sum = 0;
+  for (std::size_t i = 0; i < reference.size(); ++i) {
+    const double log_p = static_cast<double>(reference[i]) - p_normalizer;
+    const double log_q = static_cast<double>(other[i]) - q_normalizer;
+    sum += std::exp(log_p) * (log_p - log_q);
+  }
+  return std::max(sum, 0.0);  // rounding can leave less
+}
+
+OutputComparison compare_outputs(std::span<const float> first, std::span<const float> other,
+                                 std::size_t classes) {
+  const std::size_t examples = first.size() / classes;
+  double squares = 0;
+  double other_squares = 0;
+  double products = 0;
+  double noise = 0;
+  std::size_t same = 0;
+  OutputComparison result;
+  for (std::size_t example = 0; example < examples; ++example) {
+    const auto p = first.subspan(example * classes, classes);
+    const auto q = other.subspan(example * classes, classes);
+    for (std::size_t i = 0; i < classes; ++i) {
+      const double difference = static_cast<double>(p[i]) - static_cast<double>(q[i]);
+      squares += static_cast<double>(p[i]) * p[i];
+      other_squares += static_cast<double>(q[i]) * q[i];
+      products += static_cast<double>(p[i]) * q[i];
+      noise += difference * difference;
+    }
+    if (argmax_of(p) == argmax_of(q)) ++same;
+    result.mean_kl += divergence(p, q);
+  }
+  result.agreement = static_cast<double>(same) / static_cast<double>(examples);
+  result.mean_kl /= static_cast<double>(examples);
+  result.sqnr_db = 10 * std::log10(squares / noise);
+  if (noise == 0) result.sqnr_db = std::numeric_limits<double>::infinity();
+  result.cosine = products / std::sqrt(squares * other_squares);
+  return result;
 }
 
 Interval wilson_interval(std::uint64_t hits, std::uint64_t images) {
@@ -139,6 +183,7 @@ std::vector<std::vector<std::uint64_t>> Evaluation::confusion(std::size_t class_
   std::vector<std::vector<std::uint64_t>> counts(class_count,
                                                  std::vector<std::uint64_t>(class_count));
   for (const Prediction& prediction : predictions) {
+    if (prediction.label < 0) continue;
     ++counts.at(static_cast<std::size_t>(prediction.label))
           .at(static_cast<std::size_t>(prediction.argmax));
   }

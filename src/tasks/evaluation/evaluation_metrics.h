@@ -1,6 +1,7 @@
 // What is counted for one image, and the statistics of counts.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -8,7 +9,8 @@
 
 namespace narrow {
 
-// The prediction that these logits (one a class) are, for an image of `label`. argmax and top 5 are
+// The prediction that these logits (one a class) are, for an image of `label`, -1 when it has none.
+// argmax and top 5 are
 // TensorFlow's argmax and in_top_k, for NaN and infinite logits too.
 Prediction score_logits(std::span<const float> logits, int label, std::uint64_t record);
 
@@ -22,6 +24,13 @@ HitRate make_hit_rate(std::uint64_t hits, std::uint64_t images);
 
 // The probability that of b + c fair coins the smaller side has at most min(b, c), both sides.
 double mcnemar_exact_p(std::uint64_t b, std::uint64_t c);
+
+// KL(p || q) of the softmax of two rows of logits, in nats.
+double divergence(std::span<const float> reference, std::span<const float> other);
+
+// Both hold `classes` logits for each of the same examples, of which there is at least one.
+OutputComparison compare_outputs(std::span<const float> first, std::span<const float> other,
+                                 std::size_t classes);
 
 // Both hold the same images in the same order.
 PairedComparison compare_predictions(std::span<const Prediction> first,

@@ -7,33 +7,14 @@
 #include <mutex>
 #include <utility>
 
-#include "base/checked.h"
 #include "model/checkpoint_network.h"
+#include "model/image_classifier.h"
+#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "tasks/evaluation/evaluation_metrics.h"
-#include "tasks/source_images.h"
 
 namespace narrow {
 namespace {
-
-// Results for so many images are kept: some 100 bytes each.
-constexpr std::uint64_t kMostImages = std::uint64_t{1} << 28;
-
-std::uint64_t count_images(std::uint64_t records, const EvaluateOptions& options) {
-  const auto batch = static_cast<std::uint64_t>(options.batch_size);
-  const std::uint64_t batches =
-      options.max_num_batches > 0 ? options.max_num_batches : (records + batch - 1) / batch;
-  std::uint64_t images = 0;
-  const bool fits = checked_mul(batches, batch, &images);
-  if (!options.slim_batches) return fits ? std::min(images, records) : records;
-  if (!fits || images > kMostImages) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("{} batches of {} images are more than the {} images that one "
-                            "evaluation counts",
-                            batches, batch, kMostImages));
-  }
-  return images;
-}
 
 std::optional<std::int64_t> read_global_step(const CheckpointReader& reader) {
   const auto index = reader.find("global_step");
@@ -47,6 +28,11 @@ std::optional<std::int64_t> read_global_step(const CheckpointReader& reader) {
 
 void require_moving_averages(const CheckpointReader& reader, const CheckpointVariables& variables,
                              const std::string& scope) {
+  if (is_onnx(reader)) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} is an ONNX file, which has no moving averages",
+                            reader.location().path.string()));
+  }
   if (variables.find(scope + "/conv1/weights")) return;
   throw Error(ErrorCategory::kNotFound,
               fmt::format("{} has no moving averages of {}: there is no "
@@ -55,13 +41,27 @@ void require_moving_averages(const CheckpointReader& reader, const CheckpointVar
                           reader.location().path.string(), scope, scope));
 }
 
-// Labels that are numbers do not tell how many classes there are; the network does.
-void name_classes_of(const CheckpointReader& reader, const EvaluateOptions& options,
-                     Dataset& dataset) {
-  const CheckpointVariables variables(reader, options.use_moving_averages);
-  const std::string scope =
-      options.model_name.empty() ? find_network_scope(reader) : options.model_name;
-  dataset.name_more_classes(checkpoint_class_count(variables, scope).value_or(0));
+void require_classes(const CheckpointReader& reader, int found, const EvaluationData& data) {
+  if (found == data.class_count()) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("the network of {} has {} classes, the images have {}",
+                          reader.location().path.string(), found, data.class_count()));
+}
+
+// What is executed for a checkpoint.
+struct ExecutedNetwork {
+  Graph graph;
+  int micro_batch = 0;  // 0: any
+};
+
+ExecutedNetwork executed_network(const CheckpointReader& reader, const WeightSource& variables,
+                                 const std::string& scope, const EvaluationData& data) {
+  Graph graph = network_of_checkpoint(reader, variables, scope, data.class_count());
+  if (data.arrays) data.arrays->require_fit(graph);
+  if (!is_onnx(reader)) return {std::move(graph), 0};
+  ImageClassifier classifier = image_classifier(std::move(graph), data.height, data.width);
+  require_classes(reader, classifier.class_count, data);
+  return {std::move(classifier.graph), classifier.one_by_one ? 1 : 0};
 }
 
 // Each worker reads and preprocesses the images of its own next micro-batch, so that no core waits
@@ -74,7 +74,7 @@ class Pass {
       : data_(data),
         networks_(networks),
         positions_(positions),
-        image_floats_(preprocessed_size(data.preprocessing)),
+        image_floats_(data.image_floats()),
         take_(take),
         done_(done),
         labels_(positions.size()) {}
@@ -93,17 +93,14 @@ class Pass {
 
  private:
   [[nodiscard]] std::size_t class_count() const {
-    return static_cast<std::size_t>(data_.dataset.class_count());
+    return static_cast<std::size_t>(data_.class_count());
   }
 
   void load(std::int64_t first, std::span<float> images) {
     const std::size_t count = images.size() / image_floats_;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t at = static_cast<std::size_t>(first) + i;
-      const LabeledImage labeled = data_.dataset.read(positions_[at] % data_.dataset.size());
-      preprocess_for_evaluation(labeled.image, data_.preprocessing,
-                                images.subspan(i * image_floats_, image_floats_));
-      labels_[at] = labeled.label;
+      labels_[at] = data_.load(positions_[at], images.subspan(i * image_floats_, image_floats_));
     }
     if (networks_.size() == 1) return;
     std::vector<float> copy(images.begin(), images.end());
@@ -148,50 +145,17 @@ class Pass {
 
 }  // namespace
 
-EvaluationData open_evaluation_data(const CheckpointReader& reader,
-                                    const EvaluateOptions& options) {
-  if (options.batch_size < 1) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("the batch size is {}; it must be at least 1", options.batch_size));
-  }
-  const PreprocessingOptions preprocessing = preprocessing_of(options.images);
-  EvaluationData data{open_dataset(options.images), preprocessing, 0};
-  if (data.dataset.size() == 0) {
-    throw Error(ErrorCategory::kCorrupt, fmt::format("{} has no records; make it again",
-                                                     data.dataset.records().path().string()));
-  }
-  data.images = count_images(data.dataset.size(), options);
-  if (data.dataset.has_more_classes()) name_classes_of(reader, options, data.dataset);
-  return data;
-}
-
-EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& options) {
-  EvaluatedImages images;
-  images.records = data.dataset.records().path();
-  images.dataset_name = options.images.name();
-  images.split_name = options.images.split();
-  images.classes = data.dataset.classes();
-  images.records_in_file = data.dataset.size();
-  images.images = data.images;
-  images.preprocessing = to_string(data.preprocessing.kind);
-  images.image_size = data.preprocessing.output_size;
-  const bool is_cropped = data.preprocessing.resize == ResizeMode::kCrop;
-  images.resize_side = is_cropped ? data.preprocessing.resize_side : 0;
-  images.changes = describe_changes(options.images);
-  return images;
-}
-
 PreparedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOptions& options,
-                                int class_count, int threads) {
+                                const EvaluationData& data, int threads) {
   const CheckpointVariables variables(reader, options.use_moving_averages);
   const std::string scope =
       options.model_name.empty() ? find_network_scope(reader) : options.model_name;
   if (options.use_moving_averages) require_moving_averages(reader, variables, scope);
-  const Graph network = network_of_checkpoint(reader, variables, scope, class_count);
+  const ExecutedNetwork network = executed_network(reader, variables, scope, data);
   try {
     return {reader.location(), scope, read_global_step(reader),
-            InferenceNetwork(network, variables, options.images.image_size,
-                             options.images.image_size, {.threads = threads})};
+            InferenceNetwork(network.graph, variables, data.height, data.width,
+                             {.micro_batch = network.micro_batch, .threads = threads})};
   } catch (const Error& error) {
     throw Error(error.category(),
                 fmt::format("{}: {}", reader.location().path.string(), error.what()),
@@ -209,13 +173,15 @@ void run_networks(const EvaluationData& data, std::span<const InferenceNetwork* 
 void summarize(Evaluation& evaluation) {
   std::uint64_t correct = 0;
   std::uint64_t in_top_5 = 0;
+  std::uint64_t images = 0;
   double loss = 0;
   for (const Prediction& prediction : evaluation.predictions) {
+    if (prediction.label < 0) continue;
+    ++images;
     correct += prediction.is_correct() ? 1 : 0;
     in_top_5 += prediction.is_in_top_5 ? 1 : 0;
     loss += prediction.cross_entropy;
   }
-  const std::uint64_t images = evaluation.predictions.size();
   evaluation.accuracy = make_hit_rate(correct, images);
   evaluation.recall_at_5 = make_hit_rate(in_top_5, images);
   evaluation.mean_loss = loss / static_cast<double>(images);

@@ -1,4 +1,4 @@
-// Networks over the images of a dataset, each image read and preprocessed once.
+// Networks over the images of an evaluation, each image read and preprocessed once.
 #pragma once
 
 #include <cstdint>
@@ -9,27 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
-#include "data/preprocess/preprocessing.h"
 #include "narrow/evaluate.h"
 #include "nn/inference/inference_network.h"
+#include "tasks/evaluation/evaluation_data.h"
 
 namespace narrow {
-
-// The images that the options ask for. An image is known by its position, 0 to images - 1; the
-// record at a position is position % dataset.size().
-struct EvaluationData {
-  Dataset dataset;
-  PreprocessingOptions preprocessing;
-  std::uint64_t images = 0;
-};
-
-// `reader` has the network, or one of them: where labels are numbers of a table, its classes are
-// those of the images. Throws Error: kUsage for options out of range, kNotFound for a dataset that
-// is not there, kCorrupt for one without records; for such labels what find_network_scope throws.
-EvaluationData open_evaluation_data(const CheckpointReader& reader, const EvaluateOptions& options);
-
-EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& options);
 
 // A checkpoint whose network is prepared for evaluation.
 struct PreparedNetwork {
@@ -39,9 +23,11 @@ struct PreparedNetwork {
   InferenceNetwork network;
 };
 
-// Throws what is wrong with the checkpoint's variables, all of it, naming the checkpoint.
+// The network of the checkpoint, for these examples. Throws what is wrong with the checkpoint's
+// variables, all of it, naming the checkpoint; Error(kUsage) for another number of classes than the
+// examples have.
 PreparedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOptions& options,
-                                int class_count, int threads);
+                                const EvaluationData& data, int threads);
 
 // What a few images gave in one network.
 struct LogitsPart {
@@ -60,7 +46,7 @@ void run_networks(const EvaluationData& data, std::span<const InferenceNetwork* 
                   const std::function<void(const LogitsPart&)>& take,
                   const std::function<void(std::uint64_t)>& done);
 
-// Accuracy, recall and loss from the predictions, in their order.
+// Accuracy, recall and loss from the predictions that have labels, in their order.
 void summarize(Evaluation& evaluation);
 
 }  // namespace narrow

@@ -106,15 +106,19 @@ LoaderOptions loader_options(const EvaluationData& data, int batch_size, int thr
 
 SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const AllocationRequest& request,
                                   int threads) {
+  require_slim_network(reader, "damage by Fisher information");
   const EvaluationData data = open_evaluation_data(reader, evaluate_options(request));
+  if (!data.dataset) {
+    throw Error(ErrorCategory::kUsage, "damage by Fisher information needs images, not arrays");
+  }
   const CheckpointVariables variables(reader, request.use_moving_averages);
   const std::string scope =
       request.model_name.empty() ? find_network_scope(reader) : request.model_name;
-  const Graph graph = network_of_checkpoint(reader, variables, scope, data.dataset.class_count());
+  const Graph graph = network_of_checkpoint(reader, variables, scope, data.class_count());
   check_weights(graph, variables);
   TrainingNetwork network(graph, variables, training_options(request));
   SquareSums sums(network);
-  BatchLoader loader(data.dataset, loader_options(data, request.batch_size, threads));
+  BatchLoader loader(*data.dataset, loader_options(data, request.batch_size, threads));
   Batch batch;
   std::uint64_t batches = 0;
   const std::uint64_t wanted = request.max_num_batches;  // 0: all

@@ -90,6 +90,7 @@ void add_layer(SensitivityMap& map, const Layer& layer, std::vector<double> inpu
 }  // namespace
 
 SensitivityMap output_sensitivity(const CheckpointReader& reader, int image_size) {
+  require_slim_network(reader, "damage to the output");
   const CheckpointVariables weights(reader, false);
   const std::string scope = find_network_scope(reader);
   // Without a number of classes check_weights says what is wrong.

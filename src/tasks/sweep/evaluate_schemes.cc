@@ -11,7 +11,9 @@
 
 #include "base/parallel.h"
 #include "model/checkpoint_network.h"
+#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
+#include "narrow/sweep.h"
 #include "narrow/sweep_evaluation.h"
 #include "stream/quantized_reader.h"
 #include "tasks/evaluation/evaluation_metrics.h"
@@ -46,19 +48,6 @@ QuantizePlan plan_of(const CheckpointReader& reader, std::span<const std::size_t
   return plan;
 }
 
-// KL(p || q) of the softmax of two rows of logits, in nats.
-double divergence(std::span<const float> reference, std::span<const float> other) {
-  const double p_normalizer = log_sum_exp(reference);
-  const double q_normalizer = log_sum_exp(other);
-  double sum = 0;
-  for (std::size_t i = 0; i < reference.size(); ++i) {
-    const double log_p = static_cast<double>(reference[i]) - p_normalizer;
-    const double log_q = static_cast<double>(other[i]) - q_normalizer;
-    sum += std::exp(log_p) * (log_p - log_q);
-  }
-  return std::max(sum, 0.0);  // rounding can leave less
-}
-
 // How each network of the sweep is evaluated.
 EvaluateOptions evaluate_options(const SweepEvaluationOptions& options) {
   return {.model_name = options.model_name,
@@ -79,9 +68,9 @@ class SweepRun {
         schemes_(schemes),
         options_(options),
         run_(run),
-        evaluate_(evaluate_options(options)),
+        evaluate_(settle(evaluate_options(options), reader)),
         data_(open_evaluation_data(reader, evaluate_)),
-        class_count_(static_cast<std::size_t>(data_.dataset.class_count())),
+        class_count_(static_cast<std::size_t>(data_.class_count())),
         networks_(schemes.size() + 1),
         labels_(data_.images) {
     for (std::size_t i = 0; i < networks_.size(); ++i) {
@@ -176,12 +165,11 @@ class SweepRun {
   }
 
   [[nodiscard]] PreparedNetwork prepare(std::size_t network, int threads) const {
-    const int classes = static_cast<int>(class_count_);
-    if (network == 0) return prepare_network(reader_, evaluate_, classes, threads);
+    if (network == 0) return prepare_network(reader_, evaluate_, data_, threads);
     const QuantizedReader quantized(
         reader_, plan_of(reader_, indices_, schemes_[network - 1], options_.axes),
         options_.non_finite);
-    return prepare_network(quantized, evaluate_, classes, threads);
+    return prepare_network(quantized, evaluate_, data_, threads);
   }
 
   void run_pass(std::span<const PreparedNetwork> prepared, std::span<const std::size_t> group) {
@@ -224,8 +212,8 @@ class SweepRun {
   [[nodiscard]] Evaluation evaluation_of(const NetworkLogits& network) const {
     Evaluation evaluation;
     for (std::uint64_t position = 0; position < data_.images; ++position) {
-      evaluation.predictions.push_back(score_logits(logits_at(network, position), labels_[position],
-                                                    position % data_.dataset.size()));
+      evaluation.predictions.push_back(
+          score_logits(logits_at(network, position), labels_[position], position % data_.size()));
     }
     summarize(evaluation);
     return evaluation;
@@ -240,19 +228,13 @@ class SweepRun {
     const Evaluation reference = evaluation_of(networks_.front());
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       const Evaluation evaluation = evaluation_of(networks_[i]);
-      NetworkScore score{evaluation.accuracy,
-                         evaluation.recall_at_5,
-                         evaluation.mean_loss,
-                         compare_predictions(reference.predictions, evaluation.predictions),
-                         0,
-                         0};
-      const auto images = static_cast<double>(data_.images);
-      score.agreement = static_cast<double>(score.comparison.same_argmax) / images;
-      for (std::uint64_t position = 0; position < data_.images; ++position) {
-        score.mean_kl +=
-            divergence(logits_at(networks_.front(), position), logits_at(networks_[i], position));
-      }
-      score.mean_kl /= images;
+      const OutputComparison outputs =
+          compare_outputs(networks_.front().values, networks_[i].values, class_count_);
+      const NetworkScore score{
+          evaluation.accuracy,  evaluation.recall_at_5,
+          evaluation.mean_loss, compare_predictions(reference.predictions, evaluation.predictions),
+          outputs.agreement,    outputs.mean_kl,
+          outputs.sqnr_db,      outputs.cosine};
       (i == 0 ? result.float_network : result.networks.emplace_back()) = score;
     }
   }
@@ -276,6 +258,9 @@ class SweepRun {
 
 std::vector<std::size_t> trainable_indices(const CheckpointReader& reader,
                                            const std::string& model_name, bool moving_averages) {
+  if (is_onnx(reader)) {
+    return selected_indices(reader, {.moving_averages = moving_averages});
+  }
   const CheckpointVariables variables(reader, moving_averages);
   const std::string scope = model_name.empty() ? find_network_scope(reader) : model_name;
   // Without logits there is one class, and they are not among the tensors found.

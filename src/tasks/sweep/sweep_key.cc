@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/hex.h"
 #include "base/sha256.h"
+#include "model/onnx/onnx_network.h"
 #include "tasks/source_images.h"
 
 namespace narrow {
@@ -67,18 +68,23 @@ std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_
   Sha256 digest;
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) add_tensor(digest, reader, i);
   for (const std::size_t index : indices) add_text(digest, fmt::format("{}", index));
-  if (options.images.pictures.empty()) {
-    for (const auto& file : data.dataset.records().files()) add_file(digest, InputFile(file));
+  if (data.arrays) {
+    add_text(digest, "arrays");
+    add_file(digest, InputFile(data.arrays->path()));
+  } else if (options.images.pictures.empty()) {
+    for (const auto& file : data.dataset->records().files()) add_file(digest, InputFile(file));
   } else {
-    add_pictures(digest, data.dataset.records());
+    add_pictures(digest, data.dataset->records());
   }
+  // What its tensors do is in the file too.
+  if (is_onnx(reader)) add_file(digest, InputFile(reader.location().path));
   add_text(digest,
            fmt::format("{} {} {} {} {} {}", options.model_name, options.images.labels_offset,
                        to_string(data.preprocessing.kind), data.preprocessing.output_size,
-                       data.preprocessing.resize_side, data.dataset.class_count()));
+                       data.preprocessing.resize_side, data.class_count()));
   if (options.use_moving_averages) add_text(digest, "moving averages");
   // What journals of before had no words for.
-  const std::string changes = describe_changes(options.images);
+  const std::string changes = data.arrays ? std::string() : describe_changes(options.images);
   if (!changes.empty()) add_text(digest, changes);
   return to_hex(digest.digest());
 }

@@ -42,6 +42,7 @@ std::int64_t read_resumed_step(const CheckpointReader& reader) {
 }
 
 Graph network_from(const CheckpointReader& reader, const TrainOptions& options, int class_count) {
+  require_slim_network(reader, "training");
   const CheckpointVariables variables(reader, false);
   const std::string scope =
       options.model_name.empty() ? find_network_scope(reader) : options.model_name;
@@ -83,6 +84,7 @@ std::string scope_of(const std::optional<Layer>& output, const Weight& weight) {
 // The model variables that come from the checkpoint of a warm start.
 std::vector<const Weight*> choose_restored(const TrainingStart& start, const TrainOptions& options,
                                            Observer& observer) {
+  require_slim_network(*start.warm, "training");
   const std::optional<Layer> output = output_layer(start.network);
   const CheckpointVariables source(*start.warm, false);
   const std::string where = start.warm->location().path.string();

@@ -1,0 +1,44 @@
+// Graphs that classify images, as the jobs that evaluate them want them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "graph/graph.h"
+
+namespace narrow {
+
+// The input of a graph that takes images with three channels.
+struct ImageInput {
+  bool channels_last = false;  // [N, height, width, 3] instead of [N, 3, height, width]
+  Dimension examples;
+  Dimension height;
+  Dimension width;
+};
+
+// Whether image_input() finds one.
+bool takes_images(const Graph& graph);
+
+// Throws Error(kUnsupported), saying what the graph takes, unless its only input is float32 images.
+ImageInput image_input(const Graph& graph);
+
+struct ImageClassifier {
+  // From [N, 3, height, width] to [N, classes], which are logits where the graph says so: a softmax
+  // over the classes at the end is left out, as it changes neither the order of the classes nor,
+  // but for rounding, the probabilities that are computed from its inputs.
+  Graph graph;
+  int class_count = 0;
+  // Examples go through the graph one by one: something in it holds their number to be 1, or mixes
+  // them.
+  bool one_by_one = false;
+};
+
+// The graph for images of this size. Its classes are the first output with two axes; what only
+// other outputs need is left out. Images with channels last are seen through a transpose, which
+// goes away together with one of the graph's own that undoes it.
+// Throws Error(kUnsupported) as image_input does, for other sizes than those of the input, for a
+// graph that takes several examples at once, and when no output is [N, classes]; what infer_facts
+// throws.
+ImageClassifier image_classifier(Graph graph, int height, int width);
+
+}  // namespace narrow

@@ -1,0 +1,176 @@
+#include "tasks/evaluation/evaluation_data.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/checked.h"
+#include "model/checkpoint_network.h"
+#include "model/image_classifier.h"
+#include "model/onnx/onnx_network.h"
+#include "narrow/error.h"
+#include "tasks/source_images.h"
+
+namespace narrow {
+namespace {
+
+constexpr int kUsualImageSize = 224;  // Slim's
+// Results for so many images are kept: some 100 bytes each.
+constexpr std::uint64_t kMostImages = std::uint64_t{1} << 28;
+
+std::uint64_t count_images(std::uint64_t records, const EvaluateOptions& options) {
+  const auto batch = static_cast<std::uint64_t>(options.batch_size);
+  const std::uint64_t batches =
+      options.max_num_batches > 0 ? options.max_num_batches : (records + batch - 1) / batch;
+  std::uint64_t images = 0;
+  const bool fits = checked_mul(batches, batch, &images);
+  if (!options.slim_batches) return fits ? std::min(images, records) : records;
+  if (!fits || images > kMostImages) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} batches of {} images are more than the {} images that one "
+                            "evaluation counts",
+                            batches, batch, kMostImages));
+  }
+  return images;
+}
+
+// Of the network that the options mean, for images of this size; 0: not known.
+int network_classes(const CheckpointReader& reader, const EvaluateOptions& options, int height,
+                    int width) {
+  if (is_onnx(reader)) return image_classifier(onnx_network(reader), height, width).class_count;
+  const CheckpointVariables variables(reader, options.use_moving_averages);
+  const std::string scope =
+      options.model_name.empty() ? find_network_scope(reader) : options.model_name;
+  return checkpoint_class_count(variables, scope).value_or(0);
+}
+
+Graph network_of(const CheckpointReader& reader, const EvaluateOptions& options) {
+  const CheckpointVariables variables(reader, options.use_moving_averages);
+  const std::string scope =
+      options.model_name.empty() ? find_network_scope(reader) : options.model_name;
+  return network_of_checkpoint(reader, variables, scope,
+                               checkpoint_class_count(variables, scope).value_or(1));
+}
+
+int image_size_of(const CheckpointReader& reader) {
+  if (!is_onnx(reader)) return kUsualImageSize;
+  const std::string where = reader.location().path.string();
+  const Graph graph = onnx_network(reader);
+  const ImageInput input = image_input(graph);
+  if (input.height.is_free() || input.width.is_free()) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("the images that {} takes may be of any size; set image_size to that "
+                            "of this evaluation",
+                            where));
+  }
+  if (input.height != input.width) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} takes images of {} x {} pixels, but images are made square here",
+                            where, input.height.size, input.width.size));
+  }
+  return static_cast<int>(std::min(input.height.size, std::int64_t{kMaxImageSide} + 1));
+}
+
+void open_arrays(const CheckpointReader& reader, const EvaluateOptions& options,
+                 EvaluationData& data) {
+  data.arrays.emplace(options.images.inputs, network_of(reader, options),
+                      options.images.labels_offset);
+  data.height = data.arrays->height();
+  data.width = data.arrays->width();
+  const int count = network_classes(reader, options, data.height, data.width);
+  for (int i = 0; i < count; ++i) {
+    data.classes.push_back(fmt::format("{}", std::int64_t{i} + options.images.labels_offset));
+  }
+  data.arrays->require_labels_below(count);
+}
+
+void open_images(const CheckpointReader& reader, const EvaluateOptions& options,
+                 EvaluationData& data) {
+  data.preprocessing = preprocessing_of(options.images);
+  data.dataset = open_dataset(options.images);
+  Dataset& dataset = *data.dataset;
+  if (dataset.size() == 0) {
+    throw Error(ErrorCategory::kCorrupt,
+                fmt::format("{} has no records; make it again", dataset.records().path().string()));
+  }
+  data.height = data.width = data.preprocessing.output_size;
+  // Labels that are numbers do not tell how many classes there are; the network does.
+  if (dataset.has_more_classes()) {
+    dataset.name_more_classes(network_classes(reader, options, data.height, data.width));
+  }
+  data.classes = dataset.classes();
+}
+
+}  // namespace
+
+std::size_t EvaluationData::image_floats() const {
+  return static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * kImageChannels;
+}
+
+int EvaluationData::load(std::uint64_t position, std::span<float> pixels) const {
+  const std::size_t index = position % size();
+  if (arrays) {
+    arrays->load(index, pixels);
+    return arrays->label(index);
+  }
+  const LabeledImage labeled = dataset->read(index);
+  preprocess_for_evaluation(labeled.image, preprocessing, pixels);
+  return labeled.label;
+}
+
+EvaluateOptions settle(EvaluateOptions options, const CheckpointReader& reader) {
+  ImageSource& images = options.images;
+  if (!images.inputs.empty()) return options;
+  if (images.image_size == 0) images.image_size = image_size_of(reader);
+  if (images.preprocessing_name.empty() && is_onnx(reader)) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} does not say how its images are preprocessed; set "
+                            "preprocessing_name to what it was trained with: vgg, cifarnet or "
+                            "imagenet",
+                            reader.location().path.string()));
+  }
+  return options;
+}
+
+EvaluationData open_evaluation_data(const CheckpointReader& reader,
+                                    const EvaluateOptions& options) {
+  if (options.batch_size < 1) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("the batch size is {}; it must be at least 1", options.batch_size));
+  }
+  require_one_source(options.images);
+  EvaluationData data;
+  if (options.images.inputs.empty()) {
+    open_images(reader, options, data);
+  } else {
+    open_arrays(reader, options, data);
+  }
+  data.images = count_images(data.size(), options);
+  return data;
+}
+
+EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& options) {
+  EvaluatedImages images;
+  images.dataset_name = options.images.name();
+  images.split_name = options.images.split();
+  images.classes = data.classes;
+  images.records_in_file = data.size();
+  images.images = data.images;
+  images.image_size = data.height == data.width ? data.height : 0;
+  if (data.arrays) {
+    images.records = data.arrays->path();
+    images.has_labels = data.arrays->has_labels();
+    images.preprocessing = "none";
+    return images;
+  }
+  images.records = data.dataset->records().path();
+  images.preprocessing = to_string(data.preprocessing.kind);
+  const bool is_cropped = data.preprocessing.resize == ResizeMode::kCrop;
+  images.resize_side = is_cropped ? data.preprocessing.resize_side : 0;
+  images.changes = describe_changes(options.images);
+  return images;
+}
+
+}  // namespace narrow

@@ -1,0 +1,49 @@
+// The examples on which networks are evaluated.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "data/dataset.h"
+#include "data/preprocess/preprocessing.h"
+#include "narrow/evaluate.h"
+#include "tasks/evaluation/image_arrays.h"
+
+namespace narrow {
+
+// The examples that the options ask for. One is known by its position, 0 to images - 1; what it
+// shows is the record, picture or array at position % size().
+struct EvaluationData {
+  std::optional<Dataset> dataset;     // records or pictures, with their preprocessing
+  std::optional<ImageArrays> arrays;  // or these
+  PreprocessingOptions preprocessing;
+  std::vector<std::string> classes;  // names, by label
+  int height = 0;                    // of what the network sees
+  int width = 0;
+  std::uint64_t images = 0;
+
+  [[nodiscard]] std::uint64_t size() const { return dataset ? dataset->size() : arrays->size(); }
+  [[nodiscard]] int class_count() const { return static_cast<int>(classes.size()); }
+  // Floats of one image.
+  [[nodiscard]] std::size_t image_floats() const;
+  // Puts the image at a position into `pixels`, height x width x channels; returns its label, -1
+  // where there are none. Safe to call from several threads. Throws what Dataset::read throws.
+  int load(std::uint64_t position, std::span<float> pixels) const;
+};
+
+// The options with what the network says where they say nothing: the size of its images. Throws
+// Error: kUsage when neither says it, or how images are preprocessed; what reading the network of
+// an ONNX file throws.
+EvaluateOptions settle(EvaluateOptions options, const CheckpointReader& reader);
+
+// For settled options. `reader` has the network, or one of them: where labels are numbers without
+// names, its classes are those of the images. Throws Error: kUsage for options out of range,
+// kNotFound for a dataset that is not there, kCorrupt for one without records; for such labels what
+// reading the network throws; what the constructor of ImageArrays throws.
+EvaluationData open_evaluation_data(const CheckpointReader& reader, const EvaluateOptions& options);
+
+EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& options);
+
+}  // namespace narrow
