@@ -15,6 +15,8 @@ namespace {
 using nlohmann::ordered_json;
 using Align = TextTable::Align;
 
+constexpr std::size_t kScoreColumns = 10;  // of what labels tell
+
 std::string step_text(const Evaluation& evaluation) {
   if (!evaluation.global_step) return "no global_step";
   return fmt::format("step {}", *evaluation.global_step);
@@ -25,7 +27,16 @@ std::string hit_rate_text(const HitRate& rate) {
                      rate.hits, rate.images, rate.interval.low, rate.interval.high);
 }
 
+bool has_arrays(const EvaluatedImages& images) { return images.preprocessing == "none"; }
+
+std::string arrays_text(const EvaluateResult& result) {
+  return fmt::format("{}: {} of {} examples, {} classes{}\n", result.dataset_name, result.images,
+                     result.records_in_file, result.classes.size(),
+                     result.has_labels ? "" : ", no labels");
+}
+
 std::string dataset_text(const EvaluateResult& result) {
+  if (has_arrays(result)) return arrays_text(result);
   std::string text = fmt::format("{} {}: {} of {} images, {} classes, {} preprocessing to {} x {}",
                                  result.dataset_name, result.split_name, result.images,
                                  result.records_in_file, result.classes.size(),
@@ -50,6 +61,21 @@ std::string comparison_text(const PairedComparison& comparison, std::uint64_t im
       comparison.difference_interval.high, comparison.mcnemar_p);
 }
 
+std::string outputs_text(const OutputComparison& outputs) {
+  return fmt::format(
+      "outputs against the first: same class {:.4f}, SQNR {}, cosine {:.6f}, "
+      "mean KL {} nats\n",
+      outputs.agreement, format_decibel(outputs.sqnr_db), outputs.cosine,
+      format_short(outputs.mean_kl));
+}
+
+ordered_json outputs_json(const OutputComparison& outputs) {
+  return {{"agreement", json_number(outputs.agreement)},
+          {"sqnr_db", json_number(outputs.sqnr_db)},
+          {"cosine", json_number(outputs.cosine)},
+          {"mean_kl", json_number(outputs.mean_kl)}};
+}
+
 ordered_json hit_rate_json(const HitRate& rate) {
   return {{"value", rate.value()},
           {"hits", rate.hits},
@@ -57,53 +83,69 @@ ordered_json hit_rate_json(const HitRate& rate) {
           {"wilson_95", {rate.interval.low, rate.interval.high}}};
 }
 
-ordered_json checkpoint_json(const Evaluation& evaluation, std::size_t classes,
+ordered_json checkpoint_json(const Evaluation& evaluation, bool has_labels, std::size_t classes,
                              bool with_confusion) {
   ordered_json json = {{"path", evaluation.checkpoint.path.string()},
                        {"format", to_string(evaluation.checkpoint.format)},
                        {"network", evaluation.network},
-                       {"global_step", nullptr},
-                       {"accuracy", hit_rate_json(evaluation.accuracy)},
-                       {"recall_at_5", hit_rate_json(evaluation.recall_at_5)},
-                       {"loss", json_number(evaluation.mean_loss)}};
+                       {"global_step", nullptr}};
+  if (has_labels) {
+    json["accuracy"] = hit_rate_json(evaluation.accuracy);
+    json["recall_at_5"] = hit_rate_json(evaluation.recall_at_5);
+    json["loss"] = json_number(evaluation.mean_loss);
+  }
   if (evaluation.global_step) json["global_step"] = *evaluation.global_step;
   if (evaluation.quantized_part_is_not_evaluated) json["quantized_part_is_not_evaluated"] = true;
   if (with_confusion) json["confusion"] = evaluation.confusion(classes);
   return json;
 }
 
+// What labels tell, and how the networks differ in it from the first.
+void add_scores(const EvaluateResult& result, std::size_t i, std::vector<TableCell>& row) {
+  const Evaluation& evaluation = result.evaluations[i];
+  const std::size_t end = row.size() + kScoreColumns;
+  row.insert(row.end(), {evaluation.accuracy.value(), evaluation.accuracy.interval.low,
+                         evaluation.accuracy.interval.high, evaluation.recall_at_5.value(),
+                         evaluation.mean_loss, result.images});
+  if (i > 0) {
+    const PairedComparison& comparison = result.comparisons.at(i - 1);
+    row.insert(row.end(), {comparison.difference, comparison.difference_interval.low,
+                           comparison.difference_interval.high, comparison.mcnemar_p});
+  }
+  row.resize(end);
+}
+
 Table evaluation_table(const EvaluateResult& result) {
   using enum CellStyle;
   constexpr auto kPrograms = TableColumn::Audience::kPrograms;
-  Table table{"checkpoints",
-              "Checkpoints",
-              {{"checkpoint", "checkpoint"},
-               {"network", "network"},
-               {"accuracy", "accuracy", kRate},
-               {"accuracy_low", "95 % from", kRate},
-               {"accuracy_high", "to", kRate},
-               {"recall_at_5", "recall@5", kRate},
-               {"loss", "loss", kShort},
-               {"images", "images", kInteger, kPrograms},
-               {"accuracy_difference", "points to the first", kDelta},
-               {"difference_low", "95 % from", kDelta},
-               {"difference_high", "to", kDelta},
-               {"mcnemar_p", "McNemar's p", kShort}},
-              {}};
+  Table table{
+      "checkpoints", "Checkpoints", {{"checkpoint", "checkpoint"}, {"network", "network"}}, {}};
+  if (result.has_labels) {
+    table.columns.insert(table.columns.end(),
+                         {{"accuracy", "accuracy", kRate},
+                          {"accuracy_low", "95 % from", kRate},
+                          {"accuracy_high", "to", kRate},
+                          {"recall_at_5", "recall@5", kRate},
+                          {"loss", "loss", kShort},
+                          {"images", "images", kInteger, kPrograms},
+                          {"accuracy_difference", "points to the first", kDelta},
+                          {"difference_low", "95 % from", kDelta},
+                          {"difference_high", "to", kDelta},
+                          {"mcnemar_p", "McNemar's p", kShort}});
+  }
+  if (!result.outputs.empty()) {
+    table.columns.insert(table.columns.end(), {{"agreement", "agrees", kRate},
+                                               {"sqnr_db", "SQNR, dB", kShort},
+                                               {"cosine", "cosine", kShort},
+                                               {"mean_kl", "mean KL", kShort}});
+  }
   for (std::size_t i = 0; i < result.evaluations.size(); ++i) {
     const Evaluation& evaluation = result.evaluations[i];
-    std::vector<TableCell> row = {evaluation.checkpoint.path.string(),
-                                  evaluation.network,
-                                  evaluation.accuracy.value(),
-                                  evaluation.accuracy.interval.low,
-                                  evaluation.accuracy.interval.high,
-                                  evaluation.recall_at_5.value(),
-                                  evaluation.mean_loss,
-                                  result.images};
-    if (i > 0) {
-      const PairedComparison& comparison = result.comparisons.at(i - 1);
-      row.insert(row.end(), {comparison.difference, comparison.difference_interval.low,
-                             comparison.difference_interval.high, comparison.mcnemar_p});
+    std::vector<TableCell> row = {evaluation.checkpoint.path.string(), evaluation.network};
+    if (result.has_labels) add_scores(result, i, row);
+    if (i > 0 && !result.outputs.empty()) {
+      const OutputComparison& outputs = result.outputs.at(i - 1);
+      row.insert(row.end(), {outputs.agreement, outputs.sqnr_db, outputs.cosine, outputs.mean_kl});
     }
     row.resize(table.columns.size());
     table.add_row(std::move(row));
@@ -125,6 +167,8 @@ std::string evaluation_text(const EvaluateResult& result) {
     const Evaluation& evaluation = result.evaluations[i];
     text += fmt::format("\n{}: {}, {}\n", evaluation.checkpoint.path.string(), evaluation.network,
                         step_text(evaluation));
+    if (i > 0 && !result.outputs.empty()) text += outputs_text(result.outputs.at(i - 1));
+    if (!result.has_labels) continue;
     text += fmt::format("accuracy  {}\n", hit_rate_text(evaluation.accuracy));
     text += fmt::format("recall@5  {}\n", hit_rate_text(evaluation.recall_at_5));
     text += fmt::format("loss      {}\n", format_short(evaluation.mean_loss));
@@ -165,10 +209,12 @@ std::string confusion_text(const EvaluateResult& result) {
 ordered_json evaluation_json(const EvaluateResult& result, bool with_confusion) {
   ordered_json checkpoints = ordered_json::array();
   for (const Evaluation& evaluation : result.evaluations) {
-    checkpoints.push_back(checkpoint_json(evaluation, result.classes.size(), with_confusion));
+    checkpoints.push_back(
+        checkpoint_json(evaluation, result.has_labels, result.classes.size(), with_confusion));
   }
   ordered_json comparisons = ordered_json::array();
   for (const PairedComparison& comparison : result.comparisons) {
+    if (!result.has_labels) break;
     comparisons.push_back(
         {{"only_first_correct", comparison.only_first_correct},
          {"only_other_correct", comparison.only_other_correct},
@@ -182,31 +228,37 @@ ordered_json evaluation_json(const EvaluateResult& result, bool with_confusion) 
                                 {"image_size", result.image_size},
                                 {"resize_side", result.resize_side}};
   if (!result.changes.empty()) preprocessing["changes"] = result.changes;
-  return {{"schema", 1},
-          {"dataset",
-           {{"name", result.dataset_name},
-            {"split", result.split_name},
-            {"path", result.records.string()},
-            {"records", result.records_in_file},
-            {"classes", result.classes}}},
-          {"images", result.images},
-          {"preprocessing", std::move(preprocessing)},
-          {"checkpoints", std::move(checkpoints)},
-          {"comparisons", std::move(comparisons)},
-          {"preparation_seconds", result.preparation_seconds},
-          {"seconds", result.seconds},
-          {"images_per_second", result.images_per_second()}};
+  ordered_json json = {{"schema", 1},
+                       {"dataset",
+                        {{"name", result.dataset_name},
+                         {"split", result.split_name},
+                         {"path", result.records.string()},
+                         {"records", result.records_in_file},
+                         {"classes", result.classes}}},
+                       {"images", result.images},
+                       {"preprocessing", std::move(preprocessing)},
+                       {"checkpoints", std::move(checkpoints)},
+                       {"comparisons", std::move(comparisons)},
+                       {"preparation_seconds", result.preparation_seconds},
+                       {"seconds", result.seconds},
+                       {"images_per_second", result.images_per_second()}};
+  for (const OutputComparison& outputs : result.outputs) {
+    json["outputs"].push_back(outputs_json(outputs));
+  }
+  return json;
 }
 
 Report evaluation_report(const EvaluateResult& result, bool with_confusion) {
   Report report;
   report.title = fmt::format("Evaluation on {} {}", result.dataset_name, result.split_name);
   report.json = evaluation_json(result, with_confusion);
-  report.facts = {{"records", result.records.string()},
-                  {"images", fmt::format("{} of {}", result.images, result.records_in_file)},
-                  {"preprocessing", fmt::format("{} to {} x {}", result.preprocessing,
-                                                result.image_size, result.image_size)},
-                  {"images/s", fmt::format("{:.1f}", result.images_per_second())}};
+  report.facts = {
+      {"records", result.records.string()},
+      {"images", fmt::format("{} of {}", result.images, result.records_in_file)},
+      {"preprocessing", has_arrays(result) ? result.preprocessing
+                                           : fmt::format("{} to {} x {}", result.preprocessing,
+                                                         result.image_size, result.image_size)},
+      {"images/s", fmt::format("{:.1f}", result.images_per_second())}};
   report.tables.push_back(evaluation_table(result));
   return report;
 }

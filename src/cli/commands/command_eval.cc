@@ -43,7 +43,8 @@ void add_network_options(Command& command, Arguments& args) {
       .take_all();
   command
       .add_option(slim_flag("model_name"), args.options.model_name,
-                  "scope of the network, resnet_v1_50 say; default what CKPT holds")
+                  "scope of the network, resnet_v1_50 say, or name of an ONNX graph;\n"
+                  "default what CKPT holds")
       .type_name("NAME");
   command
       .add_option(slim_flag("moving_average_decay"), args.moving_average_decay,
@@ -96,7 +97,7 @@ void run(Arguments& args) {
     throw Error(ErrorCategory::kUsage,
                 "You must supply a checkpoint, as CKPT or --checkpoint_path");
   }
-  finish_dataset_options(args.options.images);
+  require_examples(args.options.images);
   args.options.use_moving_averages = args.moving_average_decay != 0;
   std::vector<std::shared_ptr<const CheckpointReader>> readers;
   for (const std::string& path : args.checkpoints) readers.push_back(open_unpacked(path));
@@ -111,6 +112,11 @@ void run(Arguments& args) {
       evaluate_checkpoints(readers, args.options, {args.threads, &progress});
   progress.finish();
   warn_about_parts(result, args.options.use_moving_averages);
+  if (args.confusion && !result.has_labels) {
+    print_warning(fmt::format("{} has no labels, so there is no confusion to print",
+                              result.records.string()));
+    args.confusion = false;
+  }
   if (predictions) predictions->write(predictions_csv(result));
   if (!exports.is_empty()) exports.write(evaluation_report(result, args.confusion));
   if (!args.eval_dir.empty()) write_evaluation_events(args.eval_dir, result);
@@ -125,12 +131,11 @@ void run(Arguments& args) {
 }  // namespace
 
 void add_eval_command(Command& program, CommandOutcome& /*outcome*/) {
-  Command command =
-      program.add_subcommand("eval", "Measure how well ResNet V1 checkpoints classify a dataset");
+  Command command = program.add_subcommand("eval", "Measure how well networks classify images");
   auto args = std::make_shared<Arguments>();
   add_network_options(command, *args);
   EvaluateOptions& options = args->options;
-  add_dataset_options(command, options.images, options.batch_size, options.max_num_batches);
+  add_examples_options(command, options.images, options.batch_size, options.max_num_batches);
   command.add_flag(slim_flag("slim_batches"), options.slim_batches,
                    "fill the last batch from the start of the file, as TF-Slim does");
   add_output_options(command, *args);
@@ -138,7 +143,8 @@ void add_eval_command(Command& program, CommandOutcome& /*outcome*/) {
   command.show_first_names();
   command.footer(
       "Flags may be spelled with dashes as well. Each image counts exactly once. Further\n"
-      "checkpoints are compared with the first on the same images, in the same pass.\n"
+      "checkpoints are compared with the first on the same images, in the same pass. CKPT is a\n"
+      "ResNet V1 checkpoint or an ONNX file that classifies images.\n"
       "--resize_side 32 --eval_image_size 32 shows 32 pixel images as they are.");
   command.callback([args] { run(*args); });
 }

@@ -11,6 +11,7 @@
 #include "cli/console/job_progress.h"
 #include "cli/options/axis_options.h"
 #include "cli/options/common_options.h"
+#include "cli/options/dataset_flags.h"
 #include "cli/options/evaluate_flags.h"
 #include "cli/options/exports.h"
 #include "cli/options/plan_arguments.h"
@@ -174,7 +175,7 @@ AllocationRequest request_of(const Arguments& args) {
   request.images = args.images;
   request.batch_size = args.batch_size;
   request.max_num_batches = args.max_num_batches;
-  if (request.damage == DamageKind::kFisher) finish_dataset_options(request.images);
+  if (request.damage == DamageKind::kFisher) require_images(request.images);
   finish_image_size(request.images);
   return request;
 }

@@ -73,7 +73,8 @@ void use_directory(Arguments& args) {
 
 bool has_dataset(const Arguments& args) {
   const ImageSource& images = args.evaluation.images;
-  return !images.dataset_name.empty() || !images.dataset_dir.empty() || !images.pictures.empty();
+  return !images.dataset_name.empty() || !images.dataset_dir.empty() || !images.pictures.empty() ||
+         !images.inputs.empty();
 }
 
 // With a dataset what `narrow quantizer` quantizes, unless patterns say otherwise.
@@ -86,8 +87,10 @@ std::vector<std::size_t> indices_of(const Arguments& args, const CheckpointReade
     if (averages) outcome.selection += "; moving averages";
     return selected_indices(reader, args.selection, &outcome.copied);
   }
-  outcome.selection = averages ? "the averages of the trainable variables of the network"
-                               : "the trainable variables of the network";
+  const bool is_onnx = reader.location().format == CheckpointFormat::kOnnx;
+  outcome.selection = is_onnx    ? "the weights of linear layers and embeddings"
+                      : averages ? "the averages of the trainable variables of the network"
+                                 : "the trainable variables of the network";
   std::vector<std::size_t> indices =
       trainable_indices(reader, args.evaluation.model_name, averages);
   std::vector<CopyReason> reasons = natural_copy_reasons(reader.tensors());
@@ -197,7 +200,7 @@ void check_axes(const Arguments& args, const CheckpointReader& reader,
 void run(Arguments& args, const Command& command) {
   const std::vector<Scheme> schemes = schemes_of(args);
   args.axes = axis_rules(args.schemes.axes);
-  if (has_dataset(args)) finish_dataset_options(args.evaluation.images);
+  if (has_dataset(args)) require_examples(args.evaluation.images);
   const std::shared_ptr<const CheckpointReader> reader =
       open_unpacked(args.checkpoint, cast_of(args.cast));
   use_directory(args);
@@ -271,13 +274,14 @@ void add_sweep_command(Command& program, CommandOutcome& /*outcome*/) {
                   "scope of the network, resnet_v1_50 say; default what CKPT holds")
       .type_name("NAME");
   SweepEvaluationOptions& evaluation = args->evaluation;
-  add_dataset_options(command, evaluation.images, evaluation.batch_size,
-                      evaluation.max_num_batches);
+  add_examples_options(command, evaluation.images, evaluation.batch_size,
+                       evaluation.max_num_batches);
   command.show_first_names();
   command.footer(
-      "Errors alone take one pass over the file. With --dataset_name and --dataset_dir, or\n"
-      "--images, every width is evaluated as well, without a checkpoint on disk, and compared\n"
-      "with the float network image by image. Example:\n"
+      "Errors alone take one pass over the file. With --dataset_name and --dataset_dir,\n"
+      "--images or --inputs, every width of a ResNet V1 or an ONNX file that classifies images is\n"
+      "evaluated as well, without a checkpoint on disk, and compared with the float network image\n"
+      "by image. Example:\n"
       "  narrow sweep train/model.ckpt-5000 --bits 2..8 -o sweep \\\n"
       "      --dataset_name cifar10 --dataset_dir data --resize_side 32 --eval_image_size 32");
   command.callback([args, command] { run(*args, command); });

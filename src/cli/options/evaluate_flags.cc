@@ -19,7 +19,9 @@ void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
   add_dataset_flags(command, images);
   command
       .add_option(slim_flag("eval_image_size"), images.image_size,
-                  "height and width that the network sees")
+                  images.image_size == 0 ? "height and width that the network sees; 0: what an\n"
+                                           "ONNX file says, or 224"
+                                         : "height and width that the network sees")
       .in_range(0, 8192)
       .capture_default_str();
   command
@@ -37,9 +39,19 @@ void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
       .capture_default_str();
 }
 
-void finish_dataset_options(ImageSource& images) {
-  require_images(images);
-  finish_image_size(images);
+void add_examples_options(Command& command, ImageSource& images, int& batch_size,
+                          std::uint64_t& max_num_batches) {
+  command
+      .add_option("--inputs", images.inputs,
+                  "instead of images: arrays named like the network's inputs,\n"
+                  "and possibly labels")
+      .type_name("FILE.npz");
+  images.image_size = 0;
+  add_dataset_options(command, images, batch_size, max_num_batches);
+}
+
+void require_examples(const ImageSource& images) {
+  if (images.inputs.empty()) require_images(images);
 }
 
 void finish_image_size(ImageSource& images) {

@@ -13,10 +13,15 @@ namespace narrow {
 void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
                          std::uint64_t& max_num_batches);
 
-// Puts Slim's default where the flags say 0. Throws Error(kUsage), in Slim's words, when the
-// dataset or its directory is missing and no pictures are given.
-void finish_dataset_options(ImageSource& images);
-// The part of that which needs no dataset: replaces a size of 0 by the default.
+// The same for commands that take arrays too, and ONNX files, which may say how large images are:
+// no size is the default.
+void add_examples_options(Command& command, ImageSource& images, int& batch_size,
+                          std::uint64_t& max_num_batches);
+
+// Throws Error(kUsage), in Slim's words, when the dataset or its directory is missing and neither
+// pictures nor arrays are given.
+void require_examples(const ImageSource& images);
+// For commands that do not take ONNX files: replaces a size of 0 by Slim's default.
 void finish_image_size(ImageSource& images);
 
 // Shows how many images are done, and stops on a signal.

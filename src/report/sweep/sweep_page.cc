@@ -35,7 +35,10 @@ class SweepPage {
                   "Every weight of the network stored in fewer bits: how small it gets, how far "
                   "its numbers move, and what that does to its answers.");
     page.add_tiles(tiles());
-    if (outcome_.evaluation) {
+    if (outcome_.evaluation && !has_accuracy()) {
+      page.add_section("Answers", "What the network answers, against what it answered before.",
+                       html_grid({divergence_by_bits(), agreement_by_bits()}));
+    } else if (outcome_.evaluation) {
       page.add_section("Accuracy",
                        "Whiskers: where the accuracy on all images like these lies with 95 % "
                        "confidence. The dashed line is the network as it was.",
@@ -66,6 +69,10 @@ class SweepPage {
   }
 
  private:
+  [[nodiscard]] bool has_accuracy() const {
+    return outcome_.evaluation && outcome_.evaluation->images.has_labels;
+  }
+
   [[nodiscard]] int bits(std::size_t scheme) const { return outcome_.errors.schemes[scheme].bits; }
 
   [[nodiscard]] double pooled(std::size_t scheme) const {
@@ -102,7 +109,7 @@ class SweepPage {
 
   std::vector<HtmlTile> tiles() {
     std::vector<HtmlTile> tiles;
-    if (outcome_.evaluation) {
+    if (has_accuracy()) {
       const HitRate& rate = outcome_.evaluation->float_network.accuracy;
       tiles.push_back(
           {fmt::format("{:.2f} %", 100 * rate.value()),
@@ -120,7 +127,7 @@ class SweepPage {
   }
 
   HtmlTile tile(const SweepSeries& series) const {
-    const bool by_accuracy = outcome_.evaluation.has_value();
+    const bool by_accuracy = has_accuracy();
     const auto found = fewest(series, [&](std::size_t scheme) {
       return by_accuracy ? score(scheme).comparison.difference >= -kSmallLoss
                          : pooled(scheme) <= kSmallError;

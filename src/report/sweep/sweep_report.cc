@@ -19,36 +19,57 @@ using nlohmann::ordered_json;
 
 constexpr std::uint64_t kFloatBits = 32;
 
-const std::vector<TableColumn>& score_columns() {
+bool has_arrays(const SweepEvaluation& evaluation) {
+  return evaluation.images.preprocessing == "none";
+}
+
+// What labels tell, and how the outputs compare with those of the float network.
+std::vector<TableColumn> score_columns(const SweepEvaluation& evaluation) {
   using enum CellStyle;
   constexpr auto kPrograms = TableColumn::Audience::kPrograms;
-  static const std::vector<TableColumn> kColumns = {
-      {"accuracy", "top-1", kRate},
-      {"accuracy_low", "from", kRate, kPrograms},
-      {"accuracy_high", "to", kRate, kPrograms},
-      {"recall_at_5", "recall@5", kRate},
-      {"loss", "loss", kShort, kPrograms},
-      {"agreement", "agrees", kRate},
-      {"mean_kl", "mean KL", kShort},
-      {"accuracy_difference", "points", kDelta},
-      {"difference_low", "95 % from", kDelta},
-      {"difference_high", "to", kDelta},
-      {"mcnemar_p", "p", kSignificance},
-      {"only_float_correct", "lost", kInteger, kPrograms},
-      {"only_quantized_correct", "won", kInteger, kPrograms}};
-  return kColumns;
+  std::vector<TableColumn> columns;
+  if (evaluation.images.has_labels) {
+    columns = {{"accuracy", "top-1", kRate},
+               {"accuracy_low", "from", kRate, kPrograms},
+               {"accuracy_high", "to", kRate, kPrograms},
+               {"recall_at_5", "recall@5", kRate},
+               {"loss", "loss", kShort, kPrograms}};
+  }
+  columns.insert(columns.end(), {{"agreement", "agrees", kRate}, {"mean_kl", "mean KL", kShort}});
+  if (has_arrays(evaluation)) {
+    columns.insert(columns.end(), {{"output_sqnr_db", "outputs dB", kDecibel},
+                                   {"output_cosine", "cosine", kShort}});
+  }
+  if (evaluation.images.has_labels) {
+    columns.insert(columns.end(), {{"accuracy_difference", "points", kDelta},
+                                   {"difference_low", "95 % from", kDelta},
+                                   {"difference_high", "to", kDelta},
+                                   {"mcnemar_p", "p", kSignificance},
+                                   {"only_float_correct", "lost", kInteger, kPrograms},
+                                   {"only_quantized_correct", "won", kInteger, kPrograms}});
+  }
+  return columns;
 }
 
 // The cells of these columns; what compares with the float network has no value for that one.
-void append_score(const NetworkScore& score, bool is_float, std::vector<TableCell>& row) {
-  const std::size_t end = row.size() + score_columns().size();
-  row.insert(row.end(), {score.accuracy.value(), score.accuracy.interval.low,
-                         score.accuracy.interval.high, score.recall_at_5.value(), score.mean_loss});
+void append_score(const SweepEvaluation& evaluation, const NetworkScore& score, bool is_float,
+                  std::vector<TableCell>& row) {
+  const std::size_t end = row.size() + score_columns(evaluation).size();
+  const bool has_labels = evaluation.images.has_labels;
+  if (has_labels) {
+    row.insert(row.end(),
+               {score.accuracy.value(), score.accuracy.interval.low, score.accuracy.interval.high,
+                score.recall_at_5.value(), score.mean_loss});
+  }
   if (!is_float) {
+    row.insert(row.end(), {score.agreement, score.mean_kl});
+    if (has_arrays(evaluation)) row.insert(row.end(), {score.sqnr_db, score.cosine});
     const PairedComparison& paired = score.comparison;
-    row.insert(row.end(), {score.agreement, score.mean_kl, paired.difference,
-                           paired.difference_interval.low, paired.difference_interval.high,
-                           paired.mcnemar_p, paired.only_first_correct, paired.only_other_correct});
+    if (has_labels) {
+      row.insert(row.end(), {paired.difference, paired.difference_interval.low,
+                             paired.difference_interval.high, paired.mcnemar_p,
+                             paired.only_first_correct, paired.only_other_correct});
+    }
   }
   row.resize(end);
 }
@@ -66,7 +87,7 @@ std::vector<TableCell> float_row(const SweepOutcome& outcome) {
                                 summary.input_bytes,
                                 elements == 0 ? 0 : bits / elements,
                                 1.0};
-  append_score(outcome.evaluation->float_network, true, row);
+  append_score(*outcome.evaluation, outcome.evaluation->float_network, true, row);
   return row;
 }
 
@@ -87,7 +108,9 @@ std::vector<TableCell> scheme_row(const SweepOutcome& outcome, const OverflowCol
   if (scheme.kind == SchemeKind::kFixedPoint) {
     row[2] = std::string(scheme.scaling == Scaling::kDecimal ? "decimal" : "binary");
   }
-  if (outcome.evaluation) append_score(outcome.evaluation->networks.at(i), false, row);
+  if (outcome.evaluation) {
+    append_score(*outcome.evaluation, outcome.evaluation->networks.at(i), false, row);
+  }
   row.insert(row.end(), {errors.min_relative_l2, errors.mean_relative_l2, errors.max_relative_l2,
                          errors.pooled.relative_l2(), errors.pooled.sqnr_db()});
   overflow.add_to(row, &scheme, errors.pooled.overflowed);
@@ -141,15 +164,27 @@ std::string changes_text(const EvaluatedImages& images) {
   return images.changes.empty() ? "" : fmt::format(" ({})", images.changes);
 }
 
-std::string evaluation_text(const SweepEvaluation& evaluation) {
+std::string network_text(const SweepEvaluation& evaluation) {
   const EvaluatedImages& images = evaluation.images;
-  std::string text = fmt::format(
-      "{} on {} of {} images of {} {}, {} preprocessing to {} x {}{}. points: top-1 less that of\n"
+  constexpr const char* kPoints =
+      "points: top-1 less that of\n"
       "float, in percent points, with its 95 % interval; p: McNemar's exact test on the same "
-      "images.\n",
-      evaluation.network, images.images, images.records_in_file, images.dataset_name,
-      images.split_name, images.preprocessing, images.image_size, images.image_size,
-      changes_text(images));
+      "images.\n";
+  if (has_arrays(evaluation)) {
+    return fmt::format(
+        "{} on {} of {} examples of {}. agrees, KL, outputs dB (SQNR) and cosine: the outputs "
+        "against\nthose of the float network. {}",
+        evaluation.network, images.images, images.records_in_file, images.dataset_name,
+        images.has_labels ? kPoints : "No labels, so no accuracy.\n");
+  }
+  return fmt::format("{} on {} of {} images of {} {}, {} preprocessing to {} x {}{}. {}",
+                     evaluation.network, images.images, images.records_in_file, images.dataset_name,
+                     images.split_name, images.preprocessing, images.image_size, images.image_size,
+                     changes_text(images), kPoints);
+}
+
+std::string evaluation_text(const SweepEvaluation& evaluation) {
+  std::string text = network_text(evaluation);
   if (evaluation.images_from_journal > 0) {
     text += fmt::format("{} results of images came from the journal of an earlier run\n",
                         evaluation.images_from_journal);
@@ -165,6 +200,7 @@ ordered_json evaluation_json(const SweepEvaluation& evaluation) {
                        {"images", images.images},         {"preprocessing", images.preprocessing},
                        {"image_size", images.image_size}, {"resize_side", images.resize_side}};
   if (!images.changes.empty()) json["changes"] = images.changes;
+  if (!images.has_labels) json["has_labels"] = false;
   return json;
 }
 
@@ -178,10 +214,12 @@ std::vector<std::pair<std::string, std::string>> facts_of(const SweepOutcome& ou
                    outcome.errors.copied, format_bytes(outcome.errors.copied_bytes))}};
   if (outcome.evaluation) {
     const EvaluatedImages& images = outcome.evaluation->images;
-    facts.emplace_back("images",
-                       fmt::format("{} of {} {}, {} preprocessing to {} x {}{}", images.images,
-                                   images.dataset_name, images.split_name, images.preprocessing,
-                                   images.image_size, images.image_size, changes_text(images)));
+    facts.emplace_back(
+        "images", has_arrays(*outcome.evaluation)
+                      ? fmt::format("{} of {}", images.images, images.dataset_name)
+                      : fmt::format("{} of {} {}, {} preprocessing to {} x {}{}", images.images,
+                                    images.dataset_name, images.split_name, images.preprocessing,
+                                    images.image_size, images.image_size, changes_text(images)));
   }
   facts.emplace_back("command", outcome.command);
   return facts;
@@ -232,7 +270,8 @@ Table sweep_table(const SweepOutcome& outcome) {
               {}};
   auto& columns = table.columns;
   if (outcome.evaluation) {
-    columns.insert(columns.end(), score_columns().begin(), score_columns().end());
+    const std::vector<TableColumn> scores = score_columns(*outcome.evaluation);
+    columns.insert(columns.end(), scores.begin(), scores.end());
   }
   columns.insert(columns.end(), {{"relative_l2_min", "error: min", kPercent},
                                  {"relative_l2_mean", "average", kPercent},
