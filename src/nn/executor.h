@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,7 +20,7 @@ using ReadWeight = std::function<GraphArray(const Weight&)>;
 
 struct ExecutorOptions {
   int threads = 0;  // 0: all available cores
-  // The entries of axis 0 go through the graph each by itself (batch_axis.h): they may be computed
+  // The entries of axis 0 go through the graph each by itself (graph/rules/batch_axis.h): they may be computed
   // in groups of any size.
   bool independent_examples = false;
 };
@@ -44,9 +43,5 @@ class GraphExecutor {
   [[nodiscard]] virtual GraphArrays run(std::span<const GraphArray> inputs,
                                         StepTimes* times) const = 0;
 };
-
-// The graph has known sizes, but for the first of every input where examples are independent.
-std::unique_ptr<GraphExecutor> make_executor(Graph graph, ReadWeight read_weight,
-                                             const ExecutorOptions& options);
 
 }  // namespace narrow

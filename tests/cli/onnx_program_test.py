@@ -5,58 +5,8 @@ import unittest
 
 import numpy as np
 
+from onnx_messages import INT8, INT64, constant, external_tensor, model, node, tensor
 from program_case import ProgramCase, read_safetensors, write_safetensors
-
-FLOAT, INT8, INT64 = 1, 3, 7
-
-
-def varint(value):
-    out = b""
-    while value >= 0x80:
-        out += bytes([value & 0x7f | 0x80])
-        value >>= 7
-    return out + bytes([value])
-
-
-def field(number, content):
-    """A field with a length; a number becomes a varint."""
-    if isinstance(content, int):
-        return varint(number << 3) + varint(content)
-    if isinstance(content, str):
-        content = content.encode()
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def tensor(name, array, kind=FLOAT):
-    dims = b"".join(field(1, size) for size in array.shape)
-    return dims + field(2, kind) + field(8, name) + field(9, array.tobytes())
-
-
-def external_tensor(name, shape, location, offset):
-    dims = b"".join(field(1, size) for size in shape)
-    entries = {"location": location, "offset": str(offset)}
-    return (dims + field(2, FLOAT) + field(8, name) +
-            b"".join(field(13, field(1, key) + field(2, text)) for key, text in entries.items()) +
-            field(14, 1))
-
-
-def node(operator, inputs, output, attributes=b""):
-    return (b"".join(field(1, name) for name in inputs) + field(2, output) + field(4, operator) +
-            attributes)
-
-
-def constant(output, array):
-    return node("Constant", [], output,
-                field(5, field(1, "value") + field(5, tensor("", array)) + field(20, 4)))
-
-
-def model(nodes, initializers, properties=()):
-    graph = (b"".join(field(1, one) for one in nodes) + field(2, "graph") +
-             b"".join(field(5, one) for one in initializers))
-    return (field(1, 10) + field(2, "somebody") + field(7, graph) + field(8, field(2, 21)) +
-            b"".join(field(14, field(1, key) + field(2, text)) for key, text in properties) +
-            field(111, "a field that nobody knows"))
-
 
 def weights(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("<f4")

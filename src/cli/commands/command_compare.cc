@@ -56,7 +56,7 @@ bool compare_networks(const Arguments& args, const Command& command, Exports& ex
   const auto reference = open_unpacked(args.reference);
   const auto other = open_unpacked(args.other);
   const auto arrays = network_inputs(*reference, args.output_options.model_name, args.inputs);
-  JobProgress progress("running");
+  NotingProgress progress("running");
   const OutputComparison comparison =
       compare_outputs(*reference, *other, arrays, args.output_options, {args.threads, &progress});
   progress.finish();

@@ -36,7 +36,7 @@ void run(const Arguments& args) {
   }
   const auto reader = open_unpacked(args.model);
   const auto arrays = network_inputs(*reader, args.options.model_name, args.inputs);
-  JobProgress progress("running");
+  NotingProgress progress("running");
   const NetworkRun result = run_network(*reader, arrays, args.options, {args.threads, &progress});
   progress.finish();
   if (writer) {

@@ -1,6 +1,7 @@
 // Progress of jobs that tell nothing else, which stop on a signal.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "cli/console/console.h"
@@ -17,15 +18,21 @@ class JobProgress : public Observer {
     progress_.update(done, total, unit, what_);
     return true;
   }
-  void on_note(const std::string& sentence) override {
-    progress_.clear();
-    print_note(sentence);
-  }
   void finish() { progress_.clear(); }
 
  private:
   std::string_view what_;
   ProgressLine progress_;
+};
+
+// The same for jobs that say how they do it.
+class NotingProgress : public JobProgress {
+ public:
+  using JobProgress::JobProgress;
+  void on_note(const std::string& sentence) override {
+    finish();
+    print_note(sentence);
+  }
 };
 
 }  // namespace narrow

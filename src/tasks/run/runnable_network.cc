@@ -8,13 +8,14 @@
 
 #include "base/name_pattern.h"
 #include "base/parallel.h"
-#include "graph/batch_axis.h"
+#include "graph/rules/batch_axis.h"
 #include "graph/shapes.h"
 #include "graph/weight_source.h"
 #include "graph/widen_halves.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "nn/example_groups.h"
+#include "nn/execution/make_executor.h"
 #include "nn/reference/fold_constants.h"
 #include "tensor/element_values.h"
 

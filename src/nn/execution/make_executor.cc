@@ -1,4 +1,4 @@
-#include "nn/executor.h"
+#include "nn/execution/make_executor.h"
 
 #include "nn/reference/reference_executor.h"
 

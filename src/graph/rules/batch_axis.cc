@@ -1,4 +1,4 @@
-#include "graph/batch_axis.h"
+#include "graph/rules/batch_axis.h"
 
 #include <fmt/format.h>
 

@@ -1,0 +1,99 @@
+#include "graph/rules/batch_axis.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "graph/constants.h"
+#include "graph/graph_builder.h"
+
+namespace narrow {
+namespace {
+
+using testing::Eq;
+using testing::HasSubstr;
+using testing::Optional;
+
+using Integers = std::vector<std::int64_t>;
+
+// x [N, ...] through one operator with further constant inputs.
+std::optional<std::string> mixed(Attributes attributes, const Shape& example,
+                                 const std::vector<Integers>& constants = {}) {
+  GraphBuilder builder("g");
+  Dimensions dimensions = {Dimension::free("N")};
+  dimensions.insert(dimensions.end(), example.begin(), example.end());
+  std::vector<ValueId> inputs = {builder.input("x", dimensions)};
+  for (std::size_t i = 0; i < constants.size(); ++i) {
+    inputs.push_back(builder.constant("c" + std::to_string(i), make_constant(constants[i])));
+  }
+  return mixed_examples(builder.finish({builder.add("node", std::move(attributes), inputs)}));
+}
+
+TEST(MixedExamples, OperatorsAlongOtherAxesKeepThemApart) {
+  EXPECT_EQ(mixed(op::Relu{}, {3}), std::nullopt);
+  EXPECT_EQ(mixed(op::Softmax{1}, {3}), std::nullopt);
+  EXPECT_EQ(mixed(op::Reduce{}, {3, 4}, {{1, -1}}), std::nullopt);
+  EXPECT_EQ(mixed(op::Transpose{{0, 2, 1}}, {3, 4}), std::nullopt);
+  EXPECT_EQ(mixed(op::Reshape{}, {3, 4}, {{0, 12}}), std::nullopt);
+  EXPECT_EQ(mixed(op::Reshape{}, {3, 4}, {{-1, 12}}), std::nullopt);
+  EXPECT_EQ(mixed(op::Flatten{}, {3, 4}), std::nullopt);
+  EXPECT_EQ(mixed(op::Slice{}, {3}, {{1}, {2}, {1}}), std::nullopt);
+  EXPECT_EQ(mixed(op::Gather{1}, {3}, {{2, 0}}), std::nullopt);
+}
+
+TEST(MixedExamples, WhatLooksAlongAxisZeroDoesNot) {
+  EXPECT_THAT(mixed(op::Softmax{0}, {3}), Optional(HasSubstr("Softmax node")));
+  EXPECT_THAT(mixed(op::Reduce{}, {3}, {{0}}), Optional(HasSubstr("ReduceMean node")));
+  EXPECT_NE(mixed(op::Reduce{}, {3}), std::nullopt);
+  EXPECT_NE(mixed(op::Transpose{{1, 0}}, {3}), std::nullopt);
+  EXPECT_NE(mixed(op::Reshape{}, {3, 4}, {{-1, 4}}), std::nullopt);
+  EXPECT_NE(mixed(op::Reshape{}, {4}, {{1, -1}}), std::nullopt);
+  EXPECT_NE(mixed(op::CumSum{}, {3}, {}), std::nullopt);
+  EXPECT_NE(mixed(op::Gather{0}, {3}, {{0, 1}}), std::nullopt);
+}
+
+TEST(MixedExamples, SlicesOfAllExamplesAreFineAndTheirReverseIsNot) {
+  EXPECT_EQ(mixed(op::Slice{}, {3}, {{0}, {INT64_MAX}, {0}}), std::nullopt);
+  EXPECT_NE(mixed(op::Slice{}, {3}, {{-1}, {INT64_MIN}, {0}, {-1}}), std::nullopt);
+}
+
+TEST(MixedExamples, ProductsOfExamplesWithEachOtherAreNot) {
+  GraphBuilder builder("g");
+  const ValueId x = builder.input("x", {Dimension::free("N"), 4});
+  const ValueId t = builder.add("t", op::Transpose{{1, 0}}, {x});
+  const Graph graph = builder.finish({builder.add("y", op::MatMul{}, {x, t})});
+  EXPECT_NE(mixed_examples(graph), std::nullopt);
+
+  GraphBuilder batched("g");
+  const ValueId a = batched.input("a", {Dimension::free("N"), 2, 4});
+  const ValueId b = batched.input("b", {Dimension::free("N"), 4, 3});
+  EXPECT_EQ(mixed_examples(batched.finish({batched.add("y", op::MatMul{}, {a, b})})),
+            std::nullopt);
+}
+
+TEST(MixedExamples, TheNumberOfExamplesMayShapeButNotBeComputedWith) {
+  const auto graph = [](bool computes) {
+    GraphBuilder builder("g");
+    const ValueId x = builder.input("x", {Dimension::free("N"), 6});
+    const ValueId shape = builder.add("shape", op::ShapeOf{0, 1}, {x});
+    if (computes) {
+      const ValueId count = builder.add("count", op::Cast{DType::kFloat32}, {shape});
+      return builder.finish({builder.add("y", op::Binary{op::BinaryKind::kDiv}, {x, count})});
+    }
+    const ValueId rest = builder.constant("rest", make_constant(Integers{2, 3}));
+    const ValueId sizes = builder.add("sizes", op::Concat{0}, {shape, rest});
+    return builder.finish({builder.add("y", op::Reshape{}, {x, sizes})});
+  };
+  EXPECT_EQ(mixed_examples(graph(false)), std::nullopt);
+  EXPECT_NE(mixed_examples(graph(true)), std::nullopt);
+}
+
+TEST(MixedExamples, EveryInputAndOutputHasExamples) {
+  GraphBuilder builder("g");
+  const ValueId x = builder.input("x", {Dimension::free("N"), 6});
+  const ValueId rate = builder.input("rate", {}, DType::kInt64);
+  EXPECT_THAT(mixed_examples(builder.finish({x, rate})),
+              Optional(Eq("the input rate has no axis of examples")));
+}
+
+}  // namespace
+}  // namespace narrow
