@@ -100,7 +100,7 @@ struct PairedComparison {
 };
 
 // What two networks gave for the same examples, p and q the logits of the first and the other.
-struct OutputComparison {
+struct LogitsComparison {
   double agreement = 0;  // examples with the same largest logit, of all
   // 10 log10 of sum p^2 / sum (p - q)^2 over all examples and classes: infinite when they are
   // equal.
@@ -131,7 +131,7 @@ struct EvaluatedImages {
 struct NARROW_EXPORT EvaluateResult : EvaluatedImages {
   std::vector<Evaluation> evaluations;        // one a checkpoint, in the order given
   std::vector<PairedComparison> comparisons;  // of every further one with the first
-  std::vector<OutputComparison> outputs;      // the same where the examples are arrays
+  std::vector<LogitsComparison> outputs;      // the same where the examples are arrays
   double preparation_seconds = 0;             // reading and compiling the networks
   double seconds = 0;                         // the pass over the images, reading included
 

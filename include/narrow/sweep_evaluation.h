@@ -29,7 +29,7 @@ struct NetworkScore {
   // The rest compares with the float network and is trivial for that one.
   PairedComparison comparison;
   double agreement = 0;  // images with the same largest logit, of all
-  double mean_kl = 0;    // as OutputComparison has these three, the first being the float network
+  double mean_kl = 0;    // as LogitsComparison has these three, the first being the float network
   double sqnr_db = 0;
   double cosine = 0;
 };

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "graph/batch_axis.h"
 #include "graph/prune_graph.h"
 #include "graph/shapes.h"
 #include "narrow/error.h"
@@ -17,9 +18,6 @@ namespace {
 
 constexpr std::int64_t kChannels = 3;
 constexpr std::int64_t kMostClasses = 1 << 20;
-const std::vector<std::int64_t> kToPlanes = {0, 3, 1, 2};
-const std::vector<std::int64_t> kToPixels = {0, 2, 3, 1};
-
 std::optional<ImageInput> find_image_input(const Graph& graph) {
   if (graph.inputs.size() != 1) return std::nullopt;
   const Value& input = graph.value(graph.inputs.front());
@@ -31,56 +29,6 @@ std::optional<ImageInput> find_image_input(const Graph& graph) {
 }
 
 Value& value_at(Graph& graph, ValueId id) { return graph.values[static_cast<std::size_t>(id)]; }
-
-bool is_transpose(const Node& node, ValueId of, const std::vector<std::int64_t>& order) {
-  const auto* const transpose = std::get_if<op::Transpose>(&node.attributes);
-  return transpose != nullptr && node.inputs.front() == of && transpose->order == order;
-}
-
-void replace_uses(Graph& graph, ValueId from, ValueId to) {
-  for (Node& node : graph.nodes) std::ranges::replace(node.inputs, from, to);
-  std::ranges::replace(graph.outputs, from, to);
-}
-
-bool is_used(const Graph& graph, ValueId id) {
-  const auto reads = [&](const Node& node) {
-    return std::ranges::find(node.inputs, id) != node.inputs.end();
-  };
-  return std::ranges::any_of(graph.nodes, reads) ||
-         std::ranges::find(graph.outputs, id) != graph.outputs.end();
-}
-
-std::string free_name(const Graph& graph, const std::string& wanted) {
-  std::string name = wanted;
-  const auto is_taken = [&](const auto& one) { return one.name == name; };
-  while (std::ranges::any_of(graph.values, is_taken) ||
-         std::ranges::any_of(graph.nodes, is_taken)) {
-    name += '_';
-  }
-  return name;
-}
-
-// The input becomes [N, 3, height, width]; the graph goes on seeing what it did.
-void take_planes(Graph& graph) {
-  const ValueId planes = graph.inputs.front();
-  Dimensions& dimensions = value_at(graph, planes).dimensions;
-  std::ranges::rotate(dimensions.begin() + 1, dimensions.begin() + 3, dimensions.end());
-  Value pixels;
-  pixels.name = free_name(graph, graph.value(planes).name + "/pixels");
-  const auto id = static_cast<ValueId>(graph.values.size());
-  graph.values.push_back(pixels);
-  replace_uses(graph, planes, id);
-  for (const Node& node : std::vector<Node>(graph.nodes)) {
-    if (is_transpose(node, id, kToPlanes)) replace_uses(graph, node.output(), planes);
-  }
-  std::erase_if(graph.nodes, [&](const Node& node) { return is_transpose(node, id, kToPlanes); });
-  if (!is_used(graph, id)) {
-    graph.values.pop_back();
-    return;
-  }
-  graph.nodes.insert(graph.nodes.begin(),
-                     Node{pixels.name, op::Transpose{kToPixels}, {planes}, {id}});
-}
 
 // Of the input, with so many examples.
 std::vector<Dimensions> images(const Graph& graph, const Dimension& examples, int height,
@@ -117,10 +65,10 @@ ValueId before_softmax(const Graph& graph, ValueId id) {
   return is_over_classes ? node.inputs.front() : id;
 }
 
-bool passes_examples(const Graph& graph, const Dimension& examples, int height, int width) {
+// Whether one example says nothing about another.
+bool are_independent(const Graph& graph) {
   try {
-    const ShapeTable shapes = infer_shapes(graph, images(graph, examples, height, width));
-    return shapes[static_cast<std::size_t>(graph.outputs.front())].front() == examples;
+    return !mixed_examples(graph).has_value();
   } catch (const Error&) {
     return false;  // some size in it fits one number of examples only
   }
@@ -156,16 +104,14 @@ ImageClassifier image_classifier(Graph graph, int height, int width) {
   const ValueId classes = classes_of(graph, facts);
   const std::int64_t count = facts[static_cast<std::size_t>(classes)].dimensions[1].size;
   graph.outputs = {before_softmax(graph, classes)};
-  Dimension& examples = value_at(graph, graph.inputs.front()).dimensions.front();
   // A name that no other size can have.
-  const Dimension any = Dimension::free("examples of " + graph.name);
-  examples = any;
-  const bool one_by_one = !passes_examples(graph, any, height, width);
-  if (one_by_one) examples = 1;
-  if (input.channels_last) take_planes(graph);
+  Dimensions& sizes = value_at(graph, graph.inputs.front()).dimensions;
+  sizes = images(graph, Dimension::free("examples of " + graph.name), height, width).front();
+  const bool one_by_one = !are_independent(graph);
+  if (one_by_one) sizes.front() = 1;
   remove_unused(graph);
   check(graph);
-  return {std::move(graph), static_cast<int>(count), one_by_one};
+  return {std::move(graph), input.channels_last, static_cast<int>(count), one_by_one};
 }
 
 }  // namespace narrow

@@ -23,10 +23,11 @@ bool takes_images(const Graph& graph);
 ImageInput image_input(const Graph& graph);
 
 struct ImageClassifier {
-  // From [N, 3, height, width] to [N, classes], which are logits where the graph says so: a softmax
-  // over the classes at the end is left out, as it changes neither the order of the classes nor,
-  // but for rounding, the probabilities that are computed from its inputs.
+  // From images to [N, classes], which are logits where the graph says so: a softmax over the
+  // classes at the end is left out, as it changes neither the order of the classes nor, but for
+  // rounding, the probabilities that are computed from its inputs.
   Graph graph;
+  bool channels_last = false;  // as ImageInput has it
   int class_count = 0;
   // Examples go through the graph one by one: something in it holds their number to be 1, or mixes
   // them.
@@ -34,8 +35,7 @@ struct ImageClassifier {
 };
 
 // The graph for images of this size. Its classes are the first output with two axes; what only
-// other outputs need is left out. Images with channels last are seen through a transpose, which
-// goes away together with one of the graph's own that undoes it.
+// other outputs need is left out.
 // Throws Error(kUnsupported) as image_input does, for other sizes than those of the input, for a
 // graph that takes several examples at once, and when no output is [N, classes]; what infer_facts
 // throws.

@@ -61,7 +61,7 @@ std::string comparison_text(const PairedComparison& comparison, std::uint64_t im
       comparison.difference_interval.high, comparison.mcnemar_p);
 }
 
-std::string outputs_text(const OutputComparison& outputs) {
+std::string outputs_text(const LogitsComparison& outputs) {
   return fmt::format(
       "outputs against the first: same class {:.4f}, SQNR {}, cosine {:.6f}, "
       "mean KL {} nats\n",
@@ -69,7 +69,7 @@ std::string outputs_text(const OutputComparison& outputs) {
       format_short(outputs.mean_kl));
 }
 
-ordered_json outputs_json(const OutputComparison& outputs) {
+ordered_json outputs_json(const LogitsComparison& outputs) {
   return {{"agreement", json_number(outputs.agreement)},
           {"sqnr_db", json_number(outputs.sqnr_db)},
           {"cosine", json_number(outputs.cosine)},
@@ -144,7 +144,7 @@ Table evaluation_table(const EvaluateResult& result) {
     std::vector<TableCell> row = {evaluation.checkpoint.path.string(), evaluation.network};
     if (result.has_labels) add_scores(result, i, row);
     if (i > 0 && !result.outputs.empty()) {
-      const OutputComparison& outputs = result.outputs.at(i - 1);
+      const LogitsComparison& outputs = result.outputs.at(i - 1);
       row.insert(row.end(), {outputs.agreement, outputs.sqnr_db, outputs.cosine, outputs.mean_kl});
     }
     row.resize(table.columns.size());
@@ -242,7 +242,7 @@ ordered_json evaluation_json(const EvaluateResult& result, bool with_confusion) 
                        {"preparation_seconds", result.preparation_seconds},
                        {"seconds", result.seconds},
                        {"images_per_second", result.images_per_second()}};
-  for (const OutputComparison& outputs : result.outputs) {
+  for (const LogitsComparison& outputs : result.outputs) {
     json["outputs"].push_back(outputs_json(outputs));
   }
   return json;

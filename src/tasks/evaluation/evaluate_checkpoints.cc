@@ -27,10 +27,10 @@ struct Results {
 };
 
 // All images through all networks.
-void predict(const EvaluationData& data, std::span<const PreparedNetwork> prepared,
+void predict(const EvaluationData& data, std::span<const EvaluatedNetwork> prepared,
              const Results& results, Observer* observer) {
-  std::vector<const InferenceNetwork*> networks;
-  for (const PreparedNetwork& one : prepared) networks.push_back(&one.network);
+  std::vector<const ImageNetwork*> networks;
+  for (const EvaluatedNetwork& one : prepared) networks.push_back(one.network.get());
   std::vector<std::uint64_t> positions(data.images);
   std::iota(positions.begin(), positions.end(), std::uint64_t{0});
   const auto classes = static_cast<std::size_t>(data.class_count());
@@ -72,7 +72,7 @@ EvaluateResult evaluate_checkpoints(
   const ThreadLimit limit(run.threads);
   const auto preparation_start = std::chrono::steady_clock::now();
   EvaluateResult result{describe(data, options), {}, {}, {}, 0, 0};
-  std::vector<PreparedNetwork> networks;
+  std::vector<EvaluatedNetwork> networks;
   for (const auto& reader : checkpoints) {
     networks.push_back(prepare_network(*reader, options, data, limit.threads()));
     Evaluation& evaluation = result.evaluations.emplace_back();
@@ -98,7 +98,7 @@ EvaluateResult evaluate_checkpoints(
                                                      result.evaluations[i].predictions));
     if (logits.empty()) continue;
     result.outputs.push_back(
-        compare_outputs(logits.front(), logits[i], static_cast<std::size_t>(data.class_count())));
+        compare_logits(logits.front(), logits[i], static_cast<std::size_t>(data.class_count())));
   }
   return result;
 }

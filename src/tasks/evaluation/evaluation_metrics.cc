@@ -91,15 +91,15 @@ double divergence(std::span<const float> reference, std::span<const float> other
   return std::max(sum, 0.0);  // rounding can leave less
 }
 
-OutputComparison compare_outputs(std::span<const float> first, std::span<const float> other,
-                                 std::size_t classes) {
+LogitsComparison compare_logits(std::span<const float> first, std::span<const float> other,
+                                std::size_t classes) {
   const std::size_t examples = first.size() / classes;
   double squares = 0;
   double other_squares = 0;
   double products = 0;
   double noise = 0;
   std::size_t same = 0;
-  OutputComparison result;
+  LogitsComparison result;
   for (std::size_t example = 0; example < examples; ++example) {
     const auto p = first.subspan(example * classes, classes);
     const auto q = other.subspan(example * classes, classes);

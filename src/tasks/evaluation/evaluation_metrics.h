@@ -29,8 +29,8 @@ double mcnemar_exact_p(std::uint64_t b, std::uint64_t c);
 double divergence(std::span<const float> reference, std::span<const float> other);
 
 // Both hold `classes` logits for each of the same examples, of which there is at least one.
-OutputComparison compare_outputs(std::span<const float> first, std::span<const float> other,
-                                 std::size_t classes);
+LogitsComparison compare_logits(std::span<const float> first, std::span<const float> other,
+                                std::size_t classes);
 
 // Both hold the same images in the same order.
 PairedComparison compare_predictions(std::span<const Prediction> first,

@@ -48,27 +48,22 @@ void require_classes(const CheckpointReader& reader, int found, const Evaluation
                           reader.location().path.string(), found, data.class_count()));
 }
 
-// What is executed for a checkpoint.
-struct ExecutedNetwork {
-  Graph graph;
-  int micro_batch = 0;  // 0: any
-};
-
-ExecutedNetwork executed_network(const CheckpointReader& reader, const WeightSource& variables,
-                                 const std::string& scope, const EvaluationData& data) {
-  Graph graph = network_of_checkpoint(reader, variables, scope, data.class_count());
-  if (data.arrays) data.arrays->require_fit(graph);
-  if (!is_onnx(reader)) return {std::move(graph), 0};
+std::unique_ptr<ImageNetwork> make_network(const CheckpointReader& reader,
+                                           const WeightSource& variables, Graph graph,
+                                           const EvaluationData& data, int threads) {
+  if (!is_onnx(reader)) {
+    return make_slim_network(graph, variables, data.height, data.width, threads);
+  }
   ImageClassifier classifier = image_classifier(std::move(graph), data.height, data.width);
   require_classes(reader, classifier.class_count, data);
-  return {std::move(classifier.graph), classifier.one_by_one ? 1 : 0};
+  return make_graph_network(std::move(classifier), reader, data.height, data.width, threads);
 }
 
 // Each worker reads and preprocesses the images of its own next micro-batch, so that no core waits
 // for another and nothing is queued.
 class Pass {
  public:
-  Pass(const EvaluationData& data, std::span<const InferenceNetwork* const> networks,
+  Pass(const EvaluationData& data, std::span<const ImageNetwork* const> networks,
        std::span<const std::uint64_t> positions, const std::function<void(const LogitsPart&)>& take,
        const std::function<void(std::uint64_t)>& done)
       : data_(data),
@@ -132,7 +127,7 @@ class Pass {
   }
 
   const EvaluationData& data_;
-  std::span<const InferenceNetwork* const> networks_;
+  std::span<const ImageNetwork* const> networks_;
   std::span<const std::uint64_t> positions_;
   const std::size_t image_floats_;
   const std::function<void(const LogitsPart&)>& take_;
@@ -145,17 +140,17 @@ class Pass {
 
 }  // namespace
 
-PreparedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOptions& options,
-                                const EvaluationData& data, int threads) {
+EvaluatedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOptions& options,
+                                 const EvaluationData& data, int threads) {
   const CheckpointVariables variables(reader, options.use_moving_averages);
   const std::string scope =
       options.model_name.empty() ? find_network_scope(reader) : options.model_name;
   if (options.use_moving_averages) require_moving_averages(reader, variables, scope);
-  const ExecutedNetwork network = executed_network(reader, variables, scope, data);
+  Graph graph = network_of_checkpoint(reader, variables, scope, data.class_count());
+  if (data.arrays) data.arrays->require_fit(graph);
   try {
     return {reader.location(), scope, read_global_step(reader),
-            InferenceNetwork(network.graph, variables, data.height, data.width,
-                             {.micro_batch = network.micro_batch, .threads = threads})};
+            make_network(reader, variables, std::move(graph), data, threads)};
   } catch (const Error& error) {
     throw Error(error.category(),
                 fmt::format("{}: {}", reader.location().path.string(), error.what()),
@@ -163,7 +158,7 @@ PreparedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOp
   }
 }
 
-void run_networks(const EvaluationData& data, std::span<const InferenceNetwork* const> networks,
+void run_networks(const EvaluationData& data, std::span<const ImageNetwork* const> networks,
                   std::span<const std::uint64_t> positions,
                   const std::function<void(const LogitsPart&)>& take,
                   const std::function<void(std::uint64_t)>& done) {

@@ -10,24 +10,24 @@
 #include <vector>
 
 #include "narrow/evaluate.h"
-#include "nn/inference/inference_network.h"
 #include "tasks/evaluation/evaluation_data.h"
+#include "tasks/evaluation/image_network.h"
 
 namespace narrow {
 
 // A checkpoint whose network is prepared for evaluation.
-struct PreparedNetwork {
+struct EvaluatedNetwork {
   CheckpointLocation checkpoint;
   std::string scope;
   std::optional<std::int64_t> global_step;  // when the checkpoint has one
-  InferenceNetwork network;
+  std::unique_ptr<const ImageNetwork> network;
 };
 
 // The network of the checkpoint, for these examples. Throws what is wrong with the checkpoint's
 // variables, all of it, naming the checkpoint; Error(kUsage) for another number of classes than the
 // examples have.
-PreparedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOptions& options,
-                                const EvaluationData& data, int threads);
+EvaluatedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOptions& options,
+                                 const EvaluationData& data, int threads);
 
 // What a few images gave in one network.
 struct LogitsPart {
@@ -41,7 +41,7 @@ struct LogitsPart {
 // in no particular order; `done`, one call at a time, with the number of images that have gone
 // through every network since the last call. Exceptions of both end the work and are rethrown, and
 // so is what a damaged record throws.
-void run_networks(const EvaluationData& data, std::span<const InferenceNetwork* const> networks,
+void run_networks(const EvaluationData& data, std::span<const ImageNetwork* const> networks,
                   std::span<const std::uint64_t> positions,
                   const std::function<void(const LogitsPart&)>& take,
                   const std::function<void(std::uint64_t)>& done);

@@ -140,7 +140,7 @@ class SweepRun {
     const std::uint64_t budget =
         options_.network_bytes > 0 ? options_.network_bytes : half_of_memory();
     std::uint64_t passes = 0;
-    std::vector<PreparedNetwork> prepared;
+    std::vector<EvaluatedNetwork> prepared;
     std::vector<std::size_t> group;
     std::uint64_t bytes = 0;
     const auto run_group = [&] {
@@ -156,15 +156,15 @@ class SweepRun {
       report(0);
       prepared.push_back(prepare(i, threads));
       group.push_back(i);
-      bytes += prepared.back().network.weight_bytes();
+      bytes += prepared.back().network->weight_bytes();
       // Networks of one checkpoint are of one size.
-      if (bytes + prepared.back().network.weight_bytes() > budget) run_group();
+      if (bytes + prepared.back().network->weight_bytes() > budget) run_group();
     }
     run_group();
     return passes;
   }
 
-  [[nodiscard]] PreparedNetwork prepare(std::size_t network, int threads) const {
+  [[nodiscard]] EvaluatedNetwork prepare(std::size_t network, int threads) const {
     if (network == 0) return prepare_network(reader_, evaluate_, data_, threads);
     const QuantizedReader quantized(
         reader_, plan_of(reader_, indices_, schemes_[network - 1], options_.axes),
@@ -172,9 +172,9 @@ class SweepRun {
     return prepare_network(quantized, evaluate_, data_, threads);
   }
 
-  void run_pass(std::span<const PreparedNetwork> prepared, std::span<const std::size_t> group) {
-    std::vector<const InferenceNetwork*> inference;
-    for (const PreparedNetwork& one : prepared) inference.push_back(&one.network);
+  void run_pass(std::span<const EvaluatedNetwork> prepared, std::span<const std::size_t> group) {
+    std::vector<const ImageNetwork*> inference;
+    for (const EvaluatedNetwork& one : prepared) inference.push_back(one.network.get());
     std::vector<std::uint64_t> positions;
     for (std::uint64_t position = 0; position < data_.images; ++position) {
       const auto lacks = [&](std::size_t i) { return networks_[i].is_done[position] == 0; };
@@ -228,8 +228,8 @@ class SweepRun {
     const Evaluation reference = evaluation_of(networks_.front());
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       const Evaluation evaluation = evaluation_of(networks_[i]);
-      const OutputComparison outputs =
-          compare_outputs(networks_.front().values, networks_[i].values, class_count_);
+      const LogitsComparison outputs =
+          compare_logits(networks_.front().values, networks_[i].values, class_count_);
       const NetworkScore score{
           evaluation.accuracy,  evaluation.recall_at_5,
           evaluation.mean_loss, compare_predictions(reference.predictions, evaluation.predictions),
