@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "graph/batch_axis.h"
+#include "graph/rules/batch_axis.h"
 #include "graph/prune_graph.h"
 #include "graph/shapes.h"
 #include "narrow/error.h"
