@@ -20,8 +20,8 @@ using ReadWeight = std::function<GraphArray(const Weight&)>;
 
 struct ExecutorOptions {
   int threads = 0;  // 0: all available cores
-  // The entries of axis 0 go through the graph each by itself (graph/rules/batch_axis.h): they may be computed
-  // in groups of any size.
+  // The entries of axis 0 go through the graph each by itself (graph/rules/batch_axis.h): they may
+  // be computed in groups of any size.
   bool independent_examples = false;
 };
 

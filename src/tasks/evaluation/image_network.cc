@@ -10,7 +10,7 @@
 
 #include "base/parallel.h"
 #include "model/checkpoint_network.h"
-#include "nn/executor.h"
+#include "nn/execution/make_executor.h"
 
 namespace narrow {
 namespace {
