@@ -94,8 +94,11 @@ std::vector<NamedArray> random_inputs(const CheckpointReader& network,
   for (const ValueId id : graph.inputs) {
     const Value& input = graph.value(id);
     const Shape shape = random_shape(input, shapes);
-    arrays.push_back({{input.name, input.type, shape},
-                      random_values(input.type, input.name, element_count(shape), seed)});
+    NamedArray& array = arrays.emplace_back();
+    array.info.name = input.name;
+    array.info.dtype = input.type;
+    array.info.shape = shape;
+    array.values = random_values(input.type, input.name, element_count(shape), seed);
   }
   return arrays;
 }

@@ -144,22 +144,27 @@ bool TrainingState::is_finite() const {
 
 std::vector<SavedTensor> TrainingState::tensors() const {
   std::vector<SavedTensor> saved;
-  const auto add_values = [&](std::string name, DType dtype, const Shape& shape, auto values) {
+  const auto add = [&](std::string name, DType dtype, const Shape& shape, auto fill) {
     SavedTensor& tensor = saved.emplace_back();
-    tensor.info = {.name = std::move(name), .dtype = dtype, .shape = shape};
-    tensor.fill = [values](std::span<std::byte> out) {
+    tensor.info.name = std::move(name);
+    tensor.info.dtype = dtype;
+    tensor.info.shape = shape;
+    tensor.fill = std::move(fill);
+  };
+  const auto add_values = [&](std::string name, DType dtype, const Shape& shape, auto values) {
+    add(std::move(name), dtype, shape, [values](std::span<std::byte> out) {
       std::ranges::copy(std::as_bytes(values), out.begin());
-    };
+    });
   };
   const auto add_floats = [&](const std::string& name, const Shape& shape,
                               const std::vector<float>& values) {
     add_values(name, DType::kFloat32, shape, std::span(values));
   };
   for (const Weight& variable : network_.graph().weights) {
-    saved.push_back({{variable.name, DType::kFloat32, variable.shape},
-                     [this, name = variable.name](std::span<std::byte> out) {
-                       network_.read(name, floats_in(out));
-                     }});
+    add(variable.name, DType::kFloat32, variable.shape,
+        [this, name = variable.name](std::span<std::byte> out) {
+          network_.read(name, floats_in(out));
+        });
   }
   const auto parameters = network_.parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
