@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "graph/rules/batch_axis.h"
 #include "graph/prune_graph.h"
+#include "graph/rules/batch_axis.h"
 #include "graph/shapes.h"
 #include "narrow/error.h"
 
