@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""ONNX files as networks: evaluated on pictures and arrays, swept, inspected; refused where they
+cannot be used. What comes out is compared with NumPy's."""
+import unittest
+
+import numpy as np
+
+from onnx_messages import field, model, node, tensor, value
+from program_case import ProgramCase
+from records_program_test import find_jpegs
+
+SIZE, CLASSES = 28, 10
+SIZES = (f"--eval_image_size={SIZE}", f"--resize_side={SIZE}")
+VGG = "--preprocessing_name=vgg"
+
+
+def ints(name, values):
+    return field(5, field(1, name) + b"".join(field(8, one) for one in values) + field(20, 7))
+
+
+def values(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("<f4")
+
+
+KERNEL, BIAS = values(6, 3, 1, 1) / 100, values(6, seed=1)
+DENSE, LAST = values(6, CLASSES, seed=2), values(CLASSES, seed=3)
+
+
+def network(sizes=("N", 3, SIZE, SIZE), dense=DENSE, softmax=False, turned=False):
+    """Pointwise convolution, ReLU, mean of the pixels, dense layer. `turned`: the dense matrix goes
+    through a transpose, so that it is a constant from which another one is computed."""
+    x, nodes = "x", []
+    if sizes[1] != 3:
+        nodes.append(node("Transpose", ["x"], "planes", ints("perm", [0, 3, 1, 2])))
+        x = "planes"
+    if turned:
+        nodes.append(node("Transpose", ["dense"], "matrix", ints("perm", [1, 0])))
+        dense = np.ascontiguousarray(dense.T)
+    nodes += [node("Conv", [x, "kernel", "bias"], "a"), node("Relu", ["a"], "b"),
+              node("GlobalAveragePool", ["b"], "c"), node("Flatten", ["c"], "d"),
+              node("MatMul", ["d", "matrix" if turned else "dense"], "e"),
+              node("Add", ["e", "last"], "logits")]
+    output = "logits"
+    if softmax:
+        nodes.append(node("Softmax", ["logits"], "probabilities"))
+        output = "probabilities"
+    return model(nodes, [tensor("kernel", KERNEL), tensor("bias", BIAS), tensor("dense", dense),
+                         tensor("last", LAST[:dense.shape[0 if turned else 1]])],
+                 inputs=[value("x", sizes)], outputs=[value(output, ["N", CLASSES])])
+
+
+def logits_of(images):
+    """Of [N, 3, height, width]."""
+    hidden = np.einsum("nchw,oc->nohw", images.astype("f8"), KERNEL[:, :, 0, 0].astype("f8"))
+    hidden = np.maximum(hidden + BIAS[:, None, None], 0).mean(axis=(2, 3))
+    return hidden @ DENSE + LAST
+
+
+def losses(logits, labels):
+    top = logits.max(axis=1, keepdims=True)
+    normalizers = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
+    return normalizers - logits[np.arange(len(labels)), labels]
+
+
+class OnnxEval(ProgramCase):
+    def setUp(self):
+        super().setUp()
+        (self.dir / "m.onnx").write_bytes(network())
+        self.images = 50 * values(24, 3, SIZE, SIZE, seed=4)
+        self.labels = np.random.default_rng(5).integers(0, CLASSES, 24)
+        np.savez(self.dir / "labelled.npz", x=self.images, labels=self.labels)
+        np.savez(self.dir / "bare.npz", x=self.images)
+
+    def pictures(self):
+        jpegs = find_jpegs()
+        for i in range(20):
+            path = self.dir / "pictures" / f"class{i % CLASSES}" / f"{i:02d}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpegs[i % len(jpegs)])
+        return "--images=pictures", VGG, f"--resize_side={SIZE}"
+
+    def predictions(self, file, *arguments):
+        self.narrow("eval", file, *arguments, "--predictions", "p.csv", "--force")
+        return (self.dir / "p.csv").read_text().splitlines()[1:]
+
+    def test_arrays_give_what_numpy_gives(self):
+        report = self.json("eval", "m.onnx", "--inputs=labelled.npz")
+        expected = logits_of(self.images)
+        found = report["checkpoints"][0]
+        self.assertEqual((report["images"], found["network"]), (24, "graph"))
+        hits = int((expected.argmax(axis=1) == self.labels).sum())
+        self.assertEqual(found["accuracy"]["hits"], hits)
+        better = (expected > expected[np.arange(24), self.labels][:, None]).sum(axis=1)
+        self.assertEqual(found["recall_at_5"]["hits"], int((better < 5).sum()))
+        self.assertAlmostEqual(found["loss"], losses(expected, self.labels).mean(), places=4)
+        np.savez(self.dir / "shifted.npz", x=self.images, labels=self.labels + 1)
+        shifted = self.json("eval", "m.onnx", "--inputs=shifted.npz", "--labels_offset=1")
+        self.assertEqual(shifted["checkpoints"][0]["loss"], found["loss"])
+
+    def test_one_network_in_other_words(self):
+        source = self.pictures()
+        expected = [line.split(",")[1:] for line in self.predictions("m.onnx", *source)]
+        variants = {"softmax": network(softmax=True), "turned": network(turned=True),
+                    "last": network(sizes=("N", SIZE, SIZE, 3)), "one": network((1, 3, SIZE, SIZE)),
+                    "free": network(("N", 3, "H", "W"))}
+        for name, content in variants.items():
+            (self.dir / f"{name}.onnx").write_bytes(content)
+            size = (f"--eval_image_size={SIZE}",) if name == "free" else ()
+            found = [line.split(",")[1:] for line in
+                     self.predictions(f"{name}.onnx", *source, *size)]
+            self.assertEqual(len(found), len(expected))
+            for a, b in zip(found, expected):
+                self.assertEqual(a[:2], b[:2], name)  # record and label
+                self.assertEqual(a[3], b[3], name)    # the class
+                np.testing.assert_allclose(float(a[2]), float(b[2]), rtol=1e-4)
+
+    def test_without_labels_outputs_are_compared(self):
+        self.narrow("quantize", "m.onnx", "--scheme=bin", "--bits=4", "-o", "q.onnx")
+        report = self.json("eval", "m.onnx", "q.onnx", "--inputs=bare.npz")
+        self.assertNotIn("accuracy", report["checkpoints"][0])
+        self.assertEqual(report["comparisons"], [])
+        outputs, = report["outputs"]
+        self.assertGreater(outputs["sqnr_db"], 10)
+        self.assertGreater(outputs["cosine"], 0.9)
+        self.assertGreater(outputs["mean_kl"], 0)
+        text = self.narrow("eval", "m.onnx", "m.onnx", "--inputs=bare.npz")
+        self.assertIn("24 of 24 examples, 10 classes, no labels", text)
+        self.assertIn("same class 1.0000, SQNR exact, cosine 1.000000", text)
+        self.assertNotIn("accuracy", text)
+        self.assertIn("no labels", self.error("eval", "m.onnx", "--inputs=bare.npz",
+                                              "--eval_dir=events"))
+        # The same in a sweep, and the same numbers.
+        sweep = self.json("sweep", "m.onnx", "--schemes=bin", "--bits=4", "--inputs=bare.npz")
+        self.assertNotIn("accuracy", sweep["rows"][1])
+        self.assertEqual(sweep["rows"][1]["mean_kl"], outputs["mean_kl"])
+        self.assertEqual(sweep["rows"][1]["output_sqnr_db"], outputs["sqnr_db"])
+        self.assertFalse(sweep["evaluation"]["has_labels"])
+
+    def test_sweep_evaluates_what_quantize_writes(self):
+        source = self.pictures()
+        for name in ("m.onnx", "turned.onnx"):
+            (self.dir / "turned.onnx").write_bytes(network(turned=True))
+            sweep = self.json("sweep", name, "--schemes=bin", "--bits=2,8", *source)
+            self.assertEqual(len(sweep["rows"]), 3)
+            for row, bits in ((1, 2), (2, 8)):
+                self.narrow("quantize", name, "--scheme=bin", f"--bits={bits}", "-o", "q.onnx",
+                            "--force")
+                written = self.json("eval", "q.onnx", *source)["checkpoints"][0]
+                self.assertEqual(sweep["rows"][row]["loss"], written["loss"], (name, bits))
+                self.assertNotEqual(sweep["rows"][row]["loss"], sweep["rows"][0]["loss"])
+
+    def test_sweeps_are_continued(self):
+        source = self.pictures()
+        arguments = ("sweep", "m.onnx", "--schemes=bin", "--bits=2", *source, "-o", "out")
+        self.narrow(*arguments)
+        self.assertIn("came from the journal", self.narrow(*arguments, "--force"))
+        # Another network with the same tensors is another sweep.
+        for path in (self.dir / "out").iterdir():
+            if path.suffix != ".journal":
+                path.unlink()
+        (self.dir / "m.onnx").write_bytes(network(softmax=True))
+        self.assertIn("another checkpoint", self.error(*arguments))
+
+    def test_graph_is_shown(self):
+        text = self.narrow("inspect", "--graph", "m.onnx")
+        self.assertIn("[N, 6, 28, 28]", text)
+        (self.dir / "m.onnx").write_bytes(network(("N", 3, "H", "W")))
+        self.assertIn("[N, 6, 32, 32]",
+                      self.narrow("inspect", "--graph", "m.onnx", "--eval_image_size=32"))
+
+    def test_what_does_not_fit_is_said(self):
+        source = self.pictures()
+        self.assertIn("does not say how its images are preprocessed",
+                      self.error("eval", "m.onnx", "--images=pictures"))
+        (self.dir / "free.onnx").write_bytes(network(("N", 3, "H", "W")))
+        self.assertIn("may be of any size", self.error("eval", "free.onnx", *source))
+        self.assertIn("expected images", self.error_of(network(("N", 4, SIZE, SIZE)), *source))
+        self.assertIn("8 examples at once", self.error_of(network((8, 3, SIZE, SIZE)), *source))
+        self.assertIn("the input x is", self.error("eval", "m.onnx", *source,
+                                                   "--eval_image_size=27"))
+        few = network(dense=np.ascontiguousarray(DENSE[:, :7]))
+        self.assertIn("has 7 classes, the images have 10", self.error_of(few, *source))
+        unknown = model([node("Quirk", ["x"], "y")], [], inputs=[value("x", ["N", 3, 8, 8])],
+                        outputs=[value("y", ["N", 10])])
+        self.assertIn("Quirk of the domain", self.error_of(unknown, *source))
+        np.savez(self.dir / "other.npz", y=self.images)
+        self.assertIn("array y", self.error("eval", "m.onnx", "--inputs=other.npz"))
+        self.assertIn("float64", self.error("eval", "m.onnx", "--inputs", self.saved(
+            x=self.images.astype("f8"))))
+        self.assertIn("the label 10", self.error("eval", "m.onnx", "--inputs", self.saved(
+            x=self.images, labels=self.labels * 0 + 10)))
+        self.assertIn("not from both", self.error("eval", "m.onnx", "--inputs=bare.npz",
+                                                  "--images=pictures"))
+
+    def error_of(self, content, *arguments):
+        (self.dir / "bad.onnx").write_bytes(content)
+        return self.error("eval", "bad.onnx", *arguments)
+
+    def saved(self, **arrays):
+        np.savez(self.dir / "saved.npz", **arrays)
+        return "saved.npz"
+
+    def test_jobs_that_know_slims_variables_only_refuse(self):
+        images = ("--images=pictures", *SIZES, VGG)
+        self.pictures()
+        for command in (("plan", "m.onnx", "--average-bits=4", "--damage=output"),
+                        ("plan", "m.onnx", "--average-bits=4", "--damage=fisher", *images),
+                        ("calibrate", "m.onnx", *images[:2], "-o", "c.onnx"),
+                        ("quantize", "m.onnx", "--scheme=bin", "--bits=4",
+                         "--bias-correct", "-o", "c.onnx"),
+                        ("train", "--checkpoint_path=m.onnx", "--train_dir=t", "--images=pictures",
+                         "--max_number_of_steps=1", "--train_image_size=28")):
+            sentence = self.error(*command)
+            self.assertIn("m.onnx is an ONNX file", sentence, command)
+            self.assertIn("ResNet V1 only", sentence)
+
+
+if __name__ == "__main__":
+    unittest.main()
