@@ -1,27 +1,18 @@
-"""Virtual environments with the packages that the comparisons run against, and measured processes."""
+"""The packages that the comparisons run against, and measured processes."""
 
 import os
 import pathlib
 import subprocess
-import venv
 
-DEFAULT_FOLDER = pathlib.Path("~/.cache/narrow-peers").expanduser()
-PACKAGES = {
-    "onnx": ["numpy", "onnx", "onnxruntime", "openvino"],
-    "tensorflow": ["numpy<2", "tensorflow-cpu==2.15.1", "tf-slim==1.1.0"],
-}
+TOOL = pathlib.Path(__file__).resolve().parent.parent.parent / "tools/interop_environment.sh"
 
 
-def environment_python(folder, name):
-    """The Python of the environment `name` in `folder`; made with pip at first use."""
-    python = folder / name / "bin" / "python"
-    mark = folder / name / "complete"
-    if not mark.exists():
-        print(f"making the environment {name} ...", flush=True)
-        venv.create(folder / name, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES[name]], check=True)
-        mark.touch()
-    return python
+def environment_python(name):
+    """The Python with the packages of tools/NAME_requirements.txt; made with pip at first use and
+    kept in the user's cache."""
+    print(f"looking for the environment {name} ...", flush=True)
+    done = subprocess.run([TOOL, name], check=True, stdout=subprocess.PIPE, text=True)
+    return pathlib.Path(done.stdout.splitlines()[-1])
 
 
 class AnsweringProcess:

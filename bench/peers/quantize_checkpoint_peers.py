@@ -1,11 +1,11 @@
 """Quantizing a ResNet V1 50 checkpoint: narrow and what a user would pick instead, in one run.
 
-Makes the checkpoint with `narrow init`, virtual environments for the peers in --environments (pip;
-kept for the next run), checks that narrow and NumPy restore the same values, and only then times,
-in rounds that visit all contenders. Tables show medians and how they relate to narrow.
+Makes the checkpoint with `narrow init` and environments for the peers (kept in the user's cache),
+checks that narrow and NumPy restore the same values, and only then times, in rounds that visit all
+contenders. Tables show medians and how they relate to narrow.
 
 usage: quantize_checkpoint_peers.py --narrow PROGRAM [--bench-kernels PROGRAM] [--rounds 7]
-       [--environments DIR] [--large-gigabytes 8]
+       [--large-gigabytes 8]
 
 --large-gigabytes also measures one safetensors file of that size (made here, removed after).
 """
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 
-from peer_environments import DEFAULT_FOLDER, AnsweringProcess, environment_python
+from peer_environments import AnsweringProcess, environment_python
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -84,7 +84,7 @@ def quantize_dynamic_process(python, folder):
                          folder / "network.onnx", folder / "process.onnx"])
 
 
-def whole_program(options, folder, environments):
+def whole_program(options, folder):
     source = folder / "source"
     contenders = {
         "narrow bin": lambda: quantize(options.narrow, "bin", source, folder / "bin"),
@@ -92,14 +92,14 @@ def whole_program(options, folder, environments):
         "cp": lambda: copy_files(source, folder / "copy"),
     }
     peers = {
-        "onnxruntime quantize_dynamic": start_peer(environment_python(environments, "onnx"),
+        "onnxruntime quantize_dynamic": start_peer(environment_python("onnx"),
                                              "quantize_dynamic", folder),
-        "NumPy and TensorFlow script": start_peer(environment_python(environments, "tensorflow"),
+        "NumPy and TensorFlow script": start_peer(environment_python("tensorflow"),
                                             "checkpoint_script", folder),
     }
     contenders.update({name: lambda peer=peer: (peer.ask("run"), None)
                        for name, peer in peers.items()})
-    onnx_python = environment_python(environments, "onnx")
+    onnx_python = environment_python("onnx")
     contenders["onnxruntime, whole process"] = lambda: quantize_dynamic_process(onnx_python, folder)
     rows = {name: [] for name in contenders}
     for _ in range(options.rounds):
@@ -110,9 +110,9 @@ def whole_program(options, folder, environments):
     print_table("checkpoint to checkpoint, ResNet V1 50, 8 bits, warm cache", rows, "narrow bin")
 
 
-def kernels(options, folder, environments):
+def kernels(options, folder):
     """GB/s of input: range, codes, restored values, errors of the same tensors, in memory."""
-    python = environment_python(environments, "tensorflow")
+    python = environment_python("tensorflow")
     peers = {"NumPy": start_peer(python, "numpy_arrays", folder),
              "TensorFlow fake_quant": start_peer(python, "fake_quant", folder)}
     gigabytes = (folder / "weights.npz").stat().st_size / 1e9
@@ -184,16 +184,14 @@ def main():
     parser.add_argument("--narrow", required=True)
     parser.add_argument("--bench-kernels")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--environments", default=DEFAULT_FOLDER, type=pathlib.Path)
     parser.add_argument("--large-gigabytes", type=float, default=0)
     options = parser.parse_args()
-    environments = options.environments
     with tempfile.TemporaryDirectory(prefix="narrow-bench-", dir=".") as name:
         folder = pathlib.Path(name).resolve()
         prepare(options, folder)
-        whole_program(options, folder, environments)
+        whole_program(options, folder)
         if options.bench_kernels:
-            kernels(options, folder, environments)
+            kernels(options, folder)
         if options.large_gigabytes:
             large_file(options, folder)
 

@@ -1,24 +1,23 @@
 """Images a second of ResNet V1 inference, float32: narrow and what a user would pick instead.
 
-Makes virtual environments for the peers in --environments (pip; kept for the next run), gives every
-contender the same random variables and images, compares the logits, and only then times: one
-contender at a time, in rounds that visit all of them, each classifying all images once a round.
-The table shows medians over the rounds and how many times faster narrow is, round by round.
+Makes environments for the peers (kept in the user's cache), gives every contender the same random
+variables and images, compares the logits, and only then times: one contender at a time, in rounds
+that visit all of them, each classifying all images once a round. The table shows medians over the
+rounds and how many times faster narrow is, round by round.
 
 usage: resnet_inference.py --bench-resnet PROGRAM [--network resnet_v1_50] [--size 224]
-       [--images 32] [--rounds 15] [--threads 0] [--environments DIR] [--only NAME ...]
+       [--images 32] [--rounds 15] [--threads 0] [--only NAME ...]
 """
 
 import argparse
 import os
-import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-from peer_environments import DEFAULT_FOLDER, AnsweringProcess, environment_python
+from peer_environments import AnsweringProcess, environment_python
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLASSES = 1000
@@ -105,15 +104,12 @@ def main():
     parser.add_argument("--images", type=int, default=32, help="images of a round, the large batch")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=0, help="0: all cores this process may use")
-    parser.add_argument("--environments", default=DEFAULT_FOLDER, type=pathlib.Path)
     parser.add_argument("--only", nargs="*", default=list(CONTENDERS), choices=list(CONTENDERS))
     options = parser.parse_args()
     options.threads = options.threads or len(os.sched_getaffinity(0))
     names = ["narrow"] + [name for name in CONTENDERS if name in options.only and name != "narrow"]
-    python = {
-        kind: environment_python(options.environments, kind)
-        for kind in ["onnx"] + ["tensorflow"] * ("tensorflow" in names)
-    }
+    kinds = ["onnx"] + ["tensorflow"] * ("tensorflow" in names)
+    python = {kind: environment_python(kind) for kind in kinds}
     with tempfile.TemporaryDirectory() as folder:
         inputs = [folder, options.network, CLASSES, options.size, options.images]
         subprocess.run(

@@ -1,13 +1,13 @@
 """Images a second of training ResNet V1, float32: narrow and TF-Slim on TensorFlow.
 
-Makes a virtual environment with TensorFlow in --environments (pip; kept for the next run), gives
-both the same variables, images and labels, compares the losses of the first step, and only then
-times: one contender at a time, in rounds that alternate, a few steps a round. A step is forward
-and backward pass, regularization, moving statistics and RMSProp, with Slim's values. The table shows
-medians over the rounds and how many times faster narrow is, round by round.
+Makes an environment with TensorFlow (kept in the user's cache), gives both the same variables,
+images and labels, compares the losses of the first step, and only then times: one contender at a
+time, in rounds that alternate, a few steps a round. A step is forward and backward pass,
+regularization, moving statistics and RMSProp, with Slim's values. The table shows medians over the
+rounds and how many times faster narrow is, round by round.
 
 usage: training_speed.py --bench-train PROGRAM [--network resnet_v1_50] [--batch 32] [--rounds 7]
-       [--threads 0] [--environments DIR] [--only JOB ...]
+       [--threads 0] [--only JOB ...]
 
 Jobs: all-32 and all-224 train every variable at that image size; logits-224 trains the logits, with
 batch norm in training mode; cached-224 (narrow alone) trains them on features that were computed
@@ -16,13 +16,12 @@ before, with batch norm frozen, and is compared with logits-224.
 
 import argparse
 import os
-import pathlib
 import statistics
 import sys
 import tempfile
 import time
 
-from peer_environments import DEFAULT_FOLDER, AnsweringProcess, environment_python
+from peer_environments import AnsweringProcess, environment_python
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLASSES = 10
@@ -101,11 +100,10 @@ def main():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=0, help="0: all cores this process may use")
-    parser.add_argument("--environments", default=DEFAULT_FOLDER, type=pathlib.Path)
     parser.add_argument("--only", nargs="*", default=list(JOBS), choices=list(JOBS))
     options = parser.parse_args()
     options.threads = options.threads or len(os.sched_getaffinity(0))
-    python = environment_python(options.environments, "tensorflow")
+    python = environment_python("tensorflow")
     jobs = []
     with tempfile.TemporaryDirectory() as folder:
         for name in [name for name in JOBS if name in options.only]:
