@@ -63,7 +63,7 @@ TEST_F(OnnxNetwork, ConstantsHaveTheValuesOfTheReader) {
   // has to be computed from its restored values.
   const std::size_t kernel = *reader->find("kernel");
   EXPECT_EQ(reader->tensors()[kernel].use, TensorUse::kWeight);
-  const Scheme scheme{.kind = SchemeKind::kBin, .bits = 1};
+  const Scheme scheme{.kind = SchemeKind::kBin, .bits = 1, .granularity = {}};
   const QuantizePlan plan = {{kernel, scheme}};
   const QuantizedReader quantized(*reader, plan, NonFinitePolicy::kError);
   std::vector<float> restored(8);

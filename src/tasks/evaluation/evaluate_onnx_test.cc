@@ -203,7 +203,7 @@ TEST_F(EvaluateOnnx, SweepsAreThoseOfTheFilesThatWouldBeWritten) {
     EXPECT_EQ(reader->tensors()[index].use, TensorUse::kWeight);
   }
   const std::vector<Scheme> schemes = {{.kind = SchemeKind::kBin, .bits = 2},
-                                       {.kind = SchemeKind::kBin, .bits = 8}};
+                                       {.kind = SchemeKind::kBin, .bits = 8, .granularity = {}}};
   SweepEvaluationOptions sweep;
   sweep.images = options_.images;
   const SweepEvaluation found = evaluate_schemes(reader, indices, schemes, sweep);
