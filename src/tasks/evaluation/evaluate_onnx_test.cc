@@ -202,7 +202,7 @@ TEST_F(EvaluateOnnx, SweepsAreThoseOfTheFilesThatWouldBeWritten) {
   for (const std::size_t index : indices) {
     EXPECT_EQ(reader->tensors()[index].use, TensorUse::kWeight);
   }
-  const std::vector<Scheme> schemes = {{.kind = SchemeKind::kBin, .bits = 2},
+  const std::vector<Scheme> schemes = {{.kind = SchemeKind::kBin, .bits = 2, .granularity = {}},
                                        {.kind = SchemeKind::kBin, .bits = 8, .granularity = {}}};
   SweepEvaluationOptions sweep;
   sweep.images = options_.images;
