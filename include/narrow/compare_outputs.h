@@ -32,8 +32,8 @@ struct NARROW_EXPORT OutputComparison {
   [[nodiscard]] double max_relative_l2() const;
 };
 
-// Runs both on the arrays, as run_network does, one after the other. Patterns of nodes have to match
-// in both. Throws what run_network throws, naming the file in the sentence.
+// Runs both on the arrays, as run_network does, one after the other. Patterns of nodes have to
+// match in both. Throws what run_network throws, naming the file in the sentence.
 NARROW_EXPORT OutputComparison compare_outputs(const CheckpointReader& reference,
                                                const CheckpointReader& other,
                                                std::span<const NamedArray> inputs,

@@ -69,11 +69,11 @@ struct NARROW_EXPORT NetworkRun {
   std::vector<NamedArray> outputs;  // in the order of the network
   std::vector<NamedArray> nodes;    // in the order of execution, without outputs
   Batching batching = Batching::kWhole;
-  std::uint64_t examples = 0;      // the first dimension that all inputs share, else 1
-  double preparation_seconds = 0;  // reading the network and making it ready
-  std::vector<double> seconds;     // of the timed runs
-  std::uint64_t peak_memory_bytes = 0;    // of the whole process
-  std::vector<ProfileRow> node_times;     // in the order of execution
+  std::uint64_t examples = 0;              // the first dimension that all inputs share, else 1
+  double preparation_seconds = 0;          // reading the network and making it ready
+  std::vector<double> seconds;             // of the timed runs
+  std::uint64_t peak_memory_bytes = 0;     // of the whole process
+  std::vector<ProfileRow> node_times;      // in the order of execution
   std::vector<ProfileRow> operator_times;  // the longest first
 
   [[nodiscard]] double median_seconds() const;

@@ -26,12 +26,13 @@ GraphArray join(std::span<const GraphArrays> groups, std::size_t output) {
     const GraphArray& part = group[output];
     Shape shape = part.shape;
     if (is_number) shape = {1};
-    if (!is_number && (shape.empty() || with_examples(joined.shape, 0) != with_examples(shape, 0))) {
-      throw Error(ErrorCategory::kUnsupported,
-                  fmt::format("output {} is {} for one example and {} for another, which do not "
-                              "make one array",
-                              output, to_string(groups.front()[output].shape),
-                              to_string(part.shape)));
+    if (!is_number &&
+        (shape.empty() || with_examples(joined.shape, 0) != with_examples(shape, 0))) {
+      throw Error(
+          ErrorCategory::kUnsupported,
+          fmt::format("output {} is {} for one example and {} for another, which do not "
+                      "make one array",
+                      output, to_string(groups.front()[output].shape), to_string(part.shape)));
     }
     examples += shape.front();
     joined.bytes.insert(joined.bytes.end(), part.bytes.begin(), part.bytes.end());

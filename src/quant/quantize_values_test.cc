@@ -136,7 +136,7 @@ TEST(QuantizeValues, WrongUseIsRefused) {
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ErrorCategory::kNumeric);
     EXPECT_NE(std::string(error.what()).find("2 of 3"), std::string::npos);
-    EXPECT_NE(std::string(error.what()).find("first at 1"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("first at index 1"), std::string::npos);
   }
   EXPECT_EQ(fit({}, scheme), BlockParams());
   std::vector<std::int64_t> codes(2);

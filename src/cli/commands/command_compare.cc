@@ -69,8 +69,8 @@ bool compare_networks(const Arguments& args, const Command& command, Exports& ex
 }
 
 void require_output_options(const Arguments& args, const Command& command) {
-  for (const char* option : {"--inputs", "--random", "--shape", "--nodes", "--min-sqnr",
-                             "--threads"}) {
+  for (const char* option :
+       {"--inputs", "--random", "--shape", "--nodes", "--min-sqnr", "--threads"}) {
     if (args.outputs || command.count(option) == 0) continue;
     throw Error(ErrorCategory::kUsage, fmt::format("{} goes with --outputs", option));
   }

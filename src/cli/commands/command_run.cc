@@ -67,8 +67,7 @@ void add_run_command(Command& program, CommandOutcome& /*outcome*/) {
       .type_name("OUT.npz");
   add_nodes_option(command, args->options.nodes,
                    "also the values inside of nodes with such names, '*' for all");
-  command
-      .add_option("--repeat", args->options.repeat, "time so many runs, after one that warms up")
+  command.add_option("--repeat", args->options.repeat, "time so many runs, after one that warms up")
       .type_name("N")
       .in_range(1, kMostRuns);
   command.add_flag("--profile", args->options.profile, "also the time of every node and operator");
@@ -81,7 +80,8 @@ void add_run_command(Command& program, CommandOutcome& /*outcome*/) {
   add_json_flag(command, args->json);
   add_export_options(command, args->exports);
   command.footer(
-      "An array named labels is not an input. Examples along the first axis go through the network\n"
+      "An array named labels is not an input. Examples along the first axis go through the "
+      "network\n"
       "in groups where each of them goes through by itself, whatever the network's batch is.");
   command.callback([args] { run(*args); });
 }

@@ -51,8 +51,7 @@ std::pair<std::string, Shape> parse_shape(const std::string& text) {
 void add_network_input_options(Command& command, NetworkInputFlags& flags) {
   command.add_option("--inputs", flags.inputs, "arrays named like the network's inputs")
       .type_name("FILE.npz");
-  command
-      .add_option("--random", flags.seed, "instead of --inputs: arrays made from this number")
+  command.add_option("--random", flags.seed, "instead of --inputs: arrays made from this number")
       .type_name("SEED");
   add_repeatable_option(command, "--shape", flags.shapes, "NAME=SIZES",
                         "with --random: of an input, x=1,3,224,224 say");

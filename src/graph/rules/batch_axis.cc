@@ -29,13 +29,11 @@ struct Operands {
   [[nodiscard]] bool is(std::size_t index, Part part) const {
     return index < parts.size() && parts[index] == part;
   }
-  [[nodiscard]] bool has(Part part) const {
-    return std::ranges::find(parts, part) != parts.end();
-  }
+  [[nodiscard]] bool has(Part part) const { return std::ranges::find(parts, part) != parts.end(); }
   // Whether input 0 has the examples and every other is of the description.
   [[nodiscard]] bool only_first() const {
-    return is(0, Part::kExamples) && std::ranges::count(parts, Part::kFixed) + 1 ==
-                                         static_cast<std::ptrdiff_t>(parts.size());
+    return is(0, Part::kExamples) &&
+           std::ranges::count(parts, Part::kFixed) + 1 == static_cast<std::ptrdiff_t>(parts.size());
   }
   // The same where others may be sizes.
   [[nodiscard]] bool first_and_sizes() const {
@@ -203,9 +201,7 @@ bool keeps(const op::GatherNd& gather, const Operands& x) {
   if (gather.batch_dims > 0) return x.all_examples();
   return x.is(0, Part::kFixed) && x.is(1, Part::kExamples) && x.rank(1) >= 2;
 }
-bool keeps(const op::Trilu& /*op*/, const Operands& x) {
-  return x.only_first() && x.rank(0) >= 3;
-}
+bool keeps(const op::Trilu& /*op*/, const Operands& x) { return x.only_first() && x.rank(0) >= 3; }
 bool keeps(const op::ReverseSequence& reverse, const Operands& x) {
   return x.all_examples() && !x.is_later(reverse.batch_axis) && x.is_later(reverse.time_axis);
 }
@@ -295,9 +291,9 @@ class BatchWalk {
       return true;
     }
     if (!operands.has(Part::kExamples)) {
-      const bool is_filled = std::holds_alternative<op::ConstantOfShape>(node.attributes) ||
-                             (std::holds_alternative<op::Expand>(node.attributes) &&
-                              operands.is(0, Part::kFixed));
+      const bool is_filled =
+          std::holds_alternative<op::ConstantOfShape>(node.attributes) ||
+          (std::holds_alternative<op::Expand>(node.attributes) && operands.is(0, Part::kFixed));
       const bool has_examples = is_filled && goes_over_examples(node.output());
       const Part result = operands.has(Part::kSizes) ? Part::kSizes : Part::kFixed;
       set_results(node, has_examples ? Part::kExamples : result);

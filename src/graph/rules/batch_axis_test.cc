@@ -66,8 +66,7 @@ TEST(MixedExamples, ProductsOfExamplesWithEachOtherAreNot) {
   GraphBuilder batched("g");
   const ValueId a = batched.input("a", {Dimension::free("N"), 2, 4});
   const ValueId b = batched.input("b", {Dimension::free("N"), 4, 3});
-  EXPECT_EQ(mixed_examples(batched.finish({batched.add("y", op::MatMul{}, {a, b})})),
-            std::nullopt);
+  EXPECT_EQ(mixed_examples(batched.finish({batched.add("y", op::MatMul{}, {a, b})})), std::nullopt);
 }
 
 TEST(MixedExamples, TheNumberOfExamplesMayShapeButNotBeComputedWith) {

@@ -48,8 +48,8 @@ GraphArrays ReferenceExecutor::run(std::span<const GraphArray> inputs, StepTimes
   if (options_.independent_examples) {
     const std::int64_t count = shared_examples(inputs);
     const std::int64_t size = (count + limit.threads() - 1) / limit.threads();
-    outputs = run_groups(inputs, std::clamp<std::int64_t>(size, 1, kMostExamplesOfGroup),
-                         run_timed);
+    outputs =
+        run_groups(inputs, std::clamp<std::int64_t>(size, 1, kMostExamplesOfGroup), run_timed);
   } else {
     outputs = run_timed(inputs);
   }

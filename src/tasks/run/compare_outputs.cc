@@ -56,8 +56,7 @@ OutputComparison compare_outputs(const CheckpointReader& reference, const Checkp
   const NetworkRun first = run_one(reference, inputs, options, run);
   const NetworkRun second = run_one(other, inputs, options, run);
   OutputComparison comparison;
-  comparison.outputs =
-      compare_checkpoints(ArrayReader(first.outputs), ArrayReader(second.outputs));
+  comparison.outputs = compare_checkpoints(ArrayReader(first.outputs), ArrayReader(second.outputs));
   comparison.nodes = compare_checkpoints(ArrayReader(first.nodes), ArrayReader(second.nodes));
   comparison.first_difference = first_difference(comparison.nodes);
   if (!comparison.first_difference) {

@@ -14,6 +14,9 @@
 namespace narrow {
 namespace {
 
+// Of one input: 8 GiB while it is made.
+constexpr std::uint64_t kMostElements = std::uint64_t{1} << 30;
+
 Shape random_shape(const Value& input, const std::map<std::string, Shape>& shapes) {
   const auto given = shapes.find(input.name);
   if (given != shapes.end()) return given->second;
@@ -94,6 +97,11 @@ std::vector<NamedArray> random_inputs(const CheckpointReader& network,
   for (const ValueId id : graph.inputs) {
     const Value& input = graph.value(id);
     const Shape shape = random_shape(input, shapes);
+    if (element_count(shape) > kMostElements) {
+      throw Error(ErrorCategory::kUsage,
+                  fmt::format("the input {} of shape {} has more than {} elements", input.name,
+                              to_string(shape), kMostElements));
+    }
     NamedArray& array = arrays.emplace_back();
     array.info.name = input.name;
     array.info.dtype = input.type;

@@ -59,8 +59,8 @@ std::vector<ProfileRow> node_times(const StepTimes& steps, int runs) {
   for (const StepTime& step : steps) total += step.seconds;
   std::vector<ProfileRow> rows;
   for (const StepTime& step : steps) {
-    rows.push_back({step.op, step.name, 1, step.seconds / runs,
-                    total > 0 ? step.seconds / total : 0});
+    rows.push_back(
+        {step.op, step.name, 1, step.seconds / runs, total > 0 ? step.seconds / total : 0});
   }
   return rows;
 }
@@ -88,8 +88,8 @@ void take_arrays(const RunnableNetwork& network, GraphArrays arrays, NetworkRun&
       continue;
     }
     auto& to = i < network.own_outputs() ? run.outputs : run.nodes;
-    to.push_back({{graph.value(id).name, arrays[i].type, arrays[i].shape},
-                  std::move(arrays[i].bytes)});
+    to.push_back(
+        {{graph.value(id).name, arrays[i].type, arrays[i].shape}, std::move(arrays[i].bytes)});
   }
 }
 

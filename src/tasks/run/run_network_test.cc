@@ -69,8 +69,7 @@ TEST_F(RunNetworkTest, ExamplesThatCouldMeetAreFedOneByOneOrGoThroughWhole) {
       run({.batch = 1, .last = "Softmax", .axis = 0}, {floats("x", {2, 2}, {1, 2, -3, 4})});
   EXPECT_EQ(one_by_one.batching, Batching::kOneByOne);
   EXPECT_EQ(one_by_one.outputs[0], floats("y", {2, 2}, {1, 1, 1, 1}));
-  const NetworkRun whole =
-      run({.last = "Softmax", .axis = 0}, {floats("x", {2, 2}, {1, 1, 1, 1})});
+  const NetworkRun whole = run({.last = "Softmax", .axis = 0}, {floats("x", {2, 2}, {1, 1, 1, 1})});
   EXPECT_EQ(whole.batching, Batching::kWhole);
   EXPECT_EQ(whole.outputs[0], floats("y", {2, 2}, {0.5F, 0.5F, 0.5F, 0.5F}));
 }
@@ -120,9 +119,9 @@ TEST_F(RunNetworkTest, RandomInputsFitAndFollowTheSeed) {
 }
 
 TEST_F(RunNetworkTest, ArraysAreWrittenAndRead) {
-  const std::vector<NamedArray> arrays = {floats("a/b", {2}, {1, 2}),
-                                          {{"c", DType::kBFloat16, {1}},
-                                           bytes_of<std::uint16_t>({0x3f80})}};
+  const std::vector<NamedArray> arrays = {
+      floats("a/b", {2}, {1, 2}),
+      {{"c", DType::kBFloat16, {1}}, bytes_of<std::uint16_t>({0x3f80})}};
   const std::filesystem::path path = directory() / "arrays.npz";
   write_arrays(*create_checkpoint({CheckpointFormat::kNpz, path}, Overwrite::kNo), arrays);
   EXPECT_EQ(read_arrays(path), (std::vector<NamedArray>{arrays[0], floats("c", {1}, {1})}));

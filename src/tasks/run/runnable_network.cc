@@ -100,8 +100,9 @@ RunnableNetwork::RunnableNetwork(const CheckpointReader& reader, const std::stri
   check_weights(graph_, variables_);
   for (const std::string& pattern : nodes) watch(pattern);
   // In the order of execution, whatever the order of the patterns.
-  std::ranges::sort(graph_.outputs.begin() + static_cast<std::ptrdiff_t>(own_outputs_),
-                    graph_.outputs.end(), {}, [&](ValueId id) { return graph_.producer(id); });
+  std::ranges::stable_sort(graph_.outputs.begin() + static_cast<std::ptrdiff_t>(own_outputs_),
+                           graph_.outputs.end(), {},
+                           [&](ValueId id) { return graph_.producer(id); });
 }
 
 void RunnableNetwork::watch(const std::string& pattern) {
@@ -135,18 +136,23 @@ GraphArrays RunnableNetwork::ordered(std::span<const NamedArray> arrays) const {
   GraphArrays inputs;
   for (const ValueId id : graph_.inputs) {
     const Value& input = graph_.value(id);
-    const auto array = std::ranges::find(
-        arrays, input.name, [](const NamedArray& named) { return named.info.name; });
+    const auto array = std::ranges::find(arrays, input.name,
+                                         [](const NamedArray& named) { return named.info.name; });
     if (array == arrays.end()) {
       throw Error(ErrorCategory::kNotFound,
                   fmt::format("there is no array for the input {} of {}", input.name, graph_.name));
     }
     const TensorInfo& info = array->info;
     if (info.dtype != input.type && !(is_half(input.type) && info.dtype == DType::kFloat32)) {
-      throw Error(ErrorCategory::kUnsupported,
-                  fmt::format("the input {} is {}{}, found {}{}", input.name,
-                              to_string(input.type), to_string(input.dimensions),
-                              info.type_name(), to_string(info.shape)));
+      throw Error(
+          ErrorCategory::kUnsupported,
+          fmt::format("the input {} is {}{}, found {}{}", input.name, to_string(input.type),
+                      to_string(input.dimensions), info.type_name(), to_string(info.shape)));
+    }
+    if (array->values.size() != info.byte_size()) {
+      throw Error(ErrorCategory::kUsage,
+                  fmt::format("the array {} has {} bytes, expected {}", info.name,
+                              array->values.size(), info.byte_size()));
     }
     inputs.push_back(converted({info.dtype, info.shape, array->values}, input.type));
   }
@@ -156,11 +162,12 @@ GraphArrays RunnableNetwork::ordered(std::span<const NamedArray> arrays) const {
 
 // A first size of 1 may be another one.
 void RunnableNetwork::check_shapes(std::span<const GraphArray> inputs) const {
+  const bool may_be_other = share_examples(inputs) && all_start_with_one_or_free();
   std::vector<Dimensions> given;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Dimensions& declared = graph_.value(graph_.inputs[i]).dimensions;
     Dimensions& dimensions = given.emplace_back(inputs[i].shape.begin(), inputs[i].shape.end());
-    if (share_examples(inputs) && dimensions.size() == declared.size() && declared.front() == 1) {
+    if (may_be_other && dimensions.size() == declared.size() && declared.front() == 1) {
       dimensions.front() = 1;
     }
   }

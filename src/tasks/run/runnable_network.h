@@ -21,7 +21,7 @@ class PreparedNetwork {
 
   std::unique_ptr<GraphExecutor> executor;
   Batching batching = Batching::kWhole;
-  bool is_freed = false;           // a first dimension of 1 became free
+  bool is_freed = false;            // a first dimension of 1 became free
   std::vector<DType> output_types;  // that the graph declares
   int threads = 0;
 };
