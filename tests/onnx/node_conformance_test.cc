@@ -1,5 +1,6 @@
-// ONNX's own tests of its operators against the reference executor: a folder a test, with a model,
-// inputs and outputs. Those that pass are listed in passing_node_tests.txt, which may only grow.
+// ONNX's own tests of its operators against the reference executor and the compiled program: a
+// folder a test, with a model, inputs and outputs. Those that pass are listed in
+// passing_node_tests.txt, which may only grow.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "model/onnx/import_onnx.h"
 #include "model/onnx/onnx_elements.h"
 #include "narrow/error.h"
+#include "nn/inference/compiled_graph.h"
 #include "nn/reference/reference_network.h"
 
 namespace narrow {
@@ -84,6 +86,31 @@ std::string difference(const ReferenceTensor& found, const ReferenceTensor& expe
   return "";
 }
 
+std::string difference(const std::vector<ReferenceTensor>& found,
+                       const std::vector<ReferenceTensor>& expected) {
+  if (found.size() != expected.size()) return "another number of outputs";
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const std::string text = difference(found[i], expected[i]);
+    if (!text.empty()) return "output " + std::to_string(i) + ": " + text;
+  }
+  return "";
+}
+
+std::vector<ReferenceTensor> run_program(const Graph& graph, const WeightReader& read_weight,
+                                         const std::vector<ReferenceTensor>& inputs) {
+  std::vector<Shape> shapes;
+  std::vector<Constant> arrays;
+  for (const ReferenceTensor& input : inputs) {
+    shapes.push_back(input.shape);
+    arrays.push_back(input.as_constant());
+  }
+  std::vector<ReferenceTensor> outputs;
+  for (const Constant& output : CompiledGraph(graph, read_weight, shapes).run(arrays)) {
+    outputs.push_back(ReferenceTensor::of(output));
+  }
+  return outputs;
+}
+
 // Why the test does not pass; empty when it does.
 std::string failure_of(const fs::path& folder) {
   const auto model = parse<onnx::ModelProto>(folder / "model.onnx");
@@ -95,13 +122,12 @@ std::string failure_of(const fs::path& folder) {
   for (int set = 0;; ++set) {
     const fs::path data = folder / ("test_data_set_" + std::to_string(set));
     if (!fs::exists(data)) return set == 0 ? "it has no data" : "";
-    const auto outputs = run_reference(graph, read_weight, read_tensors(data, "input"));
+    const auto inputs = read_tensors(data, "input");
     const auto expected = read_tensors(data, "output");
-    if (outputs.size() != expected.size()) return "another number of outputs";
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      const std::string found = difference(outputs[i], expected[i]);
-      if (!found.empty()) return "output " + std::to_string(i) + ": " + found;
-    }
+    std::string found = difference(run_reference(graph, read_weight, inputs), expected);
+    if (!found.empty()) return found;
+    found = difference(run_program(graph, read_weight, inputs), expected);
+    if (!found.empty()) return "the program: " + found;
   }
 }
 

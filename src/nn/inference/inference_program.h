@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "nn/aligned_memory.h"
 #include "nn/buffer_layout.h"
 #include "nn/onednn_support.h"
+#include "nn/reference/reference_operators.h"
 
 namespace narrow {
 
@@ -26,12 +28,38 @@ struct StepArgument {
   std::size_t byte_offset = 0;  // into the buffer
 };
 
-// Work on the places of the arguments, which are no constants, in their order.
+// Work on the places of the arguments in their order, constants among them.
 using StepFunction = std::function<void(std::span<float* const> places)>;
 
+// A value of any type, row-major.
+struct ArrayPlace {
+  DType type = DType::kFloat32;
+  Shape shape;                                    // nothing is known of it when it is loose
+  int buffer = -1;                                // index of the buffer, or -1
+  int loose = -1;                                 // of a value whose size follows from others
+  std::shared_ptr<const ReferenceTensor> stored;  // a weight or constant
+
+  [[nodiscard]] bool is_there() const { return buffer >= 0 || loose >= 0 || stored != nullptr; }
+};
+
+// A node that is computed by its reference operator.
+struct ReferenceStep {
+  std::string name;  // of the node, for people
+  Attributes attributes;
+  std::vector<ArrayPlace> inputs;
+  std::vector<ArrayPlace> outputs;
+};
+
 struct Step {
-  std::variant<dnnl::primitive, StepFunction> work;
+  std::variant<dnnl::primitive, StepFunction, ReferenceStep> work;
   std::vector<StepArgument> arguments;
+  int origin = -1;  // index into InferenceProgram::origins
+};
+
+// What steps were made of, for people.
+struct StepOrigin {
+  std::string operators;  // "Conv+Relu"
+  std::string node;       // the name of the first
 };
 
 // Made once, then only read; any number of workers execute it at the same time.
@@ -42,6 +70,10 @@ struct InferenceProgram {
   BufferLayout plan;
   int image_buffer = -1;   // micro_batch x height x width x channels
   int logits_buffer = -1;  // micro_batch x classes
+  std::vector<ArrayPlace> inputs;   // of the graph
+  std::vector<ArrayPlace> outputs;
+  int loose_count = 0;
+  std::vector<StepOrigin> origins;  // of the steps of any graph
   std::size_t weight_bytes = 0;
 };
 
@@ -54,12 +86,17 @@ InferenceProgram compile_inference(const Graph& graph, const WeightSource& sourc
 // One thread's memory for a program, and its execution.
 class InferenceWorker {
  public:
+  // The program must outlive it.
   explicit InferenceWorker(const InferenceProgram& program);
   // Where the images of the next execution go, and where its logits are.
   [[nodiscard]] float* images() const { return images_; }
   [[nodiscard]] const float* logits() const { return logits_; }
-  // To be called under OneDnnThreads(1).
-  void execute();
+  // Inputs and outputs of a program of any graph.
+  void set_input(std::size_t index, std::span<const std::byte> bytes);
+  [[nodiscard]] Constant output(std::size_t index) const;
+  // To be called under OneDnnThreads(1). Adds the time of each step to that of its origin, unless
+  // `seconds` is null.
+  void execute(std::vector<double>* seconds = nullptr);
 
  private:
   struct BoundPrimitive {
@@ -70,9 +107,20 @@ class InferenceWorker {
     const StepFunction* function;
     std::vector<float*> places;
   };
+  struct BoundReference {
+    const ReferenceStep* step;
+  };
+  [[nodiscard]] std::byte* place(int buffer, std::size_t byte_offset = 0) const;
+  [[nodiscard]] ReferenceTensor read(const ArrayPlace& from) const;
+  void write(const ArrayPlace& to, ReferenceTensor value);
+  void run(const ReferenceStep& step);
+  void execute_step(std::size_t index);
+
+  const InferenceProgram& program_;
   AlignedMemory memory_;
   dnnl::stream stream_;
-  std::vector<std::variant<BoundPrimitive, BoundFunction>> steps_;
+  std::vector<std::variant<BoundPrimitive, BoundFunction, BoundReference>> steps_;
+  std::vector<ReferenceTensor> loose_;
   float* images_ = nullptr;
   float* logits_ = nullptr;
 };

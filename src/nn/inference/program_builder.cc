@@ -1,6 +1,7 @@
 #include "nn/inference/program_builder.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace narrow {
@@ -29,20 +30,27 @@ void ProgramBuilder::add_primitive(dnnl::primitive primitive, const memory::desc
   if (scratchpad.get_size() > 0) {
     arguments.push_back({DNNL_ARG_SCRATCHPAD, scratchpad, new_buffer(scratchpad.get_size()), {}});
   }
-  add_step({std::move(primitive), std::move(arguments)});
+  add_step({std::move(primitive), std::move(arguments), -1});
 }
 
 void ProgramBuilder::add_function(StepFunction function, std::vector<StepArgument> arguments) {
-  add_step({std::move(function), std::move(arguments)});
+  add_step({std::move(function), std::move(arguments), -1});
+}
+
+void ProgramBuilder::add_reference(ReferenceStep step) {
+  for (const ArrayPlace& place : step.inputs) need(place.buffer, step_count());
+  for (const ArrayPlace& place : step.outputs) need(place.buffer, step_count());
+  add_step({std::move(step), {}, -1});
 }
 
 void ProgramBuilder::add_step(Step step) {
-  for (const StepArgument& argument : step.arguments) {
-    if (argument.buffer < 0) continue;
-    BufferLifetime& lifetime = buffers_[static_cast<std::size_t>(argument.buffer)];
-    lifetime.last_step = static_cast<int>(program_.steps.size());
-  }
+  for (const StepArgument& argument : step.arguments) need(argument.buffer, step_count());
+  step.origin = static_cast<int>(program_.origins.size()) - 1;
   program_.steps.push_back(std::move(step));
+}
+
+void ProgramBuilder::need(int buffer, int step) {
+  if (buffer >= 0) buffers_[static_cast<std::size_t>(buffer)].last_step = step;
 }
 
 Activation ProgramBuilder::reordered(const Activation& x, Tag format) {
@@ -65,6 +73,15 @@ memory ProgramBuilder::constant(const float* values, const memory::desc& from,
   return result;
 }
 
+memory ProgramBuilder::constant(std::span<const std::byte> bytes) {
+  const memory::desc desc({static_cast<memory::dim>(std::max<std::size_t>(bytes.size(), 1))},
+                          memory::data_type::u8, memory::format_tag::x);
+  memory result(desc, program_.engine, weight_place(desc.get_size()));
+  if (!bytes.empty()) std::memcpy(result.get_data_handle(), bytes.data(), bytes.size());
+  program_.weight_bytes += bytes.size();
+  return result;
+}
+
 // Weights share large pieces of memory, since only large pieces can have huge pages.
 std::byte* ProgramBuilder::weight_place(std::size_t byte_size) {
   constexpr std::size_t kPieceBytes = std::size_t{16} << 20;
@@ -83,6 +100,16 @@ std::byte* ProgramBuilder::weight_place(std::size_t byte_size) {
 InferenceProgram ProgramBuilder::finish(int image_buffer, int logits_buffer) {
   program_.image_buffer = image_buffer;
   program_.logits_buffer = logits_buffer;
+  program_.plan = lay_out_buffers(buffers_);
+  return std::move(program_);
+}
+
+InferenceProgram ProgramBuilder::finish(std::vector<ArrayPlace> inputs,
+                                        std::vector<ArrayPlace> outputs) {
+  // Inputs are written before the first step, outputs read after the last one.
+  for (const ArrayPlace& place : outputs) need(place.buffer, step_count());
+  program_.inputs = std::move(inputs);
+  program_.outputs = std::move(outputs);
   program_.plan = lay_out_buffers(buffers_);
   return std::move(program_);
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "nn/buffer_layout.h"
@@ -36,17 +38,31 @@ class ProgramBuilder {
   void add_primitive(dnnl::primitive primitive, const dnnl::memory::desc& scratchpad,
                      std::vector<StepArgument> arguments);
   void add_function(StepFunction function, std::vector<StepArgument> arguments);
+  void add_reference(ReferenceStep step);
   Activation reordered(const Activation& x, Tag format);
 
   // Values that all workers share, in the layout that a primitive wants.
   dnnl::memory constant(const float* values, const dnnl::memory::desc& from,
                         const dnnl::memory::desc& to);
 
-  // The program, once.
+  // What the next steps are made of.
+  void set_origin(StepOrigin origin) { program_.origins.push_back(std::move(origin)); }
+
+  // Bytes that all workers share.
+  dnnl::memory constant(std::span<const std::byte> bytes);
+
+  // The index of a value that is kept apart from the buffers.
+  int new_loose() { return program_.loose_count++; }
+
+  // The program, once; of images, or with these inputs and outputs.
   InferenceProgram finish(int image_buffer, int logits_buffer);
+  InferenceProgram finish(std::vector<ArrayPlace> inputs, std::vector<ArrayPlace> outputs);
+
+  [[nodiscard]] int step_count() const { return static_cast<int>(program_.steps.size()); }
 
  private:
   void add_step(Step step);
+  void need(int buffer, int step);
   std::byte* weight_place(std::size_t byte_size);
 
   int micro_batch_;

@@ -1,0 +1,198 @@
+#include "nn/inference/compiled_graph.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "base/parallel.h"
+#include "narrow/error.h"
+#include "nn/inference/graph_compiler.h"
+#include "nn/inference/inference_program.h"
+#include "nn/onednn_support.h"
+
+namespace narrow {
+namespace {
+
+[[noreturn]] void refuse(const std::string& what) { throw Error(ErrorCategory::kUsage, what); }
+
+std::size_t byte_size(const ArrayPlace& place) {
+  return static_cast<std::size_t>(element_count(place.shape)) * element_size(place.type);
+}
+
+// Executes a program on a thread of its own memory.
+std::vector<Constant> execute(InferenceWorker& worker, std::size_t outputs,
+                              std::vector<double>* seconds) {
+  try {
+    const OneDnnThreads single_threaded(1);
+    worker.execute(seconds);
+  } catch (const dnnl::error& error) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("oneDNN failed to run the network: {}.", error.what()));
+  }
+  std::vector<Constant> results;
+  for (std::size_t i = 0; i < outputs; ++i) results.push_back(worker.output(i));
+  return results;
+}
+
+// The parts of every output one after the other, cut to `count` examples.
+std::vector<Constant> joined(const std::vector<std::vector<Constant>>& parts, std::int64_t count) {
+  if (parts.empty()) refuse("There are no examples.");
+  std::vector<Constant> whole = parts.front();
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    if (whole[i].shape.empty() || whole[i].shape[0] == 0) refuse("An output has no examples.");
+    const std::size_t example =
+        whole[i].bytes.size() / static_cast<std::size_t>(whole[i].shape[0]);
+    for (std::size_t part = 1; part < parts.size(); ++part) {
+      const std::vector<std::byte>& bytes = parts[part][i].bytes;
+      whole[i].bytes.insert(whole[i].bytes.end(), bytes.begin(), bytes.end());
+    }
+    whole[i].bytes.resize(example * static_cast<std::size_t>(count));
+    whole[i].shape[0] = count;
+  }
+  return whole;
+}
+
+InferenceProgram compile(const Graph& graph, const WeightReader& read_weight,
+                         const std::vector<Shape>& inputs) {
+  try {
+    const OneDnnThreads single_threaded(1);
+    return compile_graph(graph, read_weight, inputs);
+  } catch (const dnnl::error& error) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("oneDNN cannot run {}: {}.", graph.name, error.what()));
+  }
+}
+
+}  // namespace
+
+struct CompiledGraph::State {
+  InferenceProgram program;
+  std::vector<std::string> names;  // of the inputs
+  std::vector<CompiledStep> steps;
+  std::mutex mutex;
+  std::vector<std::unique_ptr<InferenceWorker>> idle;  // guarded by mutex
+
+  std::unique_ptr<InferenceWorker> take_worker() {
+    {
+      const std::lock_guard lock(mutex);
+      if (!idle.empty()) {
+        auto worker = std::move(idle.back());
+        idle.pop_back();
+        return worker;
+      }
+    }
+    return std::make_unique<InferenceWorker>(program);
+  }
+  void give_back(std::unique_ptr<InferenceWorker> worker) {
+    const std::lock_guard lock(mutex);
+    idle.push_back(std::move(worker));
+  }
+
+  std::vector<Constant> run(std::span<const Constant> inputs, std::vector<double>* seconds) {
+    check_arrays(inputs, false);
+    auto worker = take_worker();
+    for (std::size_t i = 0; i < inputs.size(); ++i) worker->set_input(i, inputs[i].bytes);
+    std::vector<Constant> results = execute(*worker, program.outputs.size(), seconds);
+    give_back(std::move(worker));
+    return results;
+  }
+
+  // Checks number, types and shapes; of the first axis only when `examples` is false.
+  void check_arrays(std::span<const Constant> inputs, bool examples) const;
+};
+
+void CompiledGraph::State::check_arrays(std::span<const Constant> inputs, bool examples) const {
+  if (inputs.size() != program.inputs.size()) {
+    refuse(fmt::format("The network has {} inputs, found {}.", program.inputs.size(),
+                       inputs.size()));
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const ArrayPlace& expected = program.inputs[i];
+    Shape shape = inputs[i].shape;
+    if (examples && !shape.empty() && !expected.shape.empty()) shape[0] = expected.shape[0];
+    if (inputs[i].type != expected.type || shape != expected.shape) {
+      refuse(fmt::format("The input {} is {} {}, expected {} {}.", names[i],
+                         to_string(inputs[i].type), to_string(inputs[i].shape),
+                         to_string(expected.type), to_string(expected.shape)));
+    }
+    const std::uint64_t bytes = element_count(inputs[i].shape) * element_size(expected.type);
+    if (inputs[i].bytes.size() != bytes) {
+      refuse(fmt::format("The input {} has {} bytes, expected {}.", names[i],
+                         inputs[i].bytes.size(), bytes));
+    }
+  }
+}
+
+CompiledGraph::CompiledGraph(const Graph& graph, const WeightReader& read_weight,
+                             const std::vector<Shape>& inputs)
+    : state_(std::make_unique<State>()) {
+  for (const ValueId id : graph.inputs) state_->names.push_back(graph.value(id).name);
+  state_->program = compile(graph, read_weight, inputs);
+  for (const StepOrigin& origin : state_->program.origins) {
+    state_->steps.push_back({origin.operators, origin.node, false});
+  }
+  for (const Step& step : state_->program.steps) {
+    if (!std::holds_alternative<ReferenceStep>(step.work)) continue;
+    state_->steps[static_cast<std::size_t>(step.origin)].is_reference = true;
+  }
+}
+
+CompiledGraph::~CompiledGraph() = default;
+CompiledGraph::CompiledGraph(CompiledGraph&& other) noexcept = default;
+CompiledGraph& CompiledGraph::operator=(CompiledGraph&& other) noexcept = default;
+
+std::size_t CompiledGraph::weight_bytes() const { return state_->program.weight_bytes; }
+std::size_t CompiledGraph::worker_bytes() const { return state_->program.plan.byte_size; }
+
+const std::vector<CompiledStep>& CompiledGraph::steps() const { return state_->steps; }
+
+std::vector<Constant> CompiledGraph::run(std::span<const Constant> inputs) const {
+  return state_->run(inputs, nullptr);
+}
+
+std::vector<Constant> CompiledGraph::run_timed(std::span<const Constant> inputs,
+                                               std::vector<double>& seconds) const {
+  if (seconds.size() != state_->steps.size()) refuse("There is no time for each step.");
+  return state_->run(inputs, &seconds);
+}
+
+std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant> inputs,
+                                                  int threads) const {
+  state_->check_arrays(inputs, true);
+  if (inputs.empty() || inputs[0].shape.empty()) refuse("There is no axis of examples.");
+  const std::int64_t count = inputs[0].shape[0];
+  const std::int64_t together = state_->program.inputs[0].shape[0];
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].shape.empty() || inputs[i].shape[0] != count ||
+        state_->program.inputs[i].shape[0] != together) {
+      refuse(fmt::format("The input {} has another number of examples than the first one.",
+                         state_->names[i]));
+    }
+  }
+  const auto parts =
+      static_cast<std::size_t>(together > 0 ? (count + together - 1) / together : 0);
+  std::vector<std::vector<Constant>> results(parts);
+  const auto run_part = [&](std::size_t part) {
+    std::vector<Constant> slice;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const ArrayPlace& place = state_->program.inputs[i];
+      slice.push_back({place.type, place.shape, std::vector<std::byte>(byte_size(place))});
+      const std::size_t begin = part * slice.back().bytes.size();
+      const std::size_t bytes =
+          std::min(slice.back().bytes.size(), inputs[i].bytes.size() - begin);
+      std::memcpy(slice.back().bytes.data(), inputs[i].bytes.data() + begin, bytes);
+    }
+    results[part] = run(slice);
+  };
+  const auto workers = std::clamp<std::size_t>(static_cast<std::size_t>(std::max(threads, 1)), 1,
+                                               std::max<std::size_t>(parts, 1));
+  parallel_for(workers, [&](std::size_t first) {
+    for (std::size_t part = first; part < parts; part += workers) run_part(part);
+  });
+  return joined(results, count);
+}
+
+}  // namespace narrow

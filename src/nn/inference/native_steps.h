@@ -1,0 +1,20 @@
+// Steps of the program in place of reference operators. Internal to this folder.
+#pragma once
+
+#include "graph/graph.h"
+#include "nn/inference/program_values.h"
+
+namespace narrow {
+
+// Each of them adds the steps of the node and defines its results, or returns false and has added
+// nothing when there is nothing fast for it. No value of the node is empty, or of a size that is
+// only known when the program runs.
+bool add_view_step(ProgramValues& values, const Node& node);
+bool add_pool_step(ProgramValues& values, const Node& node);
+bool add_elementwise_step(ProgramValues& values, const Node& node);
+bool add_norm_step(ProgramValues& values, const Node& node);
+bool add_matrix_step(ProgramValues& values, const Node& node);
+bool add_movement_step(ProgramValues& values, const Node& node);
+bool add_reduce_step(ProgramValues& values, const Node& node);
+
+}  // namespace narrow
