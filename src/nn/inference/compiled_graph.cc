@@ -43,8 +43,7 @@ std::vector<Constant> joined(const std::vector<std::vector<Constant>>& parts, st
   std::vector<Constant> whole = parts.front();
   for (std::size_t i = 0; i < whole.size(); ++i) {
     if (whole[i].shape.empty() || whole[i].shape[0] == 0) refuse("An output has no examples.");
-    const std::size_t example =
-        whole[i].bytes.size() / static_cast<std::size_t>(whole[i].shape[0]);
+    const std::size_t example = whole[i].bytes.size() / static_cast<std::size_t>(whole[i].shape[0]);
     for (std::size_t part = 1; part < parts.size(); ++part) {
       const std::vector<std::byte>& bytes = parts[part][i].bytes;
       whole[i].bytes.insert(whole[i].bytes.end(), bytes.begin(), bytes.end());
@@ -106,8 +105,8 @@ struct CompiledGraph::State {
 
 void CompiledGraph::State::check_arrays(std::span<const Constant> inputs, bool examples) const {
   if (inputs.size() != program.inputs.size()) {
-    refuse(fmt::format("The network has {} inputs, found {}.", program.inputs.size(),
-                       inputs.size()));
+    refuse(
+        fmt::format("The network has {} inputs, found {}.", program.inputs.size(), inputs.size()));
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const ArrayPlace& expected = program.inputs[i];
@@ -172,8 +171,7 @@ std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant> inpu
                          state_->names[i]));
     }
   }
-  const auto parts =
-      static_cast<std::size_t>(together > 0 ? (count + together - 1) / together : 0);
+  const auto parts = static_cast<std::size_t>(together > 0 ? (count + together - 1) / together : 0);
   std::vector<std::vector<Constant>> results(parts);
   const auto run_part = [&](std::size_t part) {
     std::vector<Constant> slice;
@@ -181,8 +179,7 @@ std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant> inpu
       const ArrayPlace& place = state_->program.inputs[i];
       slice.push_back({place.type, place.shape, std::vector<std::byte>(byte_size(place))});
       const std::size_t begin = part * slice.back().bytes.size();
-      const std::size_t bytes =
-          std::min(slice.back().bytes.size(), inputs[i].bytes.size() - begin);
+      const std::size_t bytes = std::min(slice.back().bytes.size(), inputs[i].bytes.size() - begin);
       std::memcpy(slice.back().bytes.data(), inputs[i].bytes.data() + begin, bytes);
     }
     results[part] = run(slice);

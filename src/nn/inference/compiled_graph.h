@@ -14,8 +14,8 @@ namespace narrow {
 
 // A step of the program.
 struct CompiledStep {
-  std::string operators;  // of the nodes that it computes: "Conv+Relu"
-  std::string node;       // the name of the first of them
+  std::string operators;      // of the nodes that it computes: "Conv+Relu"
+  std::string node;           // the name of the first of them
   bool is_reference = false;  // it runs the reference operator
 };
 

@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <random>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "graph/constants.h"
@@ -47,6 +50,9 @@ class Network {
         {"w" + std::string(++weights_, 'w'), std::move(shape), WeightLayout::kAsUsed, role});
   }
   ValueId integers(const std::vector<std::int64_t>& values) {
+    return builder_.constant("c" + std::to_string(++nodes_), make_constant(values));
+  }
+  ValueId reals(const std::vector<double>& values) {
     return builder_.constant("c" + std::to_string(++nodes_), make_constant(values));
   }
   ValueId scalar(double value) {
@@ -165,8 +171,12 @@ TEST(CompiledGraph, WhatFollowsAConvolution) {
   };
   const std::vector<Follow> all = {
       [](Network& n, ValueId x) { return n.add(op::Relu{}, {x}); },
-      [](Network& n, ValueId x) { return n.add(op::Clip{}, {x, n.scalar(0), n.scalar(6)}); },
-      [](Network& n, ValueId x) { return n.add(op::Clip{}, {x, kNoValue, n.scalar(0.5)}); },
+      [](Network& n, ValueId x) {
+        return n.add(op::Clip{}, {x, n.scalar(0), n.scalar(6)});
+      },
+      [](Network& n, ValueId x) {
+        return n.add(op::Clip{}, {x, kNoValue, n.scalar(0.5)});
+      },
       unary(op::UnaryKind::kSigmoid),
       unary(op::UnaryKind::kTanh),
       unary(op::UnaryKind::kHardSwish),
@@ -220,8 +230,8 @@ TEST(CompiledGraph, SqueezeAndExcitation) {
   for (const std::int64_t channels : {16, 20}) {
     Network network;
     const ValueId x = network.input({2, 3, 16, 17});
-    const ValueId y = network.add(
-        op::Relu{}, {network.conv(x, 3, channels, square_window(3, 2, 1))});
+    const ValueId y =
+        network.add(op::Relu{}, {network.conv(x, 3, channels, square_window(3, 2, 1))});
     const ValueId mean = network.add(op::GlobalAveragePool{}, {y});
     const ValueId squeezed =
         network.add(op::Relu{}, {network.conv(mean, channels, 6, square_window(1, 1))});
@@ -236,22 +246,21 @@ TEST(CompiledGraph, TransposedConvolutions) {
     Network network;
     const ValueId x = network.input({2, 8, 5, 6});
     const op::ConvTranspose conv{square_window(3, 2, 1), group, {1, 1}, {}};
-    const ValueId y = network.add(
-        conv, {x, network.weight({8, 16 / group, 3, 3}), network.weight({16})});
+    const ValueId y =
+        network.add(conv, {x, network.weight({8, 16 / group, 3, 3}), network.weight({16})});
     network.expect_equal({network.add(op::Relu{}, {network.norm(y, 16)})});
   }
 }
 
 TEST(CompiledGraph, Pools) {
-  const std::vector<Attributes> pools = {
-      op::MaxPool{square_window(3, 2, 1)},
-      op::MaxPool{square_window(3, 2), true},
-      op::MaxPool{same_window(2, 2)},
-      op::AveragePool{square_window(3, 1, 1)},
-      op::AveragePool{square_window(3, 1, 1), false, true},
-      op::AveragePool{same_window(3, 2)},
-      op::GlobalAveragePool{},
-      op::GlobalMaxPool{}};
+  const std::vector<Attributes> pools = {op::MaxPool{square_window(3, 2, 1)},
+                                         op::MaxPool{square_window(3, 2), true},
+                                         op::MaxPool{same_window(2, 2)},
+                                         op::AveragePool{square_window(3, 1, 1)},
+                                         op::AveragePool{square_window(3, 1, 1), false, true},
+                                         op::AveragePool{same_window(3, 2)},
+                                         op::GlobalAveragePool{},
+                                         op::GlobalMaxPool{}};
   for (const Attributes& pool : pools) {
     for (const std::int64_t channels : {5, 16}) {
       Network network;
@@ -261,9 +270,11 @@ TEST(CompiledGraph, Pools) {
 }
 
 TEST(CompiledGraph, Products) {
-  const std::vector<std::pair<Shape, Shape>> shapes = {
-      {{5, 7}, {7, 9}},          {{2, 5, 7}, {7, 9}},          {{3, 2, 5, 7}, {3, 2, 7, 4}},
-      {{3, 1, 5, 7}, {2, 7, 4}}, {{1, 12, 16, 8}, {1, 12, 8, 16}}};
+  const std::vector<std::pair<Shape, Shape>> shapes = {{{5, 7}, {7, 9}},
+                                                       {{2, 5, 7}, {7, 9}},
+                                                       {{3, 2, 5, 7}, {3, 2, 7, 4}},
+                                                       {{3, 1, 5, 7}, {2, 7, 4}},
+                                                       {{1, 12, 16, 8}, {1, 12, 8, 16}}};
   for (const auto& [a, b] : shapes) {
     Network network;
     const ValueId left = network.input(a);
@@ -295,8 +306,8 @@ TEST(CompiledGraph, ElementsWithBroadcasting) {
         if (from_conv) x = network.add(op::MaxPool{square_window(3, 1, 1)}, {x});
         const ValueId y = network.input(other, 0.5);
         const ValueId stored = network.weight(other, WeightRole::kMovingVariance);
-        network.expect_equal({network.add(what, {x, y}), network.add(what, {y, x}),
-                              network.add(what, {x, stored})});
+        network.expect_equal(
+            {network.add(what, {x, y}), network.add(what, {y, x}), network.add(what, {x, stored})});
       }
     }
   }
@@ -308,8 +319,8 @@ TEST(CompiledGraph, FunctionsOfElements) {
       using enum op::UnaryKind;
       const auto unary = static_cast<op::UnaryKind>(kind);
       const std::vector<op::UnaryKind> fast = {
-          kAbs, kExp,  kHardSwish, kLog,      kMish, kNeg,   kSigmoid, kSoftplus, kSqrt,    kTanh,
-          kCeil, kCos, kErf,       kFloor,    kRound, kSin,  kSoftsign, kReciprocal};
+          kAbs,  kExp,  kHardSwish, kLog, kMish,  kNeg,   kSigmoid, kSoftplus, kSqrt,
+          kTanh, kCeil, kCos,       kErf, kFloor, kRound, kSin,     kSoftsign, kReciprocal};
       if (std::find(fast.begin(), fast.end(), unary) == fast.end()) continue;
       SCOPED_TRACE(kind);
       Network network;
@@ -327,8 +338,7 @@ TEST(CompiledGraph, Normalizations) {
   network.expect_equal(
       {network.norm(x, 16), network.norm(y, 16), network.add(op::Softmax{1}, {y}),
        network.add(op::Softmax{-1}, {rows}), network.add(op::Softmax{-1, true}, {rows}),
-       network.add(op::LayerNormalization{-1},
-                   {rows, network.weight({12}), network.weight({12})}),
+       network.add(op::LayerNormalization{-1}, {rows, network.weight({12}), network.weight({12})}),
        network.add(op::LayerNormalization{1}, {rows, network.weight({5, 12})})});
 }
 
@@ -357,11 +367,31 @@ TEST(CompiledGraph, MovedElements) {
       network.add(op::Reduce{}, {pooled, network.integers({2, 3})}),
       network.add(op::Reduce{op::ReduceKind::kMax, false}, {x, network.integers({1})}),
       network.add(op::Reduce{op::ReduceKind::kSum, false}, {x})};
-  for (const ValueId part :
-       network.add(op::Split{1, 2}, {x, network.integers({3, 5})}, 2)) {
+  for (const ValueId part : network.add(op::Split{1, 2}, {x, network.integers({3, 5})}, 2)) {
     outputs.push_back(part);
   }
   network.expect_equal(std::move(outputs));
+}
+
+TEST(CompiledGraph, ImagesOfAnotherSize) {
+  using enum op::ResizePlaces;
+  const std::vector<op::Resize> all = {
+      {op::ResizeMode::kNearest, kAsymmetric, op::ResizeNearest::kFloor},
+      {op::ResizeMode::kNearest},
+      {op::ResizeMode::kLinear},
+      {op::ResizeMode::kLinear, kAlignCorners},
+      {op::ResizeMode::kCubic, kPytorchHalfPixel}};
+  for (const op::Resize& resize : all) {
+    for (const bool from_pool : {false, true}) {
+      Network network;
+      ValueId x = network.input({2, 5, 6, 7});
+      if (from_pool) x = network.add(op::MaxPool{square_window(3, 1, 1)}, {x});
+      const ValueId scales = network.reals({1, 1, 2, 1.5});
+      const ValueId sizes = network.integers({2, 5, 4, 9});
+      network.expect_equal({network.add(resize, {x, kNoValue, scales}),
+                            network.add(resize, {x, kNoValue, kNoValue, sizes})});
+    }
+  }
 }
 
 TEST(CompiledGraph, ExamplesInParts) {

@@ -57,7 +57,10 @@ std::optional<ElementStep> eltwise_of(const Node& node) {
 class ChainFinder {
  public:
   ChainFinder(const Graph& graph, const FactTable& facts)
-      : graph_(graph), facts_(facts), uses_(graph), known_(known_values(graph)),
+      : graph_(graph),
+        facts_(facts),
+        uses_(graph),
+        known_(known_values(graph)),
         taken_(graph.nodes.size(), false) {}
 
   std::vector<ConvChain> run() {

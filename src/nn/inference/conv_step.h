@@ -10,9 +10,9 @@
 namespace narrow {
 
 enum class ElementKind : std::uint8_t {
-  kEltwise,        // `how` with alpha and beta
-  kClip,           // between two values, of which each may be missing
-  kAdd,            // a value of one element; the same below
+  kEltwise,  // `how` with alpha and beta
+  kClip,     // between two values, of which each may be missing
+  kAdd,      // a value of one element; the same below
   kSubtract,
   kSubtractFrom,
   kMultiply,

@@ -260,9 +260,8 @@ bool add_activation(ProgramValues& values, const Node& node, const op::Activatio
 }  // namespace
 
 bool add_elementwise_step(ProgramValues& values, const Node& node) {
-  if (!std::ranges::all_of(node.inputs, [&](ValueId id) {
-        return id == kNoValue || values.is_array(id);
-      }) ||
+  if (!std::ranges::all_of(node.inputs,
+                           [&](ValueId id) { return id == kNoValue || values.is_array(id); }) ||
       !values.is_array(node.output())) {
     return false;
   }

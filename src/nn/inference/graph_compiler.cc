@@ -84,7 +84,12 @@ class Compiler {
     values_.builder().set_origin(
         {std::move(operators), graph_.nodes[static_cast<std::size_t>(chain.conv)].name});
     if (add_conv_chain(values_, chain, position)) return;
-    for (const int node : chain.nodes) add(graph_.nodes[static_cast<std::size_t>(node)]);
+    const ValueId first = graph_.nodes[static_cast<std::size_t>(chain.conv)].output();
+    const ConvChain alone{chain.conv, {}, kNoValue, {}, {chain.conv}, first};
+    const bool is_added = add_conv_chain(values_, alone, position);
+    for (const int node : chain.nodes) {
+      if (node != chain.conv || !is_added) add(graph_.nodes[static_cast<std::size_t>(node)]);
+    }
   }
 
   void add(const Node& node) {
@@ -114,10 +119,15 @@ class Compiler {
   }
 
   bool add_native(const Node& node) {
-    return add_view_step(values_, node) || add_pool_step(values_, node) ||
-           add_elementwise_step(values_, node) || add_norm_step(values_, node) ||
-           add_matrix_step(values_, node) || add_movement_step(values_, node) ||
-           add_reduce_step(values_, node);
+    try {
+      return add_view_step(values_, node) || add_pool_step(values_, node) ||
+             add_elementwise_step(values_, node) || add_norm_step(values_, node) ||
+             add_matrix_step(values_, node) || add_movement_step(values_, node) ||
+             add_reduce_step(values_, node) || add_resize_step(values_, node);
+    } catch (const dnnl::error&) {
+      // What oneDNN does not take: its results are not defined yet.
+      return false;
+    }
   }
 
   // Now: it reads nothing but stored values.

@@ -68,9 +68,9 @@ struct InferenceProgram {
   std::vector<Step> steps;
   std::vector<AlignedMemory> weight_memory;  // what the constants lie in
   BufferLayout plan;
-  int image_buffer = -1;   // micro_batch x height x width x channels
-  int logits_buffer = -1;  // micro_batch x classes
-  std::vector<ArrayPlace> inputs;   // of the graph
+  int image_buffer = -1;           // micro_batch x height x width x channels
+  int logits_buffer = -1;          // micro_batch x classes
+  std::vector<ArrayPlace> inputs;  // of the graph
   std::vector<ArrayPlace> outputs;
   int loose_count = 0;
   std::vector<StepOrigin> origins;  // of the steps of any graph

@@ -18,8 +18,7 @@ memory::desc described(const memory::dims& dims, bool transposed = false) {
 }
 
 void add_product(ProgramValues& values, const Node& node, const memory::desc& a,
-                 const memory::desc& b, const memory::desc& y,
-                 const std::vector<float>& biases) {
+                 const memory::desc& b, const memory::desc& y, const std::vector<float>& biases) {
   memory::dims bias_dims(y.dims().size(), 1);
   bias_dims.back() = y.dims().back();
   const memory::desc bias = plain_desc(bias_dims);
@@ -57,8 +56,8 @@ bool add_matmul(ProgramValues& values, const Node& node) {
   if (b.size() == 2) {
     // One matrix for all: the rows of all others are rows of one.
     const std::int64_t rows = product_of(std::span(a).first(a.size() - 1));
-    add_product(values, node, described({rows, a.back()}), described(b),
-                described({rows, b[1]}), {});
+    add_product(values, node, described({rows, a.back()}), described(b), described({rows, b[1]}),
+                {});
     return true;
   }
   const std::size_t rank = std::max(a.size(), b.size());

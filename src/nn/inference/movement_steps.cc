@@ -75,8 +75,8 @@ class Mover {
     const std::vector<std::int64_t> strides = row_major_strides(x);
     std::vector<std::int64_t> from;
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const std::size_t axis = transpose.order.empty() ? x.size() - 1 - i
-                                                       : axis_of(transpose.order[i], x.size());
+      const std::size_t axis =
+          transpose.order.empty() ? x.size() - 1 - i : axis_of(transpose.order[i], x.size());
       from.push_back(strides[axis]);
     }
     return add_copy(from);
@@ -87,10 +87,12 @@ class Mover {
     Shape y = shape(node_.output());
     const std::size_t axis = axis_of(concat.axis, y.size());
     const bool blocked =
-        std::ranges::all_of(node_.inputs, [&](ValueId id) {
-          return can_be_blocked(y) && type_ == DType::kFloat32 && values_.is_array(id) &&
-                 !values_.is_stored(id) && shape(id)[1] % activation_channel_block() == 0;
-        }) &&
+        std::ranges::all_of(node_.inputs,
+                            [&](ValueId id) {
+                              return can_be_blocked(y) && type_ == DType::kFloat32 &&
+                                     values_.is_array(id) && !values_.is_stored(id) &&
+                                     shape(id)[1] % activation_channel_block() == 0;
+                            }) &&
         std::ranges::any_of(node_.inputs, [&](ValueId id) { return values_.is_blocked(id); });
     std::vector<StepArgument> arguments;
     std::vector<Shape> parts;
@@ -110,9 +112,10 @@ class Mover {
     const HeldValue result = values_.define(node_.output(), blocked);
     arguments.push_back(argument(result));
     y = axes_in_memory(result);
-    const std::size_t inner = element_size(type_) * static_cast<std::size_t>(std::accumulate(
-                                  y.begin() + static_cast<std::ptrdiff_t>(axis) + 1, y.end(),
-                                  std::int64_t{1}, std::multiplies<>()));
+    const std::size_t inner =
+        element_size(type_) *
+        static_cast<std::size_t>(std::accumulate(y.begin() + static_cast<std::ptrdiff_t>(axis) + 1,
+                                                 y.end(), std::int64_t{1}, std::multiplies<>()));
     std::vector<std::size_t> lines;
     for (const Shape& part : parts) lines.push_back(inner * static_cast<std::size_t>(part[axis]));
     const std::size_t line = inner * static_cast<std::size_t>(y[axis]);
@@ -135,12 +138,10 @@ class Mover {
   bool add_split(const op::Split& split) {
     const Shape x = shape(node_.inputs[0]);
     const std::size_t axis = axis_of(split.axis, x.size());
+    if (std::ranges::count(node_.outputs, kNoValue) > 0) return false;
     const StepArgument from = values_.plain_argument(node_.inputs[0]);
     const std::vector<std::int64_t> strides = row_major_strides(x);
     std::int64_t first = 0;
-    for (const ValueId id : node_.outputs) {
-      if (id == kNoValue) return false;
-    }
     for (const ValueId id : node_.outputs) {
       const Shape y = shape(id);
       const std::vector<std::int64_t> to = row_major_strides(y);
@@ -282,8 +283,8 @@ class Mover {
               if (index < 0 || index >= size) {
                 refuse_inputs("an index lies outside of the axis that is gathered from");
               }
-              const std::size_t row = o * static_cast<std::size_t>(size) +
-                                      static_cast<std::size_t>(index);
+              const std::size_t row =
+                  o * static_cast<std::size_t>(size) + static_cast<std::size_t>(index);
               std::memcpy(to, bytes_at(places[0]) + row * inner, inner);
             }
           }

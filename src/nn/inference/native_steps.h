@@ -7,7 +7,8 @@
 namespace narrow {
 
 // Each of them adds the steps of the node and defines its results, or returns false and has added
-// nothing when there is nothing fast for it. No value of the node is empty, or of a size that is
+// at most other layouts of what the node reads when there is nothing fast for it; dnnl::error means
+// the same. No value of the node is empty, or of a size that is
 // only known when the program runs.
 bool add_view_step(ProgramValues& values, const Node& node);
 bool add_pool_step(ProgramValues& values, const Node& node);
@@ -16,5 +17,6 @@ bool add_norm_step(ProgramValues& values, const Node& node);
 bool add_matrix_step(ProgramValues& values, const Node& node);
 bool add_movement_step(ProgramValues& values, const Node& node);
 bool add_reduce_step(ProgramValues& values, const Node& node);
+bool add_resize_step(ProgramValues& values, const Node& node);
 
 }  // namespace narrow

@@ -33,8 +33,8 @@ bool add_softmax(ProgramValues& values, const Node& node, const op::Softmax& sof
   if (softmax.logarithm) {
     const dnnl::logsoftmax_forward::primitive_desc primitive(
         {kind, desc, 1}, shared_primitive_attributes(), values.engine());
-    values.builder().add_primitive(dnnl::logsoftmax_forward(primitive),
-                                   primitive.scratchpad_desc(), {from, to});
+    values.builder().add_primitive(dnnl::logsoftmax_forward(primitive), primitive.scratchpad_desc(),
+                                   {from, to});
     return true;
   }
   const dnnl::softmax_forward::primitive_desc primitive(

@@ -123,8 +123,7 @@ void ProgramValues::forget_weights(const Node& node) {
   }
 }
 
-HeldValue ProgramValues::reordered(const HeldValue& value, const StepArgument& from,
-                                   bool blocked) {
+HeldValue ProgramValues::reordered(const HeldValue& value, const StepArgument& from, bool blocked) {
   HeldValue result = {value.type, value.shape, blocked, -1, -1, nullptr};
   const memory::desc to = desc_of(result);
   result.buffer = builder_.new_buffer(to.get_size());

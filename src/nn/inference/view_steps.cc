@@ -51,9 +51,8 @@ bool add_window_pool(ProgramValues& values, const Node& node, algorithm how, con
     }
     const bool is_same =
         window.auto_pad == AutoPad::kSameUpper || window.auto_pad == AutoPad::kSameLower;
-    const std::int64_t declared = window.auto_pad == AutoPad::kNotSet
-                                      ? window.pads[axis + window.rank()]
-                                      : std::int64_t{0};
+    const std::int64_t declared =
+        window.auto_pad == AutoPad::kNotSet ? window.pads[axis + window.rank()] : std::int64_t{0};
     // Elements beyond the padding are not counted, which oneDNN cannot tell from padding.
     if (how == algorithm::pooling_avg_include_padding && !is_same && places.after > declared) {
       return false;

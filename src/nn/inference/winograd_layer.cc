@@ -132,11 +132,14 @@ bool winograd_pays(const ConvGeometry& geometry) {
 
 Activation add_winograd_conv(ProgramBuilder& builder, const ConvGeometry& geometry,
                              const FoldedConv& folded, bool relu, const Activation& x) {
-  const Activation y =
-      builder.activation(x.height, x.width, geometry.out_channels, activation_format());
+  Activation y{
+      -1,
+      float_desc({geometry.images, geometry.out_channels, x.height, x.width}, activation_format()),
+      x.height, x.width, geometry.out_channels};
+  y.buffer = builder.new_buffer(y.desc.get_size());
   const WinogradImages in = blocked_images(x.height, x.width, geometry.in_channels);
   const WinogradImages out = blocked_images(x.height, x.width, geometry.out_channels);
-  const std::int64_t all = builder.micro_batch() * in.tiles_per_image();
+  const std::int64_t all = geometry.images * in.tiles_per_image();
   const std::int64_t together = tiles_at_once(geometry, all);
   Products products(builder, geometry, folded, together);
   const std::size_t in_plane = products.in_plane();
