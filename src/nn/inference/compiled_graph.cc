@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <mutex>
 #include <utility>
 
@@ -92,10 +93,19 @@ struct CompiledGraph::State {
 
   std::vector<Constant> run(std::span<const Constant> inputs, std::vector<double>* seconds) {
     check_arrays(inputs, false);
+    if (seconds != nullptr && seconds->size() != steps.size()) {
+      refuse("There is not one time for each step.");
+    }
+    std::vector<double> times(steps.size(), 0);
     auto worker = take_worker();
     for (std::size_t i = 0; i < inputs.size(); ++i) worker->set_input(i, inputs[i].bytes);
-    std::vector<Constant> results = execute(*worker, program.outputs.size(), seconds);
+    std::vector<Constant> results =
+        execute(*worker, program.outputs.size(), seconds != nullptr ? &times : nullptr);
     give_back(std::move(worker));
+    if (seconds != nullptr) {
+      const std::lock_guard lock(mutex);
+      std::ranges::transform(*seconds, times, seconds->begin(), std::plus<>());
+    }
     return results;
   }
 
@@ -148,18 +158,13 @@ std::size_t CompiledGraph::worker_bytes() const { return state_->program.plan.by
 
 const std::vector<CompiledStep>& CompiledGraph::steps() const { return state_->steps; }
 
-std::vector<Constant> CompiledGraph::run(std::span<const Constant> inputs) const {
-  return state_->run(inputs, nullptr);
+std::vector<Constant> CompiledGraph::run(std::span<const Constant> inputs,
+                                         std::vector<double>* seconds) const {
+  return state_->run(inputs, seconds);
 }
 
-std::vector<Constant> CompiledGraph::run_timed(std::span<const Constant> inputs,
-                                               std::vector<double>& seconds) const {
-  if (seconds.size() != state_->steps.size()) refuse("There is no time for each step.");
-  return state_->run(inputs, &seconds);
-}
-
-std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant> inputs,
-                                                  int threads) const {
+std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant> inputs, int threads,
+                                                  std::vector<double>* seconds) const {
   state_->check_arrays(inputs, true);
   if (inputs.empty() || inputs[0].shape.empty()) refuse("There is no axis of examples.");
   const std::int64_t count = inputs[0].shape[0];
@@ -182,7 +187,7 @@ std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant> inpu
       const std::size_t bytes = std::min(slice.back().bytes.size(), inputs[i].bytes.size() - begin);
       std::memcpy(slice.back().bytes.data(), inputs[i].bytes.data() + begin, bytes);
     }
-    results[part] = run(slice);
+    results[part] = run(slice, seconds);
   };
   const auto workers = std::clamp<std::size_t>(static_cast<std::size_t>(std::max(threads, 1)), 1,
                                                std::max<std::size_t>(parts, 1));

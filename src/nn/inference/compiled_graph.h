@@ -41,19 +41,19 @@ class CompiledGraph {
   [[nodiscard]] std::size_t worker_bytes() const;
   [[nodiscard]] const std::vector<CompiledStep>& steps() const;
 
-  // Throws Error(kUsage) when the inputs are not of the types and shapes that it was made for;
-  // Error(kUnsupported) naming a node whose inputs have values that do not fit.
-  [[nodiscard]] std::vector<Constant> run(std::span<const Constant> inputs) const;
-  // The same; adds the time of each of steps() to `seconds`, which has one element for each.
-  [[nodiscard]] std::vector<Constant> run_timed(std::span<const Constant> inputs,
-                                                std::vector<double>& seconds) const;
+  // Adds the time of each of steps() to `seconds`, which has one element for each, unless that is
+  // null. Throws Error(kUsage) when the inputs are not of the types and shapes that it was made
+  // for; Error(kUnsupported) naming a node whose inputs have values that do not fit.
+  [[nodiscard]] std::vector<Constant> run(std::span<const Constant> inputs,
+                                          std::vector<double>* seconds = nullptr) const;
 
   // Any number of examples along axis 0 of every input, which the program has as many of as a
   // worker takes at once; a last part that is shorter is filled with zeros. Only for graphs that
-  // axis 0 passes through untouched. Results do not depend on the number of threads.
+  // axis 0 passes through untouched. Results do not depend on the number of threads, on the other
+  // examples, or on how calls split them.
   // Throws as run() does.
-  [[nodiscard]] std::vector<Constant> run_examples(std::span<const Constant> inputs,
-                                                   int threads) const;
+  [[nodiscard]] std::vector<Constant> run_examples(std::span<const Constant> inputs, int threads,
+                                                   std::vector<double>* seconds = nullptr) const;
 
  private:
   struct State;

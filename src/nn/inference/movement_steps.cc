@@ -15,7 +15,6 @@ namespace {
 
 using Axis = StridedCopy::Axis;
 
-const std::byte* bytes_at(const float* place) { return reinterpret_cast<const std::byte*>(place); }
 std::byte* bytes_at(float* place) { return reinterpret_cast<std::byte*>(place); }
 
 class Mover {
