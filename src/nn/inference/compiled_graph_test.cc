@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <functional>
-#include <random>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -14,6 +14,7 @@
 
 #include "graph/constants.h"
 #include "graph/graph_builder.h"
+#include "graph/testing/hashed_values.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -22,9 +23,9 @@ namespace {
 // Values that depend on the seed alone.
 ReferenceTensor random_tensor(Shape shape, unsigned seed, double least = -1, double most = 1) {
   ReferenceTensor x = ReferenceTensor::zeros(std::move(shape), DType::kFloat32);
-  std::mt19937 engine(seed);
+  std::uint32_t index = seed << 20;
   for (double& value : x.values) {
-    value = static_cast<float>(least + (most - least) * engine() / 4294967296.0);
+    value = static_cast<float>(least + (most - least) * hashed_uniform(index++));
   }
   return x;
 }
@@ -373,14 +374,22 @@ TEST(CompiledGraph, MovedElements) {
   network.expect_equal(std::move(outputs));
 }
 
+op::Resize resize_of(op::ResizeMode mode, op::ResizePlaces places, op::ResizeNearest nearest = {}) {
+  op::Resize resize;
+  resize.mode = mode;
+  resize.places = places;
+  resize.nearest = nearest;
+  return resize;
+}
+
 TEST(CompiledGraph, ImagesOfAnotherSize) {
   using enum op::ResizePlaces;
   const std::vector<op::Resize> all = {
-      {op::ResizeMode::kNearest, kAsymmetric, op::ResizeNearest::kFloor},
-      {op::ResizeMode::kNearest},
-      {op::ResizeMode::kLinear},
-      {op::ResizeMode::kLinear, kAlignCorners},
-      {op::ResizeMode::kCubic, kPytorchHalfPixel}};
+      resize_of(op::ResizeMode::kNearest, kAsymmetric, op::ResizeNearest::kFloor),
+      resize_of(op::ResizeMode::kNearest, kHalfPixel),
+      resize_of(op::ResizeMode::kLinear, kHalfPixel),
+      resize_of(op::ResizeMode::kLinear, kAlignCorners),
+      resize_of(op::ResizeMode::kCubic, kPytorchHalfPixel)};
   for (const op::Resize& resize : all) {
     for (const bool from_pool : {false, true}) {
       Network network;
