@@ -13,6 +13,7 @@ import onnx
 import random_networks
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "tests/interop"))
+from onnx_models import text_pictures
 from package_models import MODELS, model_bytes
 
 # The shape of one example; 224 x 224 pictures without a row.
@@ -32,14 +33,10 @@ def make(network, examples, model, inputs):
                  attention_mask=np.ones(shape, np.int64), token_type_ids=np.zeros(shape, np.int64))
         return
     name = {"open_nsfw": "input_0", "ocr_det": "x"}.get(network, "images")
-    # Smooth pictures: of noise alone the OCR detector says next to nothing.
-    coarse = rng.standard_normal(tuple(max(1, size // 16) if size > 3 else size for size in shape[1:]))
-    smooth = coarse
-    for axis, size in enumerate(shape[1:]):
-        smooth = np.repeat(smooth, size // smooth.shape[axis] + 1, axis).take(range(size), axis)
-    values = smooth + 0.2 * rng.standard_normal(shape)
-    if network == "open_nsfw":
-        values *= 100
+    if network == "ocr_det":
+        values = text_pictures(rng, shape)
+    else:
+        values = rng.standard_normal(shape) * (100 if network == "open_nsfw" else 1)
     np.savez(inputs, **{name: values.astype(np.float32)})
 
 

@@ -15,7 +15,7 @@ from numpy_recipes import FILTERS, imagenet, slim_vgg
 SIZES = [(1, 1), (1, 9), (7, 1), (8, 8), (15, 17), (16, 33), (31, 64), (97, 130), (240, 161)]
 RESIZES = 60
 RECIPES = 24
-# Pillow refuses what would lose a side, and takes the axes in another order beyond this shape.
+# Sides do not differ by more: Pillow refuses a letterbox whose picture loses a side.
 LONGEST_SHAPE = 4
 
 
@@ -83,7 +83,7 @@ def check_decoding(program, rng, folder):
 
 
 def random_sizes(rng, largest):
-    """Height and width with a shape that all versions of Pillow treat alike."""
+    """Height and width whose ratio Pillow takes."""
     height = int(rng.integers(1, largest))
     least, most = max(1, height // LONGEST_SHAPE), min(largest, height * LONGEST_SHAPE)
     return height, int(rng.integers(least, most + 1))
