@@ -47,7 +47,7 @@ TEST(MixedExamples, WhatLooksAlongAxisZeroDoesNot) {
   EXPECT_NE(mixed(op::Transpose{{1, 0}}, {3}), std::nullopt);
   EXPECT_NE(mixed(op::Reshape{}, {3, 4}, {{-1, 4}}), std::nullopt);
   EXPECT_NE(mixed(op::Reshape{}, {4}, {{1, -1}}), std::nullopt);
-  EXPECT_NE(mixed(op::CumSum{}, {3}, {}), std::nullopt);
+  EXPECT_NE(mixed(op::CumSum{}, {3}, {{0}}), std::nullopt);
   EXPECT_NE(mixed(op::Gather{0}, {3}, {{0, 1}}), std::nullopt);
 }
 

@@ -24,8 +24,16 @@ Dimension remaining(const Dimensions& x, const Dimensions& others) {
     from.erase(same);
     dimension = to.erase(dimension);
   }
-  const Dimension all = product(from);
   const Dimension rest = product(to);
+  // [N, 3, 4] as [-1, 12]: the known sizes are the rest, N remains.
+  const auto free = std::ranges::find_if(from, &Dimension::is_free);
+  if (free != from.end() && !rest.is_free()) {
+    const Dimension symbol = *free;
+    Dimensions known = from;
+    known.erase(known.begin() + (free - from.begin()));
+    if (product(known) == rest) return symbol;
+  }
+  const Dimension all = product(from);
   if (rest == Dimension(1)) return all;
   if (all.is_free() || rest.is_free()) return {};
   if (rest.size == 0 || all.size % rest.size != 0) {

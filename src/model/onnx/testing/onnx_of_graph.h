@@ -1,6 +1,7 @@
 // Test support: graphs of a few operators as ONNX files.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -23,13 +24,14 @@ inline void set_integers(onnx::NodeProto& node, const std::string& name,
   for (const std::int64_t value : values) attribute.add_ints(value);
 }
 
-// Pads of a window on an image of this many rows and columns.
+// The window on an image of this many rows and columns.
 inline void set_window(onnx::NodeProto& node, const Window& window, std::int64_t size) {
   const WindowPlaces places = window_places(window, 0, size);
+  const std::int64_t before = std::max<std::int64_t>(places.before, 0);
+  const std::int64_t after = std::max<std::int64_t>(places.after, 0);
   set_integers(node, "kernel_shape", window.kernel);
   set_integers(node, "strides", window.strides);
-  set_integers(node, "pads",
-               std::vector<std::int64_t>{places.before, places.before, places.after, places.after});
+  set_integers(node, "pads", std::vector<std::int64_t>{before, before, after, after});
 }
 
 // As the operator has it: from [height, width, in, out] to [out, in, height, width].
