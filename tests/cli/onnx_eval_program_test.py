@@ -174,7 +174,7 @@ class OnnxEval(ProgramCase):
                       self.error("eval", "m.onnx", "--images=pictures"))
         (self.dir / "free.onnx").write_bytes(network(("N", 3, "H", "W")))
         self.assertIn("may be of any size", self.error("eval", "free.onnx", *source))
-        self.assertIn("expected images", self.error_of(network(("N", 4, SIZE, SIZE)), *source))
+        self.assertIn("channels", self.error_of(network(("N", 4, SIZE, SIZE)), *source))
         self.assertIn("8 examples at once", self.error_of(network((8, 3, SIZE, SIZE)), *source))
         self.assertIn("the input x is", self.error("eval", "m.onnx", *source,
                                                    "--eval_image_size=27"))

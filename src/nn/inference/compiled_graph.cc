@@ -31,7 +31,7 @@ std::vector<Constant> execute(InferenceWorker& worker, std::size_t outputs,
     worker.execute(seconds);
   } catch (const dnnl::error& error) {
     throw Error(ErrorCategory::kUnsupported,
-                fmt::format("oneDNN failed to run the network: {}.", error.what()));
+                fmt::format("oneDNN failed to run the network: {}", error.what()));
   }
   std::vector<Constant> results;
   for (std::size_t i = 0; i < outputs; ++i) results.push_back(worker.output(i));
@@ -40,10 +40,10 @@ std::vector<Constant> execute(InferenceWorker& worker, std::size_t outputs,
 
 // The parts of every output one after the other, cut to `count` examples.
 std::vector<Constant> joined(const std::vector<std::vector<Constant>>& parts, std::int64_t count) {
-  if (parts.empty()) refuse("There are no examples.");
+  if (parts.empty()) refuse("there are no examples");
   std::vector<Constant> whole = parts.front();
   for (std::size_t i = 0; i < whole.size(); ++i) {
-    if (whole[i].shape.empty() || whole[i].shape[0] == 0) refuse("An output has no examples.");
+    if (whole[i].shape.empty() || whole[i].shape[0] == 0) refuse("an output has no examples");
     const std::size_t example = whole[i].bytes.size() / static_cast<std::size_t>(whole[i].shape[0]);
     for (std::size_t part = 1; part < parts.size(); ++part) {
       const std::vector<std::byte>& bytes = parts[part][i].bytes;
@@ -62,7 +62,7 @@ InferenceProgram compile(const Graph& graph, const WeightReader& read_weight,
     return compile_graph(graph, read_weight, inputs);
   } catch (const dnnl::error& error) {
     throw Error(ErrorCategory::kUnsupported,
-                fmt::format("oneDNN cannot run {}: {}.", graph.name, error.what()));
+                fmt::format("oneDNN cannot run {}: {}", graph.name, error.what()));
   }
 }
 
@@ -94,7 +94,7 @@ struct CompiledGraph::State {
   std::vector<Constant> run(std::span<const Constant> inputs, std::vector<double>* seconds) {
     check_arrays(inputs, false);
     if (seconds != nullptr && seconds->size() != steps.size()) {
-      refuse("There is not one time for each step.");
+      refuse("there is not one time for each step");
     }
     std::vector<double> times(steps.size(), 0);
     auto worker = take_worker();
@@ -116,20 +116,20 @@ struct CompiledGraph::State {
 void CompiledGraph::State::check_arrays(std::span<const Constant> inputs, bool examples) const {
   if (inputs.size() != program.inputs.size()) {
     refuse(
-        fmt::format("The network has {} inputs, found {}.", program.inputs.size(), inputs.size()));
+        fmt::format("the network has {} inputs, found {}", program.inputs.size(), inputs.size()));
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const ArrayPlace& expected = program.inputs[i];
     Shape shape = inputs[i].shape;
     if (examples && !shape.empty() && !expected.shape.empty()) shape[0] = expected.shape[0];
     if (inputs[i].type != expected.type || shape != expected.shape) {
-      refuse(fmt::format("The input {} is {} {}, expected {} {}.", names[i],
+      refuse(fmt::format("the input {} is {} {}, expected {} {}", names[i],
                          to_string(inputs[i].type), to_string(inputs[i].shape),
                          to_string(expected.type), to_string(expected.shape)));
     }
     const std::uint64_t bytes = element_count(inputs[i].shape) * element_size(expected.type);
     if (inputs[i].bytes.size() != bytes) {
-      refuse(fmt::format("The input {} has {} bytes, expected {}.", names[i],
+      refuse(fmt::format("the input {} has {} bytes, expected {}", names[i],
                          inputs[i].bytes.size(), bytes));
     }
   }
@@ -166,13 +166,13 @@ std::vector<Constant> CompiledGraph::run(std::span<const Constant> inputs,
 std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant> inputs, int threads,
                                                   std::vector<double>* seconds) const {
   state_->check_arrays(inputs, true);
-  if (inputs.empty() || inputs[0].shape.empty()) refuse("There is no axis of examples.");
+  if (inputs.empty() || inputs[0].shape.empty()) refuse("there is no axis of examples");
   const std::int64_t count = inputs[0].shape[0];
   const std::int64_t together = state_->program.inputs[0].shape[0];
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].shape.empty() || inputs[i].shape[0] != count ||
         state_->program.inputs[i].shape[0] != together) {
-      refuse(fmt::format("The input {} has another number of examples than the first one.",
+      refuse(fmt::format("the input {} has another number of examples than the first one",
                          state_->names[i]));
     }
   }
