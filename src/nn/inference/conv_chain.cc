@@ -54,6 +54,22 @@ std::optional<ElementStep> eltwise_of(const Node& node) {
   return std::nullopt;
 }
 
+algorithm algorithm_of(const ElementStep& step) {
+  if (step.kind == ElementKind::kEltwise) return step.how;
+  return step.kind == ElementKind::kClip ? algorithm::eltwise_clip : algorithm::eltwise_linear;
+}
+
+// Whether the step can come after these. Several linear ones in a row become one; otherwise
+// oneDNN's kernels have room for the numbers of one function of a kind only.
+bool can_follow(const std::vector<ElementStep>& steps, const ElementStep& step) {
+  const algorithm how = algorithm_of(step);
+  if (how == algorithm::eltwise_linear && !steps.empty() && algorithm_of(steps.back()) == how) {
+    return true;
+  }
+  return std::ranges::none_of(steps,
+                              [&](const ElementStep& other) { return algorithm_of(other) == how; });
+}
+
 class ChainFinder {
  public:
   ChainFinder(const Graph& graph, const FactTable& facts)
@@ -181,13 +197,14 @@ class ChainFinder {
     std::optional<ElementStep> step = eltwise_of(node);
     if (!step) step = scalar_step(node, chain.output);
     if (!step) step = clip_step(node, chain.output);
-    if (!step || node.inputs[0] == kNoValue) return false;
+    if (!step || node.inputs[0] == kNoValue || !can_follow(chain.elements, *step)) return false;
+    const auto* const activation = std::get_if<op::Activation>(&node.attributes);
+    const ElementStep between_0_and_1{ElementKind::kEltwise, algorithm::eltwise_clip, 0, 1};
+    const bool is_hard_sigmoid =
+        activation != nullptr && activation->kind == op::ActivationKind::kHardSigmoid;
+    if (is_hard_sigmoid && !can_follow(chain.elements, between_0_and_1)) return false;
     chain.elements.push_back(*step);
-    if (const auto* activation = std::get_if<op::Activation>(&node.attributes)) {
-      if (activation->kind == op::ActivationKind::kHardSigmoid) {
-        chain.elements.push_back({ElementKind::kEltwise, algorithm::eltwise_clip, 0, 1});
-      }
-    }
+    if (is_hard_sigmoid) chain.elements.push_back(between_0_and_1);
     take(chain, i, node.output());
     return true;
   }
@@ -257,6 +274,7 @@ class ChainFinder {
     } else {
       return false;
     }
+    if (!can_follow(chain.elements, step)) return false;
     chain.elements.push_back(step);
     chain.nodes.push_back(users[0]);
     take(chain, users[1], product.output());

@@ -14,30 +14,54 @@ using dnnl::algorithm;
 using dnnl::memory;
 using dnnl::prop_kind;
 
-void append(dnnl::post_ops& post_ops, ProgramValues& values, const ElementStep& step) {
+// A step with its numbers.
+struct Eltwise {
+  algorithm how;
+  float alpha = 0;
+  float beta = 0;
+};
+
+Eltwise with_numbers(ProgramValues& values, const ElementStep& step) {
   const auto scalar = [&](ValueId id, float otherwise) {
     return id == kNoValue ? otherwise : static_cast<float>(values.stored(id)->values.at(0));
-  };
-  const auto eltwise = [&](algorithm how, float alpha, float beta) {
-    post_ops.append_eltwise(1.0F, how, alpha, beta);
   };
   constexpr float kMost = std::numeric_limits<float>::max();
   switch (step.kind) {
     case ElementKind::kEltwise:
-      return eltwise(step.how, step.alpha, step.beta);
+      break;
     case ElementKind::kClip:
-      return eltwise(algorithm::eltwise_clip, scalar(step.first, -kMost),
-                     scalar(step.second, kMost));
+      return {algorithm::eltwise_clip, scalar(step.first, -kMost), scalar(step.second, kMost)};
     case ElementKind::kAdd:
-      return eltwise(algorithm::eltwise_linear, 1, scalar(step.first, 0));
+      return {algorithm::eltwise_linear, 1, scalar(step.first, 0)};
     case ElementKind::kSubtract:
-      return eltwise(algorithm::eltwise_linear, 1, -scalar(step.first, 0));
+      return {algorithm::eltwise_linear, 1, -scalar(step.first, 0)};
     case ElementKind::kSubtractFrom:
-      return eltwise(algorithm::eltwise_linear, -1, scalar(step.first, 0));
+      return {algorithm::eltwise_linear, -1, scalar(step.first, 0)};
     case ElementKind::kMultiply:
-      return eltwise(algorithm::eltwise_linear, scalar(step.first, 1), 0);
+      return {algorithm::eltwise_linear, scalar(step.first, 1), 0};
     case ElementKind::kDivide:
-      return eltwise(algorithm::eltwise_linear, 1 / scalar(step.first, 1), 0);
+      return {algorithm::eltwise_linear, 1 / scalar(step.first, 1), 0};
+  }
+  return {step.how, step.alpha, step.beta};
+}
+
+// Linear steps in a row become one.
+void append(dnnl::post_ops& post_ops, ProgramValues& values,
+            const std::vector<ElementStep>& steps) {
+  std::vector<Eltwise> joined;
+  for (const ElementStep& step : steps) {
+    const Eltwise next = with_numbers(values, step);
+    const bool continues = next.how == algorithm::eltwise_linear && !joined.empty() &&
+                           joined.back().how == algorithm::eltwise_linear;
+    if (continues) {
+      joined.back().alpha *= next.alpha;
+      joined.back().beta = joined.back().beta * next.alpha + next.beta;
+    } else {
+      joined.push_back(next);
+    }
+  }
+  for (const Eltwise& step : joined) {
+    post_ops.append_eltwise(1.0F, step.how, step.alpha, step.beta);
   }
 }
 
@@ -54,7 +78,7 @@ class ConvMaker {
     dnnl::primitive_attr attributes = shared_primitive_attributes();
     dnnl::post_ops post_ops;
     if (chain_.addend != kNoValue) post_ops.append_sum();
-    for (const ElementStep& step : chain_.elements) append(post_ops, values_, step);
+    append(post_ops, values_, chain_.elements);
     attributes.set_post_ops(post_ops);
     if (winograd_applies()) {
       add_winograd();
