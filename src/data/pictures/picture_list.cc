@@ -76,7 +76,7 @@ std::vector<std::string> class_names(const std::vector<PictureRow>& rows) {
   std::vector<std::string> names;
   for (const PictureRow& row : rows) names.push_back(row.label);
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 
