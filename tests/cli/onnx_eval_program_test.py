@@ -114,6 +114,15 @@ class OnnxEval(ProgramCase):
                 self.assertEqual(a[3], b[3], name)    # the class
                 np.testing.assert_allclose(float(a[2]), float(b[2]), rtol=1e-4)
 
+    def test_the_network_tells_how_many_classes_numbers_have(self):
+        self.pictures()
+        (self.dir / "pictures/few.csv").write_text(
+            "file,label\nclass0/00.jpg,1\nclass1/01.jpg,3\nclass2/02.jpg,2\n")
+        report = self.json("eval", "m.onnx", "--images=pictures/few.csv", VGG,
+                           f"--resize_side={SIZE}", "--labels_offset=1")
+        self.assertEqual(report["dataset"]["classes"], [str(i) for i in range(1, 11)])
+        self.assertEqual((report["images"], report["preprocessing"]["image_size"]), (3, SIZE))
+
     def test_without_labels_outputs_are_compared(self):
         self.narrow("quantize", "m.onnx", "--scheme=bin", "--bits=4", "-o", "q.onnx")
         report = self.json("eval", "m.onnx", "q.onnx", "--inputs=bare.npz")
@@ -174,7 +183,10 @@ class OnnxEval(ProgramCase):
                       self.error("eval", "m.onnx", "--images=pictures"))
         (self.dir / "free.onnx").write_bytes(network(("N", 3, "H", "W")))
         self.assertIn("may be of any size", self.error("eval", "free.onnx", *source))
-        self.assertIn("channels", self.error_of(network(("N", 4, SIZE, SIZE)), *source))
+        rows = model([node("Identity", ["x"], "y")], [], inputs=[value("x", ["N", 10])],
+                     outputs=[value("y", ["N", 10])])
+        self.assertIn("graph takes x float32[N, 10], expected images",
+                      self.error_of(rows, *source))
         self.assertIn("8 examples at once", self.error_of(network((8, 3, SIZE, SIZE)), *source))
         self.assertIn("the input x is", self.error("eval", "m.onnx", *source,
                                                    "--eval_image_size=27"))
