@@ -129,8 +129,8 @@ void CompiledGraph::State::check_arrays(std::span<const Constant> inputs, bool e
     }
     const std::uint64_t bytes = element_count(inputs[i].shape) * element_size(expected.type);
     if (inputs[i].bytes.size() != bytes) {
-      refuse(fmt::format("the input {} has {} bytes, expected {}", names[i],
-                         inputs[i].bytes.size(), bytes));
+      refuse(fmt::format("the input {} has {} bytes, expected {}", names[i], inputs[i].bytes.size(),
+                         bytes));
     }
   }
 }

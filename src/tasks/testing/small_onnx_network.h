@@ -51,10 +51,9 @@ inline onnx::ModelProto small_onnx(const SmallOnnx& network) {
     tensor.mutable_shape()->add_dim()->set_dim_value(2);
   }
   *graph.add_initializer() =
-      network.half ? tensor_message("w", type, {2, 2},
-                                    raw<std::uint16_t>({0x3c00, 0x4000, 0x4200, 0x4400}))
-                   : tensor_message("w", type, {2, 2},
-                                    raw<float>({network.first_weight, 2, 3, 4}));
+      network.half
+          ? tensor_message("w", type, {2, 2}, raw<std::uint16_t>({0x3c00, 0x4000, 0x4200, 0x4400}))
+          : tensor_message("w", type, {2, 2}, raw<float>({network.first_weight, 2, 3, 4}));
   add_node(graph, "MatMul", {"x", "w"}, "h").set_name("product");
   onnx::NodeProto& last = add_node(graph, network.last, {"h"}, "y");
   last.set_name("last");
