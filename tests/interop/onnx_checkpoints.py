@@ -238,7 +238,7 @@ def main(build):
             if model != "minilm_int8":  # its weights are codes already
                 check_quantized_model(programs, model)
         check_running(programs)
-        check_external(programs, "ocr_cls")
+        check_external(programs, "efficientnet_lite0")
         check_external(programs, "magika")
 
 

@@ -164,7 +164,7 @@ TEST(OnnxReader, ReadsStrings) {
   *model.mutable_graph()->add_initializer() = tensor;
   const OpenModel open(model);
   EXPECT_EQ(open->read_strings(0), (std::vector<std::string>{"one", ""}));
-  expect_error(ErrorCategory::kUsage, "strings", [&] { open->open(0); });
+  expect_error(ErrorCategory::kUsage, "strings", [&] { (void)open->open(0); });
   tensor.add_dims(2);
   expect_refused(ErrorCategory::kCorrupt, "2 strings of values", tensor);
 }

@@ -70,7 +70,7 @@ class GraphNetwork final : public ImageNetwork {
         weights_(std::make_shared<StoredWeights>(classifier.graph, reader)) {
     Graph& graph = classifier.graph;
     Dimensions sizes = {micro_batch_, static_cast<std::int64_t>(kChannels), height, width};
-    if (channels_last_) std::ranges::rotate(sizes.begin() + 1, sizes.begin() + 2, sizes.end());
+    if (channels_last_) std::rotate(sizes.begin() + 1, sizes.begin() + 2, sizes.end());
     for (const Dimension& size : sizes) shape_.push_back(size.size);
     graph.values[static_cast<std::size_t>(graph.inputs.front())].dimensions = std::move(sizes);
     executor_ = make_executor(

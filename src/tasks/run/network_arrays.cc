@@ -86,10 +86,10 @@ std::vector<NamedArray> random_inputs(const CheckpointReader& network,
   const RunnableNetwork runnable(network, model_name, {});
   const Graph& graph = runnable.graph();
   for (const auto& [name, shape] : shapes) {
-    if (std::ranges::any_of(graph.inputs,
-                            [&](ValueId id) { return graph.value(id).name == name; })) {
-      continue;
-    }
+    const auto has_name = [&, &wanted = name](ValueId id) {
+      return graph.value(id).name == wanted;
+    };
+    if (std::ranges::any_of(graph.inputs, has_name)) continue;
     throw Error(ErrorCategory::kUsage,
                 fmt::format("a shape is given for {}, which is no input of {}", name, graph.name));
   }
