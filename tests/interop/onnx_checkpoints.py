@@ -156,7 +156,8 @@ def check_external(programs, name):
     programs.quantize(whole, target, scheme)
     expected = values_of(onnx.load(target))
     for one_file in (True, False):
-        folder, results = programs.folder / f"external-{one_file}", programs.folder / f"to-{one_file}"
+        folder = programs.folder / f"{name}-external-{one_file}"
+        results = programs.folder / f"{name}-to-{one_file}"
         folder.mkdir()
         onnx.save(onnx.load(whole), folder / "m.onnx", save_as_external_data=True,
                   all_tensors_to_one_file=one_file, location="weights.bin" if one_file else None,
