@@ -96,6 +96,19 @@ function(narrow_headers)
   target_include_directories(narrow_${NARROW_COMPONENT}_objects SYSTEM PRIVATE ${ARGN})
 endfunction()
 
+# narrow_messages(name proto...): a library of messages of the current folder, for the component
+# NARROW_COMPONENT. Generated code is compiled as it comes, without this project's warnings.
+function(narrow_messages name)
+  find_package(Protobuf REQUIRED)
+  add_library(${name} STATIC ${ARGN})
+  protobuf_generate(TARGET ${name} LANGUAGE cpp)
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON
+                        CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_CURRENT_BINARY_DIR})
+  target_link_libraries(${name} PUBLIC protobuf::libprotobuf)
+  narrow_libraries(${name})
+endfunction()
+
 # narrow_hardly_optimize(target scope): for code that takes no time to run, but long to optimize. The
 # library keeps its optimization.
 function(narrow_hardly_optimize target scope)

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "data/dataset.h"
+#include "data/testing/golden_examples.h"
 #include "data/testing/numbered_dataset.h"
 
 namespace narrow {
@@ -83,14 +84,8 @@ TEST_F(EncodedImagesTest, NamesABrokenPicture) {
 }
 
 std::string golden_jpeg(const char* name) {
-  const TfRecordFile golden(golden_data_directory("pillow") / "decode.tfrecord");
-  std::vector<std::byte> record;
-  for (std::size_t i = 0; i < golden.size(); ++i) {
-    golden.read(i, record);
-    const Example example = parse_example(record, golden.describe(i));
-    if (std::get<1>(example.at("name")).at(0) == name) {
-      return std::get<1>(example.at("encoded")).at(0);
-    }
+  for (const GoldenExample& example : golden_examples("pillow", "decode.tfrecord")) {
+    if (example.text("name") == name) return example.text("encoded");
   }
   return {};
 }

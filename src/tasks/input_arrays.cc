@@ -24,7 +24,7 @@ bool widen(std::span<const std::byte> values, std::vector<std::int64_t>& labels)
   return true;
 }
 
-bool widen_labels(const InputArray& array, std::vector<std::int64_t>& labels) {
+bool widen_labels(const NamedArray& array, std::vector<std::int64_t>& labels) {
   switch (array.info.dtype) {
     case DType::kInt8:
       return widen<std::int8_t>(array.values, labels);
@@ -78,7 +78,7 @@ void InputArrays::check_names(std::span<const std::string> inputs) const {
   }
 }
 
-InputArray InputArrays::read_array(std::size_t index) const {
+NamedArray InputArrays::read_array(std::size_t index) const {
   const TensorInfo& info = arrays()[index];
   if (info.dtype == DType::kOpaque || info.dtype == DType::kString) {
     throw Error(ErrorCategory::kUnsupported,
@@ -86,14 +86,14 @@ InputArray InputArrays::read_array(std::size_t index) const {
                             info.name, reader_->location().path.string(), info.type_name()));
   }
   // The reader has compared the size with that of the archive's member.
-  InputArray array{info, std::vector<std::byte>(info.byte_size())};
+  NamedArray array{info, std::vector<std::byte>(info.byte_size())};
   reader_->read(index, array.values);
   return array;
 }
 
-std::vector<InputArray> InputArrays::read(std::span<const std::string> inputs) const {
+std::vector<NamedArray> InputArrays::read(std::span<const std::string> inputs) const {
   check_names(inputs);
-  std::vector<InputArray> found;
+  std::vector<NamedArray> found;
   for (const std::string& input : inputs) found.push_back(read_array(*reader_->find(input)));
   return found;
 }
@@ -117,9 +117,9 @@ std::optional<std::vector<std::int64_t>> InputArrays::read_labels(std::uint64_t 
   return labels;
 }
 
-std::uint64_t examples_of(std::span<const InputArray> arrays) {
+std::uint64_t examples_of(std::span<const NamedArray> arrays) {
   const TensorInfo& first = arrays.front().info;
-  for (const InputArray& array : arrays) {
+  for (const NamedArray& array : arrays) {
     if (array.info.shape.empty()) {
       throw Error(
           ErrorCategory::kUsage,

@@ -2,7 +2,7 @@
 // and, if it has any, the label of every example as `labels`:
 //
 //     const InputArrays file("inputs.npz");
-//     const std::vector<InputArray> arrays = file.read(input_names);
+//     const std::vector<NamedArray> arrays = file.read(input_names);
 //     const auto labels = file.read_labels(examples_of(arrays));
 #pragma once
 
@@ -24,8 +24,6 @@ namespace narrow {
 // The name of the array of labels.
 constexpr std::string_view kLabelsArray = "labels";
 
-using InputArray = NamedArray;
-
 // Safe to use from several threads.
 class InputArrays {
  public:
@@ -39,7 +37,7 @@ class InputArrays {
   // The arrays of these inputs, in their order. Throws Error: kNotFound for an input without array,
   // kUsage for an array, other than labels, that no input is named like, kUnsupported for values
   // that are not computed with; kCorrupt for a damaged file.
-  [[nodiscard]] std::vector<InputArray> read(std::span<const std::string> inputs) const;
+  [[nodiscard]] std::vector<NamedArray> read(std::span<const std::string> inputs) const;
 
   // One label an example; nothing when the file has none. Throws Error: kUsage unless they are
   // `examples` integers in one dimension, or for one that 63 bits do not hold; kCorrupt for a
@@ -47,7 +45,7 @@ class InputArrays {
   [[nodiscard]] std::optional<std::vector<std::int64_t>> read_labels(std::uint64_t examples) const;
 
  private:
-  [[nodiscard]] InputArray read_array(std::size_t index) const;
+  [[nodiscard]] NamedArray read_array(std::size_t index) const;
   void check_names(std::span<const std::string> inputs) const;
 
   std::unique_ptr<CheckpointReader> reader_;
@@ -55,6 +53,6 @@ class InputArrays {
 
 // The first dimension, which all of them share. Throws Error(kUsage) naming two arrays that differ,
 // or one without dimensions; there is at least one.
-std::uint64_t examples_of(std::span<const InputArray> arrays);
+std::uint64_t examples_of(std::span<const NamedArray> arrays);
 
 }  // namespace narrow

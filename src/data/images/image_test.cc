@@ -5,9 +5,7 @@
 #include <rapidcheck/gtest.h>
 
 #include "base/bytes.h"
-#include "data/records/example.h"
-#include "data/records/tfrecord.h"
-#include "data/testing/golden_data.h"
+#include "data/testing/golden_examples.h"
 
 namespace narrow {
 namespace {
@@ -37,33 +35,25 @@ std::string png_claiming(std::uint32_t width, std::uint32_t height) {
   return file;
 }
 
-void expect_golden_pixels(const std::filesystem::path& path, const DecodeOptions& options) {
-  const TfRecordFile golden(path);
+void expect_golden_pixels(std::string_view folder, const DecodeOptions& options) {
+  const auto golden = golden_examples(folder, "decode.tfrecord");
   ASSERT_GE(golden.size(), 30u);
-  std::vector<std::byte> record;
-  for (std::size_t i = 0; i < golden.size(); ++i) {
-    golden.read(i, record);
-    const Example example = parse_example(record, golden.describe(i));
-    const auto text = [&](const char* key) { return std::get<1>(example.at(key)).at(0); };
-    const auto number = [&](const char* key) { return std::get<3>(example.at(key)).at(0); };
-    const std::string encoded = text("encoded");
-    const Image image = decode_image(as_byte_span(encoded), text("name"), options);
-    ASSERT_EQ(image.height, number("height")) << text("name");
-    ASSERT_EQ(image.width, number("width")) << text("name");
+  for (const GoldenExample& example : golden) {
+    const std::string name = example.text("name");
+    const std::string encoded = example.text("encoded");
+    const Image image = decode_image(as_byte_span(encoded), name, options);
+    ASSERT_EQ(image.height, example.number("height")) << name;
+    ASSERT_EQ(image.width, example.number("width")) << name;
     const std::string pixels(image.pixels.begin(), image.pixels.end());
-    EXPECT_TRUE(pixels == text("pixels")) << text("name");
+    EXPECT_TRUE(pixels == example.text("pixels")) << name;
   }
 }
 
 // Every kind of PNG and JPEG file that TensorFlow decoded for tests/golden/data/make_golden.py.
-TEST(Image, DecodesAsTensorFlowDoes) {
-  expect_golden_pixels(golden_data_directory() / "decode.tfrecord", kTensorFlowDecoding);
-}
+TEST(Image, DecodesAsTensorFlowDoes) { expect_golden_pixels("data", kTensorFlowDecoding); }
 
 // The same of tests/golden/pillow/make_golden.py.
-TEST(Image, DecodesAsPillowDoes) {
-  expect_golden_pixels(golden_data_directory("pillow") / "decode.tfrecord", kPillowDecoding);
-}
+TEST(Image, DecodesAsPillowDoes) { expect_golden_pixels("pillow", kPillowDecoding); }
 
 TEST(Image, NamesTransforms) {
   EXPECT_EQ(parse_jpeg_dct("fast"), JpegDct::kFast);
@@ -99,11 +89,8 @@ TEST(Image, RefusesTruncatedFiles) {
   for (std::size_t length = 8; length + 4 < png.size(); ++length) {
     decode_error(ErrorCategory::kCorrupt, std::string_view(png).substr(0, length));
   }
-  const TfRecordFile golden(golden_data_directory() / "decode.tfrecord");
-  std::vector<std::byte> record;
-  golden.read(golden.size() - 3, record);
-  const Example example = parse_example(record, "golden");
-  const std::string& jpeg = std::get<1>(example.at("encoded")).at(0);
+  const auto golden = golden_examples("data", "decode.tfrecord");
+  const std::string jpeg = golden[golden.size() - 3].text("encoded");
   ASSERT_EQ(jpeg.substr(0, 2), "\xff\xd8");
   for (std::size_t length = 3; length + 2 < jpeg.size(); ++length) {
     decode_error(ErrorCategory::kCorrupt, std::string_view(jpeg).substr(0, length));

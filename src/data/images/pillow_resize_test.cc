@@ -4,9 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include "data/records/example.h"
-#include "data/records/tfrecord.h"
-#include "data/testing/golden_data.h"
+#include "data/testing/golden_examples.h"
 
 namespace narrow {
 namespace {
@@ -29,22 +27,14 @@ Image resize(const Image& image, int height, int width, Interpolation interpolat
 
 // Every size that Pillow resized for tests/golden/pillow/make_golden.py.
 TEST(PillowResize, IsPillows) {
-  const TfRecordFile golden(golden_data_directory("pillow") / "resize.tfrecord");
+  const auto golden = golden_examples("pillow", "resize.tfrecord");
   ASSERT_GE(golden.size(), 60u);
-  std::vector<std::byte> record;
-  for (std::size_t i = 0; i < golden.size(); ++i) {
-    golden.read(i, record);
-    const Example example = parse_example(record, golden.describe(i));
-    const auto text = [&](const char* key) { return std::get<1>(example.at(key)).at(0); };
-    const auto number = [&](const char* key) {
-      return static_cast<int>(std::get<3>(example.at(key)).at(0));
-    };
-    const std::string pixels = text("pixels");
-    const Image image{number("height"), number("width"), {pixels.begin(), pixels.end()}};
-    const Image resized = resize(image, number("to_height"), number("to_width"),
-                                 parse_interpolation(text("interpolation")));
+  for (const GoldenExample& example : golden) {
+    const Image image = example.image();
+    const Image resized = resize(image, example.number("to_height"), example.number("to_width"),
+                                 parse_interpolation(example.text("interpolation")));
     const std::string result(resized.pixels.begin(), resized.pixels.end());
-    EXPECT_TRUE(result == text("resized")) << text("name");
+    EXPECT_TRUE(result == example.text("resized")) << example.text("name");
   }
 }
 

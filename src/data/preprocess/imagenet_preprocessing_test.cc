@@ -4,9 +4,7 @@
 #include <cmath>
 
 #include "data/preprocess/preprocessing.h"
-#include "data/records/example.h"
-#include "data/records/tfrecord.h"
-#include "data/testing/golden_data.h"
+#include "data/testing/golden_examples.h"
 
 namespace narrow {
 namespace {
@@ -37,30 +35,22 @@ std::string refusal(const PreprocessingOptions& options) {
 
 // Made by tests/golden/pillow/make_golden.py.
 TEST(ImagenetPreprocessing, ShowsPillowsPixels) {
-  const TfRecordFile golden(golden_data_directory("pillow") / "imagenet.tfrecord");
+  const auto golden = golden_examples("pillow", "imagenet.tfrecord");
   ASSERT_GE(golden.size(), 20u);
-  std::vector<std::byte> record;
-  for (std::size_t i = 0; i < golden.size(); ++i) {
-    golden.read(i, record);
-    const Example example = parse_example(record, golden.describe(i));
-    const auto text = [&](const char* key) { return std::get<1>(example.at(key)).at(0); };
-    const auto number = [&](const char* key) {
-      return static_cast<int>(std::get<3>(example.at(key)).at(0));
-    };
-    const std::string pixels = text("pixels");
-    const Image image{number("height"), number("width"), {pixels.begin(), pixels.end()}};
+  for (const GoldenExample& example : golden) {
+    const Image image = example.image();
     PreprocessingOptions options;
     options.kind = preprocessing_for("imagenet");
-    options.output_size = number("output_size");
-    options.resize_side = number("resize_side");
-    options.resize = parse_resize_mode(text("resize"));
-    options.interpolation = parse_interpolation(text("interpolation"));
+    options.output_size = example.number("output_size");
+    options.resize_side = example.number("resize_side");
+    options.resize = parse_resize_mode(example.text("resize"));
+    options.interpolation = parse_interpolation(example.text("interpolation"));
     options.mean = kNoMean;
     options.deviation = kNoDeviation;
     const std::vector<float> values = evaluate(image, options);
     std::string seen;
     for (const float value : values) seen.push_back(static_cast<char>(std::lround(value)));
-    EXPECT_TRUE(seen == text("seen")) << text("name");
+    EXPECT_TRUE(seen == example.text("seen")) << example.text("name");
   }
 }
 

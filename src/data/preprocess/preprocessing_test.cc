@@ -8,9 +8,7 @@
 #include <set>
 #include <tuple>
 
-#include "data/records/example.h"
-#include "data/records/tfrecord.h"
-#include "data/testing/golden_data.h"
+#include "data/testing/golden_examples.h"
 
 namespace narrow {
 namespace {
@@ -54,28 +52,21 @@ std::int64_t ulps_between(float a, float b) {
 // TensorFlow's results, made by tests/golden/data/make_golden.py: vgg to the bit; cifarnet within
 // the 2 ulps that TensorFlow's own order of summation leaves open.
 TEST(Preprocessing, EvaluationEqualsTensorFlow) {
-  const TfRecordFile golden(golden_data_directory() / "preprocess.tfrecord");
+  const auto golden = golden_examples("data", "preprocess.tfrecord");
   ASSERT_GE(golden.size(), 16u);
-  std::vector<std::byte> record;
-  for (std::size_t i = 0; i < golden.size(); ++i) {
-    golden.read(i, record);
-    const Example example = parse_example(record, golden.describe(i));
-    const auto text = [&](const char* key) { return std::get<1>(example.at(key)).at(0); };
-    const auto number = [&](const char* key) {
-      return static_cast<int>(std::get<3>(example.at(key)).at(0));
-    };
-    const std::string pixels = text("pixels");
-    const Image image{number("height"), number("width"), {pixels.begin(), pixels.end()}};
+  for (const GoldenExample& example : golden) {
+    const Image image = example.image();
     PreprocessingOptions options;
-    options.kind = preprocessing_for(text("kind"));
-    options.output_size = number("output_size");
-    options.resize_side = number("resize_side");
-    const auto& expected = std::get<2>(example.at("values"));
+    options.kind = preprocessing_for(example.text("kind"));
+    options.output_size = example.number("output_size");
+    options.resize_side = example.number("resize_side");
+    const auto& expected = std::get<2>(example.example.at("values"));
     const auto values = evaluate(image, options);
-    ASSERT_EQ(values.size(), expected.size()) << text("name");
+    ASSERT_EQ(values.size(), expected.size()) << example.text("name");
     const std::int64_t allowed = options.kind == PreprocessingKind::kVgg ? 0 : 2;
     for (std::size_t k = 0; k < values.size(); ++k) {
-      ASSERT_LE(ulps_between(values[k], expected[k]), allowed) << text("name") << " value " << k;
+      ASSERT_LE(ulps_between(values[k], expected[k]), allowed)
+          << example.text("name") << " value " << k;
     }
   }
 }

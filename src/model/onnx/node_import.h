@@ -38,7 +38,6 @@ class NodeImport {
 
   // kNoValue for one that is left out.
   [[nodiscard]] ValueId input(std::size_t index) const;
-  [[nodiscard]] std::size_t input_count() const { return inputs_.size(); }
   [[nodiscard]] const std::vector<ValueId>& inputs() const { return inputs_; }
   // Throws Error(kCorrupt) when the input is left out.
   [[nodiscard]] const Fact& fact(std::size_t index) const;

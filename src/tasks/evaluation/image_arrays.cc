@@ -30,7 +30,7 @@ ImageArrays::ImageArrays(const std::filesystem::path& path, const Graph& network
   name_ = input_name(network);
   channels_last_ = input.channels_last;
   const InputArrays file(path);
-  InputArray array = std::move(file.read(std::vector<std::string>{name_}).front());
+  NamedArray array = std::move(file.read(std::vector<std::string>{name_}).front());
   const Shape& shape = array.info.shape;
   const std::size_t rows = channels_last_ ? 1 : 2;
   const std::size_t channels = channels_last_ ? 3 : 1;
