@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <optional>
-#include <regex>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -36,14 +37,27 @@ fs::path with_suffix(const fs::path& prefix, const char* suffix) {
   return path;
 }
 
+// Whether a file that belongs to a TensorFlow checkpoint may end in `text`: .index, .meta and
+// .data-00000-of-00001.
+bool is_suffix(std::string_view text) {
+  if (text == ".index" || text == ".meta") return true;
+  std::string form(text);
+  std::replace_if(
+      form.begin(), form.end(), [](char c) { return c >= '0' && c <= '9'; }, '0');
+  return form == ".data-00000-of-00000";
+}
+
 // `path` without the ending of a file that belongs to a TensorFlow checkpoint; nothing if it has no
 // such ending.
 std::optional<fs::path> without_suffix(const fs::path& path) {
-  static const std::regex kSuffix(R"(\.(index|meta|data-\d{5}-of-\d{5})$)");
   const std::string name = path.filename().string();
-  std::smatch match;
-  if (!std::regex_search(name, match, kSuffix) || match.position() == 0) return std::nullopt;
-  return path.parent_path() / name.substr(0, static_cast<std::size_t>(match.position()));
+  // The first one of name.index.meta: dots in a prefix are no endings.
+  for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+    if (dot > 0 && is_suffix(std::string_view(name).substr(dot))) {
+      return path.parent_path() / name.substr(0, dot);
+    }
+  }
+  return std::nullopt;
 }
 
 // The V2 checkpoint whose index is `index`, if that is an index and not something else of the name.

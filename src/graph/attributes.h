@@ -5,6 +5,11 @@
 // in rules/ and its function in nn/reference.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <type_traits>
 #include <variant>
 
 #include "graph/operators/elementwise_operators.h"
@@ -16,7 +21,7 @@
 
 namespace narrow {
 
-using Attributes =
+using AnyOperator =
     std::variant<op::Conv, op::BatchNormalization, op::Relu, op::Add, op::MaxPool,
                  op::GlobalAveragePool, op::Flatten, op::ConvTranspose, op::AveragePool, op::LpPool,
                  op::GlobalMaxPool, op::LocalResponseNormalization, op::InstanceNormalization,
@@ -30,5 +35,32 @@ using Attributes =
                  op::SpaceToDepth, op::Trilu, op::ReverseSequence, op::Resize, op::Reduce,
                  op::ArgReduce, op::TopK, op::CumSum, op::NonMaxSuppression, op::NonZero,
                  op::OneHot, op::ShapeOf, op::Size, op::ConstantOfShape, op::Range, op::EyeLike>;
+
+// One of them. What makes, copies, moves, compares and destroys it is compiled once: a variant of
+// this many types costs every file that does so itself seconds of compilation.
+class Attributes : public AnyOperator {
+ public:
+  template <typename Op>
+  requires(!std::derived_from<Op, AnyOperator>) Attributes(const Op& op)
+      : Attributes(&op, index_of<Op>(std::type_identity<AnyOperator>())) {}
+  Attributes();
+  Attributes(const Attributes& other);
+  Attributes(Attributes&& other) noexcept;
+  Attributes& operator=(const Attributes& other);
+  Attributes& operator=(Attributes&& other) noexcept;
+  ~Attributes();
+  bool operator==(const Attributes& other) const;
+
+ private:
+  // A copy of *op, which is of the type with this index.
+  Attributes(const void* op, std::size_t index);
+
+  template <typename Op, typename... Ops>
+  static constexpr std::size_t index_of(std::type_identity<std::variant<Ops...>> /*all*/) {
+    static_assert((std::is_same_v<Op, Ops> || ...), "no operator of a graph");
+    constexpr std::array kSame{std::is_same_v<Op, Ops>...};
+    return static_cast<std::size_t>(std::find(kSame.begin(), kSame.end(), true) - kSame.begin());
+  }
+};
 
 }  // namespace narrow

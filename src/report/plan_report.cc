@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/json_text.h"
 #include "base/utf8.h"
 #include "report/channel_axis.h"
 #include "report/copied_report.h"
@@ -121,7 +122,7 @@ ordered_json plan_json(const BitAllocation& plan) {
   for (AllocatedTensor& tensor : printable.tensors) {
     tensor.info.name = replace_invalid_utf8(tensor.info.name);
   }
-  ordered_json json = ordered_json::parse(plan_file_text(printable));
+  ordered_json json = parse_json(plan_file_text(printable));
   json["damage"]["gap"] = json_number(plan.gap());
   json["copied"] = plan.copied;
   json["copied_by_reason"] = copied_json(plan.copied_by_reason);

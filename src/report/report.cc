@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/json_text.h"
 #include "base/utf8.h"
 #include "report/html/html_page.h"
 #include "report/table/table_formats.h"
@@ -10,8 +11,7 @@ namespace narrow {
 
 // What is hidden in a text is escaped: JSON may hold it as it is, but it may end on a terminal.
 std::string json_text(const nlohmann::ordered_json& json) {
-  constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
-  return shown_lines(json.dump(2, ' ', false, kReplace)) + "\n";
+  return shown_lines(dump_any_json(json, 2)) + "\n";
 }
 
 std::string report_json(const Report& report) { return json_text(report.json); }

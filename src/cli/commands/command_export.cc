@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/special_file.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
@@ -100,8 +101,7 @@ std::vector<ExportedCodes> export_input(const Arguments& args, JobProgress& prog
 // What the manifest says, and where everything is.
 nlohmann::ordered_json export_json(const Arguments& args, const fs::path& manifest,
                                    const std::vector<ExportedCodes>& exported) {
-  auto json = nlohmann::ordered_json::parse(
-      read_small_file(manifest, std::numeric_limits<std::uint64_t>::max()));
+  auto json = parse_json(read_small_file(manifest, std::numeric_limits<std::uint64_t>::max()));
   // Those of other exports into the directory follow.
   json["tensors"].erase(json["tensors"].begin() + static_cast<std::ptrdiff_t>(exported.size()),
                         json["tensors"].end());
