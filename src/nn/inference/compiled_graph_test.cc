@@ -146,6 +146,26 @@ TEST(CompiledGraph, TransposedConvolutions) {
   }
 }
 
+TEST(CompiledGraph, TransposedConvolutionsThatMakeTiles) {
+  for (const std::int64_t channels : {1, 6, 16}) {
+    RandomNetwork network;
+    const ValueId x = network.conv(network.input({2, 8, 5, 6}), 8, 16, square_window(1, 1));
+    const op::ConvTranspose conv{window_of({2, 3}, {2, 3}, {1, 1}, {0, 0, 0, 0}), 1, {}, {}};
+    const ValueId y =
+        network.add(conv, {x, network.weight({16, channels, 2, 3}), network.weight({channels})});
+    network.expect_equal({network.add(op::Relu{}, {network.norm(y, channels)})});
+  }
+}
+
+TEST(CompiledGraph, WhatChangesNothingDoesNotKeepNodesApart) {
+  RandomNetwork network;
+  const ValueId x = network.add(op::Identity{}, {network.input({2, 3, 9, 8})});
+  const ValueId y = network.conv(x, 3, 8, square_window(3, 1, 1));
+  const ValueId same = network.add(op::Cast{DType::kFloat32}, {y});
+  network.expect_equal({network.add(op::Relu{}, {network.norm(same, 8)})});
+  EXPECT_EQ(network.step_operators(), std::vector<std::string>{"Conv+BatchNormalization+Relu"});
+}
+
 TEST(CompiledGraph, Pools) {
   const std::vector<Attributes> pools = {op::MaxPool{square_window(3, 2, 1)},
                                          op::MaxPool{square_window(3, 2), true},

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "nn/inference/conv_folding.h"
+#include "nn/inference/tile_deconvolution.h"
 #include "nn/inference/winograd_layer.h"
 
 namespace narrow {
@@ -82,6 +83,10 @@ class ConvMaker {
     attributes.set_post_ops(post_ops);
     if (winograd_applies()) {
       add_winograd();
+      return true;
+    }
+    if (makes_tiles(sizes_) && chain_.addend == kNoValue &&
+        add_tile_deconvolution(values_, chain_, sizes_, attributes)) {
       return true;
     }
     if (sizes_.is_transposed) return add_with<dnnl::deconvolution_forward>(attributes);

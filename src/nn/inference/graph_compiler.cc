@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "graph/drop_identities.h"
 #include "graph/operators.h"
 #include "graph/shapes.h"
 #include "narrow/error.h"
@@ -18,7 +19,7 @@
 namespace narrow {
 namespace {
 
-// The graph with these sizes of its inputs, and without what follows from them.
+// The graph with these sizes of its inputs, and without what follows from them or changes nothing.
 Graph with_sizes(Graph graph, const std::vector<Shape>& inputs) {
   std::vector<Dimensions> dimensions;
   for (const Shape& shape : inputs) dimensions.emplace_back(shape.begin(), shape.end());
@@ -26,7 +27,9 @@ Graph with_sizes(Graph graph, const std::vector<Shape>& inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     graph.values[static_cast<std::size_t>(graph.inputs[i])].dimensions = dimensions[i];
   }
-  return fold_constants(std::move(graph));
+  graph = fold_constants(std::move(graph));
+  drop_identities(graph);
+  return graph;
 }
 
 FactTable facts_of(const Graph& graph) {

@@ -91,6 +91,7 @@ class RandomNetwork {
     const CompiledGraph program(graph, random_weight, shapes);
     for (const CompiledStep& step : program.steps()) {
       EXPECT_FALSE(step.is_reference) << step.operators << " " << step.node;
+      step_operators_.push_back(step.operators);
     }
     const auto expected = run_reference(graph, random_weight, inputs_);
     for (int repeat = 0; repeat < 2; ++repeat) {
@@ -101,6 +102,9 @@ class RandomNetwork {
       }
     }
   }
+
+  // Of the program that expect_equal() compared.
+  [[nodiscard]] const std::vector<std::string>& step_operators() const { return step_operators_; }
 
  private:
   static void expect_close(const ReferenceTensor& found, const ReferenceTensor& expected) {
@@ -119,6 +123,7 @@ class RandomNetwork {
 
   GraphBuilder builder_;
   std::vector<ReferenceTensor> inputs_;
+  std::vector<std::string> step_operators_;
   std::size_t weights_ = 0;
   int nodes_ = 0;
 };
