@@ -39,8 +39,18 @@ struct CheckpointComparison {
   [[nodiscard]] bool same_names() const { return only_reference.empty() && only_other.empty(); }
 };
 
+// Which tensors belong to each other.
+enum class TensorPairs : std::uint8_t {
+  kNames,
+  // Those whose names are in one of the two only, by their shapes: the first of a shape with the
+  // first, the second with the second, where both have equally many of it. So one network under the
+  // names of two frameworks is compared.
+  kNamesThenShapes,
+};
+
 // Reads both once, in bounded memory. Throws Error from the readers.
 NARROW_EXPORT CheckpointComparison compare_checkpoints(const CheckpointReader& reference,
-                                                       const CheckpointReader& other);
+                                                       const CheckpointReader& other,
+                                                       TensorPairs pairs = TensorPairs::kNames);
 
 }  // namespace narrow

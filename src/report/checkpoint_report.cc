@@ -46,6 +46,12 @@ std::string types_text(const TensorComparison& tensor) {
   return text;
 }
 
+// "w", or "w / layer.weight" of tensors that belong together under two names.
+std::string names_text(const TensorComparison& tensor) {
+  if (tensor.other.name == tensor.reference.name) return tensor.reference.name;
+  return tensor.reference.name + " / " + tensor.other.name;
+}
+
 Table inspection_table(const std::vector<TensorInspection>& tensors) {
   using enum CellStyle;
   Table table{
@@ -88,7 +94,7 @@ Table comparison_table(const CheckpointComparison& comparison, bool all) {
               {}};
   for (const TensorComparison& tensor : comparison.tensors) {
     if (tensor.identical && !all) continue;
-    std::vector<TableCell> row = {tensor.reference.name, types_text(tensor)};
+    std::vector<TableCell> row = {names_text(tensor), types_text(tensor)};
     if (tensor.comparable) {
       row.insert(row.end(),
                  {tensor.relative_l2(), tensor.errors.sqnr_db(), tensor.errors.max_abs_d});
@@ -178,6 +184,7 @@ ordered_json tensor_comparison_json(const TensorComparison& tensor) {
       {"shape", tensor.reference.shape},   {"other_dtype", tensor.other.type_name()},
       {"other_shape", tensor.other.shape}, {"comparable", tensor.comparable},
       {"identical", tensor.identical}};
+  if (tensor.other.name != tensor.reference.name) json["other_name"] = tensor.other.name;
   if (!tensor.comparable) return json;
   json["relative_l2"] = json_number(tensor.relative_l2());
   json["sqnr_db"] = json_number(tensor.errors.sqnr_db());

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "stream/value_pieces.h"
 
@@ -94,6 +98,45 @@ TensorComparison compare_tensor(const CheckpointReader& reference, std::size_t r
   return result;
 }
 
+// Of each tensor of `reference` the one of `other` that belongs to it.
+using Partners = std::vector<std::optional<std::size_t>>;
+
+void pair_by_shape(const CheckpointReader& reference, const CheckpointReader& other,
+                   Partners& partners) {
+  // Values or texts or bytes, and their shape.
+  using Kind = std::pair<int, Shape>;
+  struct Left {
+    std::vector<std::size_t> reference;
+    std::vector<std::size_t> other;
+  };
+  const auto kind = [](const TensorInfo& info) {
+    return Kind(values_per_element(info.dtype), info.shape);
+  };
+  std::map<Kind, Left> left;
+  for (std::size_t i = 0; i < partners.size(); ++i) {
+    const TensorInfo& info = reference.tensors()[i];
+    if (!partners[i].has_value()) left[kind(info)].reference.push_back(i);
+  }
+  for (std::size_t i = 0; i < other.tensors().size(); ++i) {
+    const TensorInfo& info = other.tensors()[i];
+    if (!reference.find(info.name).has_value()) left[kind(info)].other.push_back(i);
+  }
+  for (const auto& [unused, tensors] : left) {
+    if (tensors.reference.size() != tensors.other.size()) continue;
+    for (std::size_t i = 0; i < tensors.other.size(); ++i) {
+      partners[tensors.reference[i]] = tensors.other[i];
+    }
+  }
+}
+
+Partners find_partners(const CheckpointReader& reference, const CheckpointReader& other,
+                       TensorPairs pairs) {
+  Partners partners;
+  for (const TensorInfo& info : reference.tensors()) partners.push_back(other.find(info.name));
+  if (pairs == TensorPairs::kNamesThenShapes) pair_by_shape(reference, other, partners);
+  return partners;
+}
+
 }  // namespace
 
 double TensorComparison::relative_l2() const {
@@ -105,23 +148,24 @@ double TensorComparison::relative_l2() const {
 }
 
 CheckpointComparison compare_checkpoints(const CheckpointReader& reference,
-                                         const CheckpointReader& other) {
+                                         const CheckpointReader& other, TensorPairs pairs) {
   CheckpointComparison result;
-  for (std::size_t i = 0; i < reference.tensors().size(); ++i) {
-    const std::string& name = reference.tensors()[i].name;
-    const auto other_index = other.find(name);
-    if (!other_index.has_value()) {
-      result.only_reference.push_back(name);
+  const Partners partners = find_partners(reference, other, pairs);
+  std::vector<bool> is_paired(other.tensors().size());
+  for (std::size_t i = 0; i < partners.size(); ++i) {
+    if (!partners[i].has_value()) {
+      result.only_reference.push_back(reference.tensors()[i].name);
       continue;
     }
+    is_paired[*partners[i]] = true;
     const TensorComparison& tensor =
-        result.tensors.emplace_back(compare_tensor(reference, i, other, *other_index));
+        result.tensors.emplace_back(compare_tensor(reference, i, other, *partners[i]));
     result.pooled.merge(tensor.errors);
     result.max_relative_l2 = std::max(result.max_relative_l2, tensor.relative_l2());
     if (tensor.identical) ++result.identical;
   }
-  for (const TensorInfo& info : other.tensors()) {
-    if (!reference.find(info.name).has_value()) result.only_other.push_back(info.name);
+  for (std::size_t i = 0; i < is_paired.size(); ++i) {
+    if (!is_paired[i]) result.only_other.push_back(other.tensors()[i].name);
   }
   return result;
 }

@@ -59,6 +59,25 @@ TEST(CompareCheckpoints, OtherTypesAreComparedByValueOtherShapesNotAtAll) {
   EXPECT_TRUE(std::isinf(result.tensors[1].relative_l2()));
 }
 
+TEST(CompareCheckpoints, OtherNamesArePairedByShapeInTheirOrder) {
+  const MemoryReader a({floats("conv1", {1, 2}), floats("same", {5, 5}), floats("conv2", {3, 4}),
+                        floats("bias", {1, 2, 3}), floats("odd", {1}), floats("even", {2})});
+  const MemoryReader b({floats("m.0", {1, 2}), floats("m.bias", {1, 2, 3}), floats("m.1", {3, 4}),
+                        floats("same", {5, 5}), floats("one", {1})});
+  const auto result = compare_checkpoints(a, b, TensorPairs::kNamesThenShapes);
+  std::vector<std::string> names;
+  for (const TensorComparison& tensor : result.tensors) {
+    names.push_back(tensor.reference.name + "=" + tensor.other.name);
+  }
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"conv1=m.0", "same=same", "conv2=m.1", "bias=m.bias"}));
+  EXPECT_EQ(result.identical, 4u);
+  // Two of one shape against one: nothing says which.
+  EXPECT_EQ(result.only_reference, (std::vector<std::string>{"odd", "even"}));
+  EXPECT_EQ(result.only_other, std::vector<std::string>{"one"});
+  EXPECT_TRUE(compare_checkpoints(a, b).only_other.size() == 4);
+}
+
 TEST(CompareCheckpoints, SignOfZeroIsADifferenceOfBytesOnly) {
   const MemoryReader a({floats("w", {0.0F, 1})});
   const MemoryReader b({floats("w", {-0.0F, 1})});

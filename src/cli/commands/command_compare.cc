@@ -26,6 +26,7 @@ struct Arguments {
   std::string other;
   double max_relative_l2 = 0;
   std::string cast;
+  bool match = false;
   bool all = false;
   bool outputs = false;
   NetworkInputFlags inputs;
@@ -44,7 +45,8 @@ bool compare_tensors(const Arguments& args, Exports& exports) {
   const auto other = restore_float8(open_checkpoint(args.other), cast);
   note_float8(*reference);
   note_float8(*other);
-  const CheckpointComparison comparison = compare_checkpoints(*reference, *other);
+  const CheckpointComparison comparison = compare_checkpoints(
+      *reference, *other, args.match ? TensorPairs::kNamesThenShapes : TensorPairs::kNames);
   if (!exports.is_empty()) exports.write(comparison_report(comparison, args.all));
   print_result(args.json ? json_text(comparison_json(comparison))
                          : comparison_text(comparison, args.all));
@@ -74,7 +76,7 @@ void require_output_options(const Arguments& args, const Command& command) {
     if (args.outputs || command.count(option) == 0) continue;
     throw Error(ErrorCategory::kUsage, fmt::format("{} goes with --outputs", option));
   }
-  for (const char* option : {"--cast", "--all"}) {
+  for (const char* option : {"--cast", "--match", "--all"}) {
     if (!args.outputs || command.count(option) == 0) continue;
     throw Error(ErrorCategory::kUsage,
                 fmt::format("{} is about tensors; it does not go with --outputs", option));
@@ -107,6 +109,8 @@ void add_compare_command(Command& program, CommandOutcome& outcome) {
       .not_negative()
       .capture_default_str();
   add_cast_option(command, args->cast);
+  command.add_flag("--match", args->match,
+                   "pair tensors whose names differ by shape, in the order of the files");
   command.add_flag("--all", args->all, "also print tensors that are identical");
   add_json_flag(command, args->json);
   add_export_options(command, args->exports);
