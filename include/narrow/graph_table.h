@@ -1,6 +1,7 @@
 // A network as a table: what its operators are, and what they cost.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ struct GraphRow {
   std::uint64_t parameters = 0;      // elements of its weights
   std::uint64_t multiply_adds = 0;   // for one example; of linear operators whose sizes are known
   std::vector<std::string> weights;  // names of the checkpoint's tensors
+  std::vector<std::size_t> sources;  // rows whose results it reads, each once, in ascending order
 };
 
 struct GraphTable {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,13 +34,18 @@ struct TensorInspection {
 NARROW_EXPORT std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
                                                                bool with_statistics);
 
-// The network whose weights the checkpoint holds, for images of `image_size` pixels a side; that of
-// an ONNX file, which need not take images, with the sizes that the file gives where it gives any.
-// `model_name`: as narrow/evaluate.h has it; empty: the only network there is.
-// Throws Error: kNotFound when there is none or a weight is missing, kUsage when there are several
-// or a weight does not fit, kUnsupported when the images are too small for it or an ONNX file has
-// an operator that is not computed.
+// What a network is looked at with. Sizes that the network itself gives need not be here.
+struct InputSizes {
+  int image_size = 224;                 // height and width of images, where these are free
+  std::map<std::string, Shape> shapes;  // by input; whole shapes
+};
+
+// The network whose weights the checkpoint holds; dimensions of which nothing says a size stay
+// free. `model_name`: as narrow/evaluate.h has it; empty: the only network there is. Throws Error:
+// kNotFound when there is none or a weight is missing, kUsage when there are several a weight does
+// not fit or a shape is of no input, kUnsupported when sizes do not fit or an ONNX file has an
+// operator that is not computed.
 NARROW_EXPORT GraphTable inspect_graph(const CheckpointReader& reader,
-                                       const std::string& model_name, int image_size);
+                                       const std::string& model_name, const InputSizes& sizes);
 
 }  // namespace narrow

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "report/html/html_page.h"
+#include "report/html/svg_graph.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {
@@ -43,6 +45,34 @@ Table nodes_table(const GraphTable& graph) {
   return table;
 }
 
+double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::string graph_page(const GraphTable& graph, const Report& report) {
+  std::vector<SvgGraphNode> nodes;
+  for (const GraphRow& row : graph.rows) {
+    SvgGraphNode& node = nodes.emplace_back();
+    node.title = row.attributes.empty() ? row.op : row.op + " " + row.attributes;
+    node.subtitle = row.name;
+    node.hover = fmt::format("{}\n{} parameters\n{} multiply-adds", row.result, row.parameters,
+                             row.multiply_adds);
+    node.sources = row.sources;
+    node.shares = {share(row.multiply_adds, graph.multiply_adds),
+                   share(row.parameters, graph.parameters)};
+  }
+  HtmlPage page(report.title, report.facts.front().second);
+  page.add_tiles({{fmt::format("{}", graph.rows.size()), "inputs and nodes"},
+                  {fmt::format("{}", graph.parameters), "parameters"},
+                  {fmt::format("{}", graph.multiply_adds), "multiply-adds for one example"}});
+  page.add_section("Graph",
+                   "Boxes are coloured by their share of what is chosen. Ctrl and the wheel zoom; "
+                   "a box says more under the pointer.",
+                   graph_svg(nodes, {"multiply-adds", "parameters"}));
+  page.add_section("Nodes", "", html_table(report.tables.front()));
+  return page.text("Made by narrow.");
+}
+
 }  // namespace
 
 std::string graph_text(const GraphTable& graph) {
@@ -78,6 +108,7 @@ Report graph_report(const CheckpointLocation& location, const GraphTable& graph)
                   {"multiply-adds", std::to_string(graph.multiply_adds)}};
   report.tables = {nodes_table(graph)};
   report.json = graph_json(location, graph);
+  report.html = graph_page(graph, report);
   return report;
 }
 

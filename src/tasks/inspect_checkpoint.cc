@@ -8,6 +8,7 @@
 #include "model/image_classifier.h"
 #include "model/onnx/onnx_network.h"
 #include "stream/value_pieces.h"
+#include "tasks/input_shapes.h"
 
 namespace narrow {
 namespace {
@@ -48,22 +49,22 @@ std::uint64_t string_bytes(const CheckpointReader& reader, std::size_t index) {
   return bytes;
 }
 
-// A free height and width of an input that takes images become those of the images; other sizes
-// stay as the file has them.
-GraphTable inspect_onnx(const CheckpointReader& reader, const WeightSource& variables,
-                        const std::string& model_name, int image_size) {
-  const std::string name = model_name.empty() ? find_network_scope(reader) : model_name;
-  const Graph graph = network_of_checkpoint(reader, variables, name, 0);
-  check_weights(graph, variables);
+// With the shapes that are given, and images of a size where a height or width is free.
+std::vector<Dimensions> input_dimensions(const Graph& graph, const InputSizes& sizes) {
+  check_names(sizes.shapes, graph);
   std::vector<Dimensions> inputs;
-  for (const ValueId id : graph.inputs) inputs.push_back(graph.value(id).dimensions);
-  if (takes_images(graph)) {
-    const std::size_t rows = image_input(graph).channels_last ? 1 : 2;
-    for (const std::size_t axis : {rows, rows + 1}) {
-      if (inputs[0][axis].is_free()) inputs[0][axis] = image_size;
-    }
+  for (const ValueId id : graph.inputs) {
+    Dimensions& dimensions = inputs.emplace_back(graph.value(id).dimensions);
+    const auto shape = sizes.shapes.find(graph.value(id).name);
+    if (shape == sizes.shapes.end()) continue;
+    dimensions.assign(shape->second.begin(), shape->second.end());
   }
-  return tabulate_graph(graph, infer_shapes(graph, inputs));
+  if (!takes_images(graph)) return inputs;
+  const std::size_t rows = image_input(graph).channels_last ? 1 : 2;
+  for (const std::size_t axis : {rows, rows + 1}) {
+    if (axis < inputs[0].size() && inputs[0][axis].is_free()) inputs[0][axis] = sizes.image_size;
+  }
+  return inputs;
 }
 
 }  // namespace
@@ -84,14 +85,14 @@ std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
 }
 
 GraphTable inspect_graph(const CheckpointReader& reader, const std::string& model_name,
-                         int image_size) {
+                         const InputSizes& sizes) {
   const CheckpointVariables variables(reader, false);
-  if (is_onnx(reader)) return inspect_onnx(reader, variables, model_name, image_size);
   const std::string scope = model_name.empty() ? find_network_scope(reader) : model_name;
-  const Graph graph = network_of_checkpoint(reader, variables, scope,
-                                            checkpoint_class_count(variables, scope).value_or(1));
+  const Graph graph = network_of_checkpoint(
+      reader, variables, scope,
+      is_onnx(reader) ? 0 : checkpoint_class_count(variables, scope).value_or(1));
   check_weights(graph, variables);
-  return tabulate_graph(graph, infer_shapes(graph, image_size, image_size));
+  return tabulate_graph(graph, infer_shapes(graph, input_dimensions(graph, sizes)));
 }
 
 }  // namespace narrow

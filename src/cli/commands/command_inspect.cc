@@ -8,6 +8,7 @@
 #include "cli/console/console.h"
 #include "cli/options/common_options.h"
 #include "cli/options/exports.h"
+#include "cli/options/network_input_flags.h"
 #include "cli/options/slim_flags.h"
 #include "narrow/error.h"
 #include "report/checkpoint_report.h"
@@ -22,7 +23,7 @@ void require_graph_options(const Command& command, bool graph) {
   if (graph && command.count("--stats") > 0) {
     throw Error(ErrorCategory::kUsage, "--stats is about tensors; it does not go with --graph");
   }
-  for (const char* option : {"--model_name", "--eval_image_size"}) {
+  for (const char* option : {"--model_name", "--eval_image_size", "--shape"}) {
     if (graph || command.count(option) == 0) continue;
     throw Error(ErrorCategory::kUsage, fmt::format("{} goes with --graph", option));
   }
@@ -36,7 +37,8 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
     bool stats = false;
     bool graph = false;
     std::string model_name;
-    int image_size = 224;
+    InputSizes sizes;
+    std::vector<std::string> shapes;
     bool json = false;
     bool force = false;
     ExportOptions exports;
@@ -53,10 +55,11 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
                   "with --graph: scope of the network; default: the only one there is")
       .type_name("NAME");
   command
-      .add_option(slim_flag("eval_image_size"), args->image_size,
+      .add_option(slim_flag("eval_image_size"), args->sizes.image_size,
                   "with --graph: height and width that the network sees")
       .in_range(1, 8192)
       .capture_default_str();
+  add_shape_option(command, args->shapes, "with --graph");
   add_json_flag(command, args->json);
   add_export_options(command, args->exports);
   add_force_flag(command, args->force, "replace an existing FILE");
@@ -65,7 +68,8 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
     Exports exports(args->exports, args->force);
     const auto reader = open_checkpoint(args->checkpoint);
     if (args->graph) {
-      const GraphTable network = inspect_graph(*reader, args->model_name, args->image_size);
+      args->sizes.shapes = parse_shapes(args->shapes);
+      const GraphTable network = inspect_graph(*reader, args->model_name, args->sizes);
       if (!exports.is_empty()) exports.write(graph_report(reader->location(), network));
       print_result(args->json ? json_text(graph_json(reader->location(), network))
                               : graph_text(network));

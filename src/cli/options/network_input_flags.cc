@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <map>
 #include <optional>
 #include <string_view>
 
@@ -48,13 +47,27 @@ std::pair<std::string, Shape> parse_shape(const std::string& text) {
 
 }  // namespace
 
+std::map<std::string, Shape> parse_shapes(const std::vector<std::string>& texts) {
+  std::map<std::string, Shape> shapes;
+  for (const std::string& text : texts) {
+    auto [name, shape] = parse_shape(text);
+    if (shapes.emplace(name, std::move(shape)).second) continue;
+    throw Error(ErrorCategory::kUsage, fmt::format("--shape is given twice for {}", name));
+  }
+  return shapes;
+}
+
+void add_shape_option(Command& command, std::vector<std::string>& shapes, const std::string& with) {
+  const std::string help = with + ": of an input, x=1,3,224,224 say";
+  add_repeatable_option(command, "--shape", shapes, "NAME=SIZES", help.c_str());
+}
+
 void add_network_input_options(Command& command, NetworkInputFlags& flags) {
   command.add_option("--inputs", flags.inputs, "arrays named like the network's inputs")
       .type_name("FILE.npz");
   command.add_option("--random", flags.seed, "instead of --inputs: arrays made from this number")
       .type_name("SEED");
-  add_repeatable_option(command, "--shape", flags.shapes, "NAME=SIZES",
-                        "with --random: of an input, x=1,3,224,224 say");
+  add_shape_option(command, flags.shapes, "with --random");
 }
 
 std::vector<NamedArray> network_inputs(const CheckpointReader& network,
@@ -71,13 +84,7 @@ std::vector<NamedArray> network_inputs(const CheckpointReader& network,
   if (!seed) {
     throw Error(ErrorCategory::kUsage, fmt::format("--random {} is no number", flags.seed));
   }
-  std::map<std::string, Shape> shapes;
-  for (const std::string& text : flags.shapes) {
-    auto [name, shape] = parse_shape(text);
-    if (shapes.emplace(name, std::move(shape)).second) continue;
-    throw Error(ErrorCategory::kUsage, fmt::format("--shape is given twice for {}", name));
-  }
-  return random_inputs(network, model_name, shapes, *seed);
+  return random_inputs(network, model_name, parse_shapes(flags.shapes), *seed);
 }
 
 void add_nodes_option(Command& command, std::vector<std::string>& nodes, const std::string& help) {

@@ -38,13 +38,6 @@ bool is_dark(const Color& color) {
   return 0.2126 * color.red + 0.7152 * color.green + 0.0722 * color.blue < 120;
 }
 
-int level_of(const HeatMap& map, double value) {
-  if (!(value > map.best)) return 0;
-  if (value >= map.worst) return kLevels - 1;
-  const double place = std::log(value / map.best) / std::log(map.worst / map.best);
-  return std::clamp(static_cast<int>(place * kLevels), 0, kLevels - 1);
-}
-
 // Percent in few characters: "263", "49", "4.2", "0.42".
 std::string percent_text(double value) {
   if (!std::isfinite(value)) return "\xE2\x88\x9E";
@@ -57,7 +50,7 @@ std::string row_html(const HeatMap& map, const HeatMapRow& row) {
       fmt::format("<tr{}><th title=\"{}\">{}</th>", row.is_minor ? " class=\"minor\"" : "",
                   html_escape(row.label), html_escape(row.label));
   for (std::size_t i = 0; i < row.values.size(); ++i) {
-    html += fmt::format("<td class=\"h{}\"", level_of(map, row.values[i]));
+    html += fmt::format("<td class=\"h{}\"", heat_level(row.values[i], map.best, map.worst));
     if (i < row.hover.size()) html += fmt::format(" title=\"{}\"", html_escape(row.hover[i]));
     html += fmt::format(">{}</td>", percent_text(row.values[i]));
   }
@@ -66,12 +59,27 @@ std::string row_html(const HeatMap& map, const HeatMapRow& row) {
 
 }  // namespace
 
+int heat_level(double value, double best, double worst) {
+  if (!(value > best)) return 0;
+  if (value >= worst) return kLevels - 1;
+  const double place = std::log(value / best) / std::log(worst / best);
+  return std::clamp(static_cast<int>(place * kLevels), 0, kLevels - 1);
+}
+
+std::string heat_scale_html(double best, double worst) {
+  std::string html = fmt::format("<p class=\"scale\">{} % or less <span>", percent_text(best));
+  for (int level = 0; level < kLevels; ++level) html += fmt::format("<i class=\"h{}\"></i>", level);
+  return html + fmt::format("</span> {} % or more</p>\n", percent_text(worst));
+}
+
 std::string heat_map_style() {
   std::string style;
   for (int level = 0; level < kLevels; ++level) {
     const Color color = color_of(level);
-    style += fmt::format(".h{}{{background:rgb({:.0f},{:.0f},{:.0f});color:{}}}\n", level,
-                         color.red, color.green, color.blue, is_dark(color) ? "#fff" : "#111");
+    style += fmt::format(
+        ".h{0}{{background:rgb({1:.0f},{2:.0f},{3:.0f});"
+        "fill:rgb({1:.0f},{2:.0f},{3:.0f});color:{4}}}\n",
+        level, color.red, color.green, color.blue, is_dark(color) ? "#fff" : "#111");
   }
   return style;
 }
@@ -89,10 +97,7 @@ std::string heat_map_html(const HeatMap& map) {
   for (const std::string& column : map.columns) html += "<th>" + html_escape(column) + "</th>";
   html += "</tr></thead>\n<tbody>\n";
   for (const HeatMapRow& row : map.rows) html += row_html(map, row);
-  html += "</tbody>\n</table></div>\n<p class=\"scale\">";
-  html += fmt::format("{} % or less <span>", percent_text(map.best));
-  for (int level = 0; level < kLevels; ++level) html += fmt::format("<i class=\"h{}\"></i>", level);
-  return html + fmt::format("</span> {} % or more</p>\n</div>\n", percent_text(map.worst));
+  return html + "</tbody>\n</table></div>\n" + heat_scale_html(map.best, map.worst) + "</div>\n";
 }
 
 }  // namespace narrow

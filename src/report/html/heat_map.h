@@ -27,6 +27,12 @@ struct HeatMap {
 
 std::string heat_map_html(const HeatMap& map);
 
+// The colour of a value, from 0 to 19: class "h0" to "h19".
+int heat_level(double value, double best, double worst);
+
+// What the colours mean.
+std::string heat_scale_html(double best, double worst);
+
 // The classes of the colours, part of every page's style.
 std::string heat_map_style();
 

@@ -58,6 +58,12 @@ overflow:hidden;text-overflow:ellipsis;z-index:1}
 .minor{display:none}.more:checked~.scroll .minor{display:table-row}
 .scale{display:flex;align-items:center;gap:.5rem;margin:.6rem 0 0;color:var(--soft);font-size:.85rem}
 .scale i{display:inline-block;width:1rem;height:.8rem}.scale span{display:inline-flex}
+.graph svg{max-width:none;height:auto}.graph .scroll{max-height:80vh}
+.graph label{margin-right:.9rem}.zoom{float:right}.zoom button{min-width:2rem}
+svg .lines path{stroke:var(--soft);fill:none}
+svg .node{fill:var(--card);color:var(--ink)}svg .node rect{stroke:var(--soft)}
+svg .node text{fill:currentColor;font-size:11px}svg .node .name{font-size:9.5px;opacity:.8}
+.boxes{display:none}.by0:checked~.scroll .boxes0,.by1:checked~.scroll .boxes1{display:inline}
 details{margin-top:.6rem}summary{cursor:pointer;font-weight:600}
 code,pre{font-family:ui-monospace,"Liberation Mono","DejaVu Sans Mono",monospace;font-size:.88em}
 pre{background:var(--bg);border:1px solid var(--line);border-radius:6px;padding:.6rem .8rem;overflow:auto;
@@ -93,6 +99,28 @@ for (const table of document.querySelectorAll('table.sortable')) {
     th.addEventListener('click', () => sort(column, th));
     th.addEventListener('keydown', e => { if (e.key === 'Enter') sort(column, th); });
   });
+}
+for (const graph of document.querySelectorAll('.graph')) {
+  const box = graph.querySelector('.scroll'), svg = graph.querySelector('svg');
+  const whole = parseFloat(svg.style.width);
+  const zoom = factor => {
+    const old = parseFloat(svg.style.width);
+    const fit = Math.min(box.clientWidth, whole);
+    const next = factor ? Math.min(Math.max(old * factor, 40), whole * 8) : fit;
+    const middle = p => (p + box.clientHeight / 2) * next / old - box.clientHeight / 2;
+    const center = p => (p + box.clientWidth / 2) * next / old - box.clientWidth / 2;
+    const [top, left] = [middle(box.scrollTop), center(box.scrollLeft)];
+    svg.style.width = next + 'px';
+    box.scrollTo(left, top);
+  };
+  for (const button of graph.querySelectorAll('[data-zoom]')) {
+    button.addEventListener('click', () => zoom(Number(button.dataset.zoom)));
+  }
+  box.addEventListener('wheel', e => {
+    if (!e.ctrlKey) return;
+    e.preventDefault();
+    zoom(e.deltaY < 0 ? 1.1 : 1 / 1.1);
+  }, {passive: false});
 }
 addEventListener('beforeprint', () => document.querySelectorAll('details').forEach(d => { d.open = true; }));
 )js";

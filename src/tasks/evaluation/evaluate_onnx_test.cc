@@ -217,17 +217,18 @@ TEST_F(EvaluateOnnx, SweepsAreThoseOfTheFilesThatWouldBeWritten) {
 }
 
 TEST_F(EvaluateOnnx, GraphIsInspected) {
-  const GraphTable expected = inspect_graph(*slim(), "", kSize);
+  const GraphTable expected = inspect_graph(*slim(), "", {kSize, {}});
   for (const Dimension& size : {Dimension(kSize), Dimension::free("H")}) {
     const auto reader = write("m.onnx", small_network(10), size);
-    const GraphTable found = inspect_graph(*reader, "", kSize);
+    const GraphTable found = inspect_graph(*reader, "", {kSize, {}});
     EXPECT_EQ(found.parameters, expected.parameters);
     EXPECT_EQ(found.multiply_adds, expected.multiply_adds);
     ASSERT_EQ(found.rows.size(), expected.rows.size());
     EXPECT_EQ(found.rows.back().result, expected.rows.back().result);
   }
-  error_message(ErrorCategory::kNotFound,
-                [&] { inspect_graph(*write("m.onnx", small_network(10)), "other", kSize); });
+  error_message(ErrorCategory::kNotFound, [&] {
+    inspect_graph(*write("m.onnx", small_network(10)), "other", {kSize, {}});
+  });
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "narrow/error.h"
 #include "narrow/run_network.h"
 #include "tasks/input_arrays.h"
+#include "tasks/input_shapes.h"
 #include "tasks/run/array_reader.h"
 #include "tasks/run/runnable_network.h"
 #include "tensor/element_values.h"
@@ -85,14 +86,7 @@ std::vector<NamedArray> random_inputs(const CheckpointReader& network,
                                       std::uint64_t seed) {
   const RunnableNetwork runnable(network, model_name, {});
   const Graph& graph = runnable.graph();
-  for (const auto& [name, shape] : shapes) {
-    const auto has_name = [&, &wanted = name](ValueId id) {
-      return graph.value(id).name == wanted;
-    };
-    if (std::ranges::any_of(graph.inputs, has_name)) continue;
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("a shape is given for {}, which is no input of {}", name, graph.name));
-  }
+  check_names(shapes, graph);
   std::vector<NamedArray> arrays;
   for (const ValueId id : graph.inputs) {
     const Value& input = graph.value(id);
