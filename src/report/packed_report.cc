@@ -174,18 +174,16 @@ Report packed_report(const PackedContents& contents, ordered_json json) {
 }
 
 std::string differences_text(const std::vector<PackedDifference>& differences,
-                             const PackedContents& contents) {
+                             std::size_t tensors) {
   if (differences.empty()) {
-    return fmt::format("verified: all {} tensors are what the checkpoint gives\n",
-                       contents.tensors.size());
+    return fmt::format("verified: all {} tensors are what the checkpoint gives\n", tensors);
   }
   std::string text;
   for (const PackedDifference& difference : differences) {
     if (!difference.tensor.empty()) text += shown(difference.tensor) + ": ";
     text += shown(difference.sentence) + "\n";
   }
-  return text + fmt::format("not verified: {} of {} tensors differ\n", differences.size(),
-                            contents.tensors.size());
+  return text + fmt::format("not verified: {} of {} tensors differ\n", differences.size(), tensors);
 }
 
 ordered_json differences_json(const std::vector<PackedDifference>& differences) {

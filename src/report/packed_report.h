@@ -25,9 +25,8 @@ nlohmann::ordered_json packed_json(const PackedContents& contents);
 // For exports; `json` is what the command prints.
 Report packed_report(const PackedContents& contents, nlohmann::ordered_json json);
 
-// A line for each difference, or one that says that there is none.
-std::string differences_text(const std::vector<PackedDifference>& differences,
-                             const PackedContents& contents);
+// A line for each difference, or one that says that there is none; of so many tensors.
+std::string differences_text(const std::vector<PackedDifference>& differences, std::size_t tensors);
 
 // {"schema": 1, "verified": false, "differences": [...]}.
 nlohmann::ordered_json differences_json(const std::vector<PackedDifference>& differences);

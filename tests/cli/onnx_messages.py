@@ -53,6 +53,40 @@ def value(name, sizes, kind=FLOAT):
     return field(1, name) + field(2, field(1, field(1, kind) + field(2, dims)))
 
 
+def read_varint(data, at):
+    number = shift = 0
+    while True:
+        number |= (data[at] & 0x7f) << shift
+        shift += 7
+        at += 1
+        if data[at - 1] < 0x80:
+            return number, at
+
+
+def fields(data):
+    """(number, content, all bytes) of each field of a message of varints and texts."""
+    at = 0
+    while at < len(data):
+        begin = at
+        key, at = read_varint(data, at)
+        content, at = read_varint(data, at)
+        if key & 7 == 2:
+            content, at = data[at:at + content], at + content
+        yield key >> 3, content, data[begin:at]
+
+
+def without_recipe(data):
+    """The model without the text pairs that quantize adds, and these."""
+    rest, recipe = b"", {}
+    for number, content, whole in fields(data):
+        pair = {name: text.decode() for name, text, _ in fields(content)} if number == 14 else {}
+        if pair.get(1, "").startswith("narrow."):
+            recipe[pair[1]] = pair[2]
+        else:
+            rest += whole
+    return rest, recipe
+
+
 def model(nodes, initializers, properties=(), inputs=(), outputs=()):
     graph = (b"".join(field(1, one) for one in nodes) + field(2, "graph") +
              b"".join(field(5, one) for one in initializers) +

@@ -5,8 +5,9 @@ import unittest
 
 import numpy as np
 
-from onnx_messages import INT8, INT64, constant, external_tensor, model, node, tensor
-from program_case import ProgramCase, read_safetensors, write_safetensors
+from onnx_messages import (INT8, INT64, constant, external_tensor, model, node, tensor,
+                           without_recipe)
+from program_case import NARROW, ProgramCase, read_safetensors, write_safetensors
 
 def weights(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("<f4")
@@ -55,7 +56,10 @@ class Onnx(ProgramCase):
         table = self.quantized("table", TABLE, *options)
         dense = self.quantized("dense", DENSE, *options, "--axis", "1")
         self.assertNotEqual(conv.tobytes(), CONV.tobytes())
+        written, recipe = without_recipe(written)
         self.assertEqual(written, small_model(conv, dense, table))
+        self.assertEqual(recipe["narrow.command"],
+                         "narrow quantize m.onnx --bits 4 --granularity channel --scheme symmetric")
         self.assertIn("identical", self.narrow("compare", "m.onnx", "m.onnx"))
         rows = self.json("compare", "m.onnx", "symmetric_4bits_channel/m.onnx", status=1)["tensors"]
         self.assertEqual({row["name"] for row in rows if not row["identical"]},
@@ -80,6 +84,31 @@ class Onnx(ProgramCase):
         compared = self.json("compare", "q.onnx", "u.safetensors")
         self.assertEqual(compared["summary"]["identical"], 7)
 
+    def test_a_quantized_file_says_how_it_was_made(self):
+        options = ("--scheme", "bin", "--bits", "3", "--include", "table", "--include", "dense")
+        self.narrow("quantize", "m.onnx", *options, "--threads", "1", "-o", "a.onnx")
+        (self.dir / "sub").mkdir()
+        (self.dir / "sub/m.onnx").write_bytes(small_model())
+        self.narrow("quantize", "sub/m.onnx", *options, "--json", "-o", "sub/b.onnx")
+        self.assertEqual((self.dir / "a.onnx").read_bytes(), (self.dir / "sub/b.onnx").read_bytes())
+        self.assertIn("verified: all 7", self.narrow("verify", "a.onnx", "m.onnx"))
+        # The command makes the same again.
+        _, recipe = without_recipe((self.dir / "a.onnx").read_bytes())
+        subprocess.run(recipe["narrow.command"].replace("narrow", str(NARROW), 1) +
+                       " -o again.onnx", shell=True, check=True, cwd=self.dir)
+        self.assertEqual((self.dir / "a.onnx").read_bytes(),
+                         (self.dir / "again.onnx").read_bytes())
+        # A result of a result has one recipe, its own.
+        self.narrow("quantize", "a.onnx", "--scheme", "bin", "--bits", "2", "-o", "c.onnx")
+        self.narrow("verify", "c.onnx", "a.onnx")
+        found = self.json("verify", "c.onnx", "m.onnx", status=1)["differences"]
+        self.assertIn("not the one", found[0]["difference"])
+        changed = (self.dir / "a.onnx").read_bytes()
+        changed = changed.replace(BIAS.tobytes(), weights(4, seed=9).tobytes())
+        (self.dir / "d.onnx").write_bytes(changed)
+        self.assertIn("bias: value 0 is", self.narrow("verify", "d.onnx", "m.onnx", status=1))
+        self.assertIn("does not say how it was made", self.error("verify", "m.onnx", "m.onnx"))
+
     def test_other_jobs_and_formats(self):
         self.narrow("quantize", "m.onnx", "--scheme", "bin", "--bits", "8", "--format",
                     "safetensors", "-o", "t.safetensors")
@@ -101,7 +130,10 @@ class Onnx(ProgramCase):
                               external_tensor("dense", DENSE.shape, name, 4096)]
         (self.dir / "e.onnx").write_bytes(model(nodes, parts("weights")))
         self.narrow("quantize", "e.onnx", "--scheme", "bin", "--bits", "4", "-o", "f.onnx")
-        self.assertEqual((self.dir / "f.onnx").read_bytes(), model(nodes, parts("f.onnx.data")))
+        written, recipe = without_recipe((self.dir / "f.onnx").read_bytes())
+        self.assertEqual(written, model(nodes, parts("f.onnx.data")))
+        self.assertIn("narrow.plan", recipe)
+        self.assertIn("verified: all 2", self.narrow("verify", "f.onnx", "e.onnx"))
         data = (self.dir / "f.onnx.data").read_bytes()
         conv = self.quantized("conv", CONV, "--scheme", "bin", "--bits", "4")
         self.assertEqual(data[:CONV.nbytes], conv.tobytes())

@@ -34,6 +34,7 @@ scripts=(
   "tensorflow evaluation.py $build/narrow"
   "tensorflow tensorflow_checkpoints.py $build/tests/interop/checkpoint_dump"
   "onnx onnx_checkpoints.py $build"
+  "onnx onnx_node_tests.py $build"
   "tensorflow quantizer_restore.py $build/narrow"
   "tensorflow resnet_logits.py $build/bench/bench_resnet"
   "tensorflow channel_scales.py $build/narrow"

@@ -60,6 +60,7 @@ PUBLIC_HEADERS = {
     "quantize_plan.h": "stream",
     "scheme_rules.h": "tasks",
     "quantize_checkpoint.h": "tasks",
+    "quantize_recipe.h": "tasks",
     "quantize_network.h": "tasks",
     "calibrate_network.h": "tasks",
     "compare_checkpoints.h": "tasks",

@@ -13,6 +13,7 @@
 #include "cli/options/output_location.h"
 #include "cli/options/plan_options.h"
 #include "cli/options/tensor_options.h"
+#include "cli/parser/command_line.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/quantize_report.h"
 #include "report/report.h"
@@ -62,7 +63,13 @@ CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
   return input;
 }
 
-void run(const Arguments& args) {
+// What changes nothing in the result.
+const std::vector<std::string> kOutsideOptions = {
+    "--output",     "--format",      "--threads",     "--dry-run",
+    "--force",      "--per-tensor",  "--json",        "--save-plan",
+    "--export-csv", "--export-html", "--export-json", "--export-markdown"};
+
+void run(const Arguments& args, const Command& command) {
   const NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
   Exports exports(args.exports, args.force);
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);
@@ -79,6 +86,7 @@ void run(const Arguments& args) {
   run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
   run.overwrite = overwrite_of(args.force);
   run.dry_run = args.dry_run;
+  run.command = plain_command_line(command, kOutsideOptions);
   const QuantizeReports reports =
       quantize_and_report(*reader, named.plan, named.title, methods, run);
   saved_plan.write(*reader, named.plan);
@@ -105,7 +113,7 @@ void add_quantize_command(Command& program, CommandOutcome& /*outcome*/) {
       program.add_subcommand("quantize", "Quantize and restore the tensors of a checkpoint");
   auto args = std::make_shared<Arguments>();
   add_options(command, *args);
-  command.callback([args] { run(*args); });
+  command.callback([args, command] { run(*args, command); });
 }
 
 }  // namespace narrow

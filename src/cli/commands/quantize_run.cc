@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "narrow/quantize_recipe.h"
 #include "report/quantize_report.h"
 
 namespace narrow {
@@ -42,8 +43,13 @@ QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePl
                                 const QuantizeRun& run) {
   ConsoleObserver observer(run.line_every, count_quantized(plan));
   const auto writer = create_output(reader, run);
-  writer->set_metadata(reader.metadata());
   catch_interrupts();
+  const bool keeps_recipe = !run.dry_run && !run.command.empty() &&
+                            reader.location().format == CheckpointFormat::kOnnx &&
+                            run.output.format == CheckpointFormat::kOnnx;
+  writer->set_metadata(keeps_recipe
+                           ? metadata_with_recipe(reader, plan, run.options.non_finite, run.command)
+                           : reader.metadata());
   QuantizeResult result =
       quantize_checkpoint(reader, plan, run.options, *writer, {run.threads, &observer});
   require_quantized(reader, result.summary);

@@ -16,6 +16,7 @@ struct QuantizeRun {
   int threads = 0;
   Overwrite overwrite = Overwrite::kNo;
   bool dry_run = false;
+  std::string command;         // that makes the same again, for formats that keep it; may be empty
   std::size_t line_every = 0;  // ConsoleObserver's
 };
 

@@ -3,6 +3,9 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <functional>
 
 namespace narrow {
 
@@ -15,7 +18,15 @@ std::string shell_quote(const std::string& word) {
   return quoted + '\'';
 }
 
-std::string command_line(const Command& command) {
+namespace {
+
+// Whether an option belongs into the line, and how an argument stands there.
+struct Style {
+  std::function<bool(const std::string&)> has_option;
+  std::function<std::string(const std::string&)> argument;
+};
+
+std::string styled_line(const Command& command, const Style& style) {
   std::string line;
   for (const CLI::App* app = &command.parser(); app != nullptr; app = app->get_parent()) {
     line.insert(0, app->get_name() + ' ');
@@ -25,11 +36,14 @@ std::string command_line(const Command& command) {
   for (const CLI::Option* option : command.parser().get_options()) {
     if (option->count() == 0) continue;
     if (option->get_positional()) {
-      for (const std::string& value : option->results()) line += ' ' + shell_quote(value);
+      for (const std::string& value : option->results()) {
+        line += ' ' + shell_quote(style.argument(value));
+      }
       continue;
     }
     const std::string name = option->get_lnames().empty() ? "-" + option->get_snames().front()
                                                           : "--" + option->get_lnames().front();
+    if (!style.has_option(name)) continue;
     if (option->get_expected_max() == 0) {
       flags += ' ' + name;
       continue;
@@ -39,6 +53,22 @@ std::string command_line(const Command& command) {
     }
   }
   return line + flags;
+}
+
+}  // namespace
+
+std::string command_line(const Command& command) {
+  return styled_line(command, {[](const std::string&) { return true; },
+                               [](const std::string& value) { return value; }});
+}
+
+std::string plain_command_line(const Command& command, const std::vector<std::string>& left_out) {
+  const auto is_kept = [&](const std::string& name) {
+    return std::find(left_out.begin(), left_out.end(), name) == left_out.end();
+  };
+  return styled_line(command, {is_kept, [](const std::string& value) {
+                                 return std::filesystem::path(value).filename().string();
+                               }});
 }
 
 }  // namespace narrow

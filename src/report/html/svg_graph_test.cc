@@ -41,7 +41,7 @@ TEST(GraphSvg, ShowsBoxesLinesAndShares) {
                  {"Conv 3x3", "a/very/long/name/of/one/convolution", "[N, 8]", {0}, {0.9, 0.0005}}},
                 {"multiply-adds", "parameters"});
   EXPECT_THAT(svg, HasSubstr("x&lt;1&gt;"));
-  EXPECT_THAT(svg, HasSubstr("...g/name/of/one/convolution"));
+  EXPECT_THAT(svg, HasSubstr(".../name/of/one/convolution"));
   EXPECT_THAT(svg, HasSubstr("class=\"node h19\""));
   EXPECT_THAT(svg, HasSubstr("class=\"node h0\""));
   EXPECT_THAT(svg, HasSubstr("<path d="));
