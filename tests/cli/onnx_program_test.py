@@ -59,7 +59,7 @@ class Onnx(ProgramCase):
         written, recipe = without_recipe(written)
         self.assertEqual(written, small_model(conv, dense, table))
         self.assertEqual(recipe["narrow.command"],
-                         "narrow quantize m.onnx --bits 4 --granularity channel --scheme symmetric")
+                         "narrow quantize m.onnx --scheme symmetric --bits 4 --granularity channel")
         self.assertIn("identical", self.narrow("compare", "m.onnx", "m.onnx"))
         rows = self.json("compare", "m.onnx", "symmetric_4bits_channel/m.onnx", status=1)["tensors"]
         self.assertEqual({row["name"] for row in rows if not row["identical"]},
