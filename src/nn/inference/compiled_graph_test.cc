@@ -166,6 +166,25 @@ TEST(CompiledGraph, WhatChangesNothingDoesNotKeepNodesApart) {
   EXPECT_EQ(network.step_operators(), std::vector<std::string>{"Conv+BatchNormalization+Relu"});
 }
 
+TEST(CompiledGraph, ChannelsThatComeLast) {
+  RandomNetwork network;
+  const op::Transpose to_first{{0, 3, 1, 2}};
+  const op::Transpose to_last{{0, 2, 3, 1}};
+  const auto conv = [&](ValueId x, std::int64_t in, std::int64_t out) {
+    const ValueId first = network.add(to_first, {x});
+    return network.add(to_last, {network.conv(first, in, out, square_window(3, 1, 1))});
+  };
+  const ValueId x = conv(network.input({2, 7, 6, 3}), 3, 16);
+  const ValueId scaled = network.add(op::Binary{op::BinaryKind::kMul}, {x, network.weight({16})});
+  const ValueId moved =
+      network.add(op::Relu{}, {network.add(op::Add{}, {scaled, network.weight({16})})});
+  const ValueId padded =
+      network.add(op::Pad{}, {moved, network.integers({0, 1, 2, 0, 0, 0, 1, 0})});
+  const ValueId y = conv(moved, 16, 16);
+  const ValueId sum = network.add(op::Relu{}, {network.add(op::Add{}, {moved, y})});
+  network.expect_equal({network.add(op::Concat{3}, {sum, moved}), padded});
+}
+
 TEST(CompiledGraph, Pools) {
   const std::vector<Attributes> pools = {op::MaxPool{square_window(3, 2, 1)},
                                          op::MaxPool{square_window(3, 2), true},

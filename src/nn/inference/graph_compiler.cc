@@ -10,6 +10,7 @@
 #include "graph/drop_identities.h"
 #include "graph/operators.h"
 #include "graph/shapes.h"
+#include "graph/sink_transposes.h"
 #include "narrow/error.h"
 #include "nn/inference/conv_step.h"
 #include "nn/inference/native_steps.h"
@@ -29,6 +30,7 @@ Graph with_sizes(Graph graph, const std::vector<Shape>& inputs) {
   }
   graph = fold_constants(std::move(graph));
   drop_identities(graph);
+  sink_transposes(graph);
   return graph;
 }
 

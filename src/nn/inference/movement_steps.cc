@@ -15,6 +15,16 @@ namespace {
 
 using Axis = StridedCopy::Axis;
 
+// With copies of the element: what is there already, again and again.
+void fill(std::span<std::byte> to, std::span<const std::byte> element) {
+  std::memcpy(to.data(), element.data(), element.size());
+  for (std::size_t done = element.size(); done < to.size();) {
+    const std::size_t more = std::min({done, to.size() - done, std::size_t{1} << 14});
+    std::memcpy(to.data() + done, to.data(), more);
+    done += more;
+  }
+}
+
 std::byte* bytes_at(float* place) { return reinterpret_cast<std::byte*>(place); }
 
 class Mover {
@@ -241,13 +251,11 @@ class Mover {
     }
     copy.element_size = element_size(type_);
     copy.simplify();
-    StridedCopy fill;
-    fill.axes = {{1, 0, 0}, {static_cast<std::int64_t>(element_count(y)), 0, 1}};
-    fill.element_size = copy.element_size;
+    const std::size_t bytes = static_cast<std::size_t>(element_count(y)) * value.size();
     const StepArgument source = values_.plain_argument(node_.inputs[0]);
     values_.builder().add_function(
-        [copy, fill, value](std::span<float* const> places) {
-          fill.run(value.data(), bytes_at(places[1]));
+        [copy, bytes, value](std::span<float* const> places) {
+          fill(std::span(bytes_at(places[1]), bytes), value);
           copy.run(bytes_at(places[0]), bytes_at(places[1]));
         },
         {source, argument(values_.define(node_.output()))});

@@ -61,7 +61,7 @@ overflow:hidden;text-overflow:ellipsis;z-index:1}
 .graph svg{max-width:none;height:auto}.graph .scroll{max-height:80vh}
 .graph label{margin-right:.9rem}.zoom{float:right}.zoom button{min-width:2rem}
 svg .lines path{stroke:var(--soft);fill:none}
-svg .node{fill:var(--card);color:var(--ink)}svg .node rect{stroke:var(--soft)}
+.node{fill:var(--card);color:var(--ink)}svg .node rect{stroke:var(--soft)}
 svg .node text{fill:currentColor;font-size:11px}svg .node .name{font-size:9.5px;opacity:.8}
 .boxes{display:none}.by0:checked~.scroll .boxes0,.by1:checked~.scroll .boxes1{display:inline}
 details{margin-top:.6rem}summary{cursor:pointer;font-weight:600}
