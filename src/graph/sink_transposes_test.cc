@@ -5,6 +5,7 @@
 #include "graph/constants.h"
 #include "graph/graph_builder.h"
 #include "graph/operators.h"
+#include "graph/shapes.h"
 
 namespace narrow {
 namespace {
