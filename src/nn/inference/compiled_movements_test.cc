@@ -52,6 +52,19 @@ TEST(CompiledMovements, MovedElements) {
   network.expect_equal(std::move(outputs));
 }
 
+TEST(CompiledMovements, PaddingFromInside) {
+  for (const op::PadMode mode : {op::PadMode::kEdge, op::PadMode::kReflect, op::PadMode::kWrap}) {
+    RandomNetwork network;
+    const ValueId x = network.input({2, 3, 5, 6});
+    const ValueId line = network.input({4});
+    network.expect_equal(
+        {network.add(op::Pad{mode}, {x, network.integers({0, 1, 2, 0, 1, 2, 0, 3})}),
+         network.add(op::Pad{mode},
+                     {x, network.integers({3, 4, 1, 0}), kNoValue, network.integers({-1, 2})}),
+         network.add(op::Pad{mode}, {line, network.integers({3, 2})})});
+  }
+}
+
 op::Resize resize_of(op::ResizeMode mode, op::ResizePlaces places, op::ResizeNearest nearest = {}) {
   op::Resize resize;
   resize.mode = mode;

@@ -128,7 +128,8 @@ class Compiler {
       return add_view_step(values_, node) || add_pool_step(values_, node) ||
              add_elementwise_step(values_, node) || add_norm_step(values_, node) ||
              add_matrix_step(values_, node) || add_movement_step(values_, node) ||
-             add_reduce_step(values_, node) || add_resize_step(values_, node);
+             add_pad_step(values_, node) || add_reduce_step(values_, node) ||
+             add_resize_step(values_, node);
     } catch (const dnnl::error&) {
       // What oneDNN does not take: its results are not defined yet.
       return false;

@@ -15,16 +15,6 @@ namespace {
 
 using Axis = StridedCopy::Axis;
 
-// With copies of the element: what is there already, again and again.
-void fill(std::span<std::byte> to, std::span<const std::byte> element) {
-  std::memcpy(to.data(), element.data(), element.size());
-  for (std::size_t done = element.size(); done < to.size();) {
-    const std::size_t more = std::min({done, to.size() - done, std::size_t{1} << 14});
-    std::memcpy(to.data() + done, to.data(), more);
-    done += more;
-  }
-}
-
 std::byte* bytes_at(float* place) { return reinterpret_cast<std::byte*>(place); }
 
 class Mover {
@@ -41,7 +31,6 @@ class Mover {
     if (std::holds_alternative<op::Slice>(node_.attributes)) return add_slice();
     if (std::holds_alternative<op::Expand>(node_.attributes)) return add_expand();
     if (std::holds_alternative<op::Tile>(node_.attributes)) return add_tile();
-    if (const auto* pad = std::get_if<op::Pad>(&node_.attributes)) return add_pad(*pad);
     if (const auto* gather = std::get_if<op::Gather>(&node_.attributes)) return add_gather(*gather);
     if (const auto* blocks = std::get_if<op::DepthToSpace>(&node_.attributes)) {
       return add_depth_to_space(*blocks);
@@ -223,45 +212,6 @@ class Mover {
     return add_copy(std::move(copy));
   }
 
-  bool add_pad(const op::Pad& pad) {
-    if (pad.mode != op::PadMode::kConstant) return false;
-    const Shape x = shape(node_.inputs[0]);
-    const auto pads = integers(1);
-    const auto axes = integers(3);
-    if (!pads || (has_input(3) && !axes)) return false;
-    std::vector<std::byte> value(element_size(type_));
-    if (has_input(2)) {
-      if (!values_.is_stored(node_.inputs[2])) return false;
-      value = values_.stored(node_.inputs[2])->as_constant().bytes;
-      if (value.size() != element_size(type_)) return false;
-    }
-    const std::size_t half = pads->size() / 2;
-    std::vector<std::int64_t> before(x.size(), 0);
-    for (std::size_t i = 0; i < half; ++i) {
-      if ((*pads)[i] < 0 || (*pads)[i + half] < 0) return false;
-      before[axes ? axis_of((*axes)[i], x.size()) : i] = (*pads)[i];
-    }
-    const Shape y = shape(node_.output());
-    const std::vector<std::int64_t> from = row_major_strides(x);
-    const std::vector<std::int64_t> to = row_major_strides(y);
-    StridedCopy copy;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      copy.axes.push_back({x[i], from[i], to[i]});
-      copy.first_to += before[i] * to[i];
-    }
-    copy.element_size = element_size(type_);
-    copy.simplify();
-    const std::size_t bytes = static_cast<std::size_t>(element_count(y)) * value.size();
-    const StepArgument source = values_.plain_argument(node_.inputs[0]);
-    values_.builder().add_function(
-        [copy, bytes, value](std::span<float* const> places) {
-          fill(std::span(bytes_at(places[1]), bytes), value);
-          copy.run(bytes_at(places[0]), bytes_at(places[1]));
-        },
-        {source, argument(values_.define(node_.output()))});
-    return true;
-  }
-
   bool add_gather(const op::Gather& gather) {
     const DType index_type = values_.type_of(node_.inputs[1]);
     if (index_type != DType::kInt64 && index_type != DType::kInt32) return false;
@@ -336,12 +286,15 @@ class Mover {
 
 }  // namespace
 
-bool add_movement_step(ProgramValues& values, const Node& node) {
+bool moves_whole_elements(const ProgramValues& values, const Node& node) {
   const DType type = values.type_of(node.output());
   const std::size_t bytes = element_size(type);
-  if (bytes == 0 || (bytes & (bytes - 1)) != 0 || bytes > sizeof(std::int64_t)) return false;
-  if (!values.is_array(node.inputs[0], type)) return false;
-  return Mover(values, node).add();
+  return bytes != 0 && (bytes & (bytes - 1)) == 0 && bytes <= sizeof(std::int64_t) &&
+         values.is_array(node.inputs[0], type);
+}
+
+bool add_movement_step(ProgramValues& values, const Node& node) {
+  return moves_whole_elements(values, node) && Mover(values, node).add();
 }
 
 }  // namespace narrow

@@ -16,7 +16,12 @@ bool add_elementwise_step(ProgramValues& values, const Node& node);
 bool add_norm_step(ProgramValues& values, const Node& node);
 bool add_matrix_step(ProgramValues& values, const Node& node);
 bool add_movement_step(ProgramValues& values, const Node& node);
+bool add_pad_step(ProgramValues& values, const Node& node);
 bool add_reduce_step(ProgramValues& values, const Node& node);
 bool add_resize_step(ProgramValues& values, const Node& node);
+
+// Whether the node's first input and its result are arrays of one type, whose elements are 1, 2, 4
+// or 8 bytes: for steps that only move them.
+bool moves_whole_elements(const ProgramValues& values, const Node& node);
 
 }  // namespace narrow
