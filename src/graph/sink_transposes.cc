@@ -9,7 +9,6 @@
 
 #include "graph/constants.h"
 #include "graph/prune_graph.h"
-#include "graph/rules/fact_rules.h"
 #include "graph/shapes.h"
 #include "tensor/element_values.h"
 
@@ -211,8 +210,8 @@ class Sinker {
     } else if (const auto* concat = std::get_if<op::Concat>(&node.attributes)) {
       order = common_order(node);
       if (!order || !all_transposed(node)) return false;
-      const std::size_t axis = axis_of(concat->axis, order->size());
-      moved.attributes = op::Concat{(*order)[axis]};
+      const std::int64_t axis = concat->axis + (concat->axis < 0 ? std::ssize(*order) : 0);
+      moved.attributes = op::Concat{order->at(static_cast<std::size_t>(axis))};
       for (const ValueId id : node.inputs) moved.inputs.push_back(operand(id, *order));
     } else if (std::holds_alternative<op::Pad>(node.attributes)) {
       const auto origin = origins_.find(node.inputs[0]);
