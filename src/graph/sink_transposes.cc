@@ -164,6 +164,14 @@ class Sinker {
     return order;
   }
 
+  // Whether ordered() takes an operand; those that are not stored need nothing.
+  [[nodiscard]] bool fits(ValueId id, const Order& order) const {
+    if (id == kNoValue || !graph_.is_stored(id)) return true;
+    const Dimensions& sizes = facts_[static_cast<std::size_t>(id)].dimensions;
+    return sizes.size() <= order.size() &&
+           std::ranges::none_of(sizes, [](const Dimension& d) { return d.size == 0; });
+  }
+
   // A stored operand so that it fits to the other order.
   ValueId ordered(ValueId id, const Order& order) {
     if (has_one_element(id) && rank(id) <= 1) return now(id);
@@ -203,8 +211,8 @@ class Sinker {
     if (is_elementwise(node.attributes)) {
       order = common_order(node);
       if (!order) return false;
-      for (const ValueId id : node.inputs) {
-        if (id != kNoValue && graph_.is_stored(id) && rank(id) > order->size()) return false;
+      if (std::ranges::any_of(node.inputs, [&](ValueId id) { return !fits(id, *order); })) {
+        return false;
       }
       for (const ValueId id : node.inputs) moved.inputs.push_back(operand(id, *order));
     } else if (const auto* concat = std::get_if<op::Concat>(&node.attributes)) {
