@@ -42,7 +42,7 @@ struct InputSizes {
 
 // The network whose weights the checkpoint holds; dimensions of which nothing says a size stay
 // free. `model_name`: as narrow/evaluate.h has it; empty: the only network there is. Throws Error:
-// kNotFound when there is none or a weight is missing, kUsage when there are several a weight does
+// kNotFound when there is none or a weight is missing, kUsage when there are several, a weight does
 // not fit or a shape is of no input, kUnsupported when sizes do not fit or an ONNX file has an
 // operator that is not computed.
 NARROW_EXPORT GraphTable inspect_graph(const CheckpointReader& reader,
