@@ -9,12 +9,6 @@
 namespace narrow {
 namespace {
 
-FactTable declared_facts(const Graph& graph) {
-  std::vector<Dimensions> inputs;
-  for (const ValueId id : graph.inputs) inputs.push_back(graph.value(id).dimensions);
-  return infer_facts(graph, inputs);
-}
-
 bool makes_one_result(const Node& node) {
   return std::ranges::count(node.outputs, kNoValue) + 1 == std::ssize(node.outputs);
 }
@@ -33,7 +27,7 @@ bool passes_on(const Node& node, const FactTable& facts) {
 }  // namespace
 
 void drop_identities(Graph& graph) {
-  const FactTable facts = declared_facts(graph);
+  const FactTable facts = infer_facts(graph);
   std::vector<ValueId> source(graph.values.size());  // what to read for each value
   for (std::size_t i = 0; i < source.size(); ++i) source[i] = static_cast<ValueId>(i);
   for (Node& node : graph.nodes) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstddef>
+#include <utility>
 
 #include "graph/constants.h"
 #include "graph/dimension_math.h"
@@ -45,6 +46,12 @@ void infer_node(const std::string& graph_name, const Node& node, FactTable& fact
   }
 }
 
+ShapeTable dimensions_of(FactTable facts) {
+  ShapeTable shapes;
+  for (Fact& fact : facts) shapes.push_back(std::move(fact.dimensions));
+  return shapes;
+}
+
 }  // namespace
 
 void check_inputs(const Graph& graph, const std::vector<Dimensions>& inputs) {
@@ -75,17 +82,17 @@ FactTable infer_facts(const Graph& graph, const std::vector<Dimensions>& inputs)
   return facts;
 }
 
-ShapeTable infer_shapes(const Graph& graph, const std::vector<Dimensions>& inputs) {
-  ShapeTable shapes;
-  for (Fact& fact : infer_facts(graph, inputs)) shapes.push_back(std::move(fact.dimensions));
-  return shapes;
-}
-
-ShapeTable infer_shapes(const Graph& graph) {
+FactTable infer_facts(const Graph& graph) {
   std::vector<Dimensions> inputs;
   for (const ValueId id : graph.inputs) inputs.push_back(graph.value(id).dimensions);
-  return infer_shapes(graph, inputs);
+  return infer_facts(graph, inputs);
 }
+
+ShapeTable infer_shapes(const Graph& graph, const std::vector<Dimensions>& inputs) {
+  return dimensions_of(infer_facts(graph, inputs));
+}
+
+ShapeTable infer_shapes(const Graph& graph) { return dimensions_of(infer_facts(graph)); }
 
 ShapeTable infer_shapes(const Graph& graph, int height, int width) {
   if (graph.inputs.size() != 1) {

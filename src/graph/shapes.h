@@ -29,6 +29,9 @@ using FactTable = std::vector<Fact>;
 // The same with types, and with the elements of small integers as far as they follow from sizes.
 FactTable infer_facts(const Graph& graph, const std::vector<Dimensions>& inputs);
 
+// The same with the graph's own dimensions of its inputs.
+FactTable infer_facts(const Graph& graph);
+
 // With images of height x width pixels as the graph's only input; the number of images stays free.
 ShapeTable infer_shapes(const Graph& graph, int height, int width);
 

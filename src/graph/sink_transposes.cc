@@ -74,11 +74,7 @@ std::size_t count_transposes(const Graph& graph) {
 
 class Sinker {
  public:
-  explicit Sinker(Graph graph) : graph_(std::move(graph)) {
-    std::vector<Dimensions> inputs;
-    for (const ValueId id : graph_.inputs) inputs.push_back(graph_.value(id).dimensions);
-    facts_ = infer_facts(graph_, inputs);
-  }
+  explicit Sinker(Graph graph) : graph_(std::move(graph)), facts_(infer_facts(graph_)) {}
 
   Graph run() {
     std::vector<Node> nodes = std::move(graph_.nodes);

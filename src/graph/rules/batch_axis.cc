@@ -229,11 +229,7 @@ bool keeps(const op::OneHot& one_hot, const Operands& x) {
 class BatchWalk {
  public:
   explicit BatchWalk(const Graph& graph)
-      : graph_(graph), parts_(graph.values.size(), Part::kFixed) {
-    std::vector<Dimensions> inputs;
-    for (const ValueId id : graph.inputs) inputs.push_back(graph.value(id).dimensions);
-    facts_ = infer_facts(graph, inputs);
-  }
+      : graph_(graph), facts_(infer_facts(graph)), parts_(graph.values.size(), Part::kFixed) {}
 
   std::optional<std::string> run() {
     for (const ValueId id : graph_.inputs) {

@@ -34,17 +34,11 @@ Graph with_sizes(Graph graph, const std::vector<Shape>& inputs) {
   return graph;
 }
 
-FactTable facts_of(const Graph& graph) {
-  std::vector<Dimensions> inputs;
-  for (const ValueId id : graph.inputs) inputs.push_back(graph.value(id).dimensions);
-  return infer_facts(graph, inputs);
-}
-
 class Compiler {
  public:
   Compiler(const Graph& graph, const WeightReader& read_weight)
       : graph_(graph),
-        facts_(facts_of(graph)),
+        facts_(infer_facts(graph)),
         chains_(find_conv_chains(graph, facts_)),
         values_(graph, facts_, read_weight) {}
 

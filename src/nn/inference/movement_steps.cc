@@ -15,8 +15,6 @@ namespace {
 
 using Axis = StridedCopy::Axis;
 
-std::byte* bytes_at(float* place) { return reinterpret_cast<std::byte*>(place); }
-
 class Mover {
  public:
   Mover(ProgramValues& values, const Node& node)

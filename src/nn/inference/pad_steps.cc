@@ -13,8 +13,6 @@
 namespace narrow {
 namespace {
 
-std::byte* bytes_at(float* place) { return reinterpret_cast<std::byte*>(place); }
-
 // With copies of the element: what is there already, again and again.
 void fill(std::span<std::byte> to, std::span<const std::byte> element) {
   std::memcpy(to.data(), element.data(), element.size());

@@ -9,6 +9,9 @@
 
 namespace narrow {
 
+// The memory of a step's argument.
+inline std::byte* bytes_at(float* place) { return reinterpret_cast<std::byte*>(place); }
+
 // Elements at first + sum of index * stride along each axis, in both arrays.
 struct StridedCopy {
   struct Axis {

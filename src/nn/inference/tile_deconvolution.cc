@@ -93,8 +93,7 @@ bool add_tile_deconvolution(ProgramValues& values, const ConvChain& chain, const
        argument(made, DNNL_ARG_DST)});
   builder.add_function(
       [copy = copy_of_tiles(sizes)](std::span<float* const> places) {
-        copy.run(reinterpret_cast<const std::byte*>(places[0]),
-                 reinterpret_cast<std::byte*>(places[1]));
+        copy.run(bytes_at(places[0]), bytes_at(places[1]));
       },
       {argument(made), argument(values.define(chain.output))});
   return true;

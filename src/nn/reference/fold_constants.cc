@@ -19,18 +19,10 @@
 namespace narrow {
 namespace {
 
-std::vector<Dimensions> declared_inputs(const Graph& graph) {
-  std::vector<Dimensions> inputs;
-  for (const ValueId id : graph.inputs) inputs.push_back(graph.value(id).dimensions);
-  return inputs;
-}
-
 class Folder {
  public:
   Folder(Graph graph, std::uint64_t most_bytes)
-      : graph_(std::move(graph)),
-        facts_(infer_facts(graph_, declared_inputs(graph_))),
-        bytes_left_(most_bytes) {}
+      : graph_(std::move(graph)), facts_(infer_facts(graph_)), bytes_left_(most_bytes) {}
 
   Graph run() {
     std::vector<Node> kept;
