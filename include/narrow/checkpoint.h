@@ -26,12 +26,40 @@ enum class CheckpointFormat {
   kTensorFlowV1,  // a single table file; read only
   kSafetensors,
   kNpz,
-  kNpy,   // one array; its tensor is named after the file
-  kOnnx,  // a network; docs/onnx.md
+  kNpy,                // one array; its tensor is named after the file
+  kOnnx,               // a network; docs/onnx.md
+  kSafetensorsShards,  // model.safetensors.index.json and the files that it names
+  kPyTorch,            // what torch.save writes, as a ZIP archive or as a stream of pickles
+  kGguf,
+  kHdf5,         // Keras' weights or model
+  kKeras,        // an archive .keras
+  kTflite,       // read only
+  kFrozenGraph,  // the constants of a TensorFlow GraphDef; read only
 };
 
-// "tf", "tf-v1", "safetensors", "npz", "npy", "onnx".
+// "tf", "tf-v1", "safetensors", "npz", "npy", "onnx", "safetensors-shards", "pytorch", "gguf",
+// "hdf5", "keras", "tflite", "frozen-graph".
 NARROW_EXPORT std::string_view to_string(CheckpointFormat format) noexcept;
+
+// What this library knows of a format; the first table of docs/formats.md says the same.
+struct CheckpointFormatTraits {
+  enum class Writing : std::uint8_t { kNo, kYes, kFromSameFormat };
+
+  CheckpointFormat format = CheckpointFormat::kTensorFlowV2;
+  std::string_view name;       // to_string
+  std::string_view title;      // "TensorFlow V2"
+  std::string_view paths;      // what may be named: "the file"
+  std::string_view extension;  // of written files: ".npz"; empty for a prefix or a directory
+  Writing writing = Writing::kNo;
+  CheckpointFormat result = CheckpointFormat::kTensorFlowV2;  // of a job that reads the format
+  int channel_axis = -1;  // of weights whose network is not known: 0 where outputs come first
+};
+
+// Every format that can be read, in the order of that table.
+NARROW_EXPORT std::vector<CheckpointFormatTraits> checkpoint_formats();
+
+// The entry of `format`. Throws Error(kUsage) for one that this library cannot read.
+NARROW_EXPORT const CheckpointFormatTraits& traits_of(CheckpointFormat format);
 
 // Where a checkpoint lies, as found by looking at the bytes.
 struct CheckpointLocation {

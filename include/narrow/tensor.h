@@ -65,7 +65,16 @@ NARROW_EXPORT std::uint64_t element_count(const Shape& shape);
 // What is known of the values of a tensor of type kOpaque: enough to show and to copy them.
 struct OpaqueType {
   // Whose type it is; only a file of this family can hold the values.
-  enum class Family : std::uint8_t { kSafetensors, kTensorFlow, kNumpy, kOnnx };
+  enum class Family : std::uint8_t {
+    kSafetensors,
+    kTensorFlow,
+    kNumpy,
+    kOnnx,
+    kPyTorch,
+    kGguf,
+    kHdf5,
+    kTflite,
+  };
 
   Family family = Family::kSafetensors;
   std::string name;             // as the file has it: "F4", "variant", "<U7", "INT4"
@@ -88,6 +97,9 @@ struct NARROW_EXPORT TensorInfo {
   OpaqueType opaque = {};  // of kOpaque only
   TensorUse use = TensorUse::kUnknown;
   std::optional<int> channel_axis = {};  // of a weight: the output channels, if the network tells
+  // Where the file has codes from which the values are computed as they are read: their type by its
+  // name in the file ("Q4_K"). Empty where the values themselves lie in the file.
+  std::string stored_as = {};
 
   // element_count(shape) * element_size(dtype), checked for overflow; 0 for strings; what `opaque`
   // says for kOpaque.

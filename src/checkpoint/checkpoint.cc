@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "base/special_file.h"
@@ -11,20 +13,30 @@
 
 namespace narrow {
 
+namespace {
+
+const CheckpointDriver& driver_of(CheckpointFormat format) {
+  for (const CheckpointDriver& driver : checkpoint_drivers()) {
+    if (driver.traits.format == format) return driver;
+  }
+  throw Error(ErrorCategory::kUsage, "unknown checkpoint format");
+}
+
+}  // namespace
+
+std::vector<CheckpointFormatTraits> checkpoint_formats() {
+  std::vector<CheckpointFormatTraits> formats;
+  for (const CheckpointDriver& driver : checkpoint_drivers()) formats.push_back(driver.traits);
+  return formats;
+}
+
+const CheckpointFormatTraits& traits_of(CheckpointFormat format) {
+  return driver_of(format).traits;
+}
+
 std::string_view to_string(CheckpointFormat format) noexcept {
-  switch (format) {
-    case CheckpointFormat::kTensorFlowV2:
-      return "tf";
-    case CheckpointFormat::kTensorFlowV1:
-      return "tf-v1";
-    case CheckpointFormat::kSafetensors:
-      return "safetensors";
-    case CheckpointFormat::kNpz:
-      return "npz";
-    case CheckpointFormat::kNpy:
-      return "npy";
-    case CheckpointFormat::kOnnx:
-      return "onnx";
+  for (const CheckpointDriver& driver : checkpoint_drivers()) {
+    if (driver.traits.format == format) return driver.traits.name;
   }
   return "unknown";
 }
@@ -75,45 +87,15 @@ std::unique_ptr<CheckpointReader> open_checkpoint(const std::filesystem::path& p
   std::optional<InputFile> held;
   if (is_input_stream(source) && special_kind(source) != "a directory") held.emplace(source);
   const CheckpointLocation location = locate_checkpoint(source);
-  switch (location.format) {
-    case CheckpointFormat::kTensorFlowV2:
-      return open_tensorflow_v2(location);
-    case CheckpointFormat::kTensorFlowV1:
-      return open_tensorflow_v1(location);
-    case CheckpointFormat::kSafetensors:
-      return open_safetensors(location);
-    case CheckpointFormat::kNpz:
-      return open_npz(location);
-    case CheckpointFormat::kNpy:
-      return open_npy(location);
-    case CheckpointFormat::kOnnx:
-      return open_onnx(location);
-  }
-  throw Error(ErrorCategory::kUsage, "unknown checkpoint format");
+  return driver_of(location.format).open(location);
 }
 
 std::unique_ptr<CheckpointWriter> create_checkpoint(const CheckpointLocation& location,
                                                     Overwrite overwrite) {
-  switch (location.format) {
-    case CheckpointFormat::kTensorFlowV2:
-      return create_tensorflow_v2(location, overwrite);
-    case CheckpointFormat::kTensorFlowV1:
-      throw Error(ErrorCategory::kUnsupported,
-                  "TensorFlow V1 checkpoints can only be read: write the format 'tf', which every "
-                  "TensorFlow since 1.0 restores");
-    case CheckpointFormat::kSafetensors:
-      return create_safetensors(location, overwrite);
-    case CheckpointFormat::kNpz:
-      return create_npz(location, overwrite);
-    case CheckpointFormat::kNpy:
-      return create_npy(location, overwrite);
-    case CheckpointFormat::kOnnx:
-      throw Error(ErrorCategory::kUnsupported,
-                  "an ONNX file is a network, which tensors alone do not make: it can only be "
-                  "written from another ONNX file",
-                  {Remedy::Kind::kOtherFormat, "safetensors, tf or npz"});
-  }
-  throw Error(ErrorCategory::kUsage, "unknown checkpoint format");
+  const CheckpointDriver& driver = driver_of(location.format);
+  if (driver.create != nullptr) return driver.create(location, overwrite);
+  throw Error(ErrorCategory::kUnsupported, std::string(driver.no_create),
+              {Remedy::Kind::kOtherFormat, std::string(driver.instead)});
 }
 
 std::unique_ptr<CheckpointWriter> create_checkpoint_like(const CheckpointReader& source,

@@ -95,10 +95,9 @@ std::optional<CheckpointLocation> locate_file(const fs::path& path) {
                             "PREFIX.index, so that its data files cannot be found: rename it",
                             path.string()));
   }
-  if (looks_like_npy(file)) return found(CheckpointFormat::kNpy);
-  if (looks_like_npz(file)) return found(CheckpointFormat::kNpz);
-  if (looks_like_safetensors(file)) return found(CheckpointFormat::kSafetensors);
-  if (looks_like_onnx(file)) return found(CheckpointFormat::kOnnx);
+  for (const CheckpointDriver& driver : checkpoint_drivers()) {
+    if (driver.looks_like != nullptr && driver.looks_like(file)) return found(driver.traits.format);
+  }
   return std::nullopt;
 }
 
@@ -160,6 +159,14 @@ CheckpointLocation locate_path(const fs::path& path) {
   throw_not_found(path);
 }
 
+// Whether files of a format are called so.
+bool is_extension(std::string_view ending) {
+  return !ending.empty() &&
+         std::ranges::any_of(checkpoint_drivers(), [&](const CheckpointDriver& driver) {
+           return driver.traits.extension == ending;
+         });
+}
+
 // The files of other formats in a directory, as part of a sentence; empty for none.
 std::string list_flat_files(const fs::path& directory) {
   constexpr std::size_t kMostListed = 3;
@@ -167,10 +174,7 @@ std::string list_flat_files(const fs::path& directory) {
   std::error_code error;
   for (auto at = fs::directory_iterator(directory, error); !error && at != end(at);
        at.increment(error)) {
-    const std::string ending = at->path().extension().string();
-    if (ending != ".safetensors" && ending != ".npz" && ending != ".npy" && ending != ".onnx") {
-      continue;
-    }
+    if (!is_extension(at->path().extension().string())) continue;
     names.push_back(at->path().filename().string());
   }
   std::ranges::sort(names);

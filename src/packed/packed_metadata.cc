@@ -34,20 +34,19 @@ constexpr std::size_t kCountDigits = 16;
 constexpr std::size_t kMaxRank = 254;
 // What a recipe needs: objects in a list, lists in these.
 constexpr int kDeepestNesting = 4;
-constexpr std::array kInputFormats = {
-    CheckpointFormat::kTensorFlowV2, CheckpointFormat::kTensorFlowV1,
-    CheckpointFormat::kSafetensors,  CheckpointFormat::kNpz,
-    CheckpointFormat::kNpy,          CheckpointFormat::kOnnx};
-
 // Of tensors of an opaque type: whose it is, and the size that only its file gave.
 constexpr const char* kFamilyKey = "dtype_of";
 constexpr const char* kBytesKey = "bytes";
 constexpr const char* kColumnMajorKey = "column_major";
 using Family = std::pair<OpaqueType::Family, std::string_view>;
-constexpr std::array<Family, 4> kFamilies = {{{OpaqueType::Family::kSafetensors, "safetensors"},
+constexpr std::array<Family, 8> kFamilies = {{{OpaqueType::Family::kSafetensors, "safetensors"},
                                               {OpaqueType::Family::kTensorFlow, "tensorflow"},
                                               {OpaqueType::Family::kNumpy, "numpy"},
-                                              {OpaqueType::Family::kOnnx, "onnx"}}};
+                                              {OpaqueType::Family::kOnnx, "onnx"},
+                                              {OpaqueType::Family::kPyTorch, "pytorch"},
+                                              {OpaqueType::Family::kGguf, "gguf"},
+                                              {OpaqueType::Family::kHdf5, "hdf5"},
+                                              {OpaqueType::Family::kTflite, "tflite"}}};
 
 class Parser {
  public:
@@ -90,8 +89,8 @@ class Parser {
   }
 
   CheckpointFormat input_format() const {
-    for (const CheckpointFormat format : kInputFormats) {
-      if (to_string(format) == text(kFormatKey)) return format;
+    for (const CheckpointFormatTraits& format : checkpoint_formats()) {
+      if (format.name == text(kFormatKey)) return format.format;
     }
     refuse(fmt::format("name a format in {} that is not one", kFormatKey));
   }

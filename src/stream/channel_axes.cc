@@ -111,9 +111,7 @@ bool is_depthwise_kernel(const TensorInfo& info) {
   }
 }
 
-int default_channel_axis(CheckpointFormat format) {
-  return format == CheckpointFormat::kSafetensors || format == CheckpointFormat::kOnnx ? 0 : -1;
-}
+int default_channel_axis(CheckpointFormat format) { return traits_of(format).channel_axis; }
 
 ChannelAxes default_channel_axes(CheckpointFormat format, const TensorInfo& info) {
   if (info.channel_axis) return {*info.channel_axis, 1};

@@ -27,6 +27,14 @@ Home home_of(const TensorInfo& info) {
       return {"NumPy's ", "npz"};
     case OpaqueType::Family::kOnnx:
       return {"ONNX's ", "onnx"};
+    case OpaqueType::Family::kPyTorch:
+      return {"PyTorch's ", "pytorch"};
+    case OpaqueType::Family::kGguf:
+      return {"GGUF's ", "gguf"};
+    case OpaqueType::Family::kHdf5:
+      return {"HDF5's ", "hdf5"};
+    case OpaqueType::Family::kTflite:
+      return {"TFLite's ", "the format of the input"};
   }
   return {"", "the format of the input"};
 }

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
+#include <string_view>
 
 #include "base/file.h"
 #include "narrow/checkpoint.h"
@@ -51,5 +53,21 @@ std::unique_ptr<CheckpointWriter> create_npy(const CheckpointLocation& location,
 std::unique_ptr<CheckpointWriter> create_onnx_like(const std::filesystem::path& source,
                                                    const CheckpointLocation& location,
                                                    Overwrite overwrite);
+
+// All that checkpoint.cc knows of one format.
+struct CheckpointDriver {
+  CheckpointFormatTraits traits;
+  // Nothing for TensorFlow's, whose files name each other: locate_checkpoint.cc finds them.
+  bool (*looks_like)(const InputFile& file) = nullptr;
+  std::unique_ptr<CheckpointReader> (*open)(const CheckpointLocation& location) = nullptr;
+  // Nothing for a format that is not written from tensors alone.
+  std::unique_ptr<CheckpointWriter> (*create)(const CheckpointLocation& location,
+                                              Overwrite overwrite) = nullptr;
+  std::string_view no_create = {};  // why not, as the sentence of an Error
+  std::string_view instead = {};    // the formats to write then
+};
+
+// A new format is a folder beside this one, its functions above and a row here.
+std::span<const CheckpointDriver> checkpoint_drivers();
 
 }  // namespace narrow

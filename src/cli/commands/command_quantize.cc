@@ -44,7 +44,7 @@ void add_options(Command& command, Arguments& args) {
   command.add_option("-o,--output", args.output,
                      "prefix, file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
   command.add_option("--format", args.format, "of the output; default that of CKPT")
-      .one_of({"tf", "safetensors", "npz", "onnx"});
+      .one_of(written_formats());
   add_threads_option(command, args.threads);
   command.add_flag("--dry-run", args.dry_run, "measure, write nothing");
   add_force_flag(command, args.force);
@@ -53,14 +53,6 @@ void add_options(Command& command, Arguments& args) {
   add_export_options(command, args.exports);
   add_network_options(command, args.network);
   command.show_first_names();
-}
-
-CheckpointFormat output_format(const Arguments& args, CheckpointFormat input) {
-  if (args.format == "tf") return CheckpointFormat::kTensorFlowV2;
-  if (args.format == "safetensors") return CheckpointFormat::kSafetensors;
-  if (args.format == "npz") return CheckpointFormat::kNpz;
-  if (args.format == "onnx") return CheckpointFormat::kOnnx;
-  return input;
 }
 
 // What changes nothing in the result.
@@ -78,8 +70,9 @@ void run(const Arguments& args, const Command& command) {
   const NamedPlan named = named_plan(args.plan_options, *reader);
   QuantizeRun run;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
-    run.output = output_location(reader->location(), output_format(args, reader->location().format),
-                                 args.output, network_directory_name(named.directory, methods));
+    run.output =
+        output_location(reader->location(), output_format(args.format, reader->location().format),
+                        args.output, network_directory_name(named.directory, methods));
   }
   run.options.non_finite = args.plan_options.non_finite;
   run.threads = args.threads;

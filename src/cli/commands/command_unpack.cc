@@ -23,14 +23,6 @@ struct Arguments {
   bool json = false;
 };
 
-CheckpointFormat output_format(const std::string& typed, CheckpointFormat original) {
-  for (const auto format :
-       {CheckpointFormat::kTensorFlowV2, CheckpointFormat::kSafetensors, CheckpointFormat::kNpz}) {
-    if (typed == to_string(format)) return format;
-  }
-  return original;
-}
-
 void run(const Arguments& args) {
   const PackedCheckpoint packed(args.packed);
   const PackedContents& contents = packed.contents();
@@ -63,7 +55,7 @@ void add_unpack_command(Command& program, CommandOutcome& /*outcome*/) {
   command.add_option("packed", args->packed, "what narrow pack wrote").required().type_name("FILE");
   command.add_option("-o,--output", args->output, "prefix, file or directory").required();
   command.add_option("--format", args->format, "of the output; default that of the original")
-      .one_of({"tf", "safetensors", "npz"});
+      .one_of(written_formats());
   add_threads_option(command, args->threads);
   add_force_flag(command, args->force);
   add_json_flag(command, args->json);

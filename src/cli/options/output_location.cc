@@ -13,33 +13,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string_view file_extension(CheckpointFormat format) {
-  switch (format) {
-    case CheckpointFormat::kSafetensors:
-      return ".safetensors";
-    case CheckpointFormat::kNpz:
-      return ".npz";
-    case CheckpointFormat::kNpy:
-      return ".npy";
-    case CheckpointFormat::kOnnx:
-      return ".onnx";
-    case CheckpointFormat::kTensorFlowV1:
-    case CheckpointFormat::kTensorFlowV2:
-      break;
-  }
-  return "";
-}
-
-bool is_tensorflow(CheckpointFormat format) { return file_extension(format).empty(); }
+bool is_tensorflow(CheckpointFormat format) { return traits_of(format).extension.empty(); }
 
 // The input's file name as a name in `format`: its extension is exchanged, a prefix keeps its dots.
 std::string base_name(const CheckpointLocation& input, CheckpointFormat format) {
   std::string name = input.path.filename().string();
-  const std::string_view extension = file_extension(input.format);
+  const std::string_view extension = traits_of(input.format).extension;
   if (!extension.empty() && name.ends_with(extension)) {
     name.resize(name.size() - extension.size());
   }
-  return name.append(file_extension(format));
+  return name.append(traits_of(format).extension);
 }
 
 // The file that shows that something is at `location`.
@@ -59,12 +42,27 @@ void require_named_output(const fs::path& input, const std::string& output) {
                           input.string()));
 }
 
+std::vector<std::string> written_formats() {
+  std::vector<std::string> names;
+  for (const CheckpointFormatTraits& format : checkpoint_formats()) {
+    if (format.writing != CheckpointFormatTraits::Writing::kNo) names.emplace_back(format.name);
+  }
+  return names;
+}
+
+CheckpointFormat output_format(const std::string& typed, CheckpointFormat input) {
+  for (const CheckpointFormatTraits& format : checkpoint_formats()) {
+    if (format.name == typed) return format.format;
+  }
+  return traits_of(input).result;
+}
+
 CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFormat format,
                                    const std::string& output,
                                    const std::string& default_directory) {
   CheckpointLocation location;
-  location.format = is_tensorflow(format) ? CheckpointFormat::kTensorFlowV2 : format;
-  const std::string name = base_name(input, format);
+  location.format = traits_of(format).result;
+  const std::string name = base_name(input, location.format);
   if (output.empty()) {
     require_named_output(input.path, output);
     location.path = input.path.parent_path() / default_directory / name;
@@ -75,7 +73,7 @@ CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFo
   }
   std::error_code error;
   // A prefix may have a directory of its name beside its files.
-  if (!is_tensorflow(format) || !fs::is_directory(location.path, error)) {
+  if (!is_tensorflow(location.format) || !fs::is_directory(location.path, error)) {
     refuse_special_target(location.path);
   }
   if (fs::equivalent(main_file(location), main_file(input), error)) {

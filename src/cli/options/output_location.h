@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "narrow/checkpoint.h"
 #include "narrow/scheme.h"
@@ -15,10 +16,16 @@ void require_named_output(const std::filesystem::path& input, const std::string&
 
 // Where a result goes. `output` as typed (empty: directory `default_directory` beside the input): a
 // directory (existing, or ending in '/') means the input's base name in it; otherwise it is the
-// prefix (TensorFlow) or file. `format` kTensorFlowV1 stands for kTensorFlowV2.
+// prefix (TensorFlow) or file. A format that is only read stands for that of its results.
 // Throws Error(kUsage) when that is the input itself.
 CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFormat format,
                                    const std::string& output, const std::string& default_directory);
+
+// The names of the formats that a result can have, for the option --format.
+std::vector<std::string> written_formats();
+
+// The format that was typed; for none, that of results of `input`.
+CheckpointFormat output_format(const std::string& typed, CheckpointFormat input);
 
 // "bin_8bits", "fixed-point_8bits": the default output directory. What is not the default of a
 // scheme follows, so that different recipes do not meet: "fixed-point_8bits_decimal",
