@@ -135,6 +135,27 @@ TEST(CompiledGraph, SqueezeAndExcitation) {
   }
 }
 
+// x * clip(x + 3, 0, 6) / 6, which exporters write for HardSwish, divided before or after.
+TEST(CompiledGraph, HardSwishWrittenOut) {
+  for (const bool is_divided_first : {true, false}) {
+    RandomNetwork network;
+    const auto over_six = [&](ValueId x) {
+      return network.add(op::Binary{op::BinaryKind::kDiv}, {x, network.scalar(6)});
+    };
+    const ValueId x = network.conv(network.input({2, 3, 9, 8}), 3, 24, square_window(3, 1, 1));
+    const ValueId moved = network.add(op::Add{}, {x, network.scalar(3)});
+    ValueId gate = network.add(op::Clip{}, {moved, network.scalar(0), network.scalar(6)});
+    if (is_divided_first) gate = over_six(gate);
+    ValueId y = network.add(op::Binary{op::BinaryKind::kMul}, {x, gate});
+    if (!is_divided_first) y = over_six(y);
+    y = network.add(op::Binary{op::BinaryKind::kMul}, {y, network.scalar(1.5)});
+    network.expect_equal({network.add(op::Add{}, {y, network.scalar(0.25)})});
+    EXPECT_EQ(network.step_operators(),
+              std::vector<std::string>{is_divided_first ? "Conv+Add+Clip+Div+Mul+Mul+Add"
+                                                        : "Conv+Add+Clip+Mul+Div+Mul+Add"});
+  }
+}
+
 TEST(CompiledGraph, TransposedConvolutions) {
   for (const std::int64_t group : {1, 2, 8}) {
     RandomNetwork network;

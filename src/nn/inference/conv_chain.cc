@@ -250,35 +250,68 @@ class ChainFinder {
   bool take_gate(ConvChain& chain) {
     const std::vector<int>& users = uses_.users(chain.output);
     if (users.size() != 2 || users[0] == users[1] || uses_.is_output(chain.output)) return false;
-    const Node& gate = node_at(users[0]);
-    const Node& product = node_at(users[1]);
-    const auto* const binary = std::get_if<op::Binary>(&product.attributes);
-    if (taken_[static_cast<std::size_t>(users[0])] || taken_[static_cast<std::size_t>(users[1])] ||
-        binary == nullptr || binary->kind != op::BinaryKind::kMul ||
-        uses_.only_user(gate.output()) != users[1]) {
+    std::vector<int> nodes = {users[0]};
+    const std::vector<ElementStep> steps = gated(nodes);
+    nodes.push_back(users[1]);
+    const auto* const binary = std::get_if<op::Binary>(&node_at(users[1]).attributes);
+    const bool is_free = std::ranges::none_of(
+        nodes, [&](int node) { return taken_[static_cast<std::size_t>(node)]; });
+    if (steps.empty() || !is_free || binary == nullptr || binary->kind != op::BinaryKind::kMul ||
+        uses_.only_user(node_at(nodes[nodes.size() - 2]).output()) != users[1]) {
       return false;
     }
-    ElementStep step;
-    if (const auto* unary = std::get_if<op::Unary>(&gate.attributes)) {
-      if (unary->kind != op::UnaryKind::kSigmoid) return false;
-      step.how = algorithm::eltwise_swish;
-      step.alpha = 1;
-    } else if (const auto* activation = std::get_if<op::Activation>(&gate.attributes)) {
-      constexpr double kSixth = 1.0 / 6;
-      constexpr double kTolerance = 1e-7;
-      if (activation->kind != op::ActivationKind::kHardSigmoid || activation->beta != 0.5 ||
-          std::abs(activation->alpha - kSixth) > kTolerance) {
-        return false;
-      }
-      step.how = algorithm::eltwise_hardswish;
-    } else {
-      return false;
+    std::vector<ElementStep> elements = chain.elements;
+    for (const ElementStep& step : steps) {
+      if (!can_follow(elements, step)) return false;
+      elements.push_back(step);
     }
-    if (!can_follow(chain.elements, step)) return false;
-    chain.elements.push_back(step);
-    chain.nodes.push_back(users[0]);
-    take(chain, users[1], product.output());
+    chain.elements = std::move(elements);
+    for (const int node : nodes) take(chain, node, node_at(node).output());
     return true;
+  }
+
+  // What the product with x is of a gate that begins with the node; the rest of the gate's nodes is
+  // appended. Nothing for other gates.
+  std::vector<ElementStep> gated(std::vector<int>& nodes) const {
+    constexpr double kSix = 6;
+    constexpr double kTolerance = 1e-7;
+    const ElementStep hard_swish{ElementKind::kEltwise, algorithm::eltwise_hardswish};
+    const Node& gate = node_at(nodes[0]);
+    if (const auto* unary = std::get_if<op::Unary>(&gate.attributes)) {
+      if (unary->kind != op::UnaryKind::kSigmoid) return {};
+      return {{ElementKind::kEltwise, algorithm::eltwise_swish, 1}};
+    }
+    if (const auto* activation = std::get_if<op::Activation>(&gate.attributes)) {
+      const bool is_same = activation->kind == op::ActivationKind::kHardSigmoid &&
+                           activation->beta == 0.5 &&
+                           std::abs(activation->alpha - 1 / kSix) <= kTolerance;
+      return is_same ? std::vector{hard_swish} : std::vector<ElementStep>();
+    }
+    // clip(x + 3, 0, 6), which may be divided by 6 at once.
+    if (!std::holds_alternative<op::Add>(gate.attributes)) return {};
+    if (number(gate.inputs[1]) != kSix / 2 && number(gate.inputs[0]) != kSix / 2) return {};
+    const int clip = next(gate.output());
+    if (clip < 0 || !std::holds_alternative<op::Clip>(node_at(clip).attributes)) return {};
+    const std::vector<ValueId>& limits = node_at(clip).inputs;
+    if (limits.size() != 3 || number(limits[1]) != 0 || number(limits[2]) != kSix) return {};
+    nodes.push_back(clip);
+    const int over = next(node_at(clip).output());
+    const auto* const binary =
+        over < 0 ? nullptr : std::get_if<op::Binary>(&node_at(over).attributes);
+    if (binary != nullptr && binary->kind == op::BinaryKind::kDiv &&
+        node_at(over).inputs[0] == node_at(clip).output() &&
+        number(node_at(over).inputs[1]) == kSix) {
+      nodes.push_back(over);
+      return {hard_swish};
+    }
+    return {hard_swish, {ElementKind::kEltwise, algorithm::eltwise_linear, kSix}};
+  }
+
+  // The only element of a real value that is known before anything runs.
+  [[nodiscard]] std::optional<double> number(ValueId id) const {
+    if (id == kNoValue) return std::nullopt;
+    const auto& reals = facts_[static_cast<std::size_t>(id)].reals;
+    return reals && reals->size() == 1 ? std::optional(reals->front()) : std::nullopt;
   }
 
   const Graph& graph_;

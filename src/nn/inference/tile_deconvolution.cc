@@ -9,37 +9,80 @@ namespace {
 
 using dnnl::memory;
 
-// From [N, out x rows x columns, H, W] to [N, out, H x rows, W x columns].
-StridedCopy copy_of_tiles(const ConvSizes& sizes) {
+// How the elements of all tiles lie in the channels of a convolution of 1 x 1.
+enum class TileOrder : std::uint8_t {
+  kPlain,            // an output's elements one after the other, row-major; so is the result
+  kBlocksOfOutputs,  // for each element all outputs, in blocks of channels as in the result
+  kOneBlock,         // the elements of the only output in the first block
+};
+
+TileOrder order_of(const ConvSizes& sizes) {
+  const std::int64_t block = activation_channel_block();
+  if (sizes.y[1] % block == 0) return TileOrder::kBlocksOfOutputs;
+  const bool fits = sizes.y[1] == 1 && sizes.strides[0] * sizes.strides[1] <= block;
+  return fits ? TileOrder::kOneBlock : TileOrder::kPlain;
+}
+
+// From the channels to [N, outputs, height x rows, width x columns].
+StridedCopy copy_of_tiles(const ConvSizes& sizes, TileOrder order) {
   const std::int64_t rows = sizes.strides[0];
   const std::int64_t columns = sizes.strides[1];
   const std::int64_t height = sizes.x[2];
   const std::int64_t width = sizes.x[3];
   const std::int64_t plane = height * width;
+  const std::int64_t tiles = rows * columns * plane;
+  const std::int64_t block = order == TileOrder::kPlain ? 1 : activation_channel_block();
+  // In the channels: from one element of a tile to the next, and from one pixel to the next.
+  std::int64_t element = plane;
+  std::int64_t image = sizes.y[1] * tiles;
+  std::vector<StridedCopy::Axis> outputs = {{sizes.y[1], tiles, tiles}};
+  StridedCopy::Axis lanes = {1, 1, 1};
+  std::int64_t to = 1;  // from one pixel of the result to the next
+  if (order == TileOrder::kBlocksOfOutputs) {
+    element = plane * sizes.y[1];
+    outputs = {{sizes.y[1] / block, plane * block, tiles * block}};
+    lanes = {block, 1, 1};
+    to = block;
+  } else if (order == TileOrder::kOneBlock) {
+    element = 1;
+    image = plane * block;
+  }
   StridedCopy copy;
-  copy.axes = {{sizes.x[0] * sizes.y[1], rows * columns * plane, rows * columns * plane},
-               {height, width, rows * columns * width},
-               {rows, columns * plane, columns * width},
-               {width, 1, columns},
-               {columns, plane, 1}};
+  copy.axes = {{sizes.x[0], image, sizes.y[1] * tiles},
+               outputs.front(),
+               {height, width * block, rows * columns * width * to},
+               {rows, columns * element, columns * width * to},
+               {width, block, columns * to},
+               {columns, element, to},
+               lanes};
   copy.simplify();
   return copy;
 }
 
-// Of [in, out, rows, columns] the elements [out, rows, columns, in].
-std::vector<float> inputs_last(const std::vector<float>& weights, std::size_t inputs) {
-  const std::size_t outputs = weights.size() / inputs;
-  std::vector<float> moved(weights.size());
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    moved[i % outputs * inputs + i / outputs] = weights[i];
+// Of [in, out, rows, columns] the channels of the convolution, of inputs each; zeros fill the last.
+std::vector<float> weights_of(const std::vector<float>& given, const ConvSizes& sizes,
+                              TileOrder order, std::size_t channels) {
+  const auto inputs = static_cast<std::size_t>(sizes.x[1]);
+  const auto outputs = static_cast<std::size_t>(sizes.y[1]);
+  const std::size_t made = given.size() / inputs;
+  const std::size_t elements = made / outputs;
+  std::vector<float> weights(channels * inputs, 0.0F);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const std::size_t tile = i % made;
+    const std::size_t channel =
+        order == TileOrder::kBlocksOfOutputs ? tile % elements * outputs + tile / elements : tile;
+    weights[channel * inputs + i / made] = given[i];
   }
-  return moved;
+  return weights;
 }
 
-std::vector<float> one_for_each_element(const std::vector<float>& biases, std::size_t elements) {
-  std::vector<float> repeated;
-  for (const float bias : biases) repeated.insert(repeated.end(), elements, bias);
-  return repeated;
+std::vector<float> biases_of(const std::vector<float>& given, std::size_t elements, TileOrder order,
+                             std::size_t channels) {
+  std::vector<float> biases(channels, 0.0F);
+  for (std::size_t i = 0; i < given.size() * elements; ++i) {
+    biases[i] = given[order == TileOrder::kBlocksOfOutputs ? i % given.size() : i / elements];
+  }
+  return biases;
 }
 
 }  // namespace
@@ -53,34 +96,39 @@ bool makes_tiles(const ConvSizes& sizes) {
 
 bool add_tile_deconvolution(ProgramValues& values, const ConvChain& chain, const ConvSizes& sizes,
                             const dnnl::primitive_attr& attributes) {
+  const TileOrder order = order_of(sizes);
+  const bool is_blocked = order != TileOrder::kPlain;
   const std::int64_t elements = sizes.strides[0] * sizes.strides[1];
-  const std::int64_t channels = sizes.y[1] * elements;
+  const std::int64_t channels =
+      order == TileOrder::kOneBlock ? activation_channel_block() : sizes.y[1] * elements;
   const Shape tiles = {sizes.x[0], channels, sizes.x[2], sizes.x[3]};
+  const HeldValue made_like{DType::kFloat32, tiles, is_blocked, -1, -1, nullptr};
   const memory::dims kernel = {channels, sizes.x[1], 1, 1};
   const auto kAny = memory::format_tag::any;
   const memory::desc biases_desc = float_desc({channels}, memory::format_tag::x);
-  const dnnl::convolution_forward::primitive_desc primitive({dnnl::prop_kind::forward_inference,
-                                                             dnnl::algorithm::convolution_direct,
-                                                             plain_desc(sizes.x),
-                                                             float_desc(kernel, kAny),
-                                                             biases_desc,
-                                                             plain_desc(tiles),
-                                                             {1, 1},
-                                                             {0, 0},
-                                                             {0, 0},
-                                                             {0, 0}},
-                                                            attributes, values.engine(), true);
+  const dnnl::convolution_forward::primitive_desc primitive(
+      {dnnl::prop_kind::forward_inference,
+       dnnl::algorithm::convolution_direct,
+       is_blocked ? blocked_desc(sizes.x) : plain_desc(sizes.x),
+       float_desc(kernel, kAny),
+       biases_desc,
+       desc_of(made_like),
+       {1, 1},
+       {0, 0},
+       {0, 0},
+       {0, 0}},
+      attributes, values.engine(), true);
   if (!primitive) return false;
   const Node& node = values.graph().nodes[static_cast<std::size_t>(chain.conv)];
-  const HeldValue x = values.plain(node.inputs[0]);
+  const HeldValue x = is_blocked ? values.blocked(node.inputs[0]) : values.plain(node.inputs[0]);
   const FoldedWeights folded = fold_conv(values, chain, sizes);
-  const std::vector<float> weights =
-      inputs_last(folded.weights, static_cast<std::size_t>(sizes.x[1]));
+  const auto count = static_cast<std::size_t>(channels);
+  const std::vector<float> weights = weights_of(folded.weights, sizes, order, count);
   const std::vector<float> biases =
-      one_for_each_element(folded.biases, static_cast<std::size_t>(elements));
+      biases_of(folded.biases, static_cast<std::size_t>(elements), order, count);
   ProgramBuilder& builder = values.builder();
-  HeldValue made{DType::kFloat32, tiles, false, -1, -1, nullptr};
-  made.buffer = builder.new_buffer(static_cast<std::size_t>(element_count(tiles)) * sizeof(float));
+  HeldValue made = made_like;
+  made.buffer = builder.new_buffer(desc_of(made).get_size());
   builder.add_primitive(
       dnnl::convolution_forward(primitive), primitive.scratchpad_desc(),
       {argument(x, DNNL_ARG_SRC),
@@ -92,10 +140,11 @@ bool add_tile_deconvolution(ProgramValues& values, const ConvChain& chain, const
        {DNNL_ARG_BIAS, {}, -1, builder.constant(biases.data(), biases_desc, primitive.bias_desc())},
        argument(made, DNNL_ARG_DST)});
   builder.add_function(
-      [copy = copy_of_tiles(sizes)](std::span<float* const> places) {
+      [copy = copy_of_tiles(sizes, order)](std::span<float* const> places) {
         copy.run(bytes_at(places[0]), bytes_at(places[1]));
       },
-      {argument(made), argument(values.define(chain.output))});
+      {argument(made),
+       argument(values.define(chain.output, order == TileOrder::kBlocksOfOutputs))});
   return true;
 }
 

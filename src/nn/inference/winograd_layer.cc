@@ -116,8 +116,8 @@ class Products {
 bool winograd_pays(const ConvGeometry& geometry) {
   // Tiles must be filled, channels must fill vectors, and enough tiles must share the matrices,
   // which are four times as large as the kernel; measured with the layers of ResNet V1 50 at 224
-  // and 32 pixels.
-  constexpr int kLeastChannels = 64;
+  // and 32 pixels, and with those of narrower networks.
+  constexpr int kLeastChannels = 24;
   constexpr int kChannelsPerTile = 16;
   if (geometry.kernel != 3 || geometry.stride != 1) return false;
   const auto tiles_along = [](int size) { return (size + kWinogradTile - 1) / kWinogradTile; };

@@ -22,19 +22,30 @@ namespace {
 class Folder {
  public:
   Folder(Graph graph, std::uint64_t most_bytes)
-      : graph_(std::move(graph)), facts_(infer_facts(graph_)), bytes_left_(most_bytes) {}
+      : graph_(std::move(graph)), bytes_left_(most_bytes) {}
 
+  // A folded node may be what the sizes of later ones were missing: padding that is worked out from
+  // sizes, of which the next sizes follow, as tracing exporters write it.
   Graph run() {
-    std::vector<Node> kept;
-    for (Node& node : graph_.nodes) {
-      if (!fold(node)) kept.push_back(std::move(node));
+    while (fold_once()) {
     }
-    graph_.nodes = std::move(kept);
     remove_unused(graph_);
     return std::move(graph_);
   }
 
  private:
+  // Whether another pass may find more.
+  bool fold_once() {
+    facts_ = infer_facts(graph_);
+    std::vector<Node> kept;
+    for (Node& node : graph_.nodes) {
+      if (!fold(node)) kept.push_back(std::move(node));
+    }
+    const bool is_smaller = kept.size() < graph_.nodes.size();
+    graph_.nodes = std::move(kept);
+    return is_smaller;
+  }
+
   [[nodiscard]] const Fact& fact(ValueId id) const { return facts_[static_cast<std::size_t>(id)]; }
 
   bool fold(const Node& node) {

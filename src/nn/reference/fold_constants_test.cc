@@ -43,6 +43,34 @@ TEST(FoldConstants, WhatFollowsFromFreeSizesStays) {
   for (const Node& node : folded.nodes) EXPECT_NE(node.name, "six");
 }
 
+// As tracing exporters write it: the padding is worked out from the sizes of what is padded, as a
+// matrix, of which no sizes are followed.
+ValueId padded(GraphBuilder& builder, const std::string& name, ValueId x) {
+  const auto of = [&](const char* part) { return name + part; };
+  const ValueId shape = builder.add(of("shape"), op::ShapeOf{}, {x});
+  const ValueId width =
+      builder.add(of("width"), op::Gather{0}, {shape, builder.constant(of("last"), ints({2}))});
+  const ValueId zeros = builder.constant(of("zeros"), ints({0, 0, 0, 0, 0}));
+  const ValueId pads = builder.add(of("pads"), op::Concat{0}, {zeros, width});
+  const ValueId pair = builder.constant(of("pair"), ints({3, 2}));
+  const ValueId matrix = builder.add(of("matrix"), op::Reshape{}, {pads, pair});
+  const ValueId flat =
+      builder.add(of("flat"), op::Reshape{}, {matrix, builder.constant(of("six"), ints({6}))});
+  return builder.add(name, op::Pad{}, {x, flat});
+}
+
+TEST(FoldConstants, SizesThatFollowFromFoldedNodesAreConstants) {
+  GraphBuilder builder("g");
+  const ValueId x = builder.input("x", {Dimension::free("N"), 2, 3});
+  const ValueId once = padded(builder, "once", x);
+  const ValueId twice = padded(builder, "twice", once);
+  const Graph folded = fold_constants(builder.finish({padded(builder, "thrice", twice)}));
+  ASSERT_EQ(folded.nodes.size(), 3U);
+  const Constant* const pads = folded.constant_of(folded.nodes[2].inputs[1]);
+  ASSERT_NE(pads, nullptr);
+  EXPECT_THAT(ReferenceTensor::of(*pads).integers, testing::ElementsAre(0, 0, 0, 0, 0, 12));
+}
+
 TEST(FoldConstants, StopsAtTheLimit) {
   GraphBuilder builder("g");
   const ValueId shape = builder.constant("shape", ints({100}));
