@@ -233,10 +233,12 @@ class ConvMaker {
 
   [[nodiscard]] bool winograd_applies() const {
     const memory::dims ones = {1, 1};
+    const memory::dims zeros = {0, 0};
     const bool is_plain_3x3 = !sizes_.is_transposed && sizes_.group == 1 && sizes_.x.size() == 4 &&
                               sizes_.weights[2] == 3 && sizes_.weights[3] == 3 &&
-                              sizes_.strides == ones && sizes_.dilations == memory::dims{0, 0} &&
-                              sizes_.before == ones && sizes_.after == ones;
+                              sizes_.strides == ones && sizes_.dilations == zeros &&
+                              sizes_.before == sizes_.after &&
+                              (sizes_.before == ones || sizes_.before == zeros);
     const bool only_relu =
         chain_.elements.empty() ||
         (chain_.elements.size() == 1 && chain_.elements[0].kind == ElementKind::kEltwise &&

@@ -121,9 +121,9 @@ bool winograd_pays(const ConvGeometry& geometry) {
   constexpr int kChannelsPerTile = 16;
   if (geometry.kernel != 3 || geometry.stride != 1) return false;
   const auto tiles_along = [](int size) { return (size + kWinogradTile - 1) / kWinogradTile; };
-  const std::int64_t tiles = std::int64_t{geometry.images} * tiles_along(geometry.in_height) *
-                             tiles_along(geometry.in_width);
-  return std::min(geometry.in_height, geometry.in_width) >= kWinogradTile &&
+  const std::int64_t tiles = std::int64_t{geometry.images} * tiles_along(geometry.out_height) *
+                             tiles_along(geometry.out_width);
+  return std::min(geometry.out_height, geometry.out_width) >= kWinogradTile &&
          std::min(geometry.in_channels, geometry.out_channels) >= kLeastChannels &&
          geometry.in_channels % activation_channel_block() == 0 &&
          geometry.out_channels % activation_channel_block() == 0 &&
@@ -134,11 +134,13 @@ Activation add_winograd_conv(ProgramBuilder& builder, const ConvGeometry& geomet
                              const FoldedConv& folded, bool relu, const Activation& x) {
   Activation y{
       -1,
-      float_desc({geometry.images, geometry.out_channels, x.height, x.width}, activation_format()),
-      x.height, x.width, geometry.out_channels};
+      float_desc({geometry.images, geometry.out_channels, geometry.out_height, geometry.out_width},
+                 activation_format()),
+      geometry.out_height, geometry.out_width, geometry.out_channels};
   y.buffer = builder.new_buffer(y.desc.get_size());
-  const WinogradImages in = blocked_images(x.height, x.width, geometry.in_channels);
-  const WinogradImages out = blocked_images(x.height, x.width, geometry.out_channels);
+  WinogradImages in = blocked_images(x.height, x.width, geometry.in_channels);
+  in.padding = geometry.out_height == x.height ? 1 : 0;
+  const WinogradImages out = blocked_images(y.height, y.width, geometry.out_channels);
   const std::int64_t all = geometry.images * in.tiles_per_image();
   const std::int64_t together = tiles_at_once(geometry, all);
   Products products(builder, geometry, folded, together);

@@ -71,8 +71,8 @@ void Input(const WinogradImages& images, const float* values, TileRange tiles,
       const float* from = patch;
       std::size_t row_step = kSeen * block;
       std::size_t pixel_step = block;
-      const int top = row - 1;
-      const int left = column - 1;
+      const int top = row - images.padding;
+      const int left = column - images.padding;
       if (top >= 0 && left >= 0 && top + kSeen <= images.height && left + kSeen <= images.width) {
         from = image + static_cast<std::size_t>(top * images.width + left) * images.pixel_distance;
         row_step = row_distance;

@@ -20,11 +20,18 @@ struct WinogradImages {
   std::size_t image_distance = 0;
   std::size_t block_distance = 0;
   std::size_t pixel_distance = 0;
+  int padding = 1;  // of inputs, on each side: 1 (SAME) or 0 (VALID)
 
-  [[nodiscard]] int tile_rows() const { return (height + kWinogradTile - 1) / kWinogradTile; }
-  [[nodiscard]] int tile_columns() const { return (width + kWinogradTile - 1) / kWinogradTile; }
+  // Of the tiles of results, which are as large as the inputs or smaller by 2.
+  [[nodiscard]] int tile_rows() const { return tiles_along(height); }
+  [[nodiscard]] int tile_columns() const { return tiles_along(width); }
   [[nodiscard]] std::int64_t tiles_per_image() const {
     return std::int64_t{tile_rows()} * tile_columns();
+  }
+
+ private:
+  [[nodiscard]] int tiles_along(int size) const {
+    return (size - 2 * (1 - padding) + kWinogradTile - 1) / kWinogradTile;
   }
 };
 
@@ -41,7 +48,7 @@ struct WinogradPlanes {
   std::size_t plane_distance = 0;
 };
 
-// Transforms the tiles' 6 x 6 inputs; what lies outside an image is zero (SAME padding).
+// Transforms the tiles' 6 x 6 inputs; what lies outside an image is zero.
 void input_tiles(const WinogradImages& images, const float* values, TileRange tiles,
                  const WinogradPlanes& planes);
 

@@ -23,6 +23,9 @@ struct Layer {
   int block;
   bool nhwc;
   int chunks;  // the tiles are taken in so many ranges
+  int padding = 1;
+
+  [[nodiscard]] int smaller() const { return 2 * (1 - padding); }
 };
 
 std::vector<float> random_values(std::size_t count, const std::string& name) {
@@ -32,13 +35,24 @@ std::vector<float> random_values(std::size_t count, const std::string& name) {
   return values;
 }
 
-WinogradImages stored_images(const Layer& layer, int channels) {
-  WinogradImages images{layer.height, layer.width, channels, layer.block, 0, 0, 0};
-  const auto pixels = static_cast<std::size_t>(layer.height) * layer.width;
+WinogradImages stored_images(const Layer& layer, int channels, int height, int width) {
+  WinogradImages images{height, width, channels, layer.block, 0, 0, 0};
+  const auto pixels = static_cast<std::size_t>(height) * width;
   images.image_distance = pixels * channels;
   images.pixel_distance = layer.nhwc ? channels : layer.block;
   images.block_distance = layer.nhwc ? layer.block : pixels * layer.block;
   return images;
+}
+
+WinogradImages input_images(const Layer& layer) {
+  WinogradImages images = stored_images(layer, layer.in_channels, layer.height, layer.width);
+  images.padding = layer.padding;
+  return images;
+}
+
+WinogradImages output_images(const Layer& layer) {
+  return stored_images(layer, layer.out_channels, layer.height - layer.smaller(),
+                       layer.width - layer.smaller());
 }
 
 std::size_t place(const WinogradImages& images, int n, int y, int x, int c) {
@@ -74,8 +88,8 @@ void multiply(const Layer& layer, const std::vector<float>& matrices, std::int64
 std::vector<float> convolve(const Layer& layer, const std::vector<float>& values,
                             const std::vector<float>& kernel, const std::vector<float>& biases,
                             bool relu) {
-  const WinogradImages in = stored_images(layer, layer.in_channels);
-  const WinogradImages out = stored_images(layer, layer.out_channels);
+  const WinogradImages in = input_images(layer);
+  const WinogradImages out = output_images(layer);
   const std::size_t pairs = static_cast<std::size_t>(layer.in_channels) * layer.out_channels;
   std::vector<float> matrices(kWinogradPlanes * pairs);
   winograd_kernels().transform_kernel(kernel.data(), pairs, pairs, false, matrices.data(), pairs);
@@ -100,7 +114,7 @@ std::vector<float> convolve(const Layer& layer, const std::vector<float>& values
 // By the reference operator; `kernel` is [3, 3, in, out].
 ReferenceTensor definition(const Layer& layer, const std::vector<float>& values,
                            const std::vector<float>& kernel, const std::vector<float>& biases) {
-  const WinogradImages in = stored_images(layer, layer.in_channels);
+  const WinogradImages in = input_images(layer);
   ReferenceTensor x =
       ReferenceTensor::zeros({layer.images, layer.in_channels, layer.height, layer.width});
   std::size_t i = 0;
@@ -122,15 +136,15 @@ ReferenceTensor definition(const Layer& layer, const std::vector<float>& values,
   }
   const ReferenceTensor offsets = {{layer.out_channels}, {biases.begin(), biases.end()}};
   const ReferenceTensor* const inputs[] = {&x, &weights, &offsets};
-  return run_operator(op::Conv{square_window(3, 1, 1)}, inputs);
+  return run_operator(op::Conv{square_window(3, 1, layer.padding)}, inputs);
 }
 
 class WinogradConvolution : public testing::TestWithParam<Layer> {};
 
 TEST_P(WinogradConvolution, EqualsTheDefinition) {
   const Layer& layer = GetParam();
-  const WinogradImages in = stored_images(layer, layer.in_channels);
-  const WinogradImages out = stored_images(layer, layer.out_channels);
+  const WinogradImages in = input_images(layer);
+  const WinogradImages out = output_images(layer);
   const auto values = random_values(layer.images * in.image_distance, "values");
   const auto kernel =
       random_values(std::size_t{9} * layer.in_channels * layer.out_channels, "kernel");
@@ -141,8 +155,8 @@ TEST_P(WinogradConvolution, EqualsTheDefinition) {
     std::size_t i = 0;
     for (int n = 0; n < layer.images; ++n) {
       for (int k = 0; k < layer.out_channels; ++k) {
-        for (int y = 0; y < layer.height; ++y) {
-          for (int column = 0; column < layer.width; ++column, ++i) {
+        for (int y = 0; y < out.height; ++y) {
+          for (int column = 0; column < out.width; ++column, ++i) {
             const double sum = expected.values[i];
             // Sums of 9 * in_channels products of about 1; a transform multiplies by up to 100.
             ASSERT_NEAR(found[place(out, n, y, column, k)], relu ? std::max(sum, 0.0) : sum, 2e-4)
@@ -160,7 +174,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Layer{2, 14, 14, 16, 8, 8, false, 3}, Layer{3, 5, 9, 8, 16, 8, false, 5},
                     Layer{2, 13, 6, 16, 32, 16, false, 2}, Layer{2, 7, 7, 16, 24, 8, true, 1},
                     Layer{2, 9, 11, 32, 16, 16, true, 4}, Layer{1, 1, 1, 8, 8, 8, true, 1},
-                    Layer{2, 3, 2, 8, 8, 8, false, 1}));
+                    Layer{2, 3, 2, 8, 8, 8, false, 1}, Layer{2, 13, 8, 16, 8, 8, false, 3, 0},
+                    Layer{1, 6, 6, 8, 8, 8, true, 1, 0}, Layer{2, 3, 5, 8, 16, 8, false, 1, 0}));
 
 TEST(WinogradConvolution, KeepsNan) {
   const Layer layer{1, 4, 4, 8, 8, 8, false, 1};
