@@ -10,21 +10,21 @@ namespace {
 using Axis = BroadcastLoops::Axis;
 
 // `y` is contiguous; rows of columns.
-template <typename Function, bool kMovesA, bool kMovesB>
-void run_rows(const Axis& rows, std::int64_t columns, const float* a, const float* b, float* y,
+template <bool kMovesA, bool kMovesB, typename Result, typename Function>
+void run_rows(const Axis& rows, std::int64_t columns, const float* a, const float* b, Result* y,
               const Function& function) {
   for (std::int64_t row = 0; row < rows.size; ++row) {
     const float* const row_a = a + row * rows.strides[0];
     const float* const row_b = b + row * rows.strides[1];
-    float* const row_y = y + row * columns;
+    Result* const row_y = y + row * columns;
     for (std::int64_t i = 0; i < columns; ++i) {
       row_y[i] = function(row_a[kMovesA ? i : 0], row_b[kMovesB ? i : 0]);
     }
   }
 }
 
-template <typename Function>
-void run_all(const BroadcastLoops& loops, const float* a, const float* b, float* y,
+template <typename Result, typename Function>
+void run_all(const BroadcastLoops& loops, const float* a, const float* b, Result* y,
              const Function& function) {
   const std::size_t outer = loops.axes.size() - 2;
   const Axis& rows = loops.axes[outer];
@@ -32,11 +32,11 @@ void run_all(const BroadcastLoops& loops, const float* a, const float* b, float*
   std::vector<std::int64_t> place(outer, 0);
   while (true) {
     if (columns.strides[0] != 0 && columns.strides[1] != 0) {
-      run_rows<Function, true, true>(rows, columns.size, a, b, y, function);
+      run_rows<true, true>(rows, columns.size, a, b, y, function);
     } else if (columns.strides[0] != 0) {
-      run_rows<Function, true, false>(rows, columns.size, a, b, y, function);
+      run_rows<true, false>(rows, columns.size, a, b, y, function);
     } else {
-      run_rows<Function, false, true>(rows, columns.size, a, b, y, function);
+      run_rows<false, true>(rows, columns.size, a, b, y, function);
     }
     y += rows.size * columns.size;
     std::size_t axis = outer;
@@ -102,6 +102,23 @@ void combine(FloatOperation operation, const BroadcastLoops& loops, const float*
       return run_all(loops, a, b, y, [](float p, float q) { return std::pow(p, q); });
     case kSlope:
       return run_all(loops, a, b, y, [](float p, float q) { return p < 0 ? p * q : p; });
+  }
+}
+
+void compare(op::CompareKind kind, const BroadcastLoops& loops, const float* a, const float* b,
+             std::uint8_t* y) {
+  using enum op::CompareKind;
+  switch (kind) {
+    case kEqual:
+      return run_all(loops, a, b, y, [](float p, float q) -> std::uint8_t { return p == q; });
+    case kGreater:
+      return run_all(loops, a, b, y, [](float p, float q) -> std::uint8_t { return p > q; });
+    case kGreaterOrEqual:
+      return run_all(loops, a, b, y, [](float p, float q) -> std::uint8_t { return p >= q; });
+    case kLess:
+      return run_all(loops, a, b, y, [](float p, float q) -> std::uint8_t { return p < q; });
+    case kLessOrEqual:
+      return run_all(loops, a, b, y, [](float p, float q) -> std::uint8_t { return p <= q; });
   }
 }
 

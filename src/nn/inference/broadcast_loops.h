@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "graph/operators/elementwise_operators.h"
 #include "narrow/tensor.h"
 
 namespace narrow {
@@ -35,5 +36,8 @@ struct BroadcastLoops {
 
 void combine(FloatOperation operation, const BroadcastLoops& loops, const float* a, const float* b,
              float* y);
+// 1 where it holds and 0 elsewhere.
+void compare(op::CompareKind kind, const BroadcastLoops& loops, const float* a, const float* b,
+             std::uint8_t* y);
 
 }  // namespace narrow

@@ -156,6 +156,24 @@ TEST(CompiledGraph, HardSwishWrittenOut) {
   }
 }
 
+TEST(CompiledGraph, ChoicesByConditions) {
+  const std::vector<Shape> shapes = {{2, 3, 4, 5}, {5}, {3, 1, 5}, {1}, {2, 3, 4, 1}};
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    RandomNetwork network;
+    const ValueId x = network.input({2, 3, 4, 5});
+    const ValueId y = network.input(shapes[i]);
+    const auto is_less = op::Compare{op::CompareKind::kLess};
+    const ValueId by_y = network.add(is_less, {y, network.scalar(0)});
+    const ValueId by_x = network.add(is_less, {x, network.scalar(0)});
+    const ValueId root = network.add(op::Unary{op::UnaryKind::kSqrt}, {x});
+    const ValueId no_root = network.add(op::Unary{op::UnaryKind::kIsNaN}, {root});
+    network.expect_equal({network.add(op::Where{}, {by_y, x, y}),
+                          network.add(op::Where{}, {by_x, network.scalar(7), x}),
+                          network.add(op::Where{}, {by_x, x, network.scalar(7)}),
+                          network.add(op::Where{}, {no_root, y, root})});
+  }
+}
+
 TEST(CompiledGraph, TransposedConvolutions) {
   for (const std::int64_t group : {1, 2, 8}) {
     RandomNetwork network;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "graph/drop_identities.h"
+#include "graph/join_gelu.h"
 #include "graph/operators.h"
 #include "graph/shapes.h"
 #include "graph/sink_transposes.h"
@@ -30,6 +31,7 @@ Graph with_sizes(Graph graph, const std::vector<Shape>& inputs) {
   }
   graph = fold_constants(std::move(graph));
   drop_identities(graph);
+  join_gelu(graph);
   sink_transposes(graph);
   return graph;
 }
@@ -120,10 +122,10 @@ class Compiler {
   bool add_native(const Node& node) {
     try {
       return add_view_step(values_, node) || add_pool_step(values_, node) ||
-             add_elementwise_step(values_, node) || add_norm_step(values_, node) ||
-             add_matrix_step(values_, node) || add_movement_step(values_, node) ||
-             add_pad_step(values_, node) || add_reduce_step(values_, node) ||
-             add_resize_step(values_, node);
+             add_elementwise_step(values_, node) || add_choice_step(values_, node) ||
+             add_norm_step(values_, node) || add_matrix_step(values_, node) ||
+             add_movement_step(values_, node) || add_pad_step(values_, node) ||
+             add_reduce_step(values_, node) || add_resize_step(values_, node);
     } catch (const dnnl::error&) {
       // What oneDNN does not take: its results are not defined yet.
       return false;

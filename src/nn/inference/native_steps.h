@@ -13,6 +13,7 @@ namespace narrow {
 bool add_view_step(ProgramValues& values, const Node& node);
 bool add_pool_step(ProgramValues& values, const Node& node);
 bool add_elementwise_step(ProgramValues& values, const Node& node);
+bool add_choice_step(ProgramValues& values, const Node& node);
 bool add_norm_step(ProgramValues& values, const Node& node);
 bool add_matrix_step(ProgramValues& values, const Node& node);
 bool add_movement_step(ProgramValues& values, const Node& node);
