@@ -86,6 +86,59 @@ TEST(MixedExamples, TheNumberOfExamplesMayShapeButNotBeComputedWith) {
   EXPECT_NE(mixed_examples(graph(true)), std::nullopt);
 }
 
+// Attention as exporters write it: the heads of all examples lie along axis 0 for a while.
+TEST(MixedExamples, PartsOfExamplesStayApart) {
+  const auto attention = [](const Integers& back, bool is_about_all) {
+    GraphBuilder builder("g");
+    const ValueId x = builder.input("x", {Dimension::free("N"), 2, 3, 4});
+    const ValueId flat = builder.constant("flat", make_constant(Integers{-1, 3, 4}));
+    const ValueId heads = builder.add("heads", op::Reshape{}, {x, flat});
+    const ValueId turned = builder.add("turned", op::Transpose{{0, 2, 1}}, {heads});
+    ValueId y = builder.add("product", op::MatMul{}, {heads, turned});
+    if (is_about_all) y = builder.add("softmax", op::Softmax{0}, {y});
+    const ValueId count = builder.add("count", op::ShapeOf{0, 1}, {x});
+    const ValueId rest = builder.constant("rest", make_constant(back));
+    const ValueId sizes = builder.add("sizes", op::Concat{0}, {count, rest});
+    return mixed_examples(builder.finish({builder.add("y", op::Reshape{}, {y, sizes})}));
+  };
+  EXPECT_EQ(attention({2, 3, 3}, false), std::nullopt);
+  EXPECT_EQ(attention({6, 3}, false), std::nullopt);
+  EXPECT_NE(attention({2, 3, 3}, true), std::nullopt);
+  EXPECT_NE(attention({-1, 3, 3, 2}, false), std::nullopt);
+}
+
+// Masks are looked up at (example, place).
+TEST(MixedExamples, EachLooksUpItsOwn) {
+  const auto looked_up = [](std::int64_t first, bool examples_first) {
+    GraphBuilder builder("g");
+    const auto integers = [&](const std::string& name, const Integers& values) {
+      return builder.constant(name, make_constant(values));
+    };
+    const ValueId mask = builder.input("mask", {Dimension::free("N"), 5});
+    const ValueId count = builder.add("count", op::ShapeOf{0, 1}, {mask});
+    const ValueId limit = builder.add("limit", op::Squeeze{}, {count});
+    const auto scalar = [&](const std::string& name, std::int64_t value) {
+      return builder.constant(name, make_scalar(DType::kInt64, static_cast<double>(value)));
+    };
+    const ValueId counted =
+        builder.add("counted", op::Range{}, {scalar("first", first), limit, scalar("one", 1)});
+    const ValueId column =
+        builder.add("column", op::Unsqueeze{}, {counted, integers("later", {1, 2})});
+    const ValueId sizes = builder.add("sizes", op::Concat{0}, {count, integers("rest", {5, 1})});
+    const ValueId examples = builder.add("examples", op::Expand{}, {column, sizes});
+    const ValueId row = builder.add("row", op::Unsqueeze{},
+                                    {integers("places", {0, 1, 2, 3, 4}), integers("last", {1})});
+    const ValueId places = builder.add("all_places", op::Expand{}, {row, sizes});
+    const std::vector<ValueId> pair = {examples_first ? examples : places,
+                                       examples_first ? places : examples};
+    const ValueId indices = builder.add("indices", op::Concat{-1}, pair);
+    return mixed_examples(builder.finish({builder.add("y", op::GatherNd{}, {mask, indices})}));
+  };
+  EXPECT_EQ(looked_up(0, true), std::nullopt);
+  EXPECT_NE(looked_up(1, true), std::nullopt);
+  EXPECT_NE(looked_up(0, false), std::nullopt);
+}
+
 TEST(MixedExamples, EveryInputAndOutputHasExamples) {
   GraphBuilder builder("g");
   const ValueId x = builder.input("x", {Dimension::free("N"), 6});

@@ -170,7 +170,15 @@ Facts infer(const op::Range& /*range*/, FactInputs inputs) {
     if (number) numbers.push_back(*number);
   }
   Facts facts = one_fact(inputs[0]->type, {Dimension()});
-  if (numbers.size() != 3) return facts;
+  if (numbers.size() != 3) {
+    // 0, 1, ... up to a size that has a symbol.
+    const bool counts = known_number(*inputs[0]) == 0.0 && known_number(*inputs[2]) == 1.0;
+    const auto& limit = inputs[1]->integers;
+    if (counts && limit && limit->size() == 1 && !limit->front().symbol.empty()) {
+      facts[0].dimensions = {as_dimension(limit->front())};
+    }
+    return facts;
+  }
   const Dimension length = range_length(numbers[0], numbers[1], numbers[2]);
   facts[0].dimensions = {length};
   if (!is_integer(inputs[0]->type) || static_cast<std::size_t>(length.size) > kMostKnownElements)
