@@ -109,14 +109,49 @@ ShapeTable infer_shapes(const Graph& graph, int height, int width) {
   return infer_shapes(graph, {images});
 }
 
+namespace {
+
+// How many products make one element of the result (of the input, where the convolution is
+// transposed); nothing for what is not linear.
+std::optional<Dimension> products_of_element(const Node& node, const ShapeTable& shapes) {
+  const auto at = [&](std::size_t input) -> const Dimensions& {
+    return shapes[static_cast<std::size_t>(node.inputs[input])];
+  };
+  const bool is_transposed = std::holds_alternative<op::ConvTranspose>(node.attributes);
+  if (std::holds_alternative<op::Conv>(node.attributes) || is_transposed) {
+    const Dimensions& weights = at(1);
+    Dimension count = 1;
+    for (std::size_t axis = 1; axis < weights.size(); ++axis) {
+      count = product(count, weights[axis]);
+    }
+    return count;
+  }
+  if (const auto* gemm = std::get_if<op::Gemm>(&node.attributes)) {
+    return at(0).size() == 2 ? std::optional(at(0)[gemm->transpose_a ? 0 : 1]) : std::nullopt;
+  }
+  if (std::holds_alternative<op::MatMul>(node.attributes)) {
+    return at(0).empty() ? std::nullopt : std::optional(at(0).back());
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::int64_t multiply_adds(const Graph& graph, const Node& node, const ShapeTable& shapes) {
-  if (!std::holds_alternative<op::Conv>(node.attributes)) return 0;
-  const Weight* weight = graph.weight_of(node.inputs[1]);
-  if (weight == nullptr) return 0;
-  Dimension count = static_cast<std::int64_t>(element_count(weight->shape));
-  const Dimensions& result = shapes[static_cast<std::size_t>(node.output())];
-  for (std::size_t axis = 2; axis < result.size(); ++axis) count = product(count, result[axis]);
-  return count.is_free() ? 0 : count.size;
+  const auto products = products_of_element(node, shapes);
+  if (!products || graph.inputs.empty()) return 0;
+  const bool is_transposed = std::holds_alternative<op::ConvTranspose>(node.attributes);
+  const Dimensions& elements =
+      shapes[static_cast<std::size_t>(is_transposed ? node.inputs[0] : node.output())];
+  const Dimensions& input = shapes[static_cast<std::size_t>(graph.inputs[0])];
+  if (elements.empty() || input.empty()) return 0;
+  Dimension rest = *products;
+  for (std::size_t axis = 1; axis < elements.size(); ++axis) rest = product(rest, elements[axis]);
+  if (rest.is_free()) return 0;
+  if (elements[0] == input[0]) return rest.size;
+  // Heads of attention may lie along axis 0 with the examples.
+  if (elements[0].is_free() || input[0].is_free() || input[0].size == 0) return 0;
+  return rest.size * elements[0].size / input[0].size;
 }
 
 }  // namespace narrow

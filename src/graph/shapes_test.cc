@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "graph/constants.h"
 #include "graph/graph_builder.h"
 #include "narrow/error.h"
 
@@ -123,6 +124,38 @@ TEST(MultiplyAdds, OfGroupsAreFewer) {
   const ValueId y = builder.add("conv", op::Conv{square_window(3, 1, 1), 2}, {x, w});
   const Graph graph = builder.finish({y});
   EXPECT_EQ(multiply_adds(graph, graph.nodes[0], infer_shapes(graph)), 6 * 2 * 3 * 3 * 6 * 6);
+}
+
+TEST(MultiplyAdds, OfEveryLinearOperator) {
+  GraphBuilder builder("g");
+  const auto weight = [&](const char* name, Shape shape) {
+    return builder.weight({name, std::move(shape), WeightLayout::kAsUsed, WeightRole::kKernel});
+  };
+  const ValueId x = builder.input("x", {Dimension::free("N"), 4, 5, 6});
+  const ValueId up = builder.add("up", op::ConvTranspose{square_window(2, 2, 0), 1, {}, {}},
+                                 {x, weight("kernel", {4, 3, 2, 2})});
+  const ValueId rows = builder.add("rows", op::MatMul{}, {up, weight("matrix", {12, 7})});
+  const ValueId flat = builder.add("flat", op::Flatten{}, {rows});
+  Graph graph = builder.finish({builder.add("gemm", op::Gemm{}, {flat, weight("b", {210, 9})})});
+  for (const Dimension& examples : {Dimension::free("N"), Dimension(3)}) {
+    graph.values[static_cast<std::size_t>(graph.inputs[0])].dimensions[0] = examples;
+    const ShapeTable shapes = infer_shapes(graph);
+    EXPECT_EQ(multiply_adds(graph, graph.nodes[0], shapes), 4 * 5 * 6 * 3 * 2 * 2);
+    EXPECT_EQ(multiply_adds(graph, graph.nodes[1], shapes), 3 * 10 * 7 * 12);
+    EXPECT_EQ(multiply_adds(graph, graph.nodes[2], shapes), 0);
+    EXPECT_EQ(multiply_adds(graph, graph.nodes[3], shapes), 210 * 9);
+  }
+}
+
+TEST(MultiplyAdds, OfHeadsThatLieAlongAxisZero) {
+  GraphBuilder builder("g");
+  const ValueId x = builder.input("x", {2, 6, 3, 4});
+  const ValueId shape =
+      builder.constant("shape", make_constant(std::vector<std::int64_t>{12, 3, 4}));
+  const ValueId heads = builder.add("heads", op::Reshape{}, {x, shape});
+  const ValueId turned = builder.add("turned", op::Transpose{{0, 2, 1}}, {heads});
+  const Graph graph = builder.finish({builder.add("y", op::MatMul{}, {heads, turned})});
+  EXPECT_EQ(multiply_adds(graph, graph.nodes[2], infer_shapes(graph)), 6 * 3 * 3 * 4);
 }
 
 }  // namespace

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
+#include <unordered_map>
 
 #include "graph/tabulate_graph.h"
 #include "model/checkpoint_network.h"
 #include "model/image_classifier.h"
 #include "model/onnx/onnx_network.h"
+#include "nn/reference/fold_constants.h"
 #include "stream/value_pieces.h"
 #include "tasks/input_shapes.h"
 
@@ -67,6 +70,24 @@ std::vector<Dimensions> input_dimensions(const Graph& graph, const InputSizes& s
   return inputs;
 }
 
+// Sizes that follow from values which a node computes are known once that node is folded.
+ShapeTable shapes_when_folded(const Graph& graph, const std::vector<Dimensions>& inputs) {
+  ShapeTable shapes = infer_shapes(graph, inputs);
+  Graph sized = graph;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    sized.values[static_cast<std::size_t>(graph.inputs[i])].dimensions = inputs[i];
+  }
+  const Graph folded = fold_constants(std::move(sized));
+  const ShapeTable known = infer_shapes(folded);
+  std::unordered_map<std::string_view, std::size_t> places;
+  for (std::size_t i = 0; i < folded.values.size(); ++i) places.emplace(folded.values[i].name, i);
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const auto place = places.find(graph.values[i].name);
+    if (place != places.end()) shapes[i] = known[place->second];
+  }
+  return shapes;
+}
+
 }  // namespace
 
 std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
@@ -92,7 +113,7 @@ GraphTable inspect_graph(const CheckpointReader& reader, const std::string& mode
       reader, variables, scope,
       is_onnx(reader) ? 0 : checkpoint_class_count(variables, scope).value_or(1));
   check_weights(graph, variables);
-  return tabulate_graph(graph, infer_shapes(graph, input_dimensions(graph, sizes)));
+  return tabulate_graph(graph, shapes_when_folded(graph, input_dimensions(graph, sizes)));
 }
 
 }  // namespace narrow
