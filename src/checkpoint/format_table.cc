@@ -79,6 +79,18 @@ constexpr auto kDrivers = std::to_array<CheckpointDriver>({
      .no_create = "an ONNX file is a network, which tensors alone do not make: it can only be "
                   "written from another ONNX file",
      .instead = "safetensors, tf or npz"},
+    {.traits = {.format = CheckpointFormat::kTflite,
+                .name = "tflite",
+                .title = "TFLite",
+                .paths = "the file",
+                .extension = ".tflite",
+                .writing = Writing::kNo,
+                .result = CheckpointFormat::kSafetensors,
+                .channel_axis = 0},
+     .looks_like = looks_like_tflite,
+     .open = open_tflite,
+     .no_create = "TFLite models can only be read",
+     .instead = "safetensors, tf or npz"},
 });
 
 }  // namespace
