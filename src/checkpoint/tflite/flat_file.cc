@@ -18,7 +18,7 @@ constexpr std::uint64_t kLongestText = 65536;
 }  // namespace
 
 FlatFile::FlatFile(const InputFile& file)
-    : file_(file), budget_(file.size() * kReadsOfFile + kLeastBudget), pages_() {}
+    : file_(file), budget_(file.size() * kReadsOfFile + kLeastBudget) {}
 
 void FlatFile::refuse(std::uint64_t offset, std::string_view problem) const {
   throw Error(ErrorCategory::kCorrupt, fmt::format("{} is truncated or damaged: at byte {} {}",
