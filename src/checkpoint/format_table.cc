@@ -24,7 +24,7 @@ constexpr auto kDrivers = std::to_array<CheckpointDriver>({
     {.traits = {.format = CheckpointFormat::kTensorFlowV1,
                 .name = "tf-v1",
                 .title = "TensorFlow V1",
-                .paths = "the file",
+                .paths = "the file; of several the prefix or any of them",
                 .extension = "",
                 .writing = Writing::kNo,
                 .result = CheckpointFormat::kTensorFlowV2,
@@ -91,6 +91,18 @@ constexpr auto kDrivers = std::to_array<CheckpointDriver>({
      .open = open_tflite,
      .no_create = "TFLite models can only be read",
      .instead = "safetensors, tf or npz"},
+    {.traits = {.format = CheckpointFormat::kFrozenGraph,
+                .name = "frozen-graph",
+                .title = "frozen graph",
+                .paths = "the file",
+                .extension = ".pb",
+                .writing = Writing::kNo,
+                .result = CheckpointFormat::kTensorFlowV2,
+                .channel_axis = -1},
+     .looks_like = looks_like_frozen_graph,
+     .open = open_frozen_graph,
+     .no_create = "frozen graphs of TensorFlow can only be read",
+     .instead = "tf"},
 });
 
 }  // namespace

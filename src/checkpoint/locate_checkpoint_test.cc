@@ -53,6 +53,46 @@ TEST_F(LocateCheckpoint, FindsAV1FileUnderAnyName) {
   expect("odd.npz", CheckpointFormat::kTensorFlowV1, "odd.npz");
 }
 
+TEST_F(LocateCheckpoint, FindsAV1CheckpointInSeveralFiles) {
+  const auto v1 = CheckpointFormat::kTensorFlowV1;
+  for (const char* shard : {"-00000-of-00002", "-00001-of-00002"}) {
+    put_golden(std::string("v1_sharded") + shard, std::string("m") + shard);
+  }
+  put_file(scratch_ / "m.meta", "a graph");
+  put_file(scratch_ / "checkpoint", "model_checkpoint_path: \"m-?????-of-00002\"");
+  for (const char* name : {"m", "m-00000-of-00002", "m-00001-of-00002", "m-?????-of-00002",
+                           "m-?????-of-?????", "m.meta", ""}) {
+    expect(name, v1, "m");
+  }
+  put_golden("v1_tiny", "m");
+  expect("m", v1, "m");
+  expect("m-00001-of-00002", v1, "m-?????-of-00002");
+  EXPECT_GT(open_checkpoint(scratch_ / "m-00001-of-00002")->tensors().size(), 2U);
+  std::filesystem::remove(scratch_ / "m");
+  put_golden("v1_tiny", "m-00000-of-00003");
+  expect_error(scratch_ / "m", ErrorCategory::kUsage, "in 2 or in 3 files");
+  std::filesystem::remove(scratch_ / "m-00000-of-00003");
+  std::filesystem::remove(scratch_ / "m-00000-of-00002");
+  for (const char* name : {"m", "m-00000-of-00002"}) {
+    try {
+      open_checkpoint(scratch_ / name);
+      ADD_FAILURE() << name;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("m-00000-of-00002 beside"), std::string::npos)
+          << error.what();
+    }
+  }
+}
+
+TEST_F(LocateCheckpoint, FindsTheVariablesOfASavedModel) {
+  put_file(scratch_ / "saved_model.pb", std::string("\x08\x01\x12\x02\x0a\x00", 6));
+  expect_error(scratch_.path(), ErrorCategory::kNotFound, "a SavedModel without variables");
+  expect_error(scratch_ / "saved_model.pb", ErrorCategory::kUnsupported, "name the directory");
+  std::filesystem::create_directory(scratch_ / "variables");
+  put_v2("variables/variables");
+  expect("", CheckpointFormat::kTensorFlowV2, "variables/variables");
+}
+
 TEST_F(LocateCheckpoint, PrefersTheIndexToAFileCalledLikeThePrefix) {
   put_v2("m");
   put_golden("v1_tiny", "m");

@@ -2,9 +2,9 @@
 #include <utility>
 
 #include "checkpoint/container/formats.h"
+#include "checkpoint/container/wire_cursor.h"
 #include "checkpoint/onnx/onnx_properties.h"
 #include "checkpoint/onnx/onnx_source.h"
-#include "checkpoint/onnx/wire_cursor.h"
 #include "narrow/error.h"
 
 namespace narrow {

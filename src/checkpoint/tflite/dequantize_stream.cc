@@ -1,4 +1,4 @@
-#include "checkpoint/tflite/code_stream.h"
+#include "checkpoint/tflite/dequantize_stream.h"
 
 #include <algorithm>
 #include <cstring>
@@ -30,7 +30,7 @@ void widen(std::span<const std::byte> bytes, std::span<std::int64_t> numbers) {
 
 }  // namespace
 
-CodeStream::CodeStream(const InputFile& file, const TfliteTensor& tensor)
+DequantizeStream::DequantizeStream(const InputFile& file, const TfliteTensor& tensor)
     : file_(file),
       tensor_(tensor),
       left_(tensor.info.byte_size()),
@@ -44,7 +44,7 @@ CodeStream::CodeStream(const InputFile& file, const TfliteTensor& tensor)
   if (zeros.size() > 1) std::ranges::copy(zeros, zeros_.begin());
 }
 
-void CodeStream::read(std::span<std::byte> out) {
+void DequantizeStream::read(std::span<std::byte> out) {
   if (out.size() > left_) throw_past_end(tensor_.info.name, out.size(), left_);
   left_ -= out.size();
   while (!out.empty()) {
@@ -56,7 +56,7 @@ void CodeStream::read(std::span<std::byte> out) {
   }
 }
 
-void CodeStream::decode_piece() {
+void DequantizeStream::decode_piece() {
   const auto count =
       static_cast<std::size_t>(std::min<std::uint64_t>(kPieceElements, elements_ - element_));
   read_codes(count);
@@ -73,7 +73,7 @@ void CodeStream::decode_piece() {
 }
 
 // Codes of one channel from index `begin` on; returns how many they are.
-std::size_t CodeStream::decode_run(std::size_t begin) {
+std::size_t DequantizeStream::decode_run(std::size_t begin) {
   const std::uint64_t inner = tensor_.codes.inner;
   const std::uint64_t element = element_ + begin;
   const auto channel = static_cast<std::size_t>(element / inner % scales_.size());
@@ -88,7 +88,7 @@ std::size_t CodeStream::decode_run(std::size_t begin) {
   return count;
 }
 
-void CodeStream::read_codes(std::size_t count) {
+void DequantizeStream::read_codes(std::size_t count) {
   const unsigned bits = tensor_.codes.bits;
   const bool is_signed = tensor_.codes.is_signed;
   bytes_.resize((count * bits + 7) / 8);

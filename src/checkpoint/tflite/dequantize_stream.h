@@ -16,10 +16,10 @@ namespace narrow {
 // float32: scale * (code - zero), computed in float64 and rounded once, as TFLite's DEQUANTIZE
 // does; without scales the codes as int8 or uint8. Of codes with less than 8 bits the first one
 // lies in the lowest bits of a byte.
-class CodeStream final : public TensorStream {
+class DequantizeStream final : public TensorStream {
  public:
   // `file` and `tensor`, which has codes, must outlive this. Holds the scales.
-  CodeStream(const InputFile& file, const TfliteTensor& tensor);
+  DequantizeStream(const InputFile& file, const TfliteTensor& tensor);
 
   void read(std::span<std::byte> out) override;
 
