@@ -13,6 +13,7 @@
 #include "checkpoint/container/formats.h"
 #include "checkpoint/container/known_files.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
+#include "checkpoint/tensorflow/shards/v1_shards.h"
 #include "checkpoint/tensorflow/state_file.h"
 #include "narrow/error.h"
 
@@ -81,7 +82,10 @@ std::optional<CheckpointLocation> locate_file(const fs::path& path) {
   };
   if (looks_like_tensorflow_table(file)) {
     const CheckpointFormat format = tensorflow_table_format(file);
-    if (format == CheckpointFormat::kTensorFlowV1) return found(format);
+    if (format == CheckpointFormat::kTensorFlowV1) {
+      const auto shards = parse_v1_shards(path);
+      return CheckpointLocation{format, shards ? v1_location_path(*shards) : path};
+    }
     if (path.extension() == ".index") return locate_index(path);
     if (is_input_stream(path)) {
       throw Error(
@@ -97,6 +101,21 @@ std::optional<CheckpointLocation> locate_file(const fs::path& path) {
   }
   for (const CheckpointDriver& driver : checkpoint_drivers()) {
     if (driver.looks_like != nullptr && driver.looks_like(file)) return found(driver.traits.format);
+  }
+  return std::nullopt;
+}
+
+// The TensorFlow V1 checkpoint in several files that `path` means, where no file is called so.
+std::optional<CheckpointLocation> locate_v1_shards(const fs::path& path) {
+  auto shards = parse_v1_shards(path);
+  if (!shards) shards = find_v1_shards(path);
+  if (!shards) return std::nullopt;
+  for (int i = 0; i < shards->count; ++i) {
+    const fs::path file = shards->file(i);
+    if (!leads_somewhere(file) || leads_to_directory(file)) continue;
+    const auto location = locate_file(file);
+    if (location && location->format == CheckpointFormat::kTensorFlowV1) return location;
+    break;
   }
   return std::nullopt;
 }
@@ -127,8 +146,8 @@ std::optional<CheckpointLocation> locate_file(const fs::path& path) {
   const auto known = describe_known_file(InputFile(path));
   throw Error(ErrorCategory::kUnsupported,
               fmt::format("{} is not a checkpoint this program reads: it {}", path.string(),
-                          known.value_or("is neither a TensorFlow checkpoint nor safetensors, npz, "
-                                         "npy or ONNX")));
+                          known.value_or("is neither a TensorFlow checkpoint or graph nor "
+                                         "safetensors, npz, npy, ONNX or TFLite")));
 }
 
 // What the ending of `path` says when its content says nothing.
@@ -137,7 +156,10 @@ std::optional<CheckpointLocation> locate_by_suffix(const fs::path& path) {
   if (!prefix) return std::nullopt;
   const fs::path index = with_suffix(*prefix, ".index");
   if (const auto location = locate_index(index)) return location;
-  if (path.extension() == ".meta" && leads_somewhere(*prefix)) return locate_file(*prefix);
+  if (path.extension() == ".meta") {
+    if (leads_somewhere(*prefix)) return locate_file(*prefix);
+    if (const auto location = locate_v1_shards(*prefix)) return location;
+  }
   if (leads_somewhere(index)) throw_not_an_index(index);
   if (!leads_somewhere(path)) return std::nullopt;
   throw Error(ErrorCategory::kNotFound,
@@ -156,6 +178,7 @@ CheckpointLocation locate_path(const fs::path& path) {
   if (const auto location = locate_by_suffix(path)) return *location;
   if (leads_somewhere(path)) throw_not_a_checkpoint(path);
   if (leads_somewhere(index)) throw_not_an_index(index);
+  if (const auto location = locate_v1_shards(path)) return *location;
   throw_not_found(path);
 }
 
@@ -189,6 +212,11 @@ CheckpointLocation locate_in_directory(const fs::path& directory) {
   if (!leads_somewhere(directory / kStateFileName)) {
     // A SavedModel has its variables here, and no state file.
     if (auto location = locate_index(directory / "variables" / "variables.index")) return *location;
+    if (leads_somewhere(directory / "saved_model.pb")) {
+      throw Error(ErrorCategory::kNotFound,
+                  fmt::format("{} is a SavedModel without variables: it has no checkpoint {}",
+                              directory.string(), (directory / "variables/variables").string()));
+    }
     const std::string files = list_flat_files(directory);
     if (!files.empty()) {
       throw Error(

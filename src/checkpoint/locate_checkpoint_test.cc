@@ -6,6 +6,8 @@
 namespace narrow {
 namespace {
 
+using namespace std::string_literals;
+
 class LocateCheckpoint : public testing::Test {
  protected:
   void put_golden(const std::string& name, const std::string& as) {
@@ -51,6 +53,48 @@ TEST_F(LocateCheckpoint, FindsAV1FileUnderAnyName) {
   expect("old.ckpt.meta", CheckpointFormat::kTensorFlowV1, "old.ckpt");
   expect("odd.index", CheckpointFormat::kTensorFlowV1, "odd.index");
   expect("odd.npz", CheckpointFormat::kTensorFlowV1, "odd.npz");
+}
+
+TEST_F(LocateCheckpoint, FindsAV1CheckpointInSeveralFiles) {
+  const auto v1 = CheckpointFormat::kTensorFlowV1;
+  for (const char* shard : {"-00000-of-00002", "-00001-of-00002"}) {
+    put_golden(std::string("v1_sharded") + shard, std::string("m") + shard);
+  }
+  put_file(scratch_ / "m.meta", "a graph");
+  const std::string any(5, '?');
+  const std::string pattern = "m-" + any + "-of-00002";
+  put_file(scratch_ / "checkpoint", "model_checkpoint_path: \"" + pattern + "\"");
+  for (const std::string& name : {"m"s, "m-00000-of-00002"s, "m-00001-of-00002"s, pattern,
+                                  "m-" + any + "-of-" + any, "m.meta"s, ""s}) {
+    expect(name, v1, "m");
+  }
+  put_golden("v1_tiny", "m");
+  expect("m", v1, "m");
+  expect("m-00001-of-00002", v1, pattern);
+  EXPECT_GT(open_checkpoint(scratch_ / "m-00001-of-00002")->tensors().size(), 2U);
+  std::filesystem::remove(scratch_ / "m");
+  put_golden("v1_tiny", "m-00000-of-00003");
+  expect_error(scratch_ / "m", ErrorCategory::kUsage, "in 2 or in 3 files");
+  std::filesystem::remove(scratch_ / "m-00000-of-00003");
+  std::filesystem::remove(scratch_ / "m-00000-of-00002");
+  for (const char* name : {"m", "m-00000-of-00002"}) {
+    try {
+      open_checkpoint(scratch_ / name);
+      ADD_FAILURE() << name;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("m-00000-of-00002 beside"), std::string::npos)
+          << error.what();
+    }
+  }
+}
+
+TEST_F(LocateCheckpoint, FindsTheVariablesOfASavedModel) {
+  put_file(scratch_ / "saved_model.pb", std::string("\x08\x01\x12\x02\x0a\x00", 6));
+  expect_error(scratch_.path(), ErrorCategory::kNotFound, "a SavedModel without variables");
+  expect_error(scratch_ / "saved_model.pb", ErrorCategory::kUnsupported, "name the directory");
+  std::filesystem::create_directory(scratch_ / "variables");
+  put_v2("variables/variables");
+  expect("", CheckpointFormat::kTensorFlowV2, "variables/variables");
 }
 
 TEST_F(LocateCheckpoint, PrefersTheIndexToAFileCalledLikeThePrefix) {

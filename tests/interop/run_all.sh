@@ -41,6 +41,7 @@ scripts=(
   "tensorflow preprocessing.py $build/tests/interop/data_dump"
   "onnx pillow_pictures.py $build/tests/interop/picture_dump"
   "tensorflow tfrecords.py $build/tests/interop/data_dump"
+  "tensorflow tensorflow_models.py $build/tests/interop/checkpoint_dump"
   "tensorflow foreign_types.py $build/narrow"
   "tensorflow numpy_safetensors.py $build/tests/interop/checkpoint_dump"
 )

@@ -26,6 +26,11 @@ bool looks_like_npy(const InputFile& file);
 // A protocol buffer message with the version and the graph of a ModelProto, and nothing of the
 // above.
 bool looks_like_onnx(const InputFile& file);
+// "TFL3" at byte 4.
+bool looks_like_tflite(const InputFile& file);
+// A protocol buffer message whose first field is a node with the name of an operation, and no table
+// or TFLite model.
+bool looks_like_frozen_graph(const InputFile& file);
 
 // For a file that looks like a table: kTensorFlowV2 for an index, kTensorFlowV1 for a V1
 // checkpoint, by the value of the first key. Throws Error(kCorrupt) for a table that is neither.
@@ -38,6 +43,8 @@ std::unique_ptr<CheckpointReader> open_safetensors(const CheckpointLocation& loc
 std::unique_ptr<CheckpointReader> open_npz(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_npy(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_onnx(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_tflite(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_frozen_graph(const CheckpointLocation& location);
 
 // Writers: everything that create_checkpoint promises, parent directory included.
 std::unique_ptr<CheckpointWriter> create_tensorflow_v2(const CheckpointLocation& location,

@@ -41,7 +41,6 @@ constexpr std::array kSignatures = std::to_array<Signature>({
      "name the checkpoint that it was made of"},
     {0, "lmgg"sv, "a GGML file of llama.cpp", "name the checkpoint that it was made of"},
     {0, "tjgg"sv, "a GGML file of llama.cpp", "name the checkpoint that it was made of"},
-    {4, "TFL3"sv, "a TFLite model", "name the checkpoint that it was converted from"},
     {0, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20j\xa8P\x19."sv,
      "a PyTorch file of the form before version 1.6", kFromPytorch},
     {0, "\x80\x02"sv, "a Python pickle, perhaps of PyTorch's", kFromPytorch},
@@ -231,8 +230,7 @@ std::optional<std::string> describe_known_file(const InputFile& file) {
     return sentence("an ONNX model that is cut off or damaged", kFetchAgain);
   }
   if (is_frozen_graph(view)) {
-    return sentence("a graph of TensorFlow's (GraphDef), perhaps with frozen weights",
-                    "name the checkpoint that it was made of");
+    return sentence("a graph of TensorFlow's (GraphDef) that is cut off", kFetchAgain);
   }
   return describe_text(view);
 }

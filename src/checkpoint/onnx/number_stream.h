@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/file.h"
+#include "checkpoint/container/wire_cursor.h"
 #include "checkpoint/onnx/onnx_layout.h"
-#include "checkpoint/onnx/wire_cursor.h"
 #include "narrow/checkpoint.h"
 
 namespace narrow {

@@ -9,16 +9,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "checkpoint/container/wire_cursor.h"
 #include "checkpoint/onnx/onnx_types.h"
 #include "narrow/tensor.h"
 
 namespace narrow {
-
-struct FileRange {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  [[nodiscard]] std::uint64_t size() const { return end - begin; }
-};
 
 inline constexpr std::size_t kNoMessage = SIZE_MAX;
 

@@ -2,9 +2,9 @@
 #include <utility>
 
 #include "checkpoint/container/formats.h"
+#include "checkpoint/container/wire_cursor.h"
 #include "checkpoint/onnx/onnx_properties.h"
 #include "checkpoint/onnx/onnx_source.h"
-#include "checkpoint/onnx/wire_cursor.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -72,7 +72,7 @@ bool looks_like_onnx(const InputFile& file) {
     return false;
   }
   return !looks_like_tensorflow_table(file) && !looks_like_safetensors(file) &&
-         !looks_like_npz(file) && !looks_like_npy(file);
+         !looks_like_npz(file) && !looks_like_npy(file) && !looks_like_tflite(file);
 }
 
 std::unique_ptr<CheckpointReader> open_onnx(const CheckpointLocation& location) {

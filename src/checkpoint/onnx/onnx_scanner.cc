@@ -9,8 +9,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "checkpoint/container/wire_cursor.h"
 #include "checkpoint/onnx/onnx_tensor_scan.h"
-#include "checkpoint/onnx/wire_cursor.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -12,10 +12,10 @@
 #include "base/special_file.h"
 #include "base/staging/interrupted_results.h"
 #include "checkpoint/container/file_range_stream.h"
+#include "checkpoint/container/wire_cursor.h"
 #include "checkpoint/onnx/number_stream.h"
 #include "checkpoint/onnx/onnx_scanner.h"
 #include "checkpoint/onnx/onnx_weights.h"
-#include "checkpoint/onnx/wire_cursor.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/container/wire_cursor.h"
 #include "checkpoint/onnx/onnx_layout.h"
-#include "checkpoint/onnx/wire_cursor.h"
 
 namespace narrow {
 

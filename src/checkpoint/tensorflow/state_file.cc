@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/staging/staged_output.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
+#include "checkpoint/tensorflow/shards/v1_shards.h"
 #include "checkpoint/tensorflow/v2_index.h"
 #include "narrow/error.h"
 #include "tensorflow_checkpoint.pb.h"
@@ -48,7 +49,8 @@ bool is_file(const fs::path& path) {
 }
 
 bool is_checkpoint(const fs::path& prefix) {
-  return is_file(v2_index_path(prefix)) || is_file(prefix);
+  const auto shards = parse_v1_shards(prefix);
+  return is_file(v2_index_path(prefix)) || is_file(prefix) || (shards && is_file(shards->file(0)));
 }
 
 [[noreturn]] void throw_unusable(const fs::path& directory, const std::string& problem) {

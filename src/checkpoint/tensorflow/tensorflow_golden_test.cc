@@ -57,6 +57,8 @@ INSTANTIATE_TEST_SUITE_P(
                     GoldenCase{"v1_tiny", CheckpointFormat::kTensorFlowV1},
                     GoldenCase{"v1_types", CheckpointFormat::kTensorFlowV1},
                     GoldenCase{"v1_partitioned", CheckpointFormat::kTensorFlowV1},
+                    GoldenCase{"v1_sharded", CheckpointFormat::kTensorFlowV1},
+                    GoldenCase{"frozen_graph", CheckpointFormat::kFrozenGraph},
                     GoldenCase{"v1_blocks", CheckpointFormat::kTensorFlowV1},
                     GoldenCase{"v1_snappy", CheckpointFormat::kTensorFlowV1},
                     GoldenCase{"v1_snappy_blocks", CheckpointFormat::kTensorFlowV1}),

@@ -13,6 +13,7 @@ import struct
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 from tensorflow.python.framework import dtypes
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -126,6 +127,19 @@ def whole(tensors):
     return {name: (tensor, [""]) for name, tensor in tensors.items()}
 
 
+def value_line(name, values, tensor):
+    """The line of a tensor, of which `values` is what was read."""
+    if tensor.dtype == tf.string:
+        elements = values.ravel().tolist() if tensor.shape.rank else [values]
+        text = ",".join("s" + element.hex() for element in elements) or "-"
+    else:
+        data = values.tobytes()
+        text = data.hex() if len(data) <= INLINE_BYTES else f"crc32c:{crc32c(data):08x}"
+    shape = ",".join(str(n) for n in tensor.shape) or "-"
+    dtype = DTYPE_NAMES.get(tensor.dtype.name, tensor.dtype.name)
+    return f"{name} {dtype} {shape} {text or '-'}\n"
+
+
 def write_values(name, tensors):
     """What TensorFlow restores, which must also be what was saved."""
     lines = []
@@ -134,16 +148,9 @@ def write_values(name, tensors):
         restored = tf.raw_ops.RestoreV2(prefix=str(HERE / name), tensor_names=[tensor_name],
                                         shape_and_slices=[""], dtypes=[tensor.dtype])[0]
         assert restored.shape == tensor.shape, tensor_name
-        if tensor.dtype == tf.string:
-            elements = restored.numpy().ravel().tolist() if restored.shape.rank else [restored.numpy()]
-            text = ",".join("s" + element.hex() for element in elements) or "-"
-        else:
-            data = restored.numpy().tobytes()
-            assert data == tensor.numpy().tobytes(), tensor_name
-            text = data.hex() if len(data) <= INLINE_BYTES else f"crc32c:{crc32c(data):08x}"
-        shape = ",".join(str(n) for n in tensor.shape) or "-"
-        dtype = DTYPE_NAMES.get(tensor.dtype.name, tensor.dtype.name)
-        lines.append(f"{tensor_name} {dtype} {shape} {text or '-'}\n")
+        if tensor.dtype != tf.string:
+            assert restored.numpy().tobytes() == tensor.numpy().tobytes(), tensor_name
+        lines.append(value_line(tensor_name, restored.numpy(), tensor))
     (HERE / f"{name}.values").write_text("".join(lines))
 
 
@@ -158,6 +165,20 @@ def make_sharded(name, tensors):
         leftover.unlink()
 
 
+def make_v1_sharded(name):
+    """Two files; one tensor has a slice in each. Named by their pattern for TensorFlow."""
+    tensors = small_tensors(True)
+    names = sorted(tensors)
+    cut = raw_tensor(tf.float32, [6, 4], 1)
+    for i in range(2):
+        part = dict(whole({key: tensors[key] for key in names[i::2]}))
+        part["cut"] = (cut, [["0,2:-"], ["2,4:-"]][i])
+        save_v1(f"{name}-{i:05}-of-00002", part)
+    pattern = f"{name}-?????-of-00002"
+    write_values(pattern, whole({**tensors, "cut": cut}))
+    (HERE / f"{pattern}.values").rename(HERE / f"{name}.values")
+
+
 def make_foreign(name):
     """Types that this project copies but does not compute with; has no .values."""
     lists = tf.raw_ops.TensorListFromTensor(tensor=tf.constant([[1.5, 2.5], [3.5, 4.5]]),
@@ -169,6 +190,85 @@ def make_foreign(name):
         "foreign/uint4": tf.cast(tf.constant([15]), dtypes.uint4),
         "strings": tf.constant([b"a", b"bc"]),
         "weights": tf.constant([[1.0, -2.0], [0.25, 4.0]])}))
+
+
+# --- A frozen graph -------------------------------------------------------------------------------
+
+
+def constant(name, tensor, typed):
+    """A node Const, its values in the field of their type or as they lie in memory."""
+    proto = tf.make_tensor_proto(tensor.numpy(), tensor.dtype, tensor.shape)
+    typed_only = tensor.dtype == tf.string
+    if typed and not typed_only:
+        proto = typed_proto(tensor)
+    elif not typed_only:
+        proto = tensor_pb2.TensorProto(dtype=tensor.dtype.as_datatype_enum,
+                                         tensor_shape=tensor.shape.as_proto(),
+                                         tensor_content=tensor.numpy().tobytes())
+    node = tf.compat.v1.NodeDef(name=name, op="Const")
+    node.attr["dtype"].type = tensor.dtype.as_datatype_enum
+    node.attr["value"].tensor.CopyFrom(proto)
+    return node
+
+
+def typed_proto(tensor):
+    proto = tensor_pb2.TensorProto(dtype=tensor.dtype.as_datatype_enum,
+                                     tensor_shape=tensor.shape.as_proto())
+    flat = tensor.numpy().ravel()
+    kinds = {"float32": "float_val", "float64": "double_val", "int64": "int64_val",
+             "bool": "bool_val", "uint32": "uint32_val", "uint64": "uint64_val"}
+    if tensor.dtype.is_complex:
+        field = "scomplex_val" if tensor.dtype == tf.complex64 else "dcomplex_val"
+        values = [part for number in flat for part in (number.real, number.imag)]
+    elif tensor.dtype in (tf.float16, tf.bfloat16):
+        field, values = "half_val", flat.view(np.uint16)
+    else:
+        field, values = kinds.get(tensor.dtype.name, "int_val"), flat
+    getattr(proto, field).extend(value.item() if hasattr(value, "item") else value
+                                 for value in values)
+    return proto
+
+
+def make_frozen(name):
+    tensors = {}
+    graph = tf.compat.v1.GraphDef()
+    graph.node.add(name="input", op="Placeholder").attr["dtype"].type = tf.float32.as_datatype_enum
+    for tensor_name, tensor in small_tensors(False).items():
+        is_quantized = tensor.dtype.is_quantized
+        for typed in (False,) if is_quantized or "float8" in tensor_name else (False, True):
+            if is_quantized:
+                tensor = tf.bitcast(tensor, {1: tf.int8, 2: tf.int16, 4: tf.int32}[tensor.dtype.size])
+            key = ("typed/" if typed else "content/") + tensor_name
+            tensors[key] = tensor
+            graph.node.append(constant(key, tensor, typed))
+    for key, tensor, count in (("repeated/last", tf.constant([[1.5, -2.0], [-2.0, -2.0]]), 2),
+                               ("repeated/half", tf.constant([3, 3, 3], tf.float16), 1),
+                               ("repeated/nothing", tf.zeros([2, 3], tf.int64), 0)):
+        node = constant(key, tensor, True)
+        for field in ("float_val", "half_val", "int64_val"):
+            del getattr(node.attr["value"].tensor, field)[count:]
+        tensors[key] = tensor
+        graph.node.append(node)
+    words = constant("repeated/strings", tf.constant([b"a", b"b", b"b"]), True)
+    del words.attr["value"].tensor.string_val[2:]
+    tensors["repeated/strings"] = tf.constant([b"a", b"b", b"b"])
+    graph.node.append(words)
+    for node in graph.node:
+        if node.op == "Const":
+            array = tf.make_ndarray(node.attr["value"].tensor)
+            expected = tensors[node.name].numpy()
+            if array.dtype == object:
+                assert np.array_equal(array, expected), node.name
+            else:
+                assert array.tobytes() == np.asarray(expected, array.dtype).tobytes(), node.name
+    function = graph.library.function.add()
+    function.signature.name = "body"
+    tensors["body/inner"] = tf.constant([0.5], tf.float32)
+    function.node_def.append(constant("inner", tensors["body/inner"], False))
+    graph.versions.producer = 1645
+    (HERE / name).write_bytes(graph.SerializeToString(deterministic=True))
+    (HERE / f"{name}.values").write_text("".join(
+        value_line(key, tensor.numpy(), tensor) for key, tensor in tensors.items()))
 
 
 # --- A V1 file with compressed blocks, which no TensorFlow of today writes ------------------------
@@ -274,6 +374,8 @@ def main():
         save_v2(name, tensors)
         write_values(name, tensors)
     make_foreign("v2_foreign")
+    make_v1_sharded("v1_sharded")
+    make_frozen("frozen_graph")
     make_sharded("v2_sharded", small_tensors(False))
     write_values("v2_sharded", v2)
     for name, tensors in {"v1_tiny": tiny, "v1_types": v1, "v1_partitioned": cut,

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "checkpoint/container/formats.h"
+#include "checkpoint/tensorflow/shards/v1_shards.h"
 #include "checkpoint/tensorflow/slices/gather_stream.h"
 #include "checkpoint/tensorflow/slices/ordered_code.h"
 #include "checkpoint/tensorflow/table/table_reader.h"
@@ -18,6 +20,8 @@ struct V1Tensor {
   TensorInfo info;
   // Tiling the tensor; a tensor that is not partitioned has one full slice.
   std::vector<TensorSlice> slices;
+  std::vector<std::size_t> files;  // in which the slices lie
+  std::size_t named_by = 0;        // the last file whose metadata name it
 };
 
 // One slice. The cursor keeps the block with its values in memory.
@@ -38,8 +42,10 @@ class SliceStream final : public TensorStream {
 
 class TensorFlowV1Reader final : public CheckpointReader {
  public:
-  explicit TensorFlowV1Reader(CheckpointLocation location)
-      : location_(std::move(location)), table_(InputFile(location_.path)) {
+  explicit TensorFlowV1Reader(CheckpointLocation location) : location_(std::move(location)) {
+    for (const auto& path : v1_checkpoint_files(location_.path)) {
+      tables_.push_back(std::make_unique<TableReader>(InputFile(path)));
+    }
     read_metadata();
   }
 
@@ -49,71 +55,100 @@ class TensorFlowV1Reader final : public CheckpointReader {
   [[nodiscard]] std::vector<std::string> read_strings(std::size_t index) const override;
 
  private:
+  using Positions = std::unordered_map<std::string, std::size_t>;
+
   void read_metadata();
-  void add_tensor(const tensorflow::SavedSliceMeta& meta);
-  [[nodiscard]] std::string where(const std::string& name) const;
-  [[nodiscard]] TableCursor seek(const V1Tensor& tensor, const TensorSlice& slice) const;
+  void read_file(std::size_t file, Positions& positions);
+  void add_tensor(const tensorflow::SavedSliceMeta& meta, std::size_t file, Positions& positions);
+  void check_slices(V1Tensor& tensor) const;
+  [[nodiscard]] std::string where(const std::string& name, std::size_t file) const;
+  [[nodiscard]] TableCursor seek(const V1Tensor& tensor, std::size_t slice) const;
 
   CheckpointLocation location_;
-  TableReader table_;
+  std::vector<std::unique_ptr<TableReader>> tables_;  // one a file
   std::vector<V1Tensor> tensors_;
   std::vector<TensorInfo> infos_;
 };
 
-std::string TensorFlowV1Reader::where(const std::string& name) const {
-  return fmt::format("{}, tensor '{}'", location_.path.string(), name);
+std::string TensorFlowV1Reader::where(const std::string& name, std::size_t file) const {
+  return fmt::format("{}, tensor '{}'", tables_[file]->path().string(), name);
 }
 
 void TensorFlowV1Reader::read_metadata() {
-  const std::string file = location_.path.string();
-  const TableCursor cursor = table_.begin();
+  Positions positions;
+  for (std::size_t file = 0; file < tables_.size(); ++file) read_file(file, positions);
+  // The order of the keys, under which the values lie.
+  std::ranges::sort(tensors_, {},
+                    [](const V1Tensor& tensor) -> const std::string& { return tensor.info.name; });
+  for (V1Tensor& tensor : tensors_) {
+    check_slices(tensor);
+    infos_.push_back(tensor.info);
+  }
+}
+
+void TensorFlowV1Reader::read_file(std::size_t file, Positions& positions) {
+  const std::string path = tables_[file]->path().string();
+  const TableCursor cursor = tables_[file]->begin();
   if (!cursor.valid() || !cursor.key().empty()) {
     throw Error(ErrorCategory::kCorrupt,
-                file + ": the table has no metadata, so it is no checkpoint");
+                path + ": the table has no metadata, so it is no checkpoint");
   }
   tensorflow::SavedTensorSlices slices;
-  parse_message(cursor.value(), file + ", metadata", &slices);
-  check_version(slices.meta().versions(), file);
-  for (const auto& meta : slices.meta().tensor()) add_tensor(meta);
-  // The order of the keys, under which the values lie.
-  const auto name_of = [](const V1Tensor& tensor) -> const std::string& {
-    return tensor.info.name;
-  };
-  std::ranges::sort(tensors_, {}, name_of);
-  const auto twin = std::ranges::adjacent_find(tensors_, {}, name_of);
-  if (twin != tensors_.end()) {
-    throw Error(ErrorCategory::kCorrupt, where(twin->info.name) + ": the metadata name it twice");
-  }
-  for (const V1Tensor& tensor : tensors_) infos_.push_back(tensor.info);
+  parse_message(cursor.value(), path + ", metadata", &slices);
+  check_version(slices.meta().versions(), path);
+  for (const auto& meta : slices.meta().tensor()) add_tensor(meta, file, positions);
 }
 
-void TensorFlowV1Reader::add_tensor(const tensorflow::SavedSliceMeta& meta) {
-  V1Tensor tensor;
-  tensor.info.name = meta.name();
-  const std::string place = where(meta.name());
-  set_tensorflow_type(meta.type(), place, &tensor.info);
-  tensor.info.shape = shape_from_proto(meta.shape(), tensor.info.dtype, place);
-  for (const auto& slice : meta.slice()) tensor.slices.push_back(slice_from_proto(slice));
+void TensorFlowV1Reader::add_tensor(const tensorflow::SavedSliceMeta& meta, std::size_t file,
+                                    Positions& positions) {
+  const std::string place = where(meta.name(), file);
+  TensorInfo info;
+  info.name = meta.name();
+  set_tensorflow_type(meta.type(), place, &info);
+  info.shape = shape_from_proto(meta.shape(), info.dtype, place);
+  const auto [found, is_new] = positions.emplace(info.name, tensors_.size());
+  if (is_new) tensors_.push_back({.info = info, .slices = {}, .files = {}, .named_by = file});
+  V1Tensor& tensor = tensors_[found->second];
+  if (!is_new && tensor.named_by == file) {
+    throw Error(ErrorCategory::kCorrupt, place + ": the metadata name it twice");
+  }
+  if (!tensor.info.same_tensor(info)) {
+    throw Error(ErrorCategory::kCorrupt,
+                fmt::format("{} is {} {}, but {} {} in another file of the checkpoint: the files "
+                            "do not belong together",
+                            place, info.type_name(), to_string(info.shape), tensor.info.type_name(),
+                            to_string(tensor.info.shape)));
+  }
+  tensor.named_by = file;
+  for (const auto& slice : meta.slice()) {
+    tensor.slices.push_back(slice_from_proto(slice));
+    tensor.files.push_back(file);
+  }
+}
+
+// Also finds the size of values of an opaque type.
+void TensorFlowV1Reader::check_slices(V1Tensor& tensor) const {
+  const std::string place = where(tensor.info.name, tensor.named_by);
   check_tiling(tensor.info.shape, tensor.slices, place);
-  if (tensor.info.dtype == DType::kOpaque) {
-    for (const TensorSlice& slice : tensor.slices) {
-      const TableCursor cursor = seek(tensor, slice);
-      tensor.info.opaque.byte_size +=
-          find_v1_tensor(cursor.value(), meta.name(), slice, place).size();
-    }
+  if (tensor.info.dtype != DType::kOpaque) return;
+  for (std::size_t i = 0; i < tensor.slices.size(); ++i) {
+    const TableCursor cursor = seek(tensor, i);
+    tensor.info.opaque.byte_size +=
+        find_v1_tensor(cursor.value(), tensor.info.name, tensor.slices[i], place).size();
   }
-  tensors_.push_back(std::move(tensor));
 }
 
-TableCursor TensorFlowV1Reader::seek(const V1Tensor& tensor, const TensorSlice& slice) const {
-  const std::string key = slice_key(tensor.info.name, slice);
-  TableCursor cursor = table_.seek(key);
+TableCursor TensorFlowV1Reader::seek(const V1Tensor& tensor, std::size_t slice) const {
+  const std::string key = slice_key(tensor.info.name, tensor.slices[slice]);
+  const std::size_t file = tensor.files[slice];
+  TableCursor cursor = tables_[file]->seek(key);
   if (!cursor.valid() || cursor.key() != key) {
     throw Error(
         ErrorCategory::kCorrupt,
         fmt::format("{}: the values of its slice of shape {} are missing; fetch or write the "
                     "checkpoint again",
-                    where(tensor.info.name), to_string(slice_shape(tensor.info.shape, slice))));
+                    where(tensor.info.name, file),
+                    to_string(slice_shape(tensor.info.shape, tensor.slices[slice]))));
   }
   return cursor;
 }
@@ -129,12 +164,11 @@ std::unique_ptr<TensorStream> TensorFlowV1Reader::open(std::size_t index) const 
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("{}: values of type {} cannot be taken out of a TensorFlow V1 "
                             "checkpoint; save it as V2 with TensorFlow",
-                            where(tensor.info.name), tensor.info.type_name()));
+                            where(tensor.info.name, tensor.named_by), tensor.info.type_name()));
   }
   const auto open_slice = [this, &tensor](std::size_t i) {
-    const TensorSlice& slice = tensor.slices[i];
-    return std::make_unique<SliceStream>(seek(tensor, slice), tensor, slice,
-                                         where(tensor.info.name));
+    return std::make_unique<SliceStream>(seek(tensor, i), tensor, tensor.slices[i],
+                                         where(tensor.info.name, tensor.files[i]));
   };
   if (tensor.slices.size() == 1) return open_slice(0);
   return std::make_unique<GatherStream>(tensor.info.shape, tensor.slices,
@@ -145,9 +179,10 @@ std::vector<std::string> TensorFlowV1Reader::read_strings(std::size_t index) con
   const V1Tensor& tensor = tensors_.at(index);
   if (tensor.info.dtype != DType::kString) return CheckpointReader::read_strings(index);
   std::vector<std::vector<std::string>> values;
-  for (const TensorSlice& slice : tensor.slices) {
-    const TableCursor cursor = seek(tensor, slice);
-    const std::string place = where(tensor.info.name);
+  for (std::size_t i = 0; i < tensor.slices.size(); ++i) {
+    const TensorSlice& slice = tensor.slices[i];
+    const TableCursor cursor = seek(tensor, i);
+    const std::string place = where(tensor.info.name, tensor.files[i]);
     values.push_back(
         decode_v1_strings(find_v1_tensor(cursor.value(), tensor.info.name, slice, place),
                           element_count(slice_shape(tensor.info.shape, slice)), place));

@@ -116,6 +116,13 @@ std::string_view find_v1_tensor(std::string_view value, const std::string& name,
   return tensor.value_or("");
 }
 
+std::optional<std::uint32_t> v1_value_field(DType dtype) {
+  if (dtype == DType::kString) return kStringValues;
+  const auto* field = std::ranges::find(kValueFields, dtype, &ValueField::dtype);
+  if (field == kValueFields.end()) return std::nullopt;
+  return static_cast<std::uint32_t>(field->number);
+}
+
 V1ValueDecoder::V1ValueDecoder(std::string_view tensor, DType dtype, std::uint64_t element_count,
                                std::string where)
     : where_(std::move(where)),

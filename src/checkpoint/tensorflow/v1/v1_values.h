@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +19,10 @@ namespace narrow {
 // Throws Error(kCorrupt); `where` names file and tensor.
 std::string_view find_v1_tensor(std::string_view value, const std::string& name,
                                 const TensorSlice& slice, const std::string& where);
+
+// The number of the field of a TensorProto that holds the elements of a type; nothing for one that
+// V1 files do not have.
+std::optional<std::uint32_t> v1_value_field(DType dtype);
 
 // Delivers the elements of a TensorProto in order, whatever mixture of packed, unpacked and
 // tensor_content fields it uses.

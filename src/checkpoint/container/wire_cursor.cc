@@ -1,4 +1,4 @@
-#include "checkpoint/onnx/wire_cursor.h"
+#include "checkpoint/container/wire_cursor.h"
 
 #include <fmt/format.h>
 
@@ -57,6 +57,12 @@ std::uint64_t WireCursor::length() {
                        end_ - position_));
   }
   return bytes;
+}
+
+FileRange WireCursor::content() {
+  const std::uint64_t bytes = length();
+  position_ += bytes;
+  return {position_ - bytes, position_};
 }
 
 void WireCursor::skip(std::uint64_t bytes) {

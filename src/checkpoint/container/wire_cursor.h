@@ -22,6 +22,13 @@ struct WireTag {
   bool operator==(const WireTag&) const = default;
 };
 
+// Bytes of a file.
+struct FileRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  [[nodiscard]] std::uint64_t size() const { return end - begin; }
+};
+
 // Every function throws Error(kCorrupt) when the bytes are not what it expects, and what
 // InputFile::read_at throws.
 class WireCursor {
@@ -38,6 +45,8 @@ class WireCursor {
   WireTag tag();
   // A length that fits in what is left.
   std::uint64_t length();
+  // Where the content of a field of bytes lies, over which it passes.
+  FileRange content();
   // Passes over the value of a field.
   void skip_value(WireKind kind);
   void skip(std::uint64_t bytes);
