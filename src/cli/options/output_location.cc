@@ -66,7 +66,9 @@ CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFo
   if (output.empty()) {
     require_named_output(input.path, output);
     location.path = input.path.parent_path() / default_directory / name;
-  } else if (output.back() == '/' || fs::is_directory(output)) {
+  } else if (output.back() == '/' || fs::is_directory(output) ||
+             (location.format == CheckpointFormat::kSafetensorsShards &&
+              !output.ends_with(traits_of(location.format).extension))) {
     location.path = fs::path(output) / name;
   } else {
     location.path = output;
