@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <string_view>
 
@@ -55,6 +57,31 @@ CheckpointFormat output_format(const std::string& typed, CheckpointFormat input)
     if (format.name == typed) return format.format;
   }
   return traits_of(input).result;
+}
+
+CheckpointFormat format_of_output(const std::string& output, CheckpointFormat input) {
+  std::error_code error;
+  if (output.ends_with('/') || fs::is_directory(output, error)) return traits_of(input).result;
+  CheckpointFormatTraits found;
+  for (const CheckpointFormatTraits& format : checkpoint_formats()) {
+    const bool is_longer = format.extension.size() > found.extension.size();
+    if (is_longer && output.ends_with(format.extension)) found = format;
+  }
+  if (found.writing == CheckpointFormatTraits::Writing::kNo && !found.extension.empty()) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} files can only be read; choose another format for {}", found.title,
+                            output));
+  }
+  if (!found.extension.empty()) return found.format;
+  // Prefixes end in .ckpt, .ckpt-5000 or with a version; letters are most likely a slip.
+  const std::string extension = fs::path(output).extension().string();
+  const bool is_word = extension.size() > 1 && extension != ".ckpt" &&
+                       std::all_of(extension.begin() + 1, extension.end(),
+                                   [](unsigned char c) { return std::isalpha(c) != 0; });
+  if (!is_word) return CheckpointFormat::kTensorFlowV2;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("no format has files {}; say which one {} is to have with --format",
+                          extension, output));
 }
 
 CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFormat format,
