@@ -26,18 +26,26 @@ struct Candidate {
   std::string name;                       // by which it is renamed: a variable's for its average
 };
 
+// Whether a name with this part at its begin or end is that of a moving average.
+bool makes_average(std::string_view part) {
+  for (const std::string& name : {fmt::format("w/{}", part), fmt::format("{}/w", part)}) {
+    const auto state = named_state({name, DType::kFloat32, {2}}, TensorNames({}));
+    if (state && state->kind == CopyReason::kMovingAverage) return true;
+  }
+  return false;
+}
+
 // Of an average the name of its variable, also of a moving statistic; else empty.
 std::string averaged_name(const TensorInfo& tensor, const TensorNames& names) {
   const auto state = named_state(tensor, names);
   if (!state || !is_floating_point(tensor.dtype)) return {};
   if (state->kind == CopyReason::kMovingAverage) return state->variable;
   if (state->kind != CopyReason::kMovingStatistic) return {};
-  // "moving_mean/ExponentialMovingAverage": without the part that makes it one it is a statistic.
+  // "moving_mean/ExponentialMovingAverage" is the average of a statistic, "moving_mean/biased" not.
   const NameParts parts(tensor.name);
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i] != state->mark) continue;
     std::string name = parts.without(i);
-    if (names.find(name) != nullptr) return name;
+    if (names.find(name) != nullptr && makes_average(parts[i])) return name;
   }
   return {};
 }

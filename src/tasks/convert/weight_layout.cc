@@ -105,10 +105,11 @@ std::optional<LayoutChange> layout_change(const TensorInfo& tensor, const std::s
   const std::size_t rank = tensor.shape.size();
   const bool has_values = tensor.dtype != DType::kString && tensor.dtype != DType::kOpaque;
   if (to == WeightLayout::kAsStored || rank < 2 || !has_values) return std::nullopt;
+  const bool has_depthwise_name = is_depthwise(tensor, new_name);
+  if (!has_depthwise_name && !is_weight(tensor, new_name)) return std::nullopt;
+  // Other kernels of grouped convolutions are like those of ordinary ones.
+  const bool depthwise = has_depthwise_name && (to == WeightLayout::kTorch || tensor.shape[1] == 1);
   LayoutChange change;
-  const bool depthwise =
-      is_depthwise(tensor, new_name) && (to == WeightLayout::kTorch || tensor.shape[1] == 1);
-  if (!depthwise && !is_weight(tensor, new_name)) return std::nullopt;
   change.axes = rotated(rank, to == WeightLayout::kTorch ? rank - 2 : 2);
   if (!depthwise) {
     // [in, out, ..] after the rotation to PyTorch's order, [.., out, in] after that from it.
