@@ -118,6 +118,7 @@ class Convert(ProgramCase):
         self.assertEqual((self.dir / "q" / "config.json").read_text(), "mine")
         self.assertEqual((self.dir / "q" / INDEX).read_bytes(), before[INDEX])
         self.assertIn("--force", self.error("quantize", "s", *recipe, "-o", "q"))
+        self.assertIn("has several", self.error("quantize", "s", *recipe, "-o", "x.safetensors"))
         self.assertIn("the input itself", self.error("quantize", "s", *recipe, "-o", "s/",
                                                      "--force"))
         self.narrow("pack", "s", *recipe, "-o", "p.safetensors")

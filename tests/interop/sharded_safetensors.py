@@ -71,7 +71,7 @@ def main():
         run("convert", there, "-o", folder / "one.safetensors", "--force")
         require_same(load_file(folder / "one.safetensors"), everything)
         # The same files and names when nothing else is asked for, new ones from a single file.
-        run("convert", there, "-o", folder / f"same{round_number}/")
+        run("convert", there, "-o", f"{folder}/same{round_number}/")
         require_same(read_shards(folder / f"same{round_number}"), everything)
         assert json.loads((folder / f"same{round_number}" / INDEX).read_text()) == json.loads(
             (there / INDEX).read_text())

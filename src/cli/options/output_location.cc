@@ -34,6 +34,21 @@ fs::path main_file(const CheckpointLocation& location) {
   return path;
 }
 
+// Whether a result in several files goes into a directory `output`, which need not exist.
+// Throws Error(kUsage) for the name of one file.
+bool names_directory_of_shards(CheckpointFormat format, const std::string& output) {
+  if (format != CheckpointFormat::kSafetensorsShards) return false;
+  if (output.ends_with(traits_of(format).extension)) return false;
+  for (const CheckpointFormatTraits& other : checkpoint_formats()) {
+    if (other.extension.empty() || !output.ends_with(other.extension)) continue;
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} is the name of one file, but the result has several; name a "
+                            "directory, or say --format {}",
+                            output, other.name));
+  }
+  return true;
+}
+
 }  // namespace
 
 void require_named_output(const fs::path& input, const std::string& output) {
@@ -94,8 +109,7 @@ CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFo
     require_named_output(input.path, output);
     location.path = input.path.parent_path() / default_directory / name;
   } else if (output.back() == '/' || fs::is_directory(output) ||
-             (location.format == CheckpointFormat::kSafetensorsShards &&
-              !output.ends_with(traits_of(location.format).extension))) {
+             names_directory_of_shards(location.format, output)) {
     location.path = fs::path(output) / name;
   } else {
     location.path = output;

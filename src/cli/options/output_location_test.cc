@@ -56,6 +56,7 @@ TEST(OutputLocation, SeveralFilesGoIntoADirectory) {
   EXPECT_EQ(path("new/"), "new/net.safetensors.index.json");
   EXPECT_EQ(path("new/b.safetensors.index.json"), "new/b.safetensors.index.json");
   EXPECT_EQ(output_location(input, Format::kNpz, "new/", "d").path, "new/net.npz");
+  EXPECT_THROW(path("new.safetensors"), Error);
 }
 
 TEST(FormatOfOutput, IsThatOfTheExtension) {
