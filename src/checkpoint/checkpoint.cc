@@ -101,11 +101,14 @@ std::unique_ptr<CheckpointWriter> create_checkpoint(const CheckpointLocation& lo
 std::unique_ptr<CheckpointWriter> create_checkpoint_like(const CheckpointReader& source,
                                                          const CheckpointLocation& location,
                                                          Overwrite overwrite) {
-  if (location.format != CheckpointFormat::kOnnx ||
-      source.location().format != CheckpointFormat::kOnnx) {
-    return create_checkpoint(location, overwrite);
+  const CheckpointLocation& from = source.location();
+  if (location.format == from.format && from.format == CheckpointFormat::kOnnx) {
+    return create_onnx_like(from.path, location, overwrite);
   }
-  return create_onnx_like(source.location().path, location, overwrite);
+  if (location.format == from.format && from.format == CheckpointFormat::kSafetensorsShards) {
+    return create_safetensors_shards_like(from.path, location, overwrite);
+  }
+  return create_checkpoint(location, overwrite);
 }
 
 }  // namespace narrow

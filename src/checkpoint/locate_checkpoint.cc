@@ -61,6 +61,11 @@ std::optional<fs::path> without_suffix(const fs::path& path) {
   return std::nullopt;
 }
 
+bool is_shard_index_name(const fs::path& path) {
+  return path.filename().string().ends_with(
+      traits_of(CheckpointFormat::kSafetensorsShards).extension);
+}
+
 // The V2 checkpoint whose index is `index`, if that is an index and not something else of the name.
 std::optional<CheckpointLocation> locate_index(const fs::path& index) {
   if (!leads_somewhere(index) || leads_to_directory(index)) return std::nullopt;
@@ -169,6 +174,8 @@ std::optional<CheckpointLocation> locate_by_suffix(const fs::path& path) {
 }
 
 CheckpointLocation locate_path(const fs::path& path) {
+  // An index that is missing may be on its way.
+  if (is_shard_index_name(path)) finish_checkpoints(path.parent_path());
   const auto lock = lock_checkpoint(without_suffix(path).value_or(path));
   const fs::path index = with_suffix(path, ".index");
   if (const auto location = locate_index(index)) return *location;
@@ -207,6 +214,21 @@ std::string list_flat_files(const fs::path& directory) {
                      left_out == 0 ? "" : fmt::format(" and {} more", left_out));
 }
 
+// The index of safetensors files in `directory`. Throws Error(kNotFound) when there are several.
+std::optional<CheckpointLocation> locate_shards(const fs::path& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (auto at = fs::directory_iterator(directory, error); !error && at != end(at);
+       at.increment(error)) {
+    if (is_shard_index_name(at->path())) names.push_back(at->path().filename().string());
+  }
+  if (names.empty()) return std::nullopt;
+  if (names.size() == 1) return locate_file(directory / names.front());
+  std::ranges::sort(names);
+  throw Error(ErrorCategory::kNotFound, fmt::format("{} holds several checkpoints: name one of {}",
+                                                    directory.string(), fmt::join(names, ", ")));
+}
+
 CheckpointLocation locate_in_directory(const fs::path& directory) {
   finish_checkpoints(directory);  // one of them may be the first, without its state file
   if (!leads_somewhere(directory / kStateFileName)) {
@@ -217,6 +239,7 @@ CheckpointLocation locate_in_directory(const fs::path& directory) {
                   fmt::format("{} is a SavedModel without variables: it has no checkpoint {}",
                               directory.string(), (directory / "variables/variables").string()));
     }
+    if (auto location = locate_shards(directory)) return *location;
     const std::string files = list_flat_files(directory);
     if (!files.empty()) {
       throw Error(

@@ -43,6 +43,7 @@ scripts=(
   "tensorflow tfrecords.py $build/tests/interop/data_dump"
   "tensorflow tensorflow_models.py $build/tests/interop/checkpoint_dump"
   "tensorflow foreign_types.py $build/narrow"
+  "tensorflow sharded_safetensors.py $build/narrow"
   "tensorflow numpy_safetensors.py $build/tests/interop/checkpoint_dump"
 )
 for script in "${scripts[@]}"; do

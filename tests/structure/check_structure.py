@@ -64,6 +64,7 @@ PUBLIC_HEADERS = {
     "quantize_network.h": "tasks",
     "calibrate_network.h": "tasks",
     "compare_checkpoints.h": "tasks",
+    "convert_checkpoint.h": "tasks",
     "inspect_checkpoint.h": "tasks",
     "model.h": "tasks",
     "evaluate.h": "tasks",
@@ -105,6 +106,7 @@ HOMES = {
     "turbojpeg.h": ["data"],
     "jpeglib.h": ["data"],
     "zlib.h": ["data", "checkpoint/npz"],
+    "re2/": ["tasks/convert"],
     "CLI/": ["cli/parser", "cli/generate", "cli/program"],
     "nlohmann/": ["report", "cli", "checkpoint/safetensors", "base", "quant", "stream", "packed", "tasks"],
 }

@@ -19,6 +19,8 @@ namespace narrow {
 bool looks_like_tensorflow_table(const InputFile& file);
 // A u64 LE header length that fits in the file, followed by '{'.
 bool looks_like_safetensors(const InputFile& file);
+// A JSON object with a weight_map in which .safetensors files are named.
+bool looks_like_shard_index(const InputFile& file);
 // The local file header (or, for an empty archive, the end record) of a ZIP archive.
 bool looks_like_npz(const InputFile& file);
 // "\x93NUMPY".
@@ -40,6 +42,7 @@ CheckpointFormat tensorflow_table_format(const InputFile& file);
 std::unique_ptr<CheckpointReader> open_tensorflow_v2(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_tensorflow_v1(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_safetensors(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_safetensors_shards(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_npz(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_npy(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_onnx(const CheckpointLocation& location);
@@ -51,10 +54,18 @@ std::unique_ptr<CheckpointWriter> create_tensorflow_v2(const CheckpointLocation&
                                                        Overwrite overwrite);
 std::unique_ptr<CheckpointWriter> create_safetensors(const CheckpointLocation& location,
                                                      Overwrite overwrite);
+std::unique_ptr<CheckpointWriter> create_safetensors_shards(const CheckpointLocation& location,
+                                                            Overwrite overwrite);
 std::unique_ptr<CheckpointWriter> create_npz(const CheckpointLocation& location,
                                              Overwrite overwrite);
 std::unique_ptr<CheckpointWriter> create_npy(const CheckpointLocation& location,
                                              Overwrite overwrite);
+
+// A variant of the checkpoint with the index `source`: tensors of its names, in its order, lie in
+// files of the same names, and what else its index says of them stays. Throws Error(kUsage) with
+// the first value when one of the source's own files would be replaced.
+std::unique_ptr<CheckpointWriter> create_safetensors_shards_like(
+    const std::filesystem::path& source, const CheckpointLocation& location, Overwrite overwrite);
 
 // A variant of the ONNX file `source`: see create_checkpoint_like.
 std::unique_ptr<CheckpointWriter> create_onnx_like(const std::filesystem::path& source,

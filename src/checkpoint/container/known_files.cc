@@ -151,25 +151,12 @@ bool is_cut_safetensors(std::string_view start, std::uint64_t file_bytes) {
   return header_bytes <= kMostHeaderBytes && header_bytes > file_bytes - 8;
 }
 
-// The first text in quotes that ends with `suffix`.
-std::optional<std::string> quoted_name(std::string_view text, std::string_view suffix) {
-  const std::string ending = std::string(suffix) + '"';
-  const std::size_t end = text.find(ending);
-  if (end == std::string_view::npos) return std::nullopt;
-  const std::size_t begin = text.rfind('"', end);
-  if (begin == std::string_view::npos || end - begin > kLongestName) return std::nullopt;
-  return std::string(text.substr(begin + 1, end + suffix.size() - begin - 1));
-}
-
 std::string describe_json(std::string_view text) {
   if (text.find("\"weight_map\"") == std::string_view::npos) {
     return sentence("a JSON file without weights", kNoWeights);
   }
-  constexpr std::string_view kIndex = "the index of a checkpoint in several files";
-  if (const auto shard = quoted_name(text, ".safetensors")) {
-    return sentence(kIndex, fmt::format("name one of these, such as {}", *shard));
-  }
-  return sentence(kIndex, fmt::format("these are PyTorch's, so {}", kFromPytorch));
+  return sentence("the index of a checkpoint in several files",
+                  fmt::format("these are PyTorch's, so {}", kFromPytorch));
 }
 
 // What a text says, or nothing if `start` is no text.

@@ -41,8 +41,6 @@ std::vector<KnownCase> cases() {
       {"html without a type", "<HTML><body>Sign in</body>", "HTML page", "browser"},
       {"xml", "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>", "XML", "fetch"},
       {"text", "Entry not found", "text file that begins with 'Entry not found'", "checkpoint"},
-      {"shards", R"({"weight_map": {"a": "model-00001-of-00002.safetensors"}})",
-       "checkpoint in several files", "such as model-00001-of-00002.safetensors"},
       {"PyTorch's shards", R"({"weight_map": {"a": "pytorch_model-1.bin"}})",
        "checkpoint in several files", "safetensors.torch.save_file"},
       {"json", R"({"architectures": ["LlamaForCausalLM"]})", "JSON file without weights", "name"},

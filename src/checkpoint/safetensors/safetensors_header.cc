@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/utf8.h"
+#include "checkpoint/container/cannot_hold.h"
 #include "checkpoint/safetensors/safetensors_sax.h"
 #include "narrow/error.h"
 
@@ -110,6 +112,21 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
                    });
   check_places(header.entries, data_bytes, file);
   return header;
+}
+
+void require_safetensors_tensor(const TensorInfo& info) {
+  if (!safetensors_type_name(info)) throw_cannot_hold("a safetensors file", info);
+  if (info.name == "__metadata__") {
+    throw Error(ErrorCategory::kUnsupported, "safetensors reserves the tensor name __metadata__",
+                {Remedy::Kind::kOtherFormat, "tf or npz"});
+  }
+  if (is_utf8(info.name)) return;
+  throw Error(
+      ErrorCategory::kUnsupported,
+      fmt::format("safetensors cannot hold tensor {}, whose name is not UTF-8; exclude it or "
+                  "rename it",
+                  info.name),
+      {Remedy::Kind::kOtherFormat, "tf or npz"});
 }
 
 std::string build_safetensors_header(const std::vector<TensorInfo>& tensors,

@@ -38,6 +38,10 @@ struct SafetensorsHeader {
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes,
                                            const std::string& file);
 
+// Throws Error(kUnsupported) for a tensor that the format does not hold: its type, a name that is
+// reserved or not UTF-8.
+void require_safetensors_tensor(const TensorInfo& info);
+
 // Length prefix and JSON, padded with spaces to a multiple of `alignment` bytes, itself a multiple
 // of 8; the data follow in the order of `tensors`. Throws Error(kUnsupported) for a name or text
 // that is not UTF-8 and for a header longer than kMaxSafetensorsHeaderBytes.

@@ -1,13 +1,8 @@
 // Writing safetensors: the header needs every tensor, so it is written with the first value.
-#include <fmt/format.h>
-
-#include "base/utf8.h"
-#include "checkpoint/container/cannot_hold.h"
 #include "checkpoint/container/formats.h"
 #include "checkpoint/container/single_file_output.h"
 #include "checkpoint/container/write_order.h"
 #include "checkpoint/safetensors/safetensors_header.h"
-#include "narrow/error.h"
 
 namespace narrow {
 namespace {
@@ -22,18 +17,7 @@ class SafetensorsWriter final : public CheckpointWriter {
   }
 
   void add(const TensorInfo& info) override {
-    if (!safetensors_type_name(info)) throw_cannot_hold("a safetensors file", info);
-    if (info.name == "__metadata__") {
-      throw Error(ErrorCategory::kUnsupported, "safetensors reserves the tensor name __metadata__",
-                  {Remedy::Kind::kOtherFormat, "tf or npz"});
-    }
-    if (!is_utf8(info.name)) {
-      throw Error(ErrorCategory::kUnsupported,
-                  fmt::format("safetensors cannot hold tensor {}, whose name is not UTF-8; exclude "
-                              "it or rename it",
-                              info.name),
-                  {Remedy::Kind::kOtherFormat, "tf or npz"});
-    }
+    require_safetensors_tensor(info);
     order_.add(info);
   }
 

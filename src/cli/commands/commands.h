@@ -22,6 +22,7 @@ void add_calibrate_command(Command& program, CommandOutcome& outcome);
 void add_unscale_command(Command& program, CommandOutcome& outcome);
 void add_inspect_command(Command& program, CommandOutcome& outcome);
 void add_compare_command(Command& program, CommandOutcome& outcome);
+void add_convert_command(Command& program, CommandOutcome& outcome);
 void add_run_command(Command& program, CommandOutcome& outcome);
 void add_init_command(Command& program, CommandOutcome& outcome);
 void add_eval_command(Command& program, CommandOutcome& outcome);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <string_view>
 
@@ -32,6 +34,21 @@ fs::path main_file(const CheckpointLocation& location) {
   return path;
 }
 
+// Whether a result in several files goes into a directory `output`, which need not exist.
+// Throws Error(kUsage) for the name of one file.
+bool names_directory_of_shards(CheckpointFormat format, const std::string& output) {
+  if (format != CheckpointFormat::kSafetensorsShards) return false;
+  if (output.ends_with(traits_of(format).extension)) return false;
+  for (const CheckpointFormatTraits& other : checkpoint_formats()) {
+    if (other.extension.empty() || !output.ends_with(other.extension)) continue;
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} is the name of one file, but the result has several; name a "
+                            "directory, or say --format {}",
+                            output, other.name));
+  }
+  return true;
+}
+
 }  // namespace
 
 void require_named_output(const fs::path& input, const std::string& output) {
@@ -57,6 +74,31 @@ CheckpointFormat output_format(const std::string& typed, CheckpointFormat input)
   return traits_of(input).result;
 }
 
+CheckpointFormat format_of_output(const std::string& output, CheckpointFormat input) {
+  std::error_code error;
+  if (output.ends_with('/') || fs::is_directory(output, error)) return traits_of(input).result;
+  CheckpointFormatTraits found;
+  for (const CheckpointFormatTraits& format : checkpoint_formats()) {
+    const bool is_longer = format.extension.size() > found.extension.size();
+    if (is_longer && output.ends_with(format.extension)) found = format;
+  }
+  if (found.writing == CheckpointFormatTraits::Writing::kNo && !found.extension.empty()) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} files can only be read; choose another format for {}", found.title,
+                            output));
+  }
+  if (!found.extension.empty()) return found.format;
+  // Prefixes end in .ckpt, .ckpt-5000 or with a version; letters are most likely a slip.
+  const std::string extension = fs::path(output).extension().string();
+  const bool is_word = extension.size() > 1 && extension != ".ckpt" &&
+                       std::all_of(extension.begin() + 1, extension.end(),
+                                   [](unsigned char c) { return std::isalpha(c) != 0; });
+  if (!is_word) return CheckpointFormat::kTensorFlowV2;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("no format has files {}; say which one {} is to have with --format",
+                          extension, output));
+}
+
 CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFormat format,
                                    const std::string& output,
                                    const std::string& default_directory) {
@@ -66,7 +108,8 @@ CheckpointLocation output_location(const CheckpointLocation& input, CheckpointFo
   if (output.empty()) {
     require_named_output(input.path, output);
     location.path = input.path.parent_path() / default_directory / name;
-  } else if (output.back() == '/' || fs::is_directory(output)) {
+  } else if (output.back() == '/' || fs::is_directory(output) ||
+             names_directory_of_shards(location.format, output)) {
     location.path = fs::path(output) / name;
   } else {
     location.path = output;

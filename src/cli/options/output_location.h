@@ -27,6 +27,11 @@ std::vector<std::string> written_formats();
 // The format that was typed; for none, that of results of `input`.
 CheckpointFormat output_format(const std::string& typed, CheckpointFormat input);
 
+// The format that the name `output` says, by its extension: TensorFlow's for a name without one,
+// that of results of `input` for a directory (existing, or ending in '/'). Throws Error(kUsage) for
+// an extension of no format, Error(kUnsupported) for that of one that is only read.
+CheckpointFormat format_of_output(const std::string& output, CheckpointFormat input);
+
 // "bin_8bits", "fixed-point_8bits": the default output directory. What is not the default of a
 // scheme follows, so that different recipes do not meet: "fixed-point_8bits_decimal",
 // "bin_4bits_channel_mse", "bin_4bits_group64_percentile99.9".

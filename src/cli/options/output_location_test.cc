@@ -46,6 +46,33 @@ TEST(OutputLocation, AnExplicitOutputIsADirectoryOrAName) {
   fs::remove_all(dir);
 }
 
+TEST(OutputLocation, SeveralFilesGoIntoADirectory) {
+  const CheckpointLocation input{Format::kSafetensorsShards, "in/net.safetensors.index.json"};
+  const auto path = [&](const char* output) {
+    return output_location(input, Format::kSafetensorsShards, output, "bin_8bits").path;
+  };
+  EXPECT_EQ(path(""), "in/bin_8bits/net.safetensors.index.json");
+  EXPECT_EQ(path("new"), "new/net.safetensors.index.json");
+  EXPECT_EQ(path("new/"), "new/net.safetensors.index.json");
+  EXPECT_EQ(path("new/b.safetensors.index.json"), "new/b.safetensors.index.json");
+  EXPECT_EQ(output_location(input, Format::kNpz, "new/", "d").path, "new/net.npz");
+  EXPECT_THROW(path("new.safetensors"), Error);
+}
+
+TEST(FormatOfOutput, IsThatOfTheExtension) {
+  const auto format = [](const char* output) { return format_of_output(output, Format::kNpy); };
+  EXPECT_EQ(format("a.v2.safetensors"), Format::kSafetensors);
+  EXPECT_EQ(format("a.safetensors.index.json"), Format::kSafetensorsShards);
+  EXPECT_EQ(format("d/a.npz"), Format::kNpz);
+  for (const char* prefix :
+       {"model", "model.ckpt", "model.ckpt-5000", "resnet_v1.5", "d.x/model"}) {
+    EXPECT_EQ(format(prefix), Format::kTensorFlowV2) << prefix;
+  }
+  EXPECT_EQ(format("new/"), Format::kNpy);
+  EXPECT_EQ(format_of_output("new/", Format::kTensorFlowV1), Format::kTensorFlowV2);
+  EXPECT_THROW(format("a.safetensor"), Error);
+}
+
 TEST(OutputLocation, RefusesTheInputItself) {
   std::string name = (fs::path(testing::TempDir()) / "narrow_out_XXXXXX").string();
   const fs::path dir = ::mkdtemp(name.data());

@@ -24,7 +24,13 @@ void add_cast_option(Command& command, std::string& cast) {
 
 std::optional<DType> cast_of(const std::string& cast) {
   if (cast.empty()) return std::nullopt;
+  if (cast == "float16") return DType::kFloat16;
   return cast == "float32" ? DType::kFloat32 : DType::kBFloat16;
+}
+
+void add_type_cast_option(Command& command, std::string& cast) {
+  command.add_option("--cast", cast, "type of all floating-point tensors, float8 weights too")
+      .one_of({"float32", "float16", "bfloat16"});
 }
 
 void note_moving_averages(const CopyCounts& copied) {

@@ -16,6 +16,8 @@ Option add_moving_averages_option(Command& command, bool& moving_averages);
 
 // --cast; `cast` is empty or one of its words.
 void add_cast_option(Command& command, std::string& cast);
+// --cast of a command that casts all floating-point tensors.
+void add_type_cast_option(Command& command, std::string& cast);
 std::optional<DType> cast_of(const std::string& cast);
 
 // Says on standard error that moving averages are copied, where they are.

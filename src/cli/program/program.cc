@@ -108,6 +108,7 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
   add_unscale_command(program, outcome);
   add_inspect_command(program, outcome);
   add_compare_command(program, outcome);
+  add_convert_command(program, outcome);
   add_run_command(program, outcome);
   add_init_command(program, outcome);
   add_download_command(program, outcome);

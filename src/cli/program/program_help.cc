@@ -17,6 +17,7 @@ struct CommandGroup {
 const std::vector<CommandGroup>& groups() {
   static const std::vector<CommandGroup> kAll = {
       {{"quantize", "quantizer"}, "quantize tensors and write the checkpoint again"},
+      {{"convert"}, "another format, other names, types or layouts"},
       {{"unscale"}, "undo the channel scales that quantize absorbed"},
       {{"sweep", "plan"}, "what every width costs; the best widths within a budget"},
       {{"pack", "unpack", "verify"}, "real integers in a file, and back"},

@@ -1,0 +1,198 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/utf8.h"
+#include "cli/commands/commands.h"
+#include "cli/console/job_progress.h"
+#include "cli/options/common_options.h"
+#include "cli/options/output_location.h"
+#include "cli/options/tensor_options.h"
+#include "narrow/convert_checkpoint.h"
+#include "narrow/error.h"
+#include "narrow/float8_weights.h"
+#include "report/convert_report.h"
+#include "report/report.h"
+
+namespace narrow {
+namespace {
+
+struct Arguments {
+  std::string checkpoint;
+  std::string output;
+  std::string format;
+  std::string into;
+  std::string cast;
+  std::string layout;
+  std::vector<std::string> renames;
+  std::string rename_file;
+  ConvertOptions options;
+  int threads = 0;
+  bool dry_run = false;
+  bool force = false;
+  bool json = false;
+};
+
+void add_tensor_options(Command& command, Arguments& args) {
+  add_repeatable_option(command, "--include", args.options.include, "GLOB",
+                        "only tensors whose names match");
+  add_repeatable_option(command, "--exclude", args.options.exclude, "GLOB", "not these");
+  command.add_flag("--drop-training-state", args.options.drop_training_state,
+                   "leave out optimizer slots, counters and averages");
+  add_moving_averages_option(command, args.options.moving_averages)
+      .description("averages take the place of their variables");
+  add_repeatable_option(command, "--rename", args.renames, "REGEX=>TEXT",
+                        "in each name every match of REGEX becomes TEXT, with\n$1 for a group; "
+                        "several in order");
+  command
+      .add_option("--rename-file", args.rename_file, "lines of old and new name with a tab between")
+      .type_name("FILE");
+  add_type_cast_option(command, args.cast);
+  command
+      .add_option("--to-layout", args.layout,
+                  "axes of kernels and dense weights in the order of that\nframework, from that "
+                  "of the other")
+      .one_of({"torch", "tensorflow"});
+}
+
+void add_options(Command& command, Arguments& args) {
+  command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
+      .required()
+      .type_name("CKPT");
+  command
+      .add_option("-o,--output", args.output,
+                  "file, prefix or directory; its extension says the format")
+      .required();
+  command.add_option("--format", args.format, "of the output").one_of(written_formats());
+  command
+      .add_option("--into", args.into,
+                  "an ONNX file of which the output is a copy with the\nvalues of CKPT")
+      .type_name("MODEL");
+  add_tensor_options(command, args);
+  add_threads_option(command, args.threads);
+  command.add_flag("--dry-run", args.dry_run,
+                   "print names, types and shapes before and after; write nothing");
+  add_force_flag(command, args.force);
+  add_json_flag(command, args.json);
+  command.footer(
+      "Without --format the extension of the output decides, or that of CKPT for a directory; a\n"
+      "name without one is a prefix of TensorFlow's.");
+}
+
+ConvertOptions options_of(const Arguments& args) {
+  ConvertOptions options = args.options;
+  options.cast = cast_of(args.cast);
+  if (args.layout == "torch") options.layout = WeightLayout::kTorch;
+  if (args.layout == "tensorflow") options.layout = WeightLayout::kTensorFlow;
+  for (const std::string& rule : args.renames) options.renames.push_back(parse_rename_rule(rule));
+  if (!args.rename_file.empty()) options.names = read_name_table(args.rename_file);
+  return options;
+}
+
+std::unique_ptr<CheckpointReader> open_input(const Arguments& args) {
+  auto reader = open_checkpoint(args.checkpoint);
+  const auto cast = cast_of(args.cast);
+  if (!cast) return reader;
+  // What float8 codes stand for is known in two types; the third is rounded from one of them.
+  reader = restore_float8(std::move(reader),
+                          cast == DType::kBFloat16 ? DType::kBFloat16 : DType::kFloat32);
+  note_float8(*reader);
+  return reader;
+}
+
+std::unique_ptr<CheckpointReader> open_target(const Arguments& args) {
+  if (args.into.empty()) return nullptr;
+  auto target = open_checkpoint(args.into);
+  if (target->location().format == CheckpointFormat::kOnnx) return target;
+  throw Error(ErrorCategory::kUsage, fmt::format("--into takes an ONNX file, but {} is {}",
+                                                 args.into, to_string(target->location().format)));
+}
+
+CheckpointFormat format_of(const Arguments& args, CheckpointFormat input) {
+  const CheckpointFormat format = args.format.empty() ? format_of_output(args.output, input)
+                                                      : output_format(args.format, input);
+  const bool is_onnx = format == CheckpointFormat::kOnnx;
+  if (is_onnx && args.into.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                "an ONNX file is a network, which tensors alone do not make: name one whose "
+                "values are to be replaced with --into");
+  }
+  if (!is_onnx && !args.into.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("with --into the output is an ONNX file, not {}", to_string(format)));
+  }
+  return format;
+}
+
+// What a container has no place for is said, not refused: it is about the file, not its tensors.
+void pass_metadata_on(const CheckpointReader& reader, CheckpointWriter& writer) {
+  try {
+    writer.set_metadata(reader.metadata());
+  } catch (const Error& error) {
+    if (error.category() != ErrorCategory::kUnsupported) throw;
+    print_note(
+        fmt::format("{} texts of metadata are left behind, which the format has no place "
+                    "for",
+                    reader.metadata().size()));
+  }
+}
+
+void print_conversion(const Arguments& args, const ConvertPlan& plan, const CheckpointReader& input,
+                      const CheckpointLocation& output, std::uint64_t infinite) {
+  if (args.json) {
+    nlohmann::ordered_json json = {{"schema", 1},
+                                   {"input", input.location().path.string()},
+                                   {"input_format", to_string(input.location().format)},
+                                   {"output", output.path.string()},
+                                   {"output_format", to_string(output.format)},
+                                   {"written", !args.dry_run},
+                                   {"infinite", infinite}};
+    json.update(conversion_json(plan));
+    return print_result(json_text(json));
+  }
+  if (args.dry_run) print_result(conversion_table_text(plan));
+  print_result(conversion_summary_text(plan));
+  print_result(args.dry_run ? "dry run: nothing was written\n"
+                            : fmt::format("written: {}\n", shown(output.path.string())));
+}
+
+void run(const Arguments& args) {
+  const ConvertOptions options = options_of(args);
+  const auto reader = open_input(args);
+  const CheckpointLocation output = output_location(
+      reader->location(), format_of(args, reader->location().format), args.output, "");
+  const auto target = open_target(args);
+  ConvertPlan plan = plan_conversion(*reader, options);
+  if (target) plan = fit_into(std::move(plan), *target);
+  for (const std::string& note : plan.notes) print_note(note);
+  std::uint64_t infinite = 0;
+  if (!args.dry_run) {
+    const auto writer =
+        create_checkpoint_like(target ? *target : *reader, output, overwrite_of(args.force));
+    if (!target) pass_metadata_on(*reader, *writer);
+    JobProgress progress("converting");
+    infinite = convert_checkpoint(*reader, plan, *writer, {args.threads, &progress});
+    writer->finish();
+    progress.finish();
+  }
+  if (infinite > 0) {
+    print_warning(
+        fmt::format("{} values are beyond the range of their new type and are infinite "
+                    "in the result",
+                    infinite));
+  }
+  print_conversion(args, plan, *reader, output, infinite);
+}
+
+}  // namespace
+
+void add_convert_command(Command& program, CommandOutcome& /*outcome*/) {
+  Command command = program.add_subcommand(
+      "convert", "Write a checkpoint in another format, with other names, types or layouts");
+  auto args = std::make_shared<Arguments>();
+  add_options(command, *args);
+  command.callback([args] { run(*args); });
+}
+
+}  // namespace narrow

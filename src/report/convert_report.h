@@ -1,0 +1,18 @@
+// What a conversion makes of each tensor.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "narrow/convert_checkpoint.h"
+
+namespace narrow {
+
+// A row a tensor: name, type and shape before and after.
+std::string conversion_table_text(const ConvertPlan& plan);
+// "24 tensors (3 renamed, 2 of another type, 1 of another shape), left out: 12 optimizer slots\n".
+std::string conversion_summary_text(const ConvertPlan& plan);
+// The tensors and what is left out, with reasons.
+nlohmann::ordered_json conversion_json(const ConvertPlan& plan);
+
+}  // namespace narrow
