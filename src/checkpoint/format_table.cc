@@ -79,6 +79,18 @@ constexpr auto kDrivers = std::to_array<CheckpointDriver>({
      .no_create = "an ONNX file is a network, which tensors alone do not make: it can only be "
                   "written from another ONNX file",
      .instead = "safetensors, tf or npz"},
+    {.traits = {.format = CheckpointFormat::kHdf5,
+                .name = "hdf5",
+                .title = "HDF5",
+                .paths = "the file",
+                .extension = ".h5",
+                .writing = Writing::kNo,
+                .result = CheckpointFormat::kSafetensors,
+                .channel_axis = -1},
+     .looks_like = looks_like_hdf5,
+     .open = open_hdf5,
+     .no_create = "HDF5 files can only be read",
+     .instead = "safetensors"},
 });
 
 }  // namespace

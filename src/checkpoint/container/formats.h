@@ -26,6 +26,8 @@ bool looks_like_npy(const InputFile& file);
 // A protocol buffer message with the version and the graph of a ModelProto, and nothing of the
 // above.
 bool looks_like_onnx(const InputFile& file);
+// The signature of HDF5 at byte 0, 512, 1024, 2048 ...
+bool looks_like_hdf5(const InputFile& file);
 
 // For a file that looks like a table: kTensorFlowV2 for an index, kTensorFlowV1 for a V1
 // checkpoint, by the value of the first key. Throws Error(kCorrupt) for a table that is neither.
@@ -38,6 +40,7 @@ std::unique_ptr<CheckpointReader> open_safetensors(const CheckpointLocation& loc
 std::unique_ptr<CheckpointReader> open_npz(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_npy(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_onnx(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_hdf5(const CheckpointLocation& location);
 
 // Writers: everything that create_checkpoint promises, parent directory included.
 std::unique_ptr<CheckpointWriter> create_tensorflow_v2(const CheckpointLocation& location,
