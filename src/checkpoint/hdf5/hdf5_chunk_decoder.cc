@@ -62,8 +62,8 @@ class ChunkDecoder {
       if (dataset_.filters[i] == Hdf5Filter::kDeflate) is_deflated = true;
       if (dataset_.filters[i] == Hdf5Filter::kFletcher32) size += kChecksumBytes;
     }
-    const bool is_possible = is_deflated ? size / kMaxDeflateRatio <= chunk_.stored_bytes
-                                         : size == chunk_.stored_bytes;
+    const bool is_possible =
+        is_deflated ? size / kMaxDeflateRatio <= chunk_.stored_bytes : size == chunk_.stored_bytes;
     if (!is_possible) {
       file_.throw_corrupt(chunk_.address, fmt::format("a chunk of {} bytes cannot hold {}",
                                                       chunk_.stored_bytes, size));
@@ -106,9 +106,9 @@ class ChunkDecoder {
     const auto stored = load_le<std::uint32_t>(bytes.data() + values.size());
     const std::uint32_t found = hdf5_fletcher32(values);
     if (found == stored) return;
-    file_.throw_corrupt(chunk_.address,
-                        fmt::format("the checksum of a chunk is {:08x} instead of {:08x}", found,
-                                    stored));
+    file_.throw_corrupt(
+        chunk_.address,
+        fmt::format("the checksum of a chunk is {:08x} instead of {:08x}", found, stored));
   }
 
   const Hdf5File& file_;

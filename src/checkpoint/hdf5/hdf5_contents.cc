@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <limits>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -31,24 +31,15 @@ bool comes_before(const std::string& a, const std::string& b) {
   return a < b;
 }
 
-// What Keras' attributes say of the order in a group: paths from there on.
-struct NameOrder {
-  struct Entry {
-    std::size_t rank = 0;
-    std::vector<std::string> below;  // the rest of the paths
-  };
-  std::unordered_map<std::string, Entry> entries;
-
-  void add(const std::string& path) {
-    const std::size_t slash = path.find('/');
-    Entry& entry = entries.try_emplace(path.substr(0, slash), Entry{entries.size(), {}}).first->second;
-    if (slash != std::string::npos) entry.below.push_back(path.substr(slash + 1));
+// The place of `path` in a list in which it or one of its groups stands; the last one if none does.
+std::size_t rank_of(const std::string& path,
+                    const std::unordered_map<std::string, std::size_t>& ranks) {
+  for (std::size_t end = path.find('/');; end = path.find('/', end + 1)) {
+    const auto found = ranks.find(path.substr(0, end));
+    if (found != ranks.end()) return found->second;
+    if (end == std::string::npos) return ranks.size();
   }
-  [[nodiscard]] std::size_t rank_of(const std::string& name) const {
-    const auto found = entries.find(name);
-    return found == entries.end() ? std::numeric_limits<std::size_t>::max() : found->second.rank;
-  }
-};
+}
 
 }  // namespace
 
@@ -58,46 +49,56 @@ class Hdf5Walk {
   explicit Hdf5Walk(Hdf5Contents& contents)
       : contents_(contents), file_(contents.file_), heaps_(contents.file_) {}
 
-  void run() { visit_group(read_hdf5_object(file_, file_.root_address()), "", {}, 0); }
+  void run() {
+    visit_group(read_hdf5_object(file_, file_.root_address()), "", 0);
+    for (Found& found : found_) {
+      contents_.tensors_.push_back(std::move(found.info));
+      contents_.indices_.push_back(found.dataset);
+    }
+  }
 
  private:
-  void visit_group(const Hdf5Object& group, const std::string& path,
-                   const std::vector<std::string>& inherited, int depth) {
+  struct Found {
+    TensorInfo info;
+    std::size_t dataset = 0;
+    std::size_t rank = 0;  // in the group that is gone through
+  };
+
+  void visit_group(const Hdf5Object& group, const std::string& path, int depth) {
     if (depth > kMostGroupsDeep) file_.throw_unsupported("groups in each other without an end");
     if (!groups_.insert(group.address).second) {
       file_.throw_unsupported(fmt::format("a group with two names, the second {}", path));
     }
-    NameOrder order;
-    for (const std::string& name : own_order(group)) order.add(name);
-    for (const std::string& name : inherited) order.add(name);
+    const std::size_t begin = found_.size();
     std::vector<Hdf5Link> links = read_hdf5_links(file_, group);
-    std::ranges::sort(links, [&](const Hdf5Link& a, const Hdf5Link& b) {
-      const std::size_t rank_a = order.rank_of(a.name);
-      const std::size_t rank_b = order.rank_of(b.name);
-      return rank_a != rank_b ? rank_a < rank_b : comes_before(a.name, b.name);
-    });
-    std::unordered_set<std::string_view> names;
-    for (const Hdf5Link& link : links) {
-      if (!names.insert(link.name).second) {
-        file_.throw_corrupt(group.address, fmt::format("a group has the name {} twice", link.name));
+    std::ranges::sort(links, comes_before, &Hdf5Link::name);
+    for (std::size_t i = 0; i < links.size(); ++i) {
+      if (i > 0 && links[i].name == links[i - 1].name) {
+        file_.throw_corrupt(group.address,
+                            fmt::format("a group has the name {} twice", links[i].name));
       }
-      visit(link, path, order, depth);
+      visit(links[i], path.empty() ? links[i].name : path + '/' + links[i].name, depth);
     }
+    sort_as_keras(group, path.empty() ? 0 : path.size() + 1, begin);
   }
 
-  void visit(const Hdf5Link& link, const std::string& path, const NameOrder& order, int depth) {
-    const std::string name = path.empty() ? link.name : path + '/' + link.name;
+  // The tensors from `begin` on by their paths below the group, which begin at `prefix_bytes`.
+  void sort_as_keras(const Hdf5Object& group, std::size_t prefix_bytes, std::size_t begin) {
+    std::unordered_map<std::string, std::size_t> ranks;
+    for (std::string& name : keras_names(group)) ranks.emplace(std::move(name), ranks.size());
+    if (ranks.empty()) return;
+    const auto below = std::span(found_).subspan(begin);
+    for (Found& found : below) found.rank = rank_of(found.info.name.substr(prefix_bytes), ranks);
+    std::ranges::stable_sort(below, {}, &Found::rank);
+  }
+
+  void visit(const Hdf5Link& link, const std::string& name, int depth) {
     if (name.size() > kLongestPath) file_.throw_unsupported("a path of more than 8192 bytes");
     if (const auto known = datasets_.find(link.address); known != datasets_.end()) {
       return add_tensor(name, known->second);
     }
     const Hdf5Object object = read_hdf5_object(file_, link.address);
-    if (object.is_group()) {
-      const auto found = order.entries.find(link.name);
-      static const std::vector<std::string> kNothing;
-      return visit_group(object, name, found == order.entries.end() ? kNothing : found->second.below,
-                         depth + 1);
-    }
+    if (object.is_group()) return visit_group(object, name, depth + 1);
     // A committed datatype has no values.
     const bool is_type = object.find(Hdf5MessageType::kDatatype) != nullptr &&
                          object.find(Hdf5MessageType::kDataspace) == nullptr;
@@ -109,7 +110,7 @@ class Hdf5Walk {
   }
 
   // Keras cuts a long list in several attributes, weight_names0, weight_names1, ...
-  std::vector<std::string> own_order(const Hdf5Object& group) {
+  std::vector<std::string> keras_names(const Hdf5Object& group) {
     std::vector<std::string> all;
     for (const std::string name : {"layer_names", "weight_names"}) {
       std::vector<std::string> texts = read_hdf5_text_attribute(file_, group, name, heaps_);
@@ -155,13 +156,13 @@ class Hdf5Walk {
     if (info.dtype == DType::kOpaque) {
       info.opaque = {OpaqueType::Family::kHdf5, dataset.type.name, bytes};
     }
-    contents_.tensors_.push_back(std::move(info));
-    contents_.indices_.push_back(index);
+    found_.push_back({std::move(info), index});
   }
 
   Hdf5Contents& contents_;
   const Hdf5File& file_;
   Hdf5GlobalHeaps heaps_;
+  std::vector<Found> found_;
   std::unordered_set<std::uint64_t> groups_;
   std::unordered_map<std::uint64_t, std::size_t> datasets_;  // by address
   std::uint64_t value_bytes_ = 0;

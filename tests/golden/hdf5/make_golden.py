@@ -4,7 +4,8 @@
 Needs h5py and numpy; keras_*.h5 and *.keras are of make_keras.py. NAME.txt has a line a tensor, in
 the order in which a reader of Keras' files gives them: type, shape ("-" for a scalar), the row-major
 little-endian values in hexadecimal ("-" for none), name. h5py numbers the versions of the format by
-`libver`: "earliest" gives superblock 0 and symbol tables, "latest" superblock 3 and link messages.
+`libver`: "earliest" gives superblock 0 and symbol tables, "v110" and "latest" superblock 3 and link
+messages, "latest" of h5py 3.16 the layouts and datatypes of HDF5 2.0.
 """
 import pathlib
 
@@ -106,15 +107,16 @@ def many_links(file, count):
 
 
 def write(name, fill, libver, **options):
-    with h5py.File(HERE / name, "w", libver=libver, **options) as file:
+    with h5py.File(HERE / name, "w", libver=libver if libver == "earliest" else (libver, libver), **options) as file:
         fill(file)
     write_expected(name)
 
 
 def main():
-    for libver in ("earliest", "latest"):
+    for libver in ("earliest", "v110", "latest"):
         write(f"types_{libver}.h5", all_types, libver)
         write(f"chunks_{libver}.h5", chunks, libver)
+    for libver in ("earliest", "latest"):
         write(f"links_{libver}.h5", lambda file: many_links(file, 40), libver)
     write("early_chunks.h5", early_chunks, "latest")
     write("tracked.h5", lambda file: many_links(file, 12), "earliest", track_order=True)

@@ -17,7 +17,8 @@ std::uint32_t hdf5_checksum(std::span<const std::byte> bytes);
 // Of chunks: Fletcher's checksum over 16-bit big-endian words, an odd last byte in the upper half.
 std::uint32_t hdf5_fletcher32(std::span<const std::byte> bytes);
 
-// Throws Error(kCorrupt) unless the last four bytes of the structure are the checksum of the others.
+// Throws Error(kCorrupt) unless the last four bytes of the structure are the checksum of the
+// others.
 void check_hdf5_checksum(const Hdf5File& file, std::uint64_t address,
                          std::span<const std::byte> bytes, std::string_view what);
 

@@ -55,8 +55,7 @@ class ChunkGrid {
 
   void finish() {
     std::ranges::sort(dataset_.chunks, {}, &Hdf5Chunk::index);
-    const auto twice =
-        std::ranges::adjacent_find(dataset_.chunks, {}, &Hdf5Chunk::index);
+    const auto twice = std::ranges::adjacent_find(dataset_.chunks, {}, &Hdf5Chunk::index);
     if (twice != dataset_.chunks.end()) file_.throw_corrupt(twice->address, "a chunk comes twice");
   }
 

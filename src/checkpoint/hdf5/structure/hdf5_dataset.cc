@@ -80,8 +80,7 @@ std::vector<Hdf5Filter> read_filters(const Hdf5File& file, Hdf5Cursor cursor) {
 // IV.A.2.e and f: versions 1 and 2 count the bytes of the value, if there is one; 3 has flags.
 std::vector<std::byte> read_fill(const Hdf5File& file, const Hdf5Object& object,
                                  std::uint64_t element_bytes) {
-  const Hdf5Message* message =
-      find_own(file, object, Hdf5MessageType::kFillValue, "fill value");
+  const Hdf5Message* message = find_own(file, object, Hdf5MessageType::kFillValue, "fill value");
   const bool is_old = message == nullptr;
   if (is_old) message = find_own(file, object, Hdf5MessageType::kOldFillValue, "fill value");
   if (message == nullptr) return {};
@@ -102,7 +101,8 @@ std::vector<std::byte> read_fill(const Hdf5File& file, const Hdf5Object& object,
   return {bytes.begin(), bytes.end()};
 }
 
-// IV.A.2.i, of the versions 3 and 4 ("Layout Class"), and what 1 and 2 say in another order.
+// IV.A.2.i, of the versions 3 to 5 (the last, of HDF5 2.0, has longer sizes of filtered chunks in its
+// arrays), and what 1 and 2 say in another order.
 class LayoutReader {
  public:
   LayoutReader(const Hdf5File& file, const Hdf5Message& message, Hdf5Dataset* dataset)
@@ -112,7 +112,7 @@ class LayoutReader {
         dataset_(*dataset) {}
 
   void read() {
-    version_ = cursor_.take_version(1, 4);
+    version_ = cursor_.take_version(1, 5);
     if (version_ < 3) return read_old();
     switch (cursor_.take_u8()) {
       case 0:
@@ -164,8 +164,8 @@ class LayoutReader {
 
   void check_size() const {
     if (dataset_.stored_bytes == dataset_.byte_size()) return;
-    cursor_.throw_corrupt(fmt::format("has {} bytes for values of {}", dataset_.stored_bytes,
-                                      dataset_.byte_size()));
+    cursor_.throw_corrupt(
+        fmt::format("has {} bytes for values of {}", dataset_.stored_bytes, dataset_.byte_size()));
   }
 
   void read_chunked_3() {
@@ -181,7 +181,8 @@ class LayoutReader {
     constexpr std::uint8_t kPlainEdges = 1 << 0;
     constexpr std::uint8_t kFilteredSingle = 1 << 1;
     const std::uint8_t flags = cursor_.take_u8();
-    if ((flags & kPlainEdges) != 0) file_.throw_unsupported("chunks whose last ones are unfiltered");
+    if ((flags & kPlainEdges) != 0)
+      file_.throw_unsupported("chunks whose last ones are unfiltered");
     const std::uint8_t rank = cursor_.take_u8();
     const std::uint8_t bytes = cursor_.take_u8();
     if (bytes > 8) cursor_.throw_corrupt("has sizes of more than 8 bytes");
@@ -219,9 +220,9 @@ class LayoutReader {
 std::uint64_t Hdf5Dataset::byte_size() const {
   std::uint64_t bytes = 0;
   if (!checked_mul(element_count(shape), type.size, &bytes)) {
-    throw Error(ErrorCategory::kCorrupt,
-                fmt::format("a dataset of {} elements of {} bytes cannot be", to_string(shape),
-                            type.size));
+    throw Error(
+        ErrorCategory::kCorrupt,
+        fmt::format("a dataset of {} elements of {} bytes cannot be", to_string(shape), type.size));
   }
   return bytes;
 }

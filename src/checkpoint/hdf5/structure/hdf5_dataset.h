@@ -13,7 +13,7 @@ namespace narrow {
 enum class Hdf5Filter : std::uint16_t { kDeflate = 1, kShuffle = 2, kFletcher32 = 3 };
 
 struct Hdf5Chunk {
-  std::uint64_t index = 0;         // in the grid of chunks, row-major
+  std::uint64_t index = 0;  // in the grid of chunks, row-major
   std::uint64_t address = 0;
   std::uint64_t stored_bytes = 0;  // after the filters
   std::uint32_t left_out = 0;      // bit i: filter i was not applied

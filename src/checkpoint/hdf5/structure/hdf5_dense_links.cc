@@ -38,9 +38,10 @@ class FractalHeap {
     cursor.skip(2);
     root_ = cursor.take_u64();
     rows_ = cursor.take_u16();
-    const bool is_sound = width_ > 0 && std::has_single_bit(width_) && std::has_single_bit(start_) &&
-                          std::has_single_bit(largest_) && largest_ >= start_ &&
-                          largest_ <= kLargestBlock && offset_bits_ >= 1 && offset_bits_ <= 48;
+    const bool is_sound = width_ > 0 && std::has_single_bit(width_) &&
+                          std::has_single_bit(start_) && std::has_single_bit(largest_) &&
+                          largest_ >= start_ && largest_ <= kLargestBlock && offset_bits_ >= 1 &&
+                          offset_bits_ <= 48;
     if (!is_sound) cursor.throw_corrupt("has sizes that cannot be");
     const auto block_offset_bytes = static_cast<std::size_t>((log_2(largest_) + 7) / 8);
     length_bytes_ = std::min(block_offset_bytes, bytes_of(largest_object));
@@ -72,7 +73,9 @@ class FractalHeap {
   };
 
   [[nodiscard]] std::size_t offset_bytes() const { return (offset_bits_ + 7) / 8; }
-  [[nodiscard]] std::uint64_t block_size(int row) const { return row < 1 ? start_ : start_ << (row - 1); }
+  [[nodiscard]] std::uint64_t block_size(int row) const {
+    return row < 1 ? start_ : start_ << (row - 1);
+  }
   [[nodiscard]] std::uint64_t row_offset(int row) const {
     return row < 1 ? 0 : start_ * width_ << (row - 1);
   }
@@ -90,7 +93,8 @@ class FractalHeap {
       const std::uint64_t column = (within - row_offset(row)) / block_size(row);
       const auto& children = indirect_block(block, rows);
       const std::uint64_t at = static_cast<std::uint64_t>(row) * width_ + column;
-      if (at >= children.size()) file_.throw_corrupt(block.address, "a fractal heap has a block twice");
+      if (at >= children.size())
+        file_.throw_corrupt(block.address, "a fractal heap has a block twice");
       const std::uint64_t child = children[at];
       block = {child, block.offset + row_offset(row) + column * block_size(row), block_size(row)};
       if (block.size <= largest_) return block;

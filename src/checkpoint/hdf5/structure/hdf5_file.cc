@@ -62,8 +62,8 @@ void Hdf5File::read_superblock_0(std::uint8_t version) {
   const std::uint8_t offset_bytes = cursor.take_u8();
   const std::uint8_t length_bytes = cursor.take_u8();
   if (offset_bytes != 8 || length_bytes != 8) {
-    throw_unsupported(fmt::format("addresses of {} bytes and lengths of {}, not 8", offset_bytes,
-                                  length_bytes));
+    throw_unsupported(
+        fmt::format("addresses of {} bytes and lengths of {}, not 8", offset_bytes, length_bytes));
   }
   cursor.skip(9 + extra + 16);
   const std::uint64_t end = cursor.take_u64();
@@ -80,8 +80,8 @@ void Hdf5File::read_superblock_2() {
   const std::uint8_t offset_bytes = cursor.take_u8();
   const std::uint8_t length_bytes = cursor.take_u8();
   if (offset_bytes != 8 || length_bytes != 8) {
-    throw_unsupported(fmt::format("addresses of {} bytes and lengths of {}, not 8", offset_bytes,
-                                  length_bytes));
+    throw_unsupported(
+        fmt::format("addresses of {} bytes and lengths of {}, not 8", offset_bytes, length_bytes));
   }
   check_hdf5_checksum(*this, 0, bytes, "superblock");
   cursor.skip(1 + 16);

@@ -1,5 +1,6 @@
-// An HDF5 file as its addresses see it, and its superblock. All of this folder follows the HDF5 File
-// Format Specification, version 3.0 (docs.hdfgroup.org), whose sections are named beside the code.
+// An HDF5 file as its addresses see it, and its superblock. All of this folder follows the HDF5
+// File Format Specification, version 3.0 (docs.hdfgroup.org), whose sections are named beside the
+// code.
 #pragma once
 
 #include <atomic>

@@ -16,9 +16,9 @@ struct Hdf5Link {
 };
 
 // The links of a group in the order of the file: a symbol table (a version 1 B-tree over a local
-// heap, III.A.1, III.B to III.D), link messages (IV.A.2.g) or a fractal heap of these (III.G), whose
-// direct and indirect blocks are not filtered. Throws Error(kCorrupt); Error(kUnsupported) that
-// names a soft or external link or a huge or filtered heap.
+// heap, III.A.1, III.B to III.D), link messages (IV.A.2.g) or a fractal heap of these (III.G),
+// whose direct and indirect blocks are not filtered. Throws Error(kCorrupt); Error(kUnsupported)
+// that names a soft or external link or a huge or filtered heap.
 std::vector<Hdf5Link> read_hdf5_links(const Hdf5File& file, const Hdf5Object& group);
 
 // The body of a link message.

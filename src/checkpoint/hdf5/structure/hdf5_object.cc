@@ -16,10 +16,10 @@ constexpr std::uint8_t kShared = 1 << 1;
 constexpr std::uint8_t kMustBeUnderstood = 1 << 7;
 
 constexpr std::array kKnown = {
-    Hdf5MessageType::kDataspace,     Hdf5MessageType::kLinkInfo,     Hdf5MessageType::kDatatype,
-    Hdf5MessageType::kOldFillValue,  Hdf5MessageType::kFillValue,    Hdf5MessageType::kLink,
-    Hdf5MessageType::kExternalFiles, Hdf5MessageType::kLayout,       Hdf5MessageType::kGroupInfo,
-    Hdf5MessageType::kFilters,       Hdf5MessageType::kAttribute,    Hdf5MessageType::kContinuation,
+    Hdf5MessageType::kDataspace,     Hdf5MessageType::kLinkInfo,  Hdf5MessageType::kDatatype,
+    Hdf5MessageType::kOldFillValue,  Hdf5MessageType::kFillValue, Hdf5MessageType::kLink,
+    Hdf5MessageType::kExternalFiles, Hdf5MessageType::kLayout,    Hdf5MessageType::kGroupInfo,
+    Hdf5MessageType::kFilters,       Hdf5MessageType::kAttribute, Hdf5MessageType::kContinuation,
     Hdf5MessageType::kSymbolTable};
 // Times, comments, drivers and counts of references say nothing about tensors.
 constexpr std::uint16_t kLastPublished = 0x18;
@@ -75,8 +75,8 @@ class HeaderReader {
     cursor.expect("OHDR");
     cursor.take_version(2, 2);
     flags_ = cursor.take_u8();
-    const std::uint64_t optional = ((flags_ & 1 << 5) != 0 ? 16 : 0) +
-                                   ((flags_ & 1 << 4) != 0 ? 4 : 0);
+    const std::uint64_t optional =
+        ((flags_ & 1 << 5) != 0 ? 16 : 0) + ((flags_ & 1 << 4) != 0 ? 4 : 0);
     const std::size_t size_bytes = std::size_t{1} << (flags_ & 3);
     const auto prefix = file_.read(object_.address, 6 + optional + size_bytes, kWhat);
     Hdf5Cursor size_cursor(file_, object_.address, prefix, kWhat);

@@ -28,9 +28,9 @@ enum class Hdf5MessageType : std::uint16_t {
 
 struct Hdf5Message {
   Hdf5MessageType type = Hdf5MessageType::kDataspace;
-  bool is_shared = false;     // the body says where else in the file it is
-  std::uint64_t address = 0;  // of its body
-  std::uint64_t block = 0;    // the checksummed block it lies in, if any
+  bool is_shared = false;         // the body says where else in the file it is
+  std::uint64_t address = 0;      // of its body
+  std::uint64_t block = 0;        // the checksummed block it lies in, if any
   std::uint64_t block_bytes = 0;  // with the checksum; 0 without one
   std::vector<std::byte> body;
 

@@ -48,8 +48,8 @@ std::string Hdf5GlobalHeaps::text(Hdf5Cursor value) {
   const Collection& heap = collection(address);
   const auto found = heap.objects.find(index);
   if (found == heap.objects.end() || found->second.size < length) {
-    file_.throw_corrupt(address, fmt::format("the global heap lacks {} bytes of its object {}",
-                                             length, index));
+    file_.throw_corrupt(
+        address, fmt::format("the global heap lacks {} bytes of its object {}", length, index));
   }
   text_bytes_ += length;
   if (text_bytes_ > file_.size()) file_.throw_corrupt(address, "texts overlap in the global heap");

@@ -131,7 +131,7 @@ Hdf5Type read_hdf5_type(Hdf5Cursor& cursor) {
   const std::uint64_t size = cursor.take_u32();
   if (size == 0) cursor.throw_corrupt("has elements of no bytes");
   const auto kind = static_cast<Class>(head & 0xf);
-  if (version < 1 || version > 4) return opaque("a later type", size);
+  if (version < 1 || version > 5) return opaque("a later type", size);
   switch (kind) {
     case Class::kInteger:
       return read_integer(cursor, bits, size);

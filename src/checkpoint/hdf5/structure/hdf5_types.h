@@ -21,7 +21,7 @@ struct Hdf5Type {
   Text text = Text::kNone;
 };
 
-// A datatype message (IV.A.2.d) of version 1 to 4. Integers of 1, 2, 4 and 8 bytes, IEEE 754's
+// A datatype message (IV.A.2.d) of version 1 to 5. Integers of 1, 2, 4 and 8 bytes, IEEE 754's
 // float16, float32 and float64, bfloat16, h5py's boolean (an enumeration FALSE, TRUE) and text are
 // types of ours; every other is kOpaque. What is behind its own header is not taken.
 Hdf5Type read_hdf5_type(Hdf5Cursor& cursor);
