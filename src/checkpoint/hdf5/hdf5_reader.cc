@@ -1,5 +1,10 @@
 #include "checkpoint/hdf5/hdf5_reader.h"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "base/bytes.h"
 #include "checkpoint/container/formats.h"
 #include "checkpoint/hdf5/hdf5_contents.h"
 #include "checkpoint/hdf5/hdf5_stream.h"
@@ -32,7 +37,15 @@ class Hdf5Reader final : public CheckpointReader {
 
 }  // namespace
 
-bool looks_like_hdf5(const InputFile& file) { return has_hdf5_signature(file, {0, file.size()}); }
+// An archive may have such a file in it, at one of these places by chance.
+bool looks_like_hdf5(const InputFile& file) {
+  constexpr std::string_view kZip = "PK";
+  std::array<std::byte, kZip.size()> start{};
+  if (file.size() < start.size()) return false;
+  file.read_at(0, start);
+  return !std::ranges::equal(start, as_byte_span(kZip)) &&
+         has_hdf5_signature(file, {0, file.size()});
+}
 
 std::unique_ptr<CheckpointReader> open_hdf5(const CheckpointLocation& location) {
   return open_hdf5_part(location, {});

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the Keras files of this folder and, beside each, what they hold (see make_golden.py).
 
-    make_keras.py      with TensorFlow 2.15 (Keras 2), or with Keras 3 and KERAS_BACKEND=numpy
+    make_keras.py      with TensorFlow 2.15 (Keras 2), or with Keras 3 and jax
 
 Keras 2 makes keras2_model.h5 (a model with its optimizer), keras2_weights.h5 and keras2.keras; Keras
 3 makes keras3.weights.h5, keras3_bfloat16.weights.h5 and keras3.keras. The values are small counts,
@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "jax")
 import keras  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
