@@ -42,6 +42,7 @@ scripts=(
   "onnx pillow_pictures.py $build/tests/interop/picture_dump"
   "tensorflow tfrecords.py $build/tests/interop/data_dump"
   "tensorflow foreign_types.py $build/narrow"
+  "tensorflow keras_hdf5.py $build"
   "tensorflow numpy_safetensors.py $build/tests/interop/checkpoint_dump"
 )
 for script in "${scripts[@]}"; do
