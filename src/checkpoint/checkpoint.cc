@@ -101,14 +101,11 @@ std::unique_ptr<CheckpointWriter> create_checkpoint(const CheckpointLocation& lo
 std::unique_ptr<CheckpointWriter> create_checkpoint_like(const CheckpointReader& source,
                                                          const CheckpointLocation& location,
                                                          Overwrite overwrite) {
-  const CheckpointLocation& from = source.location();
-  if (location.format == from.format && from.format == CheckpointFormat::kOnnx) {
-    return create_onnx_like(from.path, location, overwrite);
+  const CheckpointDriver& driver = driver_of(location.format);
+  if (driver.create_like == nullptr || source.location().format != location.format) {
+    return create_checkpoint(location, overwrite);
   }
-  if (location.format == from.format && from.format == CheckpointFormat::kSafetensorsShards) {
-    return create_safetensors_shards_like(from.path, location, overwrite);
-  }
-  return create_checkpoint(location, overwrite);
+  return driver.create_like(source.location().path, location, overwrite);
 }
 
 }  // namespace narrow

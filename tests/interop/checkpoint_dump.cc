@@ -1,7 +1,7 @@
 // Reads a checkpoint for tests that compare with other programs.
 //   checkpoint_dump dump CHECKPOINT               every tensor to standard output
 //   checkpoint_dump copy CHECKPOINT FORMAT OUTPUT every tensor to a checkpoint: tf, safetensors,
-//                                                 npz, npy, or onnx from onnx
+//                                                 npz, npy, hdf5, or onnx from onnx
 // A tensor is dumped as a line "<type> <dimensions with commas, or -> <bytes of the name> <bytes of
 // the values>", the name, and the values; every string among the values starts with its length in
 // eight bytes.
@@ -55,7 +55,7 @@ narrow::CheckpointFormat format_of(const std::string& name) {
   using narrow::CheckpointFormat;
   for (const auto format :
        {CheckpointFormat::kTensorFlowV2, CheckpointFormat::kSafetensors, CheckpointFormat::kNpz,
-        CheckpointFormat::kNpy, CheckpointFormat::kOnnx}) {
+        CheckpointFormat::kNpy, CheckpointFormat::kOnnx, CheckpointFormat::kHdf5}) {
     if (to_string(format) == name) return format;
   }
   throw narrow::Error(narrow::ErrorCategory::kUsage, "unknown format " + name);

@@ -44,6 +44,7 @@ scripts=(
   "tensorflow tensorflow_models.py $build/tests/interop/checkpoint_dump"
   "tensorflow foreign_types.py $build/narrow"
   "tensorflow sharded_safetensors.py $build/narrow"
+  "tensorflow keras_hdf5.py $build"
   "tensorflow numpy_safetensors.py $build/tests/interop/checkpoint_dump"
 )
 for script in "${scripts[@]}"; do

@@ -105,7 +105,7 @@ HOMES = {
     "png.h": ["data"],
     "turbojpeg.h": ["data"],
     "jpeglib.h": ["data"],
-    "zlib.h": ["data", "checkpoint/npz"],
+    "zlib.h": ["data", "checkpoint/npz", "checkpoint/hdf5"],
     "re2/": ["tasks/convert"],
     "CLI/": ["cli/parser", "cli/generate", "cli/program"],
     "nlohmann/": ["report", "cli", "checkpoint/safetensors", "base", "quant", "stream", "packed", "tasks"],

@@ -21,7 +21,8 @@ bool looks_like_tensorflow_table(const InputFile& file);
 bool looks_like_safetensors(const InputFile& file);
 // A JSON object with a weight_map in which .safetensors files are named.
 bool looks_like_shard_index(const InputFile& file);
-// The local file header (or, for an empty archive, the end record) of a ZIP archive.
+// The local file header (or, for an empty archive, the end record) of a ZIP archive that is none of
+// the kinds below.
 bool looks_like_npz(const InputFile& file);
 // "\x93NUMPY".
 bool looks_like_npy(const InputFile& file);
@@ -33,6 +34,10 @@ bool looks_like_tflite(const InputFile& file);
 // A protocol buffer message whose first field is a node with the name of an operation, and no table
 // or TFLite model.
 bool looks_like_frozen_graph(const InputFile& file);
+// The signature of HDF5 at byte 0, 512, 1024, 2048 ...
+bool looks_like_hdf5(const InputFile& file);
+// A ZIP archive with a member model.weights.h5.
+bool looks_like_keras(const InputFile& file);
 
 // For a file that looks like a table: kTensorFlowV2 for an index, kTensorFlowV1 for a V1
 // checkpoint, by the value of the first key. Throws Error(kCorrupt) for a table that is neither.
@@ -48,6 +53,8 @@ std::unique_ptr<CheckpointReader> open_npy(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_onnx(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_tflite(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_frozen_graph(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_hdf5(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_keras(const CheckpointLocation& location);
 
 // Writers: everything that create_checkpoint promises, parent directory included.
 std::unique_ptr<CheckpointWriter> create_tensorflow_v2(const CheckpointLocation& location,
@@ -66,11 +73,23 @@ std::unique_ptr<CheckpointWriter> create_npy(const CheckpointLocation& location,
 // the first value when one of the source's own files would be replaced.
 std::unique_ptr<CheckpointWriter> create_safetensors_shards_like(
     const std::filesystem::path& source, const CheckpointLocation& location, Overwrite overwrite);
+std::unique_ptr<CheckpointWriter> create_hdf5(const CheckpointLocation& location,
+                                              Overwrite overwrite);
 
 // A variant of the ONNX file `source`: see create_checkpoint_like.
 std::unique_ptr<CheckpointWriter> create_onnx_like(const std::filesystem::path& source,
                                                    const CheckpointLocation& location,
                                                    Overwrite overwrite);
+
+// Copies of the HDF5 file and of the archive .keras `source` with other values: tensors keep their
+// types, those that are not added their values. Values in chunks, big-endian ones and text cannot
+// change: Error(kUnsupported) by the write that would.
+std::unique_ptr<CheckpointWriter> create_hdf5_like(const std::filesystem::path& source,
+                                                   const CheckpointLocation& location,
+                                                   Overwrite overwrite);
+std::unique_ptr<CheckpointWriter> create_keras_like(const std::filesystem::path& source,
+                                                    const CheckpointLocation& location,
+                                                    Overwrite overwrite);
 
 // All that checkpoint.cc knows of one format.
 struct CheckpointDriver {
@@ -81,6 +100,10 @@ struct CheckpointDriver {
   // Nothing for a format that is not written from tensors alone.
   std::unique_ptr<CheckpointWriter> (*create)(const CheckpointLocation& location,
                                               Overwrite overwrite) = nullptr;
+  // Of a variant of a file of the same format; nothing where that is the same as `create`.
+  std::unique_ptr<CheckpointWriter> (*create_like)(const std::filesystem::path& source,
+                                                   const CheckpointLocation& location,
+                                                   Overwrite overwrite) = nullptr;
   std::string_view no_create = {};  // why not, as the sentence of an Error
   std::string_view instead = {};    // the formats to write then
 };

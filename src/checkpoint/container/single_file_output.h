@@ -24,6 +24,8 @@ class BasicSingleFileOutput {
         file_(staged_.staging_path(name_)) {}
 
   File& file() { return file_; }
+  // Where the file lies until commit().
+  [[nodiscard]] std::filesystem::path staging_path() const { return staged_.staging_path(name_); }
   // Gives the finished file its final name.
   void commit() { staged_.commit(); }
 

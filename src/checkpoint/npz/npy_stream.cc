@@ -1,27 +1,15 @@
 #include "checkpoint/npz/npy_stream.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 #include <vector>
 
 #include "checkpoint/container/file_range_stream.h"
+#include "checkpoint/container/reversing_stream.h"
 
 namespace narrow {
 namespace {
-
-// Bytes of the unit whose bytes are reversed: a complex number consists of two.
-std::size_t number_size(DType dtype) {
-  const bool complex = dtype == DType::kComplex64 || dtype == DType::kComplex128;
-  return element_size(dtype) / (complex ? 2 : 1);
-}
-
-void reverse_numbers(std::span<std::byte> values, std::size_t size) {
-  for (std::size_t i = 0; i < values.size(); i += size) {
-    std::reverse(values.begin() + i, values.begin() + i + size);
-  }
-}
 
 // Skips the header at the first read, so that opening costs nothing.
 class AfterHeaderStream final : public TensorStream {
@@ -40,42 +28,6 @@ class AfterHeaderStream final : public TensorStream {
  private:
   std::unique_ptr<TensorStream> source_;
   std::uint64_t header_bytes_;
-};
-
-// Big-endian numbers to little-endian ones. Reads may cut a number anywhere.
-class ReversingStream final : public TensorStream {
- public:
-  ReversingStream(std::unique_ptr<TensorStream> source, std::size_t size)
-      : source_(std::move(source)), size_(size), position_(size) {}
-
-  void read(std::span<std::byte> out) override {
-    out = take_rest(out);
-    const auto whole = out.first(out.size() - out.size() % size_);
-    if (!whole.empty()) {
-      source_->read(whole);
-      reverse_numbers(whole, size_);
-    }
-    if (whole.size() == out.size()) return;
-    const auto number = std::span(number_).first(size_);
-    source_->read(number);
-    reverse_numbers(number, size_);
-    position_ = 0;
-    take_rest(out.subspan(whole.size()));
-  }
-
- private:
-  // Delivers what is left of the number that the last read cut; returns what is still to fill.
-  std::span<std::byte> take_rest(std::span<std::byte> out) {
-    const std::size_t count = std::min(out.size(), size_ - position_);
-    std::copy_n(number_.begin() + position_, count, out.begin());
-    position_ += count;
-    return out.subspan(count);
-  }
-
-  std::unique_ptr<TensorStream> source_;
-  std::size_t size_;
-  std::array<std::byte, 8> number_{};
-  std::size_t position_;  // in number_; size_ when nothing of it is left
 };
 
 // Copies column-major `from` to row-major `to`.
@@ -154,7 +106,7 @@ std::unique_ptr<TensorStream> open_npy_values(std::unique_ptr<TensorStream> sour
   std::unique_ptr<TensorStream> stream =
       std::make_unique<AfterHeaderStream>(std::move(source), header.header_bytes);
   if (header.big_endian) {
-    stream = std::make_unique<ReversingStream>(std::move(stream), number_size(header.dtype));
+    stream = reverse_numbers(std::move(stream), header.dtype);
   }
   const auto long_dims =
       std::count_if(header.shape.begin(), header.shape.end(), [](auto dim) { return dim > 1; });

@@ -69,6 +69,7 @@ class Classifier {
     if (auto state = of_parts()) return state;
     if (auto state = of_optimizer_scope()) return state;
     if (auto state = of_keras_optimizer()) return state;
+    if (auto state = of_keras_normalization()) return state;
     if (is_torch_step()) return NamedState{CopyReason::kCounter, parts_.last(), false};
     return of_last_part();
   }
@@ -212,6 +213,26 @@ class Classifier {
     }
     const bool counts = contains(kCounters, parts_[last]);
     return NamedState{counts ? CopyReason::kCounter : CopyReason::kHyperparameter, parts_[last]};
+  }
+
+  // Keras 3 numbers variables; of four vectors of one length a batch norm has its scale, its
+  // offset, its mean and its variance.
+  [[nodiscard]] std::optional<NamedState> of_keras_normalization() const {
+    const std::size_t last = parts_.size() - 1;
+    if (last == 0 || parts_[last - 1] != "vars" || tensor_.shape.size() != 1) return std::nullopt;
+    if (parts_[last] != "2" && parts_[last] != "3") return std::nullopt;
+    const auto sibling = [&](std::string_view number) {
+      return others_.find(parts_.before(last) + std::string(number));
+    };
+    const bool are_four =
+        std::ranges::all_of(std::array<std::string_view, 4>{"0", "1", "2", "3"},
+                            [&](std::string_view number) {
+                              const TensorInfo* other = sibling(number);
+                              return other != nullptr && other->shape == tensor_.shape;
+                            }) &&
+        sibling("4") == nullptr;
+    if (!are_four) return std::nullopt;
+    return NamedState{CopyReason::kMovingStatistic, parts_[last], false};
   }
 
   // Of the object that has part i.

@@ -29,6 +29,7 @@ struct PartRule {
 inline constexpr std::array kPartRules = std::to_array<PartRule>({
     // Savers and iterators, before what Keras keeps below its own names.
     {"keras_api", CopyReason::kBookkeeping, PartPlace::kHolder},
+    {"metrics", CopyReason::kBookkeeping, PartPlace::kRoot},
     {"_CHECKPOINTABLE_OBJECT_GRAPH", CopyReason::kBookkeeping, PartPlace::kLast},
     {"save_counter", CopyReason::kCounter, PartPlace::kLast},
     // Loss scales, before the optimizers that they may belong to.

@@ -79,6 +79,27 @@ TEST(StateNames, KerasOptimizersOfEveryGeneration) {
                {});
 }
 
+TEST(StateNames, BatchNormOfKeras3IsKnownByItsFourVectors) {
+  using enum CopyReason;
+  const auto vectors = [](int count, std::int64_t length) {
+    std::vector<TensorInfo> tensors;
+    for (int i = 0; i < count; ++i) {
+      tensors.push_back({"layers/b/vars/" + std::to_string(i), DType::kFloat32, {length}});
+    }
+    return tensors;
+  };
+  const auto four = vectors(4, 8);
+  EXPECT_EQ(kind_of(four[1], four), kNone);
+  EXPECT_EQ(kind_of(four[2], four), kMovingStatistic);
+  EXPECT_EQ(kind_of(four[3], four), kMovingStatistic);
+  for (const auto& others : {vectors(3, 8), vectors(5, 8)}) {
+    EXPECT_EQ(kind_of(others[2], others), kNone);
+  }
+  auto different = four;
+  different[0].shape = {9};
+  EXPECT_EQ(kind_of(different[2], different), kNone);
+}
+
 TEST(StateNames, PyTorch) {
   using enum CopyReason;
   expect_kinds({{"optimizer.state.0.exp_avg", kOptimizerSlot},

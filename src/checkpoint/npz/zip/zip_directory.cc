@@ -245,7 +245,9 @@ std::vector<ZipMember> read_zip_directory(const InputFile& file) {
   std::unordered_set<std::string> names;
   std::uint64_t count = 0;
   for (Bytes rest = bytes; !rest.empty(); ++count) {
+    const std::uint64_t entry_offset = place.end - rest.size();
     CentralEntry entry = take_entry(file, &rest);
+    entry.member.entry_offset = entry_offset;
     check_local_header(file, place.offset, &entry);
     check_sizes(file, entry.member);
     if (!names.insert(entry.member.name).second) {

@@ -18,6 +18,7 @@ struct ZipMember {
   std::uint64_t byte_size = 0;
   std::uint64_t header_offset = 0;
   std::uint64_t data_offset = 0;
+  std::uint64_t entry_offset = 0;  // in the directory
 };
 
 // Every member, folders left out, in the order in which their data lie in the file. Names are

@@ -21,6 +21,11 @@ inline constexpr std::size_t kEndBytes = 22;
 inline constexpr std::size_t kEnd64Bytes = 56;
 inline constexpr std::size_t kLocator64Bytes = 20;
 
+// Where these stand in a header.
+inline constexpr std::size_t kLocalFlagsAt = 6;
+inline constexpr std::size_t kLocalChecksumAt = 14;
+inline constexpr std::size_t kCentralChecksumAt = 16;
+
 inline constexpr std::uint16_t kEncryptedFlags = 1 << 0 | 1 << 6 | 1 << 13;
 // Sizes and checksum follow the data instead of standing in the local header.
 inline constexpr std::uint16_t kDescriptorFlag = 1 << 3;
