@@ -17,8 +17,7 @@ namespace {
 constexpr std::int64_t kNewestOpset = 25;
 
 // Their bodies are graphs of their own, or they keep a state.
-constexpr std::array<std::string_view, 6> kControlFlow = {"If",  "Loop", "Scan",
-                                                          "RNN", "GRU",  "LSTM"};
+constexpr std::array<std::string_view, 2> kControlFlow = {"Loop", "Scan"};
 
 [[noreturn]] void refuse(const onnx::NodeProto& node, const std::string& why) {
   const std::string domain = is_onnx_domain(node.domain()) ? "ai.onnx" : node.domain();
@@ -44,10 +43,21 @@ void import_node(GraphImport& graph, const FlatNode& flat) {
 
 }  // namespace
 
+void import_nodes(GraphImport& graph, const onnx::GraphProto& from) {
+  for (const onnx::TensorProto& tensor : from.initializer()) {
+    graph.add_tensor(tensor.name(), tensor);
+  }
+  if (from.sparse_initializer_size() > 0) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} sparse initializers, which are not computed with",
+                            from.sparse_initializer_size()));
+  }
+  for (const FlatNode& node : flat_nodes(graph.model(), from)) import_node(graph, node);
+}
+
 Graph import_onnx(const onnx::ModelProto& model) {
   const onnx::GraphProto& onnx_graph = model.graph();
-  const std::vector<FlatNode> nodes = flat_nodes(model);
-  GraphImport graph(onnx_graph.name().empty() ? "graph" : onnx_graph.name());
+  GraphImport graph(onnx_graph.name().empty() ? "graph" : onnx_graph.name(), model);
   std::set<std::string> initialized;
   for (const onnx::TensorProto& tensor : onnx_graph.initializer()) {
     initialized.insert(tensor.name());
@@ -56,15 +66,7 @@ Graph import_onnx(const onnx::ModelProto& model) {
   for (const onnx::ValueInfoProto& input : onnx_graph.input()) {
     if (!initialized.contains(input.name())) graph.add_input(input);
   }
-  for (const onnx::TensorProto& tensor : onnx_graph.initializer()) {
-    graph.add_tensor(tensor.name(), tensor);
-  }
-  if (onnx_graph.sparse_initializer_size() > 0) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} sparse initializers, which are not computed with",
-                            onnx_graph.sparse_initializer_size()));
-  }
-  for (const FlatNode& node : nodes) import_node(graph, node);
+  import_nodes(graph, onnx_graph);
   std::vector<std::string> outputs;
   for (const onnx::ValueInfoProto& output : onnx_graph.output()) outputs.push_back(output.name());
   return graph.finish(outputs);
