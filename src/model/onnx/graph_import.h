@@ -10,6 +10,7 @@
 
 #include "graph/facts.h"
 #include "graph/graph.h"
+#include "model/onnx/flat_nodes.h"
 #include "onnx_model.pb.h"
 
 namespace narrow {
@@ -23,6 +24,11 @@ class GraphImport {
     graph_.name = std::move(name);
   }
   [[nodiscard]] const onnx::ModelProto& model() const { return model_; }
+  // Keeps the nodes until this is gone, for their tensors.
+  const std::vector<FlatNode>& keep(std::vector<FlatNode> nodes) {
+    nodes_ = std::move(nodes);
+    return nodes_;
+  }
 
   void add_input(const onnx::ValueInfoProto& input);
   // A weight or a constant, whose name in the graph it keeps. The tensor must live until finish().
@@ -73,6 +79,7 @@ class GraphImport {
 
   const onnx::ModelProto& model_;
   GraphImport* parent_;
+  std::vector<FlatNode> nodes_;
   std::vector<ValueId> captures_;
   Graph graph_;
   std::vector<Fact> facts_;                // by ValueId

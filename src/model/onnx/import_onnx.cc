@@ -52,7 +52,8 @@ void import_nodes(GraphImport& graph, const onnx::GraphProto& from) {
                 fmt::format("{} sparse initializers, which are not computed with",
                             from.sparse_initializer_size()));
   }
-  for (const FlatNode& node : flat_nodes(graph.model(), from)) import_node(graph, node);
+  const auto& nodes = graph.keep(flat_nodes(graph.model(), from));
+  for (const FlatNode& node : nodes) import_node(graph, node);
 }
 
 Graph import_onnx(const onnx::ModelProto& model) {
