@@ -56,6 +56,9 @@ struct Recurrent {
 struct If {
   std::shared_ptr<const Graph> then_branch;
   std::shared_ptr<const Graph> else_branch;
+  // Whose results are expected while the condition is not known, where those of the two differ in
+  // more than sizes, as where one of them drops an axis.
+  bool expects_else = false;
   // Whether the branches are.
   bool operator==(const If& other) const;
 };

@@ -44,16 +44,14 @@ Facts branch_facts(const Graph& branch, FactInputs inputs) {
   return facts;
 }
 
-// What is true of both.
-Fact common(const Fact& a, const Fact& b) {
-  if (a.type != b.type || a.dimensions.size() != b.dimensions.size()) {
-    refuse_inputs(fmt::format("its branches give {} and {} of types {} and {}",
-                              to_string(a.dimensions), to_string(b.dimensions), to_string(a.type),
-                              to_string(b.type)));
+// What is true of both, or `expected` where they differ in more than sizes.
+Fact common(const Fact& expected, const Fact& other) {
+  Fact result = {expected.type, expected.dimensions};
+  if (expected.type != other.type || expected.dimensions.size() != other.dimensions.size()) {
+    return result;
   }
-  Fact result = {a.type, a.dimensions};
-  for (std::size_t i = 0; i < a.dimensions.size(); ++i) {
-    if (a.dimensions[i] != b.dimensions[i]) result.dimensions[i] = Dimension();
+  for (std::size_t i = 0; i < result.dimensions.size(); ++i) {
+    if (result.dimensions[i] != other.dimensions[i]) result.dimensions[i] = Dimension();
   }
   return result;
 }
@@ -111,16 +109,19 @@ Facts infer(const op::If& branches, FactInputs inputs) {
     return branch_facts(*((*known)[0] != 0 ? branches.then_branch : branches.else_branch), read);
   }
   // A branch that these inputs do not fit cannot be taken.
+  const Graph& expected = *(branches.expects_else ? branches.else_branch : branches.then_branch);
+  const Graph& other = *(branches.expects_else ? branches.then_branch : branches.else_branch);
   Facts results;
   try {
-    results = branch_facts(*branches.then_branch, read);
+    results = branch_facts(expected, read);
   } catch (const Error&) {
-    return branch_facts(*branches.else_branch, read);
+    return branch_facts(other, read);
   }
   try {
-    const Facts others = branch_facts(*branches.else_branch, read);
-    if (others.size() != results.size()) refuse_inputs("its branches give different numbers of results");
-    for (std::size_t i = 0; i < results.size(); ++i) results[i] = common(results[i], others[i]);
+    const Facts others = branch_facts(other, read);
+    for (std::size_t i = 0; i < std::min(results.size(), others.size()); ++i) {
+      results[i] = common(results[i], others[i]);
+    }
   } catch (const Error&) {
     return results;
   }

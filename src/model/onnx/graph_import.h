@@ -2,6 +2,7 @@
 // of them.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -24,6 +25,15 @@ class GraphImport {
     graph_.name = std::move(name);
   }
   [[nodiscard]] const onnx::ModelProto& model() const { return model_; }
+  // Whether the next If whose condition is not known is expected to take its else branch: bit i is
+  // for the i-th of them in this graph and those within it.
+  void expect_else(std::uint64_t bits) { else_bits_ = bits; }
+  [[nodiscard]] int counted_branches() const { return counted_branches_; }
+  bool expects_else() {
+    if (parent_ != nullptr) return parent_->expects_else();
+    const int bit = counted_branches_++;
+    return bit < 64 && (else_bits_ >> bit & 1) != 0;
+  }
   // Keeps the nodes until this is gone, for their tensors.
   const std::vector<FlatNode>& keep(std::vector<FlatNode> nodes) {
     nodes_ = std::move(nodes);
@@ -80,6 +90,8 @@ class GraphImport {
   const onnx::ModelProto& model_;
   GraphImport* parent_;
   std::vector<FlatNode> nodes_;
+  std::uint64_t else_bits_ = 0;
+  int counted_branches_ = 0;
   std::vector<ValueId> captures_;
   Graph graph_;
   std::vector<Fact> facts_;                // by ValueId

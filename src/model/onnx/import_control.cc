@@ -123,6 +123,7 @@ void import_if(const NodeImport& node) {
                         node.output_names());
     return;
   }
+  const bool expects_else = node.graph().expects_else();
   Branch taken(node, node.subgraph("then_branch"), "then_branch");
   Branch other(node, node.subgraph("else_branch"), "else_branch");
   std::vector<ValueId> captures = taken.graph.captures();
@@ -134,7 +135,7 @@ void import_if(const NodeImport& node) {
   std::vector<ValueId> inputs = {node.input(0)};
   inputs.insert(inputs.end(), captures.begin(), captures.end());
   node.emit(op::If{std::make_shared<Graph>(taken.graph.finish(taken.outputs)),
-                   std::make_shared<Graph>(other.graph.finish(other.outputs))},
+                   std::make_shared<Graph>(other.graph.finish(other.outputs)), expects_else},
             std::move(inputs));
 }
 

@@ -56,9 +56,13 @@ void import_nodes(GraphImport& graph, const onnx::GraphProto& from) {
   for (const FlatNode& node : nodes) import_node(graph, node);
 }
 
-Graph import_onnx(const onnx::ModelProto& model) {
+namespace {
+
+// `branches` gets the number of branches whose condition is not known.
+Graph import_expecting(const onnx::ModelProto& model, std::uint64_t else_bits, int& branches) {
   const onnx::GraphProto& onnx_graph = model.graph();
   GraphImport graph(onnx_graph.name().empty() ? "graph" : onnx_graph.name(), model);
+  graph.expect_else(else_bits);
   std::set<std::string> initialized;
   for (const onnx::TensorProto& tensor : onnx_graph.initializer()) {
     initialized.insert(tensor.name());
@@ -67,10 +71,36 @@ Graph import_onnx(const onnx::ModelProto& model) {
   for (const onnx::ValueInfoProto& input : onnx_graph.input()) {
     if (!initialized.contains(input.name())) graph.add_input(input);
   }
-  import_nodes(graph, onnx_graph);
+  try {
+    import_nodes(graph, onnx_graph);
+  } catch (const Error&) {
+    branches = graph.counted_branches();
+    throw;
+  }
   std::vector<std::string> outputs;
   for (const onnx::ValueInfoProto& output : onnx_graph.output()) outputs.push_back(output.name());
   return graph.finish(outputs);
+}
+
+}  // namespace
+
+// Where branches give values of other ranks, only what follows tells which of them is meant: those
+// that were met before an error are tried one by one, as far as there are few.
+Graph import_onnx(const onnx::ModelProto& model) {
+  constexpr int kMostBranches = 16;
+  std::uint64_t else_bits = 0;
+  int tried = 0;  // branches that have been decided
+  for (;;) {
+    int branches = 0;
+    try {
+      return import_expecting(model, else_bits, branches);
+    } catch (const Error&) {
+      // The last one before the error first.
+      if (branches <= tried || branches > kMostBranches) throw;
+      else_bits |= std::uint64_t{1} << (branches - 1);
+      tried = branches;
+    }
+  }
 }
 
 }  // namespace narrow
