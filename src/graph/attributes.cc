@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "graph/graph.h"
+
 namespace narrow {
 namespace {
 
@@ -32,6 +34,14 @@ Attributes::~Attributes() = default;
 
 bool Attributes::operator==(const Attributes& other) const {
   return static_cast<const AnyOperator&>(*this) == static_cast<const AnyOperator&>(other);
+}
+
+bool op::If::operator==(const If& other) const {
+  const auto same = [](const auto& a, const auto& b) {
+    return a == b || (a != nullptr && b != nullptr && *a == *b);
+  };
+  return expects_else == other.expects_else && same(then_branch, other.then_branch) &&
+         same(else_branch, other.else_branch);
 }
 
 }  // namespace narrow

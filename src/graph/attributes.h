@@ -12,10 +12,12 @@
 #include <type_traits>
 #include <variant>
 
+#include "graph/operators/control_operators.h"
 #include "graph/operators/elementwise_operators.h"
 #include "graph/operators/matrix_operators.h"
 #include "graph/operators/movement_operators.h"
 #include "graph/operators/norm_operators.h"
+#include "graph/operators/quantized_operators.h"
 #include "graph/operators/reduce_operators.h"
 #include "graph/operators/window_operators.h"
 
@@ -34,7 +36,10 @@ using AnyOperator =
                  op::GatherElements, op::ScatterNd, op::ScatterElements, op::DepthToSpace,
                  op::SpaceToDepth, op::Trilu, op::ReverseSequence, op::Resize, op::Reduce,
                  op::ArgReduce, op::TopK, op::CumSum, op::NonMaxSuppression, op::NonZero,
-                 op::OneHot, op::ShapeOf, op::Size, op::ConstantOfShape, op::Range, op::EyeLike>;
+                 op::OneHot, op::ShapeOf, op::Size, op::ConstantOfShape, op::Range, op::EyeLike,
+                 op::QuantizeLinear, op::DequantizeLinear, op::DynamicQuantizeLinear,
+                 op::ConvInteger, op::MatMulInteger, op::QLinearConv, op::QLinearMatMul,
+                 op::Recurrent, op::If>;
 
 // One of them. What makes, copies, moves, compares and destroys it is compiled once: a variant of
 // this many types costs every file that does so itself seconds of compilation.

@@ -15,7 +15,8 @@ bool makes_one_result(const Node& node) {
 
 bool passes_on(const Node& node, const FactTable& facts) {
   if (!makes_one_result(node) || node.output() == kNoValue) return false;
-  if (std::holds_alternative<op::Cast>(node.attributes) ||
+  const auto* const cast = std::get_if<op::Cast>(&node.attributes);
+  if ((cast != nullptr && cast->small == SmallType::kNone) ||
       std::holds_alternative<op::CastLike>(node.attributes)) {
     return facts[static_cast<std::size_t>(node.inputs[0])].type ==
            facts[static_cast<std::size_t>(node.output())].type;

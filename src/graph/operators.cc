@@ -130,6 +130,22 @@ template <>
 constexpr Operator kRow<op::Range> = {"Range", 3, 3, 1};
 template <>
 constexpr Operator kRow<op::EyeLike> = {"EyeLike", 1, 1, 1};
+template <>
+constexpr Operator kRow<op::QuantizeLinear> = {"QuantizeLinear", 2, 3, 1};
+template <>
+constexpr Operator kRow<op::DequantizeLinear> = {"DequantizeLinear", 2, 3, 1};
+template <>
+constexpr Operator kRow<op::DynamicQuantizeLinear> = {"DynamicQuantizeLinear", 1, 1, 3};
+template <>
+constexpr Operator kRow<op::ConvInteger> = {"ConvInteger", 2, 4, 1};
+template <>
+constexpr Operator kRow<op::MatMulInteger> = {"MatMulInteger", 2, 4, 1};
+template <>
+constexpr Operator kRow<op::QLinearConv> = {"QLinearConv", 8, 9, 1};
+template <>
+constexpr Operator kRow<op::QLinearMatMul> = {"QLinearMatMul", 8, 8, 1};
+template <>
+constexpr Operator kRow<op::If> = {"If", 1, kAnyNumber, kAnyNumber};
 
 // Families: a row for each kind, in the order of the kinds.
 constexpr auto rows_of(std::size_t fewest_inputs, std::size_t most_inputs, const auto&... names) {
@@ -188,6 +204,12 @@ const Operator& row_of(const op::Softmax& of) {
 const Operator& row_of(const op::ArgReduce& of) {
   static constexpr auto kRows = rows_of(1, 1, "ArgMin", "ArgMax");
   return kRows[of.largest ? 1 : 0];
+}
+
+const Operator& row_of(const op::Recurrent& of) {
+  static constexpr std::array kRows = {Operator{"RNN", 3, 6, 2}, Operator{"GRU", 3, 6, 2},
+                                       Operator{"LSTM", 3, 8, 3}};
+  return row_of_kind<op::RecurrentKind>(kRows, of.kind);
 }
 
 std::string by_axes(std::span<const std::int64_t> values) {
@@ -250,7 +272,28 @@ std::string describe_one(const op::LpPool& pool) {
 std::string describe_one(const op::Flatten& flatten) {
   return flatten.axis == 1 ? "" : describe_axis(flatten.axis);
 }
-std::string describe_one(const op::Cast& cast) { return std::string(to_string(cast.to)); }
+std::string describe_one(const op::Cast& cast) {
+  return std::string(cast.small == SmallType::kNone ? to_string(cast.to) : to_string(cast.small));
+}
+std::string describe_one(const op::QuantizeLinear& quantize) {
+  const std::string type = describe_one(op::Cast{quantize.to, quantize.small});
+  return quantize.block_size == 0 ? type : fmt::format("{} blocks of {}", type, quantize.block_size);
+}
+std::string describe_one(const op::DequantizeLinear& dequantize) {
+  return dequantize.block_size == 0 ? "" : fmt::format("blocks of {}", dequantize.block_size);
+}
+std::string describe_one(const op::ConvInteger& conv) {
+  return describe_one(op::Conv{conv.window, conv.group});
+}
+std::string describe_one(const op::QLinearConv& conv) {
+  return describe_one(op::Conv{conv.window, conv.group});
+}
+std::string describe_one(const op::Recurrent& recurrent) {
+  return fmt::format("hidden {}{}", recurrent.hidden,
+                     recurrent.direction == op::Direction::kForward   ? ""
+                     : recurrent.direction == op::Direction::kReverse ? " reverse"
+                                                                      : " both directions");
+}
 std::string describe_one(const op::Einsum& einsum) { return einsum.equation; }
 std::string describe_one(const op::Transpose& transpose) {
   return fmt::format("{}", fmt::join(transpose.order, " "));

@@ -15,12 +15,17 @@ std::vector<std::byte> widened(DType type, std::span<const std::byte> bytes) {
 // The type that an operator names; null when it names none.
 DType* named_type(Attributes& attributes) {
   if (auto* const cast = std::get_if<op::Cast>(&attributes)) return &cast->to;
+  if (auto* const quantize = std::get_if<op::QuantizeLinear>(&attributes)) return &quantize->to;
   if (auto* const fill = std::get_if<op::ConstantOfShape>(&attributes)) return &fill->type;
   if (auto* const eye = std::get_if<op::EyeLike>(&attributes)) return &eye->type;
   return nullptr;
 }
 
 void widen(Node& node) {
+  if (auto* const branches = std::get_if<op::If>(&node.attributes)) {
+    branches->then_branch = std::make_shared<Graph>(widen_halves(*branches->then_branch));
+    branches->else_branch = std::make_shared<Graph>(widen_halves(*branches->else_branch));
+  }
   DType* const type = named_type(node.attributes);
   if (type == nullptr || !is_half(*type)) return;
   if (auto* const fill = std::get_if<op::ConstantOfShape>(&node.attributes)) {
@@ -40,6 +45,11 @@ bool has_halves(const Graph& graph) {
          std::ranges::any_of(graph.inputs,
                              [&](ValueId id) { return is_half(graph.value(id).type); }) ||
          std::ranges::any_of(graph.nodes, [](Node node) {
+           const auto* const branches = std::get_if<op::If>(&node.attributes);
+           if (branches != nullptr && (has_halves(*branches->then_branch) ||
+                                       has_halves(*branches->else_branch))) {
+             return true;
+           }
            const DType* const type = named_type(node.attributes);
            return type != nullptr && is_half(*type);
          });

@@ -56,6 +56,7 @@ PUBLIC_HEADERS = {
     "optimizer.h": "nn",
     "selection.h": "stream",
     "channel_axes.h": "stream",
+    "dequantized_weights.h": "checkpoint",
     "float8_weights.h": "stream",
     "quantize_plan.h": "stream",
     "scheme_rules.h": "tasks",

@@ -11,6 +11,7 @@
 #include "cli/options/network_input_flags.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/compare_outputs.h"
+#include "narrow/dequantized_weights.h"
 #include "narrow/error.h"
 #include "narrow/float8_weights.h"
 #include "narrow/packed_checkpoint.h"
@@ -41,8 +42,8 @@ struct Arguments {
 // Whether the tensors pass.
 bool compare_tensors(const Arguments& args, Exports& exports) {
   const auto cast = cast_of(args.cast);
-  const auto reference = restore_float8(open_checkpoint(args.reference), cast);
-  const auto other = restore_float8(open_checkpoint(args.other), cast);
+  const auto reference = restore_float8(see_dequantized(open_checkpoint(args.reference)), cast);
+  const auto other = restore_float8(see_dequantized(open_checkpoint(args.other)), cast);
   note_float8(*reference);
   note_float8(*other);
   const CheckpointComparison comparison = compare_checkpoints(

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
@@ -10,6 +11,7 @@
 #include "cli/options/exports.h"
 #include "cli/options/network_input_flags.h"
 #include "cli/options/slim_flags.h"
+#include "narrow/dequantized_weights.h"
 #include "narrow/error.h"
 #include "report/checkpoint_report.h"
 #include "report/graph_report.h"
@@ -66,7 +68,7 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
   command.callback([args, command] {
     require_graph_options(command, args->graph);
     Exports exports(args->exports, args->force);
-    const auto reader = open_checkpoint(args->checkpoint);
+    auto reader = open_checkpoint(args->checkpoint);
     if (args->graph) {
       args->sizes.shapes = parse_shapes(args->shapes);
       const GraphTable network = inspect_graph(*reader, args->model_name, args->sizes);
@@ -75,6 +77,7 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
                               : graph_text(network));
       return;
     }
+    reader = see_dequantized(std::move(reader));
     const auto tensors = inspect_checkpoint(*reader, args->stats);
     if (!exports.is_empty()) exports.write(inspection_report(reader->location(), tensors));
     if (args->json) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "graph/operators/small_types.h"
 #include "narrow/tensor.h"
 
 namespace narrow::op {
@@ -139,8 +140,12 @@ struct IsInf {
   bool operator==(const IsInf&) const = default;
 };
 
+// To a small type, which `to` holds, it rounds or wraps to that.
 struct Cast {
   DType to = DType::kFloat32;
+  SmallType small = SmallType::kNone;
+  bool saturate = true;                           // of floating-point types of 8 bits
+  PowerRounding rounding = PowerRounding::kUp;  // of kFloat8E8M0
   bool operator==(const Cast&) const = default;
 };
 

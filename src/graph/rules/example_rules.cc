@@ -1,6 +1,9 @@
 #include "graph/rules/example_rules.h"
 
+#include <initializer_list>
 #include <variant>
+
+#include "graph/dimension_math.h"
 
 namespace narrow {
 namespace {
@@ -183,6 +186,35 @@ bool keeps(const op::CumSum& /*op*/, const ExampleOperands& x) {
 }
 bool keeps(const op::OneHot& one_hot, const ExampleOperands& x) {
   return x.only_first() && axis_of(one_hot.axis, x.rank(0) + 1) != 0;
+}
+
+// Scales and zero points of axis 0 would be one for each example.
+bool keeps_scales(std::int64_t axis, std::int64_t block_size, const ExampleOperands& x) {
+  const bool has_one_scale = block_size == 0 && product(x.facts[1]->dimensions) == Dimension(1);
+  return x.only_first() && (has_one_scale || x.is_later(axis));
+}
+bool keeps(const op::QuantizeLinear& quantize, const ExampleOperands& x) {
+  return keeps_scales(quantize.axis, quantize.block_size, x);
+}
+bool keeps(const op::DequantizeLinear& dequantize, const ExampleOperands& x) {
+  return keeps_scales(dequantize.axis, dequantize.block_size, x);
+}
+bool keeps(const op::ConvInteger& /*op*/, const ExampleOperands& x) { return x.only_first(); }
+bool keeps(const op::QLinearConv& /*op*/, const ExampleOperands& x) { return x.only_first(); }
+// Rows of a are examples or parts of one; so may have no scales or zero points of their own.
+bool keeps_rows(const ExampleOperands& x, std::size_t b,
+                std::initializer_list<std::size_t> of_rows) {
+  const bool has_one_each = std::ranges::all_of(of_rows, [&](std::size_t i) {
+    const Fact* const parameter = input_at(x.facts, i);
+    return parameter == nullptr || product(parameter->dimensions) == Dimension(1);
+  });
+  return x.only_first() && x.rank(0) >= 2 && x.rank(b) <= x.rank(0) && has_one_each;
+}
+bool keeps(const op::MatMulInteger& /*op*/, const ExampleOperands& x) {
+  return keeps_rows(x, 1, {2});
+}
+bool keeps(const op::QLinearMatMul& /*op*/, const ExampleOperands& x) {
+  return keeps_rows(x, 3, {1, 2, 6, 7});
 }
 
 }  // namespace

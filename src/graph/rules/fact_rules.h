@@ -113,4 +113,15 @@ Facts infer(const op::ConstantOfShape& fill, FactInputs inputs);
 Facts infer(const op::Range& range, FactInputs inputs);
 Facts infer(const op::EyeLike& eye, FactInputs inputs);
 
+Facts infer(const op::QuantizeLinear& quantize, FactInputs inputs);
+Facts infer(const op::DequantizeLinear& dequantize, FactInputs inputs);
+Facts infer(const op::DynamicQuantizeLinear& quantize, FactInputs inputs);
+Facts infer(const op::ConvInteger& conv, FactInputs inputs);
+Facts infer(const op::MatMulInteger& product, FactInputs inputs);
+Facts infer(const op::QLinearConv& conv, FactInputs inputs);
+Facts infer(const op::QLinearMatMul& product, FactInputs inputs);
+
+Facts infer(const op::Recurrent& recurrent, FactInputs inputs);
+Facts infer(const op::If& branches, FactInputs inputs);
+
 }  // namespace narrow

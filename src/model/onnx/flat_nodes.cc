@@ -43,8 +43,8 @@ class Flattener {
     }
   }
 
-  std::vector<FlatNode> run() {
-    for (const onnx::NodeProto& node : model_.graph().node()) {
+  std::vector<FlatNode> run(const onnx::GraphProto& graph) {
+    for (const onnx::NodeProto& node : graph.node()) {
       add(node, opset_of(model_.opset_import(), node.domain()), 0);
     }
     return std::move(nodes_);
@@ -88,16 +88,25 @@ class Flattener {
     }
   }
 
+  static void rename(std::string& name, const Scope& scope) {
+    if (name.empty()) return;
+    const auto found = scope.values.find(name);
+    name = found == scope.values.end() ? scope.prefix + name : found->second;
+  }
+
+  // Of an attribute.
+  static void rename(onnx::GraphProto& graph, const Scope& scope) {
+    for (onnx::NodeProto& node : *graph.mutable_node()) node = renamed(node, scope);
+    for (auto& tensor : *graph.mutable_initializer()) rename(*tensor.mutable_name(), scope);
+    for (auto& input : *graph.mutable_input()) rename(*input.mutable_name(), scope);
+    for (auto& output : *graph.mutable_output()) rename(*output.mutable_name(), scope);
+  }
+
   static onnx::NodeProto renamed(const onnx::NodeProto& node, const Scope& scope) {
     onnx::NodeProto result = node;
     result.set_name(scope.prefix + (node.name().empty() ? node.op_type() : node.name()));
-    const auto rename = [&](std::string& name) {
-      if (name.empty()) return;
-      const auto found = scope.values.find(name);
-      name = found == scope.values.end() ? scope.prefix + name : found->second;
-    };
-    for (std::string& name : *result.mutable_input()) rename(name);
-    for (std::string& name : *result.mutable_output()) rename(name);
+    for (std::string& name : *result.mutable_input()) rename(name, scope);
+    for (std::string& name : *result.mutable_output()) rename(name, scope);
     result.clear_attribute();
     for (const onnx::AttributeProto& attribute : node.attribute()) {
       if (attribute.ref_attr_name().empty()) {
@@ -111,6 +120,9 @@ class Flattener {
       copy = found->second;
       copy.set_name(attribute.name());
     }
+    for (onnx::AttributeProto& attribute : *result.mutable_attribute()) {
+      if (attribute.has_g()) rename(*attribute.mutable_g(), scope);
+    }
     return result;
   }
 
@@ -119,6 +131,16 @@ class Flattener {
   std::vector<FlatNode> nodes_;
   int calls_ = 0;
 };
+
+// What a node reads, also in the graphs of its attributes, where names of their own are among them.
+void add_names_read(const onnx::NodeProto& node, std::set<std::string>& names) {
+  names.insert(node.input().begin(), node.input().end());
+  for (const onnx::AttributeProto& attribute : node.attribute()) {
+    if (!attribute.has_g()) continue;
+    for (const onnx::NodeProto& inner : attribute.g().node()) add_names_read(inner, names);
+    for (const auto& output : attribute.g().output()) names.insert(output.name());
+  }
+}
 
 // Every node after those that make what it reads; otherwise in the order of the file.
 std::vector<FlatNode> sorted(std::vector<FlatNode> nodes) {
@@ -132,7 +154,9 @@ std::vector<FlatNode> sorted(std::vector<FlatNode> nodes) {
   std::vector<std::size_t> missing(nodes.size(), 0);
   std::vector<std::vector<std::size_t>> readers(nodes.size());
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    for (const std::string& input : nodes[i].node.input()) {
+    std::set<std::string> read;
+    add_names_read(nodes[i].node, read);
+    for (const std::string& input : read) {
       const auto maker = makers.find(input);
       if (maker == makers.end()) continue;
       ++missing[i];
@@ -166,8 +190,8 @@ std::vector<FlatNode> sorted(std::vector<FlatNode> nodes) {
 
 bool is_onnx_domain(std::string_view domain) { return domain.empty() || domain == "ai.onnx"; }
 
-std::vector<FlatNode> flat_nodes(const onnx::ModelProto& model) {
-  return sorted(Flattener(model).run());
+std::vector<FlatNode> flat_nodes(const onnx::ModelProto& model, const onnx::GraphProto& graph) {
+  return sorted(Flattener(model).run(graph));
 }
 
 }  // namespace narrow

@@ -83,14 +83,17 @@ void GraphImport::add_input(const onnx::ValueInfoProto& input) {
   value.dimensions = fact.dimensions;
   value.type = fact.type;
   graph_.inputs.push_back(id);
+  set_small_type(id, small_type_of_onnx(type.elem_type()));
   define(name, id);
 }
 
 void GraphImport::add_tensor(const std::string& name, const onnx::TensorProto& tensor) {
   try {
     const DType type = dtype_of_onnx(tensor.data_type());
-    if (!is_floating_point(type)) {
+    const SmallType small = small_type_of_onnx(tensor.data_type());
+    if (!is_floating_point(type) || small != SmallType::kNone) {
       add_constant(name, read_onnx_tensor(tensor));
+      set_small_type(values_.at(name), small);
       return;
     }
     const Shape shape = shape_of_onnx(tensor);
@@ -108,11 +111,90 @@ void GraphImport::add_constant(const std::string& name, Constant constant) {
   define(name, new_constant(name, std::move(constant)));
 }
 
-ValueId GraphImport::find(const std::string& name, const std::string& who) const {
-  const auto found = values_.find(name);
-  if (found != values_.end()) return found->second;
+ValueId GraphImport::find(const std::string& name, const std::string& who) {
+  const ValueId found = find_or_capture(name);
+  if (found != kNoValue) return found;
   throw Error(ErrorCategory::kCorrupt,
               fmt::format("{} reads the value {}, which nothing makes", who, name));
+}
+
+ValueId GraphImport::find_or_capture(const std::string& name) {
+  const auto found = values_.find(name);
+  if (found != values_.end()) return found->second;
+  const ValueId outer = parent_ == nullptr ? kNoValue : parent_->find_or_capture(name);
+  if (outer == kNoValue) return kNoValue;
+  const Constant* const constant = parent_->graph_.constant_of(outer);
+  const auto tensor = parent_->tensors_.find(outer);
+  if (constant != nullptr) {
+    add_constant(name, *constant);
+  } else if (tensor != parent_->tensors_.end() && parent_->fact(outer).reals) {
+    add_constant(name, read_onnx_tensor(*tensor->second));
+  } else {
+    define(name, capture(outer));
+  }
+  set_small_type(values_.at(name), parent_->small_type(outer));
+  return values_.at(name);
+}
+
+ValueId GraphImport::capture(ValueId outer) {
+  const Fact& fact = parent_->fact(outer);
+  const ValueId id = new_value(parent_->graph_.value(outer).name, fact);
+  Value& value = graph_.values[static_cast<std::size_t>(id)];
+  value.dimensions = fact.dimensions;
+  value.type = fact.type;
+  graph_.inputs.push_back(id);
+  captures_.push_back(outer);
+  return id;
+}
+
+void GraphImport::set_captures(const std::vector<ValueId>& captures) {
+  std::vector<ValueId> inputs;
+  for (const ValueId outer : captures) {
+    const auto found = std::ranges::find(captures_, outer);
+    const auto at = static_cast<std::size_t>(found - captures_.begin());
+    inputs.push_back(found == captures_.end() ? capture(outer) : graph_.inputs[at]);
+  }
+  graph_.inputs = std::move(inputs);
+  captures_ = captures;
+}
+
+void GraphImport::splice(const Graph& branch, const std::vector<ValueId>& inputs,
+                         const std::string& prefix, const std::vector<std::string>& outputs) {
+  std::vector<ValueId> ids(branch.values.size(), kNoValue);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    ids[static_cast<std::size_t>(branch.inputs[i])] = inputs[i];
+  }
+  const auto name_of = [&](ValueId id) { return prefix + branch.value(id).name; };
+  for (ValueId id = 0; id < static_cast<ValueId>(ids.size()); ++id) {
+    const Constant* const constant = branch.constant_of(id);
+    if (constant == nullptr) continue;
+    ids[static_cast<std::size_t>(id)] = add_own_constant(name_of(id), *constant);
+  }
+  for (const Node& node : branch.nodes) {
+    std::vector<ValueId> read;
+    for (const ValueId id : node.inputs) {
+      read.push_back(id == kNoValue ? kNoValue : ids[static_cast<std::size_t>(id)]);
+    }
+    std::vector<std::string> names;
+    for (const ValueId id : node.outputs) names.push_back(id == kNoValue ? "" : name_of(id));
+    add_node(unique_node_name(prefix + node.name), node.attributes, std::move(read), names);
+    for (const ValueId id : node.outputs) {
+      if (id != kNoValue) ids[static_cast<std::size_t>(id)] = values_.at(name_of(id));
+    }
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i].empty()) continue;
+    define(outputs[i], ids[static_cast<std::size_t>(branch.outputs[i])]);
+  }
+}
+
+SmallType GraphImport::small_type(ValueId id) const {
+  const auto found = small_types_.find(id);
+  return found == small_types_.end() ? SmallType::kNone : found->second;
+}
+
+void GraphImport::set_small_type(ValueId id, SmallType type) {
+  if (type != SmallType::kNone) small_types_[id] = type;
 }
 
 void GraphImport::set_role(ValueId id, WeightRole role) { roles_.emplace(id, role); }
@@ -170,7 +252,8 @@ void GraphImport::settle_tensors() {
     Value& value = graph_.values[static_cast<std::size_t>(id)];
     const auto role = roles_.find(id);
     const Shape shape = shape_of_onnx(*tensor);
-    if (role == roles_.end() && element_count(shape) <= kMostElementsOfConstant) {
+    const bool is_small = role == roles_.end() && element_count(shape) <= kMostElementsOfConstant;
+    if (is_small || parent_ != nullptr) {
       hold(id, read_onnx_tensor(*tensor));
       continue;
     }

@@ -2,6 +2,7 @@
 // of them.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -10,13 +11,34 @@
 
 #include "graph/facts.h"
 #include "graph/graph.h"
+#include "model/onnx/flat_nodes.h"
 #include "onnx_model.pb.h"
 
 namespace narrow {
 
 class GraphImport {
  public:
-  explicit GraphImport(std::string name) { graph_.name = std::move(name); }
+  // `model` must live as long as this. With `parent` it is the graph of an attribute, which reads
+  // values of the parent too and holds all its tensors itself.
+  GraphImport(std::string name, const onnx::ModelProto& model, GraphImport* parent = nullptr)
+      : model_(model), parent_(parent) {
+    graph_.name = std::move(name);
+  }
+  [[nodiscard]] const onnx::ModelProto& model() const { return model_; }
+  // Whether the next If whose condition is not known is expected to take its else branch: bit i is
+  // for the i-th of them in this graph and those within it.
+  void expect_else(std::uint64_t bits) { else_bits_ = bits; }
+  [[nodiscard]] int counted_branches() const { return counted_branches_; }
+  bool expects_else() {
+    if (parent_ != nullptr) return parent_->expects_else();
+    const int bit = counted_branches_++;
+    return bit < 64 && (else_bits_ >> bit & 1) != 0;
+  }
+  // Keeps the nodes until this is gone, for their tensors.
+  const std::vector<FlatNode>& keep(std::vector<FlatNode> nodes) {
+    nodes_ = std::move(nodes);
+    return nodes_;
+  }
 
   void add_input(const onnx::ValueInfoProto& input);
   // A weight or a constant, whose name in the graph it keeps. The tensor must live until finish().
@@ -24,9 +46,12 @@ class GraphImport {
   void add_constant(const std::string& name, Constant constant);
 
   // Throws Error(kCorrupt) when no value of this name has been made; `who` reads it.
-  [[nodiscard]] ValueId find(const std::string& name, const std::string& who) const;
+  ValueId find(const std::string& name, const std::string& who);
   [[nodiscard]] const Fact& fact(ValueId id) const { return facts_[static_cast<std::size_t>(id)]; }
   void set_role(ValueId id, WeightRole role);
+  // The type that the model gives a value, where the graph has a wider one.
+  [[nodiscard]] SmallType small_type(ValueId id) const;
+  void set_small_type(ValueId id, SmallType type);
 
   // A name that no node has yet: this one, or it with a number.
   std::string unique_node_name(const std::string& name);
@@ -40,7 +65,20 @@ class GraphImport {
   // The graph without what nothing reads, checked.
   Graph finish(const std::vector<std::string>& outputs);
 
+  // Values of the parent that are inputs of this graph, in the order of these.
+  [[nodiscard]] const std::vector<ValueId>& captures() const { return captures_; }
+  // Makes exactly these values of the parent the inputs, in this order; they have all of
+  // captures().
+  void set_captures(const std::vector<ValueId>& captures);
+  // Adds the nodes of a branch that is finished, with these inputs; its outputs get these names,
+  // those of its nodes begin with `prefix`.
+  void splice(const Graph& branch, const std::vector<ValueId>& inputs, const std::string& prefix,
+              const std::vector<std::string>& outputs);
+
  private:
+  // The value of this name, taken from the parent if need be; kNoValue when there is none.
+  ValueId find_or_capture(const std::string& name);
+  ValueId capture(ValueId id);
   ValueId new_value(const std::string& name, Fact fact);
   ValueId new_constant(const std::string& name, Constant constant);
   void hold(ValueId id, Constant constant);
@@ -49,6 +87,12 @@ class GraphImport {
   // Makes the name known in the model.
   void define(const std::string& name, ValueId id);
 
+  const onnx::ModelProto& model_;
+  GraphImport* parent_;
+  std::vector<FlatNode> nodes_;
+  std::uint64_t else_bits_ = 0;
+  int counted_branches_ = 0;
+  std::vector<ValueId> captures_;
   Graph graph_;
   std::vector<Fact> facts_;                // by ValueId
   std::map<std::string, ValueId> values_;  // by name in the model
@@ -56,7 +100,12 @@ class GraphImport {
   std::set<std::string> node_names_;
   std::map<ValueId, const onnx::TensorProto*> tensors_;  // of floating-point types
   std::map<ValueId, WeightRole> roles_;
+  std::map<ValueId, SmallType> small_types_;
   std::uint64_t constant_bytes_ = 0;
 };
+
+// The initializers and nodes of `from`, which is the model's graph or one of an attribute.
+// Throws as import_onnx does.
+void import_nodes(GraphImport& graph, const onnx::GraphProto& from);
 
 }  // namespace narrow

@@ -124,10 +124,32 @@ void import_bit_shift(const NodeImport& node) {
       op::Binary{direction == "LEFT" ? op::BinaryKind::kShiftLeft : op::BinaryKind::kShiftRight});
 }
 
+// To a type of ONNX.
+op::Cast cast_to(const NodeImport& node, DType to, SmallType small) {
+  op::Cast cast = {to, small, node.flag("saturate", true), PowerRounding::kUp};
+  const std::string rounding = node.text("round_mode", "up");
+  if (small != SmallType::kFloat8E8M0 || rounding == "up") return cast;
+  if (rounding != "down" && rounding != "nearest") {
+    node.refuse(fmt::format("its rounding is '{}'", rounding));
+  }
+  cast.rounding = rounding == "down" ? PowerRounding::kDown : PowerRounding::kNearest;
+  return cast;
+}
+
+void import_cast_like(const NodeImport& node) {
+  const SmallType small = node.small_type(1);
+  if (small == SmallType::kNone) {
+    node.emit(op::CastLike{});
+  } else {
+    node.emit(cast_to(node, holder_of(small), small), {node.input(0)});
+  }
+}
+
 // Before opset 6 the type is a text.
 void import_cast(const NodeImport& node) {
   if (node.opset() >= 6) {
-    node.emit(op::Cast{dtype_of_onnx(static_cast<std::int32_t>(node.integer("to", 0)))});
+    const auto to = static_cast<std::int32_t>(node.integer("to", 0));
+    node.emit(cast_to(node, dtype_of_onnx(to), small_type_of_onnx(to)));
     return;
   }
   onnx::TensorProto::DataType type{};
@@ -243,7 +265,7 @@ constexpr std::array kImporters = {
                                       node.flag("detect_negative", true)});
                 }},
     ImporterRow{"Cast", import_cast},
-    ImporterRow{"CastLike", [](const NodeImport& node) { node.emit(op::CastLike{}); }},
+    ImporterRow{"CastLike", import_cast_like},
     ImporterRow{"Dropout", import_dropout},
 };
 

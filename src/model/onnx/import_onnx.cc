@@ -17,8 +17,7 @@ namespace {
 constexpr std::int64_t kNewestOpset = 25;
 
 // Their bodies are graphs of their own, or they keep a state.
-constexpr std::array<std::string_view, 6> kControlFlow = {"If",  "Loop", "Scan",
-                                                          "RNN", "GRU",  "LSTM"};
+constexpr std::array<std::string_view, 2> kControlFlow = {"Loop", "Scan"};
 
 [[noreturn]] void refuse(const onnx::NodeProto& node, const std::string& why) {
   const std::string domain = is_onnx_domain(node.domain()) ? "ai.onnx" : node.domain();
@@ -44,10 +43,26 @@ void import_node(GraphImport& graph, const FlatNode& flat) {
 
 }  // namespace
 
-Graph import_onnx(const onnx::ModelProto& model) {
+void import_nodes(GraphImport& graph, const onnx::GraphProto& from) {
+  for (const onnx::TensorProto& tensor : from.initializer()) {
+    graph.add_tensor(tensor.name(), tensor);
+  }
+  if (from.sparse_initializer_size() > 0) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} sparse initializers, which are not computed with",
+                            from.sparse_initializer_size()));
+  }
+  const auto& nodes = graph.keep(flat_nodes(graph.model(), from));
+  for (const FlatNode& node : nodes) import_node(graph, node);
+}
+
+namespace {
+
+// `branches` gets the number of branches whose condition is not known.
+Graph import_expecting(const onnx::ModelProto& model, std::uint64_t else_bits, int& branches) {
   const onnx::GraphProto& onnx_graph = model.graph();
-  const std::vector<FlatNode> nodes = flat_nodes(model);
-  GraphImport graph(onnx_graph.name().empty() ? "graph" : onnx_graph.name());
+  GraphImport graph(onnx_graph.name().empty() ? "graph" : onnx_graph.name(), model);
+  graph.expect_else(else_bits);
   std::set<std::string> initialized;
   for (const onnx::TensorProto& tensor : onnx_graph.initializer()) {
     initialized.insert(tensor.name());
@@ -56,18 +71,36 @@ Graph import_onnx(const onnx::ModelProto& model) {
   for (const onnx::ValueInfoProto& input : onnx_graph.input()) {
     if (!initialized.contains(input.name())) graph.add_input(input);
   }
-  for (const onnx::TensorProto& tensor : onnx_graph.initializer()) {
-    graph.add_tensor(tensor.name(), tensor);
+  try {
+    import_nodes(graph, onnx_graph);
+  } catch (const Error&) {
+    branches = graph.counted_branches();
+    throw;
   }
-  if (onnx_graph.sparse_initializer_size() > 0) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} sparse initializers, which are not computed with",
-                            onnx_graph.sparse_initializer_size()));
-  }
-  for (const FlatNode& node : nodes) import_node(graph, node);
   std::vector<std::string> outputs;
   for (const onnx::ValueInfoProto& output : onnx_graph.output()) outputs.push_back(output.name());
   return graph.finish(outputs);
+}
+
+}  // namespace
+
+// Where branches give values of other ranks, only what follows tells which of them is meant: those
+// that were met before an error are tried one by one, as far as there are few.
+Graph import_onnx(const onnx::ModelProto& model) {
+  constexpr int kMostBranches = 16;
+  std::uint64_t else_bits = 0;
+  int tried = 0;  // branches that have been decided
+  for (;;) {
+    int branches = 0;
+    try {
+      return import_expecting(model, else_bits, branches);
+    } catch (const Error&) {
+      // The last one before the error first.
+      if (branches <= tried || branches > kMostBranches) throw;
+      else_bits |= std::uint64_t{1} << (branches - 1);
+      tried = branches;
+    }
+  }
 }
 
 }  // namespace narrow

@@ -53,10 +53,11 @@ Window pool_window(const NodeImport& node) {
   return window_of_kernel(node, node.integers("kernel_shape"));
 }
 
-Window conv_window(const NodeImport& node) {
+// `weights_input` has the kernel.
+Window conv_window(const NodeImport& node, std::size_t weights_input = 1) {
   std::vector<std::int64_t> kernel = node.integers("kernel_shape");
   if (!kernel.empty()) return window_of_kernel(node, std::move(kernel));
-  const Dimensions& weights = node.fact(1).dimensions;
+  const Dimensions& weights = node.fact(weights_input).dimensions;
   for (std::size_t axis = 2; axis < weights.size(); ++axis) kernel.push_back(weights[axis].size);
   return window_of_kernel(node, std::move(kernel));
 }
@@ -114,6 +115,14 @@ void import_lrn(const NodeImport& node) {
 constexpr std::array kImporters = {
     ImporterRow{"Conv", import_conv},
     ImporterRow{"ConvTranspose", import_conv_transpose},
+    ImporterRow{"ConvInteger",
+                [](const NodeImport& node) {
+                  node.emit(op::ConvInteger{conv_window(node), node.integer("group", 1)});
+                }},
+    ImporterRow{"QLinearConv",
+                [](const NodeImport& node) {
+                  node.emit(op::QLinearConv{conv_window(node, 3), node.integer("group", 1)});
+                }},
     ImporterRow{"MaxPool", import_max_pool},
     ImporterRow{"AveragePool", import_average_pool},
     ImporterRow{"LpPool", import_lp_pool},

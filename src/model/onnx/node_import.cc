@@ -21,7 +21,8 @@ std::string name_of(const onnx::NodeProto& node) {
 std::map<std::string_view, NodeImporter> all_importers() {
   std::map<std::string_view, NodeImporter> all;
   for (const auto& part : {window_importers(), norm_importers(), elementwise_importers(),
-                           movement_importers(), index_importers(), reduce_importers()}) {
+                           movement_importers(), index_importers(), reduce_importers(),
+                           quantized_importers(), control_importers()}) {
     for (const ImporterRow& row : part) all[row.op_type] = row.import;
   }
   return all;
@@ -109,6 +110,19 @@ const onnx::TensorProto* NodeImport::tensor(std::string_view name) const {
   return found == nullptr ? nullptr : &found->t();
 }
 
+std::vector<std::string> NodeImport::texts(std::string_view name) const {
+  const auto* const found = find(name, onnx::AttributeProto::STRINGS);
+  if (found == nullptr) return {};
+  return {found->strings().begin(), found->strings().end()};
+}
+
+const onnx::GraphProto& NodeImport::subgraph(std::string_view name) const {
+  const auto* const found = find(name, onnx::AttributeProto::GRAPH);
+  if (found != nullptr && found->has_g()) return found->g();
+  throw Error(ErrorCategory::kCorrupt,
+              fmt::format("{} {} has no graph {}", node_.op_type(), name_, name));
+}
+
 ValueId NodeImport::input(std::size_t index) const {
   return index < inputs_.size() ? inputs_[index] : kNoValue;
 }
@@ -117,6 +131,10 @@ const Fact& NodeImport::fact(std::size_t index) const {
   if (input(index) != kNoValue) return graph_.fact(input(index));
   throw Error(ErrorCategory::kCorrupt,
               fmt::format("{} {} has no input {}", node_.op_type(), name_, index));
+}
+
+SmallType NodeImport::small_type(std::size_t index) const {
+  return input(index) == kNoValue ? SmallType::kNone : graph_.small_type(input(index));
 }
 
 void NodeImport::set_role(std::size_t index, WeightRole role) const {
@@ -156,13 +174,20 @@ void NodeImport::emit(Attributes attributes, std::vector<ValueId> inputs) const 
   if (output_count() > row.most_outputs) {
     refuse(fmt::format("{} outputs, expected at most {}", output_count(), row.most_outputs));
   }
-  graph_.add_node(name_, std::move(attributes), std::move(inputs),
-                  {node_.output().begin(), node_.output().end()});
+  SmallType small = SmallType::kNone;
+  if (const auto* const cast = std::get_if<op::Cast>(&attributes)) small = cast->small;
+  if (const auto* const quantize = std::get_if<op::QuantizeLinear>(&attributes)) {
+    small = quantize->small;
+  }
+  graph_.add_node(name_, std::move(attributes), std::move(inputs), output_names());
+  if (!node_.output(0).empty()) graph_.set_small_type(graph_.find(node_.output(0), name_), small);
 }
 
 void NodeImport::emit_tensor(const onnx::TensorProto& tensor) const {
   if (in_function_) {
     emit_constant(read_onnx_tensor(tensor));
+    graph_.set_small_type(graph_.find(node_.output(0), name_),
+                          small_type_of_onnx(tensor.data_type()));
   } else {
     graph_.add_tensor(node_.output(0), tensor);
   }

@@ -35,6 +35,9 @@ class NodeImport {
   [[nodiscard]] std::vector<std::int64_t> integers(std::string_view name) const;
   [[nodiscard]] std::vector<double> reals(std::string_view name) const;
   [[nodiscard]] const onnx::TensorProto* tensor(std::string_view name) const;
+  [[nodiscard]] std::vector<std::string> texts(std::string_view name) const;
+  // Throws Error(kCorrupt) when there is none.
+  [[nodiscard]] const onnx::GraphProto& subgraph(std::string_view name) const;
 
   // kNoValue for one that is left out.
   [[nodiscard]] ValueId input(std::size_t index) const;
@@ -42,6 +45,7 @@ class NodeImport {
   // Throws Error(kCorrupt) when the input is left out.
   [[nodiscard]] const Fact& fact(std::size_t index) const;
   [[nodiscard]] std::size_t rank(std::size_t index) const { return fact(index).dimensions.size(); }
+  [[nodiscard]] SmallType small_type(std::size_t index) const;
   // Takes the input as a weight of this role from now on, if it is one.
   void set_role(std::size_t index, WeightRole role) const;
   [[nodiscard]] std::size_t output_count() const;
@@ -57,6 +61,13 @@ class NodeImport {
   // The node is this tensor, which is a weight of the checkpoint unless a function holds it.
   void emit_tensor(const onnx::TensorProto& tensor) const;
   void emit_constant(Constant constant) const;
+
+  // For nodes that have graphs.
+  [[nodiscard]] GraphImport& graph() const { return graph_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] std::vector<std::string> output_names() const {
+    return {node_.output().begin(), node_.output().end()};
+  }
 
  private:
   [[nodiscard]] const onnx::AttributeProto* find(std::string_view name) const;
@@ -87,5 +98,7 @@ std::span<const ImporterRow> elementwise_importers();
 std::span<const ImporterRow> movement_importers();
 std::span<const ImporterRow> index_importers();
 std::span<const ImporterRow> reduce_importers();
+std::span<const ImporterRow> quantized_importers();
+std::span<const ImporterRow> control_importers();
 
 }  // namespace narrow

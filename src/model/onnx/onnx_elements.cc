@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,9 +52,68 @@ std::vector<std::byte> bytes_of(const onnx::TensorProto& tensor, DType type) {
   }
 }
 
+// Codes of a small type, the first one of a byte in its lowest bits, as values of the type that
+// holds them.
+std::vector<std::byte> unpacked(SmallType type, std::span<const std::byte> bytes,
+                                std::uint64_t count) {
+  const unsigned bits = bits_of(type);
+  const unsigned in_byte = 8 / bits;
+  if (bytes.size() != count / in_byte + (count % in_byte != 0 ? 1 : 0)) {
+    throw Error(ErrorCategory::kCorrupt, fmt::format("{} bytes for {} values of the type {}",
+                                                     bytes.size(), count, to_string(type)));
+  }
+  const DType holder = holder_of(type);
+  std::vector<std::int64_t> codes;
+  codes.reserve(count);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto shift = static_cast<unsigned>(i % in_byte) * bits;
+    codes.push_back(std::to_integer<std::int64_t>(bytes[i / in_byte] >> shift) &
+                    ((std::int64_t{1} << bits) - 1));
+  }
+  if (is_integer(holder)) {
+    for (std::int64_t& code : codes) code = wrap_small(type, code);
+    return encode_integers(holder, codes);
+  }
+  std::vector<double> values;
+  values.reserve(count);
+  for (const std::int64_t code : codes) {
+    values.push_back(small_value(type, static_cast<std::uint8_t>(code)));
+  }
+  return encode_reals(holder, values);
+}
+
 }  // namespace
 
+SmallType small_type_of_onnx(std::int32_t data_type) {
+  switch (data_type) {
+    case onnx::TensorProto::FLOAT8E4M3FN:
+      return SmallType::kFloat8E4M3Fn;
+    case onnx::TensorProto::FLOAT8E4M3FNUZ:
+      return SmallType::kFloat8E4M3Fnuz;
+    case onnx::TensorProto::FLOAT8E5M2:
+      return SmallType::kFloat8E5M2;
+    case onnx::TensorProto::FLOAT8E5M2FNUZ:
+      return SmallType::kFloat8E5M2Fnuz;
+    case onnx::TensorProto::UINT4:
+      return SmallType::kUInt4;
+    case onnx::TensorProto::INT4:
+      return SmallType::kInt4;
+    case onnx::TensorProto::FLOAT4E2M1:
+      return SmallType::kFloat4E2M1;
+    case onnx::TensorProto::FLOAT8E8M0:
+      return SmallType::kFloat8E8M0;
+    case onnx::TensorProto::UINT2:
+      return SmallType::kUInt2;
+    case onnx::TensorProto::INT2:
+      return SmallType::kInt2;
+    default:
+      return SmallType::kNone;
+  }
+}
+
 DType dtype_of_onnx(std::int32_t data_type) {
+  const SmallType small = small_type_of_onnx(data_type);
+  if (small != SmallType::kNone) return holder_of(small);
   switch (data_type) {
     case onnx::TensorProto::FLOAT:
       return DType::kFloat32;
@@ -105,7 +165,14 @@ Constant read_onnx_tensor(const onnx::TensorProto& tensor) {
                             tensor.name()));
   }
   const DType type = dtype_of_onnx(tensor.data_type());
-  Constant constant = {type, shape_of_onnx(tensor), bytes_of(tensor, type)};
+  const SmallType small = small_type_of_onnx(tensor.data_type());
+  Constant constant = {type, shape_of_onnx(tensor), {}};
+  if (small == SmallType::kNone) {
+    constant.bytes = bytes_of(tensor, type);
+  } else {
+    constant.bytes =
+        unpacked(small, bytes_of(tensor, DType::kUInt8), element_count(constant.shape));
+  }
   check(constant);
   return constant;
 }

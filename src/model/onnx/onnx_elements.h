@@ -8,8 +8,11 @@
 
 namespace narrow {
 
-// Of a TensorProto.DataType. Throws Error(kUnsupported) for one that is not computed with.
+// Of a TensorProto.DataType; of a small type the one that holds its values. Throws
+// Error(kUnsupported) for one that is not computed with.
 DType dtype_of_onnx(std::int32_t data_type);
+// kNone for one that DType has.
+SmallType small_type_of_onnx(std::int32_t data_type);
 
 // Throws Error(kCorrupt) when the values are not as many as the shape says, Error(kUnsupported) for
 // a type that is not computed with or values in another file.

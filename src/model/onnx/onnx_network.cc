@@ -4,11 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <set>
 #include <span>
 #include <string>
 
 #include "checkpoint/onnx/onnx_message.h"
 #include "model/onnx/import_onnx.h"
+#include "model/onnx/onnx_elements.h"
 #include "narrow/error.h"
 #include "onnx_model.pb.h"
 
@@ -20,27 +23,38 @@ class ValueFiller {
  public:
   explicit ValueFiller(const CheckpointReader& reader) : reader_(reader) {}
 
-  void fill(onnx::GraphProto& graph) {
-    for (onnx::TensorProto& tensor : *graph.mutable_initializer()) fill(tensor.name(), tensor);
+  // `prefix` stands before the names of tensors; empty for the main graph, whose large tensors of
+  // floating-point types stay in the file. Nodes come before initializers, as in every file that
+  // protobuf writes: it is the order in which names that are there twice got their numbers.
+  void fill(onnx::GraphProto& graph, const std::string& prefix = "") {
     for (onnx::NodeProto& node : *graph.mutable_node()) {
-      if (node.op_type() != "Constant" || node.output_size() == 0) continue;
+      const bool is_constant = node.op_type() == "Constant" && node.output_size() > 0;
+      const std::string& owner =
+          node.name().empty() && node.output_size() > 0 ? node.output(0) : node.name();
       for (onnx::AttributeProto& attribute : *node.mutable_attribute()) {
-        if (attribute.name() == "value" && attribute.has_t()) {
-          fill(node.output(0), *attribute.mutable_t());
+        if (is_constant && attribute.name() == "value" && attribute.has_t()) {
+          fill(prefix, node.output(0), *attribute.mutable_t());
+        } else if (attribute.has_g()) {
+          fill(*attribute.mutable_g(), fmt::format("{}{}/{}/", prefix, owner, attribute.name()));
         }
       }
+    }
+    for (onnx::TensorProto& tensor : *graph.mutable_initializer()) {
+      fill(prefix, tensor.name(), tensor);
     }
   }
 
  private:
-  void fill(const std::string& name, onnx::TensorProto& tensor) {
-    const auto index = reader_.find(name);
+  void fill(const std::string& prefix, const std::string& name, onnx::TensorProto& tensor) {
+    const auto index = reader_.find(unique_name(prefix + name));
     if (!index) return;
     const TensorInfo& info = reader_.tensors()[*index];
     // The importer refuses these when they are used.
-    if (info.dtype == DType::kString || info.dtype == DType::kOpaque) return;
+    const bool is_small = small_type_of_onnx(tensor.data_type()) != SmallType::kNone;
+    if (info.dtype == DType::kString || (info.dtype == DType::kOpaque && !is_small)) return;
     const bool is_large = element_count(info.shape) > kMostElementsOfConstant;
-    if (is_large && is_floating_point(info.dtype)) return;  // a weight, which is read when needed
+    // A weight, which is read when needed.
+    if (is_large && prefix.empty() && is_floating_point(info.dtype)) return;
     std::string values(take_room(info), '\0');
     reader_.read(*index, std::as_writable_bytes(std::span(values)));
     tensor.clear_float_data();
@@ -51,6 +65,16 @@ class ValueFiller {
     tensor.clear_external_data();
     tensor.clear_data_location();
     tensor.set_raw_data(std::move(values));
+  }
+
+  // As the file's tensors are named: docs/onnx.md.
+  std::string unique_name(const std::string& name) {
+    std::string unique = name;
+    while (!names_.insert(unique).second) {
+      int& count = wanted_.try_emplace(name, 1).first->second;
+      unique = fmt::format("{}#{}", name, ++count);
+    }
+    return unique;
   }
 
   std::uint64_t take_room(const TensorInfo& info) {
@@ -66,6 +90,8 @@ class ValueFiller {
 
   const CheckpointReader& reader_;
   std::uint64_t bytes_ = 0;
+  std::set<std::string> names_;
+  std::map<std::string, int> wanted_;  // how often, of names that were taken
 };
 
 }  // namespace

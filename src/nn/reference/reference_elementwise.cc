@@ -212,11 +212,14 @@ void run(const op::Cast& cast, Inputs inputs, Outputs outputs) {
   ReferenceTensor& y = outputs[0];
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (y.is_real()) {
-      y.values[i] = real_at(x, i);
+      y.values[i] = cast.small == SmallType::kNone
+                        ? real_at(x, i)
+                        : round_small(cast.small, real_at(x, i), cast.saturate, cast.rounding);
     } else if (cast.to == DType::kBool) {
       y.integers[i] = is_true(x, i) ? 1 : 0;
     } else {
       y.integers[i] = x.is_real() ? to_integer(x.values[i], cast.to) : x.integers[i];
+      if (cast.small != SmallType::kNone) y.integers[i] = wrap_small(cast.small, y.integers[i]);
     }
   }
 }

@@ -179,4 +179,15 @@ void run(const op::ConstantOfShape& fill, Inputs inputs, Outputs outputs);
 void run(const op::Range& range, Inputs inputs, Outputs outputs);
 void run(const op::EyeLike& eye, Inputs inputs, Outputs outputs);
 
+void run(const op::QuantizeLinear& quantize, Inputs inputs, Outputs outputs);
+void run(const op::DequantizeLinear& dequantize, Inputs inputs, Outputs outputs);
+void run(const op::DynamicQuantizeLinear& quantize, Inputs inputs, Outputs outputs);
+void run(const op::ConvInteger& conv, Inputs inputs, Outputs outputs);
+void run(const op::MatMulInteger& product, Inputs inputs, Outputs outputs);
+void run(const op::QLinearConv& conv, Inputs inputs, Outputs outputs);
+void run(const op::QLinearMatMul& product, Inputs inputs, Outputs outputs);
+
+void run(const op::Recurrent& recurrent, Inputs inputs, Outputs outputs);
+void run(const op::If& branches, Inputs inputs, Outputs outputs);
+
 }  // namespace narrow::reference
