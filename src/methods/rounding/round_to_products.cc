@@ -20,15 +20,14 @@ constexpr int kRescalings = 3;
 constexpr double kLeastPart = 0.4;
 constexpr double kPartStep = 0.05;
 
-std::vector<float> floats_of(const Vector& values) {
-  std::vector<float> floats(static_cast<std::size_t>(values.size()));
-  std::ranges::transform(values, floats.begin(), [](double v) { return static_cast<float>(v); });
-  return floats;
+void put(const Vector& values, float* to) {
+  std::ranges::transform(values, to, [](double v) { return static_cast<float>(v); });
 }
 
 // Ranges to try for values near this row.
 std::vector<BlockParams> candidates(const Vector& target, const Scheme& scheme) {
-  const std::vector<float> values = floats_of(target);
+  std::vector<float> values(static_cast<std::size_t>(target.size()));
+  put(target, values.data());
   if (scheme.range.kind != Range::Kind::kMse) return {fit(values, scheme)};
   const auto [lo, hi] = std::ranges::minmax(values);
   std::vector<BlockParams> all;
@@ -66,23 +65,48 @@ class RowOnLevels {
   Levels levels_;
 };
 
-// Single moves and sizes of the range in turns, as long as they pay.
-void refine(const RowMetric& metric, const Vector& target, RowOnLevels& row, Vector& rounded) {
-  metric.improve(target, 0, row.levels(), rounded);
-  double cost = metric.cost(target, rounded);
+// One row on its way: q and H (q - w*).
+struct RowState {
+  Vector values;
+  Vector gradient;
+
+  [[nodiscard]] double cost(const Vector& target) const { return (values - target).dot(gradient); }
+};
+
+// Single moves and sizes of the range in turns, as long as they pay. `output` is the row's.
+void refine(const RowMetric& metric, Index output, RowOnLevels& row, RowState& state) {
+  const Vector target = metric.targets().col(output);
+  const Vector wanted = metric.images().col(output);
+  metric.improve(0, row.levels(), state.values, state.gradient);
   for (int i = 0; i < kRescalings; ++i) {
-    const Vector image = metric.h() * rounded;
-    const double factor = image.dot(target) / image.dot(rounded);
+    const Vector image = state.gradient + wanted;
+    const double factor = image.dot(target) / image.dot(state.values);
     if (!(factor > 0.25 && factor < 4)) return;
     const RowOnLevels other = row.scaled(factor);
-    Vector values = row.moved(rounded, other);
-    metric.improve(target, 0, other.levels(), values);
-    const double other_cost = metric.cost(target, values);
-    if (!(other_cost < cost)) return;
-    cost = other_cost;
+    RowState next;
+    next.values = row.moved(state.values, other);
+    next.gradient = metric.gradients(next.values, output);
+    metric.improve(0, other.levels(), next.values, next.gradient);
+    if (!(next.cost(target) < state.cost(target) * (1 - 1e-3))) return;
     row = other;
-    rounded = std::move(values);
+    state = std::move(next);
   }
+}
+
+// Of each row the column that costs least, below its index.
+Matrix best_of(const RowMetric::Rounded& rounded, const std::vector<std::size_t>& owner,
+               std::size_t first, std::size_t count) {
+  Matrix best(rounded.values.rows() + 1, static_cast<Index>(count));
+  std::vector<double> least(count, std::numeric_limits<double>::infinity());
+  for (std::size_t i = 0; i < owner.size(); ++i) {
+    const std::size_t row = owner[i] - first;
+    const double cost = rounded.costs(static_cast<Index>(i));
+    if (!(cost < least[row])) continue;
+    least[row] = cost;
+    best.col(static_cast<Index>(row)) << static_cast<double>(i),
+        rounded.values.col(static_cast<Index>(i));
+  }
+  return best;
 }
 
 // Rows first, first + 1, ... with the best of their ranges.
@@ -96,33 +120,25 @@ void round_some(const RowMetric& metric, const Scheme& scheme, std::size_t first
       owner.push_back(row);
     }
   }
-  Matrix targets(metric.h().rows(), static_cast<Index>(tried.size()));
+  Matrix targets(metric.targets().rows(), static_cast<Index>(tried.size()));
   std::vector<LevelsAt> levels;
   for (std::size_t i = 0; i < tried.size(); ++i) {
     targets.col(static_cast<Index>(i)) = metric.targets().col(static_cast<Index>(owner[i]));
     levels.push_back(tried[i].levels());
   }
-  const Matrix rounded = metric.round(targets, [&](Index c, Index element) -> const Levels& {
-    return levels[static_cast<std::size_t>(c)](c, element);
-  });
+  const RowMetric::Rounded rounded =
+      metric.round(targets, [&](Index c, Index element) -> const Levels& {
+        return levels[static_cast<std::size_t>(c)](c, element);
+      });
+  const Matrix best = best_of(rounded, owner, first, count);
+  const Matrix gradients =
+      metric.gradients(best.bottomRows(targets.rows()), static_cast<Index>(first));
   for (std::size_t row = first; row < first + count; ++row) {
-    const Vector target = metric.targets().col(static_cast<Index>(row));
-    double least = std::numeric_limits<double>::infinity();
-    std::size_t best = 0;
-    for (std::size_t i = 0; i < tried.size(); ++i) {
-      if (owner[i] != row) continue;
-      const double cost = metric.cost(target, rounded.col(static_cast<Index>(i)));
-      if (cost < least || least == std::numeric_limits<double>::infinity()) {
-        least = cost;
-        best = i;
-      }
-    }
-    RowOnLevels chosen = tried[best];
-    Vector values = rounded.col(static_cast<Index>(best));
-    refine(metric, target, chosen, values);
-    const std::vector<float> floats = floats_of(values);
-    std::ranges::copy(floats,
-                      result.values.begin() + static_cast<std::ptrdiff_t>(row * floats.size()));
+    const auto column = static_cast<Index>(row - first);
+    RowOnLevels chosen = tried[static_cast<std::size_t>(best(0, column))];
+    RowState state{best.col(column).tail(targets.rows()), gradients.col(column)};
+    refine(metric, static_cast<Index>(row), chosen, state);
+    put(state.values, result.values.data() + row * static_cast<std::size_t>(targets.rows()));
     result.params[row] = chosen.params();
   }
 }
@@ -159,12 +175,11 @@ std::vector<float> round_in_blocks(const RowGoals& goals, const Scheme& scheme,
     };
     const auto count = static_cast<Index>(std::min(kRows, outputs - first));
     const Matrix targets = metric.targets().middleCols(static_cast<Index>(first), count);
-    Matrix rounded = metric.round(targets, at);
+    Matrix rounded = metric.round(targets, at).values;
+    Matrix gradients = metric.gradients(rounded, static_cast<Index>(first));
     for (Index c = 0; c < count; ++c) {
-      metric.improve(targets.col(c), c, at, rounded.col(c));
-      const std::vector<float> floats = floats_of(rounded.col(c));
-      std::ranges::copy(floats, result.begin() + static_cast<std::ptrdiff_t>(
-                                                     (first + static_cast<std::size_t>(c)) * size));
+      metric.improve(c, at, rounded.col(c), gradients.col(c));
+      put(rounded.col(c), result.data() + (first + static_cast<std::size_t>(c)) * size);
     }
   });
   return result;

@@ -75,6 +75,7 @@ RowMetric::RowMetric(const RowGoals& goals) {
       cross(i, c) += damping * goals.rows[static_cast<std::size_t>(c * size + i)];
     }
   }
+  images_ = cross;
   Matrix ordered(size, outputs);
   for (Index i = 0; i < size; ++i) ordered.row(i) = cross.row(order_[static_cast<std::size_t>(i)]);
   factor_.triangularView<Eigen::Lower>().solveInPlace(ordered);
@@ -101,10 +102,14 @@ void RowMetric::factorize() {
   if (factor.info() != Eigen::Success) throw not_finite();
 }
 
-Matrix RowMetric::round(const Matrix& targets, const LevelsAt& levels) const {
+Matrix RowMetric::gradients(const Matrix& rounded, Index first) const {
+  return h_ * rounded - images_.middleCols(first, rounded.cols());
+}
+
+RowMetric::Rounded RowMetric::round(const Matrix& targets, const LevelsAt& levels) const {
   Matrix feedback = Matrix::Zero(targets.rows(), targets.cols());
   Matrix errors = feedback;
-  Matrix rounded(targets.rows(), targets.cols());
+  Rounded result{Matrix(targets.rows(), targets.cols()), Vector::Zero(targets.cols())};
   for (Index end = targets.rows(); end > 0;) {
     const Index begin = std::max<Index>(0, end - kBlock);
     for (Index row = end - 1; row >= begin; --row) {
@@ -114,28 +119,31 @@ Matrix RowMetric::round(const Matrix& targets, const LevelsAt& levels) const {
       const Index element = order_[static_cast<std::size_t>(row)];
       for (Index c = 0; c < targets.cols(); ++c) {
         const double wanted = targets(element, c) + feedback(row, c) / factor_(row, row);
-        rounded(element, c) = levels(c, element).nearest(wanted);
-        errors(row, c) = targets(element, c) - rounded(element, c);
+        const double value = levels(c, element).nearest(wanted);
+        result.values(element, c) = value;
+        errors(row, c) = targets(element, c) - value;
+        // H = L L^T, so the costs of elements add up.
+        const double miss = (wanted - value) * factor_(row, row);
+        result.costs(c) += miss * miss;
       }
     }
     feedback.topRows(begin).noalias() += factor_.block(begin, 0, end - begin, begin).transpose() *
                                          errors.middleRows(begin, end - begin);
     end = begin;
   }
-  return rounded;
+  return result;
 }
 
-void RowMetric::improve(const Vector& target, Index column, const LevelsAt& levels,
-                        Eigen::Ref<Vector> rounded) const {
-  Vector gradient = h_ * (rounded - target);
+void RowMetric::improve(Index column, const LevelsAt& levels, Eigen::Ref<Vector> rounded,
+                        Eigen::Ref<Vector> gradient) const {
   bool moved = true;
   for (int sweep = 0; moved && sweep < kMostSweeps; ++sweep) {
     moved = false;
     for (Index i = 0; i < rounded.size(); ++i) {
       const double best = levels(column, i).nearest(rounded(i) - gradient(i) / h_(i, i));
       const double change = best - rounded(i);
-      // Half a step apart: rounding noise of the sums must not make it go to and fro.
-      if (change * (change * h_(i, i) + 2 * gradient(i)) >= -1e-12 * change * change * h_(i, i)) {
+      // Half a step away rounding noise of the sums must not make it go to and fro.
+      if (change * (change * h_(i, i) + 2 * gradient(i)) >= -1e-9 * change * change * h_(i, i)) {
         continue;
       }
       rounded(i) = best;
@@ -143,11 +151,6 @@ void RowMetric::improve(const Vector& target, Index column, const LevelsAt& leve
       moved = true;
     }
   }
-}
-
-double RowMetric::cost(const Vector& target, const Vector& rounded) const {
-  const Vector error = rounded - target;
-  return error.dot(h_ * error);
 }
 
 }  // namespace narrow

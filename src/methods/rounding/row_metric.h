@@ -31,15 +31,21 @@ class RowMetric {
 
   // w*, a column for each output.
   [[nodiscard]] const Eigen::MatrixXd& targets() const { return targets_; }
-  [[nodiscard]] const Eigen::MatrixXd& h() const { return h_; }
+  // H w*.
+  [[nodiscard]] const Eigen::MatrixXd& images() const { return images_; }
+  // H (q - w*), a column for each of these outputs from `first` on.
+  [[nodiscard]] Eigen::MatrixXd gradients(const Eigen::MatrixXd& rounded, Eigen::Index first) const;
 
+  struct Rounded {
+    Eigen::MatrixXd values;
+    Eigen::VectorXd costs;  // (q - w*)^T H (q - w*) of each column
+  };
   // Columns of targets on their levels, one weight after the other.
-  [[nodiscard]] Eigen::MatrixXd round(const Eigen::MatrixXd& targets, const LevelsAt& levels) const;
-  // Moves single elements of column `column` to better levels, while there are any.
-  void improve(const Eigen::VectorXd& target, Eigen::Index column, const LevelsAt& levels,
-               Eigen::Ref<Eigen::VectorXd> rounded) const;
-  // (q - w*)^T H (q - w*).
-  [[nodiscard]] double cost(const Eigen::VectorXd& target, const Eigen::VectorXd& rounded) const;
+  [[nodiscard]] Rounded round(const Eigen::MatrixXd& targets, const LevelsAt& levels) const;
+  // Moves single elements of column `column` to better levels, while there are any, and keeps
+  // their gradient.
+  void improve(Eigen::Index column, const LevelsAt& levels, Eigen::Ref<Eigen::VectorXd> rounded,
+               Eigen::Ref<Eigen::VectorXd> gradient) const;
 
  private:
   void factorize();
@@ -48,6 +54,7 @@ class RowMetric {
   std::vector<Eigen::Index> order_;  // of rounding, reversed
   Eigen::MatrixXd factor_;           // L of the reordered H
   Eigen::MatrixXd targets_;
+  Eigen::MatrixXd images_;
 };
 
 }  // namespace narrow

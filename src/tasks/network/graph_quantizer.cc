@@ -1,11 +1,14 @@
 #include "tasks/network/graph_quantizer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "base/parallel.h"
 #include "methods/rounding/round_to_products.h"
+#include "methods/scales/fold_norms.h"
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"
 #include "tasks/network/grid_result.h"
@@ -39,7 +42,68 @@ void put_rows(const LinearLayer& layer, std::size_t group, std::span<const float
   }
 }
 
+// With the factors of the rows divided out.
+ErrorSums unscaled_errors(const LinearLayer& layer, std::span<const double> factors,
+                          std::span<const float> exact, std::span<const float> restored) {
+  if (factors.empty()) return measure_error(exact, restored);
+  std::vector<double> original(exact.size());
+  std::vector<double> result(exact.size());
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    const double factor = factors[layer.rows_first ? i / layer.columns : i % factors.size()];
+    original[i] = exact[i] / factor;
+    result[i] = restored[i] / factor;
+  }
+  return measure_error(original, result);
+}
+
 }  // namespace
+
+GraphQuantizer::GraphQuantizer(const std::vector<LinearLayer>& layers,
+                               const std::map<std::string, Scheme>& schemes,
+                               const NetworkMethods& methods, bool code_statistics,
+                               Weights& weights)
+    : schemes_(schemes),
+      methods_(methods),
+      code_statistics_(code_statistics),
+      weights_(weights),
+      exact_(weights) {
+  for (const LinearLayer& layer : layers) {
+    if (!layer.norm) continue;
+    if (methods_.fold) fold_norm(layer, weights_);
+    if (methods_.absorb_channel_scales) absorb(layer);
+  }
+  exact_ = weights_;
+}
+
+void GraphQuantizer::absorb(const LinearLayer& layer) {
+  const Scheme* const scheme = scheme_of(layer.weights);
+  if (scheme == nullptr) return;
+  if (scheme->kind == SchemeKind::kCodebook ||
+      scheme->granularity.kind != Granularity::Kind::kTensor) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("{}: absorbing channel scales gives every channel the same loading of one "
+                    "range, so it goes with granularity tensor and not with codebooks",
+                    layer.weights));
+  }
+  AbsorbedRows absorbed = absorbable_rows(layer, *scheme, weights_);
+  scale_rows(layer, absorbed.factors, weights_);
+  bounds_[layer.name] = absorbed.bound;
+  scales_[layer.name].output = std::move(absorbed.factors);
+}
+
+TensorGrid GraphQuantizer::grid_of(const LinearLayer& layer, const Scheme& scheme) const {
+  const TensorInfo info = *weights_.find(layer.weights);
+  const auto bound = bounds_.find(layer.name);
+  if (bound != bounds_.end()) return {bound->second, scheme, info};
+  return {weights_.values(layer.weights), scheme, info, 0};
+}
+
+std::span<const double> GraphQuantizer::factors_of(const LinearLayer& layer) const {
+  const auto found = scales_.find(layer.name);
+  if (found == scales_.end()) return {};
+  return found->second.output;
+}
 
 const Scheme* GraphQuantizer::scheme_of(const std::string& name) const {
   const auto found = schemes_.find(name);
@@ -57,8 +121,8 @@ LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer,
   const Scheme* const scheme = scheme_of(layer.weights);
   if (scheme != nullptr && moments != nullptr && methods_.rounding == Rounding::kGptq) {
     round_kernel(layer, *scheme, *moments);
-  } else {
-    quantize_nearest(layer.weights);
+  } else if (scheme != nullptr) {
+    store(layer.weights, *scheme, grid_of(layer, *scheme), weights_.values(layer.weights), &layer);
   }
   if (moments == nullptr) return {layer.name, 0};
   if (methods_.bias_correct) correct(layer, *moments);
@@ -78,7 +142,7 @@ void GraphQuantizer::round_kernel(const LinearLayer& layer, const Scheme& scheme
   const std::size_t outputs = layer.out_channels / layer.groups;
   const bool by_row = has_range_by_row(layer, scheme, info);
   std::optional<TensorGrid> grid;
-  if (!by_row) grid.emplace(values, scheme, info, 0);
+  if (!by_row) grid = grid_of(layer, scheme);
   std::vector<BlockParams> params(by_row ? layer.out_channels : 0);
   std::vector<float> rounded(values.size());
   parallel_for(layer.groups, [&](std::size_t group) {
@@ -101,7 +165,7 @@ void GraphQuantizer::round_kernel(const LinearLayer& layer, const Scheme& scheme
     put_rows(layer, group, round_in_blocks(goals, scheme, grid->params(), blocks), rounded);
   });
   if (by_row) grid.emplace(std::move(params), scheme, info, 0);
-  store(layer.weights, scheme, *grid, rounded);
+  store(layer.weights, scheme, *grid, rounded, &layer);
 }
 
 void GraphQuantizer::quantize_nearest(const std::string& name) {
@@ -112,7 +176,7 @@ void GraphQuantizer::quantize_nearest(const std::string& name) {
 }
 
 void GraphQuantizer::store(const std::string& name, const Scheme& scheme, const TensorGrid& grid,
-                           std::span<const float> values) {
+                           std::span<const float> values, const LinearLayer* layer) {
   std::vector<std::int64_t> codes(values.size());
   grid.encode(0, values, codes);
   std::vector<float> restored(values.size());
@@ -122,14 +186,19 @@ void GraphQuantizer::store(const std::string& name, const Scheme& scheme, const 
   if (has_format(scheme)) errors.overflowed = grid.count_overflow(values);
   quantized_.results[name] =
       grid_result(*weights_.find(name), scheme, grid, codes, errors, code_statistics_);
-  quantized_.original_errors[name] = errors;
+  quantized_.original_errors[name] =
+      layer != nullptr ? unscaled_errors(*layer, factors_of(*layer), exact, restored) : errors;
   std::ranges::copy(restored, weights_.values(name).begin());
 }
 
 void GraphQuantizer::correct(const LinearLayer& layer, const std::vector<PatchMoments>& moments) {
   if (!layer.bias && !layer.norm) return;
-  const std::span<float> constants =
-      weights_.values(layer.norm ? layer.norm->moving_mean : *layer.bias);
+  // A folded normalization does nothing but add its beta.
+  const bool moves_mean = layer.norm && !methods_.fold;
+  const std::string& where = moves_mean   ? layer.norm->moving_mean
+                             : layer.norm ? layer.norm->beta
+                                          : *layer.bias;
+  const std::span<float> constants = weights_.values(where);
   const std::vector<double> offsets = offsets_of(layer);
   const std::size_t outputs = layer.out_channels / layer.groups;
   for (std::size_t group = 0; group < layer.groups; ++group) {
@@ -140,7 +209,7 @@ void GraphQuantizer::correct(const LinearLayer& layer, const std::vector<PatchMo
       double made = offsets[c];
       for (std::size_t i = 0; i < m.size; ++i) made += rows[o * m.size + i] * m.mean[i];
       const double shift = made - m.product_mean[o];
-      constants[c] = static_cast<float>(constants[c] + (layer.norm ? shift : -shift));
+      constants[c] = static_cast<float>(constants[c] + (moves_mean ? shift : -shift));
     }
   }
 }

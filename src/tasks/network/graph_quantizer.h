@@ -9,6 +9,7 @@
 
 #include "graph/linear_layers.h"
 #include "graph/weights.h"
+#include "methods/scales/channel_scales.h"
 #include "narrow/quantize_network.h"
 #include "nn/layerwise/patch_moments.h"
 #include "quant/tensor_grid.h"
@@ -18,15 +19,12 @@ namespace narrow {
 
 class GraphQuantizer {
  public:
-  // `schemes` by name of a weight, with their channel axes named. `weights` is what changes;
-  // `exact` holds the same values and stays. Everything must outlive this.
-  GraphQuantizer(const std::map<std::string, Scheme>& schemes, const NetworkMethods& methods,
-                 bool code_statistics, const Weights& exact, Weights& weights)
-      : schemes_(schemes),
-        methods_(methods),
-        code_statistics_(code_statistics),
-        exact_(exact),
-        weights_(weights) {}
+  // `schemes` by name of a weight, with their channel axes named. Does to `weights` what comes
+  // before the first layer is quantized: folding and absorption. Everything must outlive this.
+  // Throws Error(kUsage) for methods that do not go with a scheme.
+  GraphQuantizer(const std::vector<LinearLayer>& layers,
+                 const std::map<std::string, Scheme>& schemes, const NetworkMethods& methods,
+                 bool code_statistics, Weights& weights);
 
   // The kernel of the layer, which sees `moments` (one entry a group), and what corrects its
   // output: the moving mean of its batch normalization or its bias. Without moments the nearest
@@ -37,15 +35,22 @@ class GraphQuantizer {
   void quantize_nearest(const std::string& name);
 
   [[nodiscard]] const QuantizedWeights& quantized() const { return quantized_; }
+  // As they were before the first layer was quantized.
+  [[nodiscard]] const Weights& exact() const { return exact_; }
+  [[nodiscard]] const ChannelScales& scales() const { return scales_; }
 
  private:
+  void absorb(const LinearLayer& layer);
+  [[nodiscard]] TensorGrid grid_of(const LinearLayer& layer, const Scheme& scheme) const;
+  // By what its weights were multiplied; empty: by 1.
+  [[nodiscard]] std::span<const double> factors_of(const LinearLayer& layer) const;
   [[nodiscard]] const Scheme* scheme_of(const std::string& name) const;
   [[nodiscard]] std::vector<double> offsets_of(const LinearLayer& layer) const;
   void round_kernel(const LinearLayer& layer, const Scheme& scheme,
                     const std::vector<PatchMoments>& moments);
   // Puts values, in the order in which they are stored, on the grid.
   void store(const std::string& name, const Scheme& scheme, const TensorGrid& grid,
-             std::span<const float> values);
+             std::span<const float> values, const LinearLayer* layer = nullptr);
   void correct(const LinearLayer& layer, const std::vector<PatchMoments>& moments);
   [[nodiscard]] double output_error(const LinearLayer& layer,
                                     const std::vector<PatchMoments>& moments) const;
@@ -53,8 +58,10 @@ class GraphQuantizer {
   const std::map<std::string, Scheme>& schemes_;
   const NetworkMethods& methods_;
   bool code_statistics_;
-  const Weights& exact_;
   Weights& weights_;
+  Weights exact_;
+  ChannelScales scales_;
+  std::map<std::string, double> bounds_;  // by layer: of absorbed weights
   QuantizedWeights quantized_;
 };
 

@@ -14,6 +14,7 @@
 #include "nn/execution/graph_walk.h"
 #include "tasks/network/calibration_images.h"
 #include "tasks/network/graph_quantizer.h"
+#include "tasks/network/scales_file.h"
 
 namespace narrow {
 namespace {
@@ -70,6 +71,23 @@ GraphArray as_input(const Activations& images, bool channels_last) {
     std::memcpy(input.bytes.data() + to * sizeof(float), &images.values[i], sizeof(float));
   }
   return input;
+}
+
+void require_possible(const CheckpointReader& reader, const NetworkMethods& methods) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{}: {}", reader.location().path.string(), what));
+  };
+  if (methods.equalize) refuse("equalization works on ResNet V1 only");
+  if (methods.rounding == Rounding::kFlips) {
+    refuse("rounding flips works on ResNet V1 only; rounding gptq takes images and does more");
+  }
+  if (methods.bias_correct && !methods.images) {
+    refuse("on an ONNX file biases are corrected with images, and none were named");
+  }
+  if (methods.fold && methods.absorb_channel_scales) {
+    refuse("folded batch norms leave nothing that absorbs channel scales; choose one of the two");
+  }
 }
 
 ImageClassifier classifier_of(const CheckpointReader& reader, const NetworkMethods& methods) {
@@ -160,26 +178,27 @@ class GraphPass {
 NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan& plan,
                              const NetworkMethods& methods, const QuantizeOptions& options,
                              const SchemesOf& schemes_of, CheckpointWriter& writer,
-                             QuantizeObserver* observer) {
+                             CheckpointWriter& scales, QuantizeObserver* observer) {
+  require_possible(reader, methods);
   const ImageClassifier classifier = classifier_of(reader, methods);
   const Graph& graph = classifier.graph;
   const std::vector<LinearLayer> layers = linear_layers(graph);
   const std::map<std::string, Scheme> schemes = schemes_of(graph);
   Weights weights = load_weights(graph, reader);
-  const Weights exact = weights;
-  GraphQuantizer quantizer(schemes, methods, options.code_statistics, exact, weights);
+  GraphQuantizer quantizer(layers, schemes, methods, options.code_statistics, weights);
   NetworkResult result;
   result.network = graph.name;
   GraphPass pass(graph, layers, quantizer, observer, result);
   if (methods.images) {
     const Activations images = load_calibration_images(*methods.images);
     result.images = static_cast<std::uint64_t>(images.images);
-    pass.run(as_input(images, classifier.channels_last), exact, weights);
+    pass.run(as_input(images, classifier.channels_last), quantizer.exact(), weights);
   } else {
     pass.run_without_images();
   }
   for (const auto& [name, scheme] : schemes) quantizer.quantize_nearest(name);
   write_network(reader, plan, options, weights, quantizer.quantized(), writer, result);
+  if (methods.changes_scales()) write_scales(quantizer.scales(), scales);
   return result;
 }
 

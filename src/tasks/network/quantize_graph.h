@@ -17,6 +17,6 @@ using SchemesOf = std::function<std::map<std::string, Scheme>(const Graph& graph
 NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan& plan,
                              const NetworkMethods& methods, const QuantizeOptions& options,
                              const SchemesOf& schemes_of, CheckpointWriter& writer,
-                             QuantizeObserver* observer);
+                             CheckpointWriter& scales, QuantizeObserver* observer);
 
 }  // namespace narrow

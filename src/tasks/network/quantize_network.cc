@@ -122,10 +122,16 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
       return schemes_of(reader, plan, graph, methods.rounding);
     };
     NetworkResult result =
-        quantize_graph(reader, plan, methods, options, schemes, writer, run.observer);
+        quantize_graph(reader, plan, methods, options, schemes, writer, scales, run.observer);
     result.quantization.summary.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
+  }
+  if (methods.fold) {
+    throw Error(
+        ErrorCategory::kUsage,
+        "batch norms are folded in ONNX files only: a checkpoint of ResNet V1 has no biases "
+        "for what is left of them");
   }
   LoadedNetwork network = load_network(reader);
   const std::map<std::string, Scheme> schemes =
