@@ -1,5 +1,6 @@
-// Quantization of a ResNet V1 as a network: methods that move scales and errors between its
-// variables, so that few bits cost less, with and without images. docs/methods.md explains them.
+// Quantization of a ResNet V1 or an ONNX file as a network: methods that move scales and errors
+// between its variables, so that few bits cost less, with and without images. docs/methods.md
+// explains them, and which of them an ONNX file takes.
 #pragma once
 
 #include <map>
@@ -28,6 +29,9 @@ NARROW_EXPORT Rounding parse_rounding(std::string_view name);
 
 // What is done besides taking the nearest codes; in this order.
 struct NetworkMethods {
+  // Multiplies the slope of a batch norm into the weights before it; its scale, mean and variance
+  // then do nothing, its bias is what is left of it. Of ONNX files.
+  bool fold = false;
   // Levels the input channels of every layer that alone gets what another one gives, through the
   // batch norm of that one: of conv2 and conv3 of every unit.
   bool equalize = false;
@@ -46,7 +50,7 @@ struct NetworkMethods {
   std::optional<CalibrationImages> images = {};
 
   [[nodiscard]] bool any() const {
-    return changes_scales() || bias_correct || rounding != Rounding::kNearest || images;
+    return fold || changes_scales() || bias_correct || rounding != Rounding::kNearest || images;
   }
   // Whether weights are stored in other units than the checkpoint's.
   [[nodiscard]] bool changes_scales() const { return equalize || absorb_channel_scales; }
@@ -83,7 +87,11 @@ struct NARROW_EXPORT NetworkResult {
 // `writer` gets every tensor of the plan. `scales` gets what undo_channel_scales needs, when
 // methods.changes_scales(), and nothing otherwise. The caller calls finish() of both; NullWriters
 // make it a dry run.
-// Throws Error: kNotFound for a checkpoint without ResNet V1; kUsage for a plan that quantizes
+// An ONNX file takes images as they come to it, keeps up to 1.3 GB of what its layers make of them,
+// and two sets of weights in memory.
+// Throws Error: kNotFound for a checkpoint without ResNet V1; kUsage for methods that an ONNX file
+// does not take, or takes with images only, and for images without their preprocessing;
+// kUnsupported for one that does not classify images one by one; kUsage for a plan that quantizes
 // moving statistics, methods that do not go with the scheme, or kGptq without images; kNumeric for
 // variables that are not finite; what quantize_checkpoint throws; kInterrupted.
 NARROW_EXPORT NetworkResult quantize_network(const CheckpointReader& reader,

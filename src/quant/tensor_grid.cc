@@ -1,9 +1,12 @@
 #include "quant/tensor_grid.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
 
+#include "narrow/error.h"
 #include "quant/fit_values.h"
 
 namespace narrow {
@@ -37,6 +40,18 @@ TensorGrid::TensorGrid(std::span<const float> values, const Scheme& scheme, cons
     ValueFit fitted = fit_values(block_values, scheme_);
     params_.push_back(std::move(fitted.params));
     clipped_values_ += fitted.clipped;
+  }
+  measure_blocks();
+}
+
+TensorGrid::TensorGrid(std::vector<BlockParams> params, const Scheme& scheme,
+                       const TensorInfo& info, int default_axis)
+    : scheme_(scheme),
+      layout_(block_layout(scheme.granularity, info, default_axis)),
+      params_(std::move(params)) {
+  if (params_.size() != layout_.blocks) {
+    throw Error(ErrorCategory::kUsage, fmt::format("{} has {} blocks, found parameters of {}",
+                                                   info.name, layout_.blocks, params_.size()));
   }
   measure_blocks();
 }

@@ -18,6 +18,9 @@ class TensorGrid {
   // Throws what fit and block_layout throw.
   TensorGrid(std::span<const float> values, const Scheme& scheme, const TensorInfo& info,
              int default_axis);
+  // With parameters that are known: one for each block, else Error(kUsage).
+  TensorGrid(std::vector<BlockParams> params, const Scheme& scheme, const TensorInfo& info,
+             int default_axis);
   // One block with the range [-bound, bound], whatever the scheme's granularity.
   TensorGrid(double bound, const Scheme& scheme, const TensorInfo& info);
 
@@ -35,15 +38,15 @@ class TensorGrid {
   [[nodiscard]] const CodeRange& codes_of(std::size_t element) const;
   [[nodiscard]] double step_of(std::size_t element) const;
 
+  [[nodiscard]] std::size_t block_of(std::size_t element) const {
+    return static_cast<std::size_t>(layout_.block_of(element));
+  }
   [[nodiscard]] const std::vector<BlockParams>& params() const { return params_; }
   // Values outside of the ranges that were fitted, as TensorQuantizer::clipped_values counts them.
   [[nodiscard]] std::uint64_t clipped_values() const { return clipped_values_; }
 
  private:
   void measure_blocks();
-  [[nodiscard]] std::size_t block_of(std::size_t element) const {
-    return static_cast<std::size_t>(layout_.block_of(element));
-  }
 
   Scheme scheme_;
   BlockLayout layout_;

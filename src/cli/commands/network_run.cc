@@ -39,7 +39,7 @@ NetworkMethods NetworkArguments::chosen(bool moving_averages) const {
   NetworkMethods chosen = methods;
   if (moving_averages && methods.any()) {
     throw Error(ErrorCategory::kUsage,
-                "the methods for ResNet V1 change the variables of a network, so they do not go "
+                "the methods that use a network change its variables, so they do not go "
                 "with --moving_averages");
   }
   const ImageSource& source = images.source;
@@ -56,8 +56,11 @@ NetworkMethods NetworkArguments::chosen(bool moving_averages) const {
 }
 
 void add_network_options(Command& command, NetworkArguments& args) {
-  const std::string group = "Methods for ResNet V1 (docs/methods.md)";
+  const std::string group = "Methods for ResNet V1 and ONNX files (docs/methods.md)";
   NetworkMethods& methods = args.methods;
+  command
+      .add_flag("--fold", methods.fold, "ONNX: multiply batch norms into the weights before them")
+      .group(group);
   command
       .add_flag("--equalize", methods.equalize,
                 "level the input channels of conv2 and conv3 of every unit")
@@ -85,6 +88,7 @@ void add_network_options(Command& command, NetworkArguments& args) {
 }
 
 std::string network_directory_name(std::string name, const NetworkMethods& methods) {
+  if (methods.fold) name += "-fold";
   if (methods.equalize) name += "-equalize";
   if (methods.absorb_channel_scales) name += "-absorb";
   if (methods.rounding != Rounding::kNearest) name.append("-").append(to_string(methods.rounding));

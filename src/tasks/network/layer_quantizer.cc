@@ -14,7 +14,7 @@
 #include "methods/scales/equalize_channels.h"
 #include "narrow/error.h"
 #include "nn/layerwise/layer_values.h"
-#include "quant/tensor_quantizer.h"
+#include "tasks/network/grid_result.h"
 
 namespace narrow {
 namespace {
@@ -189,33 +189,9 @@ void LayerQuantizer::quantize_weight(const std::string& name, const Layer& layer
   grid.decode(0, codes, restored);
   ErrorSums errors = measure_error(std::span<const float>(values), restored);
   if (has_format(*scheme)) errors.overflowed = grid.count_overflow(values);
-  describe(info, *scheme, grid, codes, errors);
-  original_errors_[name] = unscaled_errors(values, restored, factor);
+  quantized_.results[name] = grid_result(info, *scheme, grid, codes, errors, code_statistics_);
+  quantized_.original_errors[name] = unscaled_errors(values, restored, factor);
   std::ranges::copy(restored, values.begin());
-}
-
-void LayerQuantizer::describe(const TensorInfo& info, const Scheme& scheme, const TensorGrid& grid,
-                              std::span<const std::int64_t> codes, const ErrorSums& errors) {
-  TensorResult& result = results_[info.name];
-  result.info = info;
-  result.quantized = true;
-  result.scheme = scheme;
-  result.blocks = grid.params().size();
-  const auto clips = [](const BlockParams& params) { return params.clips; };
-  result.clipped_blocks = static_cast<std::uint64_t>(std::ranges::count_if(grid.params(), clips));
-  result.clipped_values = grid.clipped_values();
-  const std::uint64_t reported = std::min(TensorResult::kMaxReportedBlocks, result.blocks);
-  result.params.assign(grid.params().begin(),
-                       grid.params().begin() + static_cast<std::ptrdiff_t>(reported));
-  result.errors = errors;
-  if (!code_statistics_ || scheme.bits > CodeCounts::kMaxBits) return;
-  CodeCounts counts;
-  counts.counts.resize(std::size_t{1} << scheme.bits);
-  for (std::size_t i = 0; i < codes.size(); ++i) {
-    ++counts.counts[static_cast<std::size_t>(codes[i] - grid.codes_of(i).min)];
-  }
-  result.codes_used = counts.used();
-  result.entropy_bits = counts.entropy_bits();
 }
 
 }  // namespace narrow

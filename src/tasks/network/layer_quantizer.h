@@ -13,6 +13,7 @@
 #include "narrow/quantize_network.h"
 #include "nn/layerwise/input_gram.h"
 #include "quant/tensor_grid.h"
+#include "tasks/network/network_writer.h"
 
 namespace narrow {
 
@@ -38,10 +39,9 @@ class LayerQuantizer {
   }
 
   [[nodiscard]] const ChannelScales& scales() const { return scales_; }
-  // Of the quantized weights, by name.
-  [[nodiscard]] const std::map<std::string, TensorResult>& results() const { return results_; }
-  [[nodiscard]] const std::map<std::string, ErrorSums>& original_errors() const {
-    return original_errors_;
+  [[nodiscard]] const QuantizedWeights& quantized() const { return quantized_; }
+  [[nodiscard]] const std::map<std::string, TensorResult>& results() const {
+    return quantized_.results;
   }
 
  private:
@@ -59,8 +59,6 @@ class LayerQuantizer {
                        const InputGram* gram, const Factor& factor);
   void round_kernel(const TensorInfo& info, const Layer& layer, const TensorGrid& grid,
                     const InputGram* gram, std::span<std::int64_t> codes) const;
-  void describe(const TensorInfo& info, const Scheme& scheme, const TensorGrid& grid,
-                std::span<const std::int64_t> codes, const ErrorSums& errors);
 
   LoadedNetwork& network_;
   const std::map<std::string, Scheme>& schemes_;
@@ -71,8 +69,7 @@ class LayerQuantizer {
   std::map<std::string, double> bounds_;      // by layer: of absorbed weights
   std::map<std::string, InputModel> models_;  // by layer
   LayerValues before_;  // the layer whose weights were quantized last, as it was
-  std::map<std::string, TensorResult> results_;
-  std::map<std::string, ErrorSums> original_errors_;
+  QuantizedWeights quantized_;
 };
 
 }  // namespace narrow

@@ -12,14 +12,15 @@
 
 #include "base/parallel.h"
 #include "base/run_progress.h"
+#include "model/onnx/onnx_network.h"
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"
 #include "quant/blocks/format_modes.h"
-#include "quant/tensor_quantizer.h"
-#include "stream/tensor_passes.h"
 #include "tasks/network/calibration_images.h"
 #include "tasks/network/layer_passes.h"
 #include "tasks/network/layer_quantizer.h"
+#include "tasks/network/network_writer.h"
+#include "tasks/network/quantize_graph.h"
 #include "tasks/network/scales_file.h"
 
 namespace narrow {
@@ -61,99 +62,6 @@ std::map<std::string, Scheme> schemes_of(const CheckpointReader& reader, const Q
   return schemes;
 }
 
-// A tensor that is no weight of the network.
-class OtherTensor {
- public:
-  OtherTensor(const CheckpointReader& reader, const TensorPlan& plan,
-              const QuantizeOptions& options)
-      : reader_(reader), plan_(plan), info_(reader.tensors()[plan.index]) {
-    result_.info = info_;
-    result_.reason = plan.reason;
-    if (info_.dtype == DType::kString) {
-      strings_ = reader.read_strings(plan.index);
-      return;
-    }
-    bytes_.resize(info_.byte_size());
-    reader.read(plan.index, bytes_);
-    if (plan.scheme) quantize(options);
-  }
-
-  void write(CheckpointWriter& writer) const {
-    if (info_.dtype == DType::kString) {
-      writer.write_strings(strings_);
-    } else if (!bytes_.empty()) {
-      writer.write(bytes_);
-    }
-  }
-  [[nodiscard]] const TensorResult& result() const { return result_; }
-
- private:
-  void quantize(const QuantizeOptions& options) {
-    const Scheme scheme = with_channel_axes(*plan_.scheme, info_, reader_.location().format);
-    TensorQuantizer quantizer(scheme, info_, 0);
-    scan_tensor(bytes_, quantizer);
-    if (keep_non_finite(quantizer, options.non_finite, result_)) return;
-    describe(quantizer, scheme, result_);
-    result_.errors = round_trip_tensor(quantizer, element_size(info_.dtype), bytes_);
-  }
-
-  const CheckpointReader& reader_;
-  const TensorPlan& plan_;
-  const TensorInfo& info_;
-  std::vector<std::byte> bytes_;
-  std::vector<std::string> strings_;
-  TensorResult result_;
-};
-
-// Writes every tensor of the plan and gathers what is known of it.
-class ResultWriter {
- public:
-  ResultWriter(const CheckpointReader& reader, const LoadedNetwork& network,
-               const LayerQuantizer& quantizer, NetworkResult& result)
-      : reader_(reader), network_(network), quantizer_(quantizer), result_(result) {}
-
-  void run(const QuantizePlan& plan, const QuantizeOptions& options, CheckpointWriter& writer) {
-    for (const TensorPlan& tensor : plan) writer.add(reader_.tensors()[tensor.index]);
-    for (const TensorPlan& tensor : plan) {
-      if (network_.weights.find(reader_.tensors()[tensor.index].name)) {
-        put_weight(reader_.tensors()[tensor.index], tensor.reason, writer);
-        continue;
-      }
-      const OtherTensor other(reader_, tensor, options);
-      other.write(writer);
-      count(other.result(), other.result().errors);
-    }
-  }
-
- private:
-  void put_weight(const TensorInfo& info, CopyReason reason, CheckpointWriter& writer) {
-    writer.write(std::as_bytes(network_.weights.values(info.name)));
-    const auto found = quantizer_.results().find(info.name);
-    if (found != quantizer_.results().end()) {
-      count(found->second, quantizer_.original_errors().at(info.name));
-      return;
-    }
-    TensorResult copied;
-    copied.info = info;
-    copied.reason = reason;
-    count(copied, {});
-  }
-
-  void count(const TensorResult& tensor, const ErrorSums& original) {
-    result_.quantization.summary.add_tensor(tensor);
-    if (tensor.quantized) {
-      result_.original.add(original);
-      result_.original_errors[tensor.info.name] = original;
-    }
-    result_.quantization.tensors.push_back(tensor);
-  }
-
-  const CheckpointReader& reader_;
-  const LoadedNetwork& network_;
-  const LayerQuantizer& quantizer_;
-  NetworkResult& result_;
-};
-
 // Reports the weights of each layer to the observer.
 class LayerProgress {
  public:
@@ -167,8 +75,9 @@ class LayerProgress {
     ++layers_done_;
     bytes_done_ += bytes_of(layer);
     report_progress(observer_, bytes_done_, total_bytes_, ProgressUnit::kBytes);
-    const auto found = quantizer_.results().find(layer.weights);
-    if (observer_ == nullptr || found == quantizer_.results().end()) return;
+    const auto& results = quantizer_.quantized().results;
+    const auto found = results.find(layer.weights);
+    if (observer_ == nullptr || found == results.end()) return;
     observer_->on_tensor(found->second, layers_done_, network_.layers.size());
   }
 
@@ -208,6 +117,22 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
     throw Error(ErrorCategory::kUsage, "rounding gptq needs images: dataset_name and dataset_dir");
   }
   const ThreadLimit limit(run.threads);
+  if (is_onnx(reader)) {
+    const auto schemes = [&](const Graph& graph) {
+      return schemes_of(reader, plan, graph, methods.rounding);
+    };
+    NetworkResult result =
+        quantize_graph(reader, plan, methods, options, schemes, writer, scales, run.observer);
+    result.quantization.summary.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return result;
+  }
+  if (methods.fold) {
+    throw Error(
+        ErrorCategory::kUsage,
+        "batch norms are folded in ONNX files only: a checkpoint of ResNet V1 has no biases "
+        "for what is left of them");
+  }
   LoadedNetwork network = load_network(reader);
   const std::map<std::string, Scheme> schemes =
       schemes_of(reader, plan, network.graph, methods.rounding);
@@ -227,7 +152,7 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
   } else {
     quantize_layers(network, quantizer, take);
   }
-  ResultWriter(reader, network, quantizer, result).run(plan, options, writer);
+  write_network(reader, plan, options, network.weights, quantizer.quantized(), writer, result);
   if (methods.changes_scales()) write_scales(quantizer.scales(), scales);
   result.quantization.summary.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -1,0 +1,71 @@
+// Examples taken through a graph as far as somebody wants to look, again and again, while its
+// weights change.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "graph/shapes.h"
+#include "nn/executor.h"
+
+namespace narrow {
+
+// Keeps the values on a cut through the graph for all examples, and computes from there on. What
+// lies before the cut is not computed again, so weights are to change behind it only.
+class GraphWalk {
+ public:
+  // Examples that go through the graph together.
+  static constexpr std::int64_t kBatch = 16;
+
+  // Values of some nodes, for one batch after the other.
+  class Program {
+   public:
+    [[nodiscard]] GraphArrays run(std::size_t batch) const;
+
+   private:
+    friend class GraphWalk;
+    const GraphWalk* walk_ = nullptr;
+    std::vector<ValueId> wanted_;
+    std::vector<ValueId> computed_;                  // those of them that are not kept
+    std::shared_ptr<const GraphExecutor> executor_;  // null: everything is kept
+  };
+
+  // `graph` has one input, whose examples are independent (graph/rules/batch_axis.h) and counted by
+  // a free first dimension; all its other sizes are known. `examples` is all of them. `read_weight`
+  // is asked anew for each program. The graph must outlive this. Throws what infer_facts throws.
+  GraphWalk(const Graph& graph, ReadWeight read_weight, GraphArray examples);
+
+  [[nodiscard]] std::size_t batches() const { return kept_.size(); }
+  // Whether the value has an entry for each example and known sizes otherwise.
+  [[nodiscard]] bool has_examples(ValueId id) const;
+  // Float32 or not; dimensions as inferred.
+  [[nodiscard]] const Fact& fact(ValueId id) const { return facts_[static_cast<std::size_t>(id)]; }
+
+  // For values that have examples, with the weights of now. Holds until the cut moves. Throws
+  // Error(kUnsupported) for a graph that cannot be compiled.
+  [[nodiscard]] Program program(std::span<const ValueId> wanted) const;
+
+  // Moves the cut forward to just before this node, if what lies on it then takes no more bytes
+  // for all examples; else the cut stays.
+  void advance(int node, std::uint64_t most_bytes);
+
+ private:
+  // Made before `node` and read from there on, in order.
+  [[nodiscard]] std::vector<ValueId> live_before(int node) const;
+  [[nodiscard]] Graph part(const std::vector<ValueId>& given,
+                           const std::vector<ValueId>& wanted) const;
+
+  const Graph& graph_;
+  ReadWeight read_weight_;
+  FactTable facts_;
+  Dimension example_;
+  std::int64_t examples_ = 0;
+  int first_node_ = 0;
+  std::vector<ValueId> cut_;
+  std::vector<GraphArrays> kept_;  // by batch, in the order of the cut
+};
+
+}  // namespace narrow

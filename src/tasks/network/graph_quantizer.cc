@@ -1,0 +1,245 @@
+#include "tasks/network/graph_quantizer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/parallel.h"
+#include "methods/rounding/round_to_products.h"
+#include "methods/scales/fold_norms.h"
+#include "narrow/channel_axes.h"
+#include "narrow/error.h"
+#include "tasks/network/grid_result.h"
+
+namespace narrow {
+namespace {
+
+// Whether every output channel of the layer has a range of its own.
+bool has_range_by_row(const LinearLayer& layer, const Scheme& scheme, const TensorInfo& info) {
+  const auto axes = channel_axes_of(scheme, info);
+  const std::size_t rows_axis = layer.rows_first ? 0 : info.shape.size() - 1;
+  return axes && axes->first == static_cast<int>(rows_axis) && axes->count == 1;
+}
+
+// The rows of one group, [outputs, columns], of values in the order in which they are stored.
+std::vector<float> rows_of(const LinearLayer& layer, std::size_t group,
+                           std::span<const float> values) {
+  const std::size_t outputs = layer.out_channels / layer.groups;
+  std::vector<float> rows(outputs * layer.columns);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i] = values[layer.index(group * outputs + i / layer.columns, i % layer.columns)];
+  }
+  return rows;
+}
+
+void put_rows(const LinearLayer& layer, std::size_t group, std::span<const float> rows,
+              std::span<float> values) {
+  const std::size_t outputs = layer.out_channels / layer.groups;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    values[layer.index(group * outputs + i / layer.columns, i % layer.columns)] = rows[i];
+  }
+}
+
+// With the factors of the rows divided out.
+ErrorSums unscaled_errors(const LinearLayer& layer, std::span<const double> factors,
+                          std::span<const float> exact, std::span<const float> restored) {
+  if (factors.empty()) return measure_error(exact, restored);
+  std::vector<double> original(exact.size());
+  std::vector<double> result(exact.size());
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    const double factor = factors[layer.rows_first ? i / layer.columns : i % factors.size()];
+    original[i] = exact[i] / factor;
+    result[i] = restored[i] / factor;
+  }
+  return measure_error(original, result);
+}
+
+}  // namespace
+
+GraphQuantizer::GraphQuantizer(const std::vector<LinearLayer>& layers,
+                               const std::map<std::string, Scheme>& schemes,
+                               const NetworkMethods& methods, bool code_statistics,
+                               Weights& weights)
+    : schemes_(schemes),
+      methods_(methods),
+      code_statistics_(code_statistics),
+      weights_(weights),
+      exact_(weights) {
+  for (const LinearLayer& layer : layers) {
+    if (!layer.norm) continue;
+    if (methods_.fold) fold_norm(layer, weights_);
+    if (methods_.absorb_channel_scales) absorb(layer);
+  }
+  exact_ = weights_;
+}
+
+void GraphQuantizer::absorb(const LinearLayer& layer) {
+  const Scheme* const scheme = scheme_of(layer.weights);
+  if (scheme == nullptr) return;
+  if (scheme->kind == SchemeKind::kCodebook ||
+      scheme->granularity.kind != Granularity::Kind::kTensor) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("{}: absorbing channel scales gives every channel the same loading of one "
+                    "range, so it goes with granularity tensor and not with codebooks",
+                    layer.weights));
+  }
+  AbsorbedRows absorbed = absorbable_rows(layer, *scheme, weights_);
+  scale_rows(layer, absorbed.factors, weights_);
+  bounds_[layer.name] = absorbed.bound;
+  scales_[layer.name].output = std::move(absorbed.factors);
+}
+
+TensorGrid GraphQuantizer::grid_of(const LinearLayer& layer, const Scheme& scheme) const {
+  const TensorInfo info = *weights_.find(layer.weights);
+  const auto bound = bounds_.find(layer.name);
+  if (bound != bounds_.end()) return {bound->second, scheme, info};
+  return {weights_.values(layer.weights), scheme, info, 0};
+}
+
+std::span<const double> GraphQuantizer::factors_of(const LinearLayer& layer) const {
+  const auto found = scales_.find(layer.name);
+  if (found == scales_.end()) return {};
+  return found->second.output;
+}
+
+const Scheme* GraphQuantizer::scheme_of(const std::string& name) const {
+  const auto found = schemes_.find(name);
+  return found == schemes_.end() ? nullptr : &found->second;
+}
+
+std::vector<double> GraphQuantizer::offsets_of(const LinearLayer& layer) const {
+  std::vector<double> offsets(layer.out_channels, 0);
+  if (layer.bias) std::ranges::copy(exact_.values(*layer.bias), offsets.begin());
+  return offsets;
+}
+
+LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer,
+                                         const std::vector<PatchMoments>* moments) {
+  const Scheme* const scheme = scheme_of(layer.weights);
+  if (scheme != nullptr && moments != nullptr && methods_.rounding == Rounding::kGptq) {
+    round_kernel(layer, *scheme, *moments);
+  } else if (scheme != nullptr) {
+    store(layer.weights, *scheme, grid_of(layer, *scheme), weights_.values(layer.weights), &layer);
+  }
+  if (moments == nullptr) return {layer.name, 0};
+  if (methods_.bias_correct) correct(layer, *moments);
+  if (layer.bias) quantize_nearest(*layer.bias);
+  if (layer.norm) {
+    quantize_nearest(layer.norm->gamma);
+    quantize_nearest(layer.norm->beta);
+  }
+  return {layer.name, output_error(layer, *moments)};
+}
+
+void GraphQuantizer::round_kernel(const LinearLayer& layer, const Scheme& scheme,
+                                  const std::vector<PatchMoments>& moments) {
+  const TensorInfo info = *weights_.find(layer.weights);
+  const std::span<const float> values = weights_.values(layer.weights);
+  const std::vector<double> offsets = offsets_of(layer);
+  const std::size_t outputs = layer.out_channels / layer.groups;
+  const bool by_row = has_range_by_row(layer, scheme, info);
+  std::optional<TensorGrid> grid;
+  if (!by_row) grid = grid_of(layer, scheme);
+  std::vector<BlockParams> params(by_row ? layer.out_channels : 0);
+  std::vector<float> rounded(values.size());
+  parallel_for(layer.groups, [&](std::size_t group) {
+    const std::vector<float> rows = rows_of(layer, group, values);
+    const RowGoals goals{&moments[group], rows,
+                         std::span(offsets).subspan(group * outputs, outputs),
+                         methods_.bias_correct && (layer.bias || layer.norm)};
+    if (by_row) {
+      RoundedRows result = round_rows(goals, scheme);
+      std::ranges::move(result.params,
+                        params.begin() + static_cast<std::ptrdiff_t>(group * outputs));
+      put_rows(layer, group, result.values, rounded);
+      return;
+    }
+    std::vector<std::size_t> blocks(rows.size());
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      blocks[i] =
+          grid->block_of(layer.index(group * outputs + i / layer.columns, i % layer.columns));
+    }
+    put_rows(layer, group, round_in_blocks(goals, scheme, grid->params(), blocks), rounded);
+  });
+  if (by_row) grid.emplace(std::move(params), scheme, info, 0);
+  store(layer.weights, scheme, *grid, rounded, &layer);
+}
+
+void GraphQuantizer::quantize_nearest(const std::string& name) {
+  const Scheme* const scheme = scheme_of(name);
+  if (scheme == nullptr || quantized_.results.contains(name)) return;
+  const std::span<const float> values = weights_.values(name);
+  store(name, *scheme, TensorGrid(values, *scheme, *weights_.find(name), 0), values);
+}
+
+void GraphQuantizer::store(const std::string& name, const Scheme& scheme, const TensorGrid& grid,
+                           std::span<const float> values, const LinearLayer* layer) {
+  std::vector<std::int64_t> codes(values.size());
+  grid.encode(0, values, codes);
+  std::vector<float> restored(values.size());
+  grid.decode(0, codes, restored);
+  const std::span<const float> exact = exact_.values(name);
+  ErrorSums errors = measure_error(exact, restored);
+  if (has_format(scheme)) errors.overflowed = grid.count_overflow(values);
+  quantized_.results[name] =
+      grid_result(*weights_.find(name), scheme, grid, codes, errors, code_statistics_);
+  quantized_.original_errors[name] =
+      layer != nullptr ? unscaled_errors(*layer, factors_of(*layer), exact, restored) : errors;
+  std::ranges::copy(restored, weights_.values(name).begin());
+}
+
+void GraphQuantizer::correct(const LinearLayer& layer, const std::vector<PatchMoments>& moments) {
+  if (!layer.bias && !layer.norm) return;
+  // A folded normalization does nothing but add its beta.
+  const bool moves_mean = layer.norm && !methods_.fold;
+  const std::string& where = moves_mean   ? layer.norm->moving_mean
+                             : layer.norm ? layer.norm->beta
+                                          : *layer.bias;
+  const std::span<float> constants = weights_.values(where);
+  const std::vector<double> offsets = offsets_of(layer);
+  const std::size_t outputs = layer.out_channels / layer.groups;
+  for (std::size_t group = 0; group < layer.groups; ++group) {
+    const PatchMoments& m = moments[group];
+    const std::vector<float> rows = rows_of(layer, group, weights_.values(layer.weights));
+    for (std::size_t o = 0; o < outputs; ++o) {
+      const std::size_t c = group * outputs + o;
+      double made = offsets[c];
+      for (std::size_t i = 0; i < m.size; ++i) made += rows[o * m.size + i] * m.mean[i];
+      const double shift = made - m.product_mean[o];
+      constants[c] = static_cast<float>(constants[c] + (moves_mean ? shift : -shift));
+    }
+  }
+}
+
+double GraphQuantizer::output_error(const LinearLayer& layer,
+                                    const std::vector<PatchMoments>& moments) const {
+  const std::vector<double> offsets = offsets_of(layer);
+  const std::size_t outputs = layer.out_channels / layer.groups;
+  double noise = 0;
+  double signal = 0;
+  for (std::size_t group = 0; group < layer.groups; ++group) {
+    const std::vector<float> rows = rows_of(layer, group, weights_.values(layer.weights));
+    const RowGoals goals{&moments[group], rows,
+                         std::span(offsets).subspan(group * outputs, outputs),
+                         methods_.bias_correct && (layer.bias || layer.norm)};
+    const std::vector<double> costs = row_costs(goals, rows);
+    for (std::size_t o = 0; o < outputs; ++o) {
+      const std::size_t c = group * outputs + o;
+      double gain = 1;
+      if (layer.norm) {
+        const double gamma = exact_.values(layer.norm->gamma)[c];
+        gain =
+            gamma * gamma / (exact_.values(layer.norm->moving_variance)[c] + layer.norm->epsilon);
+      }
+      const double mean = moments[group].product_mean[o];
+      noise += gain * costs[o];
+      signal += gain * (moments[group].product_second[o] - mean * mean);
+    }
+  }
+  return noise > 0 ? std::sqrt(noise / signal) : 0;
+}
+
+}  // namespace narrow
