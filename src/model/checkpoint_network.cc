@@ -45,6 +45,58 @@ ResnetV1Shape shape_of_checkpoint(const WeightSource& variables, const std::stri
   return shape;
 }
 
+// The weights or biases of the logits, whose last axis counts the classes.
+std::optional<TensorInfo> logits_of(const WeightSource& variables, const std::string& scope) {
+  if (find_other_slim_network(scope) != nullptr) {
+    return variables.find(slim_network(scope, 1, false).graph.weights.back().name);
+  }
+  auto info = variables.find(scope + "/logits/weights");
+  return info ? info : variables.find(scope + "/logits/biases");
+}
+
+// Whether the checkpoint has every weight of the graph in its shape.
+bool has_all(const CheckpointReader& reader, const Graph& graph) {
+  return std::ranges::all_of(graph.weights, [&](const Weight& weight) {
+    const auto index = reader.find(weight.name);
+    return index && reader.tensors()[*index].shape == weight.shape;
+  });
+}
+
+// Of the networks that share this one's scope the one whose variables the checkpoint has.
+std::string name_in_scope(const CheckpointReader& reader, const SlimNetwork& network) {
+  const CheckpointVariables variables(reader, false);
+  for (const SlimNetwork& other : slim_networks()) {
+    if (other.scope != network.scope) continue;
+    const std::string name(other.name);
+    const auto classes = checkpoint_class_count(variables, name);
+    if (classes && has_all(reader, slim_network(name, *classes, false).graph)) return name;
+  }
+  return std::string(network.name);
+}
+
+// Networks other than ResNet V1 in whose scopes there are variables.
+std::vector<std::string> other_networks(const CheckpointReader& reader) {
+  std::vector<std::string> names;
+  std::string_view last_scope;
+  for (const SlimNetwork& network : slim_networks()) {
+    if (network.scope == last_scope || find_other_slim_network(network.name) == nullptr) continue;
+    last_scope = network.scope;
+    const std::string prefix = std::string(network.scope) + "/";
+    const auto is_inside = [&](const TensorInfo& tensor) {
+      return tensor.name.starts_with(prefix);
+    };
+    if (std::ranges::any_of(reader.tensors(), is_inside)) {
+      names.push_back(name_in_scope(reader, network));
+    }
+  }
+  return names;
+}
+
+bool is_scope_of(std::string_view scope, const std::vector<std::string>& names) {
+  return std::ranges::any_of(
+      names, [&](const std::string& name) { return find_slim_network(name)->scope == scope; });
+}
+
 Graph onnx_graph(const CheckpointReader& reader, const std::string& name) {
   Graph graph = onnx_network(reader);
   if (graph.name == name) return graph;
@@ -88,17 +140,19 @@ void CheckpointVariables::read(std::string_view name, std::span<float> values) c
 
 std::string find_network_scope(const CheckpointReader& reader) {
   if (is_onnx(reader)) return onnx_network(reader).name;
-  std::vector<std::string> scopes;
+  const std::vector<std::string> others = other_networks(reader);
+  std::vector<std::string> scopes = others;
   for (const TensorInfo& tensor : reader.tensors()) {
     if (!tensor.name.ends_with(kFirstLayer)) continue;
     std::string scope = tensor.name.substr(0, tensor.name.size() - kFirstLayer.size());
+    if (is_scope_of(scope, others)) continue;
     if (reader.find(scope + "/logits/weights")) scopes.push_back(std::move(scope));
   }
   const std::string where = reader.location().path.string();
   if (scopes.empty()) {
     throw Error(ErrorCategory::kNotFound,
                 fmt::format("{} holds no ResNet V1: there is no SCOPE/conv1/weights with "
-                            "SCOPE/logits/weights beside it",
+                            "SCOPE/logits/weights beside it, nor another network of TF-Slim",
                             where),
                 {Remedy::Kind::kInspect});
   }
@@ -112,8 +166,7 @@ std::string find_network_scope(const CheckpointReader& reader) {
 
 std::optional<int> checkpoint_class_count(const WeightSource& variables, const std::string& scope) {
   constexpr std::int64_t kMostClasses = 1 << 20;
-  auto info = variables.find(scope + "/logits/weights");
-  if (!info) info = variables.find(scope + "/logits/biases");
+  const auto info = logits_of(variables, scope);
   if (!info || info->shape.empty()) return std::nullopt;
   const std::int64_t count = info->shape.back();
   if (count < 1 || count > kMostClasses) return std::nullopt;
@@ -123,18 +176,28 @@ std::optional<int> checkpoint_class_count(const WeightSource& variables, const s
 Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& variables,
                             const std::string& scope, int class_count) {
   if (is_onnx(reader)) return onnx_graph(reader, scope);
-  const std::vector<std::string> standard = resnet_v1_names();
-  if (std::ranges::find(standard, scope) != standard.end()) return resnet_v1(scope, class_count);
+  if (find_slim_network(scope) != nullptr) return slim_network(scope, class_count, false).graph;
   ResnetV1Shape shape = shape_of_checkpoint(variables, scope);
   if (shape.root_channels == 0 || shape.blocks.empty()) {
-    throw Error(ErrorCategory::kNotFound,
-                fmt::format("there is no network {} in {}: neither one of {} nor the scope of "
-                            "bottleneck units that the checkpoint has",
-                            scope, reader.location().path.string(), fmt::join(standard, ", ")),
-                {Remedy::Kind::kInspect});
+    throw Error(
+        ErrorCategory::kNotFound,
+        fmt::format("there is no network {} in {}: neither one of {} nor the scope of "
+                    "bottleneck units that the checkpoint has",
+                    scope, reader.location().path.string(), fmt::join(slim_network_names(), ", ")),
+        {Remedy::Kind::kInspect});
   }
   shape.class_count = class_count;
   return make_resnet_v1(shape);
+}
+
+const SlimNetwork* slim_network_of(const CheckpointReader& reader, const std::string& name) {
+  if (is_onnx(reader)) return nullptr;
+  if (!name.empty()) return find_slim_network(name);
+  try {
+    return find_slim_network(find_network_scope(reader));
+  } catch (const Error&) {
+    return nullptr;  // who needs the network says what is wrong
+  }
 }
 
 void require_slim_network(const CheckpointReader& reader, std::string_view who) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "graph/graph.h"
+#include "graph/slim/slim_networks.h"
 #include "graph/weight_source.h"
 #include "narrow/checkpoint.h"
 
@@ -29,20 +30,26 @@ class CheckpointVariables : public WeightSource {
   std::string suffix_;
 };
 
-// The only scope S for which the checkpoint has S/conv1/weights and S/logits/weights; of an ONNX
-// file the name of its graph. Throws Error(kNotFound) when there is none, Error(kUsage) naming them
-// when there are several, what onnx_network throws.
+// The only scope S for which the checkpoint has S/conv1/weights and S/logits/weights, or the name
+// of another network of TF-Slim in whose scope it has variables (of those that share a scope, such
+// as MobilenetV1, the one that all of them fit); of an ONNX file the name of its graph. Throws
+// Error(kNotFound) when there is none, Error(kUsage) naming them when there are several, what
+// onnx_network throws.
 std::string find_network_scope(const CheckpointReader& reader);
 
-// The number of classes of that scope's network, by the last axis of its logits' weights or, when
-// they are not there, biases: nothing unless it is 1 to 2^20.
+// The network of Slim that the name means or, when it is empty, that the checkpoint holds. Null
+// when that is none or an ONNX file's.
+const SlimNetwork* slim_network_of(const CheckpointReader& reader, const std::string& name);
+
+// The number of classes of that network, by the last axis of its logits' weights or, when they are
+// not there, biases: nothing unless it is 1 to 2^20.
 std::optional<int> checkpoint_class_count(const WeightSource& variables, const std::string& scope);
 
-// The network of that scope. One of the four standard names stands for exactly that network; for
-// any other, units and depths are read off the shapes of the variables, and every block but the
-// last ends with stride 2, as in Slim's networks. Whether all variables fit is for check_weights
-// to say. An ONNX file has the graph that it says itself, whatever the number of classes.
-// Throws Error(kNotFound) when there are no such variables or the graph has another name,
+// The network of that scope. One of Slim's names stands for exactly that network, without auxiliary
+// head; for any other, units and depths are read off the shapes of the variables, and every block
+// but the last ends with stride 2, as in Slim's networks. Whether all variables fit is for
+// check_weights to say. An ONNX file has the graph that it says itself, whatever the number of
+// classes. Throws Error(kNotFound) when there are no such variables or the graph has another name,
 // Error(kUsage) as make_resnet_v1 does, what onnx_network throws.
 Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& variables,
                             const std::string& scope, int class_count);

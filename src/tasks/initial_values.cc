@@ -8,33 +8,48 @@
 namespace narrow {
 namespace {
 
-double initial_stddev(const Weight& weight) {
-  const auto elements = static_cast<std::int64_t>(element_count(weight.shape));
-  const auto fan_in = static_cast<double>(elements / weight.used_shape()[0]);
-  return std::sqrt(1.3 * 2.0 / fan_in);
+void fill_truncated(RandomStream stream, double stddev, std::span<float> values) {
+  for (float& value : values) value = static_cast<float>(stddev * stream.truncated_normal());
+}
+
+// How many weights lead to one output, or from one input.
+double fan(const Weight& weight, std::int64_t other_axis) {
+  return static_cast<double>(static_cast<std::int64_t>(element_count(weight.shape)) / other_axis);
 }
 
 }  // namespace
 
-void fill_initial_values(const Weight& weight, std::uint64_t seed, std::span<float> values) {
-  switch (weight.role) {
-    case WeightRole::kKernel: {
+void fill_initial_values(const Weight& weight, const Initializer& initializer, std::uint64_t seed,
+                         std::span<float> values) {
+  switch (initializer.kind) {
+    case InitializerKind::kConstant:
+      std::ranges::fill(values, static_cast<float>(initializer.value));
+      break;
+    case InitializerKind::kTruncatedNormal:
+      fill_truncated({seed, weight.name}, initializer.value, values);
+      break;
+    case InitializerKind::kHe:
+      fill_truncated({seed, weight.name}, std::sqrt(1.3 * 2.0 / fan(weight, weight.shape.back())),
+                     values);
+      break;
+    case InitializerKind::kXavier: {
+      const double both = fan(weight, weight.shape.back()) + fan(weight, weight.shape.rbegin()[1]);
+      const double limit = std::sqrt(6.0 / both);
       RandomStream stream(seed, weight.name);
-      const double stddev = initial_stddev(weight);
-      for (float& value : values) value = static_cast<float>(stddev * stream.truncated_normal());
+      for (float& value : values) value = static_cast<float>(limit * (2 * stream.uniform() - 1));
       break;
     }
-    case WeightRole::kGamma:
-    case WeightRole::kMovingVariance:
-      std::ranges::fill(values, 1.0F);
-      break;
-    case WeightRole::kBeta:
-    case WeightRole::kMovingMean:
-    case WeightRole::kBias:
-    case WeightRole::kOther:
-      std::ranges::fill(values, 0.0F);
-      break;
   }
+}
+
+void fill_initial_values(const Weight& weight, std::uint64_t seed, std::span<float> values) {
+  const bool is_one =
+      weight.role == WeightRole::kGamma || weight.role == WeightRole::kMovingVariance;
+  fill_initial_values(weight,
+                      weight.role == WeightRole::kKernel
+                          ? Initializer{InitializerKind::kHe}
+                          : Initializer{InitializerKind::kConstant, is_one ? 1.0 : 0.0},
+                      seed, values);
 }
 
 }  // namespace narrow

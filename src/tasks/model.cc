@@ -6,8 +6,7 @@
 
 #include "base/join_some.h"
 #include "base/parallel.h"
-#include "graph/layers.h"
-#include "graph/slim/resnet_v1.h"
+#include "graph/slim/slim_networks.h"
 #include "narrow/error.h"
 #include "tasks/initial_values.h"
 
@@ -42,35 +41,50 @@ CopyReason reason_to_copy(const Weight& variable, const std::string& name, bool 
   return is_average ? CopyReason::kMovingAverage : CopyReason::kAveragedVariable;
 }
 
-[[noreturn]] void throw_mismatch(const CheckpointReader& reader, const Graph& network,
+// The variables of Slim's network; those of an auxiliary head if the checkpoint has one of them.
+std::vector<Weight> variables_of(const CheckpointReader& reader, const std::string& network,
+                                 int class_count) {
+  const std::vector<Weight> all = slim_network(network, class_count, true).graph.weights;
+  const std::vector<Weight> plain = slim_network(network, class_count, false).graph.weights;
+  const bool has_head = std::ranges::any_of(all, [&](const Weight& weight) {
+    return std::ranges::find(plain, weight.name, &Weight::name) == plain.end() &&
+           reader.find(weight.name);
+  });
+  return has_head ? all : plain;
+}
+
+[[noreturn]] void throw_mismatch(const CheckpointReader& reader, const std::string& network,
+                                 int class_count, std::size_t variable_count,
                                  const std::vector<std::string>& missing,
                                  const std::vector<std::string>& wrong) {
   const std::string where = reader.location().path.string();
   if (!missing.empty()) {
-    throw Error(ErrorCategory::kNotFound,
-                fmt::format("{} is not a checkpoint of {}: {} of its {} variables are missing: {}",
-                            where, network.name, missing.size(), network.weights.size(),
-                            join_some(missing, kMaxNamed)),
-                {Remedy::Kind::kInspect});
+    throw Error(
+        ErrorCategory::kNotFound,
+        fmt::format("{} is not a checkpoint of {}: {} of its {} variables are missing: {}", where,
+                    network, missing.size(), variable_count, join_some(missing, kMaxNamed)),
+        {Remedy::Kind::kInspect});
   }
   throw Error(ErrorCategory::kCorrupt,
-              fmt::format("{} does not fit {} with {} classes: {}", where, network.name,
-                          class_count(network), join_some(wrong, kMaxNamed)));
+              fmt::format("{} does not fit {} with {} classes: {}", where, network, class_count,
+                          join_some(wrong, kMaxNamed)));
 }
 
 }  // namespace
 
-std::vector<std::string> model_names() { return resnet_v1_names(); }
+std::vector<std::string> model_names() { return slim_network_names(); }
 
 QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& network,
                          int class_count, const Scheme& scheme, bool moving_averages) {
   validate(scheme);
-  const Graph resnet = resnet_v1(network, class_count);
-  const Layer output = *output_layer(resnet);
+  const std::vector<Weight> variables = variables_of(reader, network, class_count);
+  const std::vector<Weight> with_one_more = variables_of(reader, network, class_count + 1);
   QuantizePlan plan;
   std::vector<std::string> missing;
   std::vector<std::string> wrong;
-  for (const Weight& variable : resnet.weights) {
+  for (std::size_t i = 0; i < variables.size(); ++i) {
+    const Weight& variable = variables[i];
+    const bool counts_classes = variable.shape != with_one_more[i].shape;
     std::vector<std::string> names = {variable.name};
     if (moving_averages) names.push_back(variable.name + std::string(kAverageSuffix));
     for (const std::string& name : names) {
@@ -79,8 +93,7 @@ QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& netw
         missing.push_back(name);
         continue;
       }
-      if (auto text =
-              complaint(variable, output.has_weight(variable.name), reader.tensors()[*index]);
+      if (auto text = complaint(variable, counts_classes, reader.tensors()[*index]);
           !text.empty()) {
         wrong.push_back(std::move(text));
       }
@@ -90,7 +103,9 @@ QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& netw
       if (tensor.reason == CopyReason::kNone) tensor.scheme = scheme;
     }
   }
-  if (!missing.empty() || !wrong.empty()) throw_mismatch(reader, resnet, missing, wrong);
+  if (!missing.empty() || !wrong.empty()) {
+    throw_mismatch(reader, network, class_count, variables.size(), missing, wrong);
+  }
   if (const auto index = reader.find(kGlobalStep)) {
     plan.push_back({*index, std::nullopt, CopyReason::kCounter});
   }
@@ -100,34 +115,34 @@ QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& netw
 
 void write_initial_weights(const std::string& network, int class_count, std::uint64_t seed,
                            CheckpointWriter& writer) {
-  std::vector<Weight> variables = resnet_v1(network, class_count).weights;
+  // Streams are keyed by name, so the values do not depend on who computes them.
+  struct Job {
+    Weight variable;
+    Initializer initializer;
+    std::vector<float> values;
+  };
+  const SlimGraph slim = slim_network(network, class_count, true);
+  std::vector<Job> jobs;
+  for (std::size_t i = 0; i < slim.graph.weights.size(); ++i) {
+    jobs.push_back({slim.graph.weights[i], slim.initializers[i], {}});
+  }
   // Saver's order, so that the files are what TensorFlow would have written.
-  std::ranges::sort(variables, {}, &Weight::name);
+  std::ranges::sort(jobs, {},
+                    [](const Job& job) -> const std::string& { return job.variable.name; });
   const TensorInfo step{kGlobalStep, DType::kInt64, {}};
   writer.add(step);
-  for (const Weight& variable : variables) {
-    writer.add({variable.name, DType::kFloat32, variable.shape});
+  for (const Job& job : jobs) {
+    writer.add({job.variable.name, DType::kFloat32, job.variable.shape});
   }
   const std::int64_t zero = 0;
   writer.write(std::as_bytes(std::span(&zero, 1)));
-  // Streams are keyed by name, so the values do not depend on who computes them.
-  struct Job {
-    const Weight* variable = nullptr;
-    std::vector<float> values;
-  };
-  std::vector<Job> jobs(variables.size());
   std::size_t next = 0;
   const auto in_flight = static_cast<std::size_t>(available_threads()) + 1;
   run_pipeline<Job>(
-      in_flight,
-      [&]() -> Job* {
-        if (next == jobs.size()) return nullptr;
-        jobs[next].variable = &variables[next];
-        return &jobs[next++];
-      },
+      in_flight, [&]() -> Job* { return next == jobs.size() ? nullptr : &jobs[next++]; },
       [&](Job& job) {
-        job.values.resize(element_count(job.variable->shape));
-        fill_initial_values(*job.variable, seed, job.values);
+        job.values.resize(element_count(job.variable.shape));
+        fill_initial_values(job.variable, job.initializer, seed, job.values);
       },
       [&](Job& job) {
         writer.write(std::as_bytes(std::span(job.values)));

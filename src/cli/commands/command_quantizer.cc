@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -25,7 +27,7 @@ namespace {
 constexpr std::size_t kLineEvery = 20;
 
 struct Arguments {
-  int layers = 0;
+  std::string model;
   std::string checkpoint;
   int classes = 0;
   int method = 0;
@@ -46,6 +48,18 @@ std::string closing_text(const QuantizeSummary& summary) {
       "average relative error {}\n",
       format_ratio(summary.min_relative_l2), format_ratio(summary.max_relative_l2),
       format_ratio(summary.mean_relative_l2));
+}
+
+// A number is the depth of a ResNet V1.
+std::string network_name(const std::string& given) {
+  const bool is_depth = given.find_first_not_of("0123456789") == std::string::npos;
+  return is_depth ? "resnet_v1_" + given : given;
+}
+
+std::vector<std::string> network_choices() {
+  std::vector<std::string> choices = {"50", "101", "152", "200"};
+  std::ranges::copy(model_names(), std::back_inserter(choices));
+  return choices;
 }
 
 // The result of this command has the variables of the network only.
@@ -72,7 +86,7 @@ void run(Arguments& args) {
   }
   const Scheme scheme = args.scheme.scheme(args.bits);
   validate(scheme);
-  const std::string network = fmt::format("resnet_v1_{}", args.layers);
+  const std::string network = network_name(args.model);
   const auto reader = open_unpacked(args.checkpoint);
   const QuantizePlan plan =
       resnet_plan(*reader, network, args.classes, scheme, args.moving_averages);
@@ -110,12 +124,14 @@ void run(Arguments& args) {
 
 void add_quantizer_command(Command& program, CommandOutcome& /*outcome*/) {
   Command command = program.add_subcommand(
-      "quantizer", "Quantize every trainable variable of a ResNet V1 checkpoint");
+      "quantizer", "Quantize every trainable variable of a TF-Slim network's checkpoint");
   auto args = std::make_shared<Arguments>();
-  command.add_option("layers", args->layers, "of the network: 50, 101, 152 or 200")
+  command
+      .add_option("network", args->model,
+                  "a ResNet V1 by its layers: 50, 101, 152 or 200; or a network by name")
       .required()
-      .type_name("50|101")
-      .one_of_numbers({50, 101, 152, 200});
+      .type_name("50|101|NAME")
+      .one_of(network_choices());
   command.add_option("checkpoint", args->checkpoint, "file, prefix or directory")
       .required()
       .type_name("CKPT");

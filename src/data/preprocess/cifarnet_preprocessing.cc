@@ -1,4 +1,5 @@
-// Slim's cifarnet_preprocessing. Sums run in double over the pixels in memory order.
+// Slim's cifarnet_preprocessing and lenet_preprocessing. Sums run in double over the pixels in
+// memory order.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -76,13 +77,23 @@ float uniform_between(RandomStream& random, double low, double high) {
   return static_cast<float>(low + (high - low) * random.uniform());
 }
 
+// The middle of the image, or the image in the middle of zeros.
+void copy_middle(const Image& image, int size, std::span<float> out) {
+  copy_window(image, centered_offset(image.height, size), centered_offset(image.width, size), size,
+              false, out);
+}
+
 }  // namespace
+
+void lenet_for_evaluation(const Image& image, const PreprocessingOptions& options,
+                          std::span<float> out) {
+  copy_middle(image, options.output_size, out);
+  for (float& value : out) value = (value - 128.0F) / 128.0F;
+}
 
 void cifarnet_for_evaluation(const Image& image, const PreprocessingOptions& options,
                              std::span<float> out) {
-  const int size = options.output_size;
-  copy_window(image, centered_offset(image.height, size), centered_offset(image.width, size), size,
-              false, out);
+  copy_middle(image, options.output_size, out);
   standardize(out);
 }
 

@@ -18,33 +18,31 @@ namespace {
 constexpr int kMaxSide = static_cast<int>(kMaxImageSide);
 
 struct NamedKind {
-  std::string_view name;
   PreprocessingKind kind;
+  std::string_view names;  // with a blank before and after each
 };
 
-// The rows of Slim's preprocessing_factory that lead to two of the kinds, and the third.
+// Slim's preprocessing_factory, with two more widths of mobilenet_v2, and "imagenet".
 constexpr auto kNames = std::to_array<NamedKind>({
-    {"vgg", PreprocessingKind::kVgg},
-    {"vgg_a", PreprocessingKind::kVgg},
-    {"vgg_16", PreprocessingKind::kVgg},
-    {"vgg_19", PreprocessingKind::kVgg},
-    {"resnet_v1_50", PreprocessingKind::kVgg},
-    {"resnet_v1_101", PreprocessingKind::kVgg},
-    {"resnet_v1_152", PreprocessingKind::kVgg},
-    {"resnet_v1_200", PreprocessingKind::kVgg},
-    {"resnet_v2_50", PreprocessingKind::kVgg},
-    {"resnet_v2_101", PreprocessingKind::kVgg},
-    {"resnet_v2_152", PreprocessingKind::kVgg},
-    {"resnet_v2_200", PreprocessingKind::kVgg},
-    {"cifarnet", PreprocessingKind::kCifarnet},
-    {"imagenet", PreprocessingKind::kImagenet},
+    {PreprocessingKind::kVgg,
+     " vgg vgg_a vgg_16 vgg_19 resnet_v1_50 resnet_v1_101 resnet_v1_152 resnet_v1_200 resnet_v2_50 "
+     "resnet_v2_101 resnet_v2_152 resnet_v2_200 "},
+    {PreprocessingKind::kInception,
+     " inception inception_v1 inception_v2 inception_v3 inception_v4 inception_resnet_v2 "
+     "mobilenet_v1 mobilenet_v1_075 mobilenet_v1_050 mobilenet_v1_025 mobilenet_v2 "
+     "mobilenet_v2_140 mobilenet_v2_075 mobilenet_v2_050 mobilenet_v2_035 nasnet_mobile "
+     "nasnet_large pnasnet_mobile pnasnet_large "},
+    {PreprocessingKind::kCifarnet, " cifarnet "},
+    {PreprocessingKind::kLenet, " lenet "},
+    {PreprocessingKind::kImagenet, " imagenet "},
 });
 
 // torchvision's 0.229, 0.224, 0.225 of 255.
 constexpr Color kImagenetDeviation = {58.395F, 57.12F, 57.375F};
 
-constexpr auto kOtherPrefixes =
-    std::to_array<std::string_view>({"inception", "lenet", "mobilenet", "nasnet", "pnasnet"});
+bool cuts_or_pads(PreprocessingKind kind) {
+  return kind == PreprocessingKind::kCifarnet || kind == PreprocessingKind::kLenet;
+}
 
 void check_side(const char* what, int side) {
   if (side >= 1 && side <= kMaxSide) return;
@@ -68,15 +66,22 @@ void check_colors(const PreprocessingOptions& options) {
 }
 
 void check_kind(const PreprocessingOptions& options) {
-  const bool is_cifarnet = options.kind == PreprocessingKind::kCifarnet;
-  require(!is_cifarnet || (!options.mean && !options.deviation),
+  const bool has_numbers = options.mean || options.deviation;
+  require(options.kind != PreprocessingKind::kCifarnet || !has_numbers,
           "cifarnet takes mean and deviation from every image, so they cannot be given");
-  require(!is_cifarnet || options.resize == ResizeMode::kCrop,
-          "cifarnet cuts or pads images and never resizes them, so it can only crop");
-  require(options.kind == PreprocessingKind::kImagenet ||
-              options.interpolation == Interpolation::kBilinear,
-          "bicubic interpolation is for the preprocessing imagenet; vgg is bilinear, and cifarnet "
-          "does not resize");
+  require((options.kind != PreprocessingKind::kInception &&
+           options.kind != PreprocessingKind::kLenet) ||
+              !has_numbers,
+          "inception and lenet have a mean and a deviation of their own, so they cannot be given");
+  require(!cuts_or_pads(options.kind) || options.resize == ResizeMode::kCrop,
+          "cifarnet and lenet cut or pad images and never resize them, so they can only crop");
+  require(options.kind != PreprocessingKind::kInception || options.resize == ResizeMode::kCrop,
+          "inception always stretches the middle of an image, so it can only crop");
+  require(
+      options.kind == PreprocessingKind::kImagenet ||
+          options.interpolation == Interpolation::kBilinear,
+      "bicubic interpolation is for the preprocessing imagenet; vgg and inception are bilinear, "
+      "cifarnet and lenet do not resize");
 }
 
 // Divides by the deviation and puts the channels in order.
@@ -110,8 +115,12 @@ std::string_view to_string(PreprocessingKind kind) noexcept {
   switch (kind) {
     case PreprocessingKind::kVgg:
       return "vgg";
+    case PreprocessingKind::kInception:
+      return "inception";
     case PreprocessingKind::kCifarnet:
       return "cifarnet";
+    case PreprocessingKind::kLenet:
+      return "lenet";
     case PreprocessingKind::kImagenet:
       break;
   }
@@ -119,20 +128,15 @@ std::string_view to_string(PreprocessingKind kind) noexcept {
 }
 
 PreprocessingKind preprocessing_for(std::string_view name) {
-  const auto* found = std::find_if(kNames.begin(), kNames.end(),
-                                   [&](const NamedKind& row) { return row.name == name; });
-  if (found != kNames.end()) return found->kind;
-  for (const std::string_view prefix : kOtherPrefixes) {
-    if (!name.starts_with(prefix)) continue;
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("the preprocessing of {} is not part of this library; choose vgg, "
-                            "cifarnet or imagenet",
-                            name));
+  const std::string wanted = fmt::format(" {} ", name);
+  for (const NamedKind& row : kNames) {
+    const bool is_there = row.names.find(wanted) != std::string_view::npos;
+    if (is_there && name.find(' ') == std::string_view::npos) return row.kind;
   }
-  throw Error(ErrorCategory::kUsage, fmt::format("Preprocessing name [{}] was not recognized; "
-                                                 "choose vgg, cifarnet, imagenet or a model such "
-                                                 "as resnet_v1_50",
-                                                 name));
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("Preprocessing name [{}] was not recognized; choose vgg, inception, "
+                          "cifarnet, lenet, imagenet or a model such as resnet_v1_50",
+                          name));
 }
 
 Augmentation parse_augmentation(std::string_view name) {
@@ -174,7 +178,7 @@ void validate(const PreprocessingOptions& options) {
   check_side("image size", options.output_size);
   check_kind(options);
   check_colors(options);
-  if (options.kind == PreprocessingKind::kCifarnet) return;
+  if (cuts_or_pads(options.kind)) return;
   check_side("resize side", options.resize_side);
   check_side("smallest resize side", options.resize_side_min);
   check_side("largest resize side", options.resize_side_max);
@@ -188,7 +192,8 @@ void validate(const PreprocessingOptions& options) {
 void validate_for_training(const PreprocessingOptions& options) {
   validate(options);
   if (options.augmentation != Augmentation::kSlim) return;
-  require(options.kind != PreprocessingKind::kImagenet && options.resize == ResizeMode::kCrop,
+  require(options.kind != PreprocessingKind::kImagenet &&
+              options.kind != PreprocessingKind::kInception && options.resize == ResizeMode::kCrop,
           "Slim's augmentation crops at random as vgg or cifarnet; choose the augmentation none or "
           "cifar for another preprocessing");
 }
@@ -228,6 +233,12 @@ void preprocess_for_evaluation(const Image& image, const PreprocessingOptions& o
     case PreprocessingKind::kVgg:
       vgg_for_evaluation(image, options, out);
       break;
+    case PreprocessingKind::kInception:
+      inception_for_evaluation(image, options, out);
+      break;
+    case PreprocessingKind::kLenet:
+      lenet_for_evaluation(image, options, out);
+      break;
     case PreprocessingKind::kCifarnet:
       cifarnet_for_evaluation(image, options, out);
       break;
@@ -252,6 +263,8 @@ void preprocess_for_training(const Image& image, const PreprocessingOptions& opt
   validate_for_training(options);
   if (options.kind == PreprocessingKind::kVgg) {
     vgg_for_training(image, options, random, out);
+  } else if (options.kind == PreprocessingKind::kLenet) {
+    lenet_for_evaluation(image, options, out);  // nothing is random in Slim's
   } else {
     cifarnet_for_training(image, options, random, out);
   }

@@ -18,19 +18,20 @@
 namespace narrow {
 
 enum class PreprocessingKind {
-  kVgg,       // resize the smaller side, crop, subtract the mean colour: ResNets and VGG
-  kCifarnet,  // pad or crop, standardize every image by itself
+  kVgg,        // resize the smaller side, crop, subtract the mean colour: ResNets and VGG
+  kInception,  // cut out the middle 87.5 %, stretch it to a square, values from -1 to 1
+  kCifarnet,   // pad or crop, standardize every image by itself
+  kLenet,      // pad or crop, (value - 128) / 128
   // torchvision: Pillow's antialiased resize of the smaller side, crop, subtract the mean colour
   // 123.675, 116.28, 103.53, divide by the deviation 58.395, 57.12, 57.375
   kImagenet,
 };
 
-// "vgg", "cifarnet", "imagenet".
+// "vgg", "inception", "cifarnet", "lenet", "imagenet".
 std::string_view to_string(PreprocessingKind kind) noexcept;
 
 // The preprocessing of a model ("resnet_v1_50") or of that name ("vgg"), from Slim's table, or
-// "imagenet". Throws Error(kUnsupported) for a name of Slim's table that is not here, Error(kUsage)
-// for others.
+// "imagenet". Throws Error(kUsage) for others; alexnet_v2 and overfeat are not in Slim's table.
 PreprocessingKind preprocessing_for(std::string_view name);
 
 // What is random about an image that a network is trained on.
@@ -74,10 +75,11 @@ struct PreprocessingOptions {
   int resize_side_min = 256;
   int resize_side_max = 512;
   Augmentation augmentation = Augmentation::kSlim;
-  ResizeMode resize = ResizeMode::kCrop;                   // kCifarnet does not resize
+  ResizeMode resize = ResizeMode::kCrop;                   // kVgg and kImagenet
   Interpolation interpolation = Interpolation::kBilinear;  // kImagenet; kVgg is bilinear
   // On the scale 0..255, subtracted and then divided by; absent: those of the kind, for kVgg
-  // 123.68, 116.78, 103.94 and 1. kCifarnet takes both from the image.
+  // 123.68, 116.78, 103.94 and 1. kCifarnet takes both from the image, those of kInception and
+  // kLenet are fixed.
   std::optional<Color> mean = {};
   std::optional<Color> deviation = {};
   ChannelOrder channel_order = ChannelOrder::kRgb;  // of the result; the colours stay red first
@@ -96,7 +98,8 @@ std::string describe_changes(const PreprocessingOptions& options);
 // Floats of one preprocessed image: output_size * output_size * 3, height, width, channel.
 std::size_t preprocessed_size(const PreprocessingOptions& options);
 
-// The deterministic path. kVgg equals TensorFlow bit for bit, the pixels of kImagenet Pillow.
+// The deterministic path. kVgg, kInception and kLenet equal TensorFlow bit for bit, the pixels of
+// kImagenet Pillow.
 // kCifarnet: the mean and the deviation of an image are rounded once from double, so they do not
 // depend on an order of summation. Throws Error(kUsage) when `out` has another size than
 // preprocessed_size or the crop is larger than the resized image.

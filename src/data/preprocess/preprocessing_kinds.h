@@ -13,6 +13,10 @@ void vgg_for_training(const Image& image, const PreprocessingOptions& options, R
                       std::span<float> out);
 void imagenet_for_evaluation(const Image& image, const PreprocessingOptions& options,
                              std::span<float> out);
+void inception_for_evaluation(const Image& image, const PreprocessingOptions& options,
+                              std::span<float> out);
+void lenet_for_evaluation(const Image& image, const PreprocessingOptions& options,
+                          std::span<float> out);
 void cifarnet_for_evaluation(const Image& image, const PreprocessingOptions& options,
                              std::span<float> out);
 void cifarnet_for_training(const Image& image, const PreprocessingOptions& options,

@@ -191,7 +191,11 @@ TEST(Preprocessing, NamesOfModels) {
   EXPECT_EQ(preprocessing_for("resnet_v1_50"), PreprocessingKind::kVgg);
   EXPECT_EQ(preprocessing_for("vgg"), PreprocessingKind::kVgg);
   EXPECT_EQ(preprocessing_for("cifarnet"), PreprocessingKind::kCifarnet);
-  error_message(ErrorCategory::kUnsupported, [] { preprocessing_for("inception_v3"); });
+  EXPECT_EQ(preprocessing_for("inception_v3"), PreprocessingKind::kInception);
+  EXPECT_EQ(preprocessing_for("mobilenet_v1_025"), PreprocessingKind::kInception);
+  EXPECT_EQ(preprocessing_for("lenet"), PreprocessingKind::kLenet);
+  error_message(ErrorCategory::kUsage, [] { preprocessing_for("alexnet_v2"); });
+  error_message(ErrorCategory::kUsage, [] { preprocessing_for("vgg vgg_a"); });
   EXPECT_THAT(error_message(ErrorCategory::kUsage, [] { preprocessing_for("resnet"); }),
               HasSubstr("Preprocessing name [resnet] was not recognized"));
 }

@@ -16,7 +16,7 @@
 namespace narrow {
 namespace {
 
-constexpr int kUsualImageSize = 224;  // Slim's
+constexpr int kUsualImageSize = 224;  // of other ResNet V1
 // Results for so many images are kept: some 100 bytes each.
 constexpr std::uint64_t kMostImages = std::uint64_t{1} << 28;
 
@@ -54,8 +54,8 @@ Graph network_of(const CheckpointReader& reader, const EvaluateOptions& options)
                                checkpoint_class_count(variables, scope).value_or(1));
 }
 
-int image_size_of(const CheckpointReader& reader) {
-  if (!is_onnx(reader)) return kUsualImageSize;
+int image_size_of(const CheckpointReader& reader, const SlimNetwork* slim) {
+  if (!is_onnx(reader)) return slim != nullptr ? slim->image_size : kUsualImageSize;
   const std::string where = reader.location().path.string();
   const Graph graph = onnx_network(reader);
   const ImageInput input = image_input(graph);
@@ -123,12 +123,14 @@ int EvaluationData::load(std::uint64_t position, std::span<float> pixels) const 
 EvaluateOptions settle(EvaluateOptions options, const CheckpointReader& reader) {
   ImageSource& images = options.images;
   if (!images.inputs.empty()) return options;
-  if (images.image_size == 0) images.image_size = image_size_of(reader);
+  const SlimNetwork* const slim = slim_network_of(reader, options.model_name);
+  if (images.image_size == 0) images.image_size = image_size_of(reader, slim);
+  if (images.preprocessing_name.empty() && slim != nullptr) images.preprocessing_name = slim->name;
   if (images.preprocessing_name.empty() && is_onnx(reader)) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("{} does not say how its images are preprocessed; set "
-                            "preprocessing_name to what it was trained with: vgg, cifarnet or "
-                            "imagenet",
+                            "preprocessing_name to what it was trained with: vgg, inception, "
+                            "cifarnet, lenet or imagenet",
                             reader.location().path.string()));
   }
   return options;

@@ -33,12 +33,15 @@ void require_moving_averages(const CheckpointReader& reader, const CheckpointVar
                 fmt::format("{} is an ONNX file, which has no moving averages",
                             reader.location().path.string()));
   }
-  if (variables.find(scope + "/conv1/weights")) return;
+  const std::string first = find_other_slim_network(scope) != nullptr
+                                ? slim_network(scope, 1, false).graph.weights.front().name
+                                : scope + "/conv1/weights";
+  if (variables.find(first)) return;
   throw Error(ErrorCategory::kNotFound,
               fmt::format("{} has no moving averages of {}: there is no "
-                          "{}/conv1/weights/ExponentialMovingAverage; the variables themselves "
+                          "{}/ExponentialMovingAverage; the variables themselves "
                           "are evaluated when no moving averages are asked for",
-                          reader.location().path.string(), scope, scope));
+                          reader.location().path.string(), scope, first));
 }
 
 void require_classes(const CheckpointReader& reader, int found, const EvaluationData& data) {
@@ -49,14 +52,16 @@ void require_classes(const CheckpointReader& reader, int found, const Evaluation
 }
 
 std::unique_ptr<ImageNetwork> make_network(const CheckpointReader& reader,
-                                           const WeightSource& variables, Graph graph,
-                                           const EvaluationData& data, int threads) {
-  if (!is_onnx(reader)) {
+                                           const CheckpointVariables& variables, Graph graph,
+                                           bool is_resnet_v1, const EvaluationData& data,
+                                           int threads) {
+  if (is_resnet_v1) {
     return make_slim_network(graph, variables, data.height, data.width, threads);
   }
   ImageClassifier classifier = image_classifier(std::move(graph), data.height, data.width);
   require_classes(reader, classifier.class_count, data);
-  return make_graph_network(std::move(classifier), reader, data.height, data.width, threads);
+  return make_graph_network(std::move(classifier), reader, variables, data.height, data.width,
+                            threads);
 }
 
 // Each worker reads and preprocesses the images of its own next micro-batch, so that no core waits
@@ -148,9 +153,10 @@ EvaluatedNetwork prepare_network(const CheckpointReader& reader, const EvaluateO
   if (options.use_moving_averages) require_moving_averages(reader, variables, scope);
   Graph graph = network_of_checkpoint(reader, variables, scope, data.class_count());
   if (data.arrays) data.arrays->require_fit(graph);
+  const bool is_resnet_v1 = !is_onnx(reader) && find_other_slim_network(scope) == nullptr;
   try {
     return {reader.location(), scope, read_global_step(reader),
-            make_network(reader, variables, std::move(graph), data, threads)};
+            make_network(reader, variables, std::move(graph), is_resnet_v1, data, threads)};
   } catch (const Error& error) {
     throw Error(error.category(),
                 fmt::format("{}: {}", reader.location().path.string(), error.what()),

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/parallel.h"
-#include "model/checkpoint_network.h"
+#include "model/onnx/onnx_network.h"
 #include "nn/execution/make_executor.h"
 
 namespace narrow {
@@ -19,9 +19,9 @@ constexpr std::size_t kChannels = 3;
 // Images that go through a graph at once: enough for their weights not to count.
 constexpr int kMicroBatch = 8;
 
-class SlimNetwork final : public ImageNetwork {
+class ResnetV1Network final : public ImageNetwork {
  public:
-  explicit SlimNetwork(InferenceNetwork network) : network_(std::move(network)) {}
+  explicit ResnetV1Network(InferenceNetwork network) : network_(std::move(network)) {}
 
   [[nodiscard]] std::uint64_t weight_bytes() const override { return network_.weight_bytes(); }
   void run(std::span<const float> images, std::int64_t count,
@@ -40,12 +40,21 @@ class SlimNetwork final : public ImageNetwork {
 // The weights of a graph in memory, as the checkpoint stores them.
 class StoredWeights {
  public:
-  StoredWeights(const Graph& graph, const CheckpointReader& reader) {
+  StoredWeights(const Graph& graph, const CheckpointReader& reader,
+                const CheckpointVariables& variables) {
     for (const Weight& weight : graph.weights) {
-      const std::size_t index = *reader.find(weight.name);
-      const TensorInfo& info = reader.tensors()[index];
-      GraphArray array{info.dtype, info.shape, std::vector<std::byte>(info.byte_size())};
-      reader.read(index, array.bytes);
+      const TensorInfo info = *variables.find(weight.name);
+      GraphArray array{info.dtype, info.shape, {}};
+      if (weight.type == DType::kFloat32 && info.dtype != weight.type && !is_onnx(reader)) {
+        std::vector<float> values(static_cast<std::size_t>(element_count(info.shape)));
+        variables.read(weight.name, values);
+        const auto bytes = std::as_bytes(std::span(values));
+        array.type = DType::kFloat32;
+        array.bytes.assign(bytes.begin(), bytes.end());
+      } else {
+        array.bytes.resize(info.byte_size());
+        reader.read(*reader.find(info.name), array.bytes);
+      }
       bytes_ += array.bytes.size();
       arrays_.emplace(weight.name, std::move(array));
     }
@@ -60,14 +69,14 @@ class StoredWeights {
 
 class GraphNetwork final : public ImageNetwork {
  public:
-  GraphNetwork(ImageClassifier classifier, const CheckpointReader& reader, int height, int width,
-               int threads)
+  GraphNetwork(ImageClassifier classifier, const CheckpointReader& reader,
+               const CheckpointVariables& variables, int height, int width, int threads)
       : channels_last_(classifier.channels_last),
         micro_batch_(classifier.one_by_one ? 1 : kMicroBatch),
         threads_(threads),
         pixels_(static_cast<std::size_t>(height) * static_cast<std::size_t>(width)),
         classes_(static_cast<std::size_t>(classifier.class_count)),
-        weights_(std::make_shared<StoredWeights>(classifier.graph, reader)) {
+        weights_(std::make_shared<StoredWeights>(classifier.graph, reader, variables)) {
     Graph& graph = classifier.graph;
     Dimensions sizes = {micro_batch_, static_cast<std::int64_t>(kChannels), height, width};
     if (channels_last_) std::rotate(sizes.begin() + 1, sizes.begin() + 2, sizes.end());
@@ -155,15 +164,17 @@ class GraphNetwork final : public ImageNetwork {
 
 std::unique_ptr<ImageNetwork> make_slim_network(const Graph& graph, const WeightSource& source,
                                                 int height, int width, int threads) {
-  return std::make_unique<SlimNetwork>(
+  return std::make_unique<ResnetV1Network>(
       InferenceNetwork(graph, source, height, width, {.threads = threads}));
 }
 
 std::unique_ptr<ImageNetwork> make_graph_network(ImageClassifier classifier,
-                                                 const CheckpointReader& reader, int height,
+                                                 const CheckpointReader& reader,
+                                                 const CheckpointVariables& variables, int height,
                                                  int width, int threads) {
-  check_weights(classifier.graph, CheckpointVariables(reader, false));
-  return std::make_unique<GraphNetwork>(std::move(classifier), reader, height, width, threads);
+  check_weights(classifier.graph, variables);
+  return std::make_unique<GraphNetwork>(std::move(classifier), reader, variables, height, width,
+                                        threads);
 }
 
 }  // namespace narrow

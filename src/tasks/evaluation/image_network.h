@@ -7,6 +7,7 @@
 #include <span>
 
 #include "graph/weight_source.h"
+#include "model/checkpoint_network.h"
 #include "model/image_classifier.h"
 #include "narrow/checkpoint.h"
 #include "nn/inference/inference_network.h"
@@ -30,10 +31,11 @@ class ImageNetwork {
 std::unique_ptr<ImageNetwork> make_slim_network(const Graph& graph, const WeightSource& source,
                                                 int height, int width, int threads);
 
-// Reads the weights, in their own types, before it returns. Throws what check_weights and reading
-// them throw.
+// Reads the weights, which are `variables` of the reader, before it returns: those of the graph's
+// type as they are, others converted. Throws what check_weights and reading them throw.
 std::unique_ptr<ImageNetwork> make_graph_network(ImageClassifier classifier,
-                                                 const CheckpointReader& reader, int height,
+                                                 const CheckpointReader& reader,
+                                                 const CheckpointVariables& variables, int height,
                                                  int width, int threads);
 
 }  // namespace narrow

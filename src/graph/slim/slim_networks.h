@@ -1,0 +1,36 @@
+// TF-Slim's networks by the names of nets_factory.py, and of mobilenet_v2.py for two widths that
+// the factory leaves out.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/slim/slim_families.h"
+#include "graph/slim/slim_graph.h"
+
+namespace narrow {
+
+struct SlimNetwork {
+  std::string_view name;   // Slim's model_name: "inception_v3"
+  std::string_view scope;  // of its variables: "InceptionV3"
+  int image_size = 224;    // Slim's default_image_size
+  SlimGraph (*make)(const SlimRequest& request) = nullptr;
+};
+
+// Those of one family side by side, wide ones first.
+std::span<const SlimNetwork> slim_networks();
+std::vector<std::string> slim_network_names();
+
+// Null when there is none of that name.
+const SlimNetwork* find_slim_network(std::string_view name);
+// The same, but for ResNet V1, which has executors, methods and training of its own.
+const SlimNetwork* find_other_slim_network(std::string_view name);
+
+// As its evaluation computes it: from [N, 3, height, width] to [N, classes]. With `auxiliary` also
+// the head that is there in training only; the variables are then all that Slim's checkpoints have.
+// Throws Error(kUsage) for another name, listing all of them, and when class_count < 1.
+SlimGraph slim_network(std::string_view name, int class_count, bool auxiliary);
+
+}  // namespace narrow
