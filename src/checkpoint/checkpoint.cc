@@ -101,11 +101,11 @@ std::unique_ptr<CheckpointWriter> create_checkpoint(const CheckpointLocation& lo
 std::unique_ptr<CheckpointWriter> create_checkpoint_like(const CheckpointReader& source,
                                                          const CheckpointLocation& location,
                                                          Overwrite overwrite) {
-  if (location.format != CheckpointFormat::kOnnx ||
-      source.location().format != CheckpointFormat::kOnnx) {
+  const CheckpointDriver& driver = driver_of(location.format);
+  if (driver.create_like == nullptr || source.location().format != location.format) {
     return create_checkpoint(location, overwrite);
   }
-  return create_onnx_like(source.location().path, location, overwrite);
+  return driver.create_like(source.location().path, location, overwrite);
 }
 
 }  // namespace narrow

@@ -76,8 +76,24 @@ constexpr auto kDrivers = std::to_array<CheckpointDriver>({
                 .channel_axis = 0},
      .looks_like = looks_like_onnx,
      .open = open_onnx,
+     .create_like = create_onnx_like,
      .no_create = "an ONNX file is a network, which tensors alone do not make: it can only be "
                   "written from another ONNX file",
+     .instead = "safetensors, tf or npz"},
+    {.traits = {.format = CheckpointFormat::kGguf,
+                .name = "gguf",
+                .title = "GGUF",
+                .paths = "the file",
+                .extension = ".gguf",
+                .writing = Writing::kFromSameFormat,
+                .result = CheckpointFormat::kGguf,
+                .channel_axis = 0},
+     .looks_like = looks_like_gguf,
+     .open = open_gguf,
+     .create_like = create_gguf_like,
+     .no_create =
+         "a GGUF file has more than tensors, which llama.cpp needs: it can only be written "
+         "from another GGUF file",
      .instead = "safetensors, tf or npz"},
 });
 

@@ -26,6 +26,8 @@ bool looks_like_npy(const InputFile& file);
 // A protocol buffer message with the version and the graph of a ModelProto, and nothing of the
 // above.
 bool looks_like_onnx(const InputFile& file);
+// "GGUF".
+bool looks_like_gguf(const InputFile& file);
 
 // For a file that looks like a table: kTensorFlowV2 for an index, kTensorFlowV1 for a V1
 // checkpoint, by the value of the first key. Throws Error(kCorrupt) for a table that is neither.
@@ -38,6 +40,7 @@ std::unique_ptr<CheckpointReader> open_safetensors(const CheckpointLocation& loc
 std::unique_ptr<CheckpointReader> open_npz(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_npy(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_onnx(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_gguf(const CheckpointLocation& location);
 
 // Writers: everything that create_checkpoint promises, parent directory included.
 std::unique_ptr<CheckpointWriter> create_tensorflow_v2(const CheckpointLocation& location,
@@ -54,6 +57,13 @@ std::unique_ptr<CheckpointWriter> create_onnx_like(const std::filesystem::path& 
                                                    const CheckpointLocation& location,
                                                    Overwrite overwrite);
 
+// A variant of the GGUF file `source`: its metadata, and the tensors that are added, which are
+// written as F32, F16, BF16, F64 or integers, those of kOpaque as they are. general.file_type
+// becomes that of most values.
+std::unique_ptr<CheckpointWriter> create_gguf_like(const std::filesystem::path& source,
+                                                   const CheckpointLocation& location,
+                                                   Overwrite overwrite);
+
 // All that checkpoint.cc knows of one format.
 struct CheckpointDriver {
   CheckpointFormatTraits traits;
@@ -63,6 +73,10 @@ struct CheckpointDriver {
   // Nothing for a format that is not written from tensors alone.
   std::unique_ptr<CheckpointWriter> (*create)(const CheckpointLocation& location,
                                               Overwrite overwrite) = nullptr;
+  // Of a variant of a file of the same format; nothing where that is the same as `create`.
+  std::unique_ptr<CheckpointWriter> (*create_like)(const std::filesystem::path& source,
+                                                   const CheckpointLocation& location,
+                                                   Overwrite overwrite) = nullptr;
   std::string_view no_create = {};  // why not, as the sentence of an Error
   std::string_view instead = {};    // the formats to write then
 };

@@ -61,7 +61,6 @@ std::vector<KnownCase> cases() {
       {"hdf5", "\x89HDF\r\n\x1a\n" + std::string(64, '\0'), "HDF5", "numpy.savez"},
       {"hdf5 after a block", with_ending_at(512, "\x89HDF\r\n\x1a\n"), "HDF5", "numpy.savez"},
       {"matlab", "MATLAB 5.0 MAT-file, Platform: GLNXA64", "MATLAB", "numpy.savez"},
-      {"gguf", "GGUF\3\0\0\0"s, "GGUF", "name the checkpoint"},
       {"onnx", onnx, "ONNX", "cut off"},
       {"tflite", "\x1c\0\0\0TFL3\0"s, "TFLite", "converted from"},
       {"frozen graph", "\x0a\x14" + node, "GraphDef", "made of"},
