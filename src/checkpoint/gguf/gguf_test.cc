@@ -102,7 +102,7 @@ TEST(Gguf, NestedArraysAreBounded) {
   const MemoryFile file(as_byte_span(nested(3)));
   EXPECT_EQ(open_gguf(at(file.path()))->metadata().at("a"), "[[[5]]]");
   expect_refused(ErrorCategory::kUnsupported, "deeper than 8", nested(9));
-  expect_refused(ErrorCategory::kUnsupported, "deeper than 8", nested(100'000));
+  expect_refused(ErrorCategory::kUnsupported, "deeper than 8", nested(1'000));
 }
 
 TEST(Gguf, RefusesOtherVersions) {
@@ -174,23 +174,26 @@ TEST(Gguf, TypesThatAreNotKnownHaveWhatLiesThere) {
   EXPECT_EQ(read_everything(*open_gguf(at(folder / "out")), 7), read_everything(*reader));
 }
 
+std::string small_file() {
+  return make_file({entry("a", 8, text("xyz")), entry("b", 9, u32(2) + u64(2) + "1234")},
+                   {tensor("b", {32, 2}, 8, 0), tensor("c", {2}, 0, 96)}, 104);
+}
+
 TEST(Gguf, RefusesEveryTruncation) {
-  const std::string content = make_file({entry("a", 8, text("xyz"))},
-                                        {tensor("b", {32, 2}, 8, 0), tensor("c", {2}, 0, 96)}, 104);
+  const std::string content = small_file();
   for (std::size_t size = 4; size < content.size(); ++size) {
     expect_refused(ErrorCategory::kCorrupt, "", content.substr(0, size));
   }
 }
 
 TEST(Gguf, SurvivesEveryFlippedBit) {
-  const std::string content = file_content(golden_path("gguf/Q4_0.gguf"));
-  for (std::size_t bit = 32; bit < 8 * 1312; ++bit) {
+  const std::string content = small_file();
+  for (std::size_t bit = 32; bit < 8 * content.size(); ++bit) {
     std::string flipped = content;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
     const MemoryFile file(as_byte_span(flipped));
     try {
-      const auto reader = open_gguf(at(file.path()));
-      EXPECT_LE(reader->tensors().size(), 6U);
+      EXPECT_LE(read_everything(*open_gguf(at(file.path()))).size(), 2U);
     } catch (const Error& error) {
       EXPECT_STRNE(error.what(), "");
     }
