@@ -2,7 +2,7 @@
 # Makes a virtual environment of the packages that narrow is compared with, once, in the user's
 # cache, and prints the path of its Python on the last line.
 #   tools/interop_environment.sh tensorflow    TensorFlow, NumPy, safetensors
-#   tools/interop_environment.sh onnx          ONNX, ONNX Runtime, OpenVINO, Pillow
+#   tools/interop_environment.sh onnx          ONNX, ONNX Runtime, OpenVINO, Pillow, gguf
 # The two stay apart: they need different versions of ml_dtypes, protobuf and NumPy.
 set -euo pipefail
 cd "$(dirname "$0")"

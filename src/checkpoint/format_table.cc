@@ -142,6 +142,21 @@ constexpr auto kDrivers = std::to_array<CheckpointDriver>({
      .open = open_hdf5,
      .create = create_hdf5,
      .create_like = create_hdf5_like},
+    {.traits = {.format = CheckpointFormat::kGguf,
+                .name = "gguf",
+                .title = "GGUF",
+                .paths = "the file",
+                .extension = ".gguf",
+                .writing = Writing::kFromSameFormat,
+                .result = CheckpointFormat::kGguf,
+                .channel_axis = 0},
+     .looks_like = looks_like_gguf,
+     .open = open_gguf,
+     .create_like = create_gguf_like,
+     .no_create =
+         "a GGUF file has more than tensors, which llama.cpp needs: it can only be written "
+         "from another GGUF file",
+     .instead = "safetensors, tf or npz"},
 });
 
 }  // namespace

@@ -21,12 +21,18 @@ struct Totals {
   std::uint64_t bytes = 0;
 };
 
+// "float32", and "Q4_K (float32)" of values that are computed from codes as they are read.
+std::string inspected_type(const TensorInfo& info) {
+  if (info.stored_as.empty()) return std::string(info.type_name());
+  return fmt::format("{} ({})", info.stored_as, info.type_name());
+}
+
 // By type and its name, in order of the type's number.
 std::map<std::pair<DType, std::string>, Totals> totals_by_type(
     const std::vector<TensorInspection>& tensors) {
   std::map<std::pair<DType, std::string>, Totals> totals;
   for (const TensorInspection& tensor : tensors) {
-    Totals& total = totals[{tensor.info.dtype, std::string(tensor.info.type_name())}];
+    Totals& total = totals[{tensor.info.dtype, inspected_type(tensor.info)}];
     total.elements += element_count(tensor.info.shape);
     total.bytes += tensor.bytes;
   }
@@ -69,7 +75,7 @@ Table inspection_table(const std::vector<TensorInspection>& tensors) {
                                                {"non_finite", "not finite", kInteger}});
   }
   for (const TensorInspection& tensor : tensors) {
-    std::vector<TableCell> row = {tensor.info.name, std::string(tensor.info.type_name()),
+    std::vector<TableCell> row = {tensor.info.name, inspected_type(tensor.info),
                                   to_string(tensor.info.shape), tensor.bytes};
     if (tensor.statistics.has_value()) {
       const TensorStatistics& stats = *tensor.statistics;
@@ -134,6 +140,7 @@ ordered_json inspection_json(const CheckpointLocation& location,
                         {"shape", tensor.info.shape},
                         {"elements", element_count(tensor.info.shape)},
                         {"bytes", tensor.bytes}};
+    if (!tensor.info.stored_as.empty()) row["stored_as"] = tensor.info.stored_as;
     if (tensor.statistics.has_value()) {
       const TensorStatistics& stats = *tensor.statistics;
       row["statistics"] = {{"count", stats.count},

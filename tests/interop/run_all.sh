@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compares this build with the real TensorFlow, NumPy and safetensors, and with ONNX, ONNX Runtime
-# and Pillow.
+# Compares this build with the real TensorFlow, NumPy and safetensors, and with ONNX, ONNX Runtime,
+# Pillow and gguf.
 #   tests/interop/run_all.sh BUILD_DIR [tensorflow|onnx]
 # Needs tools/interop_environment.sh to have run; with one of the two names only that one's scripts.
 set -euo pipefail
@@ -46,6 +46,7 @@ scripts=(
   "tensorflow sharded_safetensors.py $build/narrow"
   "tensorflow keras_hdf5.py $build"
   "tensorflow numpy_safetensors.py $build/tests/interop/checkpoint_dump"
+  "onnx gguf_files.py $build"
 )
 for script in "${scripts[@]}"; do
   if [[ " $environments " == *" ${script%% *} "* ]]; then printf '%s\0' "$script"; fi

@@ -72,6 +72,7 @@ PUBLIC_HEADERS = {
     "image_source.h": "tasks",
     "export_codes.h": "packed",
     "packed_checkpoint.h": "packed",
+    "pack_gguf.h": "packed",
     "sweep.h": "tasks",
     "sweep_evaluation.h": "tasks",
     "sweep_histograms.h": "tasks",

@@ -38,6 +38,8 @@ bool looks_like_frozen_graph(const InputFile& file);
 bool looks_like_hdf5(const InputFile& file);
 // A ZIP archive with a member model.weights.h5.
 bool looks_like_keras(const InputFile& file);
+// "GGUF".
+bool looks_like_gguf(const InputFile& file);
 
 // For a file that looks like a table: kTensorFlowV2 for an index, kTensorFlowV1 for a V1
 // checkpoint, by the value of the first key. Throws Error(kCorrupt) for a table that is neither.
@@ -55,6 +57,7 @@ std::unique_ptr<CheckpointReader> open_tflite(const CheckpointLocation& location
 std::unique_ptr<CheckpointReader> open_frozen_graph(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_hdf5(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_keras(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_gguf(const CheckpointLocation& location);
 
 // Writers: everything that create_checkpoint promises, parent directory included.
 std::unique_ptr<CheckpointWriter> create_tensorflow_v2(const CheckpointLocation& location,
@@ -90,6 +93,12 @@ std::unique_ptr<CheckpointWriter> create_hdf5_like(const std::filesystem::path& 
 std::unique_ptr<CheckpointWriter> create_keras_like(const std::filesystem::path& source,
                                                     const CheckpointLocation& location,
                                                     Overwrite overwrite);
+// A variant of the GGUF file `source`: its metadata, and the tensors that are added, which are
+// written as F32, F16, BF16, F64 or integers, those of kOpaque as they are. general.file_type
+// becomes that of most values.
+std::unique_ptr<CheckpointWriter> create_gguf_like(const std::filesystem::path& source,
+                                                   const CheckpointLocation& location,
+                                                   Overwrite overwrite);
 
 // All that checkpoint.cc knows of one format.
 struct CheckpointDriver {

@@ -37,8 +37,6 @@ constexpr std::array kSignatures = std::to_array<Signature>({
      "a Git LFS pointer, not the file it stands for", "git lfs pull fetches that"},
     {0, "\x89HDF\r\n\x1a\n"sv, "an HDF5 file, as Keras and h5py write it", kToNumpy},
     {512, "\x89HDF\r\n\x1a\n"sv, "an HDF5 file, as MATLAB writes it", kToNumpy},
-    {0, "GGUF"sv, "a GGUF file of llama.cpp, whose weights are quantized already in most cases",
-     "name the checkpoint that it was made of"},
     {0, "lmgg"sv, "a GGML file of llama.cpp", "name the checkpoint that it was made of"},
     {0, "tjgg"sv, "a GGML file of llama.cpp", "name the checkpoint that it was made of"},
     {0, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20j\xa8P\x19."sv,

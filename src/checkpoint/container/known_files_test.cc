@@ -59,7 +59,6 @@ std::vector<KnownCase> cases() {
       {"hdf5", "\x89HDF\r\n\x1a\n" + std::string(64, '\0'), "HDF5", "numpy.savez"},
       {"hdf5 after a block", with_ending_at(512, "\x89HDF\r\n\x1a\n"), "HDF5", "numpy.savez"},
       {"matlab", "MATLAB 5.0 MAT-file, Platform: GLNXA64", "MATLAB", "numpy.savez"},
-      {"gguf", "GGUF\3\0\0\0"s, "GGUF", "name the checkpoint"},
       {"onnx", onnx, "ONNX", "cut off"},
       {"cut graph", "\x0a\x50" + node, "GraphDef", "fetch"},
       {"saved model", "\x08\x01\x12\x80\x10\x0a\x05"s, "SavedModel", "directory"},

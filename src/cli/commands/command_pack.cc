@@ -10,6 +10,7 @@
 #include "cli/console/tensor_warnings.h"
 #include "cli/options/common_options.h"
 #include "cli/options/exports.h"
+#include "cli/options/gguf_options.h"
 #include "cli/options/output_location.h"
 #include "cli/options/plan_options.h"
 #include "cli/options/tensor_options.h"
@@ -31,6 +32,7 @@ struct Arguments {
   bool per_tensor = false;
   bool json = false;
   ExportOptions exports;
+  GgufOptions gguf;
 };
 
 void add_options(Command& command, Arguments& args) {
@@ -45,6 +47,7 @@ void add_options(Command& command, Arguments& args) {
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
   add_json_flag(command, args.json);
   add_export_options(command, args.exports);
+  add_gguf_options(command, args.gguf);
 }
 
 // A name of its own beside the result of quantize.
@@ -66,10 +69,17 @@ void warn_about_tensors(const PackedContents& contents) {
 }
 
 void run(const Arguments& args) {
+  check_gguf_options(args.gguf);
   Exports exports(args.exports, args.force);
   require_named_output(args.checkpoint, args.output);
   SavedPlan saved_plan(args.plan_options, args.force);
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.plan_options.cast));
+  if (!args.gguf.to.empty()) {
+    run_gguf_pack(
+        *reader, args.gguf,
+        {args.output, overwrite_of(args.force), args.threads, args.per_tensor, args.json});
+    return;
+  }
   const NamedPlan named = named_plan(args.plan_options, *reader);
   const std::filesystem::path output = output_path(args, reader->location(), named.directory);
   JobProgress progress("packing");
