@@ -128,7 +128,7 @@ std::optional<CheckpointLocation> locate_file(const fs::path& path) {
   throw Error(ErrorCategory::kUnsupported,
               fmt::format("{} is not a checkpoint this program reads: it {}", path.string(),
                           known.value_or("is neither a TensorFlow checkpoint nor safetensors, npz, "
-                                         "npy or ONNX")));
+                                         "npy, PyTorch or ONNX")));
 }
 
 // What the ending of `path` says when its content says nothing.

@@ -19,10 +19,13 @@ namespace narrow {
 bool looks_like_tensorflow_table(const InputFile& file);
 // A u64 LE header length that fits in the file, followed by '{'.
 bool looks_like_safetensors(const InputFile& file);
-// The local file header (or, for an empty archive, the end record) of a ZIP archive.
+// The local file header (or, for an empty archive, the end record) of a ZIP archive that is none of
+// PyTorch's.
 bool looks_like_npz(const InputFile& file);
 // "\x93NUMPY".
 bool looks_like_npy(const InputFile& file);
+// A ZIP archive with a member data.pkl in some folder, or a pickle of torch.save's magic number.
+bool looks_like_pytorch(const InputFile& file);
 // A protocol buffer message with the version and the graph of a ModelProto, and nothing of the
 // above.
 bool looks_like_onnx(const InputFile& file);
@@ -37,6 +40,7 @@ std::unique_ptr<CheckpointReader> open_tensorflow_v1(const CheckpointLocation& l
 std::unique_ptr<CheckpointReader> open_safetensors(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_npz(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_npy(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_pytorch(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_onnx(const CheckpointLocation& location);
 
 // Writers: everything that create_checkpoint promises, parent directory included.
@@ -48,6 +52,8 @@ std::unique_ptr<CheckpointWriter> create_npz(const CheckpointLocation& location,
                                              Overwrite overwrite);
 std::unique_ptr<CheckpointWriter> create_npy(const CheckpointLocation& location,
                                              Overwrite overwrite);
+std::unique_ptr<CheckpointWriter> create_pytorch(const CheckpointLocation& location,
+                                                 Overwrite overwrite);
 
 // A variant of the ONNX file `source`: see create_checkpoint_like.
 std::unique_ptr<CheckpointWriter> create_onnx_like(const std::filesystem::path& source,

@@ -74,7 +74,8 @@ bool looks_like_npz(const InputFile& file) {
   if (file.size() < start.size()) return false;
   file.read_at(0, start);
   const auto signature = load_le<std::uint32_t>(start.data());
-  return signature == zip::kLocalSignature || signature == zip::kEndSignature;
+  const bool is_zip = signature == zip::kLocalSignature || signature == zip::kEndSignature;
+  return is_zip && !zip_has_member(file, "data.pkl");  // PyTorch's
 }
 
 std::unique_ptr<CheckpointReader> open_npz(const CheckpointLocation& location) {
