@@ -151,8 +151,8 @@ std::optional<CheckpointLocation> locate_v1_shards(const fs::path& path) {
   const auto known = describe_known_file(InputFile(path));
   throw Error(ErrorCategory::kUnsupported,
               fmt::format("{} is not a checkpoint this program reads: it {}", path.string(),
-                          known.value_or("is neither a TensorFlow checkpoint or graph nor "
-                                         "safetensors, npz, npy, ONNX or TFLite")));
+                          known.value_or("is neither a TensorFlow checkpoint or graph nor one of the "
+                                         "other formats that this program reads")));
 }
 
 // What the ending of `path` says when its content says nothing.

@@ -26,6 +26,8 @@ bool looks_like_shard_index(const InputFile& file);
 bool looks_like_npz(const InputFile& file);
 // "\x93NUMPY".
 bool looks_like_npy(const InputFile& file);
+// A ZIP archive with a member data.pkl in some folder, or a pickle of torch.save's magic number.
+bool looks_like_pytorch(const InputFile& file);
 // A protocol buffer message with the version and the graph of a ModelProto, and nothing of the
 // above.
 bool looks_like_onnx(const InputFile& file);
@@ -52,6 +54,7 @@ std::unique_ptr<CheckpointReader> open_safetensors(const CheckpointLocation& loc
 std::unique_ptr<CheckpointReader> open_safetensors_shards(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_npz(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_npy(const CheckpointLocation& location);
+std::unique_ptr<CheckpointReader> open_pytorch(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_onnx(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_tflite(const CheckpointLocation& location);
 std::unique_ptr<CheckpointReader> open_frozen_graph(const CheckpointLocation& location);
@@ -70,6 +73,8 @@ std::unique_ptr<CheckpointWriter> create_npz(const CheckpointLocation& location,
                                              Overwrite overwrite);
 std::unique_ptr<CheckpointWriter> create_npy(const CheckpointLocation& location,
                                              Overwrite overwrite);
+std::unique_ptr<CheckpointWriter> create_pytorch(const CheckpointLocation& location,
+                                                 Overwrite overwrite);
 
 // A variant of the checkpoint with the index `source`: tensors of its names, in its order, lie in
 // files of the same names, and what else its index says of them stays. Throws Error(kUsage) with

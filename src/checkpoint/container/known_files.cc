@@ -39,8 +39,6 @@ constexpr std::array kSignatures = std::to_array<Signature>({
     {512, "\x89HDF\r\n\x1a\n"sv, "an HDF5 file, as MATLAB writes it", kToNumpy},
     {0, "lmgg"sv, "a GGML file of llama.cpp", "name the checkpoint that it was made of"},
     {0, "tjgg"sv, "a GGML file of llama.cpp", "name the checkpoint that it was made of"},
-    {0, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20j\xa8P\x19."sv,
-     "a PyTorch file of the form before version 1.6", kFromPytorch},
     {0, "\x80\x02"sv, "a Python pickle, perhaps of PyTorch's", kFromPytorch},
     {0, "\x80\x03"sv, "a Python pickle", kToNumpy},
     {0, "\x80\x04"sv, "a Python pickle", kToNumpy},
@@ -157,6 +155,16 @@ std::string describe_json(std::string_view text) {
                   fmt::format("these are PyTorch's, so {}", kFromPytorch));
 }
 
+// A tar archive that begins with one of the members that torch.save wrote.
+bool is_pytorch_tar(std::string_view start) {
+  constexpr std::size_t kTarMagic = 257;
+  constexpr auto kMembers = std::to_array<std::string_view>(
+      {"sys_info\0"sv, "pickle\0"sv, "tensors\0"sv, "storages\0"sv});
+  return start.size() > kTarMagic && start.substr(kTarMagic).starts_with("ustar") &&
+         std::ranges::any_of(kMembers,
+                             [&](std::string_view member) { return start.starts_with(member); });
+}
+
 // What a text says, or nothing if `start` is no text.
 std::optional<std::string> describe_text(std::string_view start) {
   constexpr std::string_view kSpace = " \t\r\n";
@@ -194,6 +202,9 @@ std::optional<std::string> describe_known_file(const InputFile& file) {
   std::string start(std::min(file.size(), kMostBytes), '\0');
   file.read_at(0, std::as_writable_bytes(std::span(start)));
   const std::string_view view = start;
+  if (is_pytorch_tar(view)) {
+    return sentence("a PyTorch file of the form before version 0.1.10", kFromPytorch);
+  }
   for (const Signature& known : kSignatures) {
     if (view.size() >= known.offset && view.substr(known.offset).starts_with(known.bytes)) {
       return sentence(known.what, known.advice);
@@ -221,7 +232,6 @@ std::optional<std::string> describe_known_file(const InputFile& file) {
 }
 
 std::string describe_zip(std::span<const std::string> names) {
-  if (has_member(names, "data.pkl")) return sentence("a PyTorch file", kFromPytorch);
   if (has_member(names, "model.weights.h5")) {
     return sentence("a Keras model",
                     "load it with keras.models.load_model and save the weights with "

@@ -75,7 +75,7 @@ bool looks_like_npz(const InputFile& file) {
   file.read_at(0, start);
   const auto signature = load_le<std::uint32_t>(start.data());
   const bool is_zip = signature == zip::kLocalSignature || signature == zip::kEndSignature;
-  return is_zip && !looks_like_keras(file);
+  return is_zip && !zip_has_member(file, "data.pkl") && !looks_like_keras(file);  // PyTorch's
 }
 
 std::unique_ptr<CheckpointReader> open_npz(const CheckpointLocation& location) {

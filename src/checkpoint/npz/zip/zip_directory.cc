@@ -134,9 +134,8 @@ void resolve_64(const InputFile& file, Bytes extra, const std::string& name,
 void check_features(const InputFile& file, const std::string& name, std::uint16_t flags,
                     std::uint16_t method) {
   const auto refuse = [&](const std::string& what) {
-    throw Error(ErrorCategory::kUnsupported, fmt::format("member {} of {} {}; save it again with "
-                                                         "numpy.savez",
-                                                         name, file.path().string(), what));
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("member {} of {} {}; save it again", name, file.path().string(), what));
   };
   if ((flags & zip::kEncryptedFlags) != 0) refuse("is encrypted");
   if (method != zip::kStored && method != zip::kDeflated) {
@@ -235,7 +234,35 @@ void check_sizes(const InputFile& file, const ZipMember& member) {
   }
 }
 
+bool begins_as_zip(const InputFile& file) {
+  std::array<std::byte, 4> start{};
+  if (file.size() < start.size()) return false;
+  file.read_at(0, start);
+  return load_le<std::uint32_t>(start.data()) == zip::kLocalSignature;
+}
+
 }  // namespace
+
+bool has_file_name(std::string_view member_name, std::string_view file_name) {
+  if (!member_name.ends_with(file_name)) return false;
+  member_name.remove_suffix(file_name.size());
+  return member_name.empty() || member_name.back() == '/';
+}
+
+bool zip_has_member(const InputFile& file, std::string_view file_name) {
+  if (!begins_as_zip(file)) return false;
+  try {
+    const Directory place = find_directory(file);
+    std::vector<std::byte> bytes(place.byte_size);
+    file.read_at(place.offset, bytes);
+    for (Bytes rest = bytes; !rest.empty();) {
+      if (has_file_name(take_entry(file, &rest).member.name, file_name)) return true;
+    }
+  } catch (const Error& error) {
+    if (error.category() == ErrorCategory::kIo) throw;
+  }
+  return false;
+}
 
 std::vector<ZipMember> read_zip_directory(const InputFile& file) {
   const Directory place = find_directory(file);

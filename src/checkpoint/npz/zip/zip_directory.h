@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/file.h"
@@ -25,5 +26,12 @@ struct ZipMember {
 // unique; no two members share bytes. Throws Error: kCorrupt; kUnsupported for encrypted members,
 // other compression than Deflate, archives in several pieces and names in unknown encodings.
 std::vector<ZipMember> read_zip_directory(const InputFile& file);
+
+// Whether a member's name, or what of it follows the folder that it lies in, is `file_name`.
+bool has_file_name(std::string_view member_name, std::string_view file_name);
+
+// Whether `file` is a ZIP archive with a member of this file name, as far as the directory says; a
+// damaged directory has none. Throws Error(kIo).
+bool zip_has_member(const InputFile& file, std::string_view file_name);
 
 }  // namespace narrow

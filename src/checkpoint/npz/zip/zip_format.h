@@ -38,5 +38,6 @@ inline constexpr std::uint16_t kDeflated = 8;
 inline constexpr std::uint32_t kIn64 = 0xffffffff;
 inline constexpr std::uint16_t kCountIn64 = 0xffff;
 inline constexpr std::uint16_t kExtra64 = 0x0001;
+inline constexpr std::uint16_t kExtraPadding = 0x4246;  // "FB", PyTorch's
 
 }  // namespace narrow::zip

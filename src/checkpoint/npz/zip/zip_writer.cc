@@ -68,9 +68,22 @@ std::string extra_64(std::initializer_list<std::uint64_t> values) {
   return record.text();
 }
 
-std::string local_header(const ZipMember& member) {
+// An extra field after which the data begin at a multiple of `alignment`, where they would begin at
+// `offset` without it; empty where they would anyway.
+std::string padding_field(std::uint64_t offset, std::size_t alignment) {
+  constexpr std::size_t kFieldHeader = 4;
+  if (offset % alignment == 0) return "";
+  const std::size_t filled = (alignment - (offset + kFieldHeader) % alignment) % alignment;
+  Record record;
+  record.add(zip::kExtraPadding).add(static_cast<std::uint16_t>(filled));
+  return record.text() + std::string(filled, 'Z');
+}
+
+std::string local_header(const ZipMember& member, std::size_t alignment) {
   const bool big = needs_64(member.byte_size);
-  const std::string extra = big ? extra_64({member.byte_size, member.byte_size}) : "";
+  std::string extra = big ? extra_64({member.byte_size, member.byte_size}) : "";
+  extra += padding_field(
+      member.header_offset + zip::kLocalBytes + member.name.size() + extra.size(), alignment);
   Record record;
   record.add(zip::kLocalSignature)
       .add(big ? kVersion64 : kVersionPlain)
@@ -121,7 +134,8 @@ std::string central_header(const ZipMember& member) {
 
 }  // namespace
 
-void ZipWriter::begin_member(const std::string& name, std::uint64_t byte_size) {
+void ZipWriter::begin_member(const std::string& name, std::uint64_t byte_size,
+                             std::size_t alignment) {
   if (name.size() > kMaxNameBytes) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("a ZIP member cannot have a name of {} bytes ({}...); rename the "
@@ -133,7 +147,7 @@ void ZipWriter::begin_member(const std::string& name, std::uint64_t byte_size) {
                    .stored_bytes = byte_size,
                    .byte_size = byte_size,
                    .header_offset = file_.bytes_written()};
-  file_.write(local_header(member));
+  file_.write(local_header(member, alignment));
   member.data_offset = file_.bytes_written();
   members_.push_back(std::move(member));
 }

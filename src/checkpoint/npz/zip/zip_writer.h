@@ -19,9 +19,10 @@ class ZipWriter {
   // `file` is empty and must outlive the writer.
   explicit ZipWriter(OutputFile& file) : file_(file) {}
 
-  // Starts the next member; the one before it has got all its bytes.
-  // Throws Error(kUnsupported) for a name that ZIP cannot hold, Error(kIo).
-  void begin_member(const std::string& name, std::uint64_t byte_size);
+  // Starts the next member; the one before it has got all its bytes. Its data begin at a multiple
+  // of `alignment`, at most 4,096, behind an extra field of padding as PyTorch has it. Throws
+  // Error(kUnsupported) for a name that ZIP cannot hold, Error(kIo).
+  void begin_member(const std::string& name, std::uint64_t byte_size, std::size_t alignment = 1);
   // Adds to the member that was begun last.
   void write(std::span<const std::byte> bytes);
   // Writes the directory, puts the checksums into the headers and finishes the file.
