@@ -149,10 +149,11 @@ std::optional<CheckpointLocation> locate_v1_shards(const fs::path& path) {
 
 [[noreturn]] void throw_not_a_checkpoint(const fs::path& path) {
   const auto known = describe_known_file(InputFile(path));
-  throw Error(ErrorCategory::kUnsupported,
-              fmt::format("{} is not a checkpoint this program reads: it {}", path.string(),
-                          known.value_or("is neither a TensorFlow checkpoint or graph nor one of the "
-                                         "other formats that this program reads")));
+  throw Error(
+      ErrorCategory::kUnsupported,
+      fmt::format("{} is not a checkpoint this program reads: it {}", path.string(),
+                  known.value_or("is neither a TensorFlow checkpoint or graph nor one of the "
+                                 "other formats that this program reads")));
 }
 
 // What the ending of `path` says when its content says nothing.
