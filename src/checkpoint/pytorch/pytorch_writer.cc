@@ -9,7 +9,7 @@
 #include "checkpoint/container/single_file_output.h"
 #include "checkpoint/container/write_order.h"
 #include "checkpoint/npz/zip/zip_writer.h"
-#include "checkpoint/pytorch/pickle/pickle_builder.h"
+#include "checkpoint/pytorch/pickle_builder.h"
 #include "checkpoint/pytorch/pytorch_types.h"
 #include "narrow/error.h"
 
@@ -56,10 +56,9 @@ class PytorchWriter final : public CheckpointWriter {
       throw_cannot_hold("a PyTorch file", info);
     }
     throw Error(ErrorCategory::kUnsupported,
-                fmt::format("tensor {} is not written: it is PyTorch's {}, of which only some is "
-                            "known; leave it out",
-                            info.name, info.type_name()),
-                {Remedy::Kind::kExclude, {}});
+                fmt::format("tensor {} cannot be written: it is PyTorch's {}, which is listed but "
+                            "not understood; make a file without it first",
+                            info.name, info.type_name()));
   }
 
   void add_member(const std::string& name, const std::string& content) {

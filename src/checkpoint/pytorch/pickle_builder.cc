@@ -1,4 +1,4 @@
-#include "checkpoint/pytorch/pickle/pickle_builder.h"
+#include "checkpoint/pytorch/pickle_builder.h"
 
 #include <algorithm>
 #include <cstdint>
