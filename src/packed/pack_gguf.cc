@@ -10,6 +10,7 @@
 #include <cstring>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "base/bytes.h"
@@ -154,7 +155,7 @@ void GgufPacker::check_same_tensors() const {
     throw Error(ErrorCategory::kUnsupported,
                 problem + "; tensors need the names and shapes that llama.cpp gives them");
   };
-  std::uint64_t matched = 0;
+  std::unordered_set<std::string_view> names;
   for (const GgufTensor& tensor : expected) {
     const auto index = reader_.find(tensor.info.name);
     if (!index) {
@@ -164,12 +165,10 @@ void GgufPacker::check_same_tensors() const {
                        to_string(reader_.tensors()[*index].shape), model,
                        to_string(tensor.info.shape)));
     }
-    ++matched;
+    names.insert(tensor.info.name);
   }
-  if (matched == reader_.tensors().size()) return;
   for (const TensorInfo& info : reader_.tensors()) {
-    const auto is_it = [&](const GgufTensor& tensor) { return tensor.info.name == info.name; };
-    if (std::ranges::any_of(expected, is_it)) continue;
+    if (names.contains(info.name)) continue;
     fail(fmt::format("{} has tensor {}, which {} has not", where, shown(info.name), model));
   }
 }

@@ -76,9 +76,8 @@ bool encode_around_zero(const float* values, std::byte* out, Codes* codes) {
 // Types _1: m plus 0 to kMost times d.
 template <int kMost>
 bool encode_from_least(const float* values, std::byte* out, Codes* codes) {
-  const auto [least, greatest] = std::minmax_element(values, values + kBlock);
-  const float m = *least;
-  const float d = (*greatest - m) / static_cast<float>(kMost);
+  const float m = *std::min_element(values, values + kBlock);
+  const float d = (*std::max_element(values, values + kBlock) - m) / static_cast<float>(kMost);
   const float id = inverse(d);
   for (std::size_t i = 0; i < kBlock; ++i) {
     (*codes)[i] = code_of((values[i] - m) * id + 0.5F, kMost);
