@@ -36,7 +36,10 @@ class HeaderReader {
     } else {
       read_version_2();
     }
-    for (std::size_t i = 0; i < continuations_.size(); ++i) read_continuation(continuations_[i]);
+    for (std::size_t i = 0; i < continuations_.size(); ++i) {
+      const Block block = continuations_[i];  // the list grows meanwhile
+      read_continuation(block);
+    }
     return std::move(object_);
   }
 
