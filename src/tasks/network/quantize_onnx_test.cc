@@ -24,10 +24,11 @@ Graph mobile_network() {
   GraphBuilder builder("mobile");
   const ValueId images = builder.input("images", {Dimension::free("N"), 3, kSize, kSize});
   ValueId x = builder.conv("first", images, 3, kDepth, square_window(3, 2, 1));
-  x = builder.add("relu1", op::Relu{}, {builder.batch_norm("first", x, kDepth, {.epsilon = 1e-3})});
+  x = builder.add("relu1", op::Relu{},
+                  {builder.batch_norm("first_norm", x, kDepth, {.epsilon = 1e-3})});
   const ValueId kernel = builder.weight({"depthwise/weights", {kDepth, 1, 3, 3}});
   x = builder.add("depthwise", op::Conv{square_window(3, 1, 1), kDepth}, {x, kernel});
-  x = builder.batch_norm("depthwise", x, kDepth, {.epsilon = 1e-3});
+  x = builder.batch_norm("depthwise_norm", x, kDepth, {.epsilon = 1e-3});
   x = builder.add("relu2", op::Relu{}, {x});
   x = builder.conv_with_bias("last", x, kDepth, 10, square_window(1, 1));
   x = builder.add("mean", op::GlobalAveragePool{}, {x});
@@ -131,8 +132,9 @@ TEST_F(QuantizeOnnx, FewBitsCostLessWithMethods) {
   };
   EXPECT_LT(distance("g.onnx"), 0.7 * distance("n.onnx"));
   // Only what corrects changed beside the weights.
-  EXPECT_EQ(values("g.onnx", "first/gamma"), values("float.onnx", "first/gamma"));
-  EXPECT_NE(values("g.onnx", "first/moving_mean"), values("float.onnx", "first/moving_mean"));
+  EXPECT_EQ(values("g.onnx", "first_norm/gamma"), values("float.onnx", "first_norm/gamma"));
+  EXPECT_NE(values("g.onnx", "first_norm/moving_mean"),
+            values("float.onnx", "first_norm/moving_mean"));
   EXPECT_NE(values("g.onnx", "last/biases"), values("float.onnx", "last/biases"));
 }
 
@@ -159,13 +161,13 @@ TEST_F(QuantizeOnnx, FoldedAndAbsorbedNormsLeaveTheNetworkAsItIs) {
     for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], exact[i], 1e-4) << file;
     EXPECT_NE(values(file, "depthwise/weights"), values("float.onnx", "depthwise/weights"));
   }
-  EXPECT_EQ(values("fold.onnx", "first/gamma"), std::vector<float>(kDepth, 1.0F));
-  EXPECT_EQ(values("fold.onnx", "first/moving_mean"), std::vector<float>(kDepth, 0.0F));
+  EXPECT_EQ(values("fold.onnx", "first_norm/gamma"), std::vector<float>(kDepth, 1.0F));
+  EXPECT_EQ(values("fold.onnx", "first_norm/moving_mean"), std::vector<float>(kDepth, 0.0F));
   // Corrections then go where they add nothing else to do.
   fold.rounding = Rounding::kGptq;
   fold.bias_correct = true;
   quantize(scheme(4), fold, "fold.onnx");
-  EXPECT_EQ(values("fold.onnx", "first/moving_mean"), std::vector<float>(kDepth, 0.0F));
+  EXPECT_EQ(values("fold.onnx", "first_norm/moving_mean"), std::vector<float>(kDepth, 0.0F));
 }
 
 TEST_F(QuantizeOnnx, ThreadsDoNotMatter) {
@@ -183,10 +185,10 @@ TEST_F(QuantizeOnnx, WhatAGraphDoesNotTakeIsSaid) {
                 testing::HasSubstr(why));
   };
   NetworkMethods wrong = methods(Rounding::kFlips, false);
-  refuse(wrong, "flips works on ResNet V1 only");
+  refuse(wrong, "rounded with flips in ResNet V1 only");
   wrong = methods(Rounding::kNearest, false);
   wrong.equalize = true;
-  refuse(wrong, "equalization works on ResNet V1 only");
+  refuse(wrong, "is equalized in ResNet V1 only");
   wrong = methods(Rounding::kNearest, true);
   wrong.images.reset();
   refuse(wrong, "none were named");
