@@ -5,6 +5,7 @@
 
 #include "base/special_file.h"
 #include "base/utf8.h"
+#include "cli/commands/best_recipe.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/network_run.h"
 #include "cli/commands/quantize_run.h"
@@ -32,6 +33,7 @@ struct Arguments {
   bool force = false;
   bool json = false;
   bool per_tensor = false;
+  bool best = false;
   ExportOptions exports;
   NetworkArguments network;
 };
@@ -41,6 +43,8 @@ void add_options(Command& command, Arguments& args) {
       .required()
       .type_name("CKPT");
   add_plan_options(command, args.plan_options);
+  command.add_flag("--best", args.best,
+                   "ONNX: choose scheme, ranges and methods for --bits by what is there");
   command.add_option("-o,--output", args.output,
                      "prefix, file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
   command.add_option("--format", args.format, "of the output; default that of CKPT")
@@ -61,12 +65,16 @@ const std::vector<std::string> kOutsideOptions = {
     "--force",      "--per-tensor",  "--json",        "--save-plan",
     "--export-csv", "--export-html", "--export-json", "--export-markdown"};
 
-void run(const Arguments& args, const Command& command) {
-  const NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
+void run(Arguments args, const Command& command) {
   Exports exports(args.exports, args.force);
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);
   SavedPlan saved_plan(args.plan_options, args.force);
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.plan_options.cast));
+  std::string best;
+  if (args.best) {
+    best = choose_best(*reader, plain_command_line(command, {}), args.plan_options, args.network);
+  }
+  const NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
   const NamedPlan named = named_plan(args.plan_options, *reader);
   QuantizeRun run;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
@@ -92,7 +100,7 @@ void run(const Arguments& args, const Command& command) {
   if (args.per_tensor) {
     for (const Table& table : reports.report.tables) print_result(table_text(table));
   }
-  print_result(reports.summary_text + reports.network_text);
+  print_result(best + reports.summary_text + reports.network_text);
   print_result(saved_plan.text());
   print_result(args.dry_run ? fmt::format("dry run: nothing {}was written\n",
                                           saved_plan.text().empty() ? "" : "else ")

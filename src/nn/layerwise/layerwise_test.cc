@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/parallel.h"
 #include "graph/testing/hashed_values.h"
 #include "graph/testing/single_layer.h"
+#include "narrow/error.h"
 #include "nn/conv_geometry.h"
 #include "nn/layerwise/activations.h"
 #include "nn/layerwise/input_gram.h"
+#include "nn/layerwise/patch_moments.h"
 
 namespace narrow {
 namespace {
@@ -147,6 +150,91 @@ TEST(Layerwise, MeanShiftAndSum) {
   EXPECT_EQ(y.values, (std::vector<float>{0, 3, 3, 0}));
   add_to(x, true, y);
   EXPECT_EQ(y.values, (std::vector<float>{1, 5, 6, 0}));
+}
+
+// Inputs of any layout of a graph: float32 arrays.
+GraphArray hashed_array(Shape shape, std::uint32_t seed) {
+  std::vector<float> values(element_count(shape));
+  for (float& value : values) value = static_cast<float>(hashed_uniform(seed++) - 0.3);
+  const auto bytes = std::as_bytes(std::span(values));
+  return {DType::kFloat32, std::move(shape), {bytes.begin(), bytes.end()}};
+}
+
+float float_at(const GraphArray& array, std::size_t index) {
+  float value = 0;
+  std::memcpy(&value, array.bytes.data() + index * sizeof(float), sizeof(float));
+  return value;
+}
+
+// Two groups of two inputs and one output, strides, dilation and padding that differ by axis.
+TEST(PatchMoments, AreThoseOfThePatches) {
+  LinearLayer layer;
+  layer.out_channels = 2;
+  layer.groups = 2;
+  layer.columns = 2 * 6;
+  layer.window = {{2, 3}, {2, 1}, {1, 2}, {1, 0, 0, 2}};
+  const std::int64_t height = 5;
+  const std::int64_t width = 6;
+  const std::int64_t out_height = 3;  // (5 + 1 - 2) / 2 + 1
+  const std::int64_t out_width = 4;   // 6 + 2 - 5 + 1
+  PatchMomentSums sums(layer);
+  std::vector<GraphArray> x;
+  std::vector<GraphArray> t;
+  for (const std::uint32_t batch : {0, 1}) {
+    x.push_back(hashed_array({3, 4, height, width}, 1000 * batch));
+    t.push_back(hashed_array({3, 2, out_height, out_width}, 7000 + 1000 * batch));
+    sums.add(x.back(), t.back());
+  }
+  const std::vector<PatchMoments> found = sums.take();
+  ASSERT_EQ(found.size(), 2U);
+  const auto element = [&](const GraphArray& from, std::int64_t image, std::int64_t group,
+                           std::int64_t column, std::int64_t y, std::int64_t z) -> double {
+    const std::int64_t channel = group * 2 + column / 6;
+    const std::int64_t row = y * 2 - 1 + column % 6 / 3;
+    const std::int64_t place = z + column % 3 * 2;
+    if (row < 0 || row >= height || place >= width) return 0;
+    return float_at(
+        from, static_cast<std::size_t>(((image * 4 + channel) * height + row) * width + place));
+  };
+  for (std::int64_t group = 0; group < 2; ++group) {
+    const PatchMoments& moments = found[static_cast<std::size_t>(group)];
+    EXPECT_EQ(moments.patches, 2 * 3 * out_height * out_width);
+    for (const std::int64_t a : {0, 4, 11}) {
+      for (const std::int64_t b : {0, 7, 11}) {
+        double second = 0;
+        double cross = 0;
+        double mean = 0;
+        for (std::size_t batch = 0; batch < 2; ++batch) {
+          for (std::int64_t i = 0; i < 3 * out_height * out_width; ++i) {
+            const std::int64_t image = i / (out_height * out_width);
+            const std::int64_t pixel = i % (out_height * out_width);
+            const auto at = [&](std::int64_t column) {
+              return element(x[batch], image, group, column, pixel / out_width, pixel % out_width);
+            };
+            const double product = float_at(
+                t[batch],
+                static_cast<std::size_t>((image * 2 + group) * out_height * out_width + pixel));
+            second += at(a) * at(b) / moments.patches;
+            cross += at(a) * product / moments.patches;
+            mean += at(a) / moments.patches;
+          }
+        }
+        const auto index = static_cast<std::size_t>(a);
+        EXPECT_NEAR(moments.second[index * 12 + static_cast<std::size_t>(b)], second, 1e-6);
+        EXPECT_NEAR(moments.cross[index], cross, 1e-6);
+        EXPECT_NEAR(moments.mean[index], mean, 1e-6);
+      }
+    }
+  }
+}
+
+TEST(PatchMoments, OfOtherShapesAreRefused) {
+  LinearLayer layer;
+  layer.out_channels = 2;
+  layer.columns = 3;
+  PatchMomentSums sums(layer);
+  EXPECT_NO_THROW(sums.add(hashed_array({5, 3}, 0), hashed_array({5, 2}, 0)));
+  EXPECT_THROW(sums.add(hashed_array({5, 3}, 0), hashed_array({5, 3}, 0)), Error);
 }
 
 }  // namespace

@@ -76,17 +76,19 @@ GraphArray as_input(const Activations& images, bool channels_last) {
 void require_possible(const CheckpointReader& reader, const NetworkMethods& methods) {
   const auto refuse = [&](const std::string& what) {
     throw Error(ErrorCategory::kUsage,
-                fmt::format("{}: {}", reader.location().path.string(), what));
+                fmt::format("{} is an ONNX file, {}", reader.location().path.string(), what));
   };
-  if (methods.equalize) refuse("equalization works on ResNet V1 only");
+  if (methods.equalize) refuse("but a network is equalized in ResNet V1 only");
   if (methods.rounding == Rounding::kFlips) {
-    refuse("rounding flips works on ResNet V1 only; rounding gptq takes images and does more");
+    refuse("but weights are rounded with flips in ResNet V1 only; gptq takes images and does more");
   }
   if (methods.bias_correct && !methods.images) {
-    refuse("on an ONNX file biases are corrected with images, and none were named");
+    refuse(
+        "whose biases are corrected with images, and none were named; estimates without images "
+        "are for ResNet V1 only");
   }
   if (methods.fold && methods.absorb_channel_scales) {
-    refuse("folded batch norms leave nothing that absorbs channel scales; choose one of the two");
+    refuse("whose folded batch norms leave nothing that absorbs channel scales; choose one");
   }
 }
 

@@ -91,6 +91,11 @@ inline onnx::ModelProto onnx_of_graph(const Graph& graph, const WeightSource& so
       const Dimensions& x = shapes[static_cast<std::size_t>(node.inputs.front())];
       set_window(made, *window, x.at(2).size);
     }
+    if (const auto* const conv = std::get_if<op::Conv>(&node.attributes)) {
+      onnx::AttributeProto& group = add_attribute(made, "group");
+      group.set_type(onnx::AttributeProto::INT);
+      group.set_i(conv->group);
+    }
     if (const auto* const norm = std::get_if<op::BatchNormalization>(&node.attributes)) {
       onnx::AttributeProto& epsilon = add_attribute(made, "epsilon");
       epsilon.set_type(onnx::AttributeProto::FLOAT);

@@ -1,0 +1,204 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "base/testing/expected_error.h"
+#include "graph/graph_builder.h"
+#include "graph/linear_layers.h"
+#include "graph/testing/small_resnet.h"
+#include "model/onnx/testing/onnx_of_graph.h"
+#include "narrow/evaluate.h"
+#include "narrow/quantize_network.h"
+#include "tasks/testing/noise_dataset.h"
+
+namespace narrow {
+namespace {
+
+constexpr int kSize = 12;
+constexpr int kDepth = 8;
+
+// A convolution and a depthwise one with batch norms, and a convolution with biases.
+Graph mobile_network() {
+  GraphBuilder builder("mobile");
+  const ValueId images = builder.input("images", {Dimension::free("N"), 3, kSize, kSize});
+  ValueId x = builder.conv("first", images, 3, kDepth, square_window(3, 2, 1));
+  x = builder.add("relu1", op::Relu{},
+                  {builder.batch_norm("first_norm", x, kDepth, {.epsilon = 1e-3})});
+  const ValueId kernel = builder.weight({"depthwise/weights", {kDepth, 1, 3, 3}});
+  x = builder.add("depthwise", op::Conv{square_window(3, 1, 1), kDepth}, {x, kernel});
+  x = builder.batch_norm("depthwise_norm", x, kDepth, {.epsilon = 1e-3});
+  x = builder.add("relu2", op::Relu{}, {x});
+  x = builder.conv_with_bias("last", x, kDepth, 10, square_window(1, 1));
+  x = builder.add("mean", op::GlobalAveragePool{}, {x});
+  return builder.finish({builder.add("logits", op::Flatten{}, {x})});
+}
+
+class QuantizeOnnx : public TemporaryDirectoryTest {
+ protected:
+  QuantizeOnnx() {
+    write_noise_dataset(directory(), 60);
+    images_.source.dataset_name = "cifar10";
+    images_.source.dataset_dir = directory();
+    images_.source.dataset_split_name = "test";
+    images_.source.image_size = images_.source.resize_side = kSize;
+    images_.source.preprocessing_name = "vgg";
+    images_.count = 40;
+    const Graph graph = mobile_network();
+    put_model(directory() / "float.onnx", onnx_of_graph(graph, small_weights(graph, 3), kSize));
+    reader_ = open_checkpoint(directory() / "float.onnx");
+  }
+
+  static Scheme scheme(int bits, Granularity::Kind granularity = Granularity::Kind::kChannel) {
+    Scheme scheme;
+    scheme.kind = SchemeKind::kSymmetric;
+    scheme.bits = bits;
+    scheme.granularity.kind = granularity;
+    scheme.range.kind = Range::Kind::kMse;
+    return scheme;
+  }
+  [[nodiscard]] NetworkMethods methods(Rounding rounding, bool bias_correct) const {
+    NetworkMethods methods;
+    methods.image_size = kSize;
+    methods.rounding = rounding;
+    methods.bias_correct = bias_correct;
+    methods.images = images_;
+    return methods;
+  }
+  NetworkResult quantize(const Scheme& scheme, const NetworkMethods& methods,
+                         const std::string& name = "out.onnx", int threads = 0) {
+    const auto writer = create_checkpoint_like(
+        *reader_, {CheckpointFormat::kOnnx, directory() / name}, Overwrite::kYes);
+    NullWriter scales;
+    NetworkResult result = quantize_network(*reader_, make_plan(*reader_, scheme, {}), methods, {},
+                                            *writer, scales, {.threads = threads});
+    writer->finish();
+    return result;
+  }
+  std::vector<float> values(const std::string& file, const std::string& name) {
+    const auto reader = open_checkpoint(directory() / file);
+    const std::size_t index = *reader->find(name);
+    std::vector<float> found(element_count(reader->tensors()[index].shape));
+    reader->read(index, std::as_writable_bytes(std::span(found)));
+    return found;
+  }
+  // Losses on each image.
+  std::vector<double> losses(const std::string& file) {
+    EvaluateOptions options;
+    options.images = images_.source;
+    const auto reader =
+        std::shared_ptr<const CheckpointReader>(open_checkpoint(directory() / file));
+    const std::vector<std::shared_ptr<const CheckpointReader>> readers = {reader};
+    std::vector<double> found;
+    for (const Prediction& one :
+         evaluate_checkpoints(readers, options).evaluations[0].predictions) {
+      found.push_back(one.cross_entropy);
+    }
+    return found;
+  }
+
+  CalibrationImages images_;
+  std::unique_ptr<CheckpointReader> reader_;
+};
+
+TEST_F(QuantizeOnnx, LinearLayersAreSeenAsMatrices) {
+  const Graph graph = mobile_network();
+  // Those of TensorFlow's layout are for layers().
+  const std::vector<LinearLayer> found = linear_layers(graph);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].name, "depthwise");
+  EXPECT_EQ(found[0].groups, static_cast<std::size_t>(kDepth));
+  EXPECT_EQ(found[0].columns, 9U);
+  EXPECT_EQ(found[0].in_channels(), static_cast<std::size_t>(kDepth));
+  EXPECT_TRUE(found[0].norm);
+}
+
+TEST_F(QuantizeOnnx, FewBitsCostLessWithMethods) {
+  const NetworkResult nearest = quantize(scheme(3), methods(Rounding::kNearest, false), "n.onnx");
+  const NetworkResult rounded = quantize(scheme(3), methods(Rounding::kGptq, true), "g.onnx");
+  ASSERT_EQ(rounded.layers.size(), 3U);
+  EXPECT_EQ(rounded.images, 40U);
+  EXPECT_EQ(rounded.quantization.summary.quantized, 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_LT(rounded.layers[i].output_error, nearest.layers[i].output_error);
+  }
+  const std::vector<double> exact = losses("float.onnx");
+  const auto distance = [&](const std::string& file) {
+    const std::vector<double> found = losses(file);
+    double sum = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) sum += std::fabs(found[i] - exact[i]);
+    return sum;
+  };
+  EXPECT_LT(distance("g.onnx"), 0.7 * distance("n.onnx"));
+  // Only what corrects changed beside the weights.
+  EXPECT_EQ(values("g.onnx", "first_norm/gamma"), values("float.onnx", "first_norm/gamma"));
+  EXPECT_NE(values("g.onnx", "first_norm/moving_mean"),
+            values("float.onnx", "first_norm/moving_mean"));
+  EXPECT_NE(values("g.onnx", "last/biases"), values("float.onnx", "last/biases"));
+}
+
+TEST_F(QuantizeOnnx, ChannelsHaveNoMoreValuesThanCodes) {
+  quantize(scheme(3), methods(Rounding::kGptq, true));
+  const std::vector<float> kernel = values("out.onnx", "first/weights");
+  for (std::size_t c = 0; c < kDepth; ++c) {
+    const std::set<float> found(kernel.begin() + static_cast<std::ptrdiff_t>(c * 27),
+                                kernel.begin() + static_cast<std::ptrdiff_t>((c + 1) * 27));
+    EXPECT_LE(found.size(), 7U);
+  }
+}
+
+TEST_F(QuantizeOnnx, FoldedAndAbsorbedNormsLeaveTheNetworkAsItIs) {
+  const std::vector<double> exact = losses("float.onnx");
+  NetworkMethods fold = methods(Rounding::kNearest, false);
+  fold.fold = true;
+  NetworkMethods absorb = methods(Rounding::kNearest, false);
+  absorb.absorb_channel_scales = true;
+  quantize(scheme(24), fold, "fold.onnx");
+  quantize(scheme(24, Granularity::Kind::kTensor), absorb, "absorb.onnx");
+  for (const std::string file : {"fold.onnx", "absorb.onnx"}) {
+    const std::vector<double> found = losses(file);
+    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], exact[i], 1e-4) << file;
+    EXPECT_NE(values(file, "depthwise/weights"), values("float.onnx", "depthwise/weights"));
+  }
+  EXPECT_EQ(values("fold.onnx", "first_norm/gamma"), std::vector<float>(kDepth, 1.0F));
+  EXPECT_EQ(values("fold.onnx", "first_norm/moving_mean"), std::vector<float>(kDepth, 0.0F));
+  // Corrections then go where they add nothing else to do.
+  fold.rounding = Rounding::kGptq;
+  fold.bias_correct = true;
+  quantize(scheme(4), fold, "fold.onnx");
+  EXPECT_EQ(values("fold.onnx", "first_norm/moving_mean"), std::vector<float>(kDepth, 0.0F));
+}
+
+TEST_F(QuantizeOnnx, ThreadsDoNotMatter) {
+  quantize(scheme(4), methods(Rounding::kGptq, true), "one.onnx", 1);
+  quantize(scheme(4), methods(Rounding::kGptq, true), "three.onnx", 3);
+  for (const TensorInfo& info : reader_->tensors()) {
+    if (info.dtype != DType::kFloat32) continue;
+    EXPECT_EQ(values("one.onnx", info.name), values("three.onnx", info.name)) << info.name;
+  }
+}
+
+TEST_F(QuantizeOnnx, WhatAGraphDoesNotTakeIsSaid) {
+  const auto refuse = [&](const NetworkMethods& methods, const std::string& why) {
+    EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { quantize(scheme(4), methods); }),
+                testing::HasSubstr(why));
+  };
+  NetworkMethods wrong = methods(Rounding::kFlips, false);
+  refuse(wrong, "rounded with flips in ResNet V1 only");
+  wrong = methods(Rounding::kNearest, false);
+  wrong.equalize = true;
+  refuse(wrong, "is equalized in ResNet V1 only");
+  wrong = methods(Rounding::kNearest, true);
+  wrong.images.reset();
+  refuse(wrong, "none were named");
+  wrong = methods(Rounding::kGptq, true);
+  wrong.images->source.preprocessing_name.clear();
+  refuse(wrong, "how its images are preprocessed");
+  wrong = methods(Rounding::kNearest, false);
+  wrong.absorb_channel_scales = true;
+  refuse(wrong, "granularity tensor");
+}
+
+}  // namespace
+}  // namespace narrow
