@@ -16,7 +16,7 @@
 namespace narrow {
 
 struct DownloadOptions {
-  // "cifar10", "fashion_mnist", "resnet_v1_50", "resnet_v1_101" or "resnet_v1_152".
+  // One of downloadable_names().
   std::string name;
   std::filesystem::path directory;  // where the result goes; created when missing
   // Instead of the published source: the address of a mirror, or a local archive. For

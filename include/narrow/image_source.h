@@ -19,7 +19,7 @@ struct ImageSource {
   // network's input and fed as it is, and, if there are any, the `labels` of its examples. What is
   // below says nothing then, but for labels_offset.
   std::filesystem::path inputs = {};
-  std::string dataset_name = {};           // "cifar10", "fashion_mnist"
+  std::string dataset_name = {};           // "cifar10", "fashion_mnist", "imagenet", "flowers"
   std::filesystem::path dataset_dir = {};  // where its TFRecord files are
   std::string dataset_split_name = "test";
   int labels_offset = 0;  // subtracted from every label

@@ -15,6 +15,9 @@ namespace narrow {
 // (docs/slim.md).
 NARROW_EXPORT std::vector<std::string> model_names();
 
+// Those that can be trained: the four ResNet V1.
+NARROW_EXPORT std::vector<std::string> trainable_model_names();
+
 // A plan for one network: every model variable of `network`, one of those names, with
 // `class_count` classes (those of an auxiliary head if the checkpoint has it), the trainable ones
 // with `scheme`, the moving statistics copied, and global_step when the checkpoint has it; in file

@@ -83,6 +83,14 @@ std::map<std::size_t, LabelLine> parse_labels(const std::filesystem::path& path,
   return lines;
 }
 
+// The labels of Slim's records. Names come from labels.txt, where there is one.
+std::vector<std::string> imagenet_classes() {
+  constexpr int kSynsets = 1000;
+  std::vector<std::string> classes = {"background"};
+  for (int label = 1; label <= kSynsets; ++label) classes.push_back(fmt::format("{}", label));
+  return classes;
+}
+
 ShardSet find_shards_of(const std::filesystem::path& directory, const DatasetSpec& spec,
                         std::string_view split) {
   settle_results(directory, {}, Leftovers::kFinish);
@@ -131,6 +139,14 @@ std::span<const DatasetSpec> dataset_specs() {
         "Ankle boot"},
        {{"train", "fashion_mnist_train.tfrecord", 60000},
         {"test", "fashion_mnist_test.tfrecord", 10000}}},
+      {"imagenet",
+       imagenet_classes(),
+       {{"train", "imagenet_train.tfrecord", 1281167},
+        {"validation", "imagenet_validation.tfrecord", 50000}}},
+      {"flowers",
+       {"daisy", "dandelion", "roses", "sunflowers", "tulips"},
+       {{"train", "flowers_train.tfrecord", 3320},
+        {"validation", "flowers_validation.tfrecord", 350}}},
   };
   return kSpecs;
 }

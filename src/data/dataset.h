@@ -30,7 +30,7 @@ struct DatasetSpec {
   std::vector<SplitSpec> splits;
 };
 
-// cifar10 and fashion_mnist.
+// cifar10, fashion_mnist, and imagenet and flowers, which are in shards and are not made here.
 std::span<const DatasetSpec> dataset_specs();
 
 // Throws Error(kUsage) naming the known ones.

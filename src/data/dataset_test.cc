@@ -47,6 +47,31 @@ TEST_F(DatasetTest, LabelsOutsideTheClassesAreErrors) {
   }
 }
 
+TEST_F(DatasetTest, ImagenetHasABackgroundThatAnOffsetLeavesOut) {
+  write_numbered_dataset(directory(), {1, 1000});
+  std::filesystem::rename(directory() / "cifar10_test.tfrecord",
+                          directory() / "imagenet_validation-00000-of-00001");
+  const DatasetSpec& imagenet = find_dataset_spec("imagenet");
+  const Dataset all(directory(), imagenet, "validation");
+  EXPECT_EQ(all.class_count(), 1001);
+  EXPECT_EQ(all.classes().front(), "background");
+  EXPECT_EQ(all.read(1).label, 1000);
+  const Dataset without(directory(), imagenet, "validation", 1);
+  EXPECT_EQ(without.class_count(), 1000);
+  EXPECT_EQ(without.read(0).label, 0);
+  EXPECT_EQ(without.read(1).label, 999);
+}
+
+TEST_F(DatasetTest, FlowersAreInShards) {
+  write_numbered_dataset(directory(), {0, 4});
+  std::filesystem::rename(directory() / "cifar10_test.tfrecord",
+                          directory() / "flowers_train_00000-of-00001.tfrecord");
+  const Dataset flowers(directory(), find_dataset_spec("flowers"), "train");
+  EXPECT_EQ(flowers.class_count(), 5);
+  EXPECT_EQ(flowers.classes().back(), "tulips");
+  EXPECT_EQ(flowers.read(1).label, 4);
+}
+
 TEST_F(DatasetTest, LabelsOffsetIsSubtracted) {
   write_numbered_dataset(directory(), {1, 9, 0});
   const Dataset dataset(directory(), find_dataset_spec("cifar10"), "test", 1);

@@ -201,12 +201,15 @@ const SlimNetwork* slim_network_of(const CheckpointReader& reader, const std::st
 }
 
 void require_slim_network(const CheckpointReader& reader, std::string_view who) {
-  if (!is_onnx(reader)) return;
+  const SlimNetwork* const held = slim_network_of(reader, "");
+  const bool is_other = held != nullptr && find_other_slim_network(held->name) != nullptr;
+  if (!is_onnx(reader) && !is_other) return;
   throw Error(
       ErrorCategory::kUnsupported,
-      fmt::format("{} is an ONNX file; {} works on TF-Slim's variables of a ResNet V1 only, "
+      fmt::format("{} is {}; {} works on TF-Slim's variables of a ResNet V1 only, "
                   "whose kernels are stored as [height, width, in, out]",
-                  reader.location().path.string(), who));
+                  reader.location().path.string(),
+                  is_other ? fmt::format("a checkpoint of {}", held->name) : "an ONNX file", who));
 }
 
 }  // namespace narrow

@@ -54,8 +54,9 @@ std::optional<int> checkpoint_class_count(const WeightSource& variables, const s
 Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& variables,
                             const std::string& scope, int class_count);
 
-// For jobs that know the variables of Slim's networks only: throws Error(kUnsupported) for an ONNX
-// file, saying that the job (`who`: "calibration") does not work on its graph.
+// For jobs that know Slim's ResNet V1 only: throws Error(kUnsupported) for an ONNX file and for a
+// checkpoint of another network of Slim, saying that the job (`who`: "calibration") does not work
+// on its graph.
 void require_slim_network(const CheckpointReader& reader, std::string_view who);
 
 }  // namespace narrow

@@ -24,6 +24,45 @@ TEST(CheckpointNetwork, AStandardNameStandsForExactlyThatNetwork) {
             resnet_v1("resnet_v1_50", 10));
 }
 
+// A checkpoint with these shapes only.
+MemoryReader shapes_of(const Graph& network) {
+  std::vector<MemoryTensor> tensors;
+  for (const Weight& weight : network.weights) {
+    tensors.push_back({{weight.name, DType::kFloat32, weight.shape}, {}, {}});
+  }
+  return MemoryReader(std::move(tensors));
+}
+
+TEST(CheckpointNetwork, NetworksOfSlimAreKnownByTheirVariables) {
+  for (const std::string name : {"resnet_v2_50", "vgg_a", "inception_v3", "mobilenet_v1_025",
+                                 "mobilenet_v2_035", "cifarnet", "lenet"}) {
+    // With the head that training has.
+    const MemoryReader reader = shapes_of(slim_network(name, 7, true).graph);
+    EXPECT_EQ(find_network_scope(reader), name);
+    const CheckpointVariables variables(reader, false);
+    EXPECT_EQ(checkpoint_class_count(variables, name), 7) << name;
+    const Graph found = network_of_checkpoint(reader, variables, name, 7);
+    EXPECT_EQ(found, slim_network(name, 7, false).graph) << name;
+    EXPECT_NO_THROW(check_weights(found, variables)) << name;
+    EXPECT_EQ(slim_network_of(reader, "")->name, name);
+  }
+}
+
+TEST(CheckpointNetwork, JobsForResnetV1RefuseOthers) {
+  EXPECT_NO_THROW(require_slim_network(MemoryReader(small_tensors(small_network(3), 1)), "x"));
+  const MemoryReader reader = shapes_of(slim_network("lenet", 7, false).graph);
+  EXPECT_NE(error_message(ErrorCategory::kUnsupported,
+                          [&] { require_slim_network(reader, "calibration"); })
+                .find("a checkpoint of lenet; calibration works"),
+            std::string::npos);
+}
+
+TEST(CheckpointNetwork, OfAnIncompleteNetworkTheFirstOfItsScopeIsMeant) {
+  Graph network = slim_network("mobilenet_v1_025", 7, false).graph;
+  network.weights.erase(network.weights.begin() + 3);
+  EXPECT_EQ(find_network_scope(shapes_of(network)), "mobilenet_v1");
+}
+
 TEST(CheckpointNetwork, WhatIsNoNetworkIsExplained) {
   const MemoryReader nothing({memory_tensor<float>("a", DType::kFloat32, {1}, {1})});
   EXPECT_NE(error_message(ErrorCategory::kNotFound, [&] { find_network_scope(nothing); })
@@ -31,8 +70,8 @@ TEST(CheckpointNetwork, WhatIsNoNetworkIsExplained) {
             std::string::npos);
   const CheckpointVariables variables(nothing, false);
   EXPECT_NE(error_message(ErrorCategory::kNotFound,
-                          [&] { network_of_checkpoint(nothing, variables, "inception_v3", 10); })
-                .find("there is no network inception_v3"),
+                          [&] { network_of_checkpoint(nothing, variables, "inception_v5", 10); })
+                .find("there is no network inception_v5"),
             std::string::npos);
   auto two = small_tensors(small_network(10), 1);
   auto other = make_resnet_v1({"b", 8, {{4, 2, 1}}, 10});

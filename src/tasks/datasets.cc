@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "base/parallel.h"
@@ -12,7 +13,7 @@
 #include "data/convert/convert.h"
 #include "data/dataset.h"
 #include "data/dataset_inspect.h"
-#include "data/download/resnet_download.h"
+#include "data/download/checkpoint_download.h"
 #include "narrow/error.h"
 #include "tasks/dataset_splits.h"
 
@@ -80,14 +81,14 @@ DownloadOutcome download_fashion_mnist(const DownloadOptions& options, ConvertOb
 }
 
 DownloadOutcome download_checkpoint(const DownloadOptions& options, ConvertObserver& observer) {
-  ResnetDownloadOptions fetch;
+  CheckpointDownloadOptions fetch;
   fetch.url = options.source;
   fetch.expected = expected_digest(options);
   fetch.overwrite = options.overwrite;
   fetch.attempts = options.attempts;
   fetch.first_wait = options.first_wait;
-  const ResnetDownloadResult result =
-      download_resnet_v1(options.name, options.directory, fetch, observer);
+  const CheckpointDownloadResult result =
+      download_published_checkpoint(options.name, options.directory, fetch, observer);
   DownloadOutcome outcome;
   outcome.files.push_back({result.checkpoint, result.checkpoint_bytes, 0});
   outcome.archive_md5 = result.archive_digests.md5;
@@ -123,7 +124,9 @@ InspectedSplit inspect_split(const Dataset& dataset) {
 }  // namespace
 
 std::vector<std::string> downloadable_names() {
-  return {"cifar10", "fashion_mnist", "resnet_v1_50", "resnet_v1_101", "resnet_v1_152"};
+  std::vector<std::string> names = {"cifar10", "fashion_mnist"};
+  std::ranges::copy(published_checkpoint_names(), std::back_inserter(names));
+  return names;
 }
 
 DownloadOutcome download(const DownloadOptions& options,

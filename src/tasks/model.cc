@@ -6,6 +6,7 @@
 
 #include "base/join_some.h"
 #include "base/parallel.h"
+#include "graph/slim/resnet_v1.h"
 #include "graph/slim/slim_networks.h"
 #include "narrow/error.h"
 #include "tasks/initial_values.h"
@@ -73,6 +74,8 @@ std::vector<Weight> variables_of(const CheckpointReader& reader, const std::stri
 }  // namespace
 
 std::vector<std::string> model_names() { return slim_network_names(); }
+
+std::vector<std::string> trainable_model_names() { return resnet_v1_names(); }
 
 QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& network,
                          int class_count, const Scheme& scheme, bool moving_averages) {

@@ -1,7 +1,7 @@
 """Compares decoding and preprocessing with the real TensorFlow: python preprocessing.py DATA_DUMP
 
-DATA_DUMP is the program built from data_dump.cc. Exit status 0 when pixels and vgg's floats are equal
-to the bit and cifarnet's within what summation in float32 leaves open."""
+DATA_DUMP is the program built from data_dump.cc. Exit status 0 when pixels and the floats of
+vgg, inception and lenet are equal to the bit and cifarnet's within what summation in float32 leaves open."""
 import pathlib
 import subprocess
 import sys
@@ -20,6 +20,9 @@ VGG = [(32, 32, 256, 224), (32, 32, 300, 224), (32, 32, 331, 331), (32, 32, 512,
        (1, 1, 256, 224), (2, 301, 256, 224), (301, 2, 256, 224), (1000, 257, 256, 224),
        (256, 256, 256, 256), (255, 257, 256, 224), (640, 427, 257, 255), (3, 5, 250, 9)]
 CIFARNET = [(32, 32, 32), (28, 28, 32), (32, 32, 224), (48, 40, 32), (33, 31, 24), (5, 300, 32)]
+# height, width, output size
+INCEPTION = [(32, 32, 299), (333, 500, 224), (500, 333, 299), (256, 256, 224), (299, 299, 299),
+             (1, 1, 224), (2, 301, 64), (17, 9, 8), (640, 427, 224)]
 RANDOM_SIZES = 60
 # TensorFlow sums up to 150,000 squares in float32; the library rounds once, from double.
 LARGEST_CIFARNET_DIFFERENCE_ULP = 16
@@ -80,6 +83,15 @@ def check_vgg(program, rng):
     print(f"vgg: {len(VGG) + RANDOM_SIZES} sizes equal to the bit")
 
 
+def check_others(program, rng, kind, sizes, expected):
+    random_sizes = [tuple(map(int, sizes)) for sizes in rng.randint(1, 300, size=(20, 3))]
+    for height, width, size in sizes + random_sizes:
+        pixels = noise(rng, height, width)
+        values = program.run("preprocess", [tf.io.encode_png(pixels).numpy()], kind, 256, size)
+        assert values == expected(pixels, size).tobytes(), f"{kind} {height}x{width} {size} differs"
+    print(f"{kind}: {len(sizes) + len(random_sizes)} sizes equal to the bit")
+
+
 def check_cifarnet(program, rng):
     largest = 0
     for height, width, size in CIFARNET * 10:
@@ -99,6 +111,8 @@ def main(path):
         program = Program(path, pathlib.Path(directory))
         check_decoding(program, rng)
         check_vgg(program, rng)
+        check_others(program, rng, "inception", INCEPTION, slim.inception_evaluation)
+        check_others(program, rng, "lenet", CIFARNET, slim.lenet_evaluation)
         check_cifarnet(program, rng)
 
 

@@ -58,8 +58,9 @@ void add_dataset_command(Command& program, CommandOutcome& /*outcome*/) {
       .required()
       .type_name("FILE|DIR");
   command
-      .add_option(slim_flag("dataset_name"), args->dataset_name,
-                  "whose classes files of other names have: cifar10 or fashion_mnist")
+      .add_option(
+          slim_flag("dataset_name"), args->dataset_name,
+          "whose classes files of other names have: cifar10, fashion_mnist, imagenet or flowers")
       .type_name("NAME");
   command
       .add_option(slim_flag("contact_sheet"), args->contact_sheet,

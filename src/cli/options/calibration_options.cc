@@ -54,7 +54,9 @@ void add_calibration_options(Command& command, CalibrationImages& images, Images
                              const std::string& group) {
   ImageSource& source = images.source;
   add_images_option(command, images, option, group);
-  command.add_option(slim_flag("dataset_name"), source.dataset_name, "cifar10 or fashion_mnist")
+  command
+      .add_option(slim_flag("dataset_name"), source.dataset_name,
+                  "cifar10, fashion_mnist, imagenet or flowers")
       .type_name("NAME")
       .group(group);
   command.add_option(slim_flag("dataset_dir"), source.dataset_dir, "where its records are")

@@ -11,7 +11,9 @@ void add_dataset_flags(Command& command, ImageSource& images) {
                   "instead of a dataset: a folder of class folders, or a\n"
                   "CSV file with the columns file and label")
       .type_name("PATH");
-  command.add_option(slim_flag("dataset_name"), images.dataset_name, "cifar10 or fashion_mnist")
+  command
+      .add_option(slim_flag("dataset_name"), images.dataset_name,
+                  "cifar10, fashion_mnist, imagenet or flowers")
       .type_name("NAME");
   command.add_option(slim_flag("dataset_dir"), images.dataset_dir, "where its records are")
       .type_name("DIR");
@@ -35,7 +37,8 @@ void require_images(const ImageSource& images) {
     if (!there) throw Error(ErrorCategory::kUsage, sentence);
   };
   require(!images.dataset_name.empty(),
-          "You must supply the dataset name with --dataset_name (cifar10 or fashion_mnist), or "
+          "You must supply the dataset name with --dataset_name (cifar10, fashion_mnist, imagenet, "
+          "flowers), or "
           "pictures with --images");
   require(!images.dataset_dir.empty(),
           "You must supply the dataset directory with --dataset_dir (narrow download makes one)");

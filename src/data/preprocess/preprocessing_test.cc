@@ -71,6 +71,63 @@ TEST(Preprocessing, EvaluationEqualsTensorFlow) {
   }
 }
 
+// Rows, columns and channels differ everywhere.
+Image patterned_image(int height, int width) {
+  Image image{height, width, {}};
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (int c = 0; c < kImageChannels; ++c) {
+        image.pixels.push_back(static_cast<std::uint8_t>(y * 37 + x * 11 + c * 101 + y * x * 5));
+      }
+    }
+  }
+  return image;
+}
+
+// From inception_evaluation of tests/golden/data/slim_reference.py.
+TEST(Preprocessing, InceptionIsTensorFlowsToTheBit) {
+  const std::vector<float> expected = {
+      -0x1.2b2b2ap-1F, 0x1.a9a9b0p-3F,  0x1p+0F,         0x1.2d2d30p-2F,  -0x1.d7d7d8p-1F,
+      -0x1.0909p-3F,   -0x1.ababacp-1F, -0x1.616140p-5F, 0x1.7f7f84p-1F,  -0x1.e3e3e4p-1F,
+      -0x1.393930p-3F, 0x1.47474cp-1F,  -0x1.676768p-1F, 0x1.717180p-4F,  0x1.c3c3c8p-1F,
+      -0x1.d5d5d4p-2F, 0x1.555558p-2F,  -0x1.c3c3c4p-1F, 0x1.67676cp-1F,  -0x1.070706p-1F,
+      0x1.1d1d20p-2F,  0x1.3d3d40p-2F,  -0x1.cfcfd0p-1F, -0x1.d1d1c0p-4F, -0x1.515140p-4F,
+      0x1.6b6b70p-1F,  -0x1.030302p-1F};
+  const PreprocessingOptions options = {.kind = PreprocessingKind::kInception, .output_size = 3};
+  EXPECT_EQ(evaluate(patterned_image(17, 23), options), expected);
+  EXPECT_EQ(evaluate(patterned_image(1, 1), options).front(), -1.0F);
+}
+
+// From lenet_evaluation of the same file: a row of zeros above and below, columns cut off.
+TEST(Preprocessing, LenetIsTensorFlowsToTheBit) {
+  const PreprocessingOptions options = {.kind = PreprocessingKind::kLenet, .output_size = 19};
+  const auto values = evaluate(patterned_image(17, 23), options);
+  const auto at = [&](int y, int x, int c) {
+    return values.at(static_cast<std::size_t>((y * 19 + x) * 3 + c));
+  };
+  EXPECT_EQ(at(0, 0, 0), -1.0F);
+  EXPECT_EQ(at(18, 18, 2), -1.0F);
+  EXPECT_EQ(at(1, 0, 0), -0.828125F);
+  EXPECT_EQ(at(1, 0, 2), 0.75F);
+  EXPECT_EQ(at(17, 18, 0), -0.15625F);
+  EXPECT_EQ(at(17, 18, 1), 0.6328125F);
+  EXPECT_EQ(train(patterned_image(17, 23), options, 1), values) << "nothing is random";
+}
+
+TEST(Preprocessing, OnlyWhatInceptionAndLenetHaveCanBeGiven) {
+  for (const auto kind : {PreprocessingKind::kInception, PreprocessingKind::kLenet}) {
+    PreprocessingOptions options = {.kind = kind};
+    options.mean = Color{1, 2, 3};
+    error_message(ErrorCategory::kUsage, [&] { validate(options); });
+    options.mean.reset();
+    options.resize = ResizeMode::kLetterbox;
+    error_message(ErrorCategory::kUsage, [&] { validate(options); });
+  }
+  const PreprocessingOptions inception = {.kind = PreprocessingKind::kInception};
+  EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { validate_for_training(inception); }),
+              HasSubstr("augmentation none or cifar"));
+}
+
 // Section 5.1 of Slim's evaluation for CIFAR images: output (y, x) is the source at (2 + y/8, ...).
 TEST(Preprocessing, CifarImageAtSlimsSize) {
   const auto values = evaluate(position_image(32, 32), {});

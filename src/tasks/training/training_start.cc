@@ -12,6 +12,7 @@
 #include "checkpoint/tensorflow/state_file.h"
 #include "graph/layers.h"
 #include "graph/slim/resnet_v1.h"
+#include "graph/slim/slim_networks.h"
 #include "model/checkpoint_network.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
@@ -41,11 +42,19 @@ std::int64_t read_resumed_step(const CheckpointReader& reader) {
   return step;
 }
 
+// The other networks of Slim have operators without backward rules.
+void require_trainable(const std::string& name) {
+  if (find_other_slim_network(name) == nullptr) return;
+  throw Error(ErrorCategory::kUnsupported, fmt::format("{} cannot be trained yet; {} can", name,
+                                                       fmt::join(resnet_v1_names(), ", ")));
+}
+
 Graph network_from(const CheckpointReader& reader, const TrainOptions& options, int class_count) {
   require_slim_network(reader, "training");
   const CheckpointVariables variables(reader, false);
   const std::string scope =
       options.model_name.empty() ? find_network_scope(reader) : options.model_name;
+  require_trainable(scope);
   return network_of_checkpoint(reader, variables, scope, class_count);
 }
 
@@ -56,6 +65,7 @@ Graph new_network(const TrainOptions& options, int class_count) {
                             "with checkpoint_path",
                             fmt::join(resnet_v1_names(), ", ")));
   }
+  require_trainable(options.model_name);
   return resnet_v1(options.model_name, class_count);
 }
 

@@ -140,6 +140,19 @@ def vgg_evaluation(pixels, resize_side, output_size):
     return (crop - tf.constant([123.68, 116.78, 103.94], tf.float32)).numpy()
 
 
+def inception_evaluation(pixels, output_size):
+    image = tf.image.convert_image_dtype(pixels, tf.float32)
+    image = tf.image.central_crop(image, 0.875)[None]
+    image = tf.compat.v1.image.resize_bilinear(image, [output_size, output_size],
+                                               align_corners=False)[0]
+    return ((image - 0.5) * 2.0).numpy()
+
+
+def lenet_evaluation(pixels, output_size):
+    image = tf.image.resize_with_crop_or_pad(tf.cast(pixels, tf.float32), output_size, output_size)
+    return ((image - 128.0) / 128.0).numpy()
+
+
 def cifarnet_evaluation(pixels, output_size):
     image = tf.cast(pixels, tf.float32)
     image = tf.image.resize_with_crop_or_pad(image, output_size, output_size)

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Networks of TF-Slim other than ResNet V1, by name and as a checkpoint holds them."""
+import struct
+import unittest
+import zlib
+
+import numpy as np
+from program_case import ProgramCase
+
+
+def png(pixels):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I",
+                                                                        zlib.crc32(kind + data))
+
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) +
+            chunk(b"IEND", b""))
+
+
+class SlimNetworks(ProgramCase):
+    def make(self, name, classes=10):
+        self.narrow("init", name, "--classes", classes, "-o", "model.ckpt-0", "--seed", "3")
+
+    def write_pictures(self, size):
+        random = np.random.default_rng(1)
+        for name in ("cat", "dog"):
+            (self.dir / "pictures" / name).mkdir(parents=True)
+            pixels = random.integers(0, 256, (size, size, 3), dtype=np.uint8)
+            (self.dir / "pictures" / name / "0.png").write_bytes(png(pixels))
+
+    def evaluate(self, *arguments):
+        return self.json("eval", "model.ckpt-0", *arguments)
+
+    def test_a_checkpoint_says_its_network(self):
+        self.make("mobilenet_v1_025")
+        self.assertEqual(self.json("inspect", "model.ckpt-0")["summary"]["tensors"], 138)
+        graph = self.json("inspect", "model.ckpt-0", "--graph")
+        self.assertEqual(graph["nodes"][-1]["result"], "[N, 10]")
+        self.assertEqual(graph["summary"]["parameters"], 221114)
+        random = np.random.default_rng(2)
+        images = random.normal(0, 1, (3, 3, 64, 64)).astype(np.float32)
+        np.savez(self.dir / "images.npz", images=images, labels=np.array([0, 1, 2]))
+        found = self.evaluate("--inputs", "images.npz")
+        self.assertEqual(found, found | self.evaluate("--inputs", "images.npz", "--model_name",
+                                                      "mobilenet_v1_025") | {
+                                                          "seconds": found.get("seconds")})
+        wrong = self.error("eval", "model.ckpt-0", "--inputs", "images.npz", "--model_name",
+                           "mobilenet_v1_050")
+        self.assertIn("MobilenetV1/Conv2d_0/weights has shape", wrong)
+
+    def test_image_size_and_preprocessing_are_the_networks(self):
+        self.write_pictures(40)
+        for name, size, recipe in (("cifarnet", 32, "cifarnet"), ("lenet", 28, "lenet"),
+                                   ("mobilenet_v1_025", 224, "inception")):
+            self.narrow("init", name, "--classes", 2, "-o", "model.ckpt-0", "--force")
+            images = self.evaluate("--images", "pictures")["images"]
+            self.assertEqual((images["image_size"], images["preprocessing"]), (size, recipe))
+
+    def test_quantizer_takes_a_name(self):
+        self.make("lenet")
+        text = self.narrow("quantizer", "lenet", "model.ckpt-0", 10, 1, 8)
+        self.assertIn("8 of 8 variables", text)
+        self.narrow("compare", "model.ckpt-0", "bin_8bits/model.ckpt-0", status=1)
+        self.assertIn("the checkpoint has 10 classes, 9 were asked for",
+                      self.error("quantizer", "lenet", "model.ckpt-0", 9, 1, 8))
+        self.assertIn("33", self.error("quantizer", 33, "model.ckpt-0", 10, 1, 8))
+
+    def test_only_resnet_v1_is_trained(self):
+        self.write_pictures(8)
+        for options in (("--model_name", "lenet"),):
+            message = self.error("train", "--train_dir", "train", "--images", "pictures", *options)
+            self.assertIn("lenet cannot be trained yet; resnet_v1_50", message)
+
+
+if __name__ == "__main__":
+    unittest.main()
