@@ -11,7 +11,7 @@
 #include "cli/options/tensor_options.h"
 #include "narrow/convert_checkpoint.h"
 #include "narrow/error.h"
-#include "narrow/float8_weights.h"
+#include "narrow/packed_checkpoint.h"
 #include "report/convert_report.h"
 #include "report/report.h"
 
@@ -91,12 +91,11 @@ ConvertOptions options_of(const Arguments& args) {
 }
 
 std::unique_ptr<CheckpointReader> open_input(const Arguments& args) {
-  auto reader = open_checkpoint(args.checkpoint);
   const auto cast = cast_of(args.cast);
-  if (!cast) return reader;
+  if (!cast) return open_checkpoint(args.checkpoint);
   // What float8 codes stand for is known in two types; the third is rounded from one of them.
-  reader = restore_float8(std::move(reader),
-                          cast == DType::kBFloat16 ? DType::kBFloat16 : DType::kFloat32);
+  const bool is_bfloat16 = cast == DType::kBFloat16;
+  auto reader = open_unpacked(args.checkpoint, is_bfloat16 ? DType::kBFloat16 : DType::kFloat32);
   note_float8(*reader);
   return reader;
 }

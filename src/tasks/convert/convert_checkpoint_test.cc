@@ -280,7 +280,7 @@ TEST(WeightLayout, AnyPartOfTheResultIsTheSame) {
   const auto tensor = counted("", shape);
   std::vector<std::byte> whole(tensor.bytes.size());
   permute(tensor.bytes, shape, axes, 4, 0, whole);
-  for (std::size_t first = 0; first < 60; ++first) {
+  for (std::size_t first = 0; first < 58; ++first) {
     std::vector<std::byte> part((60 - first) / 2 * 4);
     permute(tensor.bytes, shape, axes, 4, first, part);
     EXPECT_EQ(std::memcmp(part.data(), whole.data() + 4 * first, part.size()), 0);

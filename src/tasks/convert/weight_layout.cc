@@ -59,38 +59,78 @@ std::vector<std::size_t> rotated(std::size_t rank, std::size_t first) {
   return axes;
 }
 
-// Values of type T, which only the bytes matter of.
+// The result as axes of these sizes and steps through the stored elements.
+struct Order {
+  std::vector<std::uint64_t> sizes;
+  std::vector<std::uint64_t> strides;
+};
+
+// Goes through the elements of the result from one on, and knows where they are stored.
+class Walk {
+ public:
+  Walk(const Order& order, std::size_t first_axis, std::uint64_t first)
+      : order_(order), first_axis_(first_axis), index_(order.sizes.size()) {
+    for (std::size_t i = index_.size(); i-- > first_axis; first /= order.sizes[i]) {
+      index_[i] = first % order.sizes[i];
+      at_ += index_[i] * order.strides[i];
+    }
+  }
+  [[nodiscard]] std::uint64_t at() const { return at_; }
+  void next() {
+    for (std::size_t axis = index_.size(); axis-- > first_axis_;) {
+      at_ += order_.strides[axis];
+      if (++index_[axis] < order_.sizes[axis]) return;
+      at_ -= order_.sizes[axis] * order_.strides[axis];
+      index_[axis] = 0;
+    }
+  }
+
+ private:
+  const Order& order_;
+  std::size_t first_axis_;
+  std::vector<std::uint64_t> index_;
+  std::uint64_t at_ = 0;
+};
+
+// Elements are of type T, of which only the bytes matter.
 template <typename T>
-void gather(const std::byte* values, const std::vector<std::uint64_t>& sizes,
-            const std::vector<std::uint64_t>& strides, std::uint64_t first,
+void gather(const std::byte* values, const Order& order, std::uint64_t first,
             std::span<std::byte> out) {
-  const std::size_t rank = sizes.size();
-  std::vector<std::uint64_t> index(rank);
-  std::uint64_t at = 0;
-  for (std::size_t i = rank; i-- > 0; first /= sizes[i]) {
-    index[i] = first % sizes[i];
-    at += index[i] * strides[i];
+  Walk walk(order, 0, first);
+  for (std::size_t done = 0; done < out.size(); done += sizeof(T), walk.next()) {
+    std::memcpy(out.data() + done, values + walk.at() * sizeof(T), sizeof(T));
   }
-  const std::uint64_t step = strides[rank - 1];
-  for (std::size_t done = 0; done < out.size();) {
-    const std::uint64_t left = (out.size() - done) / sizeof(T);
-    const std::uint64_t count = std::min(left, sizes[rank - 1] - index[rank - 1]);
-    for (std::uint64_t i = 0; i < count; ++i) {
-      std::memcpy(out.data() + done + i * sizeof(T), values + (at + i * step) * sizeof(T),
-                  sizeof(T));
+}
+
+// The same in blocks: elements that lie side by side are read together, each for a row of its own
+// in the result. Without that, every element of a large kernel would be read from memory anew.
+template <typename T>
+void gather_rows(const std::byte* values, const Order& order, std::uint64_t first,
+                 std::span<std::byte> out) {
+  constexpr std::uint64_t kMostRows = 64 / sizeof(T) + 1;
+  const auto axis = static_cast<std::size_t>(std::ranges::find(order.strides, std::uint64_t{1}) -
+                                             order.strides.begin());
+  std::uint64_t row = 1;
+  for (std::size_t i = axis + 1; i < order.sizes.size(); ++i) row *= order.sizes[i];
+  const std::uint64_t count = out.size() / sizeof(T);
+  const std::uint64_t head = std::min((row - first % row) % row, count);
+  gather<T>(values, order, first, out.first(head * sizeof(T)));
+  std::uint64_t done = head;
+  while (count - done >= row) {
+    const std::uint64_t position = (first + done) / row % order.sizes[axis];
+    const std::uint64_t rows =
+        std::min({kMostRows, (count - done) / row, order.sizes[axis] - position});
+    const std::byte* from = values + Walk(order, 0, first + done).at() * sizeof(T);
+    std::byte* to = out.data() + done * sizeof(T);
+    Walk walk(order, axis + 1, 0);
+    for (std::uint64_t i = 0; i < row; ++i, walk.next()) {
+      for (std::uint64_t k = 0; k < rows; ++k) {
+        std::memcpy(to + (k * row + i) * sizeof(T), from + (walk.at() + k) * sizeof(T), sizeof(T));
+      }
     }
-    done += count * sizeof(T);
-    index[rank - 1] += count;
-    at += count * step;
-    // On to the next row: every axis that is full begins again.
-    for (std::size_t axis = rank; axis-- > 0 && index[axis] == sizes[axis];) {
-      at -= sizes[axis] * strides[axis];
-      index[axis] = 0;
-      if (axis == 0) break;
-      ++index[axis - 1];
-      at += strides[axis - 1];
-    }
+    done += rows * row;
   }
+  gather<T>(values, order, first + done, out.subspan(done * sizeof(T)));
 }
 
 }  // namespace
@@ -132,26 +172,25 @@ void permute(std::span<const std::byte> values, const Shape& shape,
   for (std::size_t i = shape.size() - 1; i-- > 0;) {
     stored_strides[i] = stored_strides[i + 1] * static_cast<std::uint64_t>(shape[i + 1]);
   }
-  std::vector<std::uint64_t> sizes;
-  std::vector<std::uint64_t> strides;
+  Order order;
   for (const std::size_t axis : axes) {
-    sizes.push_back(static_cast<std::uint64_t>(shape[axis]));
-    strides.push_back(stored_strides[axis]);
+    order.sizes.push_back(static_cast<std::uint64_t>(shape[axis]));
+    order.strides.push_back(stored_strides[axis]);
   }
   struct Pair {
     std::uint64_t halves[2];
   };
   switch (element_bytes) {
     case 1:
-      return gather<std::uint8_t>(values.data(), sizes, strides, first, out);
+      return gather_rows<std::uint8_t>(values.data(), order, first, out);
     case 2:
-      return gather<std::uint16_t>(values.data(), sizes, strides, first, out);
+      return gather_rows<std::uint16_t>(values.data(), order, first, out);
     case 4:
-      return gather<std::uint32_t>(values.data(), sizes, strides, first, out);
+      return gather_rows<std::uint32_t>(values.data(), order, first, out);
     case 8:
-      return gather<std::uint64_t>(values.data(), sizes, strides, first, out);
+      return gather_rows<std::uint64_t>(values.data(), order, first, out);
     case 16:
-      return gather<Pair>(values.data(), sizes, strides, first, out);
+      return gather_rows<Pair>(values.data(), order, first, out);
     default:
       throw Error(ErrorCategory::kUsage, "elements of this size cannot be put in another order");
   }

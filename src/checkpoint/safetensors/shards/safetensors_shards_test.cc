@@ -186,9 +186,9 @@ TEST(ShardIndex, WrongJsonIsRefused) {
       {R"({"weight_map": {}, "weight_map": {}})", "weight_map twice"},
       {std::string(100'000, '['), "not a JSON object"},
   };
-  for (const auto& [json, part] : wrong) {
-    SCOPED_TRACE(json.substr(0, 100));
-    expect_error(ErrorCategory::kCorrupt, part, [&] { parse_shard_index(json, "x"); });
+  for (const auto& one : wrong) {
+    SCOPED_TRACE(one.first.substr(0, 100));
+    expect_error(ErrorCategory::kCorrupt, one.second, [&] { parse_shard_index(one.first, "x"); });
   }
 }
 
