@@ -121,7 +121,9 @@ class GraphPass {
         layers_(layers),
         quantizer_(quantizer),
         observer_(observer),
-        result_(result) {}
+        result_(result) {
+    for (const LinearLayer& layer : layers_) total_bytes_ += bytes_of(layer);
+  }
 
   void run_without_images() {
     for (const LinearLayer& layer : layers_) take(layer, quantizer_.quantize_layer(layer, nullptr));
@@ -156,9 +158,14 @@ class GraphPass {
            walk.has_examples(layer.input) && walk.has_examples(layer.product);
   }
 
+  static std::uint64_t bytes_of(const LinearLayer& layer) {
+    return element_count(layer.weights_shape) * sizeof(float);
+  }
+
   void take(const LinearLayer& layer, LayerCost cost) {
     ++done_;
-    report_progress(observer_, done_, layers_.size(), ProgressUnit::kImages);
+    bytes_done_ += bytes_of(layer);
+    report_progress(observer_, bytes_done_, total_bytes_, ProgressUnit::kBytes);
     const auto& results = quantizer_.quantized().results;
     const auto found = results.find(layer.weights);
     if (observer_ != nullptr && found != results.end()) {
@@ -172,6 +179,8 @@ class GraphPass {
   GraphQuantizer& quantizer_;
   QuantizeObserver* observer_;
   NetworkResult& result_;
+  std::uint64_t total_bytes_ = 0;
+  std::uint64_t bytes_done_ = 0;
   std::size_t done_ = 0;
 };
 

@@ -90,9 +90,9 @@ class QuantizeOnnx : public TemporaryDirectoryTest {
     const auto reader =
         std::shared_ptr<const CheckpointReader>(open_checkpoint(directory() / file));
     const std::vector<std::shared_ptr<const CheckpointReader>> readers = {reader};
+    const EvaluateResult result = evaluate_checkpoints(readers, options);
     std::vector<double> found;
-    for (const Prediction& one :
-         evaluate_checkpoints(readers, options).evaluations[0].predictions) {
+    for (const Prediction& one : result.evaluations[0].predictions) {
       found.push_back(one.cross_entropy);
     }
     return found;
