@@ -5,7 +5,8 @@ usage: read_gguf.py NARROW [--type Q4_K] [--megabytes 1000] [--folder DIR]
 
 Makes a file of random blocks of the type, then times `narrow inspect --stats`, which reads and sums
 every value, and dequantize and sum of the Python package gguf tensor by tensor, one after the
-other, in one run with a warm page cache. Prints seconds and the peak memory of both.
+other, in one run with a warm page cache. Prints seconds, those of the processor beside them, and the peak
+memory of both.
 """
 import argparse
 import os
@@ -21,11 +22,11 @@ TENSOR_VALUES = 4096 * 4096
 PEER = """
 import sys, time
 import gguf, numpy as np
-start = time.perf_counter()
+start, used = time.perf_counter(), time.process_time()
 total = 0.0
 for tensor in gguf.GGUFReader(sys.argv[1]).tensors:
     total += float(gguf.quants.dequantize(tensor.data, tensor.tensor_type).sum(dtype="float64"))
-print(time.perf_counter() - start)
+print(time.perf_counter() - start, time.process_time() - used)
 """
 
 
@@ -48,13 +49,14 @@ def make_file(path, kind, megabytes):
 
 
 def measured(command):
-    """Seconds, peak memory in MiB and output of a process."""
+    """Seconds, those of the processor, peak memory in MiB and output of a process."""
     start = time.perf_counter()
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
     text = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0, command
-    return time.perf_counter() - start, usage.ru_maxrss / 1024, text
+    seconds = time.perf_counter() - start
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text
 
 
 def main():
@@ -69,10 +71,11 @@ def main():
         path = pathlib.Path(name) / "codes.gguf"
         make_file(path, gguf.GGMLQuantizationType[options.type], options.megabytes)
         print(f"{options.type}, {path.stat().st_size / 1e6:.0f} MB")
-        seconds, memory, _ = measured([options.narrow, "inspect", "--stats", path])
-        print(f"narrow {seconds:.2f} s, {memory:.0f} MiB")
-        _, memory, text = measured([sys.executable, "-c", PEER, path])
-        print(f"gguf   {float(text):.2f} s, {memory:.0f} MiB (imports not counted)")
+        line = "{}: {:.2f} s, {:.2f} s of processor, {:.0f} MiB"
+        seconds, used, memory, _ = measured([options.narrow, "inspect", "--stats", path])
+        print(line.format("narrow", seconds, used, memory), flush=True)
+        _, _, memory, text = measured([sys.executable, "-c", PEER, path])
+        print(line.format("gguf", *map(float, text.split()), memory) + " (imports not counted)")
 
 
 if __name__ == "__main__":
