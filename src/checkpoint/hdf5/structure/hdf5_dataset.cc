@@ -101,8 +101,8 @@ std::vector<std::byte> read_fill(const Hdf5File& file, const Hdf5Object& object,
   return {bytes.begin(), bytes.end()};
 }
 
-// IV.A.2.i, of the versions 3 to 5 (the last, of HDF5 2.0, has longer sizes of filtered chunks in its
-// arrays), and what 1 and 2 say in another order.
+// IV.A.2.i, of the versions 3 to 5 (the last, of HDF5 2.0, has longer sizes of filtered chunks in
+// its arrays), and what 1 and 2 say in another order.
 class LayoutReader {
  public:
   LayoutReader(const Hdf5File& file, const Hdf5Message& message, Hdf5Dataset* dataset)
