@@ -35,8 +35,6 @@ struct Signature {
 constexpr std::array kSignatures = std::to_array<Signature>({
     {0, "version https://git-lfs.github.com/spec/"sv,
      "a Git LFS pointer, not the file it stands for", "git lfs pull fetches that"},
-    {0, "\x89HDF\r\n\x1a\n"sv, "an HDF5 file, as Keras and h5py write it", kToNumpy},
-    {512, "\x89HDF\r\n\x1a\n"sv, "an HDF5 file, as MATLAB writes it", kToNumpy},
     {0, "lmgg"sv, "a GGML file of llama.cpp", "name the checkpoint that it was made of"},
     {0, "tjgg"sv, "a GGML file of llama.cpp", "name the checkpoint that it was made of"},
     {0, "\x80\x02"sv, "a Python pickle, perhaps of PyTorch's", kFromPytorch},
@@ -232,11 +230,6 @@ std::optional<std::string> describe_known_file(const InputFile& file) {
 }
 
 std::string describe_zip(std::span<const std::string> names) {
-  if (has_member(names, "model.weights.h5")) {
-    return sentence("a Keras model",
-                    "load it with keras.models.load_model and save the weights with "
-                    "tf.train.Checkpoint(model).write");
-  }
   std::string_view foreign;
   for (const std::string& name : names) {
     if (!name.ends_with(".npy") && foreign.empty()) foreign = name;

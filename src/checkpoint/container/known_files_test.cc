@@ -56,8 +56,6 @@ std::vector<KnownCase> cases() {
        "safetensors.torch.save_file"},
       {"pickle 2", "\x80\x02}q\0."s, "pickle", "torch.load"},
       {"pickle 4", "\x80\x04\x95", "pickle", "numpy.savez"},
-      {"hdf5", "\x89HDF\r\n\x1a\n" + std::string(64, '\0'), "HDF5", "numpy.savez"},
-      {"hdf5 after a block", with_ending_at(512, "\x89HDF\r\n\x1a\n"), "HDF5", "numpy.savez"},
       {"matlab", "MATLAB 5.0 MAT-file, Platform: GLNXA64", "MATLAB", "numpy.savez"},
       {"onnx", onnx, "ONNX", "cut off"},
       {"cut graph", "\x0a\x50" + node, "GraphDef", "fetch"},
@@ -125,8 +123,8 @@ TEST(KnownFiles, ArchivesAreKnownByTheirMembers) {
     std::string what;
   };
   const TempFolder folder;
-  for (const auto& [member, what] : {ArchiveCase{"model.weights.h5", "a Keras model"},
-                                     {"letter.txt", "letter.txt in it is not an NPY array"}}) {
+  for (const auto& [member, what] :
+       {ArchiveCase{"letter.txt", "letter.txt in it is not an NPY array"}}) {
     const auto path = folder / "model.npz";
     OutputFile file(path);
     ZipWriter zip(file);

@@ -57,6 +57,12 @@ class ChunkGrid {
     std::ranges::sort(dataset_.chunks, {}, &Hdf5Chunk::index);
     const auto twice = std::ranges::adjacent_find(dataset_.chunks, {}, &Hdf5Chunk::index);
     if (twice != dataset_.chunks.end()) file_.throw_corrupt(twice->address, "a chunk comes twice");
+    // What is decoded stays in proportion to the file then.
+    std::uint64_t bytes = 0;
+    for (const Hdf5Chunk& chunk : dataset_.chunks) {
+      bytes += chunk.stored_bytes;
+      if (bytes > file_.size()) file_.throw_corrupt(chunk.address, "chunks overlap");
+    }
   }
 
  private:
