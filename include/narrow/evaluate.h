@@ -20,10 +20,10 @@
 namespace narrow {
 
 struct EvaluateOptions {
-  // The scope of the network's variables. resnet_v1_50, resnet_v1_101, resnet_v1_152 and
-  // resnet_v1_200 must have exactly the variables of that network; of any other name the units and
-  // depths are taken from the checkpoint. An ONNX file has its graph's name for that. Empty: the
-  // one scope that the checkpoint has.
+  // One of model_names() (narrow/model.h), which must have exactly the variables of that network;
+  // any other name is the scope of a ResNet V1 whose units and depths are taken from the
+  // checkpoint. An ONNX file has its graph's name for that. Empty: the one network that the
+  // checkpoint has.
   std::string model_name = {};
   ImageSource images = {};
   int batch_size = 100;

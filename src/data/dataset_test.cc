@@ -85,7 +85,7 @@ TEST_F(DatasetTest, LabelsOffsetIsSubtracted) {
 }
 
 TEST_F(DatasetTest, NamesUnknownDatasetsAndSplits) {
-  EXPECT_THAT(error_message(ErrorCategory::kUsage, [] { find_dataset_spec("flowers"); }),
+  EXPECT_THAT(error_message(ErrorCategory::kUsage, [] { find_dataset_spec("mnist"); }),
               HasSubstr("cifar10, fashion_mnist"));
   const auto open = [&](const char* split) {
     const Dataset dataset(directory(), find_dataset_spec("cifar10"), split);

@@ -43,10 +43,10 @@ class SlimNetworks(ProgramCase):
         random = np.random.default_rng(2)
         images = random.normal(0, 1, (3, 3, 64, 64)).astype(np.float32)
         np.savez(self.dir / "images.npz", images=images, labels=np.array([0, 1, 2]))
-        found = self.evaluate("--inputs", "images.npz")
-        self.assertEqual(found, found | self.evaluate("--inputs", "images.npz", "--model_name",
-                                                      "mobilenet_v1_025") | {
-                                                          "seconds": found.get("seconds")})
+        found = self.evaluate("--inputs", "images.npz")["checkpoints"]
+        self.assertEqual(found[0]["network"], "mobilenet_v1_025")
+        self.assertEqual(found, self.evaluate("--inputs", "images.npz", "--model_name",
+                                              "mobilenet_v1_025")["checkpoints"])
         wrong = self.error("eval", "model.ckpt-0", "--inputs", "images.npz", "--model_name",
                            "mobilenet_v1_050")
         self.assertIn("MobilenetV1/Conv2d_0/weights has shape", wrong)
@@ -55,9 +55,10 @@ class SlimNetworks(ProgramCase):
         self.write_pictures(40)
         for name, size, recipe in (("cifarnet", 32, "cifarnet"), ("lenet", 28, "lenet"),
                                    ("mobilenet_v1_025", 224, "inception")):
-            self.narrow("init", name, "--classes", 2, "-o", "model.ckpt-0", "--force")
-            images = self.evaluate("--images", "pictures")["images"]
-            self.assertEqual((images["image_size"], images["preprocessing"]), (size, recipe))
+            self.narrow("init", name, "--classes", 2, "-o", f"{name}/")
+            seen = self.json("eval", f"{name}/model.ckpt-0", "--images", "pictures")
+            seen = seen["preprocessing"]
+            self.assertEqual((seen["image_size"], seen["name"]), (size, recipe))
 
     def test_quantizer_takes_a_name(self):
         self.make("lenet")
@@ -70,9 +71,12 @@ class SlimNetworks(ProgramCase):
 
     def test_only_resnet_v1_is_trained(self):
         self.write_pictures(8)
-        for options in (("--model_name", "lenet"),):
-            message = self.error("train", "--train_dir", "train", "--images", "pictures", *options)
-            self.assertIn("lenet cannot be trained yet; resnet_v1_50", message)
+        message = self.error("train", "--train_dir", "train", "--images", "pictures",
+                             "--batch_size", 1, "--model_name", "lenet")
+        self.assertIn("lenet cannot be trained yet; resnet_v1_50", message)
+        self.make("lenet", 2)
+        message = self.error("calibrate", "model.ckpt-0", "--images", "pictures", "-o", "new/")
+        self.assertIn("a checkpoint of lenet; ", message)
 
 
 if __name__ == "__main__":

@@ -63,14 +63,15 @@ def variables(make, size):
 
 
 def initial_variables(narrow, name, folder):
-    prefix = pathlib.Path(folder) / "initial"
-    command = [narrow, "init", name, "--classes", str(CLASSES), "-o", str(prefix), "--force"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return sorted(
-        (variable, tuple(shape))
-        for variable, shape in tf.train.list_variables(str(prefix))
-        if variable != "global_step"
-    )
+    """What narrow init writes."""
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        command = [narrow, "init", name, "--classes", str(CLASSES), "-o", f"{own}/model"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return sorted(
+            (variable, tuple(shape))
+            for variable, shape in tf.train.list_variables(f"{own}/model")
+            if variable != "global_step"
+        )
 
 
 def random_value(name, shape, random):

@@ -63,7 +63,8 @@ def inception_v4(images, class_count, auxiliary):
             lambda: max_pool(net),
             lambda: conv(net, 96, 3, "Conv2d_0a_3x3", 2, "VALID"),
         )
-        wide = [(64, 1, "Conv2d_0a_1x1"), (64, [1, 7], "Conv2d_0b_1x7"), (64, [7, 1], "Conv2d_0c_7x1")]
+        wide = [(64, 1, "Conv2d_0a_1x1"), (64, [1, 7], "Conv2d_0b_1x7")]
+        wide += [(64, [7, 1], "Conv2d_0c_7x1")]
         last = (96, 3, "Conv2d_1a_3x3", 1, "VALID")
         net = branches(
             "Mixed_4a",

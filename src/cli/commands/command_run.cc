@@ -59,7 +59,7 @@ void add_run_command(Command& program, CommandOutcome& /*outcome*/) {
   constexpr int kMostRuns = 1'000'000;
   Command command = program.add_subcommand("run", "Run a network on arrays");
   auto args = std::make_shared<Arguments>();
-  command.add_option("model", args->model, "an ONNX file, or a checkpoint of a ResNet V1")
+  command.add_option("model", args->model, "an ONNX file, or a checkpoint of a network of TF-Slim")
       .required()
       .type_name("MODEL");
   add_network_input_options(command, args->inputs);

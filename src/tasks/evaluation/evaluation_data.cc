@@ -169,7 +169,10 @@ EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& opti
   }
   images.records = data.dataset->records().path();
   images.preprocessing = to_string(data.preprocessing.kind);
-  const bool is_cropped = data.preprocessing.resize == ResizeMode::kCrop;
+  const PreprocessingKind kind = data.preprocessing.kind;
+  const bool is_cropped = data.preprocessing.resize == ResizeMode::kCrop &&
+                          kind != PreprocessingKind::kInception &&
+                          kind != PreprocessingKind::kLenet;
   images.resize_side = is_cropped ? data.preprocessing.resize_side : 0;
   images.changes = describe_changes(options.images);
   return images;
