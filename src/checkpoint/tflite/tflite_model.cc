@@ -147,17 +147,42 @@ class Scanner {
     const auto details =
         quantization ? quantization->scalar<std::uint8_t>(quantization_field::kDetailsType, 0)
                      : std::uint8_t{0};
-    if (table.table(tensor_field::kSparsity)) {
-      set_opaque(tensor, "sparse " + name);
-    } else if (type == nullptr || type->dtype == DType::kOpaque) {
-      set_opaque(tensor, name);
+    const auto sparsity = table.table(tensor_field::kSparsity);
+    if (sparsity) name = "sparse " + name;
+    if (type == nullptr || type->dtype == DType::kOpaque) {
+      set_opaque(tensor, std::move(name));
     } else if (details != 0) {
       set_opaque(tensor, fmt::format("{} with quantization of kind {}", name, details));
+    } else if (sparsity) {
+      set_sparse(*sparsity, *type, has_scales(quantization), std::move(name), tensor);
     } else {
       check_bytes(tensor, *type);
       tensor.info.dtype = type->dtype;
       if (type->may_be_codes) set_codes(quantization, *type, tensor);
     }
+  }
+
+  static bool has_scales(const std::optional<FlatTable>& quantization) {
+    return quantization &&
+           quantization->vector(quantization_field::kScale, sizeof(float)).count > 0;
+  }
+
+  // Sparse codes, and what is much larger than the file, are only listed.
+  static void set_sparse(const FlatTable& sparsity, const TfliteType& type, bool is_quantized,
+                         std::string name, TfliteTensor& tensor) {
+    constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
+    std::uint64_t bytes = type.bits / 8;
+    bool is_small = type.bits >= 8;
+    for (const std::int64_t dim : tensor.info.shape) {
+      is_small = is_small && checked_mul(bytes, static_cast<std::uint64_t>(dim), &bytes) &&
+                 bytes <= kMostBytes;
+    }
+    if (!is_small || is_quantized || tensor.bytes % (type.bits / 8) != 0) {
+      return set_opaque(tensor, std::move(name));
+    }
+    tensor.info.dtype = type.dtype;
+    tensor.info.stored_as = std::move(name);
+    tensor.sparsity = sparsity.offset();
   }
 
   static void set_opaque(TfliteTensor& tensor, std::string name) {

@@ -28,6 +28,7 @@ struct TfliteTensor {
   std::uint64_t offset = 0;  // of the values in the file
   std::uint64_t bytes = 0;
   TfliteCodes codes;
+  std::uint64_t sparsity = 0;  // where the table lies that says where the values belong; 0: dense
 };
 
 // Reads `file` but for the values. Every tensor whose buffer has bytes is there, subgraph after

@@ -7,6 +7,7 @@
 #include "checkpoint/container/file_range_stream.h"
 #include "checkpoint/container/formats.h"
 #include "checkpoint/tflite/dequantize_stream.h"
+#include "checkpoint/tflite/sparse_stream.h"
 #include "checkpoint/tflite/tflite_model.h"
 
 namespace narrow {
@@ -23,6 +24,7 @@ class TfliteReader final : public CheckpointReader {
   [[nodiscard]] const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   [[nodiscard]] std::unique_ptr<TensorStream> open(std::size_t index) const override {
     const TfliteTensor& tensor = stored_.at(index);
+    if (tensor.sparsity != 0) return open_sparse(file_, tensor);
     if (tensor.codes.bits != 0) return std::make_unique<DequantizeStream>(file_, tensor);
     return std::make_unique<FileRangeStream>(file_, tensor.info.name, tensor.offset, tensor.bytes);
   }

@@ -60,12 +60,13 @@ TEST(Tflite, SaysWhatCodesStandForValues) {
   EXPECT_EQ(infos.at("codes/int4").dtype, DType::kFloat32);
   EXPECT_EQ(infos.at("plain/int8_4").stored_as, "INT4");
   EXPECT_EQ(infos.at("plain/int8").stored_as, "");
+  EXPECT_EQ(infos.at("sparse/rows").stored_as, "sparse FLOAT32");
 }
 
 TEST(Tflite, ListsOtherTypesWithNameAndSize) {
   const auto infos = infos_of("types");
   for (const auto& [name, type, bytes] :
-       {std::tuple("strings", "STRING", 19), std::tuple("sparse", "sparse FLOAT32", 8),
+       {std::tuple("strings", "STRING", 19), std::tuple("sparse/codes", "sparse INT8", 8),
         std::tuple("custom", "INT8 with quantization of kind 1", 2)}) {
     const OpaqueType expected{OpaqueType::Family::kTflite, type, static_cast<std::uint64_t>(bytes)};
     EXPECT_EQ(infos.at(name).opaque, expected);

@@ -10,6 +10,7 @@ namespace narrow {
 namespace {
 
 constexpr std::int32_t kDequantize = 6;
+constexpr std::int32_t kDensify = 124;
 constexpr std::int32_t kBatchMatMul = 126;
 // Fields of Operator.
 constexpr unsigned kOpcodeIndex = 0;
@@ -55,7 +56,7 @@ class OperatorWalk {
       const FlatTable table = operator_at(i);
       const std::int32_t code = code_of(table);
       // An operator comes after those that make its inputs.
-      if (code == kDequantize) note_passage(table);
+      if (code == kDequantize || code == kDensify) note_passage(table);
       for (const WeightRule& rule : kRules) {
         if (rule.code != code) continue;
         const FlatVector inputs = numbers(table, kInputs);
@@ -96,7 +97,7 @@ class OperatorWalk {
     const FlatVector inputs = numbers(table, kInputs);
     const FlatVector outputs = numbers(table, kOutputs);
     if (inputs.count == 0 || outputs.count == 0) return;
-    sources_.emplace(number(outputs, 0), number(inputs, 0));
+    sources_.emplace(number(outputs, 0), source_of(number(inputs, 0)));
   }
 
   [[nodiscard]] std::int32_t source_of(std::int32_t tensor) const {
@@ -123,7 +124,7 @@ class OperatorWalk {
   FlatFile& file_;
   FlatVector operators_;
   std::span<const std::int32_t> codes_;
-  std::unordered_map<std::int32_t, std::int32_t> sources_;  // of what DEQUANTIZE gives
+  std::unordered_map<std::int32_t, std::int32_t> sources_;  // of what DEQUANTIZE and DENSIFY give
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ using TensorPositions = std::vector<std::size_t>;
 std::vector<std::int32_t> read_operator_codes(FlatFile& file, FlatVector codes);
 
 // Sets use and channel_axis of the constants of one subgraph that are weights of an operator in
-// `operators`, also behind DEQUANTIZE: of convolutions ([O, H, W, I]: axis 0; depthwise
+// `operators`, also behind DEQUANTIZE and DENSIFY: of convolutions ([O, H, W, I]: axis 0; depthwise
 // [1, H, W, C]: 3; 3D [D, H, W, I, O]: 4, transposed: 3), FULLY_CONNECTED [O, I] (0), BATCH_MATMUL
 // (that of the outputs), recurrent layers (0), and the tables of GATHER and EMBEDDING_LOOKUP (0).
 void mark_tflite_weights(FlatFile& file, FlatVector operators, std::span<const std::int32_t> codes,

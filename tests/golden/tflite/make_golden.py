@@ -135,8 +135,7 @@ def make_types():
     buffer.data, buffer.offset, buffer.size = None, 0x1122334455667788, len(FAR)
     made.lines.append(line("float32", (2, 3), FAR, "far"))
     made.tensor("strings", 5, (2,), struct.pack("<4i", 2, 16, 17, 19) + b"abc")
-    sparse, _ = made.tensor("sparse", 0, (4, 4), bytes(8))
-    sparse.sparsity = schema.SparsityParametersT()
+    make_sparse(made)
     custom, _ = made.tensor("custom", 9, (2,), b"ab")
     custom.quantization = schema.QuantizationParametersT()
     custom.quantization.detailsType = 1
@@ -149,6 +148,48 @@ def make_types():
         made.lines.append(line("int8", (1,), b"\5", name))
         made.tensor("scalar", 9, (1,), b"\5")
     made.write("types")
+
+
+def make_sparse(made):
+    """One with rows of indices, one of 2 x 2 blocks whose dimensions come last first, codes."""
+    rows = np.array([[0, 1, 0, 2], [0, 0, 0, 0], [3, 0, 0, 0]], np.float32)
+    tensor, _ = made.tensor("sparse/rows", 0, rows.shape, rows[rows != 0].tobytes())
+    tensor.sparsity = sparsity([0, 1], None, [dimension(size=3),
+                                              dimension([0, 2, 2, 3], [1, 3, 0], 3)])
+    made.lines.append(line("float32", rows.shape, rows.tobytes(), "sparse/rows"))
+    blocks = np.zeros((4, 6), np.float16)
+    blocks[2:, :2] = [[1, 2], [3, 4]]
+    blocks[:2, 4:] = [[5, 6], [7, 8]]
+    stored = np.concatenate([blocks[2:, :2].T.ravel(), blocks[:2, 4:].T.ravel()])
+    tensor, _ = made.tensor("sparse/blocks", 1, blocks.shape, stored.tobytes())
+    tensor.sparsity = sparsity([1, 0, 3, 2], [0, 1], [
+        dimension(size=3), dimension([0, 1, 1, 2], [1, 0], 2), dimension(size=2),
+        dimension(size=2)])
+    made.lines.append(line("float16", blocks.shape, blocks.tobytes(), "sparse/blocks"))
+    tensor, _ = made.tensor("sparse/codes", 9, (4, 4), bytes(8))
+    tensor.sparsity = sparsity([0, 1], None, [dimension(size=4)])
+    tensor.quantization = schema.QuantizationParametersT()
+    tensor.quantization.scale = [0.5]
+
+
+def sparsity(order, blocks, dimensions):
+    made = schema.SparsityParametersT()
+    made.traversalOrder, made.blockMap, made.dimMetadata = order, blocks, dimensions
+    return made
+
+
+def dimension(segments=None, indices=None, kind=0, size=0):
+    """`kind` of vectors: 2 for numbers of 16 bits, 3 for 8."""
+    made = schema.DimensionMetadataT()
+    if segments is None:
+        made.format, made.denseSize = 0, size
+        return made
+    make = schema.Uint16VectorT if kind == 2 else schema.Uint8VectorT
+    made.format = 1
+    made.arraySegmentsType = made.arrayIndicesType = kind
+    made.arraySegments, made.arrayIndices = make(), make()
+    made.arraySegments.values, made.arrayIndices.values = segments, indices
+    return made
 
 
 def make_operators(made):
