@@ -23,23 +23,20 @@
 
 namespace narrow {
 
-using AnyOperator =
-    std::variant<op::Conv, op::BatchNormalization, op::Relu, op::Add, op::MaxPool,
-                 op::GlobalAveragePool, op::Flatten, op::ConvTranspose, op::AveragePool, op::LpPool,
-                 op::GlobalMaxPool, op::LocalResponseNormalization, op::InstanceNormalization,
-                 op::GroupNormalization, op::LayerNormalization, op::RmsNormalization, op::Softmax,
-                 op::Hardmax, op::LpNormalization, op::Unary, op::Activation, op::Clip, op::PRelu,
-                 op::Binary, op::Variadic, op::Compare, op::Logical, op::Where, op::IsInf, op::Cast,
-                 op::CastLike, op::Dropout, op::MatMul, op::Gemm, op::Einsum, op::Identity,
-                 op::Reshape, op::Squeeze, op::Unsqueeze, op::Transpose, op::Concat, op::Split,
-                 op::Slice, op::Pad, op::Expand, op::Tile, op::Gather, op::GatherNd,
-                 op::GatherElements, op::ScatterNd, op::ScatterElements, op::DepthToSpace,
-                 op::SpaceToDepth, op::Trilu, op::ReverseSequence, op::Resize, op::Reduce,
-                 op::ArgReduce, op::TopK, op::CumSum, op::NonMaxSuppression, op::NonZero,
-                 op::OneHot, op::ShapeOf, op::Size, op::ConstantOfShape, op::Range, op::EyeLike,
-                 op::QuantizeLinear, op::DequantizeLinear, op::DynamicQuantizeLinear,
-                 op::ConvInteger, op::MatMulInteger, op::QLinearConv, op::QLinearMatMul,
-                 op::Recurrent, op::If>;
+using AnyOperator = std::variant<
+    op::Conv, op::BatchNormalization, op::Relu, op::Add, op::MaxPool, op::GlobalAveragePool,
+    op::Flatten, op::ConvTranspose, op::AveragePool, op::LpPool, op::GlobalMaxPool,
+    op::LocalResponseNormalization, op::InstanceNormalization, op::GroupNormalization,
+    op::LayerNormalization, op::RmsNormalization, op::Softmax, op::Hardmax, op::LpNormalization,
+    op::Unary, op::Activation, op::Clip, op::PRelu, op::Binary, op::Variadic, op::Compare,
+    op::Logical, op::Where, op::IsInf, op::Cast, op::CastLike, op::Dropout, op::MatMul, op::Gemm,
+    op::Einsum, op::Identity, op::Reshape, op::Squeeze, op::Unsqueeze, op::Transpose, op::Concat,
+    op::Split, op::Slice, op::Pad, op::Expand, op::Tile, op::Gather, op::GatherNd,
+    op::GatherElements, op::ScatterNd, op::ScatterElements, op::DepthToSpace, op::SpaceToDepth,
+    op::Trilu, op::ReverseSequence, op::Resize, op::Reduce, op::ArgReduce, op::TopK, op::CumSum,
+    op::NonMaxSuppression, op::NonZero, op::OneHot, op::ShapeOf, op::Size, op::ConstantOfShape,
+    op::Range, op::EyeLike, op::QuantizeLinear, op::DequantizeLinear, op::DynamicQuantizeLinear,
+    op::ConvInteger, op::MatMulInteger, op::QLinearConv, op::QLinearMatMul, op::Recurrent, op::If>;
 
 // One of them. What makes, copies, moves, compares and destroys it is compiled once: a variant of
 // this many types costs every file that does so itself seconds of compilation.

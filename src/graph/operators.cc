@@ -277,7 +277,8 @@ std::string describe_one(const op::Cast& cast) {
 }
 std::string describe_one(const op::QuantizeLinear& quantize) {
   const std::string type = describe_one(op::Cast{quantize.to, quantize.small});
-  return quantize.block_size == 0 ? type : fmt::format("{} blocks of {}", type, quantize.block_size);
+  return quantize.block_size == 0 ? type
+                                  : fmt::format("{} blocks of {}", type, quantize.block_size);
 }
 std::string describe_one(const op::DequantizeLinear& dequantize) {
   return dequantize.block_size == 0 ? "" : fmt::format("blocks of {}", dequantize.block_size);

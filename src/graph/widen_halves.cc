@@ -46,8 +46,8 @@ bool has_halves(const Graph& graph) {
                              [&](ValueId id) { return is_half(graph.value(id).type); }) ||
          std::ranges::any_of(graph.nodes, [](Node node) {
            const auto* const branches = std::get_if<op::If>(&node.attributes);
-           if (branches != nullptr && (has_halves(*branches->then_branch) ||
-                                       has_halves(*branches->else_branch))) {
+           if (branches != nullptr &&
+               (has_halves(*branches->then_branch) || has_halves(*branches->else_branch))) {
              return true;
            }
            const DType* const type = named_type(node.attributes);

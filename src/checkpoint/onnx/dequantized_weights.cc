@@ -41,7 +41,8 @@ constexpr std::array kCodeTypes = std::to_array<CodeType>({
 
 const CodeType* code_type_of(const TensorInfo& info) {
   const auto* const found = std::ranges::find_if(kCodeTypes, [&](const CodeType& type) {
-    return info.dtype == type.type && (info.dtype != DType::kOpaque || info.opaque.name == type.name);
+    return info.dtype == type.type &&
+           (info.dtype != DType::kOpaque || info.opaque.name == type.name);
   });
   return found == kCodeTypes.end() ? nullptr : found;
 }

@@ -144,7 +144,7 @@ struct IsInf {
 struct Cast {
   DType to = DType::kFloat32;
   SmallType small = SmallType::kNone;
-  bool saturate = true;                           // of floating-point types of 8 bits
+  bool saturate = true;                         // of floating-point types of 8 bits
   PowerRounding rounding = PowerRounding::kUp;  // of kFloat8E8M0
   bool operator==(const Cast&) const = default;
 };

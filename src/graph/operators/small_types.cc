@@ -48,9 +48,9 @@ double round_to_power(double value, bool saturate, PowerRounding rounding) {
   if (std::isinf(value)) return std::ldexp(1.0, 127);
   int exponent = 0;
   const double fraction = 2 * std::frexp(value, &exponent);  // in [1, 2), or 0
-  const bool goes_up = rounding == PowerRounding::kUp ? fraction > 1
-                                                      : rounding == PowerRounding::kNearest &&
-                                                            fraction >= 1.5;
+  const bool goes_up = rounding == PowerRounding::kUp
+                           ? fraction > 1
+                           : rounding == PowerRounding::kNearest && fraction >= 1.5;
   exponent += goes_up ? 0 : -1;
   if (value == 0 || exponent < kLeastPower) return std::ldexp(1.0, kLeastPower);
   if (exponent > 127) return saturate ? std::ldexp(1.0, 127) : kNaN;
@@ -149,9 +149,8 @@ double round_small(SmallType type, double value, bool saturate, PowerRounding ro
   std::frexp(value, &exponent);
   const int step =
       std::max(exponent - 1 - format.mantissa_bits, 1 - format.bias - format.mantissa_bits);
-  const double rounded = std::isinf(value)
-                             ? value
-                             : std::ldexp(std::nearbyint(std::ldexp(value, -step)), step);
+  const double rounded =
+      std::isinf(value) ? value : std::ldexp(std::nearbyint(std::ldexp(value, -step)), step);
   if (rounded == 0 && format.specials == Specials::kMinusZeroIsNaN) return 0;
   if (std::abs(rounded) <= format.largest) return rounded;
   if (saturate) return std::copysign(format.largest, value);

@@ -27,9 +27,9 @@ TEST(SmallTypes, CodesHaveTheValuesOfTheirTables) {
 }
 
 TEST(SmallTypes, EveryValueRoundsToItself) {
-  for (const SmallType type : {SmallType::kFloat4E2M1, SmallType::kFloat8E4M3Fn,
-                               SmallType::kFloat8E4M3Fnuz, SmallType::kFloat8E5M2,
-                               SmallType::kFloat8E5M2Fnuz, SmallType::kFloat8E8M0}) {
+  for (const SmallType type :
+       {SmallType::kFloat4E2M1, SmallType::kFloat8E4M3Fn, SmallType::kFloat8E4M3Fnuz,
+        SmallType::kFloat8E5M2, SmallType::kFloat8E5M2Fnuz, SmallType::kFloat8E8M0}) {
     for (int code = 0; code < 1 << bits_of(type); ++code) {
       const double value = small_value(type, static_cast<std::uint8_t>(code));
       const double rounded = round_small(type, value, false);

@@ -33,8 +33,8 @@ Facts branch_facts(const Graph& branch, FactInputs inputs) {
   std::vector<Dimensions> dimensions;
   for (std::size_t i = 0; i < branch.inputs.size(); ++i) {
     if (inputs[i]->type != branch.value(branch.inputs[i]).type) {
-      refuse_inputs(fmt::format("an input of {} is of type {}", branch.name,
-                                to_string(inputs[i]->type)));
+      refuse_inputs(
+          fmt::format("an input of {} is of type {}", branch.name, to_string(inputs[i]->type)));
     }
     dimensions.push_back(inputs[i]->dimensions);
   }

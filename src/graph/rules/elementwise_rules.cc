@@ -212,6 +212,14 @@ Facts infer(const op::Cast& cast, FactInputs inputs) {
   const bool keeps =
       cast.to == DType::kInt64 || (cast.to == DType::kInt32 && inputs[0]->type == DType::kInt32);
   if (keeps) facts[0].integers = inputs[0]->integers;
+  if (cast.to == DType::kBool && inputs[0]->integers) {
+    facts[0].integers.emplace();
+    for (const SymbolicInteger& integer : *inputs[0]->integers) {
+      SymbolicInteger holds;
+      if (integer.value) holds.value = *integer.value != 0 ? 1 : 0;
+      facts[0].integers->push_back(std::move(holds));
+    }
+  }
   return facts;
 }
 

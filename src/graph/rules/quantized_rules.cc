@@ -46,8 +46,8 @@ void require_matrix_parameter(const Fact* parameter, const Fact& x, std::int64_t
   const std::size_t shared_axis = axis_of(shared, rank);
   for (std::size_t i = 0; i < rank; ++i) {
     const Dimension& size = parameter->dimensions[i];
-    const bool fits = may_be_equal(size, 1) ||
-                      (i != shared_axis && may_be_equal(size, x.dimensions[i]));
+    const bool fits =
+        may_be_equal(size, 1) || (i != shared_axis && may_be_equal(size, x.dimensions[i]));
     if (!fits) refuse_parameter(*parameter, x);
   }
 }

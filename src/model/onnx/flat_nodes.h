@@ -20,9 +20,10 @@ struct FlatNode {
 // Whether it is ONNX's own domain.
 bool is_onnx_domain(std::string_view domain);
 
-// The nodes of `graph`, which is the model's or one of an attribute. Calls of functions are replaced by the functions' nodes, with names of nodes and values that
-// begin with the call's. Throws Error(kCorrupt) for nodes in a circle, a value that two nodes make,
-// or functions that call themselves, Error(kUnsupported) for too many nodes.
+// The nodes of `graph`, which is the model's or one of an attribute. Calls of functions are
+// replaced by the functions' nodes, with names of nodes and values that begin with the call's.
+// Throws Error(kCorrupt) for nodes in a circle, a value that two nodes make, or functions that call
+// themselves, Error(kUnsupported) for too many nodes.
 std::vector<FlatNode> flat_nodes(const onnx::ModelProto& model, const onnx::GraphProto& graph);
 
 }  // namespace narrow

@@ -77,8 +77,8 @@ void import_recurrent(const NodeImport& node) {
     names.insert(names.end(), usual.begin(), usual.end());
   }
   if (names.size() != directions * usual.size()) {
-    node.refuse(fmt::format("{} activations, expected {}", names.size(),
-                            directions * usual.size()));
+    node.refuse(
+        fmt::format("{} activations, expected {}", names.size(), directions * usual.size()));
   }
   recurrent.activations = activations_of(node, std::move(names));
   recurrent.clip = node.real("clip", 0);

@@ -20,8 +20,9 @@ void import_quantize_linear(const NodeImport& node) {
     quantize.to = dtype_of_onnx(type);
     quantize.small = small_type_of_onnx(type);
   }
-  const bool is_code = integer_range(quantize.to, quantize.small).has_value() ||
-                       (quantize.small != SmallType::kNone && holder_of(quantize.small) == quantize.to);
+  const bool is_code =
+      integer_range(quantize.to, quantize.small).has_value() ||
+      (quantize.small != SmallType::kNone && holder_of(quantize.small) == quantize.to);
   if (!is_code) node.refuse(fmt::format("its codes are of type {}", to_string(quantize.to)));
   const std::int64_t precision = node.integer("precision", 0);
   if (precision != 0 && precision != onnx::TensorProto::FLOAT) {

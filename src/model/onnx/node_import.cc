@@ -20,9 +20,9 @@ std::string name_of(const onnx::NodeProto& node) {
 
 std::map<std::string_view, NodeImporter> all_importers() {
   std::map<std::string_view, NodeImporter> all;
-  for (const auto& part : {window_importers(), norm_importers(), elementwise_importers(),
-                           movement_importers(), index_importers(), reduce_importers(),
-                           quantized_importers(), control_importers()}) {
+  for (const auto& part :
+       {window_importers(), norm_importers(), elementwise_importers(), movement_importers(),
+        index_importers(), reduce_importers(), quantized_importers(), control_importers()}) {
     for (const ImporterRow& row : part) all[row.op_type] = row.import;
   }
   return all;

@@ -18,8 +18,8 @@ ReferenceTensor aligned(const ReferenceTensor& parameter, std::size_t rank, std:
   if (result.size() == 1) {
     result.shape.clear();
   } else if (result.shape.size() == 1) {
-    const auto at = static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(rank)
-                                                      : axis);
+    const auto at =
+        static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis);
     result.shape.assign(rank, 1);
     result.shape[at] = static_cast<std::int64_t>(result.size());
   }
@@ -169,9 +169,9 @@ void run(const op::DynamicQuantizeLinear& /*quantize*/, Inputs inputs, Outputs o
 }
 
 void run(const op::ConvInteger& conv, Inputs inputs, Outputs outputs) {
-  outputs[0].integers =
-      integer_sums(op::Conv{conv.window, conv.group}, without_zero(*inputs[0], input_at(inputs, 2), 0),
-                   without_zero(*inputs[1], input_at(inputs, 3), 0), outputs[0].shape);
+  outputs[0].integers = integer_sums(
+      op::Conv{conv.window, conv.group}, without_zero(*inputs[0], input_at(inputs, 2), 0),
+      without_zero(*inputs[1], input_at(inputs, 3), 0), outputs[0].shape);
 }
 
 void run(const op::MatMulInteger& /*product*/, Inputs inputs, Outputs outputs) {
@@ -188,8 +188,8 @@ void run(const op::QLinearConv& conv, Inputs inputs, Outputs outputs) {
   if (const ReferenceTensor* const biases = input_at(inputs, 8)) {
     const AxisView channels(y.shape, 1);
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      sums[i] = wrap_to(DType::kInt32,
-                        sums[i] + biases->integers[i / channels.inner % channels.size]);
+      sums[i] =
+          wrap_to(DType::kInt32, sums[i] + biases->integers[i / channels.inner % channels.size]);
     }
   }
   const std::size_t rank = y.shape.size();

@@ -68,10 +68,10 @@ TEST(ReferenceQuantized, PaddingIsTheZeroPoint) {
   const ReferenceTensor x = codes({1, 1, 1, 1}, {7});
   const ReferenceTensor weights = codes({1, 1, 3, 3}, Codes(9, 3), DType::kInt8);
   EXPECT_EQ(run(op::ConvInteger{window, 1}, {x, weights, codes({}, {5})})[0].integers, Codes{6});
-  const auto y = run(op::QLinearConv{window, 1},
-                     {x, reals({}, {0.5}), codes({}, {5}), weights, reals({1}, {2}),
-                      codes({1}, {1}, DType::kInt8), reals({}, {0.25}), codes({}, {3}),
-                      codes({1}, {10}, DType::kInt32)});
+  const auto y = run(
+      op::QLinearConv{window, 1},
+      {x, reals({}, {0.5}), codes({}, {5}), weights, reals({1}, {2}), codes({1}, {1}, DType::kInt8),
+       reals({}, {0.25}), codes({}, {3}), codes({1}, {10}, DType::kInt32)});
   EXPECT_EQ(y[0].integers, Codes{(2 * 2 + 10) * 4 + 3});
 }
 
@@ -96,26 +96,26 @@ op::Recurrent recurrent(op::RecurrentKind kind, std::size_t functions) {
 TEST(ReferenceRecurrent, StatesGoFromStepToStepInBothDirections) {
   op::Recurrent rnn = recurrent(op::RecurrentKind::kRnn, 2);
   rnn.direction = op::Direction::kBoth;
-  const auto y = run(rnn, {reals({3, 1, 1}, {1, 2, 3}), reals({2, 1, 1}, {1, 1}),
-                           reals({2, 1, 1}, {10, 10})});
+  const auto y =
+      run(rnn, {reals({3, 1, 1}, {1, 2, 3}), reals({2, 1, 1}, {1, 1}), reals({2, 1, 1}, {10, 10})});
   EXPECT_EQ(y[0].values, (std::vector<double>{1, 321, 12, 32, 123, 3}));
   EXPECT_EQ(y[1].values, (std::vector<double>{123, 321}));
 }
 
 TEST(ReferenceRecurrent, GatesOfALstm) {
   // Gates are 1, 2, 3 and 4 times x: cell = input * candidate, state = output * cell.
-  const auto y = run(recurrent(op::RecurrentKind::kLstm, 3),
-                     {reals({2, 1, 1}, {1, 1}), reals({1, 4, 1}, {1, 2, 3, 4}),
-                      reals({1, 4, 1}, {0, 0, 0, 0})});
+  const auto y = run(
+      recurrent(op::RecurrentKind::kLstm, 3),
+      {reals({2, 1, 1}, {1, 1}), reals({1, 4, 1}, {1, 2, 3, 4}), reals({1, 4, 1}, {0, 0, 0, 0})});
   EXPECT_EQ(y[2].values, std::vector<double>{3 * 4 + 4});
   EXPECT_EQ(y[0].values, (std::vector<double>{8, 32}));
 }
 
 TEST(ReferenceRecurrent, GatesOfAGru) {
   // update = 0.5, reset = 2, candidate = x + reset * state.
-  const auto y = run(recurrent(op::RecurrentKind::kGru, 2),
-                     {reals({2, 1, 1}, {1, 1}), reals({1, 3, 1}, {0.5, 2, 1}),
-                      reals({1, 3, 1}, {0, 0, 1})});
+  const auto y =
+      run(recurrent(op::RecurrentKind::kGru, 2),
+          {reals({2, 1, 1}, {1, 1}), reals({1, 3, 1}, {0.5, 2, 1}), reals({1, 3, 1}, {0, 0, 1})});
   EXPECT_EQ(y[0].values, (std::vector<double>{0.5, 0.5 * (1 + 2 * 0.5) + 0.25}));
 }
 
@@ -139,8 +139,8 @@ TEST(ReferenceControl, TheConditionChoosesTheBranch) {
   const op::If branches = {adder(1), adder(2)};
   for (const std::int64_t condition : {0, 1}) {
     const auto y = run(branches, {codes({}, {condition}, DType::kBool), reals({2}, {10, 20})});
-    EXPECT_EQ(y[0].values, condition == 1 ? (std::vector<double>{11, 21})
-                                          : (std::vector<double>{12, 22}));
+    EXPECT_EQ(y[0].values,
+              condition == 1 ? (std::vector<double>{11, 21}) : (std::vector<double>{12, 22}));
   }
   EXPECT_EQ(branches, (op::If{adder(1), adder(2)}));
   EXPECT_NE(branches, (op::If{adder(1), adder(3)}));

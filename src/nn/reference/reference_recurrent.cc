@@ -105,8 +105,8 @@ class Cell {
     for (std::size_t i = 0; i < hidden_; ++i) {
       const double update = gate(0, from_input(i, x) + from_state(i, state));
       const std::size_t row = 2 * hidden_ + i;
-      const double recurrent = of_.resets_after_product ? reset[i] * from_state(row, state)
-                                                        : from_state(row, kept);
+      const double recurrent =
+          of_.resets_after_product ? reset[i] * from_state(row, state) : from_state(row, kept);
       const double candidate = gate(1, from_input(row, x) + recurrent);
       next[i] = (1 - update) * candidate + update * state[i];
     }
@@ -201,8 +201,9 @@ void run(const op::Recurrent& recurrent, Inputs inputs, Outputs outputs) {
       for (std::size_t i = 0; i < length; ++i) {
         const std::size_t step = is_reverse ? length - 1 - i : i;
         cell.step(x.values.data() + places.input(step, example) * in, state, cells);
-        std::ranges::copy(state, outputs[0].values.begin() + static_cast<std::ptrdiff_t>(places.output(
-                                                                 step, direction, example)));
+        std::ranges::copy(state,
+                          outputs[0].values.begin() +
+                              static_cast<std::ptrdiff_t>(places.output(step, direction, example)));
       }
       std::ranges::copy(state, outputs[1].values.begin() + static_cast<std::ptrdiff_t>(at));
       if (outputs.size() < 3) continue;
