@@ -91,7 +91,12 @@ Facts infer(const op::Unary& unary, FactInputs inputs) {
       require_real(x);
       return one_fact(DType::kBool, x.dimensions);
     case kNot:
-      if (x.type == DType::kBool) return same_fact(x);
+      if (x.type == DType::kBool) {
+        Facts facts = same_fact(x);
+        static const Fact kFalse = {DType::kBool, {}, {{SymbolicInteger{0}}}};
+        facts[0].integers = combine(x, kFalse, equal);
+        return facts;
+      }
       refuse_inputs(fmt::format("its input is of type {}, expected bool", to_string(x.type)));
     case kBitwiseNot:
       if (is_integer(x.type)) return same_fact(x);

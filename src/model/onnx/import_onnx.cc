@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <set>
 #include <string>
 #include <vector>
@@ -99,7 +100,8 @@ Graph import_onnx(const onnx::ModelProto& model) {
   std::uint64_t accepted = 0;
   std::uint64_t else_bits = 0;
   Progress furthest;
-  int next = -1;  // the branch that is turned next
+  std::exception_ptr error;  // of the import that came furthest
+  int next = -1;             // the branch that is turned next
   for (int tries = 0;; ++tries) {
     Progress progress;
     try {
@@ -107,10 +109,13 @@ Graph import_onnx(const onnx::ModelProto& model) {
     } catch (const Error&) {
       if (tries == 0 || progress.nodes > furthest.nodes) {
         furthest = progress;
+        error = std::current_exception();
         accepted = else_bits;
         next = std::min(progress.branches, 64) - 1;
       }
-      if (next < 0 || tries == kMostTries || progress.nodes > kMostNodesToTry) throw;
+      if (next < 0 || tries == kMostTries || progress.nodes > kMostNodesToTry) {
+        std::rethrow_exception(error);
+      }
       else_bits = accepted ^ (std::uint64_t{1} << next);
       --next;
     }
