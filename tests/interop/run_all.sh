@@ -36,6 +36,7 @@ scripts=(
   "tensorflow tensorflow_checkpoints.py $build/tests/interop/checkpoint_dump"
   "onnx onnx_checkpoints.py $build"
   "onnx onnx_node_tests.py $build"
+  "onnx onnx_quantized.py $build/narrow"
   "tensorflow quantizer_restore.py $build/narrow"
   "tensorflow resnet_logits.py $build/bench/bench_resnet"
   "tensorflow channel_scales.py $build/narrow"

@@ -91,7 +91,12 @@ Facts infer(const op::Unary& unary, FactInputs inputs) {
       require_real(x);
       return one_fact(DType::kBool, x.dimensions);
     case kNot:
-      if (x.type == DType::kBool) return same_fact(x);
+      if (x.type == DType::kBool) {
+        Facts facts = same_fact(x);
+        static const Fact kFalse = {DType::kBool, {}, {{SymbolicInteger{0}}}};
+        facts[0].integers = combine(x, kFalse, equal);
+        return facts;
+      }
       refuse_inputs(fmt::format("its input is of type {}, expected bool", to_string(x.type)));
     case kBitwiseNot:
       if (is_integer(x.type)) return same_fact(x);
@@ -212,6 +217,14 @@ Facts infer(const op::Cast& cast, FactInputs inputs) {
   const bool keeps =
       cast.to == DType::kInt64 || (cast.to == DType::kInt32 && inputs[0]->type == DType::kInt32);
   if (keeps) facts[0].integers = inputs[0]->integers;
+  if (cast.to == DType::kBool && inputs[0]->integers) {
+    facts[0].integers.emplace();
+    for (const SymbolicInteger& integer : *inputs[0]->integers) {
+      SymbolicInteger holds;
+      if (integer.value) holds.value = *integer.value != 0 ? 1 : 0;
+      facts[0].integers->push_back(std::move(holds));
+    }
+  }
   return facts;
 }
 

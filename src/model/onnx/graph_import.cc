@@ -28,6 +28,9 @@ Dimensions dimensions_of(const onnx::TensorShapeProto& shape) {
   return dimensions;
 }
 
+// A larger constant that a branch reads is an input of it.
+constexpr std::size_t kMostBytesToCopy = kMostElementsOfConstant * sizeof(std::int64_t);
+
 }  // namespace
 
 ValueId GraphImport::new_value(const std::string& name, Fact fact) {
@@ -47,9 +50,25 @@ void GraphImport::define(const std::string& name, ValueId id) {
   throw Error(ErrorCategory::kCorrupt, fmt::format("the value {} is made twice", name));
 }
 
+const std::vector<FlatNode>& GraphImport::keep(std::vector<FlatNode> nodes) {
+  constexpr std::size_t kMostNodes = std::size_t{1} << 20;
+  constexpr int kDeepestGraph = 32;
+  int depth = 0;
+  for (const GraphImport* outer = parent_; outer != nullptr; outer = outer->parent_) ++depth;
+  std::size_t& kept = root().kept_nodes_;
+  kept += nodes.size() + 1;
+  if (kept > kMostNodes || depth > kDeepestGraph) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} has more than {} nodes, or lies in more than {} others",
+                            graph_.name, kMostNodes, kDeepestGraph));
+  }
+  nodes_ = std::move(nodes);
+  return nodes_;
+}
+
 void GraphImport::hold(ValueId id, Constant constant) {
-  constant_bytes_ += constant.bytes.size();
-  if (constant_bytes_ > kMostConstantBytes) {
+  root().constant_bytes_ += constant.bytes.size();
+  if (root().constant_bytes_ > kMostConstantBytes) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("the constants of {} that are no weights take more than {} bytes",
                             graph_.name, kMostConstantBytes));
@@ -125,7 +144,7 @@ ValueId GraphImport::find_or_capture(const std::string& name) {
   if (outer == kNoValue) return kNoValue;
   const Constant* const constant = parent_->graph_.constant_of(outer);
   const auto tensor = parent_->tensors_.find(outer);
-  if (constant != nullptr) {
+  if (constant != nullptr && constant->bytes.size() <= kMostBytesToCopy) {
     add_constant(name, *constant);
   } else if (tensor != parent_->tensors_.end() && parent_->fact(outer).reals) {
     add_constant(name, read_onnx_tensor(*tensor->second));
@@ -235,6 +254,7 @@ void GraphImport::add_node(const std::string& name, Attributes attributes,
   }
   while (node.outputs.size() > 1 && node.outputs.back() == kNoValue) node.outputs.pop_back();
   graph_.nodes.push_back(std::move(node));
+  ++root().counted_nodes_;
 }
 
 ValueId GraphImport::add_own_constant(const std::string& name, Constant constant) {

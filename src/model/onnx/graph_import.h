@@ -28,17 +28,17 @@ class GraphImport {
   // Whether the next If whose condition is not known is expected to take its else branch: bit i is
   // for the i-th of them in this graph and those within it.
   void expect_else(std::uint64_t bits) { else_bits_ = bits; }
+  // How many of them there were, and how many nodes.
   [[nodiscard]] int counted_branches() const { return counted_branches_; }
+  [[nodiscard]] std::size_t counted_nodes() const { return counted_nodes_; }
   bool expects_else() {
     if (parent_ != nullptr) return parent_->expects_else();
     const int bit = counted_branches_++;
     return bit < 64 && (else_bits_ >> bit & 1) != 0;
   }
-  // Keeps the nodes until this is gone, for their tensors.
-  const std::vector<FlatNode>& keep(std::vector<FlatNode> nodes) {
-    nodes_ = std::move(nodes);
-    return nodes_;
-  }
+  // Keeps the nodes until this is gone, for their tensors. Throws Error(kUnsupported) for too many
+  // in all graphs of the model together, or graphs too deep within others.
+  const std::vector<FlatNode>& keep(std::vector<FlatNode> nodes);
 
   void add_input(const onnx::ValueInfoProto& input);
   // A weight or a constant, whose name in the graph it keeps. The tensor must live until finish().
@@ -79,6 +79,7 @@ class GraphImport {
   // The value of this name, taken from the parent if need be; kNoValue when there is none.
   ValueId find_or_capture(const std::string& name);
   ValueId capture(ValueId id);
+  GraphImport& root() { return parent_ == nullptr ? *this : parent_->root(); }
   ValueId new_value(const std::string& name, Fact fact);
   ValueId new_constant(const std::string& name, Constant constant);
   void hold(ValueId id, Constant constant);
@@ -92,6 +93,8 @@ class GraphImport {
   std::vector<FlatNode> nodes_;
   std::uint64_t else_bits_ = 0;
   int counted_branches_ = 0;
+  std::size_t counted_nodes_ = 0;
+  std::size_t kept_nodes_ = 0;  // of this and those within it
   std::vector<ValueId> captures_;
   Graph graph_;
   std::vector<Fact> facts_;                // by ValueId

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <exception>
 #include <set>
 #include <string>
 #include <vector>
@@ -58,8 +60,13 @@ void import_nodes(GraphImport& graph, const onnx::GraphProto& from) {
 
 namespace {
 
-// `branches` gets the number of branches whose condition is not known.
-Graph import_expecting(const onnx::ModelProto& model, std::uint64_t else_bits, int& branches) {
+// How far an import came.
+struct Progress {
+  std::size_t nodes = 0;
+  int branches = 0;  // with an unknown condition
+};
+
+Graph import_expecting(const onnx::ModelProto& model, std::uint64_t else_bits, Progress& progress) {
   const onnx::GraphProto& onnx_graph = model.graph();
   GraphImport graph(onnx_graph.name().empty() ? "graph" : onnx_graph.name(), model);
   graph.expect_else(else_bits);
@@ -74,7 +81,7 @@ Graph import_expecting(const onnx::ModelProto& model, std::uint64_t else_bits, i
   try {
     import_nodes(graph, onnx_graph);
   } catch (const Error&) {
-    branches = graph.counted_branches();
+    progress = {graph.counted_nodes(), graph.counted_branches()};
     throw;
   }
   std::vector<std::string> outputs;
@@ -84,21 +91,33 @@ Graph import_expecting(const onnx::ModelProto& model, std::uint64_t else_bits, i
 
 }  // namespace
 
-// Where branches give values of other ranks, only what follows tells which of them is meant: those
-// that were met before an error are tried one by one, as far as there are few.
+// Where branches give values of other ranks, only what follows tells which of them is meant. After
+// an error the branches before it are turned one by one, the last one first; what lets the import
+// come further stays.
 Graph import_onnx(const onnx::ModelProto& model) {
-  constexpr int kMostBranches = 16;
+  constexpr int kMostTries = 32;
+  constexpr std::size_t kMostNodesToTry = 1 << 16;
+  std::uint64_t accepted = 0;
   std::uint64_t else_bits = 0;
-  int tried = 0;  // branches that have been decided
-  for (;;) {
-    int branches = 0;
+  Progress furthest;
+  std::exception_ptr error;  // of the import that came furthest
+  int next = -1;             // the branch that is turned next
+  for (int tries = 0;; ++tries) {
+    Progress progress;
     try {
-      return import_expecting(model, else_bits, branches);
+      return import_expecting(model, else_bits, progress);
     } catch (const Error&) {
-      // The last one before the error first.
-      if (branches <= tried || branches > kMostBranches) throw;
-      else_bits |= std::uint64_t{1} << (branches - 1);
-      tried = branches;
+      if (tries == 0 || progress.nodes > furthest.nodes) {
+        furthest = progress;
+        error = std::current_exception();
+        accepted = else_bits;
+        next = std::min(progress.branches, 64) - 1;
+      }
+      if (next < 0 || tries == kMostTries || progress.nodes > kMostNodesToTry) {
+        std::rethrow_exception(error);
+      }
+      else_bits = accepted ^ (std::uint64_t{1} << next);
+      --next;
     }
   }
 }

@@ -233,6 +233,67 @@ TEST(ImportOnnx, FunctionsThatCallThemselvesAreRefused) {
   EXPECT_THROW(model.import("y"), Error);
 }
 
+// A branch that applies `op_type` to a value around it.
+void add_branch(onnx::NodeProto& node, const std::string& name, const std::string& op_type,
+                const Names& inputs) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::GRAPH);
+  onnx::GraphProto& graph = *attribute.mutable_g();
+  Model::fill(*graph.add_node(), op_type, inputs, {"result"});
+  graph.add_output()->set_name("result");
+}
+
+TEST(ImportOnnx, BranchesReadTheValuesAroundThem) {
+  Model model(13);
+  onnx::ValueInfoProto& condition = *model.message().mutable_graph()->add_input();
+  condition.set_name("c");
+  condition.mutable_type()->mutable_tensor_type()->set_elem_type(onnx::TensorProto::BOOL);
+  condition.mutable_type()->mutable_tensor_type()->mutable_shape();
+  model.node("Exp", {"x"}, {"e"});
+  onnx::NodeProto& node = model.node("If", {"c"}, {"y"});
+  add_branch(node, "then_branch", "Relu", {"x"});
+  add_branch(node, "else_branch", "Add", {"e", "x"});
+  const Graph graph = model.import("y");
+  ASSERT_EQ(graph.nodes.size(), 2U);
+  const Node& made = graph.nodes.back();
+  const auto& branches = std::get<op::If>(made.attributes);
+  EXPECT_EQ(made.inputs.size(), 3U);
+  EXPECT_EQ(branches.then_branch->inputs.size(), 2U);
+  EXPECT_EQ(branches.else_branch->inputs.size(), 2U);
+}
+
+TEST(ImportOnnx, ABranchThatIsKnownStandsInPlaceOfTheNode) {
+  Model model(13);
+  onnx::TensorProto& condition = *model.message().mutable_graph()->add_initializer();
+  condition.set_name("c");
+  condition.set_data_type(onnx::TensorProto::BOOL);
+  condition.add_int32_data(0);
+  onnx::NodeProto& node = model.node("If", {"c"}, {"y"});
+  add_branch(node, "then_branch", "Fancy", {"x"});
+  add_branch(node, "else_branch", "Relu", {"x"});
+  const Graph graph = model.import("y");
+  ASSERT_EQ(graph.nodes.size(), 1U);
+  EXPECT_EQ(operator_of(graph.nodes[0]).name, "Relu");
+}
+
+TEST(ImportOnnx, FunctionsWithinTheirOwnBranchesAreRefused) {
+  Model model(13);
+  add_twice(model);
+  onnx::NodeProto& inner = *model.message().mutable_functions(0)->add_node();
+  Model::fill(inner, "If", {"c"}, {"more"});
+  for (const char* const name : {"then_branch", "else_branch"}) {
+    add_branch(inner, name, "twice", {"b"});
+    inner.mutable_attribute()->rbegin()->mutable_g()->mutable_node(0)->set_domain("mine");
+  }
+  onnx::NodeProto& largest = *model.message().mutable_functions(0)->add_node();
+  Model::fill(largest, "ReduceMax", {"b"}, {"largest"});
+  largest.add_attribute()->set_name("keepdims");
+  Model::fill(*model.message().mutable_functions(0)->add_node(), "IsNaN", {"largest"}, {"c"});
+  model.node("twice", {"x"}, {"y"}).set_domain("mine");
+  EXPECT_THROW(model.import("y"), Error);
+}
+
 TEST(ImportOnnx, NamesWhatItCannotCompute) {
   Model model(13);
   model.node("Fancy", {"x"}, {"y"}).set_name("n");

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "graph/constants.h"
+#include "model/onnx/import_onnx.h"
 #include "narrow/error.h"
 #include "tensor/element_values.h"
 
@@ -63,23 +65,18 @@ std::vector<std::byte> unpacked(SmallType type, std::span<const std::byte> bytes
                                                      bytes.size(), count, to_string(type)));
   }
   const DType holder = holder_of(type);
-  std::vector<std::int64_t> codes;
-  codes.reserve(count);
+  std::vector<std::byte> result;
+  result.reserve(count * element_size(holder));
   for (std::uint64_t i = 0; i < count; ++i) {
     const auto shift = static_cast<unsigned>(i % in_byte) * bits;
-    codes.push_back(std::to_integer<std::int64_t>(bytes[i / in_byte] >> shift) &
-                    ((std::int64_t{1} << bits) - 1));
+    const auto code = static_cast<std::uint8_t>(
+        std::to_integer<unsigned>(bytes[i / in_byte] >> shift) & ((1U << bits) - 1));
+    const std::vector<std::byte> element =
+        is_integer(holder) ? encode_integers(holder, std::array{wrap_small(type, code)})
+                           : encode_reals(holder, std::array{small_value(type, code)});
+    result.insert(result.end(), element.begin(), element.end());
   }
-  if (is_integer(holder)) {
-    for (std::int64_t& code : codes) code = wrap_small(type, code);
-    return encode_integers(holder, codes);
-  }
-  std::vector<double> values;
-  values.reserve(count);
-  for (const std::int64_t code : codes) {
-    values.push_back(small_value(type, static_cast<std::uint8_t>(code)));
-  }
-  return encode_reals(holder, values);
+  return result;
 }
 
 }  // namespace
@@ -170,8 +167,13 @@ Constant read_onnx_tensor(const onnx::TensorProto& tensor) {
   if (small == SmallType::kNone) {
     constant.bytes = bytes_of(tensor, type);
   } else {
-    constant.bytes =
-        unpacked(small, bytes_of(tensor, DType::kUInt8), element_count(constant.shape));
+    const std::uint64_t count = element_count(constant.shape);
+    if (count > kMostConstantBytes) {
+      throw Error(ErrorCategory::kUnsupported,
+                  fmt::format("{} codes of the type {}, expected at most {}", count,
+                              to_string(small), kMostConstantBytes));
+    }
+    constant.bytes = unpacked(small, bytes_of(tensor, DType::kUInt8), count);
   }
   check(constant);
   return constant;
