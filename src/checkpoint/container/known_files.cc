@@ -187,11 +187,6 @@ std::optional<std::string> describe_text(std::string_view start) {
                   kNoWeights);
 }
 
-bool has_member(std::span<const std::string> names, std::string_view suffix) {
-  return std::ranges::any_of(names,
-                             [&](const std::string& name) { return name.ends_with(suffix); });
-}
-
 }  // namespace
 
 std::optional<std::string> describe_known_file(const InputFile& file) {
