@@ -240,8 +240,8 @@ class Eval(ProgramCase):
                       self.error("eval", ".", *self.data, "--model_name=resnet_v1_50"))
         self.assertIn("they are for 10 classes, expected 9",
                       self.error("eval", ".", *self.data, "--labels_offset=1"))
-        self.assertIn("inception_v3",
-                      self.error("eval", ".", *self.data, "--preprocessing_name=inception_v3"))
+        self.assertIn("inception_v9",
+                      self.error("eval", ".", *self.data, "--preprocessing_name=inception_v9"))
         self.assertIn("224", self.error("eval", ".", *self.data, "--resize_side=28"))
         self.error("eval", ".", *self.data, "--dataset_split_name=validation")
         self.error("eval", ".", *self.data, "--batch_size=0")

@@ -296,7 +296,7 @@ TEST_F(TrainTest, RefusesWhatMakesNoSense) {
   refused([](TrainOptions& given) { given.weight_decay = -1; });
   refused([](TrainOptions& given) { given.num_epochs_per_decay = 0.01; });
   refused([](TrainOptions& given) { given.augment = "mixup"; });
-  refused([](TrainOptions& given) { given.images.dataset_name = "flowers"; });
+  refused([](TrainOptions& given) { given.images.dataset_name = "mnist"; });
   refused([](TrainOptions& given) {
     given.batch_norm = BatchNormMode::kFrozen;
     given.recalibrate_batch_norm = 3;

@@ -45,8 +45,8 @@ std::int64_t read_resumed_step(const CheckpointReader& reader) {
 // The other networks of Slim have operators without backward rules.
 void require_trainable(const std::string& name) {
   if (find_other_slim_network(name) == nullptr) return;
-  throw Error(ErrorCategory::kUnsupported, fmt::format("{} cannot be trained yet; {} can", name,
-                                                       fmt::join(resnet_v1_names(), ", ")));
+  throw Error(ErrorCategory::kUsage, fmt::format("{} cannot be trained yet; {} can", name,
+                                                 fmt::join(resnet_v1_names(), ", ")));
 }
 
 Graph network_from(const CheckpointReader& reader, const TrainOptions& options, int class_count) {
