@@ -99,7 +99,7 @@ TEST_F(Datasets, AFileOfAnyNameIsInspectedWithItsDataset) {
   EXPECT_EQ(splits[0].published_records, 0U);
   error_message(ErrorCategory::kNotFound, [&] { inspect_dataset(directory()); });
   error_message(ErrorCategory::kNotFound, [&] { inspect_dataset(directory() / "none"); });
-  error_message(ErrorCategory::kUsage, [&] { inspect_dataset(file, "imagenet"); });
+  error_message(ErrorCategory::kUsage, [&] { inspect_dataset(file, "coco"); });
 }
 
 TEST_F(Datasets, ShardsAndTheirLabelsAreInspected) {

@@ -105,7 +105,7 @@ TEST(ImagenetPreprocessing, RefusesWhatTheKindDoesNotHave) {
   EXPECT_THAT(refusal(options), HasSubstr("cifarnet takes mean and deviation from every image"));
   options.mean.reset();
   options.resize = ResizeMode::kStretch;
-  EXPECT_THAT(refusal(options), HasSubstr("cifarnet cuts or pads images"));
+  EXPECT_THAT(refusal(options), HasSubstr("cifarnet and lenet cut or pad images"));
   options = {};
   options.interpolation = Interpolation::kBicubic;
   EXPECT_THAT(refusal(options),
