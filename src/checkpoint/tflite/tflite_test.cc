@@ -146,8 +146,8 @@ TEST(Tflite, NamesTheTensorThatIsWrong) {
                   "demand 45"),
         std::pair("\xff\xff\xff\xff"s,
                   "'sequential_1/depthwise/depthwise' has a dimension below")}) {
-    expect_error(ErrorCategory::kCorrupt, part,
-                 [&] { read_model(changed(shape, shape.substr(0, 16) + dim)); });
+    const std::string other = shape.substr(0, 16) + dim;
+    expect_error(ErrorCategory::kCorrupt, part, [&] { read_model(changed(shape, other)); });
   }
   const std::string scales = "along axis 3, where they do not fit";
   const std::string swapped = "\4\0\0\0\1\0\0\0\3\0\0\0\4\0\0\0\3\0\0\0"s;

@@ -103,7 +103,7 @@ TEST(FrozenGraph, ListsOtherTypes) {
   std::string values(2, '\0');
   reader->read(0, std::as_writable_bytes(std::span(values)));
   EXPECT_EQ(values, "\1\2");
-  expect_error(ErrorCategory::kUnsupported, "cannot be taken out", [&] { reader->open(1); });
+  expect_error(ErrorCategory::kUnsupported, "cannot be taken out", [&] { (void)reader->open(1); });
 }
 
 TEST(FrozenGraph, IsNoOtherMessage) {
