@@ -185,7 +185,8 @@ TEST(Tflite, TablesThatRepeatAreRefusedBeforeTheyTakeMemory) {
     return begin;
   };
   const std::uint32_t vector_bytes = 4 + 4 * kCount;
-  store_le(bytes.data(), add_table(8, {3, 8, 4 + vector_bytes}));
+  const std::uint32_t model = add_table(8, {3, 8, 4 + vector_bytes});
+  store_le(bytes.data(), model);
   const std::uint32_t subgraph = static_cast<std::uint32_t>(bytes.size()) + vector_bytes + 12;
   add_offsets(kCount, subgraph, bytes);
   add_offsets(2, subgraph + 8 + vector_bytes + 8, bytes);
