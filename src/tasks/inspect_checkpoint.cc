@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <string_view>
 #include <unordered_map>
 
+#include "base/parallel.h"
 #include "graph/tabulate_graph.h"
 #include "model/checkpoint_network.h"
 #include "model/image_classifier.h"
@@ -92,15 +94,27 @@ ShapeTable shapes_when_folded(const Graph& graph, const std::vector<Dimensions>&
 
 std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
                                                  bool with_statistics) {
-  std::vector<TensorInspection> inspections;
-  for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
-    TensorInspection& inspection = inspections.emplace_back();
-    inspection.info = reader.tensors()[i];
-    const bool is_text = inspection.info.dtype == DType::kString;
-    inspection.bytes = is_text ? string_bytes(reader, i) : inspection.info.byte_size();
-    if (with_statistics && values_per_element(inspection.info.dtype) > 0) {
-      inspection.statistics = statistics_of(reader, i);
+  const std::vector<TensorInfo>& infos = reader.tensors();
+  std::vector<TensorInspection> inspections(infos.size());
+  // Whatever thread meets the first error, the one of the first tensor is told.
+  std::vector<std::exception_ptr> errors(infos.size());
+  const auto inspect = [&](std::size_t i) {
+    inspections[i].info = infos[i];
+    const bool is_text = infos[i].dtype == DType::kString;
+    inspections[i].bytes = is_text ? string_bytes(reader, i) : infos[i].byte_size();
+    if (with_statistics && values_per_element(infos[i].dtype) > 0) {
+      inspections[i].statistics = statistics_of(reader, i);
     }
+  };
+  parallel_for(infos.size(), [&](std::size_t i) {
+    try {
+      inspect(i);
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
   }
   return inspections;
 }
