@@ -1,7 +1,9 @@
 #include "graph/join_gelu.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include "graph/matchers.h"
 #include "graph/prune_graph.h"
@@ -9,6 +11,11 @@
 
 namespace narrow {
 namespace {
+
+bool is_erf(const Node& node) {
+  const auto* const unary = std::get_if<op::Unary>(&node.attributes);
+  return unary != nullptr && unary->kind == op::UnaryKind::kErf;
+}
 
 class GeluFinder {
  public:
@@ -20,10 +27,8 @@ class GeluFinder {
     ValueId x = kNoValue;
   };
 
-  // Of the node, if it is the Erf of one.
+  // Of the Erf node.
   std::optional<Found> find(const Node& erf) const {
-    const auto* const unary = std::get_if<op::Unary>(&erf.attributes);
-    if (unary == nullptr || unary->kind != op::UnaryKind::kErf) return std::nullopt;
     const ValueId x = scaled(erf.inputs[0]);
     if (x == kNoValue) return std::nullopt;
     for (const int add : uses_.users(erf.output())) {
@@ -101,9 +106,11 @@ class GeluFinder {
 }  // namespace
 
 void join_gelu(Graph& graph) {
+  if (std::ranges::none_of(graph.nodes, is_erf)) return;
   const GeluFinder finder(graph);
   std::vector<GeluFinder::Found> all;
   for (const Node& node : graph.nodes) {
+    if (!is_erf(node)) continue;
     if (const auto found = finder.find(node)) all.push_back(*found);
   }
   for (const GeluFinder::Found& found : all) {

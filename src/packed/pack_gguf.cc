@@ -6,14 +6,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <cstring>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
-#include "base/bytes.h"
 #include "base/item_pool.h"
 #include "base/parallel.h"
 #include "base/run_progress.h"
@@ -21,11 +18,11 @@
 #include "checkpoint/container/cannot_hold.h"
 #include "checkpoint/container/file_range_stream.h"
 #include "checkpoint/container/formats.h"
-#include "checkpoint/gguf/gguf_blocks.h"
 #include "checkpoint/gguf/gguf_encode.h"
 #include "checkpoint/gguf/gguf_output.h"
 #include "checkpoint/gguf/gguf_types.h"
 #include "narrow/error.h"
+#include "quant/elements/element_chunk.h"
 
 namespace narrow {
 namespace {
@@ -58,25 +55,6 @@ struct GgufPiece {
   std::vector<float> values;
   std::uint64_t read_bytes = 0;
 };
-
-void to_floats(DType dtype, std::span<const std::byte> bytes, std::vector<float>& values) {
-  const std::size_t size = element_size(dtype);
-  values.resize(bytes.size() / size);
-  if (dtype == DType::kFloat32) {
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-    return;
-  }
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::byte* from = bytes.data() + i * size;
-    if (dtype == DType::kFloat16) {
-      values[i] = half_to_float(load_le<std::uint16_t>(from));
-    } else if (dtype == DType::kBFloat16) {
-      values[i] = std::bit_cast<float>(std::uint32_t{load_le<std::uint16_t>(from)} << 16);
-    } else {
-      values[i] = static_cast<float>(load_le<double>(from));
-    }
-  }
-}
 
 // A GGUF file and what stands in it.
 struct OpenedGguf {
@@ -246,7 +224,8 @@ void GgufPacker::encode(GgufPiece& piece) const {
   // Integers have no encoder: they are written as they are.
   if (copied_[piece.tensor] != nullptr || !is_floating_point(info.dtype)) return;
   const GgufType& type = *find_gguf_type(types_[piece.tensor]);
-  to_floats(info.dtype, piece.bytes, piece.values);
+  piece.values.resize(piece.bytes.size() / element_size(info.dtype));
+  load_as_float(info.dtype, piece.bytes.data(), piece.values.size(), piece.values.data());
   piece.bytes.resize(piece.values.size() / type.block_values * type.block_bytes);
   if (find_gguf_encoder(type.id)->encode(piece.values.data(), piece.values.size(),
                                          piece.bytes.data())) {

@@ -26,6 +26,22 @@ void for_blocks(const std::byte* from, std::size_t blocks, float* values, const 
   for (std::size_t i = 0; i < blocks; ++i) decode(bytes + i * kBytes, values + i * kValues);
 }
 
+// The value of IEEE 754 binary16 bits. A signaling NaN becomes quiet.
+float half_to_float(std::uint16_t bits) {
+  constexpr std::uint32_t kQuiet = std::uint32_t{1} << 22;
+  const std::uint32_t sign = std::uint32_t{bits & 0x8000U} << 16;
+  const std::uint32_t magnitude = bits & 0x7fffU;
+  if (magnitude >= 0x7c00) {
+    const std::uint32_t fraction = (magnitude & 0x3ffU) << 13;
+    return std::bit_cast<float>(sign | 0x7f800000U | fraction | (fraction != 0 ? kQuiet : 0));
+  }
+  if (magnitude >= 0x400) {
+    return std::bit_cast<float>(sign | ((magnitude << 13) + (std::uint32_t{127 - 15} << 23)));
+  }
+  const float value = static_cast<float>(magnitude) * 0x1p-24F;
+  return sign != 0 ? -value : value;
+}
+
 float load_half(const std::uint8_t* from) { return half_to_float(load_le<std::uint16_t>(from)); }
 
 // The codes of 32 values of which the low four bits lie in 16 bytes: those of the first half in the
@@ -107,21 +123,6 @@ const std::uint8_t* shared_bytes(const std::uint8_t* bytes, int step) {
 int shared_shift(int step) { return 2 * (step % 4); }
 
 }  // namespace
-
-float half_to_float(std::uint16_t bits) {
-  constexpr std::uint32_t kQuiet = std::uint32_t{1} << 22;
-  const std::uint32_t sign = std::uint32_t{bits & 0x8000U} << 16;
-  const std::uint32_t magnitude = bits & 0x7fffU;
-  if (magnitude >= 0x7c00) {
-    const std::uint32_t fraction = (magnitude & 0x3ffU) << 13;
-    return std::bit_cast<float>(sign | 0x7f800000U | fraction | (fraction != 0 ? kQuiet : 0));
-  }
-  if (magnitude >= 0x400) {
-    return std::bit_cast<float>(sign | ((magnitude << 13) + (std::uint32_t{127 - 15} << 23)));
-  }
-  const float value = static_cast<float>(magnitude) * 0x1p-24F;
-  return sign != 0 ? -value : value;
-}
 
 void decode_q4_0(const std::byte* from, std::size_t blocks, float* values) {
   for_blocks<18, kShortBlock>(from, blocks, values, [](const std::uint8_t* block, float* out) {

@@ -4,12 +4,8 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
 namespace narrow {
-
-// The value of IEEE 754 binary16 bits. A signaling NaN becomes quiet.
-float half_to_float(std::uint16_t bits);
 
 // Each takes `blocks` blocks one after another at `from`, and gives the values of all of them: 32
 // of a block, and 256 of those named _k.

@@ -89,6 +89,13 @@ std::optional<std::vector<std::int64_t>> known_integers(const Fact* fact) {
   return known;
 }
 
+std::optional<double> known_number(const Fact& fact) {
+  if (fact.reals && fact.reals->size() == 1) return (*fact.reals)[0];
+  const auto integers = known_integers(&fact);
+  if (integers && integers->size() == 1) return static_cast<double>((*integers)[0]);
+  return std::nullopt;
+}
+
 std::size_t known_length(const Fact& fact, const std::string& what) {
   require_index(fact);
   if (fact.dimensions.empty()) return 1;

@@ -32,6 +32,8 @@ void require_index(const Fact& x);
 
 // All elements, when each of them is known.
 std::optional<std::vector<std::int64_t>> known_integers(const Fact* fact);
+// The only element, when it is known.
+std::optional<double> known_number(const Fact& fact);
 // How many elements a value of at most one axis has, when that is known. A free size is refused
 // with what the elements are.
 std::size_t known_length(const Fact& fact, const std::string& what);

@@ -30,13 +30,6 @@ Dimension range_length(double start, double limit, double step) {
   return length > 0 ? static_cast<std::int64_t>(length) : 0;
 }
 
-std::optional<double> known_number(const Fact& fact) {
-  if (fact.reals && fact.reals->size() == 1) return (*fact.reals)[0];
-  const auto integers = known_integers(&fact);
-  if (integers && integers->size() == 1) return static_cast<double>((*integers)[0]);
-  return std::nullopt;
-}
-
 }  // namespace
 
 Facts infer(const op::Reduce& reduce, FactInputs inputs) {

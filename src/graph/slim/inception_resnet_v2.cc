@@ -9,13 +9,7 @@ namespace narrow {
 namespace {
 
 Channels add_stem(SlimBuilder& net) {
-  Channels x = net.chain("", net.images(),
-                         {{"Conv2d_1a_3x3", 32, 3, 3, 2, kValid},
-                          {"Conv2d_2a_3x3", 32, 3, 3, 1, kValid},
-                          {"Conv2d_2b_3x3", 64, 3, 3}});
-  x = net.max_pool("MaxPool_3a_3x3", x, 3, 2, kValid);
-  x = net.chain("", x, {{"Conv2d_3b_1x1", 80}, {"Conv2d_4a_3x3", 192, 3, 3, 1, kValid}});
-  x = net.max_pool("MaxPool_5a_3x3", x, 3, 2, kValid);
+  const Channels x = inception_stem(net);
   const std::string scope = "Mixed_5b";
   return net.concat(
       scope,

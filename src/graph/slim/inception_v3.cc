@@ -5,16 +5,6 @@
 namespace narrow {
 namespace {
 
-Channels add_stem(SlimBuilder& net) {
-  Channels x = net.chain("", net.images(),
-                         {{"Conv2d_1a_3x3", 32, 3, 3, 2, kValid},
-                          {"Conv2d_2a_3x3", 32, 3, 3, 1, kValid},
-                          {"Conv2d_2b_3x3", 64, 3, 3}});
-  x = net.max_pool("MaxPool_3a_3x3", x, 3, 2, kValid);
-  x = net.chain("", x, {{"Conv2d_3b_1x1", 80}, {"Conv2d_4a_3x3", 192, 3, 3, 1, kValid}});
-  return net.max_pool("MaxPool_5a_3x3", x, 3, 2, kValid);
-}
-
 // 35 x 35. The names of the second branch differ in one block.
 Channels add_large(SlimBuilder& net, const std::string& scope, Channels x, int pooled,
                    const char* first = "Conv2d_0a_1x1", const char* second = "Conv2d_0b_5x5") {
@@ -94,7 +84,7 @@ Channels add_head(SlimBuilder& net, Channels x, int class_count) {
 
 SlimGraph make_inception_v3(const SlimRequest& request) {
   SlimBuilder net(std::string(request.scope), kInceptionStyle);
-  Channels x = add_large(net, "Mixed_5b", add_stem(net), 32);
+  Channels x = add_large(net, "Mixed_5b", inception_stem(net), 32);
   x = add_large(net, "Mixed_5c", x, 64, "Conv2d_0b_1x1", "Conv_1_0c_5x5");
   x = add_first_reduction(net, add_large(net, "Mixed_5d", x, 64));
   x = add_middle(net, "Mixed_6b", x, 128);

@@ -7,7 +7,7 @@
 namespace narrow {
 namespace {
 
-using Axis = BroadcastLoops::Axis;
+using Axis = BroadcastLoops<2>::Axis;
 
 // `y` is contiguous; rows of columns.
 template <bool kMovesA, bool kMovesB, typename Result, typename Function>
@@ -24,7 +24,7 @@ void run_rows(const Axis& rows, std::int64_t columns, const float* a, const floa
 }
 
 template <typename Result, typename Function>
-void run_all(const BroadcastLoops& loops, const float* a, const float* b, Result* y,
+void run_all(const BroadcastLoops<2>& loops, const float* a, const float* b, Result* y,
              const Function& function) {
   const std::size_t outer = loops.axes.size() - 2;
   const Axis& rows = loops.axes[outer];
@@ -54,36 +54,79 @@ void run_all(const BroadcastLoops& loops, const float* a, const float* b, Result
   }
 }
 
+// The innermost axis. One operand is often a single number: a loop of its own becomes vector
+// instructions.
+void choose_row(const BroadcastLoops<3>::Axis& axis, const std::uint8_t* condition,
+                const float* yes, const float* no, float* y) {
+  using Strides = std::array<std::int64_t, 3>;
+  const auto& [size, strides] = axis;
+  if (strides == Strides{1, 0, 1}) {
+    const float always = *yes;
+    for (std::int64_t i = 0; i < size; ++i) y[i] = condition[i] != 0 ? always : no[i];
+  } else if (strides == Strides{1, 1, 0}) {
+    const float always = *no;
+    for (std::int64_t i = 0; i < size; ++i) y[i] = condition[i] != 0 ? yes[i] : always;
+  } else {
+    for (std::int64_t i = 0; i < size; ++i) {
+      y[i] = condition[i * strides[0]] != 0 ? yes[i * strides[1]] : no[i * strides[2]];
+    }
+  }
+}
+
+// The axes from `depth` on; returns where their results end.
+float* choose_from(std::size_t depth, const BroadcastLoops<3>& loops, const std::uint8_t* condition,
+                   const float* yes, const float* no, float* y) {
+  const auto& [size, strides] = loops.axes[depth];
+  if (depth + 1 == loops.axes.size()) {
+    choose_row(loops.axes[depth], condition, yes, no, y);
+    return y + size;
+  }
+  for (std::int64_t i = 0; i < size; ++i) {
+    y = choose_from(depth + 1, loops, condition + i * strides[0], yes + i * strides[1],
+                    no + i * strides[2], y);
+  }
+  return y;
+}
+
 }  // namespace
 
-BroadcastLoops::BroadcastLoops(const Shape& y, const Shape& a, const Shape& b) {
-  std::array<std::int64_t, 2> steps = {1, 1};
+template <std::size_t kOperands>
+BroadcastLoops<kOperands>::BroadcastLoops(const Shape& y,
+                                          const std::array<Shape, kOperands>& operands) {
+  std::array<std::int64_t, kOperands> steps;
+  steps.fill(1);
   std::vector<Axis> reversed;
-  for (std::size_t i = y.size(); i-- > 0;) {
-    const std::array<std::int64_t, 2> sizes = {a[i], b[i]};
-    Axis axis{y[i], {}};
-    for (std::size_t k = 0; k < 2; ++k) {
-      axis.strides[k] = sizes[k] == 1 ? 0 : steps[k];
-      steps[k] *= sizes[k];
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    Axis axis{y[y.size() - 1 - i], {}};
+    for (std::size_t k = 0; k < kOperands; ++k) {
+      const Shape& shape = operands[k];
+      const std::int64_t size = i < shape.size() ? shape[shape.size() - 1 - i] : 1;
+      axis.strides[k] = size == 1 ? 0 : steps[k];
+      steps[k] *= size;
     }
-    if (y[i] == 1) continue;
-    if (!reversed.empty()) {
-      Axis& inner = reversed.back();
-      const bool continues = axis.strides[0] == inner.strides[0] * inner.size &&
-                             axis.strides[1] == inner.strides[1] * inner.size;
-      if (continues) {
-        inner.size *= axis.size;
-        continue;
-      }
+    if (axis.size == 1) continue;
+    bool continues = !reversed.empty();
+    for (std::size_t k = 0; continues && k < kOperands; ++k) {
+      continues = axis.strides[k] == reversed.back().strides[k] * reversed.back().size;
     }
-    reversed.push_back(axis);
+    if (continues) {
+      reversed.back().size *= axis.size;
+    } else {
+      reversed.push_back(axis);
+    }
   }
-  while (reversed.size() < 2) reversed.push_back({1, {reversed.empty() ? 1 : 0, 0}});
+  while (reversed.size() < 2) {
+    reversed.emplace_back();
+    if (reversed.size() == 1) reversed.back().strides[0] = 1;
+  }
   axes.assign(reversed.rbegin(), reversed.rend());
 }
 
-void combine(FloatOperation operation, const BroadcastLoops& loops, const float* a, const float* b,
-             float* y) {
+template struct BroadcastLoops<2>;
+template struct BroadcastLoops<3>;
+
+void combine(FloatOperation operation, const BroadcastLoops<2>& loops, const float* a,
+             const float* b, float* y) {
   using enum FloatOperation;
   switch (operation) {
     case kAdd:
@@ -105,7 +148,7 @@ void combine(FloatOperation operation, const BroadcastLoops& loops, const float*
   }
 }
 
-void compare(op::CompareKind kind, const BroadcastLoops& loops, const float* a, const float* b,
+void compare(op::CompareKind kind, const BroadcastLoops<2>& loops, const float* a, const float* b,
              std::uint8_t* y) {
   using enum op::CompareKind;
   switch (kind) {
@@ -120,6 +163,11 @@ void compare(op::CompareKind kind, const BroadcastLoops& loops, const float* a, 
     case kLessOrEqual:
       return run_all(loops, a, b, y, [](float p, float q) -> std::uint8_t { return p <= q; });
   }
+}
+
+void choose(const BroadcastLoops<3>& loops, const std::uint8_t* condition, const float* yes,
+            const float* no, float* y) {
+  choose_from(0, loops, condition, yes, no, y);
 }
 
 }  // namespace narrow

@@ -4,6 +4,7 @@
 
 #include "graph/matchers.h"
 #include "graph/operators.h"
+#include "graph/rules/fact_rules.h"
 #include "nn/inference/conv_step.h"
 
 namespace narrow {
@@ -307,11 +308,8 @@ class ChainFinder {
     return {hard_swish, {ElementKind::kEltwise, algorithm::eltwise_linear, kSix}};
   }
 
-  // The only element of a real value that is known before anything runs.
   [[nodiscard]] std::optional<double> number(ValueId id) const {
-    if (id == kNoValue) return std::nullopt;
-    const auto& reals = facts_[static_cast<std::size_t>(id)].reals;
-    return reals && reals->size() == 1 ? std::optional(reals->front()) : std::nullopt;
+    return id == kNoValue ? std::nullopt : known_number(facts_[static_cast<std::size_t>(id)]);
   }
 
   const Graph& graph_;

@@ -235,7 +235,7 @@ void add_combination(ProgramValues& values, const Node& node, FloatOperation ope
   const Operand a = combination.operand(node.inputs[0], blocked);
   const Operand b = combination.operand(node.inputs[1], blocked);
   const HeldValue y = values.define(node.output(), blocked);
-  const BroadcastLoops loops(axes_in_memory(y), a.axes, b.axes);
+  const BroadcastLoops<2> loops(axes_in_memory(y), {a.axes, b.axes});
   values.builder().add_function(
       [operation, loops](std::span<float* const> places) {
         combine(operation, loops, places[0], places[1], places[2]);

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "base/checked.h"
 #include "checkpoint/hdf5/structure/hdf5_checksum.h"
+#include "checkpoint/hdf5/structure/hdf5_tree.h"
 
 namespace narrow {
 namespace {
@@ -73,45 +73,16 @@ class ChunkGrid {
   std::uint64_t chunk_bytes_ = 0;
 };
 
-class ChunkTree {
- public:
-  ChunkTree(const Hdf5File& file, std::size_t rank, ChunkGrid& grid)
-      : file_(file), key_bytes_(8 + 8 * (rank + 1)), grid_(grid) {}
-
-  void read(std::uint64_t address, int depth) {
-    constexpr int kMostLevels = 32;
-    constexpr std::uint64_t kHeadBytes = 24;
-    if (depth > kMostLevels || !seen_.insert(address).second) {
-      file_.throw_corrupt(address, "a B-tree of chunks leads to itself");
-    }
-    const auto head = file_.read(address, kHeadBytes, "B-tree");
-    Hdf5Cursor cursor(file_, address, head, "B-tree");
-    cursor.expect("TREE");
-    if (cursor.take_u8() != 1) cursor.throw_corrupt("is not one of chunks");
-    const std::uint8_t level = cursor.take_u8();
-    const std::uint64_t count = cursor.take_u16();
-    const std::uint64_t begin = address + kHeadBytes;
-    const auto body = file_.read(begin, count * (key_bytes_ + 8), "B-tree");
-    Hdf5Cursor entries(file_, begin, body, "B-tree");
-    for (std::uint64_t i = 0; i < count; ++i) {
-      Hdf5Cursor key(file_, entries.address(), entries.take_bytes(key_bytes_), "B-tree");
-      const std::uint64_t child = entries.take_u64();
-      if (level > 0) {
-        read(child, depth + 1);
-        continue;
-      }
-      const std::uint32_t stored_bytes = key.take_u32();
-      const std::uint32_t left_out = key.take_u32();
-      grid_.add({grid_.take_index(key), child, stored_bytes, left_out});
-    }
-  }
-
- private:
-  const Hdf5File& file_;
-  std::uint64_t key_bytes_;
-  ChunkGrid& grid_;
-  std::unordered_set<std::uint64_t> seen_;
-};
+void read_chunk_tree(const Hdf5File& file, std::uint64_t address, std::size_t rank,
+                     ChunkGrid& grid) {
+  constexpr std::uint8_t kChunks = 1;
+  Hdf5Tree tree(file, kChunks, "chunks", 8 + 8 * (rank + 1));
+  tree.read(address, [&](Hdf5Cursor key, std::uint64_t child) {
+    const std::uint32_t stored_bytes = key.take_u32();
+    const std::uint32_t left_out = key.take_u32();
+    grid.add({grid.take_index(key), child, stored_bytes, left_out});
+  });
+}
 
 // What arrays have for each chunk: its address and, under filters, its size and what was left out.
 class ElementReader {
@@ -189,7 +160,7 @@ void read_fixed_array(const Hdf5File& file, std::uint64_t address, ChunkGrid& gr
 void read_hdf5_chunk_tree(const Hdf5File& file, std::uint64_t address, Hdf5Dataset* dataset) {
   if (address == kNoHdf5Address) return;
   ChunkGrid grid(file, *dataset);
-  ChunkTree(file, dataset->shape.size(), grid).read(address, 0);
+  read_chunk_tree(file, address, dataset->shape.size(), grid);
   grid.finish();
 }
 

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "checkpoint/hdf5/structure/hdf5_dense_links.h"
+#include "checkpoint/hdf5/structure/hdf5_tree.h"
 
 namespace narrow {
 namespace {
@@ -53,36 +54,14 @@ class SymbolTable {
   SymbolTable(const Hdf5File& file, std::uint64_t heap) : file_(file), heap_(file, heap) {}
 
   std::vector<Hdf5Link> read(std::uint64_t tree) {
-    read_tree(tree, 0);
+    constexpr std::uint8_t kNames = 0;
+    constexpr std::uint64_t kKeyBytes = 8;  // a name before those of the child
+    Hdf5Tree(file_, kNames, "names", kKeyBytes)
+        .read(tree, [this](const Hdf5Cursor& /*key*/, std::uint64_t leaf) { read_leaf(leaf); });
     return std::move(links_);
   }
 
  private:
-  void read_tree(std::uint64_t address, int depth) {
-    constexpr int kMostLevels = 32;
-    constexpr std::uint64_t kHeadBytes = 24;
-    if (depth > kMostLevels || !seen_.insert(address).second) {
-      file_.throw_corrupt(address, "a B-tree leads to itself");
-    }
-    const auto head = file_.read(address, kHeadBytes, "B-tree");
-    Hdf5Cursor cursor(file_, address, head, "B-tree");
-    cursor.expect("TREE");
-    if (cursor.take_u8() != 0) cursor.throw_corrupt("is not one of names");
-    const std::uint8_t level = cursor.take_u8();
-    const std::uint64_t count = cursor.take_u16();
-    const auto body = file_.read(address + kHeadBytes, count * 16, "B-tree");
-    Hdf5Cursor children(file_, address + kHeadBytes, body, "B-tree");
-    for (std::uint64_t i = 0; i < count; ++i) {
-      children.skip(8);  // a name before those of the child
-      const std::uint64_t child = children.take_u64();
-      if (level == 0) {
-        read_leaf(child);
-      } else {
-        read_tree(child, depth + 1);
-      }
-    }
-  }
-
   void read_leaf(std::uint64_t address) {
     constexpr std::uint64_t kHeadBytes = 8;
     if (!seen_.insert(address).second) file_.throw_corrupt(address, "a B-tree has a leaf twice");
@@ -107,7 +86,7 @@ class SymbolTable {
 
   const Hdf5File& file_;
   LocalHeap heap_;
-  std::unordered_set<std::uint64_t> seen_;
+  std::unordered_set<std::uint64_t> seen_;  // leaves
   std::vector<Hdf5Link> links_;
 };
 
