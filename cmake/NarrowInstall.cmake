@@ -28,7 +28,7 @@ endfunction()
 
 narrow_shared_library(narrow_quant quant quant)
 narrow_shared_library(narrow_checkpoint checkpoint quant checkpoint)
-narrow_shared_library(narrow narrow quant checkpoint network)
+narrow_shared_library(narrow narrow quant checkpoint network jobs)
 
 install(TARGETS narrow_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${PROJECT_BINARY_DIR}/quantizer DESTINATION ${CMAKE_INSTALL_BINDIR})

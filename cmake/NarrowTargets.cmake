@@ -22,6 +22,11 @@ endif()
 if(NARROW_SANITIZE MATCHES "undefined" AND NARROW_SANITIZE MATCHES "address")
   # What these three find is found by AddressSanitizer too, and they double the time of compilation.
   target_compile_options(narrow_options INTERFACE -fno-sanitize=null,vptr,object-size)
+  # The other checks for undefined behaviour are a third of the time that a file takes to compile.
+  # What reads files, works out sizes or computes codes has them; executors, methods, jobs, the
+  # program and the tests, whose numbers come from there, are checked for their use of memory only.
+  target_compile_options(narrow_options INTERFACE
+    $<$<BOOL:$<TARGET_PROPERTY:NARROW_MEMORY_CHECKS_ONLY>>:-fno-sanitize=undefined>)
 endif()
 # For hundreds of test programs: the linker that takes a quarter of the time.
 find_program(NARROW_LLD ld.lld)
@@ -90,22 +95,38 @@ function(narrow_component name below)
   endif()
 endfunction()
 
-# The checks for undefined behaviour are a third of the time that a file takes to compile. What reads
-# files, works out sizes or computes codes has them; executors, methods, jobs, the program and the
-# tests, whose numbers come from there, are checked for their use of memory only.
-if(NARROW_SANITIZE MATCHES "undefined")
-  set(narrow_memory_checks_only -fno-sanitize=undefined)
-endif()
-
 # narrow_sources(file...): adds sources of the current folder to the component NARROW_COMPONENT.
 function(narrow_sources)
-  foreach(file IN LISTS ARGN)
-    target_sources(narrow_${NARROW_COMPONENT}_objects PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${file})
-    if(CMAKE_CURRENT_SOURCE_DIR MATCHES "/src/(nn|methods|tasks)")
-      set_source_files_properties(
-        ${CMAKE_CURRENT_SOURCE_DIR}/${file} TARGET_DIRECTORY narrow_${NARROW_COMPONENT}_objects
-        PROPERTIES COMPILE_OPTIONS "${narrow_memory_checks_only}")
+  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  target_sources(narrow_${NARROW_COMPONENT}_objects PRIVATE ${ARGN})
+endfunction()
+
+# narrow_unity_build(target [apart...]): compiles up to ten sources of a folder as one, so names without
+# linkage must differ within a folder; in those named `apart` they need not. Sources with options of
+# their own are compiled by themselves anyway.
+function(narrow_unity_build target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # GCC takes a source that is included for a header, whose types should not have unnamed parts.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
+  get_target_property(sources ${target} SOURCES)
+  get_target_property(base ${target} SOURCE_DIR)
+  foreach(source IN LISTS sources)
+    cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${base})
+    cmake_path(GET source PARENT_PATH folder)
+    cmake_path(RELATIVE_PATH folder BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/src)
+    # Highway reads a source with kernels once for each instruction set.
+    file(STRINGS ${source} kernels REGEX "foreach_target" LIMIT_COUNT 1)
+    if(kernels OR folder IN_LIST ARGN)
+      continue()
     endif()
+    string(REPLACE "/" "_" folder ${folder})
+    math(EXPR count "${count_${folder}} + 0")
+    math(EXPR group "${count} / 10")
+    math(EXPR count_${folder} "${count} + 1")
+    set_source_files_properties(${source} TARGET_DIRECTORY ${target}
+                                PROPERTIES UNITY_GROUP ${folder}_${group})
   endforeach()
 endfunction()
 
@@ -199,13 +220,11 @@ function(narrow_test file)
   if(NARROW_PRECOMPILE_HEADERS)
     target_precompile_headers(${name} REUSE_FROM narrow_test_headers)
   endif()
-  set(options ${narrow_memory_checks_only})
+  set_target_properties(${name} PROPERTIES NARROW_MEMORY_CHECKS_ONLY ON)
   if(ARG_COMPUTES)
     # The precompiled headers are those of tests that are not optimized.
-    list(APPEND options -O1)
-    set_source_files_properties(${file} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS -O1 SKIP_PRECOMPILE_HEADERS ON)
   endif()
-  set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${options}")
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES
                        ENVIRONMENT "NARROW_SOURCE_DIR=${PROJECT_SOURCE_DIR}" TIMEOUT 600)

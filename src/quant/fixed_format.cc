@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, 7> kRoundModes = {
     "half-even", "half-up", "half-away", "half-zero", "half-down", "floor", "zero"};
 constexpr std::array<std::string_view, 4> kOverflows = {"saturate", "symmetric", "zero", "wrap"};
 
-[[noreturn]] void refuse(const std::string& sentence) {
+[[noreturn]] void refuse_format(const std::string& sentence) {
   throw Error(ErrorCategory::kUsage, sentence);
 }
 
@@ -28,7 +28,8 @@ std::size_t position_of(std::string_view name, const std::array<std::string_view
   if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
   std::string list;
   for (const std::string_view one : names) list.append(list.empty() ? "" : ", ").append(one);
-  refuse("unknown " + std::string(what) + " \"" + std::string(name) + "\": use one of " + list);
+  refuse_format("unknown " + std::string(what) + " \"" + std::string(name) + "\": use one of " +
+                list);
 }
 
 // "A<separator>B", both whole numbers of few digits.
@@ -53,8 +54,8 @@ std::optional<std::pair<int, int>> two_numbers(std::string_view text, char separ
 
 NamedFormat signed_format(std::string_view text, int bits, int fraction_bits) {
   if (bits < 1 || bits > kMostBits) {
-    refuse("the format " + std::string(text) + " has " + std::to_string(bits) +
-           " bits, which is outside 1 to " + std::to_string(kMostBits));
+    refuse_format("the format " + std::string(text) + " has " + std::to_string(bits) +
+                  " bits, which is outside 1 to " + std::to_string(kMostBits));
   }
   NamedFormat named;
   named.bits = bits;
@@ -91,9 +92,10 @@ NamedFormat parse_q_format(std::string_view text) {
   if (numbers.starts_with('Q') || numbers.starts_with('q')) numbers.remove_prefix(1);
   const auto found = two_numbers(numbers, '.');
   if (!found) {
-    refuse("\"" + std::string(text) +
-           "\" is no Q format: expected m.n, such as 1.6 for a sign, 1 integer bit and 6 fraction "
-           "bits");
+    refuse_format(
+        "\"" + std::string(text) +
+        "\" is no Q format: expected m.n, such as 1.6 for a sign, 1 integer bit and 6 fraction "
+        "bits");
   }
   return signed_format(text, found->first + found->second + 1, found->second);
 }
@@ -101,9 +103,10 @@ NamedFormat parse_q_format(std::string_view text) {
 NamedFormat parse_ap_fixed(std::string_view text) {
   const auto found = two_numbers(text, ',');
   if (!found) {
-    refuse("\"" + std::string(text) +
-           "\" is no ap_fixed format: expected W,I, such as 8,2 for 8 bits of which 2 are integer "
-           "bits with the sign");
+    refuse_format(
+        "\"" + std::string(text) +
+        "\" is no ap_fixed format: expected W,I, such as 8,2 for 8 bits of which 2 are integer "
+        "bits with the sign");
   }
   return signed_format(text, found->first, found->first - found->second);
 }

@@ -18,15 +18,15 @@
 namespace narrow {
 namespace {
 
-constexpr std::size_t kPieceValues = 65536;
+constexpr std::size_t kValuesAtOnce = 65536;
 
 TensorStatistics statistics_of(const CheckpointReader& reader, std::size_t index) {
   TensorStatistics stats;
   double sum = 0;
   double sum_squares = 0;
   ValuePieces pieces(reader, index);
-  for (auto values = pieces.next(kPieceValues); !values.empty();
-       values = pieces.next(kPieceValues)) {
+  for (auto values = pieces.next(kValuesAtOnce); !values.empty();
+       values = pieces.next(kValuesAtOnce)) {
     for (const double value : values) {
       if (!std::isfinite(value)) {
         ++stats.non_finite;

@@ -15,10 +15,10 @@ namespace narrow {
 namespace {
 
 constexpr std::size_t kBlock = 32;
-constexpr std::size_t kHalf = kBlock / 2;
+constexpr std::size_t kHalfBlock = kBlock / 2;
 constexpr std::uint16_t kHalfInfinity = 0x7c00;
 
-using Codes = std::array<std::uint8_t, kBlock>;
+using BlockCodes = std::array<std::uint8_t, kBlock>;
 
 float inverse(float d) { return d == 0 ? 0 : 1 / d; }
 
@@ -50,13 +50,13 @@ bool all_finite(const float* values) {
   return finite;
 }
 
-void store_nibbles(const Codes& codes, std::byte* out) {
-  for (std::size_t i = 0; i < kHalf; ++i) {
-    out[i] = static_cast<std::byte>((codes[i] & 15) | codes[i + kHalf] << 4);
+void store_nibbles(const BlockCodes& codes, std::byte* out) {
+  for (std::size_t i = 0; i < kHalfBlock; ++i) {
+    out[i] = static_cast<std::byte>((codes[i] & 15) | codes[i + kHalfBlock] << 4);
   }
 }
 
-void store_fifth_bits(const Codes& codes, std::byte* out) {
+void store_fifth_bits(const BlockCodes& codes, std::byte* out) {
   std::uint32_t bits = 0;
   for (std::size_t i = 0; i < kBlock; ++i) bits |= std::uint32_t{codes[i]} >> 4 << i;
   store_le(out, bits);
@@ -64,7 +64,7 @@ void store_fifth_bits(const Codes& codes, std::byte* out) {
 
 // Types _0: values from -kLevels to kLevels - 1 times d, where the extreme is -kLevels * d.
 template <int kLevels>
-bool encode_around_zero(const float* values, std::byte* out, Codes* codes) {
+bool encode_around_zero(const float* values, std::byte* out, BlockCodes* codes) {
   const float d = extreme(values) / -static_cast<float>(kLevels);
   const float id = inverse(d);
   for (std::size_t i = 0; i < kBlock; ++i) {
@@ -75,7 +75,7 @@ bool encode_around_zero(const float* values, std::byte* out, Codes* codes) {
 
 // Types _1: m plus 0 to kMost times d.
 template <int kMost>
-bool encode_from_least(const float* values, std::byte* out, Codes* codes) {
+bool encode_from_least(const float* values, std::byte* out, BlockCodes* codes) {
   const float m = *std::min_element(values, values + kBlock);
   const float d = (*std::max_element(values, values + kBlock) - m) / static_cast<float>(kMost);
   const float id = inverse(d);
@@ -87,21 +87,21 @@ bool encode_from_least(const float* values, std::byte* out, Codes* codes) {
 }
 
 bool q4_0_block(const float* values, std::byte* out) {
-  Codes codes;
+  BlockCodes codes;
   const bool fits = encode_around_zero<8>(values, out, &codes);
   store_nibbles(codes, out + 2);
   return fits;
 }
 
 bool q4_1_block(const float* values, std::byte* out) {
-  Codes codes;
+  BlockCodes codes;
   const bool fits = encode_from_least<15>(values, out, &codes);
   store_nibbles(codes, out + 4);
   return fits;
 }
 
 bool q5_0_block(const float* values, std::byte* out) {
-  Codes codes;
+  BlockCodes codes;
   const bool fits = encode_around_zero<16>(values, out, &codes);
   store_fifth_bits(codes, out + 2);
   store_nibbles(codes, out + 6);
@@ -109,14 +109,14 @@ bool q5_0_block(const float* values, std::byte* out) {
 }
 
 bool q5_1_block(const float* values, std::byte* out) {
-  Codes codes;
+  BlockCodes codes;
   const bool fits = encode_from_least<31>(values, out, &codes);
   store_fifth_bits(codes, out + 4);
   store_nibbles(codes, out + 8);
   return fits;
 }
 
-// Codes of -127 to 127, halves away from zero.
+// BlockCodes of -127 to 127, halves away from zero.
 bool q8_0_block(const float* values, std::byte* out) {
   const float d = std::fabs(extreme(values)) / 127;
   const float id = inverse(d);

@@ -23,7 +23,7 @@
 namespace narrow {
 namespace {
 
-constexpr std::string_view kOthers = "safetensors, tf or npz";
+constexpr std::string_view kFormatsThatHold = "safetensors, tf or npz";
 constexpr std::uint64_t kPieceBytes = 1 << 20;
 
 class Hdf5CopyWriter final : public CheckpointWriter {
@@ -80,7 +80,7 @@ void Hdf5CopyWriter::add(const TensorInfo& info) {
                             known == nullptr ? "none of that name"
                                              : fmt::format("it as {} {}", known->type_name(),
                                                            to_string(known->shape))),
-                {Remedy::Kind::kOtherFormat, std::string(kOthers)});
+                {Remedy::Kind::kOtherFormat, std::string(kFormatsThatHold)});
   }
   order_.add(info);
   added_.push_back(found->second);
@@ -184,7 +184,7 @@ void Hdf5CopyWriter::throw_fixed(const std::string& name) const {
               fmt::format("tensor {} of {} cannot get other values in a copy of the file: they lie "
                           "in chunks, have the order of a big-endian machine or are text",
                           name, input().path().string()),
-              {Remedy::Kind::kOtherFormat, std::string(kOthers)});
+              {Remedy::Kind::kOtherFormat, std::string(kFormatsThatHold)});
 }
 
 void Hdf5CopyWriter::write_header_blocks() {
@@ -210,7 +210,7 @@ void Hdf5CopyWriter::update_archive_checksum() {
                 fmt::format("{} was written as a stream, so that its checksums stand elsewhere; "
                             "save it again with keras.saving.save_model",
                             input().path().string()),
-                {Remedy::Kind::kOtherFormat, std::string(kOthers)});
+                {Remedy::Kind::kOtherFormat, std::string(kFormatsThatHold)});
   }
   const InputFile written(output_.staging_path());
   std::uint32_t checksum = 0;

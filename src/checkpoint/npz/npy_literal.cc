@@ -11,7 +11,7 @@ namespace narrow {
 namespace {
 
 // NumPy's limit since 2.0.
-constexpr std::size_t kMaxRank = 64;
+constexpr std::size_t kMostDimensions = 64;
 
 class LiteralParser {
  public:
@@ -134,7 +134,7 @@ class LiteralParser {
     Shape shape;
     expect('(');
     while (!accept(')')) {
-      if (shape.size() == kMaxRank) fail("')' after 64 dimensions at most");
+      if (shape.size() == kMostDimensions) fail("')' after 64 dimensions at most");
       shape.push_back(whole_number());
       if (accept(',')) continue;
       if (shape.size() == 1) fail("',' (a tuple of one)");

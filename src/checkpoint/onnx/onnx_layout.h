@@ -15,6 +15,9 @@
 
 namespace narrow {
 
+// Protobuf neither writes nor parses a message of so many bytes.
+inline constexpr std::uint64_t kMostMessageBytes = std::uint64_t{1} << 31;
+
 inline constexpr std::size_t kNoMessage = SIZE_MAX;
 
 // A field with a length in front that holds values of tensors: when these take another number of

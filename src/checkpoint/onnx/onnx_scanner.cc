@@ -16,8 +16,6 @@
 namespace narrow {
 namespace {
 
-// Protobuf does not write more.
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 31;
 // Subgraphs within subgraphs. Protobuf parses no deeper than 100 messages, three to a subgraph.
 constexpr int kDeepestGraph = 32;
 // Of attributes that say how a node treats its inputs.
@@ -72,11 +70,11 @@ class Scanner {
   explicit Scanner(const InputFile& file) : file_(file), cursor_(file, 0, file.size()) {}
 
   OnnxLayout scan() {
-    if (file_.size() >= kMostBytes) {
+    if (file_.size() >= kMostMessageBytes) {
       throw Error(ErrorCategory::kCorrupt,
                   fmt::format("{} has {} bytes, but an ONNX file has less than {}: what is larger "
                               "has its values in files beside it",
-                              file_.path().string(), file_.size(), kMostBytes));
+                              file_.path().string(), file_.size(), kMostMessageBytes));
     }
     std::vector<Part> graphs;
     while (!cursor_.at_end()) scan_model_field(graphs);

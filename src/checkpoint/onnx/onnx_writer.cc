@@ -21,9 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Protobuf does not parse more.
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 31;
-
 bool has_external_data(const OnnxSource& source) {
   return std::ranges::any_of(source.layout().tensors, [](const OnnxTensor& tensor) {
     return tensor.storage == OnnxStorage::kExternal;
@@ -161,11 +158,11 @@ std::vector<OnnxEdit> OnnxWriter::all_edits(std::vector<OnnxGrowth> growths) con
   for (OnnxEdit& edit : edit_lengths(source_.layout(), growths)) edits.push_back(std::move(edit));
   std::int64_t size = static_cast<std::int64_t>(source_.file().size());
   for (const OnnxGrowth& growth : growths) size += growth.bytes;
-  if (size >= static_cast<std::int64_t>(kMostBytes)) {
+  if (size >= static_cast<std::int64_t>(kMostMessageBytes)) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("{} would have {} bytes, but an ONNX file has less than {}; with its "
                             "values in a file beside it a model may be larger",
-                            name_, size, kMostBytes));
+                            name_, size, kMostMessageBytes));
   }
   return edits;
 }

@@ -13,6 +13,9 @@
 
 namespace narrow {
 
+// A longer pickle is refused: it is held in memory.
+inline constexpr std::uint64_t kMaxPickleBytes = std::uint64_t{1} << 28;
+
 struct StoragePlace {
   std::uint64_t byte_offset = 0;  // of the file
   std::uint64_t byte_size = 0;

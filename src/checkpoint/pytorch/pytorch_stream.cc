@@ -22,7 +22,6 @@ using Kind = PickleValue::Kind;
 constexpr std::string_view kMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv;
 constexpr std::int64_t kVersion = 1001;
 constexpr std::uint64_t kFirstWindow = 1 << 20;
-constexpr std::uint64_t kMaxPickleBytes = std::uint64_t{1} << 28;
 
 [[noreturn]] void throw_corrupt(const InputFile& file, const std::string& what) {
   throw Error(ErrorCategory::kCorrupt, fmt::format("{} {}", file.path().string(), what));

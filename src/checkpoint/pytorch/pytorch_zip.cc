@@ -14,7 +14,6 @@ namespace narrow {
 namespace {
 
 constexpr std::string_view kPickleName = "data.pkl";
-constexpr std::uint64_t kMaxPickleBytes = std::uint64_t{1} << 28;
 
 // The members beside the pickle, by their names after those of the folder that they share.
 class Archive {

@@ -10,7 +10,7 @@ namespace narrow {
 namespace {
 
 // Slim's default; the flag's 0 stands for it.
-constexpr int kDefaultImageSize = 224;
+constexpr int kEvalImageSize = 224;
 
 }  // namespace
 
@@ -55,7 +55,7 @@ void require_examples(const ImageSource& images) {
 }
 
 void finish_image_size(ImageSource& images) {
-  if (images.image_size == 0) images.image_size = kDefaultImageSize;
+  if (images.image_size == 0) images.image_size = kEvalImageSize;
 }
 
 bool EvaluateProgress::on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) {

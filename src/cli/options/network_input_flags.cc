@@ -2,25 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <optional>
 #include <string_view>
 
 #include "cli/options/common_options.h"
+#include "cli/options/number_text.h"
 #include "narrow/error.h"
 
 namespace narrow {
 namespace {
-
-template <typename Number>
-std::optional<Number> number_of(std::string_view text) {
-  Number value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) {
-    return std::nullopt;
-  }
-  return value;
-}
 
 [[noreturn]] void refuse_shape(const std::string& text) {
   throw Error(ErrorCategory::kUsage,

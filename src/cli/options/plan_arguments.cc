@@ -3,27 +3,16 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "base/utf8.h"
+#include "cli/options/number_text.h"
 #include "narrow/error.h"
 
 namespace narrow {
-namespace {
-
-template <typename T>
-std::optional<T> number_of(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-}  // namespace
 
 int parse_width(std::string_view text, std::string_view option) {
   constexpr int kMostBits = 32;

@@ -17,7 +17,7 @@
 namespace narrow {
 namespace {
 
-constexpr int kDefaultImageSize = 224;
+constexpr int kTrainImageSize = 224;
 
 void add_network_flags(Command& command, TrainFlags& flags) {
   TrainOptions& options = flags.options;
@@ -269,7 +269,7 @@ TrainOptions train_options(const Command& command, const TrainFlags& flags) {
   if (given("--max_number_of_steps")) options.max_number_of_steps = flags.max_number_of_steps;
   if (flags.batch_norm == "frozen") options.batch_norm = BatchNormMode::kFrozen;
   if (!flags.quantize.empty()) options.quantize = parse_quantize(flags.quantize);
-  if (options.images.image_size == 0) options.images.image_size = kDefaultImageSize;
+  if (options.images.image_size == 0) options.images.image_size = kTrainImageSize;
   return options;
 }
 

@@ -9,9 +9,9 @@ namespace narrow {
 namespace {
 
 // Red, green, blue; torchvision's 0.485, 0.456, 0.406 of 255.
-constexpr Color kMeanColor = {123.675F, 116.28F, 103.53F};
+constexpr Color kImagenetMean = {123.675F, 116.28F, 103.53F};
 
-ResizeFrame frame_of(const Image& image, const PreprocessingOptions& options) {
+ResizeFrame imagenet_frame(const Image& image, const PreprocessingOptions& options) {
   switch (options.resize) {
     case ResizeMode::kStretch:
       return stretched_frame(options.output_size);
@@ -27,10 +27,10 @@ ResizeFrame frame_of(const Image& image, const PreprocessingOptions& options) {
 
 void imagenet_for_evaluation(const Image& image, const PreprocessingOptions& options,
                              std::span<float> out) {
-  const ResizeFrame frame = frame_of(image, options);
+  const ResizeFrame frame = imagenet_frame(image, options);
   const Image seen =
       resize_like_pillow(image, frame.height, frame.width, options.interpolation, frame.window);
-  const Color mean = options.mean.value_or(kMeanColor);
+  const Color mean = options.mean.value_or(kImagenetMean);
   const std::size_t row_values = static_cast<std::size_t>(seen.width) * kImageChannels;
   const std::uint8_t* from = seen.pixels.data();
   for (int y = 0; y < seen.height; ++y) {

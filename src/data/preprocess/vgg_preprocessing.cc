@@ -9,7 +9,7 @@ namespace narrow {
 namespace {
 
 // Red, green, blue: Slim's _R_MEAN, _G_MEAN, _B_MEAN.
-constexpr Color kMeanColor = {123.68F, 116.78F, 103.94F};
+constexpr Color kVggMean = {123.68F, 116.78F, 103.94F};
 
 struct Size {
   int height = 0;
@@ -25,7 +25,7 @@ Size resized_size(const Image& image, int side) {
 }
 
 ValueRange range_of(const PreprocessingOptions& options) {
-  return {.mean = options.mean.value_or(kMeanColor)};
+  return {.mean = options.mean.value_or(kVggMean)};
 }
 
 void check_crop(const Size& resized, int crop) {
@@ -44,7 +44,7 @@ ResizeFrame central_frame(const Image& image, const PreprocessingOptions& option
           0};
 }
 
-ResizeFrame frame_of(const Image& image, const PreprocessingOptions& options) {
+ResizeFrame vgg_frame(const Image& image, const PreprocessingOptions& options) {
   switch (options.resize) {
     case ResizeMode::kStretch:
       return stretched_frame(options.output_size);
@@ -60,7 +60,7 @@ ResizeFrame frame_of(const Image& image, const PreprocessingOptions& options) {
 
 void vgg_for_evaluation(const Image& image, const PreprocessingOptions& options,
                         std::span<float> out) {
-  resize_bilinear(image, frame_of(image, options), false, range_of(options), options.output_size,
+  resize_bilinear(image, vgg_frame(image, options), false, range_of(options), options.output_size,
                   out);
 }
 

@@ -7,8 +7,6 @@
 namespace narrow {
 namespace {
 
-Facts same_fact(const Fact& x) { return one_fact(x.type, x.dimensions); }
-
 Dimensions broadcast_all(FactInputs inputs) {
   Dimensions result = inputs[0]->dimensions;
   for (const Fact* input : inputs.subspan(1)) {

@@ -9,6 +9,9 @@
 
 namespace narrow {
 
+// Elements along an axis; more are refused, so that sizes can be multiplied.
+inline constexpr std::int64_t kMostOfAxis = std::int64_t{1} << 40;
+
 [[noreturn]] void refuse_inputs(const std::string& what);
 
 // As an axis of `rank` ones; negative ones count from the end. Throws Error(kUnsupported).
@@ -40,6 +43,8 @@ std::size_t known_length(const Fact& fact, const std::string& what);
 
 // One result of this type.
 inline Facts one_fact(DType type, Dimensions dimensions) { return {{type, std::move(dimensions)}}; }
+// Of the same type and shape.
+inline Facts same_fact(const Fact& x) { return one_fact(x.type, x.dimensions); }
 
 Facts infer(const op::Conv& conv, FactInputs inputs);
 Facts infer(const op::ConvTranspose& conv, FactInputs inputs);

@@ -6,8 +6,6 @@
 namespace narrow {
 namespace {
 
-Facts same_fact(const Fact& x) { return one_fact(x.type, x.dimensions); }
-
 // One value for each channel in every input after the first.
 void require_channel_parameters(FactInputs inputs) {
   const Fact& x = *inputs[0];

@@ -9,8 +9,6 @@
 namespace narrow {
 namespace {
 
-constexpr std::int64_t kMostOfAxis = std::int64_t{1} << 40;
-
 std::int64_t checked_size(double size) {
   if (!(size >= 0 && size <= static_cast<double>(kMostOfAxis))) {
     refuse_inputs(fmt::format("a resized axis of {} elements", size));

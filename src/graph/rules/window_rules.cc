@@ -8,7 +8,6 @@ namespace narrow {
 namespace {
 
 // So that what is computed from one and a window fits into 64 bits.
-constexpr std::int64_t kMostOfAxis = std::int64_t{1} << 40;
 constexpr std::int64_t kMostTaps = std::int64_t{1} << 24;
 
 // Replaces the axes after batch and channels by the numbers of windows.

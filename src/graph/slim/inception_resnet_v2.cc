@@ -8,7 +8,7 @@
 namespace narrow {
 namespace {
 
-Channels add_stem(SlimBuilder& net) {
+Channels add_resnet_stem(SlimBuilder& net) {
   const Channels x = inception_stem(net);
   const std::string scope = "Mixed_5b";
   return net.concat(
@@ -59,7 +59,7 @@ Channels add_block8(SlimBuilder& net, const std::string& scope, Channels x, doub
   return finish_block(net, scope, x, mixed, scale, activation);
 }
 
-Channels add_first_reduction(SlimBuilder& net, Channels x) {
+Channels add_mixed_6a(SlimBuilder& net, Channels x) {
   const std::string scope = "Mixed_6a";
   return net.concat(scope,
                     {net.conv(scope + "/Branch_0", x, {"Conv2d_1a_3x3", 384, 3, 3, 2, kValid}),
@@ -70,7 +70,7 @@ Channels add_first_reduction(SlimBuilder& net, Channels x) {
                      halved_branch(net, scope + "/Branch_2", x, kValid)});
 }
 
-Channels add_second_reduction(SlimBuilder& net, Channels x) {
+Channels add_mixed_7a(SlimBuilder& net, Channels x) {
   const std::string scope = "Mixed_7a";
   return net.concat(scope,
                     {net.chain(scope + "/Branch_0", x,
@@ -84,7 +84,7 @@ Channels add_second_reduction(SlimBuilder& net, Channels x) {
                      halved_branch(net, scope + "/Branch_3", x, kValid)});
 }
 
-Channels add_head(SlimBuilder& net, Channels x, int class_count) {
+Channels add_resnet_head(SlimBuilder& net, Channels x, int class_count) {
   const std::string scope = "AuxLogits";
   x = net.average_pool(scope + "/Conv2d_1a_3x3", x, 5, 3, kValid);
   x = net.chain(scope, x, {{"Conv2d_1b_1x1", 128}, {"Conv2d_2a_5x5", 768, 5, 5, 1, kValid}});
@@ -96,13 +96,13 @@ Channels add_head(SlimBuilder& net, Channels x, int class_count) {
 
 SlimGraph make_inception_resnet_v2(const SlimRequest& request) {
   SlimBuilder net(std::string(request.scope), kInceptionStyle);
-  Channels x = add_stem(net);
+  Channels x = add_resnet_stem(net);
   for (int i = 1; i <= 10; ++i) x = add_block35(net, fmt::format("Repeat/block35_{}", i), x);
-  x = add_first_reduction(net, x);
+  x = add_mixed_6a(net, x);
   for (int i = 1; i <= 20; ++i) x = add_block17(net, fmt::format("Repeat_1/block17_{}", i), x);
   Channels head;
-  if (request.auxiliary) head = add_head(net, x, request.class_count);
-  x = add_second_reduction(net, x);
+  if (request.auxiliary) head = add_resnet_head(net, x, request.class_count);
+  x = add_mixed_7a(net, x);
   for (int i = 1; i <= 9; ++i) {
     x = add_block8(net, fmt::format("Repeat_2/block8_{}", i), x, 0.2, SlimActivation::kRelu);
   }

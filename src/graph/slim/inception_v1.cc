@@ -8,7 +8,7 @@ namespace narrow {
 namespace {
 
 // Channels of the four branches.
-struct Block {
+struct V1Block {
   const char* scope;
   int pixel;
   std::array<int, 2> middle;
@@ -17,7 +17,7 @@ struct Block {
   const char* large_name = "Conv2d_0b_3x3";
 };
 
-Channels add_block(SlimBuilder& net, Channels x, const Block& block) {
+Channels add_v1_block(SlimBuilder& net, Channels x, const V1Block& block) {
   const std::string scope = block.scope;
   const std::string pool = scope + "/Branch_3";
   return net.concat(
@@ -40,17 +40,17 @@ SlimGraph make_inception_v1(const SlimRequest& request) {
   x = net.max_pool("MaxPool_2a_3x3", x, 3, 2, kSame);
   x = net.chain("", x, {{"Conv2d_2b_1x1", 64}, {"Conv2d_2c_3x3", 192, 3, 3}});
   x = net.max_pool("MaxPool_3a_3x3", x, 3, 2, kSame);
-  x = add_block(net, x, {"Mixed_3b", 64, {96, 128}, {16, 32}, 32});
-  x = add_block(net, x, {"Mixed_3c", 128, {128, 192}, {32, 96}, 64});
+  x = add_v1_block(net, x, {"Mixed_3b", 64, {96, 128}, {16, 32}, 32});
+  x = add_v1_block(net, x, {"Mixed_3c", 128, {128, 192}, {32, 96}, 64});
   x = net.max_pool("MaxPool_4a_3x3", x, 3, 2, kSame);
-  x = add_block(net, x, {"Mixed_4b", 192, {96, 208}, {16, 48}, 64});
-  x = add_block(net, x, {"Mixed_4c", 160, {112, 224}, {24, 64}, 64});
-  x = add_block(net, x, {"Mixed_4d", 128, {128, 256}, {24, 64}, 64});
-  x = add_block(net, x, {"Mixed_4e", 112, {144, 288}, {32, 64}, 64});
-  x = add_block(net, x, {"Mixed_4f", 256, {160, 320}, {32, 128}, 128});
+  x = add_v1_block(net, x, {"Mixed_4b", 192, {96, 208}, {16, 48}, 64});
+  x = add_v1_block(net, x, {"Mixed_4c", 160, {112, 224}, {24, 64}, 64});
+  x = add_v1_block(net, x, {"Mixed_4d", 128, {128, 256}, {24, 64}, 64});
+  x = add_v1_block(net, x, {"Mixed_4e", 112, {144, 288}, {32, 64}, 64});
+  x = add_v1_block(net, x, {"Mixed_4f", 256, {160, 320}, {32, 128}, 128});
   x = net.max_pool("MaxPool_5a_2x2", x, 2, 2, kSame);
-  x = add_block(net, x, {"Mixed_5b", 256, {160, 320}, {32, 128}, 128, "Conv2d_0a_3x3"});
-  x = add_block(net, x, {"Mixed_5c", 384, {192, 384}, {48, 128}, 128});
+  x = add_v1_block(net, x, {"Mixed_5b", 256, {160, 320}, {32, 128}, 128, "Conv2d_0a_3x3"});
+  x = add_v1_block(net, x, {"Mixed_5c", 384, {192, 384}, {48, 128}, 128});
   SlimStyle last = kInceptionStyle;
   last.norm.reset();
   last.activation = SlimActivation::kNone;

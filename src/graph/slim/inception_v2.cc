@@ -15,7 +15,7 @@ SlimConv pixel(const char* scope, int channels, double stddev = 0) {
 }
 
 // Channels of the four branches.
-struct Block {
+struct V2Block {
   const char* scope;
   int pixel;
   std::array<int, 2> middle;
@@ -24,7 +24,7 @@ struct Block {
   bool takes_largest = false;
 };
 
-Channels add_block(SlimBuilder& net, Channels x, const Block& block) {
+Channels add_v2_block(SlimBuilder& net, Channels x, const V2Block& block) {
   const std::string scope = block.scope;
   const std::string pool = scope + "/Branch_3";
   const SlimConv last = pixel("Conv2d_0b_1x1", block.pool, kPooled);
@@ -63,16 +63,16 @@ SlimGraph make_inception_v2(const SlimRequest& request) {
   x = net.max_pool("MaxPool_2a_3x3", x, 3, 2, kSame);
   x = net.chain("", x, {pixel("Conv2d_2b_1x1", 64, 0.1), {"Conv2d_2c_3x3", 192, 3, 3}});
   x = net.max_pool("MaxPool_3a_3x3", x, 3, 2, kSame);
-  x = add_block(net, x, {"Mixed_3b", 64, {64, 64}, {64, 96}, 32});
-  x = add_block(net, x, {"Mixed_3c", 64, {64, 96}, {64, 96}, 64});
+  x = add_v2_block(net, x, {"Mixed_3b", 64, {64, 64}, {64, 96}, 32});
+  x = add_v2_block(net, x, {"Mixed_3c", 64, {64, 96}, {64, 96}, 64});
   x = add_reduction(net, "Mixed_4a", x, {128, 160}, {64, 96});
-  x = add_block(net, x, {"Mixed_4b", 224, {64, 96}, {96, 128}, 128});
-  x = add_block(net, x, {"Mixed_4c", 192, {96, 128}, {96, 128}, 128});
-  x = add_block(net, x, {"Mixed_4d", 160, {128, 160}, {128, 160}, 96});
-  x = add_block(net, x, {"Mixed_4e", 96, {128, 192}, {160, 192}, 96});
+  x = add_v2_block(net, x, {"Mixed_4b", 224, {64, 96}, {96, 128}, 128});
+  x = add_v2_block(net, x, {"Mixed_4c", 192, {96, 128}, {96, 128}, 128});
+  x = add_v2_block(net, x, {"Mixed_4d", 160, {128, 160}, {128, 160}, 96});
+  x = add_v2_block(net, x, {"Mixed_4e", 96, {128, 192}, {160, 192}, 96});
   x = add_reduction(net, "Mixed_5a", x, {128, 192}, {192, 256});
-  x = add_block(net, x, {"Mixed_5b", 352, {192, 320}, {160, 224}, 128});
-  x = add_block(net, x, {"Mixed_5c", 352, {192, 320}, {192, 224}, 128, true});
+  x = add_v2_block(net, x, {"Mixed_5b", 352, {192, 320}, {160, 224}, 128});
+  x = add_v2_block(net, x, {"Mixed_5c", 352, {192, 320}, {192, 224}, 128, true});
   x = net.linear("Logits", net.global_mean("Logits/AvgPool_1a_7x7", x),
                  {"Conv2d_1c_1x1", request.class_count});
   return net.finish({net.squeeze("Logits/SpatialSqueeze", x)});

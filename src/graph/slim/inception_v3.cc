@@ -17,7 +17,7 @@ Channels add_large(SlimBuilder& net, const std::string& scope, Channels x, int p
        pooled_branch(net, scope + "/Branch_3", x, {"Conv2d_0b_1x1", pooled})});
 }
 
-Channels add_first_reduction(SlimBuilder& net, Channels x) {
+Channels add_mixed_6a_v3(SlimBuilder& net, Channels x) {
   const std::string scope = "Mixed_6a";
   return net.concat(scope,
                     {net.conv(scope + "/Branch_0", x, {"Conv2d_1a_1x1", 384, 3, 3, 2, kValid}),
@@ -44,7 +44,7 @@ Channels add_middle(SlimBuilder& net, const std::string& scope, Channels x, int 
                             pooled_branch(net, scope + "/Branch_3", x, {"Conv2d_0b_1x1", 192})});
 }
 
-Channels add_second_reduction(SlimBuilder& net, Channels x) {
+Channels add_mixed_7a_v3(SlimBuilder& net, Channels x) {
   const std::string scope = "Mixed_7a";
   return net.concat(scope,
                     {net.chain(scope + "/Branch_0", x,
@@ -72,7 +72,7 @@ Channels add_small(SlimBuilder& net, const std::string& scope, Channels x, const
                             pooled_branch(net, scope + "/Branch_3", x, {"Conv2d_0b_1x1", 192})});
 }
 
-Channels add_head(SlimBuilder& net, Channels x, int class_count) {
+Channels add_v3_head(SlimBuilder& net, Channels x, int class_count) {
   const std::string scope = "AuxLogits";
   x = net.average_pool(scope + "/AvgPool_1a_5x5", x, 5, 3, kValid);
   x = net.chain(scope, x, {{"Conv2d_1b_1x1", 128}, {"Conv2d_2a_5x5", 768, 5, 5, 1, kValid, 0.01}});
@@ -86,14 +86,14 @@ SlimGraph make_inception_v3(const SlimRequest& request) {
   SlimBuilder net(std::string(request.scope), kInceptionStyle);
   Channels x = add_large(net, "Mixed_5b", inception_stem(net), 32);
   x = add_large(net, "Mixed_5c", x, 64, "Conv2d_0b_1x1", "Conv_1_0c_5x5");
-  x = add_first_reduction(net, add_large(net, "Mixed_5d", x, 64));
+  x = add_mixed_6a_v3(net, add_large(net, "Mixed_5d", x, 64));
   x = add_middle(net, "Mixed_6b", x, 128);
   x = add_middle(net, "Mixed_6c", x, 160);
   x = add_middle(net, "Mixed_6d", x, 160);
   x = add_middle(net, "Mixed_6e", x, 192);
   Channels head;
-  if (request.auxiliary) head = add_head(net, x, request.class_count);
-  x = add_small(net, "Mixed_7b", add_second_reduction(net, x), "Conv2d_0b_3x1");
+  if (request.auxiliary) head = add_v3_head(net, x, request.class_count);
+  x = add_small(net, "Mixed_7b", add_mixed_7a_v3(net, x), "Conv2d_0b_3x1");
   x = add_small(net, "Mixed_7c", x, "Conv2d_0c_3x1");
   x = net.linear("Logits", net.global_mean("Logits/AvgPool_1a_8x8", x),
                  {"Conv2d_1c_1x1", request.class_count});

@@ -6,7 +6,7 @@
 namespace narrow {
 namespace {
 
-Channels add_stem(SlimBuilder& net) {
+Channels add_v4_stem(SlimBuilder& net) {
   const Channels x = net.chain("", net.images(),
                                {{"Conv2d_1a_3x3", 32, 3, 3, 2, kValid},
                                 {"Conv2d_2a_3x3", 32, 3, 3, 1, kValid},
@@ -91,7 +91,7 @@ Channels add_block_c(SlimBuilder& net, const std::string& scope, Channels x) {
                             pooled_branch(net, scope + "/Branch_3", x, {"Conv2d_0b_1x1", 256})});
 }
 
-Channels add_head(SlimBuilder& net, Channels x, int class_count) {
+Channels add_v4_head(SlimBuilder& net, Channels x, int class_count) {
   const std::string scope = "AuxLogits";
   x = net.average_pool(scope + "/AvgPool_1a_5x5", x, 5, 3, kValid);
   x = net.chain(scope, x, {{"Conv2d_1b_1x1", 128}, {"Conv2d_2a", 768, 5, 5, 1, kValid}});
@@ -103,7 +103,7 @@ Channels add_head(SlimBuilder& net, Channels x, int class_count) {
 
 SlimGraph make_inception_v4(const SlimRequest& request) {
   SlimBuilder net(std::string(request.scope), kInceptionStyle);
-  Channels x = add_stem(net);
+  Channels x = add_v4_stem(net);
   for (const char* scope : {"Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_5e"}) {
     x = add_block_a(net, scope, x);
   }
@@ -113,7 +113,7 @@ SlimGraph make_inception_v4(const SlimRequest& request) {
     x = add_block_b(net, scope, x);
   }
   Channels head;
-  if (request.auxiliary) head = add_head(net, x, request.class_count);
+  if (request.auxiliary) head = add_v4_head(net, x, request.class_count);
   x = add_reduction_b(net, "Mixed_7a", x);
   for (const char* scope : {"Mixed_7b", "Mixed_7c", "Mixed_7d"}) x = add_block_c(net, scope, x);
   x = net.squeeze("Logits/PreLogitsFlatten", net.global_mean("Logits/AvgPool_1a", x));

@@ -41,7 +41,7 @@ int multiple_of_8(double channels) {
   return rounded < 0.9 * channels ? rounded + 8 : rounded;
 }
 
-SlimGraph finish(SlimBuilder& net, Channels x, const std::string& pool, int class_count) {
+SlimGraph finish_mobilenet(SlimBuilder& net, Channels x, const std::string& pool, int class_count) {
   x = net.linear("Logits", net.global_mean(pool, x), {"Conv2d_1c_1x1", class_count});
   return net.finish({net.squeeze("Logits/SpatialSqueeze", x)});
 }
@@ -89,7 +89,7 @@ SlimGraph make_mobilenet_v1(const SlimRequest& request) {
     x = net.depthwise(fmt::format("Conv2d_{}_depthwise", i), x, {"", 0, 3, 3, block.stride}, 1);
     x = net.conv(fmt::format("Conv2d_{}_pointwise", i), x, {"", channels(block.channels)});
   }
-  return finish(net, x, "Logits/AvgPool_1a", request.class_count);
+  return finish_mobilenet(net, x, "Logits/AvgPool_1a", request.class_count);
 }
 
 SlimGraph make_mobilenet_v2(const SlimRequest& request) {
@@ -115,7 +115,7 @@ SlimGraph make_mobilenet_v2(const SlimRequest& request) {
   }
   // Narrow networks keep the wide last layer ("finegrain_classification_mode").
   x = net.conv("", x, {"Conv_1", channels(multiplier < 1 ? 1280 / multiplier : 1280)});
-  return finish(net, x, "Logits/AvgPool", request.class_count);
+  return finish_mobilenet(net, x, "Logits/AvgPool", request.class_count);
 }
 
 }  // namespace narrow

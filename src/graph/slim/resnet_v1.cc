@@ -7,13 +7,14 @@
 #include <array>
 
 #include "graph/graph_builder.h"
+#include "graph/slim/slim_builder.h"
 #include "narrow/error.h"
 
 namespace narrow {
 namespace {
 
 constexpr int kBottleneckExpansion = 4;
-constexpr int kImageChannels = 3;
+constexpr int kInputChannels = 3;
 constexpr op::BatchNormalization kBatchNorm = {.epsilon = 1e-5, .momentum = 0.997};
 
 struct StandardNetwork {
@@ -28,21 +29,15 @@ constexpr std::array<StandardNetwork, 4> kStandardNetworks = {{
     {"resnet_v1_200", {3, 24, 36, 3}},
 }};
 
-// A value with its number of channels.
-struct Channels {
-  ValueId value = kNoValue;
-  int count = 0;
-};
-
 class ResnetBuilder {
  public:
   explicit ResnetBuilder(std::string name) : name_(std::move(name)), builder_(name_) {}
 
   Graph build(const ResnetV1Shape& shape) {
     const Channels images = {
-        builder_.input("images", {Dimension::free("N"), kImageChannels, Dimension::free("height"),
+        builder_.input("images", {Dimension::free("N"), kInputChannels, Dimension::free("height"),
                                   Dimension::free("width")}),
-        kImageChannels};
+        kInputChannels};
     Channels x = rectified_conv(name_ + "/conv1", images, shape.root_channels, 7, 2);
     x.value = builder_.add(name_ + "/pool1", op::MaxPool{same_window(3, 2)}, {x.value});
     for (std::size_t block = 0; block < shape.blocks.size(); ++block) {

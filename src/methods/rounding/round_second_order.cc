@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "methods/rounding/row_metric.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -16,21 +17,14 @@ namespace {
 using Matrix = Eigen::MatrixXd;
 using Index = Eigen::Index;
 
-constexpr double kDamping = 0.01;
 // Rows that are rounded one by one before their errors reach all others at once.
-constexpr Index kBlock = 96;
+constexpr Index kRowBlock = 96;
 // Output channels that one thread takes at a time.
 constexpr std::size_t kChannels = 32;
 
-Error not_finite() {
-  return {ErrorCategory::kNumeric,
-          "the inputs of a layer have no finite second moments: the network overflows on these "
-          "images; evaluate the checkpoint"};
-}
-
 void require_finite(const InputGram& gram) {
   const auto is_finite = [](double value) { return std::isfinite(value); };
-  if (!std::ranges::all_of(gram.second, is_finite)) throw not_finite();
+  if (!std::ranges::all_of(gram.second, is_finite)) throw moments_not_finite();
 }
 
 // Elements of a patch, the one that is rounded first last: R R^T of the order of rounding is L L^T
@@ -62,7 +56,7 @@ Matrix factorize(const InputGram& gram, const std::vector<Index>& order) {
     h(c, c) += damping;
   });
   const Eigen::LLT<Eigen::Ref<Matrix>, Eigen::Lower> factor(h);
-  if (factor.info() != Eigen::Success) throw not_finite();
+  if (factor.info() != Eigen::Success) throw moments_not_finite();
   return h;
 }
 
@@ -85,7 +79,7 @@ class Columns {
 
   void round() {
     for (Index end = factor_.rows(); end > 0;) {
-      const Index begin = std::max<Index>(0, end - kBlock);
+      const Index begin = std::max<Index>(0, end - kRowBlock);
       for (Index row = end - 1; row >= begin; --row) {
         const Index after = end - 1 - row;
         feedback_.row(row) += factor_.col(row).segment(row + 1, after).transpose() *

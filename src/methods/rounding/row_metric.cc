@@ -16,20 +16,19 @@ using Matrix = Eigen::MatrixXd;
 using Vector = Eigen::VectorXd;
 using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-constexpr double kDamping = 0.01;
 // Elements that are rounded one by one before their errors reach all others at once.
 constexpr Index kBlock = 64;
 constexpr int kMostSweeps = 20;
 
-Error not_finite() {
+Index as_index(std::size_t n) { return static_cast<Index>(n); }
+
+}  // namespace
+
+Error moments_not_finite() {
   return {ErrorCategory::kNumeric,
           "the inputs of a layer have no finite second moments: the network overflows on these "
           "images; evaluate the checkpoint"};
 }
-
-Index as_index(std::size_t n) { return static_cast<Index>(n); }
-
-}  // namespace
 
 Levels Levels::of(const Scheme& scheme, const BlockParams& params) {
   if (scheme.kind == SchemeKind::kCodebook) {
@@ -64,7 +63,7 @@ RowMetric::RowMetric(const RowGoals& goals) {
     cross.col(c) -= taken * mean;
   }
   if (goals.centered) h_ -= mean * mean.transpose();
-  if (!h_.allFinite() || !cross.allFinite()) throw not_finite();
+  if (!h_.allFinite() || !cross.allFinite()) throw moments_not_finite();
   const double trace = h_.trace();
   // Without any input every H is right: that of independent inputs.
   const double damping = trace > 0 ? kDamping * trace / static_cast<double>(m.size) : 1;
@@ -99,7 +98,7 @@ void RowMetric::factorize() {
     }
   }
   const Eigen::LLT<Eigen::Ref<Matrix>, Eigen::Lower> factor(factor_);
-  if (factor.info() != Eigen::Success) throw not_finite();
+  if (factor.info() != Eigen::Success) throw moments_not_finite();
 }
 
 Matrix RowMetric::gradients(const Matrix& rounded, Index first) const {

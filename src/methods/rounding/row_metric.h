@@ -7,8 +7,15 @@
 #include <vector>
 
 #include "methods/rounding/round_to_products.h"
+#include "narrow/error.h"
 
 namespace narrow {
+
+// Of the mean of a diagonal, added to all of it before a matrix is factored.
+inline constexpr double kDamping = 0.01;
+
+// Error(kNumeric): second moments that are infinite or have no factor.
+Error moments_not_finite();
 
 // Values that are equally far apart: base + step * code, code 0 .. top.
 struct Levels {

@@ -139,7 +139,7 @@ void import_if(const NodeImport& node) {
             std::move(inputs));
 }
 
-constexpr std::array kImporters = {
+constexpr std::array kControlImporters = {
     ImporterRow{"RNN", import_recurrent<op::RecurrentKind::kRnn>},
     ImporterRow{"GRU", import_recurrent<op::RecurrentKind::kGru>},
     ImporterRow{"LSTM", import_recurrent<op::RecurrentKind::kLstm>},
@@ -148,6 +148,6 @@ constexpr std::array kImporters = {
 
 }  // namespace
 
-std::span<const ImporterRow> control_importers() { return kImporters; }
+std::span<const ImporterRow> control_importers() { return kControlImporters; }
 
 }  // namespace narrow

@@ -169,7 +169,7 @@ void import_dropout(const NodeImport& node) {
   node.emit(op::Dropout{}, std::move(inputs));
 }
 
-constexpr std::array kImporters = {
+constexpr std::array kElementwiseImporters = {
     ImporterRow{"Relu", [](const NodeImport& node) { node.emit(op::Relu{}); }},
     ImporterRow{"Add",
                 [](const NodeImport& node) { node.emit(op::Add{}, aligned_operands(node)); }},
@@ -271,6 +271,6 @@ constexpr std::array kImporters = {
 
 }  // namespace
 
-std::span<const ImporterRow> elementwise_importers() { return kImporters; }
+std::span<const ImporterRow> elementwise_importers() { return kElementwiseImporters; }
 
 }  // namespace narrow

@@ -70,7 +70,7 @@ void import_eye_like(const NodeImport& node) {
   node.emit(eye);
 }
 
-constexpr std::array kImporters = {
+constexpr std::array kIndicesImporters = {
     ImporterRow{"Gather", import_gather},
     ImporterRow{
         "GatherND",
@@ -98,6 +98,6 @@ constexpr std::array kImporters = {
 
 }  // namespace
 
-std::span<const ImporterRow> index_importers() { return kImporters; }
+std::span<const ImporterRow> index_importers() { return kIndicesImporters; }
 
 }  // namespace narrow

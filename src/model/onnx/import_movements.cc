@@ -145,7 +145,7 @@ void import_upsample(const NodeImport& node) {
   import_old_resize(node, node.constant("scales", make_constant(scales)));
 }
 
-constexpr std::array kImporters = {
+constexpr std::array kMovementsImporters = {
     ImporterRow{"Identity", [](const NodeImport& node) { node.emit(op::Identity{}); }},
     ImporterRow{"Flatten",
                 [](const NodeImport& node) { node.emit(op::Flatten{node.integer("axis", 1)}); }},
@@ -177,6 +177,6 @@ constexpr std::array kImporters = {
 
 }  // namespace
 
-std::span<const ImporterRow> movement_importers() { return kImporters; }
+std::span<const ImporterRow> movement_importers() { return kMovementsImporters; }
 
 }  // namespace narrow

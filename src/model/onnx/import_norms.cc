@@ -124,7 +124,7 @@ void import_mean_variance_normalization(const NodeImport& node) {
   node.emit(op::Binary{op::BinaryKind::kDiv}, {centred, deviation});
 }
 
-constexpr std::array kImporters = {
+constexpr std::array kNormsImporters = {
     ImporterRow{"BatchNormalization", import_batch_normalization},
     ImporterRow{"InstanceNormalization", import_instance_normalization},
     ImporterRow{"GroupNormalization", import_group_normalization},
@@ -152,6 +152,6 @@ constexpr std::array kImporters = {
 
 }  // namespace
 
-std::span<const ImporterRow> norm_importers() { return kImporters; }
+std::span<const ImporterRow> norm_importers() { return kNormsImporters; }
 
 }  // namespace narrow

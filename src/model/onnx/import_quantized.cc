@@ -44,7 +44,7 @@ void import_dequantize_linear(const NodeImport& node) {
   node.emit(op::Cast{dtype_of_onnx(type)}, {node.make("values", dequantize, node.inputs())});
 }
 
-constexpr std::array kImporters = {
+constexpr std::array kQuantizedImporters = {
     ImporterRow{"QuantizeLinear", import_quantize_linear},
     ImporterRow{"DequantizeLinear", import_dequantize_linear},
     ImporterRow{"DynamicQuantizeLinear",
@@ -55,6 +55,6 @@ constexpr std::array kImporters = {
 
 }  // namespace
 
-std::span<const ImporterRow> quantized_importers() { return kImporters; }
+std::span<const ImporterRow> quantized_importers() { return kQuantizedImporters; }
 
 }  // namespace narrow

@@ -41,7 +41,7 @@ void import_top_k(const NodeImport& node) {
              node.constant("k", make_constant(std::vector<std::int64_t>{node.integer("k", 0)}))});
 }
 
-constexpr std::array kImporters = {
+constexpr std::array kReductionsImporters = {
     ImporterRow{"ReduceL1", import_reduce<op::ReduceKind::kL1>},
     ImporterRow{"ReduceL2", import_reduce<op::ReduceKind::kL2>},
     ImporterRow{"ReduceLogSum", import_reduce<op::ReduceKind::kLogSum>},
@@ -67,6 +67,6 @@ constexpr std::array kImporters = {
 
 }  // namespace
 
-std::span<const ImporterRow> reduce_importers() { return kImporters; }
+std::span<const ImporterRow> reduce_importers() { return kReductionsImporters; }
 
 }  // namespace narrow

@@ -112,7 +112,7 @@ void import_lrn(const NodeImport& node) {
                                            node.real("bias", 1), size});
 }
 
-constexpr std::array kImporters = {
+constexpr std::array kWindowsImporters = {
     ImporterRow{"Conv", import_conv},
     ImporterRow{"ConvTranspose", import_conv_transpose},
     ImporterRow{"ConvInteger",
@@ -134,6 +134,6 @@ constexpr std::array kImporters = {
 
 }  // namespace
 
-std::span<const ImporterRow> window_importers() { return kImporters; }
+std::span<const ImporterRow> window_importers() { return kWindowsImporters; }
 
 }  // namespace narrow

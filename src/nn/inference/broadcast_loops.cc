@@ -7,11 +7,11 @@
 namespace narrow {
 namespace {
 
-using Axis = BroadcastLoops<2>::Axis;
+using LoopAxis = BroadcastLoops<2>::Axis;
 
 // `y` is contiguous; rows of columns.
 template <bool kMovesA, bool kMovesB, typename Result, typename Function>
-void run_rows(const Axis& rows, std::int64_t columns, const float* a, const float* b, Result* y,
+void run_rows(const LoopAxis& rows, std::int64_t columns, const float* a, const float* b, Result* y,
               const Function& function) {
   for (std::int64_t row = 0; row < rows.size; ++row) {
     const float* const row_a = a + row * rows.strides[0];
@@ -27,8 +27,8 @@ template <typename Result, typename Function>
 void run_all(const BroadcastLoops<2>& loops, const float* a, const float* b, Result* y,
              const Function& function) {
   const std::size_t outer = loops.axes.size() - 2;
-  const Axis& rows = loops.axes[outer];
-  const Axis& columns = loops.axes[outer + 1];
+  const LoopAxis& rows = loops.axes[outer];
+  const LoopAxis& columns = loops.axes[outer + 1];
   std::vector<std::int64_t> place(outer, 0);
   while (true) {
     if (columns.strides[0] != 0 && columns.strides[1] != 0) {

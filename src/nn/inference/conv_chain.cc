@@ -31,7 +31,7 @@ std::vector<bool> known_values(const Graph& graph) {
   return known;
 }
 
-std::optional<ElementStep> eltwise_of(const Node& node) {
+std::optional<ElementStep> element_step_of(const Node& node) {
   const auto step = [](algorithm how, double alpha = 0, double beta = 0) {
     return ElementStep{ElementKind::kEltwise, how, static_cast<float>(alpha),
                        static_cast<float>(beta)};
@@ -195,7 +195,7 @@ class ChainFinder {
     const int i = next(chain.output);
     if (i < 0) return false;
     const Node& node = node_at(i);
-    std::optional<ElementStep> step = eltwise_of(node);
+    std::optional<ElementStep> step = element_step_of(node);
     if (!step) step = scalar_step(node, chain.output);
     if (!step) step = clip_step(node, chain.output);
     if (!step || node.inputs[0] == kNoValue || !can_follow(chain.elements, *step)) return false;

@@ -16,13 +16,13 @@ using dnnl::memory;
 using dnnl::prop_kind;
 
 // A step with its numbers.
-struct Eltwise {
+struct NumberedStep {
   algorithm how;
   float alpha = 0;
   float beta = 0;
 };
 
-Eltwise with_numbers(ProgramValues& values, const ElementStep& step) {
+NumberedStep with_numbers(ProgramValues& values, const ElementStep& step) {
   const auto scalar = [&](ValueId id, float otherwise) {
     return id == kNoValue ? otherwise : static_cast<float>(values.stored(id)->values.at(0));
   };
@@ -49,9 +49,9 @@ Eltwise with_numbers(ProgramValues& values, const ElementStep& step) {
 // Linear steps in a row become one.
 void append(dnnl::post_ops& post_ops, ProgramValues& values,
             const std::vector<ElementStep>& steps) {
-  std::vector<Eltwise> joined;
+  std::vector<NumberedStep> joined;
   for (const ElementStep& step : steps) {
-    const Eltwise next = with_numbers(values, step);
+    const NumberedStep next = with_numbers(values, step);
     const bool continues = next.how == algorithm::eltwise_linear && !joined.empty() &&
                            joined.back().how == algorithm::eltwise_linear;
     if (continues) {
@@ -61,7 +61,7 @@ void append(dnnl::post_ops& post_ops, ProgramValues& values,
       joined.push_back(next);
     }
   }
-  for (const Eltwise& step : joined) {
+  for (const NumberedStep& step : joined) {
     post_ops.append_eltwise(1.0F, step.how, step.alpha, step.beta);
   }
 }

@@ -36,9 +36,9 @@ Graph with_sizes(Graph graph, const std::vector<Shape>& inputs) {
   return graph;
 }
 
-class Compiler {
+class GraphCompiler {
  public:
-  Compiler(const Graph& graph, const WeightReader& read_weight)
+  GraphCompiler(const Graph& graph, const WeightReader& read_weight)
       : graph_(graph),
         facts_(infer_facts(graph)),
         chains_(find_conv_chains(graph, facts_)),
@@ -185,7 +185,7 @@ class Compiler {
 InferenceProgram compile_graph(const Graph& graph, const WeightReader& read_weight,
                                const std::vector<Shape>& inputs) {
   const Graph sized = with_sizes(graph, inputs);
-  return Compiler(sized, read_weight).compile();
+  return GraphCompiler(sized, read_weight).compile();
 }
 
 }  // namespace narrow

@@ -24,14 +24,15 @@ using dnnl::memory;
 using dnnl::prop_kind;
 using Tag = dnnl::memory::format_tag;
 
-[[noreturn]] void refuse(const std::string& name, std::string_view what, std::string_view why) {
+[[noreturn]] void refuse_graph(const std::string& name, std::string_view what,
+                               std::string_view why) {
   throw Error(ErrorCategory::kUnsupported,
               fmt::format("{}: {} cannot be executed yet{}", name, what, why));
 }
 
-class Compiler {
+class InferenceCompiler {
  public:
-  Compiler(const Graph& graph, const WeightSource& source, int micro_batch)
+  InferenceCompiler(const Graph& graph, const WeightSource& source, int micro_batch)
       : graph_(graph),
         source_(source),
         layers_(layers(graph)),
@@ -43,10 +44,10 @@ class Compiler {
 
   InferenceProgram compile(int height, int width) {
     if (graph_.inputs.size() != 1 || graph_.outputs.size() != 1) {
-      refuse(graph_.name, "a graph with several inputs or outputs", "");
+      refuse_graph(graph_.name, "a graph with several inputs or outputs", "");
     }
     if (graph_.value(graph_.inputs[0]).type != DType::kFloat32) {
-      refuse(graph_.name, "an input of another type than float32", "");
+      refuse_graph(graph_.name, "an input of another type than float32", "");
     }
     const Activation images = builder_.activation(height, width, image_channels(), Tag::nhwc);
     at(graph_.inputs[0]) = images;
@@ -93,7 +94,7 @@ class Compiler {
     const Activation sum = sum_memory(layer, step);
     if (sum.height != geometry.out_height || sum.width != geometry.out_width ||
         sum.channels != geometry.out_channels) {
-      refuse(layer.name, "a sum of values of different shapes", "");
+      refuse_graph(layer.name, "a sum of values of different shapes", "");
     }
     return conv(geometry, folded, layer.relu, from, &sum);
   }
@@ -168,7 +169,7 @@ class Compiler {
     }
     if (std::holds_alternative<op::GlobalAveragePool>(node.attributes)) return global_mean(x);
     if (std::holds_alternative<op::Flatten>(node.attributes) && x.height * x.width == 1) return x;
-    refuse(node.name, operator_of(node).name, " here");
+    refuse_graph(node.name, operator_of(node).name, " here");
   }
 
   Activation max_pool(const Node& node, const op::MaxPool& pool, const Activation& x) {
@@ -241,7 +242,7 @@ class Compiler {
 
 InferenceProgram compile_inference(const Graph& graph, const WeightSource& source, int height,
                                    int width, int micro_batch) {
-  return Compiler(graph, source, micro_batch).compile(height, width);
+  return InferenceCompiler(graph, source, micro_batch).compile(height, width);
 }
 
 }  // namespace narrow

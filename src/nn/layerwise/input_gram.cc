@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kPatchesAtOnce = 1024;
 // Columns of the result that one thread makes at a time.
-constexpr std::size_t kPanel = 192;
+constexpr std::size_t kGramPanel = 192;
 
 class Patches {
  public:
@@ -57,12 +57,12 @@ class Patches {
   std::size_t width_;
 };
 
-// Adds the products of columns [first, first + kPanel) of `count` patches with all columns up to
-// the panel's last one: the lower triangle.
+// Adds the products of columns [first, first + kGramPanel) of `count` patches with all columns up
+// to the panel's last one: the lower triangle.
 void add_panel(const std::vector<float>& patches, std::size_t count, std::size_t first,
                InputGram& gram) {
   const std::size_t size = gram.size;
-  const std::size_t rows = std::min(kPanel, size - first);
+  const std::size_t rows = std::min(kGramPanel, size - first);
   const std::size_t columns = first + rows;
   std::vector<float> products(rows * columns);
   const auto dim = [](std::size_t n) { return static_cast<dnnl_dim_t>(n); };
@@ -80,8 +80,9 @@ void add_patches(const std::vector<float>& patches, std::size_t count, InputGram
   for (std::size_t begin = 0; begin < count * gram.size; begin += gram.size) {
     for (std::size_t i = 0; i < gram.size; ++i) gram.mean[i] += patches[begin + i];
   }
-  const std::size_t panels = (gram.size + kPanel - 1) / kPanel;
-  parallel_for(panels, [&](std::size_t panel) { add_panel(patches, count, panel * kPanel, gram); });
+  const std::size_t panels = (gram.size + kGramPanel - 1) / kGramPanel;
+  parallel_for(panels,
+               [&](std::size_t panel) { add_panel(patches, count, panel * kGramPanel, gram); });
 }
 
 // From sums in the lower triangle to means in the whole matrix.

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kMostPatches = 4096;
 // Rows of the result that one thread makes at a time.
-constexpr std::size_t kPanel = 128;
+constexpr std::size_t kPatchPanel = 128;
 
 std::size_t size_at(const Shape& shape, std::size_t axis) {
   return static_cast<std::size_t>(shape.at(axis));
@@ -189,9 +189,9 @@ void add_group(const PatchMatrix& patches, std::size_t group, const Loop& loop,
       patches.copy_row(group, row, first, entries, matrix.data() + row * count);
       add_sums(matrix, count, row, moments);
     });
-    loop((moments.size + kPanel - 1) / kPanel, [&](std::size_t panel) {
-      const std::size_t begin = panel * kPanel;
-      add_products(matrix, count, begin, std::min(kPanel, moments.size - begin), moments);
+    loop((moments.size + kPatchPanel - 1) / kPatchPanel, [&](std::size_t panel) {
+      const std::size_t begin = panel * kPatchPanel;
+      add_products(matrix, count, begin, std::min(kPatchPanel, moments.size - begin), moments);
     });
     moments.patches += static_cast<double>(count);
   }

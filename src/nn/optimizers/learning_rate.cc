@@ -16,7 +16,7 @@ struct NamedDecay {
   LearningRateDecay decay;
 };
 
-constexpr auto kNames = std::to_array<NamedDecay>({
+constexpr auto kDecayNames = std::to_array<NamedDecay>({
     {"fixed", LearningRateDecay::kFixed},
     {"exponential", LearningRateDecay::kExponential},
     {"polynomial", LearningRateDecay::kPolynomial},
@@ -50,12 +50,12 @@ double decayed_rate(const LearningRateOptions& options, std::int64_t global_step
 }  // namespace
 
 std::string_view to_string(LearningRateDecay decay) noexcept {
-  return std::ranges::find(kNames, decay, &NamedDecay::decay)->name;
+  return std::ranges::find(kDecayNames, decay, &NamedDecay::decay)->name;
 }
 
 LearningRateDecay parse_learning_rate_decay(std::string_view name) {
-  const auto* found = std::ranges::find(kNames, name, &NamedDecay::name);
-  if (found != kNames.end()) return found->decay;
+  const auto* found = std::ranges::find(kDecayNames, name, &NamedDecay::name);
+  if (found != kDecayNames.end()) return found->decay;
   throw Error(ErrorCategory::kUsage,
               fmt::format("learning_rate_decay_type [{}] was not recognized; choose fixed, "
                           "exponential, polynomial or cosine",

@@ -16,7 +16,7 @@ struct NamedKind {
   OptimizerKind kind;
 };
 
-constexpr auto kNames = std::to_array<NamedKind>({
+constexpr auto kOptimizerNames = std::to_array<NamedKind>({
     {"sgd", OptimizerKind::kSgd},
     {"momentum", OptimizerKind::kMomentum},
     {"rmsprop", OptimizerKind::kRmsprop},
@@ -46,12 +46,12 @@ void require_not_negative(const char* what, double value) {
 }  // namespace
 
 std::string_view to_string(OptimizerKind kind) noexcept {
-  return std::ranges::find(kNames, kind, &NamedKind::kind)->name;
+  return std::ranges::find(kOptimizerNames, kind, &NamedKind::kind)->name;
 }
 
 OptimizerKind parse_optimizer_kind(std::string_view name) {
-  const auto* found = std::ranges::find(kNames, name, &NamedKind::name);
-  if (found != kNames.end()) return found->kind;
+  const auto* found = std::ranges::find(kOptimizerNames, name, &NamedKind::name);
+  if (found != kOptimizerNames.end()) return found->kind;
   throw Error(ErrorCategory::kUsage,
               fmt::format("Optimizer [{}] was not recognized; choose sgd, momentum, rmsprop, adam, "
                           "adagrad, adadelta or ftrl",

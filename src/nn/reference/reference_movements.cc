@@ -49,7 +49,7 @@ void copy_part(const ReferenceTensor& x, ReferenceTensor& y, std::size_t axis, s
   });
 }
 
-std::size_t axis_in(std::int64_t axis, const Shape& shape) {
+std::size_t axis_from_end(std::int64_t axis, const Shape& shape) {
   return static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(shape.size()) : axis);
 }
 
@@ -77,8 +77,8 @@ void run(const op::Transpose& transpose, Inputs inputs, Outputs outputs) {
   const std::size_t rank = strides.size();
   std::vector<std::int64_t> steps(rank);
   for (std::size_t i = 0; i < rank; ++i) {
-    steps[i] =
-        strides[transpose.order.empty() ? rank - 1 - i : axis_in(transpose.order[i], x.shape)];
+    steps[i] = strides[transpose.order.empty() ? rank - 1 - i
+                                               : axis_from_end(transpose.order[i], x.shape)];
   }
   move_elements(x, outputs[0], [&](const std::vector<std::int64_t>& place) {
     std::int64_t index = 0;
@@ -107,7 +107,7 @@ void run(const op::Concat& concat, Inputs inputs, Outputs outputs) {
 }
 
 void run(const op::Split& split, Inputs inputs, Outputs outputs) {
-  const std::size_t axis = axis_in(split.axis, inputs[0]->shape);
+  const std::size_t axis = axis_from_end(split.axis, inputs[0]->shape);
   std::int64_t begin = 0;
   for (ReferenceTensor& part : outputs) {
     copy_part(*inputs[0], part, axis, begin);
@@ -123,7 +123,7 @@ void run(const op::Pad& pad, Inputs inputs, Outputs outputs) {
   const ReferenceTensor* const axes = input_at(inputs, 3);
   std::vector<std::int64_t> before(x.shape.size(), 0);
   for (std::size_t i = 0; i < pads.size() / 2; ++i) {
-    before[axes == nullptr ? i : axis_in(axes->integers[i], x.shape)] = pads[i];
+    before[axes == nullptr ? i : axis_from_end(axes->integers[i], x.shape)] = pads[i];
   }
   if (value != nullptr && value->size() == 1 && value->is_real() == y.is_real()) {
     if (y.is_real()) std::ranges::fill(y.values, value->values[0]);
@@ -205,8 +205,8 @@ void run(const op::Trilu& trilu, Inputs inputs, Outputs outputs) {
 
 void run(const op::ReverseSequence& reverse, Inputs inputs, Outputs outputs) {
   const Shape& x = inputs[0]->shape;
-  const std::size_t batch = axis_in(reverse.batch_axis, x);
-  const std::size_t time = axis_in(reverse.time_axis, x);
+  const std::size_t batch = axis_from_end(reverse.batch_axis, x);
+  const std::size_t time = axis_from_end(reverse.time_axis, x);
   for (const std::int64_t length : inputs[1]->integers) {
     if (length < 0 || length > x[time]) refuse("a sequence longer than its axis");
   }

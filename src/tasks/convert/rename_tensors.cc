@@ -17,7 +17,7 @@ constexpr std::string_view kArrow = "=>";
 constexpr std::uint64_t kMaxTableBytes = std::uint64_t{1} << 26;
 // More than any container takes.
 constexpr std::size_t kLongestName = std::size_t{1} << 16;
-constexpr std::size_t kMostListed = 3;
+constexpr std::size_t kMostNamesListed = 3;
 
 // $1 as \1, $$ as $, and a backslash as two.
 std::string re2_rewrite(const RenameRule& rule) {
@@ -139,7 +139,7 @@ std::vector<std::string> Renamer::notes() const {
   }
   if (!absent.empty()) {
     notes.push_back(fmt::format("{} of the names in the table are not in the checkpoint: {}",
-                                absent.size(), join_some(absent, kMostListed)));
+                                absent.size(), join_some(absent, kMostNamesListed)));
   }
   return notes;
 }

@@ -12,7 +12,7 @@
 namespace narrow {
 namespace {
 
-constexpr std::int64_t kChannels = 3;
+constexpr std::int64_t kArrayChannels = 3;
 
 const std::string& input_name(const Graph& network) {
   return network.value(network.inputs.front()).name;
@@ -34,8 +34,9 @@ ImageArrays::ImageArrays(const std::filesystem::path& path, const Graph& network
   const Shape& shape = array.info.shape;
   const std::size_t rows = channels_last_ ? 1 : 2;
   const std::size_t channels = channels_last_ ? 3 : 1;
-  if (array.info.dtype != DType::kFloat32 || shape.size() != 4 || shape[channels] != kChannels ||
-      !fits(input.height, shape[rows]) || !fits(input.width, shape[rows + 1])) {
+  if (array.info.dtype != DType::kFloat32 || shape.size() != 4 ||
+      shape[channels] != kArrayChannels || !fits(input.height, shape[rows]) ||
+      !fits(input.width, shape[rows + 1])) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("the array {} of {} is {}{}, but the input of {} is float32{}", name_,
                             path.string(), array.info.type_name(), to_string(shape), network.name,
@@ -87,11 +88,11 @@ void ImageArrays::load(std::size_t index, std::span<float> pixels) const {
     std::memcpy(pixels.data(), from, pixels.size_bytes());
     return;
   }
-  const std::size_t plane = pixels.size() / kChannels;
-  for (std::size_t channel = 0; channel < kChannels; ++channel) {
+  const std::size_t plane = pixels.size() / kArrayChannels;
+  for (std::size_t channel = 0; channel < kArrayChannels; ++channel) {
     for (std::size_t i = 0; i < plane; ++i) {
-      std::memcpy(&pixels[i * kChannels + channel], from + (channel * plane + i) * sizeof(float),
-                  sizeof(float));
+      std::memcpy(&pixels[i * kArrayChannels + channel],
+                  from + (channel * plane + i) * sizeof(float), sizeof(float));
     }
   }
 }

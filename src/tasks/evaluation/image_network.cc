@@ -15,7 +15,7 @@
 namespace narrow {
 namespace {
 
-constexpr std::size_t kChannels = 3;
+constexpr std::size_t kPixelChannels = 3;
 // Images that go through a graph at once: enough for their weights not to count.
 constexpr int kMicroBatch = 8;
 
@@ -78,7 +78,7 @@ class GraphNetwork final : public ImageNetwork {
         classes_(static_cast<std::size_t>(classifier.class_count)),
         weights_(std::make_shared<StoredWeights>(classifier.graph, reader, variables)) {
     Graph& graph = classifier.graph;
-    Dimensions sizes = {micro_batch_, static_cast<std::int64_t>(kChannels), height, width};
+    Dimensions sizes = {micro_batch_, static_cast<std::int64_t>(kPixelChannels), height, width};
     if (channels_last_) std::rotate(sizes.begin() + 1, sizes.begin() + 2, sizes.end());
     for (const Dimension& size : sizes) shape_.push_back(size.size);
     graph.values[static_cast<std::size_t>(graph.inputs.front())].dimensions = std::move(sizes);
@@ -125,7 +125,7 @@ class GraphNetwork final : public ImageNetwork {
   }
 
  private:
-  [[nodiscard]] std::size_t image_floats() const { return pixels_ * kChannels; }
+  [[nodiscard]] std::size_t image_floats() const { return pixels_ * kPixelChannels; }
 
   [[nodiscard]] std::vector<float> classify(std::span<const float> images) const {
     const GraphArray input{DType::kFloat32, shape_, as_the_input_has_it(images)};
@@ -143,7 +143,7 @@ class GraphNetwork final : public ImageNetwork {
     }
     for (std::size_t image = 0; image < images.size(); image += image_floats()) {
       for (std::size_t i = 0; i < image_floats(); ++i) {
-        const std::size_t to = image + i % kChannels * pixels_ + i / kChannels;
+        const std::size_t to = image + i % kPixelChannels * pixels_ + i / kPixelChannels;
         std::memcpy(bytes.data() + to * sizeof(float), &images[image + i], sizeof(float));
       }
     }

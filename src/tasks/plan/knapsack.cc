@@ -36,7 +36,7 @@ struct State {
   std::uint32_t option = 0;
 };
 
-using Layer = std::vector<State>;
+using Frontier = std::vector<State>;
 
 // Lists of states, one layer an item: by rising size and falling damage.
 class StateSearch {
@@ -58,10 +58,10 @@ class StateSearch {
   bool run() {
     layers_.push_back({State{}});
     for (std::size_t i = 0; i < items_.size(); ++i) {
-      const Layer& before = layers_.back();
+      const Frontier& before = layers_.back();
       steps_ += before.size() * items_[i].size();
       if (steps_ > limits_.steps) return false;
-      Layer layer = extended(before, i);
+      Frontier layer = extended(before, i);
       states_ += layer.size();
       if (states_ > limits_.states) return false;
       layers_.push_back(std::move(layer));
@@ -83,14 +83,14 @@ class StateSearch {
   }
 
  private:
-  [[nodiscard]] Layer extended(const Layer& before, std::size_t item) const {
+  [[nodiscard]] Frontier extended(const Frontier& before, std::size_t item) const {
     std::uint64_t least = kLargestSize;
     for (const KnapsackOption& option : items_[item]) least = std::min(least, option.size);
-    Layer merged;
+    Frontier merged;
     for (std::size_t o = 0; o < items_[item].size(); ++o) {
       const KnapsackOption& option = items_[item][o];
       const std::uint64_t growth = (option.size - least + unit_ - 1) / unit_ * unit_;
-      Layer added;
+      Frontier added;
       for (std::size_t s = 0; s < before.size(); ++s) {
         const std::uint64_t size = before[s].size + growth;
         if (size > room_) break;
@@ -105,8 +105,8 @@ class StateSearch {
   }
 
   // Both lists in one, without the states that another one beats.
-  [[nodiscard]] Layer merge(const Layer& a, const Layer& b) const {
-    Layer merged;
+  [[nodiscard]] Frontier merge(const Frontier& a, const Frontier& b) const {
+    Frontier merged;
     merged.reserve(a.size() + b.size());
     double least = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0, j = 0; i < a.size() || j < b.size();) {
@@ -144,7 +144,7 @@ class StateSearch {
   double ceiling_;
   const KnapsackLimits& limits_;
   std::vector<double> rest_;  // what the items from here on add to the bound at least
-  std::vector<Layer> layers_;
+  std::vector<Frontier> layers_;
   std::uint64_t steps_ = 0;
   std::uint64_t states_ = 0;
 };
