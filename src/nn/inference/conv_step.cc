@@ -82,7 +82,7 @@ class ConvMaker {
     append(post_ops, values_, chain_.elements);
     attributes.set_post_ops(post_ops);
     if (winograd_applies()) {
-      add_winograd();
+      if (!add_library_winograd(attributes)) add_winograd();
       return true;
     }
     if (makes_tiles(sizes_) && chain_.addend == kNoValue &&
@@ -105,11 +105,11 @@ class ConvMaker {
   }
 
   void describe(Convolution& made, const memory::desc& x, const memory::desc& y,
-                const dnnl::primitive_attr& attributes) const {
-    made =
-        Convolution({prop_kind::forward_inference, algorithm::convolution_direct, x, any_weights(),
-                     bias_desc(), y, sizes_.strides, sizes_.dilations, sizes_.before, sizes_.after},
-                    attributes, values_.engine(), true);
+                const dnnl::primitive_attr& attributes,
+                algorithm how = algorithm::convolution_direct) const {
+    made = Convolution({prop_kind::forward_inference, how, x, any_weights(), bias_desc(), y,
+                        sizes_.strides, sizes_.dilations, sizes_.before, sizes_.after},
+                       attributes, values_.engine(), true);
   }
   void describe(Deconvolution& made, const memory::desc& x, const memory::desc& y,
                 const dnnl::primitive_attr& attributes) const {
@@ -243,8 +243,20 @@ class ConvMaker {
         chain_.elements.empty() ||
         (chain_.elements.size() == 1 && chain_.elements[0].kind == ElementKind::kEltwise &&
          chain_.elements[0].how == algorithm::eltwise_relu && chain_.elements[0].alpha == 0);
-    return is_plain_3x3 && only_relu && chain_.addend == kNoValue && !has_avx512() &&
-           winograd_pays(geometry());
+    return is_plain_3x3 && only_relu && chain_.addend == kNoValue && winograd_pays(geometry());
+  }
+
+  // oneDNN's, which has AVX-512 only: where it takes tiles of 4 x 4 and there are enough inputs to
+  // keep its products busy, it is the faster one.
+  bool add_library_winograd(const dnnl::primitive_attr& attributes) {
+    constexpr std::int64_t kLeastInputs = 64;
+    if (!has_avx512() || sizes_.x[1] < kLeastInputs) return false;
+    Convolution made;
+    describe(made, blocked_desc(sizes_.x), blocked_desc(sizes_.y), attributes,
+             algorithm::convolution_winograd);
+    if (!made || !std::string_view(made.impl_info_str()).starts_with("jit_wino_4x3")) return false;
+    add_primitive<dnnl::convolution_forward>(made, true, true);
+    return true;
   }
 
   void add_winograd() {

@@ -23,7 +23,27 @@ struct AxisResize {
   std::size_t inner = 1;
   std::vector<std::vector<Tap>> taps;  // by place in the result
 
+  // Whether each element of the result is one of x.
+  [[nodiscard]] bool only_repeats() const {
+    return std::ranges::all_of(
+        taps, [](const std::vector<Tap>& sum) { return sum.size() == 1 && sum[0].weight == 1; });
+  }
+
+  // Of a few elements, whose number the compiler shall know.
+  template <std::size_t kInner>
+  void repeat(const float* x, float* y) const {
+    for (std::size_t o = 0; o < outer; ++o, x += in * kInner) {
+      for (const std::vector<Tap>& sum : taps) {
+        std::memcpy(y, x + sum[0].place * kInner, kInner * sizeof(float));
+        y += kInner;
+      }
+    }
+  }
+
   void run(const float* x, float* y) const {
+    if (inner == 8 && only_repeats()) return repeat<8>(x, y);
+    if (inner == 16 && only_repeats()) return repeat<16>(x, y);
+    if (inner == 1 && only_repeats()) return repeat<1>(x, y);
     for (std::size_t o = 0; o < outer; ++o, x += in * inner) {
       for (const std::vector<Tap>& sum : taps) {
         if (sum.size() == 1 && sum[0].weight == 1) {

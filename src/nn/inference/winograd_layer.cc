@@ -18,14 +18,20 @@ using Convolution = dnnl::convolution_forward::primitive_desc;
 // Planes whose distance is a power of two would compete for the same few lines of a cache.
 constexpr std::size_t kPlaneGap = 16;
 
+// With those that fill the last block: they are zero before and after.
+int stored_channels(int channels) {
+  const int block = activation_channel_block();
+  return (channels + block - 1) / block * block;
+}
+
 WinogradImages blocked_images(int height, int width, int channels) {
   WinogradImages images;
   images.height = height;
   images.width = width;
-  images.channels = channels;
+  images.channels = stored_channels(channels);
   images.channel_block = activation_channel_block();
   const auto pixels = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
-  images.image_distance = pixels * static_cast<std::size_t>(channels);
+  images.image_distance = pixels * static_cast<std::size_t>(images.channels);
   images.pixel_distance = static_cast<std::size_t>(images.channel_block);
   images.block_distance = pixels * images.pixel_distance;
   return images;
@@ -86,7 +92,8 @@ class Products {
 
  private:
   [[nodiscard]] std::size_t plane(int channels) const {
-    return static_cast<std::size_t>(tiles_) * static_cast<std::size_t>(channels) + kPlaneGap;
+    return static_cast<std::size_t>(tiles_) * static_cast<std::size_t>(stored_channels(channels)) +
+           kPlaneGap;
   }
 
   [[nodiscard]] Convolution describe(std::int64_t tiles) const {
@@ -114,7 +121,7 @@ class Products {
 }  // namespace
 
 bool winograd_pays(const ConvGeometry& geometry) {
-  // Tiles must be filled, channels must fill vectors, and enough tiles must share the matrices,
+  // Tiles and vectors must be filled for the most part, and enough tiles must share the matrices,
   // which are four times as large as the kernel; measured with the layers of ResNet V1 50 at 224
   // and 32 pixels, and with those of narrower networks.
   constexpr int kLeastChannels = 24;
@@ -125,8 +132,6 @@ bool winograd_pays(const ConvGeometry& geometry) {
                              tiles_along(geometry.out_width);
   return std::min(geometry.out_height, geometry.out_width) >= kWinogradTile &&
          std::min(geometry.in_channels, geometry.out_channels) >= kLeastChannels &&
-         geometry.in_channels % activation_channel_block() == 0 &&
-         geometry.out_channels % activation_channel_block() == 0 &&
          tiles * kChannelsPerTile >= geometry.out_channels;
 }
 
@@ -141,6 +146,8 @@ Activation add_winograd_conv(ProgramBuilder& builder, const ConvGeometry& geomet
   WinogradImages in = blocked_images(x.height, x.width, geometry.in_channels);
   in.padding = geometry.out_height == x.height ? 1 : 0;
   const WinogradImages out = blocked_images(y.height, y.width, geometry.out_channels);
+  std::vector<float> biases = folded.biases;
+  biases.resize(static_cast<std::size_t>(out.channels), 0.0F);
   const std::int64_t all = geometry.images * in.tiles_per_image();
   const std::int64_t together = tiles_at_once(geometry, all);
   Products products(builder, geometry, folded, together);
@@ -155,7 +162,7 @@ Activation add_winograd_conv(ProgramBuilder& builder, const ConvGeometry& geomet
         {{0, {}, x.buffer, {}}, {0, {}, products.operands(), {}}});
     products.multiply(tiles.count);
     builder.add_function(
-        [out, tiles, out_plane, biases = folded.biases, relu](std::span<float* const> places) {
+        [out, tiles, out_plane, biases, relu](std::span<float* const> places) {
           winograd::output_tiles(out, {places[0], out_plane}, tiles, biases.data(), relu,
                                  places[1]);
         },

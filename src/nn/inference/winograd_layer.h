@@ -1,5 +1,5 @@
-// A convolution of 3 x 3 as Winograd's algorithm around oneDNN's matrix products, for processors
-// where oneDNN has no Winograd of its own. Internal to this folder.
+// A convolution of 3 x 3 as Winograd's algorithm around oneDNN's matrix products. Internal to this
+// folder.
 #pragma once
 
 #include "nn/conv_geometry.h"
