@@ -25,17 +25,22 @@ namespace narrow {
 enum class DamageKind {
   // sum d^2 / sum x^2: the share of noise in the tensor's power.
   kWeight,
-  // Noise power after the batch norm of the tensor's layer, estimated from the checkpoint of a
-  // ResNet V1 alone: sum over output channels c of gamma_c^2 / (v_c + epsilon) * sum_tj p_t d_ctj^2
+  // Noise power after the batch norm of the tensor's layer, estimated from the checkpoint alone, of
+  // a ResNet V1: sum over output channels c of gamma_c^2 / (v_c + epsilon) * sum_tj p_t d_ctj^2
   // E[r_j^2], with E[r_j^2] of input channel j from the batch norm before and p_t the share of
-  // output pixels for which tap t lies inside the image (docs/budgets.md).
+  // output pixels for which tap t lies inside the image (docs/budgets.md). Of an ONNX file the
+  // share of that noise in the power of the layer's output; where nothing is known of what a tensor
+  // meets, kWeight.
   kOutput,
   // Rise of the loss on images, to second order and without cross terms: sum F_j d_j^2 / 2, F_j the
   // mean squared gradient of the loss, for a ResNet V1 (docs/budgets.md).
   kFisher,
+  // Of an ONNX file that classifies images: mean KL divergence, in nats, of the classes of the
+  // network from those with this tensor alone quantized, over images without labels.
+  kMeasured,
 };
 
-// "weight", "output", "fisher"; parse_damage_kind throws Error(kUsage).
+// "weight", "output", "fisher", "measured"; parse_damage_kind throws Error(kUsage).
 NARROW_EXPORT std::string_view to_string(DamageKind kind) noexcept;
 NARROW_EXPORT DamageKind parse_damage_kind(std::string_view name);
 
@@ -59,8 +64,11 @@ struct AllocationRequest {
   // Whether budget_bytes leaves the tensors that are copied unchanged out of account.
   bool quantized_only = false;
   DamageKind damage = DamageKind::kWeight;
-  // What kFisher measures gradients on. kOutput looks at its image_size alone.
+  // What kFisher measures gradients on and kMeasured outputs. kOutput looks at its image_size
+  // alone. For ONNX files image_size 0 is what the file says, or 224.
   ImageSource images = {};
+  // Of kMeasured: spread evenly over the split, at most all of it.
+  std::uint64_t measured_images = 64;
   // Of kFisher: max_num_batches batches, the first of the split; 0: all of them.
   int batch_size = 8;
   std::uint64_t max_num_batches = 16;
@@ -103,7 +111,8 @@ struct NARROW_EXPORT BitAllocation {
   std::string input_digest;  // checkpoint_digest
   std::uint64_t input_bytes = 0;
   DamageKind damage_kind = DamageKind::kWeight;
-  int image_size = 0;  // that the damage is for; 0: it is for no images
+  int image_size = 0;                 // that the damage is for; 0: it is for no images
+  std::uint64_t measured_images = 0;  // that the damage was measured on
   std::uint64_t budget_bytes = 0;
   bool quantized_only = false;
   std::vector<AllocatedTensor> tensors;  // the quantized ones in file order
@@ -126,12 +135,19 @@ struct NARROW_EXPORT BitAllocation {
   [[nodiscard]] double gap() const;
 };
 
+// The best damage that the input allows: kMeasured for an ONNX file that classifies images, with
+// images; kOutput where it can be estimated, of a ResNet V1 or an ONNX file whose layers have batch
+// norms; kWeight otherwise. Throws what reading the checkpoint throws.
+NARROW_EXPORT DamageKind best_damage(const CheckpointReader& reader,
+                                     const AllocationRequest& request);
+
 // The plan of least damage within the budget, of those the smallest, of those the one in which the
 // first different tensor by name has fewer bits. Strings count nothing. Every number of threads
 // gives the same plan. Progress is that of sweep_errors.
 // Throws Error: kUsage for contradictory rules, a budget below the smallest possible size, or a
 // tensor that the kind of damage is not defined for; kNotFound for a pattern that matches none of
-// the quantized tensors or a checkpoint without ResNet V1; kNumeric for NaN or infinite values;
+// the quantized tensors or a checkpoint without ResNet V1, for kMeasured one that is no ONNX file;
+// kNumeric for NaN or infinite values;
 // what the reader throws; for kFisher what evaluate_checkpoints throws; kInterrupted.
 NARROW_EXPORT BitAllocation plan_budget(const CheckpointReader& reader,
                                         const AllocationRequest& request,

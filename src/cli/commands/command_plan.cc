@@ -33,10 +33,11 @@ struct Arguments {
   std::string budget;
   std::optional<double> average_bits;
   bool quantized_only = false;
-  std::string damage = "weight";
+  std::string damage;  // empty: the best
   ImageSource images;
   int batch_size = AllocationRequest().batch_size;
   std::uint64_t max_num_batches = AllocationRequest().max_num_batches;
+  std::uint64_t measured_images = AllocationRequest().measured_images;
   SchemeOptions scheme;
   std::string bits;
   Selection selection;
@@ -68,9 +69,10 @@ void add_budget_options(Command& command, Arguments& args) {
       .excludes(budget);
   command.add_flag("--quantized-only", args.quantized_only,
                    "the budget leaves copied tensors out of account");
-  command.add_option("--damage", args.damage, "what is kept low: see below")
-      .one_of({"weight", "output", "fisher"})
-      .capture_default_str();
+  command
+      .add_option("--damage", args.damage,
+                  "what is kept low: see below; default the best that is possible")
+      .one_of({"weight", "output", "fisher", "measured"});
   args.scheme.kind = "bin";
   add_kind_option(command, args.scheme, "as in quantize; codebook above 8 bits: bin")
       .capture_default_str();
@@ -105,9 +107,15 @@ void add_rule_options(Command& command, Arguments& args) {
 // Gradients are measured on few images, of which small batches give the best estimate.
 void add_image_options(Command& command, Arguments& args) {
   args.images.dataset_split_name = "train";
-  command.group("Images for --damage fisher; --damage output takes their size");
+  args.images.image_size = 0;
+  command.group("Images for --damage measured and fisher; --damage output takes their size");
   add_dataset_options(command, args.images, args.batch_size, args.max_num_batches);
   command.add_option("--batches", args.max_num_batches, "the same as --max_num_batches");
+  command
+      .add_option("--calibration_images", args.measured_images,
+                  "of --damage measured: how many, spread over the split")
+      .in_range(2, 1 << 24)
+      .capture_default_str();
   command.group("Options");
   command.show_first_names();
 }
@@ -122,10 +130,14 @@ void add_output_options(Command& command, Arguments& args) {
   add_json_flag(command, args.json);
   add_export_options(command, args.exports);
   command.footer(
-      "Damage: weight  sum over tensors of |error|^2 / |values|^2\n"
-      "        output  noise after each layer's batch norm, for ResNet V1; needs no data, only\n"
-      "                the size of images: --eval_image_size\n"
-      "        fisher  rise of the loss by mean squared gradients, for ResNet V1 and a dataset\n"
+      "Damage: weight    sum over tensors of |error|^2 / |values|^2\n"
+      "        output    noise after each layer's batch norm, for ResNet V1 and ONNX files; needs "
+      "no\n"
+      "                  data, only the size of images: --eval_image_size\n"
+      "        measured  change of the classes that an ONNX file gives for images, without "
+      "labels,\n"
+      "                  when one tensor at a time is quantized\n"
+      "        fisher    rise of the loss by mean squared gradients, for ResNet V1 and a dataset\n"
       "Of the rules of one kind the first that matches a tensor counts. The plan is the best\n"
       "there is, and 'at least' is a proof: no plan within the budget damages less.\n"
       "Example: narrow plan model.ckpt-0 --budget 12MiB --fix '*/logits/*=8' -o plan.json\n"
@@ -166,7 +178,7 @@ AllocationRequest request_of(const Arguments& args) {
   if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget);
   request.average_bits = args.average_bits;
   request.quantized_only = args.quantized_only;
-  request.damage = parse_damage_kind(args.damage);
+  if (!args.damage.empty()) request.damage = parse_damage_kind(args.damage);
   request.fixed = rules_of(args.fixed, "--fix");
   request.minimum = rules_of(args.minimum, "--min");
   request.maximum = rules_of(args.maximum, "--max");
@@ -175,24 +187,42 @@ AllocationRequest request_of(const Arguments& args) {
   request.images = args.images;
   request.batch_size = args.batch_size;
   request.max_num_batches = args.max_num_batches;
+  request.measured_images = args.measured_images;
   if (request.damage == DamageKind::kFisher) require_images(request.images);
-  finish_image_size(request.images);
   return request;
 }
 
-// Batch norm scales the channels of these networks, of which errors of weights know nothing
-// (docs/results.md, "Methods").
-void advise(const BitAllocation& plan) {
-  const auto is_of_resnet = [](const AllocatedTensor& tensor) {
-    return tensor.info.name.starts_with("resnet_v1_");
-  };
-  if (plan.damage_kind == DamageKind::kWeight && std::ranges::any_of(plan.tensors, is_of_resnet)) {
-    print_note("for a ResNet V1 --damage output predicts the accuracy better, without data too");
+// What the damage of a plan is, and why this one.
+std::string damage_text(const Arguments& args, const AllocationRequest& request) {
+  std::string text;
+  switch (request.damage) {
+    case DamageKind::kWeight:
+      text = "weight, the noise in each tensor as a share of its power";
+      break;
+    case DamageKind::kOutput:
+      text = "output, the noise at the output of each layer as estimated from the weights";
+      break;
+    case DamageKind::kFisher:
+      text = "fisher, the rise of the loss by squared gradients";
+      break;
+    case DamageKind::kMeasured:
+      text = "measured, the change of the network's classes on images";
+      break;
   }
+  if (!args.damage.empty()) return fmt::format("damage: {}\n", text);
+  const char* const more =
+      request.damage == DamageKind::kWeight ? "; nothing is known of what the tensors meet" : "";
+  return fmt::format("damage: {} (the best that the input allows{})\n", text, more);
+}
+
+// Fills in what was not typed.
+void settle(const CheckpointReader& reader, const Arguments& args, AllocationRequest& request) {
+  if (reader.location().format != CheckpointFormat::kOnnx) finish_image_size(request.images);
+  if (args.damage.empty()) request.damage = best_damage(reader, request);
 }
 
 void run(const Arguments& args) {
-  const AllocationRequest request = request_of(args);
+  AllocationRequest request = request_of(args);
   Exports exports(args.exports, args.force);
   std::optional<StagedFile> file;
   if (!args.output.empty()) {
@@ -204,13 +234,13 @@ void run(const Arguments& args) {
       require_name_for_plan(reader->tensors()[index]);
     }
   }
+  settle(*reader, args, request);
   JobProgress progress("measuring every width");
   const BitAllocation plan = plan_budget(*reader, request, {args.threads, &progress});
   progress.finish();
   AxisDoubts doubts(reader->location().format, request.axes);
   for (const AllocatedTensor& tensor : plan.tensors) doubts.add(request.scheme, tensor.info);
   doubts.tell();
-  advise(plan);
   note_moving_averages(plan.copied_by_reason);
   note_float8(*reader);
   if (file) file->write(plan_file_text(plan));
@@ -219,6 +249,7 @@ void run(const Arguments& args) {
     print_result(json_text(plan_json(plan)));
     return;
   }
+  print_result(damage_text(args, request));
   if (args.per_tensor) print_result(table_text(allocation_table(plan)) + "\n");
   print_result(table_text(curve_table(plan)) + "\n");
   print_result(plan_summary_text(plan));

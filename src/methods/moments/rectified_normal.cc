@@ -58,4 +58,27 @@ Moments rectified_normal(double mean, double variance) {
   return moments;
 }
 
+Moments clipped_normal(double mean, double variance, double least, double greatest) {
+  const double s = std::sqrt(variance);
+  if (!(s > 0)) {
+    const double value = std::clamp(mean, least, greatest);
+    return {value, value * value};
+  }
+  const double a = std::clamp((least - mean) / s, -kFar, kFar);
+  const double b = std::clamp((greatest - mean) / s, -kFar, kFar);
+  const double below = normal_distribution(a);
+  const double above = normal_distribution(-b);
+  const double inside = std::max(1 - below - above, 0.0);
+  const double difference = normal_density(a) - normal_density(b);
+  // An infinite bound has no share.
+  const auto part = [](double bound, double share) { return share > 0 ? bound * share : 0; };
+  Moments moments;
+  moments.mean = part(least, below) + part(greatest, above) + mean * inside + s * difference;
+  moments.second = part(least * least, below) + part(greatest * greatest, above) +
+                   (mean * mean + variance) * inside + 2 * mean * s * difference +
+                   variance * (a * normal_density(a) - b * normal_density(b));
+  moments.second = std::max(moments.second, moments.mean * moments.mean);
+  return moments;
+}
+
 }  // namespace narrow

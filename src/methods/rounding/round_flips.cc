@@ -1,11 +1,14 @@
 #include "methods/rounding/round_flips.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <vector>
 
 #include "base/parallel.h"
+#include "narrow/error.h"
 
 namespace narrow {
 namespace {
@@ -16,15 +19,15 @@ int sign_of(double value) { return value > 0 ? 1 : value < 0 ? -1 : 0; }
 class Channel {
  public:
   // `restored` are the values of the codes.
-  Channel(const TensorGrid& grid, const Shape& shape, std::span<const double> tap_shares,
+  Channel(const TensorGrid& grid, const KernelPlaces& places, std::span<const double> tap_shares,
           std::span<const float> values, std::span<const float> restored,
           std::span<std::int64_t> codes, std::size_t channel)
       : grid_(grid),
         codes_(codes),
         shares_(tap_shares),
-        taps_(static_cast<std::size_t>(shape[0] * shape[1])),
-        kernels_(static_cast<std::size_t>(shape[2])),
-        depth_(static_cast<std::size_t>(shape[3])),
+        places_(places),
+        taps_(places.taps),
+        kernels_(places.inputs),
         channel_(channel),
         errors_(taps_ * kernels_) {
     for (std::size_t i = 0; i < errors_.size(); ++i) {
@@ -45,9 +48,10 @@ class Channel {
   }
 
  private:
-  // Errors are stored kernel by kernel, weights tap by tap.
+  // Errors are stored kernel by kernel.
   [[nodiscard]] std::size_t element_of(std::size_t i) const {
-    return (i % taps_ * kernels_ + i / taps_) * depth_ + channel_;
+    return i % taps_ * places_.tap_stride + i / taps_ * places_.input_stride +
+           channel_ * places_.output_stride;
   }
 
   [[nodiscard]] double share_of(std::size_t i) const { return shares_[i % taps_]; }
@@ -102,22 +106,35 @@ class Channel {
   const TensorGrid& grid_;
   std::span<std::int64_t> codes_;
   std::span<const double> shares_;
+  const KernelPlaces& places_;
   std::size_t taps_;
   std::size_t kernels_;
-  std::size_t depth_;
   std::size_t channel_;
   std::vector<double> errors_;  // restored less original, in steps
 };
 
 }  // namespace
 
-void flip_to_keep_sums(const TensorGrid& grid, const Shape& shape,
+KernelPlaces KernelPlaces::hwio(const Shape& shape) {
+  const auto size = [&](std::size_t axis) { return static_cast<std::size_t>(shape.at(axis)); };
+  return {size(0) * size(1), size(2), size(3), size(2) * size(3), size(3), 1};
+}
+
+void require_equal_steps(const Scheme& scheme, const std::string& name) {
+  if (scheme.kind != SchemeKind::kCodebook) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{}: rounding flips needs codes that are equally far apart; those of a "
+                          "codebook are not",
+                          name));
+}
+
+void flip_to_keep_sums(const TensorGrid& grid, const KernelPlaces& places,
                        std::span<const double> tap_shares, std::span<const float> values,
                        std::span<std::int64_t> codes) {
   std::vector<float> restored(values.size());
   grid.decode(0, codes, restored);
-  parallel_for(static_cast<std::size_t>(shape[3]), [&](std::size_t channel) {
-    Channel(grid, shape, tap_shares, values, restored, codes, channel).flip();
+  parallel_for(places.outputs, [&](std::size_t channel) {
+    Channel(grid, places, tap_shares, values, restored, codes, channel).flip();
   });
 }
 

@@ -33,7 +33,7 @@ Rounded rounded(const std::vector<float>& values, const Shape& shape, const Sche
   result.nearest.resize(values.size());
   grid.encode(0, values, result.nearest);
   result.codes = result.nearest;
-  flip_to_keep_sums(grid, shape, tap_shares, values, result.codes);
+  flip_to_keep_sums(grid, KernelPlaces::hwio(shape), tap_shares, values, result.codes);
   std::vector<float> restored(values.size());
   grid.decode(0, result.codes, restored);
   for (std::size_t i = 0; i < values.size(); ++i) {

@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "methods/rounding/row_metric.h"
+#include "methods/rounding/weighted_ranges.h"
 #include "narrow/quantize_values.h"
 
 namespace narrow {
@@ -17,8 +18,6 @@ using Vector = Eigen::VectorXd;
 // Rows that one thread rounds together.
 constexpr std::size_t kRows = 8;
 constexpr int kRescalings = 3;
-constexpr double kLeastPart = 0.4;
-constexpr double kPartStep = 0.05;
 
 void put(const Vector& values, float* to) {
   std::ranges::transform(values, to, [](double v) { return static_cast<float>(v); });
@@ -28,13 +27,7 @@ void put(const Vector& values, float* to) {
 std::vector<BlockParams> candidates(const Vector& target, const Scheme& scheme) {
   std::vector<float> values(static_cast<std::size_t>(target.size()));
   put(target, values.data());
-  if (scheme.range.kind != Range::Kind::kMse) return {fit(values, scheme)};
-  const auto [lo, hi] = std::ranges::minmax(values);
-  std::vector<BlockParams> all;
-  for (double part = 1; part > kLeastPart - kPartStep / 2; part -= kPartStep) {
-    all.push_back(fit_range(static_cast<float>(lo * part), static_cast<float>(hi * part), scheme));
-  }
-  return all;
+  return range_candidates(values, scheme);
 }
 
 // One range for a whole row.

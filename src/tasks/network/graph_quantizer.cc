@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "base/parallel.h"
+#include "methods/rounding/round_flips.h"
 #include "methods/rounding/round_to_products.h"
+#include "methods/rounding/weighted_ranges.h"
 #include "methods/scales/fold_norms.h"
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"
@@ -60,10 +63,11 @@ ErrorSums unscaled_errors(const LinearLayer& layer, std::span<const double> fact
 
 GraphQuantizer::GraphQuantizer(const std::vector<LinearLayer>& layers,
                                const std::map<std::string, Scheme>& schemes,
-                               const NetworkMethods& methods, bool code_statistics,
-                               Weights& weights)
+                               const NetworkMethods& methods, const PatchEstimates& estimates,
+                               bool code_statistics, Weights& weights)
     : schemes_(schemes),
       methods_(methods),
+      estimates_(estimates),
       code_statistics_(code_statistics),
       weights_(weights),
       exact_(weights) {
@@ -105,6 +109,19 @@ std::span<const double> GraphQuantizer::factors_of(const LinearLayer& layer) con
   return found->second.output;
 }
 
+template <typename Take>
+void GraphQuantizer::for_each_error(const LinearLayer& layer, const Take& take) const {
+  const std::span<const float> exact = exact_.values(layer.weights);
+  const std::span<const float> now = weights_.values(layer.weights);
+  const std::size_t outputs = layer.out_channels / layer.groups;
+  for (std::size_t c = 0; c < layer.out_channels; ++c) {
+    for (std::size_t i = 0; i < layer.columns; ++i) {
+      const std::size_t at = layer.index(c, i);
+      take(c, c / outputs * layer.columns + i, exact[at], static_cast<double>(now[at]) - exact[at]);
+    }
+  }
+}
+
 const Scheme* GraphQuantizer::scheme_of(const std::string& name) const {
   const auto found = schemes_.find(name);
   return found == schemes_.end() ? nullptr : &found->second;
@@ -117,21 +134,74 @@ std::vector<double> GraphQuantizer::offsets_of(const LinearLayer& layer) const {
 }
 
 LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer,
-                                         const std::vector<PatchMoments>* moments) {
+                                         const std::vector<PatchMoments>& moments) {
   const Scheme* const scheme = scheme_of(layer.weights);
-  if (scheme != nullptr && moments != nullptr && methods_.rounding == Rounding::kGptq) {
-    round_kernel(layer, *scheme, *moments);
+  if (scheme != nullptr && methods_.rounding == Rounding::kGptq) {
+    round_kernel(layer, *scheme, moments);
   } else if (scheme != nullptr) {
-    store(layer.weights, *scheme, grid_of(layer, *scheme), weights_.values(layer.weights), &layer);
+    round_by_estimate(layer, *scheme);
   }
-  if (moments == nullptr) return {layer.name, 0};
-  if (methods_.bias_correct) correct(layer, *moments);
+  if (corrects(layer)) correct(layer, shifts(layer, moments));
+  quantize_vectors(layer);
+  return {layer.name, output_error(layer, moments)};
+}
+
+LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer) {
+  if (const Scheme* const scheme = scheme_of(layer.weights)) round_by_estimate(layer, *scheme);
+  const PatchEstimate* const estimate = estimates_.find(layer.name);
+  if (estimate == nullptr) return {layer.name, 0};
+  if (corrects(layer)) correct(layer, shifts(layer, *estimate));
+  quantize_vectors(layer);
+  return {layer.name, output_error(layer, *estimate)};
+}
+
+void GraphQuantizer::quantize_vectors(const LinearLayer& layer) {
   if (layer.bias) quantize_nearest(*layer.bias);
-  if (layer.norm) {
-    quantize_nearest(layer.norm->gamma);
-    quantize_nearest(layer.norm->beta);
+  if (!layer.norm) return;
+  quantize_nearest(layer.norm->gamma);
+  quantize_nearest(layer.norm->beta);
+}
+
+TensorGrid GraphQuantizer::estimated_grid(const LinearLayer& layer, const Scheme& scheme) const {
+  const TensorInfo info = *weights_.find(layer.weights);
+  const PatchEstimate* const estimate = estimates_.find(layer.name);
+  if (estimate == nullptr || scheme.range.kind != Range::Kind::kMse ||
+      bounds_.contains(layer.name) || !has_range_by_row(layer, scheme, info)) {
+    return grid_of(layer, scheme);
   }
-  return {layer.name, output_error(layer, *moments)};
+  std::vector<BlockParams> params;
+  std::vector<double> weights(layer.columns);
+  for (std::size_t group = 0; group < layer.groups; ++group) {
+    for (std::size_t i = 0; i < layer.columns; ++i) {
+      const std::size_t element = group * layer.columns + i;
+      weights[i] = corrects(layer) ? estimate->variance[element] : estimate->second(element);
+    }
+    const std::vector<float> rows = rows_of(layer, group, weights_.values(layer.weights));
+    std::ranges::move(weighted_ranges(rows, weights, scheme), std::back_inserter(params));
+  }
+  return {std::move(params), scheme, info, 0};
+}
+
+void GraphQuantizer::round_by_estimate(const LinearLayer& layer, const Scheme& scheme) {
+  const TensorGrid grid = estimated_grid(layer, scheme);
+  const std::span<const float> values = weights_.values(layer.weights);
+  if (methods_.rounding != Rounding::kFlips) {
+    return store(layer.weights, scheme, grid, values, &layer);
+  }
+  require_equal_steps(scheme, layer.weights);
+  const PatchEstimate* const estimate = estimates_.find(layer.name);
+  const std::size_t taps = layer.taps();
+  const std::size_t next_column = layer.index(0, 1) - layer.index(0, 0);
+  const KernelPlaces places{taps,        layer.columns / taps, layer.out_channels,
+                            next_column, next_column * taps,   layer.index(1, 0)};
+  std::vector<std::int64_t> codes(values.size());
+  grid.encode(0, values, codes);
+  flip_to_keep_sums(grid, places,
+                    estimate != nullptr ? estimate->tap_shares : std::vector<double>(taps, 1),
+                    values, codes);
+  std::vector<float> flipped(values.size());
+  grid.decode(0, codes, flipped);
+  store(layer.weights, scheme, grid, flipped, &layer);
 }
 
 void GraphQuantizer::round_kernel(const LinearLayer& layer, const Scheme& scheme,
@@ -148,8 +218,7 @@ void GraphQuantizer::round_kernel(const LinearLayer& layer, const Scheme& scheme
   parallel_for(layer.groups, [&](std::size_t group) {
     const std::vector<float> rows = rows_of(layer, group, values);
     const RowGoals goals{&moments[group], rows,
-                         std::span(offsets).subspan(group * outputs, outputs),
-                         methods_.bias_correct && (layer.bias || layer.norm)};
+                         std::span(offsets).subspan(group * outputs, outputs), corrects(layer)};
     if (by_row) {
       RoundedRows result = round_rows(goals, scheme);
       std::ranges::move(result.params,
@@ -191,27 +260,48 @@ void GraphQuantizer::store(const std::string& name, const Scheme& scheme, const 
   std::ranges::copy(restored, weights_.values(name).begin());
 }
 
-void GraphQuantizer::correct(const LinearLayer& layer, const std::vector<PatchMoments>& moments) {
-  if (!layer.bias && !layer.norm) return;
+std::vector<double> GraphQuantizer::shifts(const LinearLayer& layer,
+                                           const std::vector<PatchMoments>& moments) const {
+  std::vector<double> shifts = offsets_of(layer);
+  const std::size_t outputs = layer.out_channels / layer.groups;
+  for (std::size_t group = 0; group < layer.groups; ++group) {
+    const PatchMoments& m = moments[group];
+    const std::vector<float> rows = rows_of(layer, group, weights_.values(layer.weights));
+    for (std::size_t o = 0; o < outputs; ++o) {
+      double& made = shifts[group * outputs + o];
+      for (std::size_t i = 0; i < m.size; ++i) made += rows[o * m.size + i] * m.mean[i];
+      made -= m.product_mean[o];
+    }
+  }
+  return shifts;
+}
+
+std::vector<double> GraphQuantizer::shifts(const LinearLayer& layer,
+                                           const PatchEstimate& estimate) const {
+  std::vector<double> shifts(layer.out_channels, 0);
+  for_each_error(layer, [&](std::size_t channel, std::size_t element, double /*exact*/, double d) {
+    shifts[channel] += d * estimate.mean[element];
+  });
+  return shifts;
+}
+
+void GraphQuantizer::correct(const LinearLayer& layer, std::span<const double> shifts) {
   // A folded normalization does nothing but add its beta.
   const bool moves_mean = layer.norm && !methods_.fold;
   const std::string& where = moves_mean   ? layer.norm->moving_mean
                              : layer.norm ? layer.norm->beta
                                           : *layer.bias;
   const std::span<float> constants = weights_.values(where);
-  const std::vector<double> offsets = offsets_of(layer);
-  const std::size_t outputs = layer.out_channels / layer.groups;
-  for (std::size_t group = 0; group < layer.groups; ++group) {
-    const PatchMoments& m = moments[group];
-    const std::vector<float> rows = rows_of(layer, group, weights_.values(layer.weights));
-    for (std::size_t o = 0; o < outputs; ++o) {
-      const std::size_t c = group * outputs + o;
-      double made = offsets[c];
-      for (std::size_t i = 0; i < m.size; ++i) made += rows[o * m.size + i] * m.mean[i];
-      const double shift = made - m.product_mean[o];
-      constants[c] = static_cast<float>(constants[c] + (moves_mean ? shift : -shift));
-    }
+  for (std::size_t c = 0; c < shifts.size(); ++c) {
+    constants[c] = static_cast<float>(constants[c] + (moves_mean ? shifts[c] : -shifts[c]));
   }
+}
+
+double GraphQuantizer::gain_of(const LinearLayer& layer, std::size_t channel) const {
+  if (!layer.norm) return 1;
+  const double gamma = exact_.values(layer.norm->gamma)[channel];
+  return gamma * gamma /
+         (exact_.values(layer.norm->moving_variance)[channel] + layer.norm->epsilon);
 }
 
 double GraphQuantizer::output_error(const LinearLayer& layer,
@@ -223,21 +313,32 @@ double GraphQuantizer::output_error(const LinearLayer& layer,
   for (std::size_t group = 0; group < layer.groups; ++group) {
     const std::vector<float> rows = rows_of(layer, group, weights_.values(layer.weights));
     const RowGoals goals{&moments[group], rows,
-                         std::span(offsets).subspan(group * outputs, outputs),
-                         methods_.bias_correct && (layer.bias || layer.norm)};
+                         std::span(offsets).subspan(group * outputs, outputs), corrects(layer)};
     const std::vector<double> costs = row_costs(goals, rows);
     for (std::size_t o = 0; o < outputs; ++o) {
-      const std::size_t c = group * outputs + o;
-      double gain = 1;
-      if (layer.norm) {
-        const double gamma = exact_.values(layer.norm->gamma)[c];
-        gain =
-            gamma * gamma / (exact_.values(layer.norm->moving_variance)[c] + layer.norm->epsilon);
-      }
+      const double gain = gain_of(layer, group * outputs + o);
       const double mean = moments[group].product_mean[o];
       noise += gain * costs[o];
       signal += gain * (moments[group].product_second[o] - mean * mean);
     }
+  }
+  return noise > 0 ? std::sqrt(noise / signal) : 0;
+}
+
+double GraphQuantizer::output_error(const LinearLayer& layer, const PatchEstimate& estimate) const {
+  std::vector<double> noises(layer.out_channels, 0);
+  std::vector<double> signals(layer.out_channels, 0);
+  for_each_error(layer, [&](std::size_t channel, std::size_t element, double exact, double d) {
+    noises[channel] += d * d * estimate.variance[element];
+    signals[channel] += exact * exact * estimate.variance[element];
+  });
+  const std::vector<double> means = shifts(layer, estimate);
+  double noise = 0;
+  double signal = 0;
+  for (std::size_t c = 0; c < layer.out_channels; ++c) {
+    const double gain = gain_of(layer, c);
+    noise += gain * (noises[c] + (corrects(layer) ? 0 : means[c] * means[c]));
+    signal += gain * signals[c];
   }
   return noise > 0 ? std::sqrt(noise / signal) : 0;
 }

@@ -9,6 +9,7 @@
 
 #include "graph/linear_layers.h"
 #include "graph/weights.h"
+#include "methods/moments/patch_estimate.h"
 #include "methods/scales/channel_scales.h"
 #include "narrow/quantize_network.h"
 #include "nn/layerwise/patch_moments.h"
@@ -20,16 +21,20 @@ namespace narrow {
 class GraphQuantizer {
  public:
   // `schemes` by name of a weight, with their channel axes named. Does to `weights` what comes
-  // before the first layer is quantized: folding and absorption. Everything must outlive this.
+  // before the first layer is quantized: folding and absorption. `estimates` are those of the
+  // graph with weights that were not folded. Everything must outlive this.
   // Throws Error(kUsage) for methods that do not go with a scheme.
   GraphQuantizer(const std::vector<LinearLayer>& layers,
                  const std::map<std::string, Scheme>& schemes, const NetworkMethods& methods,
-                 bool code_statistics, Weights& weights);
+                 const PatchEstimates& estimates, bool code_statistics, Weights& weights);
 
   // The kernel of the layer, which sees `moments` (one entry a group), and what corrects its
-  // output: the moving mean of its batch normalization or its bias. Without moments the nearest
-  // codes, uncorrected. Gives the error of the output, where it is known.
-  LayerCost quantize_layer(const LinearLayer& layer, const std::vector<PatchMoments>* moments);
+  // output: the moving mean of its batch normalization or its bias. Gives the error of the output.
+  LayerCost quantize_layer(const LinearLayer& layer, const std::vector<PatchMoments>& moments);
+
+  // The same by the estimate of what it sees. Without one the nearest codes, or flips, uncorrected,
+  // and an error of 0.
+  LayerCost quantize_layer(const LinearLayer& layer);
 
   // The nearest codes of a weight that has a scheme and is not quantized yet.
   void quantize_nearest(const std::string& name);
@@ -41,6 +46,9 @@ class GraphQuantizer {
 
  private:
   void absorb(const LinearLayer& layer);
+  [[nodiscard]] bool corrects(const LinearLayer& layer) const {
+    return methods_.bias_correct && (layer.bias || layer.norm);
+  }
   [[nodiscard]] TensorGrid grid_of(const LinearLayer& layer, const Scheme& scheme) const;
   // By what its weights were multiplied; empty: by 1.
   [[nodiscard]] std::span<const double> factors_of(const LinearLayer& layer) const;
@@ -48,15 +56,32 @@ class GraphQuantizer {
   [[nodiscard]] std::vector<double> offsets_of(const LinearLayer& layer) const;
   void round_kernel(const LinearLayer& layer, const Scheme& scheme,
                     const std::vector<PatchMoments>& moments);
+  // The nearest codes, or flips, on ranges that count weights by the power of their inputs.
+  void round_by_estimate(const LinearLayer& layer, const Scheme& scheme);
+  [[nodiscard]] TensorGrid estimated_grid(const LinearLayer& layer, const Scheme& scheme) const;
+  void quantize_vectors(const LinearLayer& layer);
   // Puts values, in the order in which they are stored, on the grid.
   void store(const std::string& name, const Scheme& scheme, const TensorGrid& grid,
              std::span<const float> values, const LinearLayer* layer = nullptr);
-  void correct(const LinearLayer& layer, const std::vector<PatchMoments>& moments);
+  // Calls take(output channel, element of its patches as PatchEstimate has it, exact weight, its
+  // error) for every weight.
+  template <typename Take>
+  void for_each_error(const LinearLayer& layer, const Take& take) const;
+  // By how much the mean of each output channel is above the wanted one.
+  [[nodiscard]] std::vector<double> shifts(const LinearLayer& layer,
+                                           const std::vector<PatchMoments>& moments) const;
+  [[nodiscard]] std::vector<double> shifts(const LinearLayer& layer,
+                                           const PatchEstimate& estimate) const;
+  void correct(const LinearLayer& layer, std::span<const double> shifts);
+  // By which factor what follows the product multiplies the power of an output channel.
+  [[nodiscard]] double gain_of(const LinearLayer& layer, std::size_t channel) const;
   [[nodiscard]] double output_error(const LinearLayer& layer,
                                     const std::vector<PatchMoments>& moments) const;
+  [[nodiscard]] double output_error(const LinearLayer& layer, const PatchEstimate& estimate) const;
 
   const std::map<std::string, Scheme>& schemes_;
   const NetworkMethods& methods_;
+  const PatchEstimates& estimates_;
   bool code_statistics_;
   Weights& weights_;
   Weights exact_;

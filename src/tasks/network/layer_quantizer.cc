@@ -33,14 +33,6 @@ ErrorSums unscaled_errors(std::span<const float> values, std::span<const float> 
   return measure_error(original, result);
 }
 
-void require_equal_steps(const Scheme& scheme, const std::string& name) {
-  if (scheme.kind != SchemeKind::kCodebook) return;
-  throw Error(ErrorCategory::kUsage,
-              fmt::format("{}: rounding flips needs codes that are equally far apart; those of a "
-                          "codebook are not",
-                          name));
-}
-
 void require_one_range(const Scheme& scheme, const std::string& name) {
   const bool has_range = scheme.kind != SchemeKind::kCodebook;
   if (has_range && scheme.granularity.kind == Granularity::Kind::kTensor) return;
@@ -166,8 +158,8 @@ void LayerQuantizer::round_kernel(const TensorInfo& info, const Layer& layer,
       return;
     case Rounding::kFlips:
       require_equal_steps(*scheme_of(info.name), info.name);
-      return flip_to_keep_sums(grid, info.shape, models_.at(layer.name).taps.shares(), values,
-                               codes);
+      return flip_to_keep_sums(grid, KernelPlaces::hwio(info.shape),
+                               models_.at(layer.name).taps.shares(), values, codes);
     case Rounding::kGptq:
       return round_second_order(grid, info.shape, values, *gram, codes);
   }

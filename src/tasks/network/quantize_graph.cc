@@ -2,18 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-
+#include "base/join_some.h"
 #include "base/run_progress.h"
-#include "model/checkpoint_network.h"
-#include "model/image_classifier.h"
-#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "nn/execution/graph_walk.h"
 #include "tasks/network/calibration_images.h"
 #include "tasks/network/graph_quantizer.h"
+#include "tasks/network/image_graph.h"
 #include "tasks/network/scales_file.h"
 
 namespace narrow {
@@ -21,57 +16,9 @@ namespace {
 
 // That each of the two networks may keep between layers, for all images.
 constexpr std::uint64_t kMostKeptBytes = std::uint64_t{640} << 20;
+constexpr std::size_t kMostNamesListed = 3;
 // Above it the second moments of a layer take more than 0.5 GB.
 constexpr std::size_t kMostColumns = 8192;
-
-Weights load_weights(const Graph& graph, const CheckpointReader& reader) {
-  const CheckpointVariables source(reader, false);
-  check_weights(graph, source);
-  Weights weights(graph);
-  for (const Weight& weight : graph.weights) {
-    const DType dtype = source.find(weight.name)->dtype;
-    if (dtype != DType::kFloat32) {
-      throw Error(ErrorCategory::kUnsupported,
-                  fmt::format("{}: {} is {}; methods that use the network need float32",
-                              reader.location().path.string(), weight.name, to_string(dtype)));
-    }
-    const std::span<float> values = weights.values(weight.name);
-    source.read(weight.name, values);
-    const auto is_finite = [](float value) { return std::isfinite(value); };
-    if (std::ranges::all_of(values, is_finite)) continue;
-    throw Error(ErrorCategory::kNumeric,
-                fmt::format("{}: {} has NaN or infinite values; no method that uses the network "
-                            "can work with it",
-                            reader.location().path.string(), weight.name));
-  }
-  return weights;
-}
-
-ReadWeight reader_of(const Weights& weights) {
-  return [&weights](const Weight& weight) {
-    const auto bytes = std::as_bytes(weights.values(weight.name));
-    return GraphArray{DType::kFloat32, weight.shape, {bytes.begin(), bytes.end()}};
-  };
-}
-
-// Images as the graph takes them.
-GraphArray as_input(const Activations& images, bool channels_last) {
-  GraphArray input;
-  input.type = DType::kFloat32;
-  const auto pixels =
-      static_cast<std::size_t>(images.height) * static_cast<std::size_t>(images.width);
-  const auto channels = static_cast<std::size_t>(images.channels);
-  input.shape = {images.images, images.channels, images.height, images.width};
-  if (channels_last) input.shape = {images.images, images.height, images.width, images.channels};
-  input.bytes.resize(images.values.size() * sizeof(float));
-  for (std::size_t i = 0; i < images.values.size(); ++i) {
-    const std::size_t image = i / (pixels * channels) * pixels * channels;
-    const std::size_t place = i - image;
-    const std::size_t to = channels_last ? i : image + place % channels * pixels + place / channels;
-    std::memcpy(input.bytes.data() + to * sizeof(float), &images.values[i], sizeof(float));
-  }
-  return input;
-}
 
 void require_possible(const CheckpointReader& reader, const NetworkMethods& methods) {
   const auto refuse = [&](const std::string& what) {
@@ -79,37 +26,40 @@ void require_possible(const CheckpointReader& reader, const NetworkMethods& meth
                 fmt::format("{} is an ONNX file, {}", reader.location().path.string(), what));
   };
   if (methods.equalize) refuse("but a network is equalized in ResNet V1 only");
-  if (methods.rounding == Rounding::kFlips) {
-    refuse("but weights are rounded with flips in ResNet V1 only; gptq takes images and does more");
-  }
-  if (methods.bias_correct && !methods.images) {
-    refuse(
-        "whose biases are corrected with images, and none were named; estimates without images "
-        "are for ResNet V1 only");
-  }
   if (methods.fold && methods.absorb_channel_scales) {
     refuse("whose folded batch norms leave nothing that absorbs channel scales; choose one");
   }
 }
 
-ImageClassifier classifier_of(const CheckpointReader& reader, const NetworkMethods& methods) {
-  const std::string where = reader.location().path.string();
-  if (methods.images && methods.images->source.preprocessing_name.empty()) {
+// Says which layers stay uncorrected. Throws Error(kUsage) when all of them would.
+void tell_unknown(const CheckpointReader& reader, const NetworkMethods& methods,
+                  const std::vector<LinearLayer>& layers,
+                  const std::map<std::string, Scheme>& schemes, const PatchEstimates& estimates,
+                  QuantizeObserver* observer) {
+  if (!methods.bias_correct) return;
+  std::vector<std::string> left;
+  std::size_t corrected = 0;
+  for (const LinearLayer& layer : layers) {
+    if (!schemes.contains(layer.weights)) continue;
+    const auto unknown = estimates.unknown.find(layer.name);
+    if (unknown != estimates.unknown.end()) {
+      left.push_back(fmt::format("{} ({})", layer.name, unknown->second));
+    } else if (!layer.bias && !layer.norm) {
+      left.push_back(
+          fmt::format("{} (it has neither a bias nor a batch normalization)", layer.name));
+    } else {
+      ++corrected;
+    }
+  }
+  if (left.empty()) return;
+  if (corrected == 0) {
     throw Error(ErrorCategory::kUsage,
-                fmt::format("{} does not say how its images are preprocessed; set "
-                            "preprocessing_name to what it was trained with: vgg, cifarnet or "
-                            "imagenet",
-                            where));
+                fmt::format("{}: no bias can be corrected without images: {}",
+                            reader.location().path.string(), join_some(left, kMostNamesListed)));
   }
-  ImageClassifier classifier =
-      image_classifier(onnx_network(reader), methods.image_size, methods.image_size);
-  if (methods.images && classifier.one_by_one) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} takes its examples one by one, or mixes them; methods with images "
-                            "need a network of free batch size",
-                            where));
-  }
-  return classifier;
+  if (observer == nullptr) return;
+  observer->on_note(fmt::format("{} of {} layers are not corrected: {}", left.size(),
+                                left.size() + corrected, join_some(left, kMostNamesListed)));
 }
 
 // The layers of the network and what is done to them.
@@ -126,17 +76,17 @@ class GraphPass {
   }
 
   void run_without_images() {
-    for (const LinearLayer& layer : layers_) take(layer, quantizer_.quantize_layer(layer, nullptr));
+    for (const LinearLayer& layer : layers_) take(layer, quantizer_.quantize_layer(layer));
   }
 
   // The images go through the exact and the quantized network side by side: what the layer gets
   // from the quantized one is to make what it makes in the exact one.
   void run(const GraphArray& images, const Weights& exact, const Weights& weights) {
-    GraphWalk reference(graph_, reader_of(exact), images);
-    GraphWalk quantized(graph_, reader_of(weights), images);
+    GraphWalk reference(graph_, values_of(exact), images);
+    GraphWalk quantized(graph_, values_of(weights), images);
     for (const LinearLayer& layer : layers_) {
       if (!has_moments(layer, reference)) {
-        take(layer, quantizer_.quantize_layer(layer, nullptr));
+        take(layer, quantizer_.quantize_layer(layer));
         continue;
       }
       reference.advance(layer.node, kMostKeptBytes);
@@ -148,7 +98,7 @@ class GraphPass {
         sums.add(seen.run(batch).front(), wanted.run(batch).front());
       }
       const std::vector<PatchMoments> moments = sums.take();
-      take(layer, quantizer_.quantize_layer(layer, &moments));
+      take(layer, quantizer_.quantize_layer(layer, moments));
     }
   }
 
@@ -191,19 +141,22 @@ NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan&
                              const SchemesOf& schemes_of, CheckpointWriter& writer,
                              CheckpointWriter& scales, QuantizeObserver* observer) {
   require_possible(reader, methods);
-  const ImageClassifier classifier = classifier_of(reader, methods);
+  const ImageSource* const source = methods.images ? &methods.images->source : nullptr;
+  const ImageClassifier classifier = classifier_of_images(reader, source, methods.image_size);
   const Graph& graph = classifier.graph;
   const std::vector<LinearLayer> layers = linear_layers(graph);
   const std::map<std::string, Scheme> schemes = schemes_of(graph);
-  Weights weights = load_weights(graph, reader);
-  GraphQuantizer quantizer(layers, schemes, methods, options.code_statistics, weights);
+  Weights weights = load_float_weights(graph, reader);
+  const PatchEstimates estimates = patch_estimates(graph, layers, weights);
+  if (!methods.images) tell_unknown(reader, methods, layers, schemes, estimates, observer);
+  GraphQuantizer quantizer(layers, schemes, methods, estimates, options.code_statistics, weights);
   NetworkResult result;
   result.network = graph.name;
   GraphPass pass(graph, layers, quantizer, observer, result);
   if (methods.images) {
     const Activations images = load_calibration_images(*methods.images);
     result.images = static_cast<std::uint64_t>(images.images);
-    pass.run(as_input(images, classifier.channels_last), quantizer.exact(), weights);
+    pass.run(input_of_images(images, classifier.channels_last), quantizer.exact(), weights);
   } else {
     pass.run_without_images();
   }

@@ -7,7 +7,9 @@
 #include "base/testing/expected_error.h"
 #include "graph/graph_builder.h"
 #include "graph/linear_layers.h"
+#include "graph/tap_coverage.h"
 #include "graph/testing/small_resnet.h"
+#include "methods/moments/rectified_normal.h"
 #include "model/onnx/testing/onnx_of_graph.h"
 #include "narrow/evaluate.h"
 #include "narrow/quantize_network.h"
@@ -170,6 +172,30 @@ TEST_F(QuantizeOnnx, FoldedAndAbsorbedNormsLeaveTheNetworkAsItIs) {
   EXPECT_EQ(values("fold.onnx", "first_norm/moving_mean"), std::vector<float>(kDepth, 0.0F));
 }
 
+TEST_F(QuantizeOnnx, WithoutImagesBiasesAreCorrectedByEstimatedMeans) {
+  NetworkMethods without = methods(Rounding::kFlips, true);
+  without.images.reset();
+  const NetworkResult result = quantize(scheme(3), without);
+  EXPECT_EQ(result.images, 0U);
+  for (const LayerCost& layer : result.layers) EXPECT_GT(layer.output_error, 0) << layer.layer;
+  const auto gamma = values("float.onnx", "first_norm/gamma");
+  const auto beta = values("float.onnx", "first_norm/beta");
+  const auto exact = values("float.onnx", "depthwise/weights");
+  const auto quantized = values("out.onnx", "depthwise/weights");
+  const auto mean_before = values("float.onnx", "depthwise_norm/moving_mean");
+  const auto mean = values("out.onnx", "depthwise_norm/moving_mean");
+  const std::vector<double> shares = TapCoverage(square_window(3, 1, 1), 6, 6).shares();
+  for (std::size_t c = 0; c < kDepth; ++c) {
+    const Moments input = rectified_normal(beta[c], static_cast<double>(gamma[c]) * gamma[c]);
+    double shift = 0;
+    for (std::size_t tap = 0; tap < 9; ++tap) {
+      shift += (static_cast<double>(quantized[c * 9 + tap]) - exact[c * 9 + tap]) * shares[tap] *
+               input.mean;
+    }
+    EXPECT_NEAR(mean[c] - mean_before[c], shift, 1e-6) << c;
+  }
+}
+
 TEST_F(QuantizeOnnx, ThreadsDoNotMatter) {
   quantize(scheme(4), methods(Rounding::kGptq, true), "one.onnx", 1);
   quantize(scheme(4), methods(Rounding::kGptq, true), "three.onnx", 3);
@@ -184,14 +210,9 @@ TEST_F(QuantizeOnnx, WhatAGraphDoesNotTakeIsSaid) {
     EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { quantize(scheme(4), methods); }),
                 testing::HasSubstr(why));
   };
-  NetworkMethods wrong = methods(Rounding::kFlips, false);
-  refuse(wrong, "rounded with flips in ResNet V1 only");
-  wrong = methods(Rounding::kNearest, false);
+  NetworkMethods wrong = methods(Rounding::kNearest, false);
   wrong.equalize = true;
   refuse(wrong, "is equalized in ResNet V1 only");
-  wrong = methods(Rounding::kNearest, true);
-  wrong.images.reset();
-  refuse(wrong, "none were named");
   wrong = methods(Rounding::kGptq, true);
   wrong.images->source.preprocessing_name.clear();
   refuse(wrong, "how its images are preprocessed");

@@ -11,19 +11,23 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "narrow/sweep.h"
 #include "tasks/plan/fisher_sensitivity.h"
+#include "tasks/plan/graph_sensitivity.h"
+#include "tasks/plan/measured_damage.h"
 #include "tasks/plan/output_sensitivity.h"
 #include "tasks/plan/sensitivity_errors.h"
 
 namespace narrow {
 namespace {
 
-constexpr std::array<std::pair<DamageKind, std::string_view>, 3> kDamageNames = {{
+constexpr std::array<std::pair<DamageKind, std::string_view>, 4> kDamageNames = {{
     {DamageKind::kWeight, "weight"},
     {DamageKind::kOutput, "output"},
     {DamageKind::kFisher, "fisher"},
+    {DamageKind::kMeasured, "measured"},
 }};
 
 // The power of the noise as a share of the tensor's; the power itself when the tensor has none.
@@ -31,27 +35,54 @@ double relative_power(const ErrorSums& errors) {
   return errors.sum_x2 > 0 ? errors.sum_d2 / errors.sum_x2 : errors.sum_d2;
 }
 
-void weigh(const CheckpointReader& reader, std::span<const std::size_t> indices,
-           std::span<const Scheme> schemes, const AxisRules& axes,
-           const SensitivityMap& sensitivities, std::vector<std::vector<WidthCost>>& table) {
-  for (std::size_t t = 0; t < indices.size(); ++t) {
-    const TensorInfo& info = reader.tensors()[indices[t]];
-    const auto found = sensitivities.find(info.name);
-    if (found == sensitivities.end()) {
-      throw Error(
-          ErrorCategory::kUsage,
-          fmt::format("{} is no trainable variable of the checkpoint's network, so its "
-                      "damage is not known: plan with the damage of weights, or leave it out",
-                      info.name),
-          {Remedy::Kind::kExclude});
-    }
+// Of the tensors that have sensitivities; false for one that has none.
+class Weighing {
+ public:
+  Weighing(const CheckpointReader& reader, std::span<const Scheme> schemes, const AxisRules& axes,
+           const SensitivityMap& sensitivities)
+      : reader_(reader), schemes_(schemes), axes_(axes), sensitivities_(sensitivities) {}
+
+  bool weigh(std::size_t index, std::vector<WidthCost>& costs) const {
+    const TensorInfo& info = reader_.tensors()[index];
+    const auto found = sensitivities_.find(info.name);
+    if (found == sensitivities_.end()) return false;
     std::vector<Scheme> of_tensor;
-    for (const Scheme& scheme : schemes) {
-      of_tensor.push_back(with_channel_axes(scheme, info, reader.location().format, axes));
+    for (const Scheme& scheme : schemes_) {
+      of_tensor.push_back(with_channel_axes(scheme, info, reader_.location().format, axes_));
     }
-    const auto damages = sensitivity_errors(reader, indices[t], of_tensor, *found->second);
-    for (std::size_t s = 0; s < schemes.size(); ++s) table[t][s].damage = damages[s];
+    const auto damages = sensitivity_errors(reader_, index, of_tensor, *found->second);
+    for (std::size_t s = 0; s < schemes_.size(); ++s) costs[s].damage = damages[s];
+    return true;
   }
+
+ private:
+  const CheckpointReader& reader_;
+  std::span<const Scheme> schemes_;
+  const AxisRules& axes_;
+  const SensitivityMap& sensitivities_;
+};
+
+void weigh_all(const CheckpointReader& reader, std::span<const std::size_t> indices,
+               std::span<const Scheme> schemes, const AxisRules& axes,
+               const SensitivityMap& sensitivities, std::vector<std::vector<WidthCost>>& table) {
+  const Weighing weighing(reader, schemes, axes, sensitivities);
+  for (std::size_t t = 0; t < indices.size(); ++t) {
+    if (weighing.weigh(indices[t], table[t])) continue;
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} is no trainable variable of the checkpoint's network, so its "
+                            "damage is not known: plan with the damage of weights, or leave it out",
+                            reader.tensors()[indices[t]].name),
+                {Remedy::Kind::kExclude});
+  }
+}
+
+// Of an ONNX file; tensors of which nothing is known keep the damage of weights.
+void weigh_known(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                 std::span<const Scheme> schemes, const AllocationRequest& request,
+                 std::vector<std::vector<WidthCost>>& table) {
+  const SensitivityMap sensitivities = graph_sensitivity(reader, request.images.image_size);
+  const Weighing weighing(reader, schemes, request.axes, sensitivities);
+  for (std::size_t t = 0; t < indices.size(); ++t) weighing.weigh(indices[t], table[t]);
 }
 
 void check_finite(const CheckpointReader& reader, std::span<const std::size_t> indices,
@@ -66,7 +97,27 @@ void check_finite(const CheckpointReader& reader, std::span<const std::size_t> i
   }
 }
 
+// Whether the damage to the output of every planned tensor can be estimated.
+bool has_output_damage(const CheckpointReader& reader, const AllocationRequest& request) {
+  try {
+    if (is_onnx(reader)) return !graph_sensitivity(reader, request.images.image_size).empty();
+    const SensitivityMap known = output_sensitivity(reader, request.images.image_size);
+    const auto indices = selected_indices(reader, request.selection);
+    return std::ranges::all_of(
+        indices, [&](std::size_t index) { return known.contains(reader.tensors()[index].name); });
+  } catch (const Error& error) {
+    if (error.category() == ErrorCategory::kIo) throw;
+    return false;  // no such network
+  }
+}
+
 }  // namespace
+
+DamageKind best_damage(const CheckpointReader& reader, const AllocationRequest& request) {
+  const bool has_images = !request.images.pictures.empty() || !request.images.dataset_name.empty();
+  if (has_images && is_onnx(reader)) return DamageKind::kMeasured;
+  return has_output_damage(reader, request) ? DamageKind::kOutput : DamageKind::kWeight;
+}
 
 std::string_view to_string(DamageKind kind) noexcept {
   for (const auto& [known, name] : kDamageNames) {
@@ -79,8 +130,9 @@ DamageKind parse_damage_kind(std::string_view name) {
   for (const auto& [kind, known] : kDamageNames) {
     if (known == name) return kind;
   }
-  throw Error(ErrorCategory::kUsage,
-              fmt::format("there is no damage '{}'; known are weight, output and fisher", name));
+  throw Error(
+      ErrorCategory::kUsage,
+      fmt::format("there is no damage '{}'; known are weight, output, fisher and measured", name));
 }
 
 std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
@@ -99,12 +151,16 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
           {(cost.bits() + 7) / 8, relative_power(cost.errors), cost.errors.relative_l2()});
     }
   }
-  if (request.damage == DamageKind::kOutput) {
-    weigh(reader, indices, schemes, request.axes,
-          output_sensitivity(reader, request.images.image_size), table);
+  if (request.damage == DamageKind::kMeasured) {
+    measure_damage(reader, indices, schemes, request, run.observer, table);
+  } else if (request.damage == DamageKind::kOutput && is_onnx(reader)) {
+    weigh_known(reader, indices, schemes, request, table);
+  } else if (request.damage == DamageKind::kOutput) {
+    weigh_all(reader, indices, schemes, request.axes,
+              output_sensitivity(reader, request.images.image_size), table);
   } else if (request.damage == DamageKind::kFisher) {
-    weigh(reader, indices, schemes, request.axes, fisher_sensitivity(reader, request, run.threads),
-          table);
+    weigh_all(reader, indices, schemes, request.axes,
+              fisher_sensitivity(reader, request, run.threads), table);
   }
   check_finite(reader, indices, table);
   return table;

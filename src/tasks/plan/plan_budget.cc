@@ -7,10 +7,12 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
 #include "narrow/sweep.h"
+#include "tasks/network/image_graph.h"
 #include "tasks/plan/damage_table.h"
 #include "tasks/plan/knapsack.h"
 #include "tasks/plan/width_rules.h"
@@ -204,7 +206,11 @@ BitAllocation plan_budget(const CheckpointReader& reader, const AllocationReques
   BitAllocation plan;
   plan.input = reader.location().path.filename().string();
   plan.damage_kind = request.damage;
-  if (request.damage != DamageKind::kWeight) plan.image_size = request.images.image_size;
+  if (request.damage != DamageKind::kWeight) {
+    plan.image_size = is_onnx(reader) ? image_size_of(reader, request.images.image_size)
+                                      : request.images.image_size;
+  }
+  if (request.damage == DamageKind::kMeasured) plan.measured_images = request.measured_images;
   // An average is that of the quantized weights.
   plan.quantized_only = request.quantized_only || request.average_bits.has_value();
   count_copied(reader, problem, plan);

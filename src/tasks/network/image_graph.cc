@@ -1,0 +1,111 @@
+#include "tasks/network/image_graph.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "model/checkpoint_network.h"
+#include "model/onnx/onnx_network.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+constexpr int kDefaultImageSize = 224;
+
+int image_size_in(const Graph& graph, int asked) {
+  if (asked != 0 || !takes_images(graph)) return asked;
+  const Dimension height = image_input(graph).height;
+  return height.is_free() ? kDefaultImageSize : static_cast<int>(height.size);
+}
+
+}  // namespace
+
+int image_size_of(const CheckpointReader& reader, int asked) {
+  return asked != 0 ? asked : image_size_in(onnx_network(reader), asked);
+}
+
+Graph graph_for_images(const CheckpointReader& reader, int image_size) {
+  Graph graph = onnx_network(reader);
+  if (!takes_images(graph)) return graph;
+  const ImageInput input = image_input(graph);
+  Dimensions& sizes = graph.values[static_cast<std::size_t>(graph.inputs.front())].dimensions;
+  const int size = image_size_in(graph, image_size);
+  const std::size_t height = input.channels_last ? 1 : 2;
+  for (const std::size_t axis : {height, height + 1}) {
+    if (sizes[axis].is_free()) sizes[axis] = size;
+  }
+  return graph;
+}
+
+ImageClassifier classifier_of_images(const CheckpointReader& reader, const ImageSource* images,
+                                     int image_size) {
+  const std::string where = reader.location().path.string();
+  if (images != nullptr && images->preprocessing_name.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} does not say how its images are preprocessed; set "
+                            "preprocessing_name to what it was trained with: vgg, cifarnet or "
+                            "imagenet",
+                            where));
+  }
+  ImageClassifier classifier = image_classifier(onnx_network(reader), image_size, image_size);
+  if (images != nullptr && classifier.one_by_one) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} takes its examples one by one, or mixes them; methods with images "
+                            "need a network of free batch size",
+                            where));
+  }
+  return classifier;
+}
+
+Weights load_float_weights(const Graph& graph, const CheckpointReader& reader) {
+  const CheckpointVariables source(reader, false);
+  check_weights(graph, source);
+  Weights weights(graph);
+  for (const Weight& weight : graph.weights) {
+    const DType dtype = source.find(weight.name)->dtype;
+    if (dtype != DType::kFloat32) {
+      throw Error(ErrorCategory::kUnsupported,
+                  fmt::format("{}: {} is {}; methods that use the network need float32",
+                              reader.location().path.string(), weight.name, to_string(dtype)));
+    }
+    const std::span<float> values = weights.values(weight.name);
+    source.read(weight.name, values);
+    const auto is_finite = [](float value) { return std::isfinite(value); };
+    if (std::ranges::all_of(values, is_finite)) continue;
+    throw Error(ErrorCategory::kNumeric,
+                fmt::format("{}: {} has NaN or infinite values; no method that uses the network "
+                            "can work with it",
+                            reader.location().path.string(), weight.name));
+  }
+  return weights;
+}
+
+ReadWeight values_of(const Weights& weights) {
+  return [&weights](const Weight& weight) {
+    const auto bytes = std::as_bytes(weights.values(weight.name));
+    return GraphArray{DType::kFloat32, weight.shape, {bytes.begin(), bytes.end()}};
+  };
+}
+
+GraphArray input_of_images(const Activations& images, bool channels_last) {
+  GraphArray input;
+  input.type = DType::kFloat32;
+  const auto pixels =
+      static_cast<std::size_t>(images.height) * static_cast<std::size_t>(images.width);
+  const auto channels = static_cast<std::size_t>(images.channels);
+  input.shape = {images.images, images.channels, images.height, images.width};
+  if (channels_last) input.shape = {images.images, images.height, images.width, images.channels};
+  input.bytes.resize(images.values.size() * sizeof(float));
+  for (std::size_t i = 0; i < images.values.size(); ++i) {
+    const std::size_t image = i / (pixels * channels) * pixels * channels;
+    const std::size_t place = i - image;
+    const std::size_t to = channels_last ? i : image + place % channels * pixels + place / channels;
+    std::memcpy(input.bytes.data() + to * sizeof(float), &images.values[i], sizeof(float));
+  }
+  return input;
+}
+
+}  // namespace narrow

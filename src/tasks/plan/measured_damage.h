@@ -1,0 +1,26 @@
+// Damage of a width as the change of what the network makes of images.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "tasks/plan/damage_table.h"
+
+namespace narrow {
+
+// Fills in WidthCost::damage for kMeasured of tables as damage_table has them, whose damages are
+// those of kWeight. The images go through the network as far as the node that first reads a tensor,
+// where values are kept, and from there on once for each of its widths, on its nearest codes. From
+// the first width on whose damage is below 10^-4 nats, wider ones are not measured: damage is in
+// proportion to the power of small noise, so it falls as that of kWeight does. Tensors that the
+// network does not use have no damage.
+// Every number of threads gives the same damages. Keeps up to 1 GiB of values besides images and
+// weights. Progress is in tensors. Throws what classifier_of_images, load_float_weights and
+// load_calibration_images throw; Error(kUsage) for a checkpoint that is no ONNX file or a request
+// without images; Error(kNumeric) when outputs are not finite; kInterrupted.
+void measure_damage(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                    std::span<const Scheme> schemes, const AllocationRequest& request,
+                    Observer* observer, std::vector<std::vector<WidthCost>>& table);
+
+}  // namespace narrow
