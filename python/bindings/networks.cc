@@ -14,9 +14,9 @@
 #include "job_thread.h"
 #include "narrow/calibrate_network.h"
 #include "narrow/evaluate.h"
-#include "narrow/loaded_network.h"
 #include "narrow/model.h"
 #include "narrow/packed_checkpoint.h"
+#include "narrow/ready_network.h"
 #include "narrow/sweep.h"
 #include "narrow/sweep_evaluation.h"
 #include "narrow/train.h"
@@ -127,7 +127,7 @@ DType type_named(const std::string& name) {
 }
 
 // Tuples of name, type, shape and bytes, in and out.
-nb::list run_loaded(const LoadedNetwork& network, const nb::list& given, nb::object progress) {
+nb::list run_loaded(const ReadyNetwork& network, const nb::list& given, nb::object progress) {
   std::vector<NamedArray> inputs;
   for (const nb::handle item : given) {
     const auto parts = nb::cast<nb::tuple>(item);
@@ -152,18 +152,18 @@ nb::list run_loaded(const LoadedNetwork& network, const nb::list& given, nb::obj
 }
 
 void bind_graph(nb::module_& module) {
-  nb::class_<LoadedNetwork>(module, "LoadedNetwork")
+  nb::class_<ReadyNetwork>(module, "ReadyNetwork")
       .def(
           "__init__",
-          [](LoadedNetwork* self, const std::filesystem::path& path, const std::string& model_name,
+          [](ReadyNetwork* self, const std::filesystem::path& path, const std::string& model_name,
              const std::vector<std::string>& nodes, int threads) {
             const nb::gil_scoped_release others_may_run;
-            new (self) LoadedNetwork(open_unpacked(path), model_name, nodes, threads);
+            new (self) ReadyNetwork(open_unpacked(path), model_name, nodes, threads);
           },
           nb::arg("path"), nb::arg("model_name"), nb::arg("nodes"), nb::arg("threads"))
-      .def_prop_ro("name", &LoadedNetwork::name)
-      .def_prop_ro("inputs", &LoadedNetwork::inputs)
-      .def_prop_ro("outputs", &LoadedNetwork::outputs)
+      .def_prop_ro("name", &ReadyNetwork::name)
+      .def_prop_ro("inputs", &ReadyNetwork::inputs)
+      .def_prop_ro("outputs", &ReadyNetwork::outputs)
       .def("run", run_loaded, nb::arg("inputs"), nb::arg("progress").none());
 }
 

@@ -61,3 +61,8 @@ __all__ = [
     "unpack",
     "verify",
 ]
+
+# They are shown, and pickled, under the names that programs use.
+for _one in (Checkpoint, Error, Graph, QuantizedArray, Tensor):
+    _one.__module__ = "narrow"
+del _one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,13 +17,19 @@ from ._errors import Error
 
 StrPath = str | os.PathLike[str]
 
-# Types of the library that NumPy has under another name, and those that ml_dtypes adds.
+# Types of the library that arrays have under another name.
 _NUMPY_NAMES = {
-    "bool": "bool_", "qint8": "int8", "quint8": "uint8", "qint16": "int16", "quint16": "uint16",
+    "qint8": "int8",
+    "quint8": "uint8",
+    "qint16": "int16",
+    "quint16": "uint16",
     "qint32": "int32",
 }
+# Those that ml_dtypes adds, under its names.
 _ML_DTYPES = {
-    "bfloat16": "bfloat16", "float8_e4m3fn": "float8_e4m3fn", "float8_e5m2": "float8_e5m2",
+    "bfloat16": "bfloat16",
+    "float8_e4m3": "float8_e4m3fn",
+    "float8_e5m2": "float8_e5m2",
 }
 
 
@@ -30,18 +37,19 @@ def numpy_type(name: str) -> np.dtype[Any]:
     """The type of arrays for a type of the library. Raises Error without ml_dtypes where needed."""
     if name in _ML_DTYPES:
         try:
-            import ml_dtypes
+            ml_dtypes = importlib.import_module("ml_dtypes")
         except ImportError:
             raise Error(
                 f"NumPy has no type {name}; install ml_dtypes, which adds it", "unsupported"
             ) from None
-        return np.dtype(getattr(ml_dtypes, _ML_DTYPES[name]))
-    return np.dtype(getattr(np, _NUMPY_NAMES.get(name, name)))
+        added: np.dtype[Any] = np.dtype(getattr(ml_dtypes, _ML_DTYPES[name]))
+        return added
+    return np.dtype(_NUMPY_NAMES.get(name, name))
 
 
 def library_type(dtype: np.dtype[Any]) -> str:
     """The library's name of a type of arrays."""
-    return {"bool_": "bool"}.get(dtype.name, dtype.name)
+    return next((ours for ours, name in _ML_DTYPES.items() if name == dtype.name), dtype.name)
 
 
 class Tensor:
@@ -181,7 +189,7 @@ def open(path: StrPath) -> Checkpoint:  # noqa: A001
 
     path: a file, the prefix of TensorFlow's files or one of them, or a directory with a `checkpoint`
     file or of a SavedModel. Reads the list of tensors, no values. A packed file shows what it holds:
-    codes. Raises Error: "not found", "unsupported" for no checkpoint, "corrupt", "io".
+    codes. Raises Error: "not_found", "unsupported" for no checkpoint, "corrupt", "io".
 
     >>> import numpy as np, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
@@ -198,7 +206,7 @@ def formats() -> list[dict[str, Any]]:
     """Every format that can be read: name, title, extension, and whether `save` can write it.
 
     >>> [f["name"] for f in formats() if f["is_written"]][:3]
-    ['tf', 'safetensors', 'npz']
+    ['tf', 'safetensors', 'safetensors-shards']
     """
     return _narrow.formats()
 

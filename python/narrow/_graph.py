@@ -21,7 +21,7 @@ class Graph:
     threads gives the same bits. Integer networks are computed in exact integers.
     """
 
-    def __init__(self, native: _narrow.LoadedNetwork) -> None:
+    def __init__(self, native: _narrow.ReadyNetwork) -> None:
         self._native = native
 
     @classmethod
@@ -30,10 +30,10 @@ class Graph:
     ) -> Graph:
         """Opens a network. nodes: patterns of values inside that `run` gives besides the outputs.
 
-        model_name: of a checkpoint with several networks. threads: 0, all cores. Raises Error: "not
-        found" without a network, "unsupported" for an operator that is not computed.
+        model_name: of a checkpoint with several networks. threads: 0, all cores. Raises Error:
+        "not_found" without a network, "unsupported" for an operator that is not computed.
         """
-        return cls(_narrow.LoadedNetwork(os.fspath(path), model_name, list(nodes), threads))
+        return cls(_narrow.ReadyNetwork(os.fspath(path), model_name, list(nodes), threads))
 
     @property
     def name(self) -> str:
@@ -56,7 +56,7 @@ class Graph:
         """The outputs for arrays that are named like the inputs, by name.
 
         Arrays have the types that the network declares, float32 also where it says float16 or
-        bfloat16. Raises Error: "usage" for a name that is no input, "not found" for an input that is
+        bfloat16. Raises Error: "usage" for a name that is no input, "not_found" for an input that is
         missing, "unsupported" for a type or shape. Ctrl-C is noticed when the run is over.
         """
         given = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -124,9 +126,9 @@ def _progress(progress: Progress) -> Callable[[int, int, str], object] | None:
     if progress is None or progress is False:
         return None
     if progress is not True:
-        return progress  # type: ignore[return-value]
+        return progress
     try:
-        from tqdm.auto import tqdm
+        tqdm = importlib.import_module("tqdm.auto").tqdm
     except ImportError:
         _logger.info("there is no progress bar, as tqdm is not installed")
         return None
@@ -165,7 +167,7 @@ def quantize_checkpoint(
     names; axis: of channels, also a mapping {"GLOB": axis}. threads: 0, all cores. progress: called
     with (done, total, "bytes"), or True for a bar of tqdm; what it raises stops the job.
 
-    Bit for bit what `narrow quantize` writes. Raises Error: "usage", "not found", "numeric" for NaN
+    Bit for bit what `narrow quantize` writes. Raises Error: "usage", "not_found", "numeric" for NaN
     (nonfinite="keep" copies such tensors), "exists" unless force.
 
     >>> import numpy as np, tempfile, os
@@ -174,7 +176,7 @@ def quantize_checkpoint(
     >>> save(path, {"w": np.linspace(-1, 1, 64, dtype=np.float32)})
     >>> result = quantize_checkpoint(path, scheme="bin", bits=4)
     >>> result.tensors[0].name, result.tensors[0].bits, round(result.tensors[0].relative_l2, 3)
-    ('w', 4, 0.063)
+    ('w', 4, 0.062)
     """
     call = _call("quantize_checkpoint", checkpoint, **options)
     return results.quantize_result(_narrow.quantize_checkpoint(
@@ -204,7 +206,7 @@ def quantize_network(
     "flips", "gptq"), bias_correct. options: those of `quantize_checkpoint`, and images for the
     methods (those of `evaluate`), of which calibration_images are seen. Bit for bit what
     `narrow quantize` writes with the same options. Raises what `quantize_checkpoint` raises, and
-    Error("not found") for a checkpoint without such a network.
+    Error("not_found") for a checkpoint without such a network.
     """
     rest: dict[str, Any] = dict(options)
     images = _split(rest)
@@ -467,8 +469,6 @@ def sweep(
                  **options)
     report = _narrow.sweep(os.fspath(checkpoint), all_schemes, _plan(rest), evaluation, call, threads,
                            _progress(progress))
-    import json
-
     return results.result_of(results.SweepResult, report,
                              schemes=tuple(json.loads(report.json())["rows"]))
 
@@ -490,7 +490,7 @@ def evaluate(
     checkpoints: of networks of TF-Slim, or ONNX files that classify images. options: images=, a
     folder with a folder for each class or a CSV file; or dataset_name= and dataset_dir=; or inputs=,
     an NPZ file; and how they are preprocessed, as `narrow eval --help` has it. moving_averages:
-    those of the variables are evaluated. Raises Error("usage", "not found", "unsupported").
+    those of the variables are evaluated. Raises Error("usage", "not_found", "unsupported").
     """
     _require_images(options, inputs=True)
     native = _filled(_narrow.EvaluateOptions(), {
@@ -527,7 +527,7 @@ def train(
     progress: Progress = None,
     **options: Any,
 ) -> results.TrainResult:
-    """Trains a ResNet V1 as TF-Slim's train_image_classifier.py does (docs/training.md).
+    """Trains a ResNet V1 as TF-Slim's train_image_classifier.py does (docs/slim.md).
 
     train_dir: for checkpoints and events; continues what is there. options: TF-Slim's flags under
     their names (model_name, checkpoint_path, max_number_of_steps, learning_rate, optimizer, ...) and

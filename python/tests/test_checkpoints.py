@@ -77,7 +77,7 @@ def test_what_is_there_is_kept(model, tensors):
 def test_mistakes_are_told(tmp_path):
     with pytest.raises(narrow.Error, match="there is no checkpoint") as caught:
         narrow.open(tmp_path / "nothing")
-    assert caught.value.category == "not found"
+    assert caught.value.category == "not_found"
     with pytest.raises(narrow.Error, match="format="):
         narrow.save(tmp_path / "model.blob", {})
     with pytest.raises(narrow.Error, match="there is no format 'zip'"):

@@ -1,8 +1,10 @@
 import logging
 import pickle
 import signal
+import sys
 import threading
 import time
+import types
 
 import numpy as np
 import pytest
@@ -29,6 +31,29 @@ def test_quantize_checkpoint(tmp_path, model, tensors):
     assert "conv/weights" in result.markdown()
     dry = narrow.quantize_checkpoint(model, scheme="bin", bits=4)
     assert dry.output is None
+
+
+def test_a_bar_of_tqdm_is_shown_where_it_is(model, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    with caplog.at_level(logging.INFO, "narrow"):
+        narrow.quantize_checkpoint(model, scheme="bin", bits=4, progress=True)
+    assert "tqdm is not installed" in caplog.text
+    bars = []
+
+    class Bar:
+        def __init__(self, total):
+            self.n, self.is_closed = 0, False
+            bars.append(self)
+
+        def update(self, more):
+            self.n += more
+
+        def close(self):
+            self.is_closed = True
+
+    monkeypatch.setitem(sys.modules, "tqdm.auto", types.SimpleNamespace(tqdm=Bar))
+    narrow.quantize_checkpoint(model, scheme="bin", bits=4, progress=True)
+    assert bars[0].n == bars[0].total > 0 and bars[0].is_closed
 
 
 def test_rules_and_axes(model):
@@ -146,7 +171,7 @@ def test_graph(onnx_file):
         h = x @ np.array([[1, 0, 2], [0, 1, -1]], np.float32)
         assert np.array_equal(found["h"], h)
         assert np.array_equal(found["y"], h + np.array([0, 10, 0], np.float32))
-    for given, category in (({"z": x}, "usage"), ({}, "not found"), ({"x": x.T[:1]}, "unsupported")):
+    for given, category in (({"z": x}, "usage"), ({}, "not_found"), ({"x": x[:, :1]}, "unsupported")):
         with pytest.raises(narrow.Error) as caught:
             graph.run(given)
         assert caught.value.category == category
@@ -169,7 +194,8 @@ def test_initial_values(tmp_path):
 @pytest.fixture
 def large(tmp_path):
     path = tmp_path / "large.npz"
-    narrow.save(path, {"w": np.random.default_rng(1).normal(size=1 << 22).astype(np.float32)})
+    values = np.random.default_rng(1).normal(size=(100, 1 << 15)).astype(np.float32)
+    narrow.save(path, {f"w{i}": row for i, row in enumerate(values)})
     return path
 
 
@@ -196,7 +222,7 @@ def test_ctrl_c_stops_the_job(tmp_path, large):
     with pytest.raises(KeyboardInterrupt):
         narrow.sweep(large, bits=range(2, 17), schemes=["affine", "symmetric", "bin"], range="mse")
     timer.join()
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 5
     assert signal.getsignal(signal.SIGINT) is before
     narrow.inspect(large)
 
@@ -213,7 +239,7 @@ def test_errors_are_sentences_with_a_category(model):
         narrow.quantize_checkpoint(model)
     with pytest.raises(narrow.Error, match="matches no") as caught:
         narrow.quantize_checkpoint(model, scheme="bin", bits=4, include="nothing*")
-    assert caught.value.category == "not found"
+    assert caught.value.category == "not_found"
 
 
 def test_values_that_are_not_finite_are_kept_on_request(tmp_path):

@@ -81,7 +81,7 @@ PUBLIC_HEADERS = {
     "train.h": "tasks",
     "run_example.h": "tasks",
     "run_network.h": "tasks",
-    "loaded_network.h": "tasks",
+    "ready_network.h": "tasks",
     "compare_outputs.h": "tasks",
     "version.h": "quant",
 }

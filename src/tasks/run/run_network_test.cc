@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/expected_error.h"
-#include "narrow/loaded_network.h"
+#include "narrow/ready_network.h"
 #include "tasks/testing/small_onnx_network.h"
 
 namespace narrow {
@@ -129,8 +129,8 @@ TEST_F(RunNetworkTest, ArraysAreWrittenAndRead) {
   EXPECT_EQ(read_arrays(path), (std::vector<NamedArray>{arrays[0], floats("c", {1}, {1})}));
 }
 
-TEST_F(RunNetworkTest, ALoadedNetworkStaysReady) {
-  const LoadedNetwork network(open({}), "", {"h"}, 2);
+TEST_F(RunNetworkTest, AReadyNetworkIsPreparedForTheShapesThatCome) {
+  const ReadyNetwork network(open({}), "", {"h"}, 2);
   ASSERT_EQ(network.inputs().size(), 1u);
   EXPECT_EQ(network.inputs()[0].name, "x");
   EXPECT_EQ(network.inputs()[0].shape.size(), 2u);

@@ -1,4 +1,4 @@
-// A network that stays ready for arrays.
+// A network that stays ready between runs.
 #pragma once
 
 #include <memory>
@@ -16,15 +16,15 @@ namespace narrow {
 // The network of an ONNX file, or the one of TF-Slim whose variables a checkpoint holds. It is read
 // once, and made ready again only for arrays of other shapes than the last ones. May be used from
 // several threads, which wait for each other.
-class NARROW_EXPORT LoadedNetwork {
+class NARROW_EXPORT ReadyNetwork {
  public:
   // `model_name` and `nodes` as in RunNetworkOptions; threads 0: all available cores. Throws what
   // run_network throws of the network.
-  LoadedNetwork(std::shared_ptr<const CheckpointReader> reader, const std::string& model_name,
-                const std::vector<std::string>& nodes, int threads);
-  ~LoadedNetwork();
-  LoadedNetwork(LoadedNetwork&&) noexcept;
-  LoadedNetwork& operator=(LoadedNetwork&&) noexcept;
+  ReadyNetwork(std::shared_ptr<const CheckpointReader> reader, const std::string& model_name,
+               const std::vector<std::string>& nodes, int threads);
+  ~ReadyNetwork();
+  ReadyNetwork(ReadyNetwork&&) noexcept;
+  ReadyNetwork& operator=(ReadyNetwork&&) noexcept;
 
   // Of the graph.
   [[nodiscard]] const std::string& name() const;

@@ -1,4 +1,4 @@
-#include "narrow/loaded_network.h"
+#include "narrow/ready_network.h"
 
 #include <algorithm>
 #include <mutex>
@@ -25,7 +25,7 @@ std::vector<Shape> shapes_of(std::span<const GraphArray> arrays) {
 
 }  // namespace
 
-struct LoadedNetwork::State {
+struct ReadyNetwork::State {
   State(std::shared_ptr<const CheckpointReader> checkpoint, const std::string& model_name,
         const std::vector<std::string>& nodes, int thread_count)
       : reader(std::move(checkpoint)), network(*reader, model_name, nodes), threads(thread_count) {}
@@ -42,9 +42,9 @@ struct LoadedNetwork::State {
   std::optional<PreparedNetwork> prepared;
 };
 
-LoadedNetwork::LoadedNetwork(std::shared_ptr<const CheckpointReader> reader,
-                             const std::string& model_name, const std::vector<std::string>& nodes,
-                             int threads)
+ReadyNetwork::ReadyNetwork(std::shared_ptr<const CheckpointReader> reader,
+                           const std::string& model_name, const std::vector<std::string>& nodes,
+                           int threads)
     : state_(std::make_unique<State>(std::move(reader), model_name, nodes, threads)) {
   const Graph& graph = state_->network.graph();
   for (const ValueId id : graph.inputs) state_->inputs.push_back(info_of(graph.value(id)));
@@ -57,15 +57,15 @@ LoadedNetwork::LoadedNetwork(std::shared_ptr<const CheckpointReader> reader,
   }
 }
 
-LoadedNetwork::~LoadedNetwork() = default;
-LoadedNetwork::LoadedNetwork(LoadedNetwork&&) noexcept = default;
-LoadedNetwork& LoadedNetwork::operator=(LoadedNetwork&&) noexcept = default;
+ReadyNetwork::~ReadyNetwork() = default;
+ReadyNetwork::ReadyNetwork(ReadyNetwork&&) noexcept = default;
+ReadyNetwork& ReadyNetwork::operator=(ReadyNetwork&&) noexcept = default;
 
-const std::string& LoadedNetwork::name() const { return state_->network.graph().name; }
-const std::vector<TensorInfo>& LoadedNetwork::inputs() const { return state_->inputs; }
-const std::vector<std::string>& LoadedNetwork::outputs() const { return state_->outputs; }
+const std::string& ReadyNetwork::name() const { return state_->network.graph().name; }
+const std::vector<TensorInfo>& ReadyNetwork::inputs() const { return state_->inputs; }
+const std::vector<std::string>& ReadyNetwork::outputs() const { return state_->outputs; }
 
-std::vector<NamedArray> LoadedNetwork::run(std::span<const NamedArray> arrays) const {
+std::vector<NamedArray> ReadyNetwork::run(std::span<const NamedArray> arrays) const {
   const ThreadLimit limit(state_->threads);
   const GraphArrays ordered = state_->network.ordered(arrays);
   const std::lock_guard lock(state_->mutex);
