@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the Python package in a build folder that has the libraries, and tests it.
-#   python/tests/run_all.sh BUILD_DIR
+#   python/tests/test_package.sh BUILD_DIR
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
