@@ -3,13 +3,14 @@
 # cache, and prints the path of its Python on the last line.
 #   tools/interop_environment.sh tensorflow    TensorFlow, NumPy, safetensors
 #   tools/interop_environment.sh onnx          ONNX, ONNX Runtime, OpenVINO, Pillow, gguf
-# The two stay apart: they need different versions of ml_dtypes, protobuf and NumPy.
+#   tools/interop_environment.sh python        what builds and tests the Python package
+# They stay apart: they need different versions of ml_dtypes, protobuf and NumPy.
 set -euo pipefail
 cd "$(dirname "$0")"
 name=${1:-}
 requirements=${name}_requirements.txt
 if [ $# -ne 1 ] || [ ! -f "$requirements" ]; then
-  echo "usage: tools/interop_environment.sh tensorflow|onnx" >&2
+  echo "usage: tools/interop_environment.sh tensorflow|onnx|python" >&2
   exit 2
 fi
 key=$(sha256sum "$requirements" | cut -c1-12)

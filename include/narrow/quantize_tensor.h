@@ -2,6 +2,7 @@
 // docs/numerics.md defines every result; every CPU and every number of cores gives the same bits.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -38,5 +39,17 @@ NARROW_EXPORT QuantizedTensor quantize(std::span<const float> values, const Shap
 // Throws Error(kUsage) for an invalid scheme or axis and for numbers of codes or parameters that do
 // not fit shape and scheme; what element_count throws.
 NARROW_EXPORT std::vector<float> dequantize(const QuantizedTensor& tensor);
+
+// Both in one: restored[i] is what dequantize(quantize(values, ...)) gives for values[i], without
+// codes on the way. `restored` has as many elements as `values` and is other memory, or the very
+// same. Returns the errors. Throws what quantize throws, Error(kUsage) for another number of
+// places, before anything is written.
+NARROW_EXPORT ErrorSums fake_quantize(std::span<const float> values, const Shape& shape,
+                                      const Scheme& scheme, std::span<float> restored);
+
+// The codes side by side as packed checkpoints have them, without parameters: scheme.bits bits a
+// code, ceil(elements * bits / 8) bytes (docs/formats.md, "Packed checkpoints"). Throws
+// Error(kUsage) for numbers of codes or parameters that do not fit shape and scheme.
+NARROW_EXPORT std::vector<std::byte> pack_codes(const QuantizedTensor& tensor);
 
 }  // namespace narrow

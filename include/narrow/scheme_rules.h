@@ -25,6 +25,14 @@ struct PartialScheme {
   [[nodiscard]] bool is_complete() const { return has_kind && has_bits; }
 };
 
+// Keys and values as rules have them ("granularity", "channel"), each key once.
+using SchemeSettings = std::vector<std::pair<std::string, std::string>>;
+
+// The scheme that they make, whatever order they come in; q and ap-fixed, fraction-bits, signed,
+// round-mode and overflow stand for scheme=fixed-point too. Throws Error(kUsage): a key or value
+// that there is not, settings that contradict each other, a scheme that is whole and not valid.
+NARROW_EXPORT PartialScheme parse_settings(const SchemeSettings& settings);
+
 // 'GLOB: bits=4 scheme=symmetric granularity=channel range=mse axis=0', or 'GLOB: keep' for tensors
 // that are copied. The last ": " ends the pattern (see Selection), which may hold colons and
 // blanks.
@@ -32,7 +40,7 @@ struct SchemeRule {
   std::string text;  // as it was given, for sentences
   std::string pattern;
   bool keeps = false;
-  std::vector<std::pair<std::string, std::string>> settings;  // key and value, each key once
+  SchemeSettings settings;
 };
 
 // Throws Error(kUsage) that says what is not understood and what there is.

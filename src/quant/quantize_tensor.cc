@@ -73,7 +73,7 @@ void unpack_codes(const Piece& piece, const std::vector<std::byte>& packed,
   }
 }
 
-std::vector<std::byte> pack_codes(const Piece& piece, const QuantizedTensor& tensor,
+std::vector<std::byte> pack_piece(const Piece& piece, const QuantizedTensor& tensor,
                                   const BlockLayout& layout, const std::vector<CodeRange>& ranges) {
   const int bits = tensor.scheme.bits;
   const std::int64_t mask = (std::int64_t{1} << bits) - 1;
@@ -111,20 +111,25 @@ std::vector<std::span<const BlockParams>> hand_out(std::span<const BlockParams> 
   return handed;
 }
 
-}  // namespace
-
-QuantizedTensor quantize(std::span<const float> values, const Shape& shape, const Scheme& scheme) {
-  const TensorInfo info = info_of(shape);
+// The first pass over all values.
+TensorQuantizer scanned(std::span<const float> values, const Shape& shape, const Scheme& scheme) {
   require_count(values.size(), element_count(shape), "values");
-  QuantizedTensor result{shape, with_named_axis(scheme, shape), {}, {}, {}};
-  TensorQuantizer quantizer(result.scheme, info, kLastAxis);
-  const auto bytes = std::as_bytes(values);
-  quantizer.scan(bytes);
+  TensorQuantizer quantizer(scheme, info_of(shape), kLastAxis);
+  quantizer.scan(std::as_bytes(values));
   quantizer.finish_scan();
   if (const NonFinite& bad = quantizer.non_finite(); bad.count > 0) {
     refuse_non_finite(bad, values.size());
   }
-  const BlockLayout layout = block_layout(result.scheme.granularity, info, kLastAxis);
+  return quantizer;
+}
+
+}  // namespace
+
+QuantizedTensor quantize(std::span<const float> values, const Shape& shape, const Scheme& scheme) {
+  QuantizedTensor result{shape, with_named_axis(scheme, shape), {}, {}, {}};
+  const TensorQuantizer quantizer = scanned(values, shape, result.scheme);
+  const auto bytes = std::as_bytes(values);
+  const BlockLayout layout = block_layout(result.scheme.granularity, info_of(shape), kLastAxis);
   const std::size_t pieces = piece_count(values.size(), quantizer.piece_elements());
   const auto piece_of = [&](std::size_t i) {
     return piece_at(i, quantizer.piece_elements(), values.size());
@@ -166,10 +171,50 @@ std::vector<float> dequantize(const QuantizedTensor& tensor) {
     const Piece piece = piece_at(i, restorer.piece_elements(), elements);
     const auto part =
         std::span(restored).subspan(static_cast<std::size_t>(piece.first), piece.size);
-    restorer.restore(piece.first, pack_codes(piece, tensor, layout, ranges), params[i],
+    restorer.restore(piece.first, pack_piece(piece, tensor, layout, ranges), params[i],
                      std::as_writable_bytes(part));
   });
   return restored;
+}
+
+ErrorSums fake_quantize(std::span<const float> values, const Shape& shape, const Scheme& scheme,
+                        std::span<float> restored) {
+  require_count(restored.size(), values.size(), "places for restored values");
+  const TensorQuantizer quantizer = scanned(values, shape, with_named_axis(scheme, shape));
+  const std::size_t pieces = piece_count(values.size(), quantizer.piece_elements());
+  std::vector<ErrorSums> errors(pieces);
+  parallel_for(pieces, [&](std::size_t i) {
+    const Piece piece = piece_at(i, quantizer.piece_elements(), values.size());
+    const auto first = static_cast<std::size_t>(piece.first);
+    const auto part = restored.subspan(first, piece.size);
+    if (restored.data() != values.data()) {
+      std::ranges::copy(values.subspan(first, piece.size), part.begin());
+    }
+    errors[i] = quantizer.round_trip(piece.first, std::as_writable_bytes(part), nullptr);
+  });
+  ErrorSums all;
+  for (const ErrorSums& piece : errors) all.merge(piece);
+  return all;
+}
+
+std::vector<std::byte> pack_codes(const QuantizedTensor& tensor) {
+  // Pieces of so many codes end with a byte, whatever their width.
+  constexpr std::uint64_t kCodesAtOnce = 1 << 16;
+  const BlockLayout layout =
+      block_layout(tensor.scheme.granularity, info_of(tensor.shape), kLastAxis);
+  const std::uint64_t elements = element_count(tensor.shape);
+  require_count(tensor.codes.size(), elements, "codes");
+  require_count(tensor.params.size(), layout.blocks, "parameters of blocks");
+  const std::vector<CodeRange> ranges = ranges_of(tensor.scheme, tensor.params);
+  const auto bits = static_cast<std::uint64_t>(tensor.scheme.bits);
+  std::vector<std::byte> packed(static_cast<std::size_t>((elements * bits + 7) / 8));
+  parallel_for(piece_count(elements, kCodesAtOnce), [&](std::size_t i) {
+    const std::vector<std::byte> piece =
+        pack_piece(piece_at(i, kCodesAtOnce, elements), tensor, layout, ranges);
+    std::ranges::copy(
+        piece, packed.begin() + static_cast<std::ptrdiff_t>(i * (kCodesAtOnce * bits / 8)));
+  });
+  return packed;
 }
 
 }  // namespace narrow

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/testing/expected_error.h"
 #include "quant/blocks/block_layout.h"
+#include "quant/packing/pack_bits.h"
 #include "quant/reference_quantizer.h"
 #include "quant/testing/test_values.h"
 
@@ -144,6 +146,45 @@ TEST(QuantizeTensor, RefusesWhatDoesNotFit) {
   tensor = quantize(values, {2, 3}, {});
   tensor.codes.pop_back();
   refuses(ErrorCategory::kUsage, [&] { dequantize(tensor); });
+}
+
+TEST(QuantizeTensor, FakeQuantizationIsBothWaysAtOnce) {
+  const Shape shape = {130, 4100};
+  const std::vector<float> values = values_for(shape);
+  for (const Granularity& granularity : {Granularity{}, by_group(7), by_channel(0)}) {
+    const Scheme scheme{.kind = SchemeKind::kAffine, .bits = 3, .granularity = granularity};
+    const QuantizedTensor quantized = quantize(values, shape, scheme);
+    std::vector<float> restored(values.size());
+    const ErrorSums errors = fake_quantize(values, shape, scheme, restored);
+    EXPECT_EQ(restored, dequantize(quantized));
+    EXPECT_EQ(errors.sum_d2, quantized.errors.sum_d2);
+    std::vector<float> in_place = values;
+    fake_quantize(in_place, shape, scheme, in_place);
+    EXPECT_EQ(in_place, restored);
+  }
+  std::vector<float> too_few(values.size() - 1);
+  EXPECT_EQ(category_of([&] { fake_quantize(values, shape, {}, too_few); }), ErrorCategory::kUsage);
+}
+
+TEST(QuantizeTensor, PackedCodesLieSideBySide) {
+  const std::vector<float> values = {-3, -1, 0, 1, 2, 3};
+  Scheme scheme;
+  scheme.kind = SchemeKind::kSymmetric;
+  scheme.bits = 3;
+  const QuantizedTensor small = quantize(values, {6}, scheme);
+  EXPECT_EQ(small.codes, (std::vector<std::int64_t>{-3, -1, 0, 1, 2, 3}));
+  // 101 111 000 001 010 011, each from its lowest bit on.
+  EXPECT_EQ(pack_codes(small),
+            (std::vector<std::byte>{std::byte{0x3d}, std::byte{0xa2}, std::byte{0x01}}));
+  const Shape shape = {2, 3, 30000};
+  Scheme bins;
+  bins.bits = 5;
+  const QuantizedTensor large = quantize(values_for(shape), shape, bins);
+  const std::vector<std::byte> packed = pack_codes(large);
+  ASSERT_EQ(packed.size(), (large.codes.size() * 5 + 7) / 8);
+  std::vector<std::uint32_t> numbers(large.codes.size());
+  unpack_bits(packed, 5, 0, numbers);
+  EXPECT_TRUE(std::ranges::equal(numbers, large.codes));
 }
 
 }  // namespace

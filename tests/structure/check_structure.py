@@ -31,12 +31,16 @@ LAYERS = {
     "report": {"base", "tensor", "quant", "checkpoint", "graph", "stream", "packed", "tasks"},
     "cli": {"base", "tensor", "quant", "checkpoint", "graph", "stream", "packed", "tasks",
             "report"},
+    # python/bindings, which is no folder of src
+    "python": {"base", "tensor", "quant", "checkpoint", "graph", "stream", "nn", "packed", "tasks",
+               "report"},
 }
 
 # A report and a command see other layers only through the public headers.
 PUBLIC_ONLY = {
     "report": {"quant", "checkpoint", "graph", "stream", "packed", "tasks"},
     "cli": {"tensor", "quant", "checkpoint", "graph", "stream", "packed", "tasks"},
+    "python": {"tensor", "quant", "checkpoint", "graph", "stream", "nn", "packed", "tasks"},
 }
 
 PUBLIC_HEADERS = {
@@ -81,6 +85,7 @@ PUBLIC_HEADERS = {
     "train.h": "tasks",
     "run_example.h": "tasks",
     "run_network.h": "tasks",
+    "ready_network.h": "tasks",
     "compare_outputs.h": "tasks",
     "version.h": "quant",
 }
@@ -110,7 +115,8 @@ HOMES = {
     "zlib.h": ["data", "checkpoint/npz", "checkpoint/hdf5"],
     "re2/": ["tasks/convert"],
     "CLI/": ["cli/parser", "cli/generate", "cli/program"],
-    "nlohmann/": ["report", "cli", "checkpoint/safetensors", "base", "quant", "stream", "packed", "tasks"],
+    "nanobind/": ["python"],
+    "nlohmann/": ["report", "cli", "python", "checkpoint/safetensors", "base", "quant", "stream", "packed", "tasks"],
 }
 
 TEST_LIBRARIES = ("gtest/", "gmock/", "rapidcheck")
@@ -168,8 +174,9 @@ def check_file(root, path, problems):
             return
         folder = layer
     else:
-        layer = relative.parts[1]
-        folder = "/".join(relative.parts[1:-1])
+        in_python = relative.parts[0] == "python"
+        layer = "python" if in_python else relative.parts[1]
+        folder = "python" if in_python else "/".join(relative.parts[1:-1])
         if layer not in LAYERS:
             problems.append(f"{relative}: src/{layer} is not a layer")
             return
@@ -190,7 +197,8 @@ def check_own_header(root, path, public_headers, problems):
     """A source that has a header of its name includes it before anything else."""
     own = path.with_suffix(".h")
     if own.exists():
-        expected = str(own.relative_to(root / "src"))
+        is_private = path.is_relative_to(root / "src")
+        expected = str(own.relative_to(root / "src")) if is_private else own.name
     elif own.name in public_headers:
         expected = f"narrow/{own.name}"
     else:
@@ -266,11 +274,11 @@ def check_prose(root, problems):
 
 
 def main(root):
-    files = [path for folder in ("include", "src") for path in sorted((root / folder).rglob("*"))
+    files = [path for folder in ("include", "src", "python/bindings") for path in sorted((root / folder).rglob("*"))
              if path.suffix in (".h", ".cc")]
     problems = []
     names = collections.defaultdict(list)
-    for folder in ("include", "src", "tests", "bench", "fuzz"):
+    for folder in ("include", "src", "tests", "bench", "fuzz", "python"):
         for path in sorted((root / folder).rglob("*")):
             if path.suffix in (".h", ".cc", ".py", ".proto", ".sh"):
                 names[path.name].append(str(path.relative_to(root)))

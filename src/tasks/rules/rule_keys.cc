@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string>
@@ -108,8 +109,29 @@ constexpr std::array<RuleKey, 12> kKeys = {{
     {"overflow", "saturate, symmetric, zero, wrap", set_overflow},
 }};
 
+std::string key_names() {
+  std::string names;
+  for (const RuleKey& key : kKeys) names += fmt::format("{}=, ", key.name);
+  return names + "and keep alone";
+}
+
 }  // namespace
 
 std::span<const RuleKey> rule_keys() noexcept { return kKeys; }
+
+void require_setting(std::string_view name, std::string_view value) {
+  const auto key = std::ranges::find(kKeys, name, &RuleKey::name);
+  if (key == kKeys.end()) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("'{}' is nothing that a rule can say; it knows {}", name, key_names()));
+  }
+  try {
+    PartialScheme scratch;
+    key->set(value, scratch);
+  } catch (const Error& error) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{}: {}; expected {}", name, error.what(), key->values));
+  }
+}
 
 }  // namespace narrow

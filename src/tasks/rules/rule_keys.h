@@ -18,4 +18,8 @@ struct RuleKey {
 // In the order in which help lists them.
 std::span<const RuleKey> rule_keys() noexcept;
 
+// Tries the value of the key `name` out. Throws Error(kUsage) for a name that is no key, with all
+// of them, and for a value that the key does not have.
+void require_setting(std::string_view name, std::string_view value);
+
 }  // namespace narrow

@@ -55,33 +55,51 @@ std::string contradiction(const SchemeRule& rule, const Scheme& made) {
   return "";
 }
 
-// What the rule makes of the base; nothing for one that keeps.
-std::optional<Scheme> scheme_of(const SchemeRule& rule, const PartialScheme& base) {
-  if (rule.keeps) return std::nullopt;
+[[noreturn]] void refuse(const SchemeRule& rule, std::string_view problem) {
+  throw Error(ErrorCategory::kUsage, rule.text.empty()
+                                         ? std::string(problem)
+                                         : fmt::format("rule '{}': {}", rule.text, problem));
+}
+
+// The base with what the rule says, in the order of the keys. Throws for a contradiction.
+PartialScheme with_settings(const SchemeRule& rule, const PartialScheme& base) {
   PartialScheme made = base_for(rule, base);
   for (const RuleKey& key : rule_keys()) {
     for (const auto& [name, value] : rule.settings) {
       if (name == key.name) key.set(value, made);
     }
   }
-  const auto refuse = [&](std::string_view problem) {
-    throw Error(ErrorCategory::kUsage, fmt::format("rule '{}': {}", rule.text, problem));
-  };
   const std::string problem = contradiction(rule, made.scheme);
-  if (!problem.empty()) refuse(problem);
-  if (!made.has_kind) refuse("it names no scheme, and there is no default scheme");
-  if (!made.has_bits) refuse("it gives no width (bits=), and there is no default width");
-  if (says(rule, "axis") && made.scheme.granularity.kind != Granularity::Kind::kChannel) {
-    refuse("axis= is for granularity=channel");
+  if (!problem.empty()) refuse(rule, problem);
+  return made;
+}
+
+// What is said, but means nothing to the scheme.
+void require_meaning(const SchemeRule& rule, const Scheme& made) {
+  if (says(rule, "axis") && made.granularity.kind != Granularity::Kind::kChannel) {
+    refuse(rule, "axis= is for granularity=channel");
   }
-  if (value_of(rule, "scaling") == "decimal" && made.scheme.kind != SchemeKind::kFixedPoint) {
-    refuse("scaling=decimal is for scheme=fixed-point");
+  if (value_of(rule, "scaling") == "decimal" && made.kind != SchemeKind::kFixedPoint) {
+    refuse(rule, "scaling=decimal is for scheme=fixed-point");
   }
+}
+
+void require_valid(const SchemeRule& rule, const Scheme& made) {
   try {
-    validate(made.scheme);
+    validate(made);
   } catch (const Error& error) {
-    refuse(error.what());
+    refuse(rule, error.what());
   }
+}
+
+// What the rule makes of the base; nothing for one that keeps.
+std::optional<Scheme> scheme_of(const SchemeRule& rule, const PartialScheme& base) {
+  if (rule.keeps) return std::nullopt;
+  const PartialScheme made = with_settings(rule, base);
+  if (!made.has_kind) refuse(rule, "it names no scheme, and there is no default scheme");
+  if (!made.has_bits) refuse(rule, "it gives no width (bits=), and there is no default width");
+  require_meaning(rule, made.scheme);
+  require_valid(rule, made.scheme);
   return made.scheme;
 }
 
@@ -147,6 +165,15 @@ class Chooser {
 };
 
 }  // namespace
+
+PartialScheme parse_settings(const SchemeSettings& settings) {
+  const SchemeRule rule{.text = {}, .pattern = {}, .keeps = false, .settings = settings};
+  for (const auto& [name, value] : settings) require_setting(name, value);
+  PartialScheme made = with_settings(rule, {});
+  if (made.has_kind) require_meaning(rule, made.scheme);
+  if (made.is_complete()) require_valid(rule, made.scheme);
+  return made;
+}
 
 QuantizePlan make_rule_plan(const CheckpointReader& reader, const std::vector<SchemeRule>& rules,
                             const PartialScheme& base, Selection selection, const AxisRules& axes) {

@@ -36,33 +36,26 @@ std::vector<std::string_view> words_of(std::string_view text) {
   return words;
 }
 
-std::string key_names() {
-  std::string names;
-  for (const RuleKey& key : rule_keys()) names += fmt::format("{}=, ", key.name);
-  return names + "and keep alone";
-}
-
 bool is_keep(std::string_view value) { return value == "keep" || value == "copy"; }
 
 // Tries a setting out, so that a rule is wrong where it is typed and not where it is used.
 void add_setting(std::string_view word, SchemeRule& rule) {
   const auto equals = word.find('=');
-  const std::string_view name = word.substr(0, equals);
-  const auto key = std::ranges::find(rule_keys(), name, &RuleKey::name);
-  if (equals == std::string_view::npos || key == rule_keys().end()) {
-    refuse(rule.text,
-           fmt::format("'{}' is nothing that a rule can say; it knows {}", word, key_names()));
+  if (equals == std::string_view::npos) {
+    refuse(rule.text, fmt::format("'{}' has no value; expected a key and a value as in bits=4, or "
+                                  "keep alone",
+                                  word));
   }
+  const std::string_view name = word.substr(0, equals);
   const std::string_view value = word.substr(equals + 1);
   const auto is_same = [&](const auto& setting) { return setting.first == name; };
   if (std::ranges::any_of(rule.settings, is_same)) {
     refuse(rule.text, fmt::format("{} is said twice", name));
   }
   try {
-    PartialScheme scratch;
-    key->set(value, scratch);
+    require_setting(name, value);
   } catch (const Error& error) {
-    refuse(rule.text, fmt::format("{}: {}; expected {}", word, error.what(), key->values));
+    refuse(rule.text, error.what());
   }
   rule.settings.emplace_back(name, value);
 }

@@ -44,8 +44,7 @@ TEST(SchemeRule, WhatIsWrongIsSaid) {
   const auto told = [](const char* text) { return message_of([&] { parse_scheme_rule(text); }); };
   EXPECT_THAT(told("*weight:bits=4"), HasSubstr("colon and a blank"));
   EXPECT_THAT(told(": bits=4"), HasSubstr("pattern"));
-  EXPECT_THAT(told("a: bit=4"),
-              HasSubstr("'bit=4' is nothing that a rule can say; it knows bits="));
+  EXPECT_THAT(told("a: bit=4"), HasSubstr("'bit' is nothing that a rule can say; it knows bits="));
   EXPECT_THAT(told("a: bits"), HasSubstr("'bits'"));
   EXPECT_THAT(told("a: bits=four"), HasSubstr("whole number"));
   EXPECT_THAT(told("a: bits=4 bits=5"), HasSubstr("twice"));
@@ -55,6 +54,25 @@ TEST(SchemeRule, WhatIsWrongIsSaid) {
   EXPECT_THAT(told("a: range=max"), HasSubstr("max"));
   EXPECT_THAT(told("a: scaling=ternary"), HasSubstr("ternary"));
   EXPECT_THAT(told("a: granularity=row"), HasSubstr("row"));
+}
+
+TEST(SchemeRule, SettingsAloneMakeAScheme) {
+  const PartialScheme made = parse_settings(
+      {{"range", "mse"}, {"granularity", "channel"}, {"axis", "0"}, {"scheme", "affine"}});
+  EXPECT_TRUE(made.has_kind);
+  EXPECT_FALSE(made.is_complete());
+  EXPECT_EQ(made.scheme.kind, SchemeKind::kAffine);
+  EXPECT_EQ(made.scheme.granularity.axis, 0);
+  EXPECT_EQ(made.scheme.range.kind, Range::Kind::kMse);
+  EXPECT_EQ(parse_settings({{"q", "1.6"}}).scheme.bits, 8);
+  const auto refused = [](const SchemeSettings& settings, const std::string& part) {
+    EXPECT_THAT(message_of([&] { static_cast<void>(parse_settings(settings)); }), HasSubstr(part));
+  };
+  refused({{"width", "4"}}, "'width' is nothing that a rule can say");
+  refused({{"bits", "four"}}, "bits: 'four' is no whole number; expected 1 to 32");
+  refused({{"scheme", "bin"}, {"bits", "33"}}, "33");
+  refused({{"scheme", "bin"}, {"axis", "1"}}, "axis= is for granularity=channel");
+  refused({{"q", "1.6"}, {"bits", "7"}}, "q= gives the width, 8 bits");
 }
 
 TEST(SchemeRule, FilesHaveALineEach) {

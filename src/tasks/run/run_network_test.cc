@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/testing/expected_error.h"
+#include "narrow/ready_network.h"
 #include "tasks/testing/small_onnx_network.h"
 
 namespace narrow {
@@ -125,6 +127,25 @@ TEST_F(RunNetworkTest, ArraysAreWrittenAndRead) {
   const std::filesystem::path path = directory() / "arrays.npz";
   write_arrays(*create_checkpoint({CheckpointFormat::kNpz, path}, Overwrite::kNo), arrays);
   EXPECT_EQ(read_arrays(path), (std::vector<NamedArray>{arrays[0], floats("c", {1}, {1})}));
+}
+
+TEST_F(RunNetworkTest, AReadyNetworkIsPreparedForTheShapesThatCome) {
+  const ReadyNetwork network(open({}), "", {"h"}, 2);
+  ASSERT_EQ(network.inputs().size(), 1u);
+  EXPECT_EQ(network.inputs()[0].name, "x");
+  EXPECT_EQ(network.inputs()[0].shape.size(), 2u);
+  EXPECT_THAT(network.outputs(), ElementsAre("y", "h"));
+  for (const std::int64_t examples : {2, 2, 3, 1}) {
+    std::vector<float> values;
+    for (std::int64_t i = 0; i < 2 * examples; ++i) values.push_back(static_cast<float>(i) - 2);
+    const NamedArray x = floats("x", {examples, 2}, values);
+    const NetworkRun expected = run({}, {x}, {.nodes = {"h"}});
+    const std::vector<NamedArray> found = network.run(std::vector{x});
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0], expected.outputs[0]);
+    EXPECT_EQ(found[1], expected.nodes[0]);
+  }
+  EXPECT_EQ(category_of([&] { static_cast<void>(network.run({})); }), ErrorCategory::kNotFound);
 }
 
 }  // namespace

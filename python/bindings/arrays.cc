@@ -1,0 +1,138 @@
+#include "arrays.h"
+
+#include <fmt/format.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <string>
+
+#include "bindings.h"
+#include "narrow/error.h"
+#include "narrow/quantize_tensor.h"
+#include "narrow/scheme_rules.h"
+
+namespace narrow::python {
+namespace {
+
+namespace nb = nanobind;
+
+// The scheme of an array, for which there is nothing else that could say what is missing.
+const Scheme& whole_scheme(const PartialScheme& scheme) {
+  if (scheme.is_complete()) return scheme.scheme;
+  throw Error(ErrorCategory::kUsage, "scheme and bits are both needed, or a format such as q");
+}
+
+PartialScheme scheme_of(const nb::dict& settings) {
+  SchemeSettings pairs;
+  for (const auto [key, value] : settings) {
+    pairs.emplace_back(nb::cast<std::string>(key), nb::cast<std::string>(value));
+  }
+  return parse_settings(pairs);
+}
+
+QuantizedTensor quantize_array(const Floats& values, const PartialScheme& scheme) {
+  const Shape shape = shape_of(values);
+  const nb::gil_scoped_release others_may_run;
+  return quantize(values_of(values), shape, whole_scheme(scheme));
+}
+
+ErrorSums fake_quantize_array(const Floats& values, const PartialScheme& scheme,
+                              const WritableFloats& out) {
+  const Shape shape = shape_of(values);
+  const nb::gil_scoped_release others_may_run;
+  return fake_quantize(values_of(values), shape, whole_scheme(scheme), values_of(out));
+}
+
+nb::object dequantize_tensor(const QuantizedTensor& tensor) {
+  std::vector<float> restored;
+  {
+    const nb::gil_scoped_release others_may_run;
+    restored = dequantize(tensor);
+  }
+  return numpy_array(std::move(restored), tensor.shape);
+}
+
+nb::bytes packed_bytes(const QuantizedTensor& tensor) {
+  std::vector<std::byte> packed;
+  {
+    const nb::gil_scoped_release others_may_run;
+    packed = pack_codes(tensor);
+  }
+  return nb::bytes(packed.data(), packed.size());
+}
+
+// A view of the codes; the tensor lives as long as the array.
+auto codes_of(QuantizedTensor& tensor) {
+  const std::vector<std::size_t> sizes(tensor.shape.begin(), tensor.shape.end());
+  return nb::ndarray<nb::numpy, const std::int64_t>(tensor.codes.data(), sizes.size(), sizes.data(),
+                                                    nb::find(&tensor));
+}
+
+void bind_schemes(nb::module_& module) {
+  nb::class_<PartialScheme>(module, "Scheme")
+      .def_prop_ro("is_complete", &PartialScheme::is_complete)
+      .def_prop_ro("kind",
+                   [](const PartialScheme& s) { return std::string(to_string(s.scheme.kind)); })
+      .def_prop_ro("bits", [](const PartialScheme& s) { return s.scheme.bits; })
+      .def_prop_ro("granularity",
+                   [](const PartialScheme& s) { return to_string(s.scheme.granularity); })
+      .def_prop_ro("range", [](const PartialScheme& s) { return to_string(s.scheme.range); });
+  module.def("scheme", scheme_of, nb::arg("settings"));
+}
+
+void bind_params(nb::module_& module) {
+  nb::class_<BlockParams>(module, "BlockParams")
+      .def_ro("lo", &BlockParams::lo)
+      .def_ro("hi", &BlockParams::hi)
+      .def_ro("bin_width", &BlockParams::bin_width)
+      .def_ro("fraction_bits", &BlockParams::fraction_bits)
+      .def_ro("decimal_exponent", &BlockParams::decimal_exponent)
+      .def_ro("scale", &BlockParams::scale)
+      .def_ro("zero", &BlockParams::zero)
+      .def_ro("is_signed", &BlockParams::is_signed)
+      .def_ro("clips", &BlockParams::clips)
+      .def_ro("levels", &BlockParams::levels)
+      .def("__repr__", [](const BlockParams& params) {
+        return fmt::format(
+            "BlockParams(lo={}, hi={}, bin_width={}, fraction_bits={}, scale={}, "
+            "zero={})",
+            params.lo, params.hi, params.bin_width, params.fraction_bits, params.scale,
+            params.zero);
+      });
+  nb::class_<ErrorSums>(module, "Errors")
+      .def_ro("count", &ErrorSums::count)
+      .def_ro("max_abs_error", &ErrorSums::max_abs_d)
+      .def_ro("overflowed", &ErrorSums::overflowed)
+      .def_prop_ro("relative_l2", &ErrorSums::relative_l2)
+      .def_prop_ro("sqnr_db", &ErrorSums::sqnr_db)
+      .def_prop_ro("bias", &ErrorSums::bias)
+      .def_prop_ro("cosine", &ErrorSums::cosine)
+      .def("__repr__", [](const ErrorSums& errors) {
+        return fmt::format("Errors(relative_l2={}, sqnr_db={}, max_abs_error={}, bias={})",
+                           errors.relative_l2(), errors.sqnr_db(), errors.max_abs_d, errors.bias());
+      });
+}
+
+}  // namespace
+
+void bind_arrays(nb::module_& module) {
+  bind_schemes(module);
+  bind_params(module);
+  nb::class_<QuantizedTensor>(module, "QuantizedTensor")
+      .def_prop_ro("codes", codes_of)
+      .def_ro("params", &QuantizedTensor::params)
+      .def_ro("errors", &QuantizedTensor::errors)
+      .def_ro("shape", &QuantizedTensor::shape)
+      .def_prop_ro("scheme",
+                   [](const QuantizedTensor& tensor) {
+                     return PartialScheme{tensor.scheme, true, true};
+                   })
+      .def("dequantize", dequantize_tensor)
+      .def("pack", packed_bytes);
+  module.def("quantize", quantize_array, nb::arg("values").noconvert(), nb::arg("scheme"));
+  module.def("fake_quantize", fake_quantize_array, nb::arg("values").noconvert(), nb::arg("scheme"),
+             nb::arg("out").noconvert());
+}
+
+}  // namespace narrow::python

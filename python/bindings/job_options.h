@@ -1,0 +1,39 @@
+// What the jobs of the package are told, in the words of the command line.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "narrow/calibrate_network.h"
+#include "narrow/channel_axes.h"
+#include "narrow/checkpoint.h"
+#include "narrow/quantize_network.h"
+#include "narrow/quantize_plan.h"
+#include "narrow/scheme_rules.h"
+#include "narrow/selection.h"
+
+namespace narrow::python {
+
+// What becomes of each tensor: a plan file, or rules and a scheme for the rest.
+struct PlanArguments {
+  PartialScheme scheme;
+  AxisRules axes;
+  std::vector<std::string> rules;
+  std::string rule_file;
+  std::string plan;
+  Selection selection;
+  NonFinitePolicy non_finite = NonFinitePolicy::kError;
+  std::string cast;  // of float8 weights: "", "bfloat16", "float32"
+};
+
+// Throws Error(kUsage) when there is neither a scheme nor a plan nor a rule, or a plan and anything
+// else; what making or reading the plan throws.
+QuantizePlan plan_of(const PlanArguments& args, const CheckpointReader& reader);
+
+// What is done, for titles: "bin, 4 bits", "plan plan.json", "rules".
+std::string title_of(const PlanArguments& args);
+
+// Throws Error(kUsage) for another name than "float16", "bfloat16" and "float32"; empty: nothing.
+std::optional<DType> cast_of(const std::string& name);
+
+}  // namespace narrow::python

@@ -1,0 +1,188 @@
+// The jobs on networks.
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "arrays.h"
+#include "bindings.h"
+#include "job_options.h"
+#include "job_thread.h"
+#include "narrow/calibrate_network.h"
+#include "narrow/evaluate.h"
+#include "narrow/model.h"
+#include "narrow/packed_checkpoint.h"
+#include "narrow/ready_network.h"
+#include "narrow/sweep.h"
+#include "narrow/sweep_evaluation.h"
+#include "narrow/train.h"
+#include "output.h"
+#include "report/calibration_report.h"
+#include "report/evaluation_report.h"
+#include "report/sweep/sweep_report.h"
+#include "report/training_report.h"
+#include "reports.h"
+
+namespace narrow::python {
+namespace {
+
+namespace nb = nanobind;
+
+Report evaluate(const std::vector<std::filesystem::path>& paths, const EvaluateOptions& options,
+                bool confusion, int threads, nb::object progress) {
+  const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
+    std::vector<std::shared_ptr<const CheckpointReader>> readers;
+    for (const std::filesystem::path& path : paths) readers.push_back(open_unpacked(path));
+    const EvaluateResult result = evaluate_checkpoints(readers, options, run);
+    return evaluation_report(result, confusion && result.has_labels);
+  };
+  return run_job({threads, std::move(progress)}, work);
+}
+
+Report calibrate(const std::filesystem::path& path, const ImageSource& source, std::uint64_t count,
+                 const OutputArguments& output, int threads, nb::object progress) {
+  const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
+    const auto reader = open_unpacked(path);
+    const CheckpointLocation to = location_of(output, *reader);
+    const auto writer = create_checkpoint_like(*reader, to, overwrite_of(output));
+    writer->set_metadata(reader->metadata());
+    const CalibrationImages images{source, count};
+    const CalibrationResult result = calibrate_network(*reader, images, *writer, run);
+    writer->finish();
+    return calibration_report(result, images, reader->location(), to);
+  };
+  return run_job({threads, std::move(progress)}, work);
+}
+
+Report train_network(const TrainOptions& options, int threads, nb::object progress) {
+  const auto work = [&](const RunOptionsFor<TrainObserver>& run, JobThread& /*job*/) {
+    return train_report(train(options, run), options);
+  };
+  return run_job<TrainObserver>({threads, std::move(progress)}, work);
+}
+
+// What is measured: what patterns select, or with images what the network has.
+std::vector<std::size_t> indices_of(const CheckpointReader& reader, const PlanArguments& args,
+                                    const SweepEvaluationOptions* evaluation,
+                                    SweepOutcome& outcome) {
+  const Selection& selection = args.selection;
+  const bool has_patterns = !selection.include.empty() || !selection.exclude.empty();
+  if (has_patterns || evaluation == nullptr) {
+    outcome.selection = has_patterns ? "selected by patterns" : "all but training state";
+    return selected_indices(reader, selection, &outcome.copied);
+  }
+  outcome.selection = "the weights of the network";
+  auto indices = trainable_indices(reader, evaluation->model_name, selection.moving_averages);
+  std::vector<CopyReason> reasons = natural_copy_reasons(reader.tensors());
+  for (const std::size_t index : indices) reasons[index] = CopyReason::kNone;
+  outcome.copied = count_reasons(reasons);
+  require_quantized(reader, indices.size(), outcome.copied);
+  return indices;
+}
+
+Report sweep(const std::filesystem::path& path, const nb::list& given, const PlanArguments& args,
+             const std::optional<SweepEvaluationOptions>& evaluation, const std::string& call,
+             int threads, nb::object progress) {
+  std::vector<Scheme> schemes;
+  for (const nb::handle scheme : given) {
+    schemes.push_back(nb::cast<const PartialScheme&>(scheme).scheme);
+  }
+  const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
+    const std::shared_ptr<const CheckpointReader> reader = open_unpacked(path, cast_of(args.cast));
+    SweepOutcome outcome;
+    outcome.checkpoint = reader->location();
+    outcome.command = call;
+    const auto indices = indices_of(*reader, args, evaluation ? &*evaluation : nullptr, outcome);
+    outcome.errors = sweep_errors(*reader, indices, schemes, {args.non_finite, args.axes}, run);
+    if (evaluation) {
+      SweepEvaluationOptions options = *evaluation;
+      options.non_finite = args.non_finite;
+      options.use_moving_averages = args.selection.moving_averages;
+      options.axes = args.axes;
+      outcome.evaluation = evaluate_schemes(reader, indices, schemes, options, run);
+    }
+    return sweep_report(outcome);
+  };
+  return run_job({threads, std::move(progress)}, work);
+}
+
+void initialize(const std::string& network, int classes, std::uint64_t seed,
+                const OutputArguments& output) {
+  const nb::gil_scoped_release others_may_run;
+  const auto writer =
+      create_checkpoint({format_named(output.format), output.path}, overwrite_of(output));
+  write_initial_weights(network, classes, seed, *writer);
+  writer->finish();
+}
+
+DType type_named(const std::string& name) {
+  for (int i = 0; i < static_cast<int>(DType::kOpaque); ++i) {
+    if (to_string(static_cast<DType>(i)) == name) return static_cast<DType>(i);
+  }
+  throw nb::type_error(("a network takes no arrays of type " + name).c_str());
+}
+
+// Tuples of name, type, shape and bytes, in and out.
+nb::list run_loaded(const ReadyNetwork& network, const nb::list& given, nb::object progress) {
+  std::vector<NamedArray> inputs;
+  for (const nb::handle item : given) {
+    const auto parts = nb::cast<nb::tuple>(item);
+    const auto values = nb::cast<Bytes>(parts[3]);
+    const auto bytes = std::as_bytes(values_of(values));
+    inputs.push_back({{nb::cast<std::string>(parts[0]), type_named(nb::cast<std::string>(parts[1])),
+                       nb::cast<Shape>(parts[2])},
+                      {bytes.begin(), bytes.end()}});
+  }
+  const auto work = [&](const RunOptions& /*run*/, JobThread& /*job*/) {
+    return network.run(inputs);
+  };
+  nb::list results;
+  for (NamedArray& array : run_job({0, std::move(progress)}, work)) {
+    std::vector<std::uint8_t> bytes(array.values.size());
+    std::memcpy(bytes.data(), array.values.data(), bytes.size());
+    const auto count = static_cast<std::int64_t>(bytes.size());
+    results.append(nb::make_tuple(array.info.name, std::string(to_string(array.info.dtype)),
+                                  array.info.shape, numpy_array(std::move(bytes), {count})));
+  }
+  return results;
+}
+
+void bind_graph(nb::module_& module) {
+  nb::class_<ReadyNetwork>(module, "ReadyNetwork")
+      .def(
+          "__init__",
+          [](ReadyNetwork* self, const std::filesystem::path& path, const std::string& model_name,
+             const std::vector<std::string>& nodes, int threads) {
+            const nb::gil_scoped_release others_may_run;
+            new (self) ReadyNetwork(open_unpacked(path), model_name, nodes, threads);
+          },
+          nb::arg("path"), nb::arg("model_name"), nb::arg("nodes"), nb::arg("threads"))
+      .def_prop_ro("name", &ReadyNetwork::name)
+      .def_prop_ro("inputs", &ReadyNetwork::inputs)
+      .def_prop_ro("outputs", &ReadyNetwork::outputs)
+      .def("run", run_loaded, nb::arg("inputs"), nb::arg("progress").none());
+}
+
+}  // namespace
+
+void bind_networks(nb::module_& module) {
+  const auto threads = nb::arg("threads");
+  const auto progress = nb::arg("progress").none();
+  module.def("evaluate", evaluate, nb::arg("paths"), nb::arg("options"), nb::arg("confusion"),
+             threads, progress);
+  module.def("calibrate", calibrate, nb::arg("path"), nb::arg("source"), nb::arg("count"),
+             nb::arg("output"), threads, progress);
+  module.def("train", train_network, nb::arg("options"), threads, progress);
+  module.def("sweep", sweep, nb::arg("path"), nb::arg("schemes"), nb::arg("args"),
+             nb::arg("evaluation").none(), nb::arg("call"), threads, progress);
+  module.def("init", initialize, nb::arg("model_name"), nb::arg("classes"), nb::arg("seed"),
+             nb::arg("output"));
+  module.def("model_names", model_names);
+  bind_graph(module);
+}
+
+}  // namespace narrow::python

@@ -1,0 +1,288 @@
+"""What jobs give: dataclasses that are also the objects that the program prints with --json."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from . import _narrow
+
+_T = TypeVar("_T")
+
+
+def _taken(cls: type[_T], data: dict[str, Any], **given: Any) -> _T:
+    """A dataclass of the members that it has of an object; lists become tuples."""
+    values = dict(given)
+    for one in fields(cls):  # type: ignore[arg-type]
+        if one.name not in values and one.name in data:
+            value = data[one.name]
+            values[one.name] = tuple(value) if isinstance(value, list) else value
+    return cls(**values)
+
+
+@dataclass(frozen=True)
+class TensorResult:
+    """One tensor and what was done to it; what it has not is None."""
+
+    name: str
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    quantized: bool = True
+    reason: str | None = None
+    scheme: str | None = None
+    bits: int | None = None
+    granularity: str | None = None
+    axis: int | tuple[int, ...] | None = None
+    range: str | None = None
+    blocks: int | None = None
+    relative_l2: float | None = None
+    sqnr_db: float | None = None
+    max_abs_error: float | None = None
+    bias: float | None = None
+    cosine: float | None = None
+    codes_used: int | None = None
+    entropy_bits: float | None = None
+    original_relative_l2: float | None = None
+    bytes: int | None = None
+    damage: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """Any result. `rows()` is for pandas.DataFrame; notebooks show the page of `html()`."""
+
+    _report: _narrow.Report = field(repr=False, compare=False)
+    _object: dict[str, Any] = field(repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything: the object that the program prints with --json."""
+        return self._object
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A dict for each tensor, or for whatever the result is a list of."""
+        return list(self._object.get("tensors", []))
+
+    def html(self) -> str:
+        """A self-contained page."""
+        return self._report.html()
+
+    def markdown(self) -> str:
+        """Facts and tables."""
+        return self._report.markdown()
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self.html())
+        return f'<iframe srcdoc="{page}" style="width:100%;height:36em;border:0"></iframe>'
+
+
+@dataclass(frozen=True)
+class ErrorSummary:
+    """Relative L2 errors over the quantized tensors."""
+
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    pooled: float | None = None
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """Noise over signal at the output of a layer."""
+
+    layer: str
+    output_error: float | None = None
+
+
+@dataclass(frozen=True)
+class QuantizeResult(Result):
+    """Of `quantize_checkpoint` and `quantize_network`."""
+
+    tensors: tuple[TensorResult, ...]
+    relative_l2: ErrorSummary
+    sqnr_db: float | None
+    quantized: int
+    copied: int
+    input_bytes: int
+    seconds: float
+    output: str | None
+    layers: tuple[LayerResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class PackResult(Result):
+    """Of `pack` and `unpack`; sizes in bytes."""
+
+    tensors: tuple[TensorResult, ...]
+    quantized: int
+    unchanged: int
+    code_bytes: int
+    parameter_bytes: int
+    input_bytes: int
+    file_bytes: int
+    bits_per_weight: float
+    output: str
+
+
+@dataclass(frozen=True)
+class VerifyResult(Result):
+    """Of `verify`; true when nothing differs."""
+
+    verified: bool
+    differences: tuple[dict[str, Any], ...]
+
+    def __bool__(self) -> bool:
+        return self.verified
+
+
+@dataclass(frozen=True)
+class ExportResult(Result):
+    """Of `export`."""
+
+    tensors: tuple[dict[str, Any], ...]
+    output: str
+    manifest: str
+
+
+@dataclass(frozen=True)
+class ConvertResult(Result):
+    """Of `convert`; `infinite` values are beyond the range of their new type."""
+
+    tensors: tuple[dict[str, Any], ...]
+    left_out: tuple[dict[str, Any], ...]
+    written: bool
+    output: str
+    output_format: str
+    infinite: int
+
+
+@dataclass(frozen=True)
+class CompareResult(Result):
+    """Of `compare`."""
+
+    tensors: tuple[dict[str, Any], ...]
+    only_reference: tuple[str, ...]
+    only_other: tuple[str, ...]
+    identical: int
+    max_relative_l2: float | None
+
+
+@dataclass(frozen=True)
+class InspectResult(Result):
+    """Of `inspect`: rows of tensors, or of nodes of the network."""
+
+    path: str
+    format: str
+
+
+@dataclass(frozen=True)
+class PlanResult(Result):
+    """Of `plan`: a width for every tensor; `text` is the plan file."""
+
+    tensors: tuple[TensorResult, ...]
+    bytes: int
+    average_bits: float
+    damage: float
+    lower_bound: float
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SweepResult(Result):
+    """Of `sweep`: a row for each scheme and width."""
+
+    schemes: tuple[dict[str, Any], ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return list(self.schemes)
+
+
+@dataclass(frozen=True)
+class EvaluateResult(Result):
+    """Of `evaluate`: a row for each checkpoint."""
+
+    checkpoints: tuple[dict[str, Any], ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Of the first checkpoint: hits / images."""
+        accuracy = self.checkpoints[0]["accuracy"]
+        return float(accuracy["value"] if isinstance(accuracy, dict) else accuracy)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return list(self.checkpoints)
+
+
+@dataclass(frozen=True)
+class CalibrateResult(Result):
+    """Of `calibrate`: how far each layer's statistics moved."""
+
+    layers: tuple[dict[str, Any], ...]
+    network: str
+    images: int
+    output: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        return list(self.layers)
+
+
+@dataclass(frozen=True)
+class TrainResult(Result):
+    """Of `train`: a row for each line of the log."""
+
+    global_step: int
+    checkpoint: str
+    log: tuple[dict[str, Any], ...] = field(repr=False)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return list(self.log)
+
+
+_R = TypeVar("_R", bound=Result)
+
+
+def _tensors(data: dict[str, Any]) -> tuple[TensorResult, ...]:
+    return tuple(_taken(TensorResult, one) for one in data["tensors"])
+
+
+def result_of(cls: type[_R], report: _narrow.Report, **given: Any) -> _R:
+    """The result of a report: its members, those of its summary, and what is given."""
+    data: dict[str, Any] = json.loads(report.json())
+    flat = {**data.get("summary", {}), **data}
+    return _taken(cls, flat, _report=report, _object=data, **given)
+
+
+def quantize_result(report: _narrow.Report) -> QuantizeResult:
+    data = json.loads(report.json())
+    return result_of(
+        QuantizeResult,
+        report,
+        tensors=_tensors(data),
+        relative_l2=_taken(ErrorSummary, data["summary"]["relative_l2"]),
+        output=data.get("output"),
+        layers=tuple(_taken(LayerResult, layer) for layer in data.get("layers", [])),
+    )
+
+
+def pack_result(report: _narrow.Report) -> PackResult:
+    return result_of(PackResult, report, tensors=_tensors(json.loads(report.json())))
+
+
+def compare_result(report: _narrow.Report) -> CompareResult:
+    largest = json.loads(report.json())["summary"]["relative_l2"]["max"]
+    return result_of(CompareResult, report, max_relative_l2=largest)
+
+
+def plan_result(report: _narrow.Report, text: str) -> PlanResult:
+    data = json.loads(report.json())
+    return result_of(
+        PlanResult,
+        report,
+        tensors=_tensors(data),
+        bytes=data["size"]["bytes"],
+        average_bits=data["size"]["average_bits"],
+        damage=data["damage"]["total"],
+        lower_bound=data["damage"]["lower_bound"],
+        text=text,
+    )
