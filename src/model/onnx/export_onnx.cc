@@ -64,6 +64,11 @@ std::vector<SmallType> find_small_types(const Graph& graph) {
   return types;
 }
 
+// Names in a branch that was imported begin with the branch's already.
+std::string prefixed(const std::string& prefix, const std::string& name) {
+  return name.starts_with(prefix) ? name : prefix + name;
+}
+
 // What the graph of a model shares with those in its nodes.
 struct Shared {
   std::int64_t opset = kOldestOpset;
@@ -167,7 +172,7 @@ class GraphExport {
     for (ValueId id = 0; id < static_cast<ValueId>(graph_.values.size()); ++id) {
       const Constant* const constant = graph_.constant_of(id);
       if (constant == nullptr) continue;
-      name(id, prefix + graph_.value(id).name);
+      name(id, prefixed(prefix, graph_.value(id).name));
       *to_.add_initializer() =
           onnx_tensor(name_of(id), *constant, small_types_[static_cast<std::size_t>(id)]);
     }
@@ -176,7 +181,7 @@ class GraphExport {
   void add_nodes(const std::string& prefix) {
     for (const Node& node : graph_.nodes) {
       for (const ValueId id : node.outputs) {
-        if (id != kNoValue && !names_.contains(id)) name(id, prefix + graph_.value(id).name);
+        if (id != kNoValue && !names_.contains(id)) name(id, prefixed(prefix, graph_.value(id).name));
       }
       add_node(node, prefix);
     }
@@ -185,7 +190,7 @@ class GraphExport {
   void add_node(const Node& node, const std::string& prefix) {
     check_codes(node);
     onnx::NodeProto& made = *to_.add_node();
-    made.set_name(prefix + node.name);
+    made.set_name(prefixed(prefix, node.name));
     made.set_op_type(std::string(operator_of(node).name));
     const auto* const branches = std::get_if<op::If>(&node.attributes);
     for (const ValueId id : node.inputs) {
@@ -205,7 +210,7 @@ class GraphExport {
          {"else_branch", branches->else_branch.get()}}};
     for (const auto& [name, graph] : graphs) {
       GraphExport(*graph, shared_, attributes.set_graph(name))
-          .export_branch(read, fmt::format("{}{}/{}/", prefix, node.name, name));
+          .export_branch(read, fmt::format("{}/{}/", made.name(), name));
     }
   }
 
