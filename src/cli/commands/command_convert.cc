@@ -11,6 +11,7 @@
 #include "cli/options/slim_flags.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/convert_checkpoint.h"
+#include "narrow/dequantized_weights.h"
 #include "narrow/error.h"
 #include "narrow/export_network.h"
 #include "narrow/packed_checkpoint.h"
@@ -198,7 +199,7 @@ void check_network_arguments(const Arguments& args) {
 
 void convert_network(const Arguments& args) {
   check_network_arguments(args);
-  const auto reader = open_checkpoint(args.checkpoint);
+  const auto reader = see_dequantized(open_checkpoint(args.checkpoint));
   const CheckpointLocation output =
       output_location(reader->location(), CheckpointFormat::kOnnx, args.output, "");
   ExportOptions options = args.network;

@@ -28,6 +28,14 @@ Dimensions dimensions_of(const onnx::TensorShapeProto& shape) {
   return dimensions;
 }
 
+// Whether the tensor came without its values, which a checkpoint has.
+bool lacks_values(const onnx::TensorProto& tensor) {
+  return !tensor.has_raw_data() && tensor.float_data_size() == 0 && tensor.int32_data_size() == 0 &&
+         tensor.int64_data_size() == 0 && tensor.uint64_data_size() == 0 &&
+         tensor.double_data_size() == 0 && tensor.data_location() != onnx::TensorProto::EXTERNAL &&
+         element_count(shape_of_onnx(tensor)) > 0;
+}
+
 // A larger constant that a branch reads is an input of it.
 constexpr std::size_t kMostBytesToCopy = kMostElementsOfConstant * sizeof(std::int64_t);
 
@@ -110,14 +118,16 @@ void GraphImport::add_tensor(const std::string& name, const onnx::TensorProto& t
   try {
     const DType type = dtype_of_onnx(tensor.data_type());
     const SmallType small = small_type_of_onnx(tensor.data_type());
-    if (!is_floating_point(type) || small != SmallType::kNone) {
+    const bool is_weight = parent_ == nullptr && is_integer(type) && lacks_values(tensor);
+    if ((!is_floating_point(type) && !is_weight) || small != SmallType::kNone) {
       add_constant(name, read_onnx_tensor(tensor));
       set_small_type(values_.at(name), small);
       return;
     }
     const Shape shape = shape_of_onnx(tensor);
     Fact fact = {type, {shape.begin(), shape.end()}};
-    if (element_count(shape) <= kMostElementsOfConstant) fact = fact_of(read_onnx_tensor(tensor));
+    if (element_count(shape) <= kMostElementsOfConstant && !is_weight)
+      fact = fact_of(read_onnx_tensor(tensor));
     const ValueId id = new_value(name, std::move(fact));
     tensors_[id] = &tensor;
     define(name, id);
