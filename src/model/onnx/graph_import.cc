@@ -10,6 +10,7 @@
 #include "model/onnx/import_onnx.h"
 #include "model/onnx/onnx_elements.h"
 #include "narrow/error.h"
+#include "tensor/element_values.h"
 
 namespace narrow {
 namespace {

@@ -15,6 +15,7 @@
 #include "model/onnx/onnx_elements.h"
 #include "narrow/error.h"
 #include "onnx_model.pb.h"
+#include "tensor/element_values.h"
 
 namespace narrow {
 namespace {
