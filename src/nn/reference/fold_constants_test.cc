@@ -99,11 +99,12 @@ TEST(FoldWeights, WhatIsMadeOfWeightsIsAWeight) {
   GraphBuilder builder("g");
   const ValueId x = builder.input("x", {Dimension::free("N"), 3});
   const ValueId codes = builder.constant(
-      "codes", {DType::kInt8, {2, 3}, encode_integers(DType::kInt8, std::array{1, 2, 3, 4, 5, 6})});
+      "codes", {DType::kInt8,
+                {2, 3},
+                encode_integers(DType::kInt8, std::array<std::int64_t, 6>{1, 2, 3, 4, 5, 6})});
   const ValueId scale = builder.weight({"scale", {2, 1}, WeightLayout::kAsUsed});
   const ValueId real = builder.add("real", op::Cast{DType::kFloat32}, {codes});
-  const ValueId rows =
-      builder.add("rows", op::Binary{op::BinaryKind::kMul}, {real, scale});
+  const ValueId rows = builder.add("rows", op::Binary{op::BinaryKind::kMul}, {real, scale});
   const ValueId used = builder.add("used", op::Transpose{{1, 0}}, {rows});
   const ValueId large =
       builder.add("large", op::Expand{}, {scale, builder.constant("shape", ints({2, 90}))});
@@ -116,7 +117,7 @@ TEST(FoldWeights, WhatIsMadeOfWeightsIsAWeight) {
   ASSERT_EQ(folded.computed.size(), 1U);
   const Weight* const weight = folded.graph.weight_of(folded.graph.nodes[1].inputs[1]);
   ASSERT_NE(weight, nullptr);
-  EXPECT_EQ(weight->name, "used");
+  EXPECT_EQ(weight->name, "used");  // the scale is read by others too
   EXPECT_EQ(weight->shape, (Shape{3, 2}));
   const auto read = [](const Weight& /*weight*/) {
     return ReferenceTensor{{2, 1}, {0.5, 10}, DType::kFloat32};

@@ -54,7 +54,10 @@ class WeightFolder {
     std::vector<bool> is_folded(graph_.nodes.size(), false);
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) is_folded[i] = fold(graph_.nodes[i]);
     FoldedWeights result;
-    for (const ValueId id : read_results(is_folded)) make_weight(id, result.computed);
+    std::vector<std::pair<ValueId, Graph>> parts;
+    for (const ValueId id : read_results(is_folded)) parts.emplace_back(id, part_for(graph_, id));
+    const std::map<std::string, int> readers = readers_of_weights(is_folded, parts);
+    for (auto& [id, part] : parts) make_weight(id, std::move(part), readers, result.computed);
     std::vector<Node> kept;
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
       if (!is_folded[i]) kept.push_back(std::move(graph_.nodes[i]));
@@ -118,15 +121,35 @@ class WeightFolder {
     return read;
   }
 
-  void make_weight(ValueId id, std::map<std::string, Graph>& computed) {
+  // How many nodes that stay, outputs and parts read each weight.
+  [[nodiscard]] std::map<std::string, int> readers_of_weights(
+      const std::vector<bool>& is_folded,
+      const std::vector<std::pair<ValueId, Graph>>& parts) const {
+    std::map<std::string, int> readers;
+    const auto count = [&](ValueId id) {
+      if (const Weight* const weight = graph_.weight_of(id)) ++readers[weight->name];
+    };
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      if (!is_folded[i]) std::ranges::for_each(graph_.nodes[i].inputs, count);
+    }
+    std::ranges::for_each(graph_.outputs, count);
+    for (const auto& [id, part] : parts) {
+      for (const Weight& weight : part.weights) ++readers[weight.name];
+    }
+    return readers;
+  }
+
+  void make_weight(ValueId id, Graph part, const std::map<std::string, int>& readers,
+                   std::map<std::string, Graph>& computed) {
     Weight weight;
-    weight.name = graph_.value(id).name;
+    const bool has_one = part.weights.size() == 1 && readers.at(part.weights.front().name) == 1;
+    weight.name = has_one ? part.weights.front().name : graph_.value(id).name;
     for (const Dimension& dimension : facts_[at(id)].dimensions) {
       weight.shape.push_back(dimension.size);
     }
     weight.role = WeightRole::kOther;
     weight.type = facts_[at(id)].type;
-    computed.emplace(weight.name, part_for(graph_, id));
+    computed.emplace(weight.name, std::move(part));
     made_.emplace_back(id, std::move(weight));
   }
 

@@ -15,9 +15,10 @@ struct FoldedWeights {
   std::map<std::string, Graph> computed;
 };
 
-// Transposed, reshaped, cast and dequantized weights and large constants become weights with the
-// names of the values that they are. Nodes whose results would have more elements than all that
-// they are computed of stay, and so do results of unknown size. Throws what infer_facts throws.
+// Transposed, reshaped, cast and dequantized weights and large constants become weights. One that
+// is computed of one weight alone, which nothing else reads, has its name, another that of the
+// value that it is. Nodes whose results would have more elements than all that they are computed of
+// stay, and so do results of unknown size. Throws what infer_facts throws.
 FoldedWeights fold_weights(Graph graph);
 
 }  // namespace narrow
