@@ -149,6 +149,7 @@ class GraphExport {
 
   void add_identity(const std::string& from, const std::string& to) {
     onnx::NodeProto& node = *to_.add_node();
+    node.set_name(to);
     node.add_input(from);
     node.add_output(to);
     node.set_op_type("Identity");
