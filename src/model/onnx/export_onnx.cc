@@ -123,9 +123,18 @@ class GraphExport {
     }
   }
 
-  // A graph in a node that has inputs of these names.
-  void export_branch(const std::vector<std::string>& inputs, const std::string& prefix) {
-    for (std::size_t i = 0; i < inputs.size(); ++i) names_[graph_.inputs[i]] = inputs[i];
+  // A graph in a node. It has so many inputs of its own; the others are values of these names.
+  void export_branch(std::size_t own_inputs, const std::vector<std::string>& outer,
+                     const std::string& prefix) {
+    for (std::size_t i = 0; i < own_inputs; ++i) {
+      const ValueId id = graph_.inputs[i];
+      const Value& value = graph_.value(id);
+      name(id, prefixed(prefix, value.name));
+      onnx::ValueInfoProto& input = *to_.add_input();
+      input.set_name(name_of(id));
+      set_type({value.type, value.dimensions}, SmallType::kNone, input);
+    }
+    for (std::size_t i = 0; i < outer.size(); ++i) names_[graph_.inputs[own_inputs + i]] = outer[i];
     add_stored(prefix);
     add_nodes(prefix);
     // What a branch gives has to be made in it, each value once.
@@ -182,7 +191,8 @@ class GraphExport {
   void add_nodes(const std::string& prefix) {
     for (const Node& node : graph_.nodes) {
       for (const ValueId id : node.outputs) {
-        if (id != kNoValue && !names_.contains(id)) name(id, prefixed(prefix, graph_.value(id).name));
+        if (id != kNoValue && !names_.contains(id))
+          name(id, prefixed(prefix, graph_.value(id).name));
       }
       add_node(node, prefix);
     }
@@ -193,26 +203,51 @@ class GraphExport {
     onnx::NodeProto& made = *to_.add_node();
     made.set_name(prefixed(prefix, node.name));
     made.set_op_type(std::string(operator_of(node).name));
-    const auto* const branches = std::get_if<op::If>(&node.attributes);
-    for (const ValueId id : node.inputs) {
-      made.add_input(name_of(id));
-      if (branches != nullptr) break;  // what branches read is no input in ONNX
-    }
+    const std::vector<InnerGraph> graphs = graphs_of(node.attributes);
+    // What is read from outside is no input in ONNX.
+    const std::size_t inputs = graphs.empty() ? node.inputs.size() : own_inputs(node);
+    for (std::size_t i = 0; i < inputs; ++i) made.add_input(name_of(node.inputs[i]));
     for (const ValueId id : node.outputs) made.add_output(name_of(id));
     NodeExport attributes(made, shared_.opset);
-    if (branches == nullptr) {
-      export_attributes(node.attributes, attributes);
-      return;
+    export_attributes(node.attributes, attributes);
+    std::vector<std::string> outer;
+    for (std::size_t i = inputs; i < node.inputs.size(); ++i) {
+      outer.push_back(name_of(node.inputs[i]));
     }
-    std::vector<std::string> read;
-    for (std::size_t i = 1; i < node.inputs.size(); ++i) read.push_back(name_of(node.inputs[i]));
-    const std::array<std::pair<std::string_view, const Graph*>, 2> graphs = {
-        {{"then_branch", branches->then_branch.get()},
-         {"else_branch", branches->else_branch.get()}}};
-    for (const auto& [name, graph] : graphs) {
-      GraphExport(*graph, shared_, attributes.set_graph(name))
-          .export_branch(read, fmt::format("{}/{}/", made.name(), name));
+    for (const InnerGraph& inner : graphs) {
+      GraphExport(*inner.graph, shared_, attributes.set_graph(inner.name))
+          .export_branch(inner.graph->inputs.size() - outer.size(), outer,
+                         fmt::format("{}/{}/", made.name(), inner.name));
     }
+  }
+
+  struct InnerGraph {
+    std::string_view name;
+    const Graph* graph = nullptr;
+  };
+  static std::vector<InnerGraph> graphs_of(const Attributes& attributes) {
+    if (const auto* const branches = std::get_if<op::If>(&attributes)) {
+      return {{"then_branch", branches->then_branch.get()},
+              {"else_branch", branches->else_branch.get()}};
+    }
+    if (const auto* const loop = std::get_if<op::Loop>(&attributes)) {
+      return {{"body", loop->body.get()}};
+    }
+    if (const auto* const scan = std::get_if<op::Scan>(&attributes)) {
+      return {{"body", scan->body.get()}};
+    }
+    return {};
+  }
+
+  // Inputs of an operator with graphs before those that these read from outside.
+  static std::size_t own_inputs(const Node& node) {
+    if (const auto* const loop = std::get_if<op::Loop>(&node.attributes)) {
+      return std::min(node.inputs.size(), static_cast<std::size_t>(loop->states) + 2);
+    }
+    if (const auto* const scan = std::get_if<op::Scan>(&node.attributes)) {
+      return static_cast<std::size_t>(scan->states) + scan->inputs.size();
+    }
+    return 1;  // the condition
   }
 
   void check_codes(const Node& node) const {

@@ -106,12 +106,16 @@ void GraphImport::add_input(const onnx::ValueInfoProto& input) {
   } catch (const Error& error) {
     throw Error(error.category(), fmt::format("the input {}: {}", name, error.what()));
   }
+  add_input(name, fact);
+  set_small_type(values_.at(name), small_type_of_onnx(type.elem_type()));
+}
+
+void GraphImport::add_input(const std::string& name, const Fact& fact) {
   const ValueId id = new_value(name, fact);
   Value& value = graph_.values[static_cast<std::size_t>(id)];
   value.dimensions = fact.dimensions;
   value.type = fact.type;
   graph_.inputs.push_back(id);
-  set_small_type(id, small_type_of_onnx(type.elem_type()));
   define(name, id);
 }
 

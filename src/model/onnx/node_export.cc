@@ -363,6 +363,23 @@ void describe(const op::DequantizeLinear& dequantize, NodeExport& node) {
   node.set("block_size", dequantize.block_size);
 }
 
+void set_axes(const std::vector<op::ScanAxis>& axes, std::string_view axes_name,
+              std::string_view directions_name, NodeExport& node) {
+  std::vector<std::int64_t> numbers;
+  std::vector<std::int64_t> directions;
+  for (const op::ScanAxis& axis : axes) {
+    numbers.push_back(axis.axis);
+    directions.push_back(axis.reverse ? 1 : 0);
+  }
+  node.set(axes_name, numbers);
+  node.set(directions_name, directions);
+}
+void describe(const op::Scan& scan, NodeExport& node) {
+  node.set("num_scan_inputs", static_cast<std::int64_t>(scan.inputs.size()));
+  set_axes(scan.inputs, "scan_input_axes", "scan_input_directions", node);
+  set_axes(scan.outputs, "scan_output_axes", "scan_output_directions", node);
+}
+
 void describe(const op::Recurrent& recurrent, NodeExport& node) {
   std::vector<std::string> names;
   std::vector<double> alphas;

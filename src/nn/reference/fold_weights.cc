@@ -82,7 +82,9 @@ class WeightFolder {
   }
 
   bool fold(const Node& node) {
-    if (node.inputs.empty()) return false;
+    const bool is_loop = std::holds_alternative<op::Loop>(node.attributes) ||
+                         std::holds_alternative<op::Scan>(node.attributes);
+    if (is_loop || node.inputs.empty()) return false;
     std::uint64_t read = 0;
     for (const ValueId id : node.inputs) {
       if (id == kNoValue) continue;
