@@ -13,7 +13,6 @@
 #include "graph/shapes.h"
 #include "model/onnx/node_export.h"
 #include "model/onnx/onnx_elements.h"
-#include "narrow/error.h"
 #include "narrow/version.h"
 
 namespace narrow {
@@ -42,23 +41,17 @@ void set_type(const Fact& fact, SmallType small, onnx::ValueInfoProto& to) {
   }
 }
 
-// The small types of values, which a graph holds in wider ones. Only a cast or a quantization says
-// one; a constant that shifts such codes has theirs.
+// The small types of values: of inputs and constants the graph says them, of others what makes
+// them.
 std::vector<SmallType> find_small_types(const Graph& graph) {
-  std::vector<SmallType> types(graph.values.size(), SmallType::kNone);
+  std::vector<SmallType> types;
+  for (const Value& value : graph.values) types.push_back(value.small);
   const auto at = [&](ValueId id) -> SmallType& { return types[static_cast<std::size_t>(id)]; };
-  const auto set_zero_point = [&](const Node& node, SmallType type) {
-    const bool has_zero = node.inputs.size() > 2 && node.inputs[2] != kNoValue;
-    if (has_zero && graph.constant_of(node.inputs[2]) != nullptr) at(node.inputs[2]) = type;
-  };
   for (const Node& node : graph.nodes) {
     if (const auto* const cast = std::get_if<op::Cast>(&node.attributes)) {
       at(node.output()) = cast->small;
     } else if (const auto* const quantize = std::get_if<op::QuantizeLinear>(&node.attributes)) {
       at(node.output()) = quantize->small;
-      set_zero_point(node, quantize->small);
-    } else if (std::holds_alternative<op::DequantizeLinear>(node.attributes)) {
-      set_zero_point(node, at(node.inputs[0]));
     }
   }
   return types;
@@ -103,7 +96,7 @@ class GraphExport {
       onnx::ValueInfoProto& input = *to_.add_input();
       input.set_name(name_of(id));
       const Value& value = graph_.value(id);
-      set_type({value.type, value.dimensions}, SmallType::kNone, input);
+      set_type({value.type, value.dimensions}, value.small, input);
     }
     std::vector<std::string> outputs;
     for (const ValueId id : graph_.outputs) {
@@ -132,7 +125,7 @@ class GraphExport {
       name(id, prefixed(prefix, value.name));
       onnx::ValueInfoProto& input = *to_.add_input();
       input.set_name(name_of(id));
-      set_type({value.type, value.dimensions}, SmallType::kNone, input);
+      set_type({value.type, value.dimensions}, value.small, input);
     }
     for (std::size_t i = 0; i < outer.size(); ++i) names_[graph_.inputs[own_inputs + i]] = outer[i];
     add_stored(prefix);
@@ -199,7 +192,6 @@ class GraphExport {
   }
 
   void add_node(const Node& node, const std::string& prefix) {
-    check_codes(node);
     onnx::NodeProto& made = *to_.add_node();
     made.set_name(prefixed(prefix, node.name));
     made.set_op_type(std::string(operator_of(node).name));
@@ -248,22 +240,6 @@ class GraphExport {
       return static_cast<std::size_t>(scan->states) + scan->inputs.size();
     }
     return 1;  // the condition
-  }
-
-  void check_codes(const Node& node) const {
-    if (!std::holds_alternative<op::DequantizeLinear>(node.attributes)) return;
-    const ValueId codes = node.inputs[0];
-    const Constant* const constant = graph_.constant_of(codes);
-    const bool is_real =
-        is_floating_point(constant != nullptr ? constant->type : graph_.value(codes).type);
-    const bool is_made = graph_.producer(codes) >= 0;
-    if (is_made || !is_real || small_types_[static_cast<std::size_t>(codes)] != SmallType::kNone) {
-      return;
-    }
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("DequantizeLinear {} reads codes of a floating-point type of 8 bits or "
-                            "fewer that lie in the file, which cannot be exported",
-                            node.name));
   }
 
   const Graph& graph_;

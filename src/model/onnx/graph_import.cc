@@ -203,6 +203,7 @@ void GraphImport::splice(const Graph& branch, const std::vector<ValueId>& inputs
     const Constant* const constant = branch.constant_of(id);
     if (constant == nullptr) continue;
     ids[static_cast<std::size_t>(id)] = add_own_constant(name_of(id), *constant);
+    set_small_type(ids[static_cast<std::size_t>(id)], branch.value(id).small);
   }
   for (const Node& node : branch.nodes) {
     std::vector<ValueId> read;
@@ -228,7 +229,11 @@ SmallType GraphImport::small_type(ValueId id) const {
 }
 
 void GraphImport::set_small_type(ValueId id, SmallType type) {
-  if (type != SmallType::kNone) small_types_[id] = type;
+  if (type == SmallType::kNone) return;
+  small_types_[id] = type;
+  const bool is_input = std::ranges::find(graph_.inputs, id) != graph_.inputs.end();
+  Value& value = graph_.values[static_cast<std::size_t>(id)];
+  if (is_input || value.constant >= 0) value.small = type;
 }
 
 void GraphImport::set_role(ValueId id, WeightRole role) { roles_.emplace(id, role); }
