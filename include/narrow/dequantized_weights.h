@@ -15,9 +15,10 @@ namespace narrow {
 // (https://onnx.ai/onnx/operators/onnx__DequantizeLinear.html). Such a tensor keeps its name and
 // place, is of type float32, and `stored_as` says the type of the codes ("INT4"). Where nothing is
 // to be dequantized, and for other formats, `reader` itself.
-// It is a view for looking and comparing: to quantize such a weight again, make a file of the
-// values first. Throws what reading the file's nodes throws; reading a tensor throws what reading
-// its codes, scales and zero points throws.
+// It is a view for looking, comparing and running, where the network of the file reads these values
+// instead of the node's: to quantize such a weight again, make a file of the values first. Throws
+// what reading the file's nodes throws; reading a tensor throws what reading its codes, scales and
+// zero points throws.
 NARROW_EXPORT std::unique_ptr<CheckpointReader> see_dequantized(
     std::unique_ptr<CheckpointReader> reader);
 

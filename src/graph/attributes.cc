@@ -36,12 +36,26 @@ bool Attributes::operator==(const Attributes& other) const {
   return static_cast<const AnyOperator&>(*this) == static_cast<const AnyOperator&>(other);
 }
 
+namespace {
+
+bool same(const std::shared_ptr<const Graph>& a, const std::shared_ptr<const Graph>& b) {
+  return a == b || (a != nullptr && b != nullptr && *a == *b);
+}
+
+}  // namespace
+
 bool op::If::operator==(const If& other) const {
-  const auto same = [](const auto& a, const auto& b) {
-    return a == b || (a != nullptr && b != nullptr && *a == *b);
-  };
   return expects_else == other.expects_else && same(then_branch, other.then_branch) &&
          same(else_branch, other.else_branch);
+}
+
+bool op::Loop::operator==(const Loop& other) const {
+  return states == other.states && same(body, other.body);
+}
+
+bool op::Scan::operator==(const Scan& other) const {
+  return states == other.states && inputs == other.inputs && outputs == other.outputs &&
+         same(body, other.body);
 }
 
 }  // namespace narrow

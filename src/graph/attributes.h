@@ -36,7 +36,8 @@ using AnyOperator = std::variant<
     op::Trilu, op::ReverseSequence, op::Resize, op::Reduce, op::ArgReduce, op::TopK, op::CumSum,
     op::NonMaxSuppression, op::NonZero, op::OneHot, op::ShapeOf, op::Size, op::ConstantOfShape,
     op::Range, op::EyeLike, op::QuantizeLinear, op::DequantizeLinear, op::DynamicQuantizeLinear,
-    op::ConvInteger, op::MatMulInteger, op::QLinearConv, op::QLinearMatMul, op::Recurrent, op::If>;
+    op::ConvInteger, op::MatMulInteger, op::QLinearConv, op::QLinearMatMul, op::Recurrent, op::If,
+    op::Loop, op::Scan>;
 
 // One of them. What makes, copies, moves, compares and destroys it is compiled once: a variant of
 // this many types costs every file that does so itself seconds of compilation.

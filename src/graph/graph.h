@@ -84,6 +84,8 @@ struct Value {
   Dimensions dimensions;         // of an input of the graph; those of others follow
   int constant = -1;             // index into Graph::constants, or -1
   DType type = DType::kFloat32;  // of an input of the graph; those of others follow
+  // Of an input or a constant whose values the graph holds in a wider type.
+  SmallType small = SmallType::kNone;
   bool operator==(const Value&) const = default;
 };
 

@@ -146,6 +146,10 @@ template <>
 constexpr Operator kRow<op::QLinearMatMul> = {"QLinearMatMul", 8, 8, 1};
 template <>
 constexpr Operator kRow<op::If> = {"If", 1, kAnyNumber, kAnyNumber};
+template <>
+constexpr Operator kRow<op::Loop> = {"Loop", 0, kAnyNumber, kAnyNumber};
+template <>
+constexpr Operator kRow<op::Scan> = {"Scan", 1, kAnyNumber, kAnyNumber};
 
 // Families: a row for each kind, in the order of the kinds.
 constexpr auto rows_of(std::size_t fewest_inputs, std::size_t most_inputs, const auto&... names) {

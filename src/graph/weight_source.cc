@@ -30,9 +30,9 @@ Findings inspect(const Graph& graph, const WeightSource& source) {
     const std::optional<TensorInfo> found = source.find(weight.name);
     if (!found) {
       findings.missing.push_back(weight.name);
-    } else if (!is_floating_point(found->dtype)) {
-      findings.unfit.push_back(
-          fmt::format("{} is of type {}, expected float32", weight.name, found->type_name()));
+    } else if (!is_floating_point(found->dtype) && found->dtype != weight.type) {
+      findings.unfit.push_back(fmt::format("{} is of type {}, expected {}", weight.name,
+                                           found->type_name(), to_string(weight.type)));
     } else if (found->shape != weight.shape) {
       findings.unfit.push_back(fmt::format("{} has shape {}, expected {}", weight.name,
                                            to_string(found->shape), to_string(weight.shape)));

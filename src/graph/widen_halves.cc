@@ -1,7 +1,9 @@
 #include "graph/widen_halves.h"
 
 #include <algorithm>
+#include <memory>
 #include <variant>
+#include <vector>
 
 #include "tensor/element_values.h"
 
@@ -21,10 +23,19 @@ DType* named_type(Attributes& attributes) {
   return nullptr;
 }
 
+// The graphs that the operator has.
+std::vector<std::shared_ptr<const Graph>*> graphs_of(Attributes& attributes) {
+  if (auto* const branches = std::get_if<op::If>(&attributes)) {
+    return {&branches->then_branch, &branches->else_branch};
+  }
+  if (auto* const loop = std::get_if<op::Loop>(&attributes)) return {&loop->body};
+  if (auto* const scan = std::get_if<op::Scan>(&attributes)) return {&scan->body};
+  return {};
+}
+
 void widen(Node& node) {
-  if (auto* const branches = std::get_if<op::If>(&node.attributes)) {
-    branches->then_branch = std::make_shared<Graph>(widen_halves(*branches->then_branch));
-    branches->else_branch = std::make_shared<Graph>(widen_halves(*branches->else_branch));
+  for (std::shared_ptr<const Graph>* graph : graphs_of(node.attributes)) {
+    *graph = std::make_shared<Graph>(widen_halves(**graph));
   }
   DType* const type = named_type(node.attributes);
   if (type == nullptr || !is_half(*type)) return;
@@ -45,10 +56,8 @@ bool has_halves(const Graph& graph) {
          std::ranges::any_of(graph.inputs,
                              [&](ValueId id) { return is_half(graph.value(id).type); }) ||
          std::ranges::any_of(graph.nodes, [](Node node) {
-           const auto* const branches = std::get_if<op::If>(&node.attributes);
-           if (branches != nullptr &&
-               (has_halves(*branches->then_branch) || has_halves(*branches->else_branch))) {
-             return true;
+           for (const std::shared_ptr<const Graph>* inner : graphs_of(node.attributes)) {
+             if (has_halves(**inner)) return true;
            }
            const DType* const type = named_type(node.attributes);
            return type != nullptr && is_half(*type);

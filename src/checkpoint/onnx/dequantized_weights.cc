@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "checkpoint/container/file_range_stream.h"
+#include "checkpoint/onnx/dequantized_values.h"
 #include "checkpoint/onnx/onnx_message.h"
 #include "onnx_model.pb.h"
 #include "tensor/element_values.h"
@@ -304,8 +305,12 @@ class Finder {
 class DequantizedReader final : public CheckpointReader {
  public:
   DequantizedReader(std::unique_ptr<CheckpointReader> original,
-                    std::map<std::size_t, Dequantization> found)
-      : original_(std::move(original)), tensors_(original_->tensors()), found_(std::move(found)) {
+                    std::map<std::size_t, Dequantization> found,
+                    std::map<std::string, std::string> values)
+      : original_(std::move(original)),
+        tensors_(original_->tensors()),
+        found_(std::move(found)),
+        values_(std::move(values)) {
     for (const auto& [index, by] : found_) {
       TensorInfo& info = tensors_[index];
       info.dtype = DType::kFloat32;
@@ -330,11 +335,13 @@ class DequantizedReader final : public CheckpointReader {
   [[nodiscard]] std::map<std::string, std::string> metadata() const override {
     return original_->metadata();
   }
+  [[nodiscard]] const std::map<std::string, std::string>& values() const { return values_; }
 
  private:
   std::unique_ptr<CheckpointReader> original_;
   std::vector<TensorInfo> tensors_;
   std::map<std::size_t, Dequantization> found_;  // by index of the codes
+  std::map<std::string, std::string> values_;    // see dequantized_values()
 };
 
 }  // namespace
@@ -348,11 +355,21 @@ std::unique_ptr<CheckpointReader> see_dequantized(std::unique_ptr<CheckpointRead
   const onnx::ModelProto model = read_onnx_message(reader->location().path, 0);
   const Finder finder(*reader, model.graph());
   std::map<std::size_t, Dequantization> found;
+  std::map<std::string, std::string> values;
   for (const onnx::NodeProto& node : model.graph().node()) {
-    if (auto by = finder.of(node)) found.emplace(by->codes, std::move(*by));
+    auto by = finder.of(node);
+    if (!by || node.output_size() == 0) continue;
+    values.emplace(node.output(0), reader->tensors()[by->codes].name);
+    found.emplace(by->codes, std::move(*by));
   }
   if (found.empty()) return reader;
-  return std::make_unique<DequantizedReader>(std::move(reader), std::move(found));
+  return std::make_unique<DequantizedReader>(std::move(reader), std::move(found),
+                                             std::move(values));
+}
+
+std::map<std::string, std::string> dequantized_values(const CheckpointReader& reader) {
+  const auto* const dequantized = dynamic_cast<const DequantizedReader*>(&reader);
+  return dequantized == nullptr ? std::map<std::string, std::string>() : dequantized->values();
 }
 
 }  // namespace narrow

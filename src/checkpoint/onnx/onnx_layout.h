@@ -15,7 +15,8 @@
 
 namespace narrow {
 
-// Protobuf neither writes nor parses a message of so many bytes.
+// Protobuf neither writes nor parses a message of so many bytes:
+// https://protobuf.dev/programming-guides/proto-limits/
 inline constexpr std::uint64_t kMostMessageBytes = std::uint64_t{1} << 31;
 
 inline constexpr std::size_t kNoMessage = SIZE_MAX;

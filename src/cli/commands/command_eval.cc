@@ -10,6 +10,7 @@
 #include "cli/options/evaluate_flags.h"
 #include "cli/options/exports.h"
 #include "cli/options/slim_flags.h"
+#include "narrow/dequantized_weights.h"
 #include "narrow/error.h"
 #include "narrow/evaluate.h"
 #include "narrow/packed_checkpoint.h"
@@ -100,7 +101,9 @@ void run(Arguments& args) {
   require_examples(args.options.images);
   args.options.use_moving_averages = args.moving_average_decay != 0;
   std::vector<std::shared_ptr<const CheckpointReader>> readers;
-  for (const std::string& path : args.checkpoints) readers.push_back(open_unpacked(path));
+  for (const std::string& path : args.checkpoints) {
+    readers.push_back(see_dequantized(open_unpacked(path)));
+  }
   Exports exports(args.exports, args.force);
   std::optional<StagedFile> predictions;
   if (!args.predictions.empty()) {

@@ -8,6 +8,7 @@
 #include "cli/options/exports.h"
 #include "cli/options/network_input_flags.h"
 #include "cli/options/slim_flags.h"
+#include "narrow/dequantized_weights.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/run_network.h"
 #include "report/report.h"
@@ -34,7 +35,7 @@ void run(const Arguments& args) {
   if (!args.output.empty()) {
     writer = create_checkpoint({CheckpointFormat::kNpz, args.output}, overwrite_of(args.force));
   }
-  const auto reader = open_unpacked(args.model);
+  const auto reader = see_dequantized(open_unpacked(args.model));
   const auto arrays = network_inputs(*reader, args.options.model_name, args.inputs);
   NotingProgress progress("running");
   const NetworkRun result = run_network(*reader, arrays, args.options, {args.threads, &progress});

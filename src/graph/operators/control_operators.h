@@ -63,5 +63,37 @@ struct If {
   bool operator==(const If& other) const;
 };
 
+// Runs its body again and again, as long as the condition holds and at most so many rounds. Inputs:
+// the greatest number of rounds and the first condition, each possibly left out, the first states,
+// then what the body reads from outside. The body takes the number of the round, the condition, the
+// states and what it reads; it gives the condition of the next round, the new states and further
+// values, which the rounds are stacked of along a new first axis. Results: the last states, the
+// stacks. https://onnx.ai/onnx/operators/onnx__Loop.html
+struct Loop {
+  std::shared_ptr<const Graph> body;
+  std::int64_t states = 0;
+  // Whether the bodies are.
+  bool operator==(const Loop& other) const;
+};
+
+// An axis along which steps go.
+struct ScanAxis {
+  std::int64_t axis = 0;
+  bool reverse = false;  // from the last entry to the first
+  bool operator==(const ScanAxis&) const = default;
+};
+
+// Runs its body for each entry of sequences. Inputs: the first states, the sequences, then what the
+// body reads from outside. The body takes the states, an entry of each sequence and what it reads;
+// it gives the new states and entries of new sequences. Results: the last states, the new
+// sequences. https://onnx.ai/onnx/operators/onnx__Scan.html
+struct Scan {
+  std::shared_ptr<const Graph> body;
+  std::int64_t states = 0;
+  std::vector<ScanAxis> inputs;   // of each sequence
+  std::vector<ScanAxis> outputs;  // of each new one
+  bool operator==(const Scan& other) const;
+};
+
 }  // namespace op
 }  // namespace narrow

@@ -130,5 +130,7 @@ Facts infer(const op::QLinearMatMul& product, FactInputs inputs);
 
 Facts infer(const op::Recurrent& recurrent, FactInputs inputs);
 Facts infer(const op::If& branches, FactInputs inputs);
+Facts infer(const op::Loop& loop, FactInputs inputs);
+Facts infer(const op::Scan& scan, FactInputs inputs);
 
 }  // namespace narrow

@@ -10,6 +10,7 @@
 #include "model/onnx/import_onnx.h"
 #include "model/onnx/onnx_elements.h"
 #include "narrow/error.h"
+#include "tensor/element_values.h"
 
 namespace narrow {
 namespace {
@@ -26,6 +27,14 @@ Dimensions dimensions_of(const onnx::TensorShapeProto& shape) {
     }
   }
   return dimensions;
+}
+
+// Whether the tensor came without its values, which a checkpoint has.
+bool lacks_values(const onnx::TensorProto& tensor) {
+  return !tensor.has_raw_data() && tensor.float_data_size() == 0 && tensor.int32_data_size() == 0 &&
+         tensor.int64_data_size() == 0 && tensor.uint64_data_size() == 0 &&
+         tensor.double_data_size() == 0 && tensor.data_location() != onnx::TensorProto::EXTERNAL &&
+         element_count(shape_of_onnx(tensor)) > 0;
 }
 
 // A larger constant that a branch reads is an input of it.
@@ -97,12 +106,16 @@ void GraphImport::add_input(const onnx::ValueInfoProto& input) {
   } catch (const Error& error) {
     throw Error(error.category(), fmt::format("the input {}: {}", name, error.what()));
   }
+  add_input(name, fact);
+  set_small_type(values_.at(name), small_type_of_onnx(type.elem_type()));
+}
+
+void GraphImport::add_input(const std::string& name, const Fact& fact) {
   const ValueId id = new_value(name, fact);
   Value& value = graph_.values[static_cast<std::size_t>(id)];
   value.dimensions = fact.dimensions;
   value.type = fact.type;
   graph_.inputs.push_back(id);
-  set_small_type(id, small_type_of_onnx(type.elem_type()));
   define(name, id);
 }
 
@@ -110,14 +123,16 @@ void GraphImport::add_tensor(const std::string& name, const onnx::TensorProto& t
   try {
     const DType type = dtype_of_onnx(tensor.data_type());
     const SmallType small = small_type_of_onnx(tensor.data_type());
-    if (!is_floating_point(type) || small != SmallType::kNone) {
+    const bool is_weight = parent_ == nullptr && is_integer(type) && lacks_values(tensor);
+    if ((!is_floating_point(type) && !is_weight) || small != SmallType::kNone) {
       add_constant(name, read_onnx_tensor(tensor));
       set_small_type(values_.at(name), small);
       return;
     }
     const Shape shape = shape_of_onnx(tensor);
     Fact fact = {type, {shape.begin(), shape.end()}};
-    if (element_count(shape) <= kMostElementsOfConstant) fact = fact_of(read_onnx_tensor(tensor));
+    if (element_count(shape) <= kMostElementsOfConstant && !is_weight)
+      fact = fact_of(read_onnx_tensor(tensor));
     const ValueId id = new_value(name, std::move(fact));
     tensors_[id] = &tensor;
     define(name, id);
@@ -188,6 +203,7 @@ void GraphImport::splice(const Graph& branch, const std::vector<ValueId>& inputs
     const Constant* const constant = branch.constant_of(id);
     if (constant == nullptr) continue;
     ids[static_cast<std::size_t>(id)] = add_own_constant(name_of(id), *constant);
+    set_small_type(ids[static_cast<std::size_t>(id)], branch.value(id).small);
   }
   for (const Node& node : branch.nodes) {
     std::vector<ValueId> read;
@@ -213,7 +229,11 @@ SmallType GraphImport::small_type(ValueId id) const {
 }
 
 void GraphImport::set_small_type(ValueId id, SmallType type) {
-  if (type != SmallType::kNone) small_types_[id] = type;
+  if (type == SmallType::kNone) return;
+  small_types_[id] = type;
+  const bool is_input = std::ranges::find(graph_.inputs, id) != graph_.inputs.end();
+  Value& value = graph_.values[static_cast<std::size_t>(id)];
+  if (is_input || value.constant >= 0) value.small = type;
 }
 
 void GraphImport::set_role(ValueId id, WeightRole role) { roles_.emplace(id, role); }

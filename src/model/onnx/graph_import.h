@@ -41,6 +41,8 @@ class GraphImport {
   const std::vector<FlatNode>& keep(std::vector<FlatNode> nodes);
 
   void add_input(const onnx::ValueInfoProto& input);
+  // One of which this is known, not what the model says.
+  void add_input(const std::string& name, const Fact& fact);
   // A weight or a constant, whose name in the graph it keeps. The tensor must live until finish().
   void add_tensor(const std::string& name, const onnx::TensorProto& tensor);
   void add_constant(const std::string& name, Constant constant);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <exception>
 #include <set>
 #include <string>
@@ -18,9 +17,6 @@ namespace {
 
 constexpr std::int64_t kNewestOpset = 25;
 
-// Their bodies are graphs of their own, or they keep a state.
-constexpr std::array<std::string_view, 2> kControlFlow = {"Loop", "Scan"};
-
 [[noreturn]] void refuse(const onnx::NodeProto& node, const std::string& why) {
   const std::string domain = is_onnx_domain(node.domain()) ? "ai.onnx" : node.domain();
   const std::string name =
@@ -33,9 +29,6 @@ void import_node(GraphImport& graph, const FlatNode& flat) {
   const onnx::NodeProto& node = flat.node;
   const NodeImporter import =
       is_onnx_domain(node.domain()) ? find_importer(node.op_type()) : nullptr;
-  if (std::ranges::find(kControlFlow, node.op_type()) != kControlFlow.end()) {
-    refuse(node, "control flow or a recurrent operator, which is not computed");
-  }
   if (import == nullptr) refuse(node, "which is not computed");
   if (flat.opset < 1 || flat.opset > kNewestOpset) {
     refuse(node, fmt::format("whose opset is {}, expected 1 to {}", flat.opset, kNewestOpset));

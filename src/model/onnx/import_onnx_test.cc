@@ -305,9 +305,37 @@ TEST(ImportOnnx, NamesWhatItCannotCompute) {
                          "the node y is Relu of the domain com.example, which is not computed");
   Model loop(13);
   loop.node("Loop", {"x"}, {"y"}).set_name("n");
-  loop.expect_refused(ErrorCategory::kUnsupported,
-                      "the node n is Loop of the domain ai.onnx, control flow or a recurrent "
-                      "operator, which is not computed");
+  loop.expect_refused(ErrorCategory::kCorrupt, "Loop n has no graph body");
+}
+
+// A state to which every round appends the x around the loop, and the numbers of the rounds.
+TEST(ImportOnnx, SizesOfStatesThatChangeAreFree) {
+  Model model(13);
+  onnx::TensorProto& rounds = *model.message().mutable_graph()->add_initializer();
+  rounds.set_name("rounds");
+  rounds.set_data_type(onnx::TensorProto::INT64);
+  rounds.add_int64_data(3);
+  onnx::NodeProto& node = model.node("Loop", {"rounds", "", "x"}, {"y", "numbers"});
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name("body");
+  attribute.set_type(onnx::AttributeProto::GRAPH);
+  onnx::GraphProto& body = *attribute.mutable_g();
+  for (const char* name : {"round", "goes_on", "state"}) body.add_input()->set_name(name);
+  Model::fill(*body.add_node(), "Identity", {"goes_on"}, {"still"});
+  Model::fill(*body.add_node(), "Concat", {"state", "x"}, {"longer"});
+  onnx::AttributeProto& axis = *body.mutable_node(1)->add_attribute();
+  axis.set_name("axis");
+  axis.set_type(onnx::AttributeProto::INT);
+  axis.set_i(1);
+  for (const char* name : {"still", "longer", "round"}) body.add_output()->set_name(name);
+  const Graph graph = model.import("y");
+  ASSERT_EQ(graph.nodes.size(), 1U);
+  EXPECT_EQ(graph.nodes[0].inputs.size(), 4U);  // no condition; x again, from outside
+  const auto& loop = std::get<op::Loop>(graph.nodes[0].attributes);
+  EXPECT_EQ(loop.states, 1);
+  ASSERT_EQ(loop.body->inputs.size(), 4U);
+  EXPECT_EQ(to_string(loop.body->value(loop.body->inputs[2]).dimensions), "[N, ?, 4]");
+  EXPECT_EQ(to_string(loop.body->value(loop.body->inputs[3]).dimensions), "[N, 2, 4]");
 }
 
 TEST(ImportOnnx, RefusesOpsetsThatItDoesNotKnow) {

@@ -9,11 +9,13 @@
 #include <span>
 #include <string>
 
+#include "checkpoint/onnx/dequantized_values.h"
 #include "checkpoint/onnx/onnx_message.h"
 #include "model/onnx/import_onnx.h"
 #include "model/onnx/onnx_elements.h"
 #include "narrow/error.h"
 #include "onnx_model.pb.h"
+#include "tensor/element_values.h"
 
 namespace narrow {
 namespace {
@@ -21,7 +23,13 @@ namespace {
 // Puts the values of the reader's tensors into a message that came without any.
 class ValueFiller {
  public:
-  explicit ValueFiller(const CheckpointReader& reader) : reader_(reader) {}
+  explicit ValueFiller(const CheckpointReader& reader) : reader_(reader) {
+    std::uint64_t bytes = 0;
+    for (const TensorInfo& info : reader.tensors()) {
+      if (is_integer(info.dtype)) bytes += info.byte_size();
+    }
+    leaves_integers_ = bytes > kMostConstantBytes;
+  }
 
   // `prefix` stands before the names of tensors; empty for the main graph, whose large tensors of
   // floating-point types stay in the file. Nodes come before initializers, as in every file that
@@ -52,11 +60,28 @@ class ValueFiller {
     // The importer refuses these when they are used.
     const bool is_small = small_type_of_onnx(tensor.data_type()) != SmallType::kNone;
     if (info.dtype == DType::kString || (info.dtype == DType::kOpaque && !is_small)) return;
-    const bool is_large = element_count(info.shape) > kMostElementsOfConstant;
+    const bool is_dequantized = info.dtype == DType::kFloat32 && !info.stored_as.empty();
+    if (is_dequantized) tensor.set_data_type(onnx::TensorProto::FLOAT);  // codes, dequantized
     // A weight, which is read when needed.
-    if (is_large && prefix.empty() && is_floating_point(info.dtype)) return;
+    if (prefix.empty() && stays_in_file(info)) {
+      clear_values(tensor);
+      return;
+    }
     std::string values(take_room(info), '\0');
     reader_.read(*index, std::as_writable_bytes(std::span(values)));
+    clear_values(tensor);
+    tensor.set_raw_data(std::move(values));
+  }
+
+  // Large tensors of real numbers; of integers, which are tables of words or codes rather than
+  // weights, only where all of them are too many to be held.
+  [[nodiscard]] bool stays_in_file(const TensorInfo& info) const {
+    if (is_floating_point(info.dtype)) return element_count(info.shape) > kMostElementsOfConstant;
+    return leaves_integers_ && is_integer(info.dtype) && info.byte_size() > kMostBytesOfIntegers;
+  }
+
+  static void clear_values(onnx::TensorProto& tensor) {
+    tensor.clear_raw_data();
     tensor.clear_float_data();
     tensor.clear_double_data();
     tensor.clear_int32_data();
@@ -64,7 +89,6 @@ class ValueFiller {
     tensor.clear_uint64_data();
     tensor.clear_external_data();
     tensor.clear_data_location();
-    tensor.set_raw_data(std::move(values));
   }
 
   // As the file's tensors are named: docs/onnx.md.
@@ -88,11 +112,27 @@ class ValueFiller {
     return bytes;
   }
 
+  static constexpr std::uint64_t kMostBytesOfIntegers = std::uint64_t{1} << 20;
+
   const CheckpointReader& reader_;
+  bool leaves_integers_ = false;
   std::uint64_t bytes_ = 0;
   std::set<std::string> names_;
   std::map<std::string, int> wanted_;  // how often, of names that were taken
 };
+
+// Nodes that make numbers of codes pass the reader's numbers on.
+void read_dequantized(const CheckpointReader& reader, onnx::GraphProto& graph) {
+  const std::map<std::string, std::string> values = dequantized_values(reader);
+  for (onnx::NodeProto& node : *graph.mutable_node()) {
+    const auto found = node.output_size() > 0 ? values.find(node.output(0)) : values.end();
+    if (found == values.end()) continue;
+    node.set_op_type("Identity");
+    node.clear_input();
+    node.add_input(found->second);
+    node.clear_attribute();
+  }
+}
 
 }  // namespace
 
@@ -105,6 +145,7 @@ Graph onnx_network(const CheckpointReader& reader) {
   onnx::ModelProto model = read_onnx_message(path, 0);
   try {
     ValueFiller(reader).fill(*model.mutable_graph());
+    read_dequantized(reader, *model.mutable_graph());
     return import_onnx(model);
   } catch (const Error& error) {
     throw Error(error.category(), fmt::format("{}: {}", path.string(), error.what()),

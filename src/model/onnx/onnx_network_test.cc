@@ -2,11 +2,16 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 #include "base/testing/expected_error.h"
 #include "base/testing/temporary_directory.h"
 #include "checkpoint/onnx/testing/onnx_models.h"
+#include "graph/weight_source.h"
+#include "model/checkpoint_network.h"
+#include "narrow/dequantized_weights.h"
 #include "narrow/error.h"
 #include "stream/quantized_reader.h"
 
@@ -97,6 +102,55 @@ TEST_F(OnnxNetwork, LargeTensorsStayWeights) {
   ASSERT_EQ(graph.weights.size(), 1U);
   EXPECT_EQ(graph.weights[0].name, "kernel");
   EXPECT_EQ(graph.weights[0].shape, (Shape{512, 4}));
+}
+
+// x times codes, which are cast and scaled: seen dequantized they are a weight of numbers.
+TEST_F(OnnxNetwork, DequantizedCodesAreWeights) {
+  for (const std::int64_t rows : {2, 400}) {
+    onnx::ModelProto quantized = model();
+    onnx::GraphProto& graph = *quantized.mutable_graph();
+    graph.clear_node();
+    *graph.mutable_initializer(0) =
+        tensor_message("codes", onnx::TensorProto::INT8, {4, rows},
+                       std::string(static_cast<std::size_t>(4 * rows), '\3'));
+    *graph.add_initializer() = tensor_message("scale", onnx::TensorProto::FLOAT, {}, raw({0.5F}));
+    auto& to = add_attribute(add_node(graph, "Cast", {"codes"}, "real"), "to");
+    to.set_type(onnx::AttributeProto::INT);
+    to.set_i(onnx::TensorProto::FLOAT);
+    add_node(graph, "Mul", {"real", "scale"}, "kernel");
+    add_node(graph, "MatMul", {"x", "kernel"}, "y");
+    const auto reader = see_dequantized(write(quantized));
+    const Graph found = onnx_network(*reader);
+    ASSERT_EQ(found.nodes.size(), 2U);
+    EXPECT_TRUE(std::holds_alternative<op::Identity>(found.nodes[0].attributes));
+    if (rows == 2) {
+      EXPECT_EQ(constant(found, "codes"), std::vector<float>(8, 1.5F));
+      continue;
+    }
+    ASSERT_EQ(found.weights.size(), 1U);
+    EXPECT_EQ(found.weights[0].name, "codes");
+    EXPECT_EQ(found.weights[0].type, DType::kFloat32);
+  }
+}
+
+// 66 MiB of codes that several nodes read are not held, but named.
+TEST_F(OnnxNetwork, ManyIntegersStayInTheFile) {
+  onnx::ModelProto large = model();
+  onnx::GraphProto& graph = *large.mutable_graph();
+  constexpr std::int64_t kRows = 66 << 8;
+  *graph.add_initializer() = tensor_message("table", onnx::TensorProto::INT8, {kRows, 4096}, "");
+  graph.mutable_initializer(3)->clear_raw_data();
+  set_external(*graph.mutable_initializer(3), {{"location", "values"}});
+  write_file(directory() / "values", "");
+  std::filesystem::resize_file(directory() / "values", kRows * 4096);  // a hole
+  add_node(graph, "Shape", {"table"}, "sizes");
+  graph.add_output()->set_name("sizes");
+  const auto reader = write(large);
+  const Graph found = onnx_network(*reader);
+  const auto weight = std::ranges::find(found.weights, "table", &Weight::name);
+  ASSERT_NE(weight, found.weights.end());
+  EXPECT_EQ(weight->type, DType::kInt8);
+  EXPECT_NO_THROW(check_weights(found, CheckpointVariables(*reader, false)));
 }
 
 TEST_F(OnnxNetwork, SentencesNameTheFile) {

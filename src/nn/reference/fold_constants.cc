@@ -82,8 +82,11 @@ class Folder {
     return bytes <= bytes_left_;
   }
 
+  // Loops may take long, and run when they are asked to.
   [[nodiscard]] bool reads_constants(const Node& node) const {
-    return !node.inputs.empty() && std::ranges::all_of(node.inputs, [&](ValueId id) {
+    const bool is_loop = std::holds_alternative<op::Loop>(node.attributes) ||
+                         std::holds_alternative<op::Scan>(node.attributes);
+    return !is_loop && !node.inputs.empty() && std::ranges::all_of(node.inputs, [&](ValueId id) {
       return id == kNoValue || graph_.constant_of(id) != nullptr;
     });
   }

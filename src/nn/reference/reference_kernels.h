@@ -189,5 +189,7 @@ void run(const op::QLinearMatMul& product, Inputs inputs, Outputs outputs);
 
 void run(const op::Recurrent& recurrent, Inputs inputs, Outputs outputs);
 void run(const op::If& branches, Inputs inputs, Outputs outputs);
+void run(const op::Loop& loop, Inputs inputs, Outputs outputs);
+void run(const op::Scan& scan, Inputs inputs, Outputs outputs);
 
 }  // namespace narrow::reference

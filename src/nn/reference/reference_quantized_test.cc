@@ -2,9 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
+#include "graph/constants.h"
 #include "graph/graph.h"
+#include "graph/graph_builder.h"
+#include "narrow/error.h"
 #include "nn/reference/reference_network.h"
 #include "nn/reference/reference_operators.h"
 
@@ -144,6 +148,62 @@ TEST(ReferenceControl, TheConditionChoosesTheBranch) {
   }
   EXPECT_EQ(branches, (op::If{adder(1), adder(2)}));
   EXPECT_NE(branches, (op::If{adder(1), adder(3)}));
+}
+
+// Two states' worth of sums: s + x, which is given as the next state and as an entry.
+std::shared_ptr<const Graph> running_sum() {
+  GraphBuilder builder("sum");
+  const ValueId state = builder.input("state", {2});
+  const ValueId sum = builder.add("y", op::Add{}, {state, builder.input("x", {2})});
+  return std::make_shared<Graph>(
+      builder.finish({sum, builder.add("entry", op::Identity{}, {sum})}));
+}
+
+TEST(ReferenceControl, ScansGoAlongAnyAxisEitherWay) {
+  op::Scan scan = {running_sum(), 1, {{1, false}}, {{-1, true}}};
+  const ReferenceTensor x = reals({2, 3}, {1, 2, 3, 10, 20, 30});
+  auto y = run(scan, {reals({2}, {0, 0}), x});
+  EXPECT_EQ(y[0].values, (std::vector<double>{6, 60}));
+  EXPECT_EQ(y[1].shape, (Shape{2, 3}));
+  EXPECT_EQ(y[1].values, (std::vector<double>{6, 3, 1, 60, 30, 10}));
+  scan.inputs = {{1, true}};
+  scan.outputs = {{0, false}};
+  y = run(scan, {reals({2}, {0, 0}), x});
+  EXPECT_EQ(y[1].values, (std::vector<double>{3, 30, 5, 50, 6, 60}));
+  y = run(scan, {reals({2}, {7, 8}), reals({2, 0}, {})});
+  EXPECT_EQ(y[0].values, (std::vector<double>{7, 8}));
+  EXPECT_EQ(y[1].shape, (Shape{0, 2}));
+}
+
+// Doubles the state while it is less than a limit.
+op::Loop doubling(double limit) {
+  GraphBuilder builder("double");
+  builder.input("round", {}, DType::kInt64);
+  builder.input("condition", {}, DType::kBool);
+  const ValueId state = builder.input("state", {});
+  const ValueId twice = builder.add("twice", op::Add{}, {state, state});
+  const ValueId goes_on =
+      builder.add("goes_on", op::Compare{op::CompareKind::kLess},
+                  {twice, builder.constant("limit", make_scalar(DType::kFloat32, limit))});
+  return {std::make_shared<Graph>(builder.finish({goes_on, twice, twice})), 1};
+}
+
+TEST(ReferenceControl, LoopsEndByTheirNumberOrTheirCondition) {
+  const auto loop = [](double limit, const ReferenceTensor& rounds, std::int64_t condition) {
+    return run(doubling(limit), {rounds, codes({}, {condition}, DType::kBool), reals({}, {1})});
+  };
+  auto y = loop(100, codes({}, {3}, DType::kInt64), 1);
+  EXPECT_EQ(y[0].values, (std::vector<double>{8}));
+  EXPECT_EQ(y[1].shape, (Shape{3}));
+  EXPECT_EQ(y[1].values, (std::vector<double>{2, 4, 8}));
+  y = loop(10, codes({1}, {100}, DType::kInt64), 1);
+  EXPECT_EQ(y[0].values, (std::vector<double>{16}));
+  y = loop(10, codes({}, {100}, DType::kInt64), 0);
+  EXPECT_EQ(y[0].values, (std::vector<double>{1}));
+  EXPECT_EQ(y[1].shape, (Shape{0}));
+  EXPECT_THROW(
+      loop(std::numeric_limits<double>::infinity(), codes({}, {INT64_MAX}, DType::kInt64), 1),
+      Error);
 }
 
 }  // namespace
