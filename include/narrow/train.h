@@ -1,4 +1,4 @@
-// Training: ResNet V1 on a labelled dataset as TF-Slim's train_image_classifier.py trains it
+// Training: a network of TF-Slim on a labelled dataset as its train_image_classifier.py trains it
 // (tensorflow/models, research/slim), from initial values or from a checkpoint. docs/slim.md says
 // what is the same and what differs.
 #pragma once
@@ -30,8 +30,10 @@ struct TrainOptions {
   std::optional<std::vector<std::string>> trainable_scopes =
       {};  // regular expressions; all without
 
-  // The images. ImageSource::resize_side is for those without augmentation.
-  ImageSource images = {.dataset_name = {}, .dataset_dir = {}, .dataset_split_name = "train"};
+  // The images. ImageSource::resize_side is for those without augmentation. An image_size of 0 and
+  // an empty preprocessing_name are the network's.
+  ImageSource images = {
+      .dataset_name = {}, .dataset_dir = {}, .dataset_split_name = "train", .image_size = 0};
   std::string augment = "slim";  // "none", "slim", "cifar"
   int resize_side_min = 256;
   int resize_side_max = 512;
@@ -47,9 +49,10 @@ struct TrainOptions {
   double label_smoothing = 0;
   double moving_average_decay = 0;  // 0: no moving averages of the variables
   BatchNormMode batch_norm = BatchNormMode::kTrain;
-  double batch_norm_decay = 0.997;
-  int recalibrate_batch_norm = 0;       // batches for the moving statistics at the end
-  std::optional<Scheme> quantize = {};  // weights in the forward pass; per tensor
+  std::optional<double> batch_norm_decay = {};   // absent: that of the network in Slim
+  std::optional<double> dropout_keep_prob = {};  // absent: that of the network; 1: no dropout
+  int recalibrate_batch_norm = 0;                // batches for the moving statistics at the end
+  std::optional<Scheme> quantize = {};           // weights in the forward pass; per tensor
 
   // What is written.
   int log_every_n_steps = 10;
@@ -63,9 +66,9 @@ struct TrainOptions {
 // One line of the log.
 struct TrainStep {
   std::int64_t global_step = 0;  // after the step
-  double loss = 0;               // cross entropy and all L2 terms, as Slim logs it
-  double cross_entropy = 0;
-  double accuracy = 0;  // of the batch, before the update
+  double loss = 0;               // all cross entropies and L2 terms, as Slim logs it
+  double cross_entropy = 0;      // of the logits
+  double accuracy = 0;           // of the batch, before the update
   float learning_rate = 0;
   double seconds_per_step = 0;   // mean since the last line
   double images_per_second = 0;  // the same

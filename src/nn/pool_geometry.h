@@ -1,4 +1,4 @@
-// A max pool at one size of images, as the executors of this layer compute them.
+// A pool at one size of images, as the executors of this layer compute them.
 #pragma once
 
 #include <array>
@@ -20,8 +20,13 @@ struct PoolGeometry {
   std::vector<std::int64_t> after;   // and the last ones; never negative
 };
 
-// Why no executor computes the pool: " with dilation", ...; empty when nothing speaks against it.
-std::string_view pool_obstacle(const op::MaxPool& pool, std::int64_t height, std::int64_t width);
+// Why no executor computes a pool: " with dilation", ...; empty when nothing speaks against it.
+std::string_view pool_obstacle(const Window& window, bool ceil_mode, std::int64_t height,
+                               std::int64_t width);
+
+// Of a pool without obstacle.
+PoolGeometry pool_geometry(const Window& window, bool ceil_mode, std::int64_t height,
+                           std::int64_t width);
 
 // Throws Error(kUnsupported) naming the node and the obstacle.
 PoolGeometry pool_geometry(std::string_view node, const op::MaxPool& pool, std::int64_t height,

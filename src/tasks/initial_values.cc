@@ -42,14 +42,4 @@ void fill_initial_values(const Weight& weight, const Initializer& initializer, s
   }
 }
 
-void fill_initial_values(const Weight& weight, std::uint64_t seed, std::span<float> values) {
-  const bool is_one =
-      weight.role == WeightRole::kGamma || weight.role == WeightRole::kMovingVariance;
-  fill_initial_values(weight,
-                      weight.role == WeightRole::kKernel
-                          ? Initializer{InitializerKind::kHe}
-                          : Initializer{InitializerKind::kConstant, is_one ? 1.0 : 0.0},
-                      seed, values);
-}
-
 }  // namespace narrow

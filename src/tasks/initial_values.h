@@ -14,8 +14,4 @@ namespace narrow {
 void fill_initial_values(const Weight& weight, const Initializer& initializer, std::uint64_t seed,
                          std::span<float> values);
 
-// Of a ResNet V1: weights from a truncated normal distribution with standard deviation
-// sqrt(1.3 * 2 / fan_in), gamma and moving variance 1, everything else 0.
-void fill_initial_values(const Weight& weight, std::uint64_t seed, std::span<float> values);
-
 }  // namespace narrow

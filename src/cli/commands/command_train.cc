@@ -42,7 +42,7 @@ void run_train(const Command& command, const Arguments& args) {
 
 void add_train_command(Command& program, CommandOutcome& /*outcome*/) {
   Command command =
-      program.add_subcommand("train", "Train a ResNet V1, from scratch or fine-tuning");
+      program.add_subcommand("train", "Train a network of TF-Slim, from scratch or fine-tuning");
   auto args = std::make_shared<Arguments>();
   add_train_flags(command, args->flags);
   command.add_flag("--summary", args->summary, "tell what would be trained, and stop");

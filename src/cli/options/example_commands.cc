@@ -54,7 +54,7 @@ std::string train_command(const TrainOptions& training, int threads) {
       training.learning_rate.warmup_steps, training.weight_decay);
   text += fmt::format(
       " --batch_norm_decay {} --recalibrate_batch_norm {} --save_interval_steps {} --seed {}",
-      training.batch_norm_decay, training.recalibrate_batch_norm, training.save_interval_steps,
+      *training.batch_norm_decay, training.recalibrate_batch_norm, training.save_interval_steps,
       training.seed);
   if (threads > 0) text += fmt::format(" --threads {}", threads);
   return text;

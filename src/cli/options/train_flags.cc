@@ -17,8 +17,6 @@
 namespace narrow {
 namespace {
 
-constexpr int kTrainImageSize = 224;
-
 void add_network_flags(Command& command, TrainFlags& flags) {
   TrainOptions& options = flags.options;
   command
@@ -27,8 +25,8 @@ void add_network_flags(Command& command, TrainFlags& flags) {
       .type_name("DIR");
   command
       .add_option(slim_flag("model_name"), options.model_name,
-                  "resnet_v1_50, _101, _152, _200, or the scope of\n"
-                  "a network in CKPT; default what CKPT holds")
+                  "a network of TF-Slim, or the scope of a ResNet V1\n"
+                  "in CKPT; default what CKPT holds")
       .type_name("NAME");
   command
       .add_option(slim_flag("checkpoint_path"), flags.checkpoint_path,
@@ -55,10 +53,13 @@ void add_network_flags(Command& command, TrainFlags& flags) {
       .type_name("")
       .capture_default_str();
   command
-      .add_option(slim_flag("batch_norm_decay"), options.batch_norm_decay,
-                  "of moving statistics; short trainings want less")
-      .in_range(0.0, 1.0)
-      .capture_default_str();
+      .add_option(slim_flag("batch_norm_decay"), flags.batch_norm_decay,
+                  "of moving statistics; short trainings want less;\ndefault the network's")
+      .in_range(0.0, 1.0);
+  command
+      .add_option(slim_flag("dropout_keep_prob"), flags.dropout_keep_prob,
+                  "what dropout keeps, 1 all; default the network's")
+      .in_range(0.0, 1.0);
   command
       .add_option(slim_flag("recalibrate_batch_norm"), options.recalibrate_batch_norm,
                   "at the end, take moving statistics from N batches")
@@ -78,7 +79,7 @@ void add_image_flags(Command& command, TrainOptions& options) {
       .capture_default_str();
   command
       .add_option(slim_flag("train_image_size"), options.images.image_size,
-                  "height and width that the network sees")
+                  "height and width that the network sees; 0: its own")
       .in_range(0, 8192)
       .capture_default_str();
   command
@@ -269,7 +270,8 @@ TrainOptions train_options(const Command& command, const TrainFlags& flags) {
   if (given("--max_number_of_steps")) options.max_number_of_steps = flags.max_number_of_steps;
   if (flags.batch_norm == "frozen") options.batch_norm = BatchNormMode::kFrozen;
   if (!flags.quantize.empty()) options.quantize = parse_quantize(flags.quantize);
-  if (options.images.image_size == 0) options.images.image_size = kTrainImageSize;
+  if (given("--batch_norm_decay")) options.batch_norm_decay = flags.batch_norm_decay;
+  if (given("--dropout_keep_prob")) options.dropout_keep_prob = flags.dropout_keep_prob;
   return options;
 }
 

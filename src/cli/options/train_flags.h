@@ -20,6 +20,8 @@ struct TrainFlags {
   std::string learning_rate_decay_type = "exponential";
   std::int64_t max_number_of_steps = 0;
   std::string batch_norm = "train";
+  double batch_norm_decay = 0;
+  double dropout_keep_prob = 0;
   std::string quantize;
 };
 

@@ -8,6 +8,13 @@
 namespace narrow {
 namespace {
 
+// inception_resnet_v2_arg_scope regularizes biases as well.
+constexpr SlimStyle regularized(SlimStyle style) {
+  style.decay = SlimDecay::kWeightsAndBiases;
+  return style;
+}
+constexpr SlimStyle kLogits = regularized(kInceptionLogits);
+
 Channels add_resnet_stem(SlimBuilder& net) {
   const Channels x = inception_stem(net);
   const std::string scope = "Mixed_5b";
@@ -89,29 +96,29 @@ Channels add_resnet_head(SlimBuilder& net, Channels x, int class_count) {
   x = net.average_pool(scope + "/Conv2d_1a_3x3", x, 5, 3, kValid);
   x = net.chain(scope, x, {{"Conv2d_1b_1x1", 128}, {"Conv2d_2a_5x5", 768, 5, 5, 1, kValid}});
   return net.fully_connected(scope + "/Logits", net.squeeze(scope + "/Flatten", x), 768,
-                             class_count, kInceptionLogits);
+                             class_count, kLogits);
 }
 
 }  // namespace
 
 SlimGraph make_inception_resnet_v2(const SlimRequest& request) {
-  SlimBuilder net(std::string(request.scope), kInceptionStyle);
+  SlimBuilder net(request, regularized(kInceptionStyle));
   Channels x = add_resnet_stem(net);
   for (int i = 1; i <= 10; ++i) x = add_block35(net, fmt::format("Repeat/block35_{}", i), x);
   x = add_mixed_6a(net, x);
   for (int i = 1; i <= 20; ++i) x = add_block17(net, fmt::format("Repeat_1/block17_{}", i), x);
   Channels head;
-  if (request.auxiliary) head = add_resnet_head(net, x, request.class_count);
+  if (request.training) head = add_resnet_head(net, x, request.class_count);
   x = add_mixed_7a(net, x);
   for (int i = 1; i <= 9; ++i) {
     x = add_block8(net, fmt::format("Repeat_2/block8_{}", i), x, 0.2, SlimActivation::kRelu);
   }
   x = add_block8(net, "Block8", x, 1, SlimActivation::kNone);
   x = net.global_mean("Logits/AvgPool_1a_8x8", net.conv("", x, {"Conv2d_7b_1x1", 1536}));
-  x = net.squeeze("Logits/Flatten", x);
+  x = net.dropout("Logits/Dropout", net.squeeze("Logits/Flatten", x), kInceptionKeepProb);
   const Channels logits =
-      net.fully_connected("Logits/Logits", x, x.count, request.class_count, kInceptionLogits);
-  return request.auxiliary ? net.finish({logits, head}) : net.finish({logits});
+      net.fully_connected("Logits/Logits", x, x.count, request.class_count, kLogits);
+  return request.training ? net.finish({logits, head}) : net.finish({logits});
 }
 
 }  // namespace narrow

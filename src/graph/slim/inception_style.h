@@ -10,6 +10,8 @@ namespace narrow {
 // No gamma.
 constexpr SlimNorm kInceptionNorm = {.epsilon = 0.001, .decay = 0.9997};
 constexpr SlimStyle kInceptionStyle = {.norm = kInceptionNorm, .weights = {InitializerKind::kHe}};
+// What Dropout keeps before the logits.
+constexpr double kInceptionKeepProb = 0.8;
 // Of fully connected layers in place of convolutions, without activation.
 constexpr SlimStyle kInceptionLogits = {.activation = SlimActivation::kNone};
 

@@ -35,7 +35,7 @@ Channels add_v1_block(SlimBuilder& net, Channels x, const V1Block& block) {
 SlimGraph make_inception_v1(const SlimRequest& request) {
   SlimStyle style = kInceptionStyle;
   style.weights = {InitializerKind::kTruncatedNormal, 0.01};
-  SlimBuilder net(std::string(request.scope), style);
+  SlimBuilder net(request, style);
   Channels x = net.conv("", net.images(), {"Conv2d_1a_7x7", 64, 7, 7, 2});
   x = net.max_pool("MaxPool_2a_3x3", x, 3, 2, kSame);
   x = net.chain("", x, {{"Conv2d_2b_1x1", 64}, {"Conv2d_2c_3x3", 192, 3, 3}});
@@ -54,8 +54,9 @@ SlimGraph make_inception_v1(const SlimRequest& request) {
   SlimStyle last = kInceptionStyle;
   last.norm.reset();
   last.activation = SlimActivation::kNone;
-  x = net.conv("Logits", net.global_mean("Logits/AvgPool_0a_7x7", x),
-               {"Conv2d_0c_1x1", request.class_count}, last);
+  x = net.global_mean("Logits/AvgPool_0a_7x7", x);
+  x = net.dropout("Logits/Dropout_0b", x, kInceptionKeepProb);
+  x = net.conv("Logits", x, {"Conv2d_0c_1x1", request.class_count}, last);
   return net.finish({net.squeeze("Logits/SpatialSqueeze", x)});
 }
 

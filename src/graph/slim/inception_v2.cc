@@ -56,7 +56,7 @@ Channels add_reduction(SlimBuilder& net, const std::string& scope, Channels x,
 }  // namespace
 
 SlimGraph make_inception_v2(const SlimRequest& request) {
-  SlimBuilder net(std::string(request.scope), kInceptionStyle);
+  SlimBuilder net(request, kInceptionStyle);
   SlimConv first = {"Conv2d_1a_7x7", 64, 7, 7, 2};
   first.stddev = 1;
   Channels x = net.separable("", net.images(), first, 8);
@@ -73,8 +73,9 @@ SlimGraph make_inception_v2(const SlimRequest& request) {
   x = add_reduction(net, "Mixed_5a", x, {128, 192}, {192, 256});
   x = add_v2_block(net, x, {"Mixed_5b", 352, {192, 320}, {160, 224}, 128});
   x = add_v2_block(net, x, {"Mixed_5c", 352, {192, 320}, {192, 224}, 128, true});
-  x = net.linear("Logits", net.global_mean("Logits/AvgPool_1a_7x7", x),
-                 {"Conv2d_1c_1x1", request.class_count});
+  x = net.global_mean("Logits/AvgPool_1a_7x7", x);
+  x = net.dropout("Logits/Dropout_1b", x, kInceptionKeepProb);
+  x = net.linear("Logits", x, {"Conv2d_1c_1x1", request.class_count});
   return net.finish({net.squeeze("Logits/SpatialSqueeze", x)});
 }
 

@@ -83,7 +83,7 @@ Channels add_v3_head(SlimBuilder& net, Channels x, int class_count) {
 }  // namespace
 
 SlimGraph make_inception_v3(const SlimRequest& request) {
-  SlimBuilder net(std::string(request.scope), kInceptionStyle);
+  SlimBuilder net(request, kInceptionStyle);
   Channels x = add_large(net, "Mixed_5b", inception_stem(net), 32);
   x = add_large(net, "Mixed_5c", x, 64, "Conv2d_0b_1x1", "Conv_1_0c_5x5");
   x = add_mixed_6a_v3(net, add_large(net, "Mixed_5d", x, 64));
@@ -92,13 +92,14 @@ SlimGraph make_inception_v3(const SlimRequest& request) {
   x = add_middle(net, "Mixed_6d", x, 160);
   x = add_middle(net, "Mixed_6e", x, 192);
   Channels head;
-  if (request.auxiliary) head = add_v3_head(net, x, request.class_count);
+  if (request.training) head = add_v3_head(net, x, request.class_count);
   x = add_small(net, "Mixed_7b", add_mixed_7a_v3(net, x), "Conv2d_0b_3x1");
   x = add_small(net, "Mixed_7c", x, "Conv2d_0c_3x1");
-  x = net.linear("Logits", net.global_mean("Logits/AvgPool_1a_8x8", x),
-                 {"Conv2d_1c_1x1", request.class_count});
+  x = net.global_mean("Logits/AvgPool_1a_8x8", x);
+  x = net.dropout("Logits/Dropout_1b", x, kInceptionKeepProb);
+  x = net.linear("Logits", x, {"Conv2d_1c_1x1", request.class_count});
   const Channels logits = net.squeeze("Logits/SpatialSqueeze", x);
-  return request.auxiliary ? net.finish({logits, head}) : net.finish({logits});
+  return request.training ? net.finish({logits, head}) : net.finish({logits});
 }
 
 }  // namespace narrow

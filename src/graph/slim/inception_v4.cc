@@ -102,7 +102,7 @@ Channels add_v4_head(SlimBuilder& net, Channels x, int class_count) {
 }  // namespace
 
 SlimGraph make_inception_v4(const SlimRequest& request) {
-  SlimBuilder net(std::string(request.scope), kInceptionStyle);
+  SlimBuilder net(request, kInceptionStyle);
   Channels x = add_v4_stem(net);
   for (const char* scope : {"Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_5e"}) {
     x = add_block_a(net, scope, x);
@@ -113,13 +113,15 @@ SlimGraph make_inception_v4(const SlimRequest& request) {
     x = add_block_b(net, scope, x);
   }
   Channels head;
-  if (request.auxiliary) head = add_v4_head(net, x, request.class_count);
+  if (request.training) head = add_v4_head(net, x, request.class_count);
   x = add_reduction_b(net, "Mixed_7a", x);
   for (const char* scope : {"Mixed_7b", "Mixed_7c", "Mixed_7d"}) x = add_block_c(net, scope, x);
-  x = net.squeeze("Logits/PreLogitsFlatten", net.global_mean("Logits/AvgPool_1a", x));
+  x = net.global_mean("Logits/AvgPool_1a", x);
+  x = net.squeeze("Logits/PreLogitsFlatten",
+                  net.dropout("Logits/Dropout_1b", x, kInceptionKeepProb));
   const Channels logits =
       net.fully_connected("Logits/Logits", x, x.count, request.class_count, kInceptionLogits);
-  return request.auxiliary ? net.finish({logits, head}) : net.finish({logits});
+  return request.training ? net.finish({logits, head}) : net.finish({logits});
 }
 
 }  // namespace narrow

@@ -41,8 +41,16 @@ int multiple_of_8(double channels) {
   return rounded < 0.9 * channels ? rounded + 8 : rounded;
 }
 
-SlimGraph finish_mobilenet(SlimBuilder& net, Channels x, const std::string& pool, int class_count) {
-  x = net.linear("Logits", net.global_mean(pool, x), {"Conv2d_1c_1x1", class_count});
+// What is named differently in the two networks before the logits.
+struct Ending {
+  const char* pool;
+  const char* dropout;
+  double keep_prob;
+};
+
+SlimGraph finish_mobilenet(SlimBuilder& net, Channels x, const Ending& ending, int class_count) {
+  x = net.dropout(ending.dropout, net.global_mean(ending.pool, x), ending.keep_prob);
+  x = net.linear("Logits", x, {"Conv2d_1c_1x1", class_count});
   return net.finish({net.squeeze("Logits/SpatialSqueeze", x)});
 }
 
@@ -81,7 +89,7 @@ SlimGraph make_mobilenet_v1(const SlimRequest& request) {
                                                  {1, 1024}});
   const double multiplier = multiplier_of(request);
   const auto channels = [&](int n) { return std::max(static_cast<int>(n * multiplier), 8); };
-  SlimBuilder net(std::string(request.scope), style(0.9997));
+  SlimBuilder net(request, style(0.9997));
   Channels x = net.conv("", net.images(), {"Conv2d_0", channels(32), 3, 3, 2});
   int i = 0;
   for (const Block& block : kBlocks) {
@@ -89,7 +97,8 @@ SlimGraph make_mobilenet_v1(const SlimRequest& request) {
     x = net.depthwise(fmt::format("Conv2d_{}_depthwise", i), x, {"", 0, 3, 3, block.stride}, 1);
     x = net.conv(fmt::format("Conv2d_{}_pointwise", i), x, {"", channels(block.channels)});
   }
-  return finish_mobilenet(net, x, "Logits/AvgPool_1a", request.class_count);
+  return finish_mobilenet(net, x, {"Logits/AvgPool_1a", "Logits/Dropout_1b", 0.999},
+                          request.class_count);
 }
 
 SlimGraph make_mobilenet_v2(const SlimRequest& request) {
@@ -102,7 +111,7 @@ SlimGraph make_mobilenet_v2(const SlimRequest& request) {
       {{1, 16, 1}, {2, 24, 2}, {3, 32, 2}, {4, 64, 2}, {3, 96, 1}, {3, 160, 2}, {1, 320, 1}});
   const double multiplier = multiplier_of(request);
   const auto channels = [&](double n) { return multiple_of_8(n * multiplier); };
-  SlimBuilder net(std::string(request.scope), style(0.997));
+  SlimBuilder net(request, style(0.997));
   Channels x = net.conv("", net.images(), {"Conv", channels(32), 3, 3, 2});
   int i = 0;
   for (const Blocks& blocks : kBlocks) {
@@ -115,7 +124,7 @@ SlimGraph make_mobilenet_v2(const SlimRequest& request) {
   }
   // Narrow networks keep the wide last layer ("finegrain_classification_mode").
   x = net.conv("", x, {"Conv_1", channels(multiplier < 1 ? 1280 / multiplier : 1280)});
-  return finish_mobilenet(net, x, "Logits/AvgPool", request.class_count);
+  return finish_mobilenet(net, x, {"Logits/AvgPool", "Logits/Dropout", 0.8}, request.class_count);
 }
 
 }  // namespace narrow

@@ -28,12 +28,15 @@ SlimGraph finish_vgg(SlimBuilder& net, Channels x, int class_count, double stdde
   return net.finish({net.squeeze("fc8/squeezed", net.linear("", x, last))});
 }
 
+constexpr double kKeepProb = 0.5;
+
 // fc6 and fc7 of AlexNet and OverFeat, whose biases start with 0.1.
 Channels full_layers(SlimBuilder& net, Channels x, const SlimConv& fc6) {
   SlimStyle style = kPlainStyle;
   style.weights = {InitializerKind::kTruncatedNormal, kFullStddev};
   style.biases = 0.1F;
-  return net.conv("", net.conv("", x, fc6, style), {"fc7", 4096}, style);
+  x = net.dropout("dropout6", net.conv("", x, fc6, style), kKeepProb);
+  return net.dropout("dropout7", net.conv("", x, {"fc7", 4096}, style), kKeepProb);
 }
 
 }  // namespace
@@ -41,7 +44,7 @@ Channels full_layers(SlimBuilder& net, Channels x, const SlimConv& fc6) {
 SlimGraph make_vgg(const SlimRequest& request) {
   constexpr std::array<int, 5> kChannels = {64, 128, 256, 512, 512};
   const Vgg& vgg = *std::ranges::find(kVggs, request.name, &Vgg::name);
-  SlimBuilder net(std::string(request.scope), kPlainStyle);
+  SlimBuilder net(request, kPlainStyle);
   Channels x = net.images();
   for (std::size_t block = 0; block < kChannels.size(); ++block) {
     for (int i = 1; i <= vgg.convs[block]; ++i) {
@@ -50,14 +53,15 @@ SlimGraph make_vgg(const SlimRequest& request) {
     }
     x = net.max_pool(fmt::format("pool{}", block + 1), x, 2, 2, kValid);
   }
-  x = net.chain("", x, {{"fc6", 4096, 7, 7, 1, kValid}, {"fc7", 4096}});
+  x = net.dropout("dropout6", net.conv("", x, {"fc6", 4096, 7, 7, 1, kValid}), kKeepProb);
+  x = net.dropout("dropout7", net.conv("", x, {"fc7", 4096}), kKeepProb);
   return finish_vgg(net, x, request.class_count, 0);
 }
 
 SlimGraph make_alexnet_v2(const SlimRequest& request) {
   SlimStyle style = kPlainStyle;
   style.biases = 0.1F;
-  SlimBuilder net(std::string(request.scope), style);
+  SlimBuilder net(request, style);
   Channels x = net.conv("", net.images(), {"conv1", 64, 11, 11, 4, kValid});
   x = net.conv("", net.max_pool("pool1", x, 3, 2, kValid), {"conv2", 192, 5, 5});
   x = net.chain("", net.max_pool("pool2", x, 3, 2, kValid),
@@ -67,7 +71,7 @@ SlimGraph make_alexnet_v2(const SlimRequest& request) {
 }
 
 SlimGraph make_overfeat(const SlimRequest& request) {
-  SlimBuilder net(std::string(request.scope), kPlainStyle);
+  SlimBuilder net(request, kPlainStyle);
   Channels x = net.conv("", net.images(), {"conv1", 64, 11, 11, 4, kValid});
   x = net.conv("", net.max_pool("pool1", x, 2, 2, kValid), {"conv2", 256, 5, 5, 1, kValid});
   x = net.chain("", net.max_pool("pool2", x, 2, 2, kValid),

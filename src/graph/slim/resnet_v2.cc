@@ -46,7 +46,7 @@ Channels add_unit(SlimBuilder& net, const std::string& scope, Channels x, int ba
 
 SlimGraph make_resnet_v2(const SlimRequest& request) {
   const auto& units = std::ranges::find(kDepths, request.name, &Depth::name)->units;
-  SlimBuilder net(std::string(request.scope), kResnetStyle);
+  SlimBuilder net(request, kResnetStyle);
   Channels x = net.linear("", net.images(), {"conv1", 64, 7, 7, 2, kFixedSame});
   x = net.max_pool("pool1", x, 3, 2, kSame);
   for (int block = 0; block < 4; ++block) {

@@ -30,8 +30,8 @@ std::string join(const std::string& scope, std::string_view name) {
 
 }  // namespace
 
-SlimBuilder::SlimBuilder(std::string scope, SlimStyle style)
-    : scope_(std::move(scope)), style_(style), builder_(scope_) {}
+SlimBuilder::SlimBuilder(const SlimRequest& request, SlimStyle style)
+    : scope_(request.scope), style_(style), builder_(scope_), training_(request.training) {}
 
 Channels SlimBuilder::images() {
   return {builder_.input("images", {Dimension::free("N"), kImageChannels, Dimension::free("height"),
@@ -40,15 +40,21 @@ Channels SlimBuilder::images() {
 }
 
 ValueId SlimBuilder::weight(std::string name, Shape shape, WeightLayout layout, WeightRole role,
-                            const Initializer& initial) {
+                            const Initializer& initial, bool regularized) {
   initializers_.push_back(initial);
+  regularized_.push_back(regularized);
   return builder_.weight({std::move(name), std::move(shape), layout, role});
 }
 
-ValueId SlimBuilder::channel_weight(std::string name, int channels, WeightRole role,
-                                    float initial) {
+ValueId SlimBuilder::channel_weight(std::string name, int channels, WeightRole role, float initial,
+                                    bool regularized) {
   return weight(std::move(name), {channels}, WeightLayout::kAsUsed, role,
-                {InitializerKind::kConstant, initial});
+                {InitializerKind::kConstant, initial}, regularized);
+}
+
+ValueId SlimBuilder::biases(const std::string& layer, int channels, const SlimStyle& style) {
+  return channel_weight(layer + "/biases", channels, WeightRole::kBias, style.biases,
+                        style.decay == SlimDecay::kWeightsAndBiases);
 }
 
 Channels SlimBuilder::norm(const std::string& scope, Channels x, const SlimNorm& norm) {
@@ -94,11 +100,10 @@ Channels SlimBuilder::conv(const std::string& scope, Channels x, const SlimConv&
   Initializer initial = style.weights;
   if (args.stddev > 0) initial = {InitializerKind::kTruncatedNormal, args.stddev};
   std::vector<ValueId> inputs = {
-      x.value, weight(name + "/weights", {args.height, args.width, x.count, args.out},
-                      WeightLayout::kHwio, WeightRole::kKernel, initial)};
-  if (!style.norm) {
-    inputs.push_back(channel_weight(name + "/biases", args.out, WeightRole::kBias, style.biases));
-  }
+      x.value,
+      weight(name + "/weights", {args.height, args.width, x.count, args.out}, WeightLayout::kHwio,
+             WeightRole::kKernel, initial, style.decay != SlimDecay::kNone)};
+  if (!style.norm) inputs.push_back(biases(name, args.out, style));
   const ValueId y = builder_.add(name, op::Conv{window_of(args)}, std::move(inputs));
   return finish_layer(own, {y, args.out}, style);
 }
@@ -127,7 +132,7 @@ Channels SlimBuilder::depthwise_product(const std::string& scope, Channels x, co
   if (args.stddev > 0) initial = {InitializerKind::kTruncatedNormal, args.stddev};
   const ValueId stored =
       weight(name + "/depthwise_weights", {args.height, args.width, x.count, multiplier},
-             WeightLayout::kAsUsed, WeightRole::kKernel, initial);
+             WeightLayout::kAsUsed, WeightRole::kKernel, initial, false);
   ValueId used =
       builder_.add(name + "/depthwise_weights/order", op::Transpose{{2, 3, 0, 1}}, {stored});
   if (multiplier > 1) {
@@ -153,7 +158,7 @@ Channels SlimBuilder::separable(const std::string& scope, Channels x, const Slim
   const Channels y = depthwise_product(own, x, args, multiplier);
   const ValueId weights =
       weight(name + "/pointwise_weights", {1, 1, y.count, args.out}, WeightLayout::kHwio,
-             WeightRole::kKernel, {InitializerKind::kTruncatedNormal, args.stddev});
+             WeightRole::kKernel, {InitializerKind::kTruncatedNormal, args.stddev}, false);
   const ValueId biases = channel_weight(name + "/biases", args.out, WeightRole::kBias, 0);
   const ValueId z = builder_.add(name, op::Conv{square(1, 1, kSame)}, {y.value, weights, biases});
   return activate(own, {z, args.out}, style_.activation);
@@ -162,10 +167,10 @@ Channels SlimBuilder::separable(const std::string& scope, Channels x, const Slim
 Channels SlimBuilder::fully_connected(const std::string& scope, Channels x, int in, int out,
                                       const SlimStyle& style) {
   const std::string name = join(scope_, scope);
-  const ValueId weights = weight(name + "/weights", {in, out}, WeightLayout::kAsUsed,
-                                 WeightRole::kKernel, style.weights);
-  const ValueId biases = channel_weight(name + "/biases", out, WeightRole::kBias, style.biases);
-  const ValueId y = builder_.add(name, op::Gemm{}, {x.value, weights, biases});
+  const ValueId weights =
+      weight(name + "/weights", {in, out}, WeightLayout::kAsUsed, WeightRole::kKernel,
+             style.weights, style.decay != SlimDecay::kNone);
+  const ValueId y = builder_.add(name, op::Gemm{}, {x.value, weights, biases(name, out, style)});
   return activate(scope, {y, out}, style.activation);
 }
 
@@ -181,6 +186,14 @@ Channels SlimBuilder::average_pool(const std::string& scope, Channels x, int siz
 
 Channels SlimBuilder::global_mean(const std::string& scope, Channels x) {
   return add(scope, op::GlobalAveragePool{}, x);
+}
+
+Channels SlimBuilder::dropout(const std::string& scope, Channels x, double keep_prob) {
+  if (!training_) return x;
+  const std::string name = join(scope_, scope);
+  const ValueId ratio =
+      builder_.constant(name + "/ratio", make_scalar(DType::kFloat32, 1 - keep_prob));
+  return {builder_.add(name, op::Dropout{}, {x.value, ratio}), x.count};
 }
 
 Channels SlimBuilder::concat(const std::string& scope, std::initializer_list<Channels> parts) {
@@ -210,7 +223,7 @@ Channels SlimBuilder::squeeze(const std::string& scope, Channels x) {
 SlimGraph SlimBuilder::finish(std::initializer_list<Channels> outputs) {
   std::vector<ValueId> values;
   for (const Channels& output : outputs) values.push_back(output.value);
-  return {builder_.finish(std::move(values)), std::move(initializers_)};
+  return {builder_.finish(std::move(values)), std::move(initializers_), std::move(regularized_)};
 }
 
 }  // namespace narrow

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "graph/graph_builder.h"
+#include "graph/slim/slim_families.h"
 #include "graph/slim/slim_graph.h"
 
 namespace narrow {
@@ -25,6 +26,9 @@ constexpr AutoPad kSame = AutoPad::kSameUpper;
 constexpr AutoPad kValid = AutoPad::kValid;
 constexpr AutoPad kFixedSame = AutoPad::kNotSet;
 
+// What an arg_scope regularizes.
+enum class SlimDecay : std::uint8_t { kNone, kWeights, kWeightsAndBiases };
+
 enum class SlimActivation : std::uint8_t { kNone, kRelu, kRelu6 };
 
 struct SlimNorm {
@@ -39,6 +43,7 @@ struct SlimStyle {
   SlimActivation activation = SlimActivation::kRelu;
   Initializer weights = {InitializerKind::kXavier};
   float biases = 0;  // before training
+  SlimDecay decay = SlimDecay::kWeights;
 };
 
 // The arguments of a conv2d.
@@ -54,7 +59,7 @@ struct SlimConv {
 
 class SlimBuilder {
  public:
-  SlimBuilder(std::string scope, SlimStyle style);
+  SlimBuilder(const SlimRequest& request, SlimStyle style);
 
   // [N, 3, height, width], named "images".
   Channels images();
@@ -67,9 +72,11 @@ class SlimBuilder {
   Channels linear(const std::string& scope, Channels x, const SlimConv& args);
   // One after the other.
   Channels chain(const std::string& scope, Channels x, std::initializer_list<SlimConv> convs);
-  // `multiplier` outputs of every channel, with no product over channels; args.out is not used.
+  // `multiplier` outputs of every channel, with no product over channels; args.out is not used. No
+  // arg_scope regularizes its weights.
   Channels depthwise(const std::string& scope, Channels x, const SlimConv& args, int multiplier);
-  // A depthwise convolution without activation, then one over channels with the layer's biases.
+  // A depthwise convolution without activation, then one over channels with the layer's biases; no
+  // arg_scope regularizes either.
   Channels separable(const std::string& scope, Channels x, const SlimConv& args, int multiplier);
   // Of all elements of an example, in TensorFlow's order: rows, columns, channels. `in` is how
   // many.
@@ -83,6 +90,8 @@ class SlimBuilder {
   Channels average_pool(const std::string& scope, Channels x, int size, int stride,
                         AutoPad padding);
   Channels global_mean(const std::string& scope, Channels x);
+  // Where the network is trained; elsewhere it is x.
+  Channels dropout(const std::string& scope, Channels x, double keep_prob);
   Channels concat(const std::string& scope, std::initializer_list<Channels> parts);
   // shortcut + scale * x
   Channels residual(const std::string& scope, Channels shortcut, Channels x, double scale = 1);
@@ -97,8 +106,10 @@ class SlimBuilder {
 
  private:
   ValueId weight(std::string name, Shape shape, WeightLayout layout, WeightRole role,
-                 const Initializer& initial);
-  ValueId channel_weight(std::string name, int channels, WeightRole role, float initial);
+                 const Initializer& initial, bool regularized);
+  ValueId channel_weight(std::string name, int channels, WeightRole role, float initial,
+                         bool regularized = false);
+  ValueId biases(const std::string& layer, int channels, const SlimStyle& style);
   Channels finish_layer(const std::string& scope, Channels y, const SlimStyle& style);
   Channels depthwise_product(const std::string& scope, Channels x, const SlimConv& args,
                              int multiplier);
@@ -106,7 +117,9 @@ class SlimBuilder {
   std::string scope_;
   SlimStyle style_;
   GraphBuilder builder_;
+  bool training_;
   std::vector<Initializer> initializers_;
+  std::vector<bool> regularized_;
 };
 
 }  // namespace narrow

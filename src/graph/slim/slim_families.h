@@ -1,6 +1,6 @@
 // TF-Slim's networks, a function a family. Each takes the name of one of its networks, the number
-// of classes and whether the auxiliary head that helps in training is wanted, and gives a graph
-// from [N, 3, height, width] to logits [N, classes], and those of the head. Dropout is left out.
+// of classes and whether the network is to be trained, and gives a graph from [N, 3, height, width]
+// to logits [N, classes]; for training also to those of an auxiliary head, and with Dropout.
 // The logits' biases are the last weight. The structures are those of
 // https://github.com/tensorflow/models/tree/master/research/slim/nets at TensorFlow 1.15.
 #pragma once
@@ -15,7 +15,7 @@ struct SlimRequest {
   std::string_view name;  // "mobilenet_v1_025"
   std::string_view scope;
   int class_count = 0;
-  bool auxiliary = false;  // ignored by networks without such a head
+  bool training = false;
 };
 
 // resnet_v2.py: bottleneck units, stride in the last unit of a block.

@@ -27,6 +27,7 @@ struct Initializer {
 struct SlimGraph {
   Graph graph;
   std::vector<Initializer> initializers;  // by weight
+  std::vector<bool> regularized;          // by weight: whether Slim's loss has an L2 term of it
 };
 
 }  // namespace narrow

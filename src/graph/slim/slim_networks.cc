@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "graph/slim/resnet_v1.h"
 #include "narrow/error.h"
@@ -12,17 +13,8 @@
 namespace narrow {
 namespace {
 
-// resnet_v1.py's arg_scope: what is no kernel is constant, gammas and variances 1.
 SlimGraph make_v1(const SlimRequest& request) {
-  SlimGraph network{resnet_v1(request.name, request.class_count), {}};
-  for (const Weight& weight : network.graph.weights) {
-    const bool is_one =
-        weight.role == WeightRole::kGamma || weight.role == WeightRole::kMovingVariance;
-    network.initializers.push_back(weight.role == WeightRole::kKernel
-                                       ? Initializer{InitializerKind::kHe}
-                                       : Initializer{InitializerKind::kConstant, is_one ? 1.0 : 0});
-  }
-  return network;
+  return with_resnet_v1_scope(resnet_v1(request.name, request.class_count));
 }
 
 constexpr auto kNetworks = std::to_array<SlimNetwork>({
@@ -77,7 +69,21 @@ const SlimNetwork* find_other_slim_network(std::string_view name) {
   return found == nullptr || found->make == make_v1 ? nullptr : found;
 }
 
-SlimGraph slim_network(std::string_view name, int class_count, bool auxiliary) {
+SlimGraph with_resnet_v1_scope(Graph graph) {
+  SlimGraph network{std::move(graph), {}, {}};
+  for (const Weight& weight : network.graph.weights) {
+    const bool is_kernel = weight.role == WeightRole::kKernel;
+    const bool is_one =
+        weight.role == WeightRole::kGamma || weight.role == WeightRole::kMovingVariance;
+    network.initializers.push_back(is_kernel
+                                       ? Initializer{InitializerKind::kHe}
+                                       : Initializer{InitializerKind::kConstant, is_one ? 1.0 : 0});
+    network.regularized.push_back(is_kernel);
+  }
+  return network;
+}
+
+SlimGraph slim_network(std::string_view name, int class_count, bool training) {
   const SlimNetwork* const network = find_slim_network(name);
   if (network == nullptr) {
     throw Error(ErrorCategory::kUsage, fmt::format("There is no network {}; choose one of {}.",
@@ -88,7 +94,7 @@ SlimGraph slim_network(std::string_view name, int class_count, bool auxiliary) {
                                                    "at least one.",
                                                    name, class_count));
   }
-  return network->make({network->name, network->scope, class_count, auxiliary});
+  return network->make({network->name, network->scope, class_count, training});
 }
 
 }  // namespace narrow

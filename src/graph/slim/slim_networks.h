@@ -28,9 +28,14 @@ const SlimNetwork* find_slim_network(std::string_view name);
 // The same, but for ResNet V1, which has executors, methods and training of its own.
 const SlimNetwork* find_other_slim_network(std::string_view name);
 
-// As its evaluation computes it: from [N, 3, height, width] to [N, classes]. With `auxiliary` also
-// the head that is there in training only; the variables are then all that Slim's checkpoints have.
+// As its evaluation computes it: from [N, 3, height, width] to [N, classes]. With `training` there
+// are also Dropout and, as a second output, the head that helps in training only; the variables are
+// then all that Slim's checkpoints have.
 // Throws Error(kUsage) for another name, listing all of them, and when class_count < 1.
-SlimGraph slim_network(std::string_view name, int class_count, bool auxiliary);
+SlimGraph slim_network(std::string_view name, int class_count, bool training);
+
+// Of a ResNet V1, any variant: resnet_v1.py's arg_scope. Kernels begin as kHe says and have an L2
+// term; everything else is constant, gammas and variances 1.
+SlimGraph with_resnet_v1_scope(Graph graph);
 
 }  // namespace narrow

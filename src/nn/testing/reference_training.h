@@ -19,7 +19,9 @@
 #include "graph/weights.h"
 #include "nn/reference/reference_network.h"
 #include "nn/testing/image_planes.h"
+#include "nn/training/elementwise.h"
 #include "nn/training/training_network.h"
+#include "nn/training/training_units.h"
 
 namespace narrow {
 
@@ -40,9 +42,12 @@ struct ReferenceStatistics {
 
 struct ReferenceLoss {
   double cross_entropy = 0;
+  double auxiliary = 0;  // weighted
   double regularization = 0;
   int correct = 0;
   std::vector<std::vector<double>> features;
+
+  [[nodiscard]] double total() const { return cross_entropy + auxiliary + regularization; }
 };
 
 class ReferenceTraining {
@@ -69,19 +74,24 @@ class ReferenceTraining {
     update(as_planes(images, {static_cast<std::int64_t>(labels.size()), channels.size,
                               options_.height, options_.width}));
     ReferenceLoss result;
-    const std::vector<double>& logits = value(graph_.outputs[0]).values;
-    const std::vector<double>& features = value(output_layer(graph_, layers_)->input).values;
-    const std::size_t classes = logits.size() / labels.size();
-    const std::size_t width = features.size() / labels.size();
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      take_loss(std::span(logits).subspan(i * classes, classes),
-                static_cast<std::size_t>(labels[i]), result);
-      const auto first = features.begin() + static_cast<std::ptrdiff_t>(i * width);
-      result.features.emplace_back(first, first + static_cast<std::ptrdiff_t>(width));
+    take_losses(graph_.outputs[0], labels, result);
+    for (std::size_t i = 1; i < graph_.outputs.size(); ++i) {
+      ReferenceLoss other;
+      take_losses(graph_.outputs[i], labels, other);
+      result.auxiliary += options_.auxiliary_weight * other.cross_entropy;
     }
-    result.cross_entropy /= static_cast<double>(labels.size());
+    if (const Layer* const output = output_layer(graph_, layers_)) {
+      const std::vector<double>& features = value(output->input).values;
+      const auto width = static_cast<std::ptrdiff_t>(features.size() / labels.size());
+      for (auto first = features.begin(); first != features.end(); first += width) {
+        result.features.emplace_back(first, first + width);
+      }
+    }
     for (const Weight& weight : graph_.weights) {
-      if (!is_regularized(weight.role)) continue;
+      if (options_.is_regularized ? !options_.is_regularized(weight)
+                                  : !is_regularized(weight.role)) {
+        continue;
+      }
       for (const double w : weights_.at(weight.name)) {
         result.regularization += options_.weight_decay * w * w / 2;
       }
@@ -123,7 +133,12 @@ class ReferenceTraining {
         reads_new = reads_new || (id != kNoValue && is_new[static_cast<std::size_t>(id)]);
       }
       if (!reads_new) continue;
-      values_[static_cast<std::size_t>(node.output())] = run_operator(node.attributes, inputs);
+      ReferenceTensor& result = values_[static_cast<std::size_t>(node.output())];
+      if (std::holds_alternative<op::Dropout>(node.attributes)) {
+        result = dropped(node, *inputs[0]);
+      } else {
+        result = run_operator(node.attributes, inputs);
+      }
       is_new[static_cast<std::size_t>(node.output())] = true;
     }
   }
@@ -141,6 +156,29 @@ class ReferenceTraining {
       result.variance[channel(i)] += deviation * deviation / result.count;
     }
     return result;
+  }
+
+  // By the mask of the first step, of values of one pixel.
+  [[nodiscard]] ReferenceTensor dropped(const Node& node, const ReferenceTensor& x) const {
+    ReferenceTensor y = x;
+    const std::vector<float> ones(x.values.size(), 1.0F);
+    std::vector<float> factors(ones.size());
+    const double ratio =
+        options_.dropout_keep_prob ? 1 - *options_.dropout_keep_prob : dropout_ratio(graph_, node);
+    drop_values({options_.seed, node.name, ratio}, 0, ones.data(), ones.size(), factors.data());
+    for (std::size_t i = 0; i < factors.size(); ++i) y.values[i] *= factors[i];
+    return y;
+  }
+
+  void take_losses(ValueId output, std::span<const std::int32_t> labels,
+                   ReferenceLoss& result) const {
+    const std::vector<double>& logits = value(output).values;
+    const std::size_t classes = logits.size() / labels.size();
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      take_loss(std::span(logits).subspan(i * classes, classes),
+                static_cast<std::size_t>(labels[i]), result);
+    }
+    result.cross_entropy /= static_cast<double>(labels.size());
   }
 
   void take_loss(std::span<const double> logits, std::size_t label, ReferenceLoss& result) const {
@@ -184,9 +222,7 @@ inline void expect_gradients_of_the_loss(TrainingNetwork& network, ReferenceTrai
       values[i] = value - kStep;
       const ReferenceLoss below = reference.loss(images, labels);
       values[i] = value;
-      const double expected = (above.cross_entropy + above.regularization - below.cross_entropy -
-                               below.regularization) /
-                              (2 * kStep);
+      const double expected = (above.total() - below.total()) / (2 * kStep);
       EXPECT_NEAR(parameter.gradients[i], expected, 1e-3 * scale)
           << parameter.weight.name << " element " << i;
     }

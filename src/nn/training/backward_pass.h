@@ -21,23 +21,33 @@ class BackwardPass {
   BackwardPass(const BackwardPass&) = delete;
   BackwardPass& operator=(const BackwardPass&) = delete;
 
-  // Adds the steps, from the gradient of the features in this buffer on, which they may change.
-  // Only for features that need a gradient.
-  void add(int feature_gradients);
+  // The gradient of a value in this buffer, which the steps may change. For values that need one,
+  // before add().
+  void begin(ValueId id, int buffer) { pass_on(id, buffer); }
+  // Adds the steps, from the gradients so far on.
+  void add();
 
  private:
-  void add(const GraphStep& step);
+  void add(const TrainingStep& step);
   // Each with the gradient of its result in `gradient`.
-  void add_layer(TrainingLayer& layer, int gradient);
-  void add_sum(TrainingLayer& layer, int gradient);
+  void add_unit(PlacedUnit& unit, int gradient);
+  void add_plain(PlacedUnit& unit, int gradient);
+  void add_sum(PlacedUnit& unit, int gradient);
   void add_addend(ValueId addend, int gradient);
-  void add_norm(TrainingLayer& layer, int gradient);
-  void add_conv(const TrainingLayer& layer, int gradient);
-  void add_conv_data(const TrainingLayer& layer, int gradient);
+  void add_norm(PlacedUnit& unit, int gradient);
+  void add_conv(const PlacedUnit& unit, int gradient);
+  void add_conv_data(const PlacedUnit& unit, int gradient);
+  void add_node(const Node& node, int gradient);
   void add_subsampling(const Node& node, int gradient);
-  void add_max_pool(const Node& node, int gradient);
+  void add_pool(const Node& node, int gradient);
   void add_mean(const Node& node, int gradient);
-  void finish_variables(const Layer& layer);
+  void add_concat(const Node& node, int gradient);
+  void add_lrn(const Node& node, int gradient);
+  void add_scaling(const Node& node, int gradient);
+  void add_dropout(const Node& node, int gradient);
+  void finish_variables(const TrainingUnit& unit);
+  // A copy of the gradient of a value in `buffer`, which something else still needs.
+  void share(ValueId id, int buffer);
   // The share of a value's gradient in `buffer`, which nothing else needs.
   void pass_on(ValueId id, int buffer);
   [[nodiscard]] int& gradient_of(ValueId id) { return gradients_[static_cast<std::size_t>(id)]; }

@@ -2,37 +2,40 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "nn/training/elementwise.h"
+#include "nn/training/placed_unit.h"
 #include "nn/training/pooling.h"
 #include "nn/training/step_list.h"
 #include "nn/training/trainable_graph.h"
-#include "nn/training/training_layer.h"
 #include "nn/training/training_variables.h"
 
 namespace narrow {
 
-// A max pool in its place.
-struct TrainingPool {
-  MaxPooling pooling;
+// A pool with windows in its place.
+struct PlacedPool {
+  WindowPooling pooling;
   int workspace = StepList::kNone;  // what the backward pass needs
 };
 
 // Values are those of the whole batch, [images, height, width, channels].
 class ForwardPass {
  public:
-  // Adds its steps to `steps`. Graph, variables and steps must outlive it, and it the steps' runs.
-  // Throws what conv_geometry throws.
+  // Adds its steps to `steps`. All four must outlive it, and it the steps' runs.
   ForwardPass(const TrainableGraph& graph, const TrainingOptions& options,
               TrainingVariables& variables, StepList& steps);
   ForwardPass(const ForwardPass&) = delete;
   ForwardPass& operator=(const ForwardPass&) = delete;
 
-  // What the steps work on from now on.
+  // What the steps work on from now on, and which masks of Dropout they use.
   void set_images(const float* images) { images_ = images; }
+  void set_step(std::uint64_t step) { step_ = step; }
+  [[nodiscard]] std::uint64_t step() const { return step_; }
 
   // Where a value is: StepList::kNone for the images, and for what is merged into a sum.
   [[nodiscard]] int buffer(ValueId id) const { return buffers_[static_cast<std::size_t>(id)]; }
@@ -51,13 +54,14 @@ class ForwardPass {
     return steps_.new_buffer(float_count(id) * sizeof(float));
   }
 
-  // All but the output layer, in the order of layers(graph).
-  [[nodiscard]] std::span<const std::unique_ptr<TrainingLayer>> layers() const { return layers_; }
-  [[nodiscard]] TrainingLayer& placed(const Layer& layer) const;
-  [[nodiscard]] const TrainingPool& pool(const Node& node) const {
-    return pools_.at(node.output());
-  }
-  [[nodiscard]] int images() const { return image_count_; }
+  // All but those of the outputs, in the order in which they are computed.
+  [[nodiscard]] std::span<const std::unique_ptr<PlacedUnit>> units() const { return units_; }
+  [[nodiscard]] PlacedUnit& placed(const TrainingUnit& unit) const { return *places_.at(&unit); }
+  [[nodiscard]] const PlacedPool& pool(const Node& node) const { return pools_.at(node.output()); }
+  [[nodiscard]] int images() const { return options_.batch_size; }
+  [[nodiscard]] DropoutMask dropout(const Node& node) const;
+  // The channels of what Concat joins that its input `index` has.
+  [[nodiscard]] ChannelSlice slice(const Node& node, std::size_t index) const;
 
  private:
   // What a sum adds to the output of a layer.
@@ -68,27 +72,35 @@ class ForwardPass {
     ValueSize size;
   };
 
-  void make_layers(const TrainingOptions& options, TrainingVariables& variables);
-  void add(const GraphStep& step);
-  void add_layer(const Layer& layer);
-  void add_conv(TrainingLayer& layer);
-  void add_norm(const TrainingLayer& layer);
-  void add_sum(const TrainingLayer& layer);
-  [[nodiscard]] Addend addend_of(const Layer& layer) const;
-  void add_max_pool(const Node& node);
+  void add(const TrainingStep& step);
+  void add_unit(const TrainingUnit& unit);
+  void add_conv(PlacedUnit& unit);
+  void add_norm(const PlacedUnit& unit);
+  void add_sum(const PlacedUnit& unit);
+  void add_plain(const PlacedUnit& unit);
+  [[nodiscard]] Addend addend_of(const TrainingUnit& unit) const;
+  void add_node(const Node& node);
+  void add_pool(const Node& node, PoolKind kind, const Window& window, bool ceil_mode);
   void add_mean(const Node& node);
+  void add_concat(const Node& node);
+  void add_lrn(const Node& node);
+  void add_scaling(const Node& node);
+  void add_dropout(const Node& node);
   // The buffer of what a step gives.
   int new_value(ValueId id);
 
   const TrainableGraph& graph_;
-  int image_count_;
+  const TrainingOptions& options_;
+  TrainingVariables& variables_;
   StepList& steps_;
   RowSums sums_;
-  std::vector<std::unique_ptr<TrainingLayer>> layers_;
-  std::map<ValueId, TrainingPool> pools_;  // by their results
-  std::vector<int> buffers_;               // by value
-  std::vector<bool> needs_gradient_;       // by value
+  std::vector<std::unique_ptr<PlacedUnit>> units_;
+  std::map<const TrainingUnit*, PlacedUnit*> places_;
+  std::map<ValueId, PlacedPool> pools_;  // by their results
+  std::vector<int> buffers_;             // by value
+  std::vector<bool> needs_gradient_;     // by value
   const float* images_ = nullptr;
+  std::uint64_t step_ = 0;
 };
 
 }  // namespace narrow

@@ -7,13 +7,15 @@
 
 namespace narrow {
 
-LogitsHead::LogitsHead(const Layer& layer, double label_smoothing, TrainingVariables& variables)
-    : channels_(static_cast<std::size_t>(layer.in_channels)),
-      classes_(static_cast<std::size_t>(layer.out_channels)),
+LogitsHead::LogitsHead(const TrainingUnit& unit, double weight, double label_smoothing,
+                       TrainingVariables& variables)
+    : channels_(static_cast<std::size_t>(unit.linear->in_channels)),
+      classes_(static_cast<std::size_t>(unit.linear->out_channels)),
+      weight_(weight),
       label_smoothing_(label_smoothing),
       variables_(variables),
-      weights_name_(layer.weights),
-      biases_name_(*layer.bias),
+      weights_name_(unit.linear->weights),
+      biases_name_(*unit.bias),
       weights_(variables.used(weights_name_)),
       biases_(variables.used(biases_name_)),
       weight_gradients_(variables.gradient(weights_name_)),
@@ -49,7 +51,7 @@ double LogitsHead::take_loss(std::span<float> logits, std::size_t label, double 
     const double target = other_target + (k == label ? 1 - label_smoothing_ : 0.0);
     const double log_probability = static_cast<double>(logits[k]) - log_sum;
     if (target != 0) loss -= target * log_probability;
-    logits[k] = static_cast<float>((std::exp(log_probability) - target) / image_count);
+    logits[k] = static_cast<float>(weight_ * ((std::exp(log_probability) - target) / image_count));
   }
   return loss;
 }

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "graph/layers.h"
+#include "nn/training/training_units.h"
 #include "nn/training/training_variables.h"
 
 namespace narrow {
@@ -15,11 +15,13 @@ namespace narrow {
 // tf.losses.softmax_cross_entropy as Slim calls it.
 class LogitsHead {
  public:
-  // `layer`: a 1x1 convolution of one pixel with biases and no batch norm.
-  LogitsHead(const Layer& layer, double label_smoothing, TrainingVariables& variables);
+  // `unit`: fully connected or a 1x1 convolution of one pixel, with biases and nothing after them.
+  // The cross entropy counts `weight` times in the gradient.
+  LogitsHead(const TrainingUnit& unit, double weight, double label_smoothing,
+             TrainingVariables& variables);
 
-  // Cross entropy and correct answers, and keeps the gradient of the logits for backward(). The
-  // labels have been checked.
+  // Cross entropy, not weighted, and correct answers, and keeps the gradient of the logits for
+  // backward(). The labels have been checked.
   StepLoss forward(const float* features, std::span<const std::int32_t> labels);
   // Sets the gradients of weights and biases that are trained, and that of the features unless it
   // is null; finishes both. `features` as before.
@@ -35,6 +37,7 @@ class LogitsHead {
 
   std::size_t channels_;
   std::size_t classes_;
+  double weight_;
   double label_smoothing_;
   TrainingVariables& variables_;
   std::string weights_name_;

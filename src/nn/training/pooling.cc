@@ -7,52 +7,64 @@ namespace {
 
 using dnnl::memory;
 
-constexpr auto kMax = dnnl::algorithm::pooling_max;
+dnnl::algorithm algorithm_of(PoolKind kind) {
+  return kind == PoolKind::kMax ? dnnl::algorithm::pooling_max
+                                : dnnl::algorithm::pooling_avg_exclude_padding;
+}
 
 }  // namespace
 
-MaxPooling::MaxPooling(const PoolGeometry& geometry, int images, int channels, bool trained)
+WindowPooling::WindowPooling(PoolKind kind, const PoolGeometry& geometry, int images, int channels,
+                             bool trained)
     : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
+  const dnnl::algorithm algorithm = algorithm_of(kind);
   const auto [height, width] = geometry.in;
   const auto [out_height, out_width] = geometry.out;
   x_ = float_desc({images, channels, height, width}, memory::format_tag::nhwc);
   y_ = float_desc({images, channels, out_height, out_width}, memory::format_tag::nhwc);
 
   const dnnl::pooling_forward::primitive_desc forward(
-      {trained ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference, kMax, x_,
-       y_, geometry.strides, geometry.kernel, geometry.before, geometry.after},
+      {trained ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference, algorithm,
+       x_, y_, geometry.strides, geometry.kernel, geometry.before, geometry.after},
       shared_primitive_attributes(), engine_);
   forward_ = dnnl::pooling_forward(forward);
   forward_scratch_ = forward.scratchpad_desc();
   if (!trained) return;
   workspace_ = forward.workspace_desc();
   const dnnl::pooling_backward::primitive_desc backward(
-      {kMax, x_, y_, geometry.strides, geometry.kernel, geometry.before, geometry.after},
+      {algorithm, x_, y_, geometry.strides, geometry.kernel, geometry.before, geometry.after},
       shared_primitive_attributes(), engine_, forward);
   backward_ = dnnl::pooling_backward(backward);
   backward_scratch_ = backward.scratchpad_desc();
 }
 
-std::size_t MaxPooling::scratch_bytes() const {
+std::size_t WindowPooling::scratch_bytes() const {
   return std::max(forward_scratch_.get_size(), backward_scratch_.get_size());
 }
 
-void MaxPooling::forward(const float* x, float* y, std::byte* workspace, std::byte* scratch) const {
+void WindowPooling::forward(const float* x, float* y, std::byte* workspace,
+                            std::byte* scratch) const {
   std::unordered_map<int, memory> arguments = {
       {DNNL_ARG_SRC, memory(x_, engine_, const_cast<float*>(x))},
       {DNNL_ARG_DST, memory(y_, engine_, y)},
       {DNNL_ARG_SCRATCHPAD, memory(forward_scratch_, engine_, scratch)}};
-  if (backward_) arguments.emplace(DNNL_ARG_WORKSPACE, memory(workspace_, engine_, workspace));
+  if (has_workspace()) {
+    arguments.emplace(DNNL_ARG_WORKSPACE, memory(workspace_, engine_, workspace));
+  }
   forward_.execute(stream_, arguments);
   stream_.wait();
 }
 
-void MaxPooling::backward(const float* dy, float* dx, std::byte* workspace,
-                          std::byte* scratch) const {
-  backward_.execute(stream_, {{DNNL_ARG_DIFF_DST, memory(y_, engine_, const_cast<float*>(dy))},
-                              {DNNL_ARG_DIFF_SRC, memory(x_, engine_, dx)},
-                              {DNNL_ARG_WORKSPACE, memory(workspace_, engine_, workspace)},
-                              {DNNL_ARG_SCRATCHPAD, memory(backward_scratch_, engine_, scratch)}});
+void WindowPooling::backward(const float* dy, float* dx, std::byte* workspace,
+                             std::byte* scratch) const {
+  std::unordered_map<int, memory> arguments = {
+      {DNNL_ARG_DIFF_DST, memory(y_, engine_, const_cast<float*>(dy))},
+      {DNNL_ARG_DIFF_SRC, memory(x_, engine_, dx)},
+      {DNNL_ARG_SCRATCHPAD, memory(backward_scratch_, engine_, scratch)}};
+  if (has_workspace()) {
+    arguments.emplace(DNNL_ARG_WORKSPACE, memory(workspace_, engine_, workspace));
+  }
+  backward_.execute(stream_, arguments);
   stream_.wait();
 }
 

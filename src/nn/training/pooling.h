@@ -10,11 +10,15 @@
 
 namespace narrow {
 
-// The largest value of each window, [images, height, width, channels].
-class MaxPooling {
+// Of the padding the mean takes no notice.
+enum class PoolKind { kMax, kMean };
+
+// The largest value of each window, or the mean, [images, height, width, channels].
+class WindowPooling {
  public:
-  // `trained`: forward() also fills the workspace that backward() needs.
-  MaxPooling(const PoolGeometry& geometry, int images, int channels, bool trained);
+  // `trained`: forward() also fills the workspace that backward() needs, if any.
+  WindowPooling(PoolKind kind, const PoolGeometry& geometry, int images, int channels,
+                bool trained);
 
   [[nodiscard]] std::size_t workspace_bytes() const { return workspace_.get_size(); }
   [[nodiscard]] std::size_t scratch_bytes() const;
@@ -23,6 +27,8 @@ class MaxPooling {
   void backward(const float* dy, float* dx, std::byte* workspace, std::byte* scratch) const;
 
  private:
+  [[nodiscard]] bool has_workspace() const { return workspace_.get_size() > 0; }
+
   dnnl::engine engine_;
   mutable dnnl::stream stream_;  // running a primitive changes nothing that shows
   dnnl::memory::desc x_;

@@ -7,48 +7,23 @@
 #include <string_view>
 #include <variant>
 
-#include "graph/operators.h"
 #include "graph/operators/window.h"
-#include "narrow/error.h"
-#include "nn/conv_geometry.h"
 #include "nn/pool_geometry.h"
 
 namespace narrow {
 namespace {
 
-[[noreturn]] void refuse(std::string_view name, std::string_view what, std::string_view why) {
-  throw Error(ErrorCategory::kUnsupported,
-              fmt::format("{}: {} cannot be trained yet{}.", name, what, why));
-}
-
-[[noreturn]] void refuse(const Node& node, std::string_view why) {
-  refuse(node.name, operator_of(node).name, why);
-}
-
-const Node& first_node(const Graph& graph, const Layer& layer) {
-  return graph.nodes[static_cast<std::size_t>(layer.first_node())];
-}
+using training_kernels::Activation;
 
 ShapeTable image_shapes(const Graph& graph, int height, int width) {
   if (graph.inputs.size() != 1) {
-    refuse(graph.name, fmt::format("a network with {} inputs", graph.inputs.size()), "");
+    refuse_to_train(graph.name, fmt::format("a network with {} inputs", graph.inputs.size()), "");
   }
   ShapeTable shapes = infer_shapes(graph, height, width);
   if (shapes[static_cast<std::size_t>(graph.inputs[0])][1].is_free()) {
-    refuse(graph.name, "a network", " whose images have a free number of channels");
+    refuse_to_train(graph.name, "a network", " whose images have a free number of channels");
   }
   return shapes;
-}
-
-const Layer* required_output_layer(const Graph& graph, const std::vector<Layer>& layers) {
-  if (graph.outputs.size() != 1) {
-    refuse(graph.name, fmt::format("a network with {} outputs", graph.outputs.size()), "");
-  }
-  const Layer* const output = output_layer(graph, layers);
-  if (output == nullptr) {
-    refuse(graph.name, "a network", " whose output is made by no linear layer");
-  }
-  return output;
 }
 
 // With windows of one pixel and one stride, in the order of the pixels.
@@ -64,73 +39,72 @@ bool is_subsampling(const Node& node) {
 
 }  // namespace
 
-TrainableGraph::TrainableGraph(const Graph& graph, const std::vector<Layer>& layers, int height,
-                               int width)
+TrainableGraph::TrainableGraph(const Graph& graph, int height, int width)
     : graph_(graph),
-      layers_(layers),
       uses_(graph),
       shapes_(image_shapes(graph, height, width)),
-      output_(required_output_layer(graph, layers)) {
-  take_steps();
-  require_output_layer();
+      found_(training_steps(graph, layers(graph), shapes_)) {
+  find_outputs();
+  for (const TrainingStep& step : found_.steps) {
+    if (step.unit != nullptr) {
+      require_trainable(*step.unit);
+    } else {
+      require_trainable(*step.node);
+    }
+    if (std::ranges::find(outputs_, step.unit) == outputs_.end()) steps_.push_back(step);
+  }
   require_own_weights();
   find_merged();
 }
 
-void TrainableGraph::take_steps() {
-  // The logits and other shapes of them.
-  std::vector<ValueId> logits = {output_->output};
-  for (const GraphStep& step : graph_steps(graph_, layers_)) {
-    require_used(step);
-    if (step.layer == output_) continue;
-    if (step.layer != nullptr) {
-      require_trainable(*step.layer);
-    } else if (std::holds_alternative<op::Flatten>(step.node->attributes) &&
-               std::ranges::find(logits, step.node->inputs[0]) != logits.end()) {
-      logits.push_back(step.node->output());
-      continue;
-    } else {
-      require_trainable(*step.node);
+void TrainableGraph::find_outputs() {
+  for (const ValueId id : graph_.outputs) {
+    const ValueId made = found_.same_as[static_cast<std::size_t>(id)];
+    const auto step = std::ranges::find(found_.steps, made, &TrainingStep::output);
+    if (step == found_.steps.end() || step->unit == nullptr || !step->unit->linear) {
+      refuse_to_train(graph_.name, "a network", " whose output is made by no linear layer");
     }
-    steps_.push_back(step);
+    const TrainingUnit& unit = *step->unit;
+    const bool is_plain =
+        unit.bias && unit.addend == kNoValue && unit.activation == Activation::kNone;
+    const bool is_of_one_pixel = unit.linear->is_fully_connected ||
+                                 (size(unit.input).pixels() == 1 && unit.linear->groups == 1 &&
+                                  unit.linear->window.kernel == std::vector<std::int64_t>{1, 1});
+    if (!is_plain || !is_of_one_pixel) {
+      refuse_to_train(*unit.node,
+                      " as output layer unless it is fully connected, or a 1x1 convolution of one "
+                      "pixel, with biases and nothing after it");
+    }
+    outputs_.push_back(&unit);
   }
 }
 
-void TrainableGraph::require_used(const GraphStep& step) const {
-  const ValueId id = step.output();
-  if (!uses_.users(id).empty() || uses_.is_output(id)) return;
-  refuse(step.node != nullptr ? *step.node : first_node(graph_, *step.layer),
-         " where nothing uses its result");
-}
-
-void TrainableGraph::require_trainable(const Layer& layer) const {
-  const Node& node = first_node(graph_, layer);
-  if (!layer.norm) refuse(node, " without batch normalization");
-  if (layer.bias) refuse(node, " with biases before its batch normalization");
-  if (layer.addend != kNoValue && shape(layer.addend) != shape(node.output())) {
-    refuse(node, fmt::format(" where a value of another shape is added to its result: {} to {}",
-                             to_string(shape(layer.addend)), to_string(shape(node.output()))));
+void TrainableGraph::require_trainable(const TrainingUnit& unit) const {
+  if (!unit.linear || unit.linear->is_fully_connected) return;
+  const Window& window = unit.linear->window;
+  if (window.rank() != 2) {
+    refuse_to_train(*unit.node, fmt::format(" with {} axes", window.rank()));
+  }
+  if (std::ranges::any_of(window.dilations, [](std::int64_t step) { return step != 1; })) {
+    refuse_to_train(*unit.node, fmt::format(" with dilations {} and {}", window.dilations[0],
+                                            window.dilations[1]));
   }
 }
 
 void TrainableGraph::require_trainable(const Node& node) const {
-  if (std::holds_alternative<op::GlobalAveragePool>(node.attributes)) return;
-  const auto* const pool = std::get_if<op::MaxPool>(&node.attributes);
-  if (pool == nullptr) refuse(node, " where it is no part of a linear layer");
-  const ValueSize x = size(node.inputs[0]);
-  const std::string_view obstacle = pool_obstacle(*pool, x.height, x.width);
-  if (!obstacle.empty()) refuse(node, obstacle);
-}
-
-void TrainableGraph::require_output_layer() const {
-  const Layer& layer = *output_;
-  const bool is_plain = !layer.norm && !layer.relu && layer.addend == kNoValue && layer.bias;
-  if (is_plain && size(layer.input).pixels() == 1 && conv_geometry(layer, 1, 1, 1).kernel == 1) {
-    return;
+  const Window* window = nullptr;
+  bool ceil_mode = false;
+  if (const auto* const pool = std::get_if<op::MaxPool>(&node.attributes)) {
+    window = &pool->window;
+    ceil_mode = pool->ceil_mode;
+  } else if (const auto* const mean = std::get_if<op::AveragePool>(&node.attributes)) {
+    window = &mean->window;
+    ceil_mode = mean->ceil_mode;
   }
-  refuse(first_node(graph_, layer),
-         " as output layer unless it is a 1x1 convolution of one pixel with biases and nothing "
-         "after it");
+  if (window == nullptr) return;
+  const ValueSize x = size(input(node));
+  const std::string_view obstacle = pool_obstacle(*window, ceil_mode, x.height, x.width);
+  if (!obstacle.empty()) refuse_to_train(node, obstacle);
 }
 
 // Gradients of several uses would have to be added up.
@@ -142,38 +116,54 @@ void TrainableGraph::require_own_weights() const {
       if (weight == nullptr) continue;
       const auto index = static_cast<std::size_t>(weight - graph_.weights.data());
       if (used[index]) {
-        refuse(node, fmt::format(" where something else uses {} too", weight->name));
+        refuse_to_train(node, fmt::format(" where something else uses {} too", weight->name));
       }
       used[index] = true;
     }
   }
   for (std::size_t i = 0; i < used.size(); ++i) {
-    if (!used[i]) refuse(graph_.weights[i].name, "a weight", " where no operator uses it");
+    if (!used[i]) refuse_to_train(graph_.weights[i].name, "a weight", " where no operator uses it");
   }
 }
 
 void TrainableGraph::find_merged() {
   merged_.assign(graph_.values.size(), -1);
-  for (const Layer& layer : layers_) {
-    if (layer.addend == kNoValue || uses_.only_user(layer.addend) < 0) continue;
-    const auto step = std::ranges::find(steps_, layer.addend, &GraphStep::output);
+  for (const TrainingUnit& unit : found_.units) {
+    if (unit.addend == kNoValue || !unit.norm || uses_.only_user(unit.addend) < 0) continue;
+    const auto step = std::ranges::find(steps_, unit.addend, &TrainingStep::output);
     if (step == steps_.end() || !can_merge(*step)) continue;
-    merged_[static_cast<std::size_t>(layer.addend)] = static_cast<int>(step - steps_.begin());
+    merged_[static_cast<std::size_t>(unit.addend)] = static_cast<int>(step - steps_.begin());
   }
 }
 
-bool TrainableGraph::can_merge(const GraphStep& step) const {
+bool TrainableGraph::can_merge(const TrainingStep& step) const {
   if (step.node != nullptr) return is_subsampling(*step.node);
-  return !step.layer->relu && step.layer->addend == kNoValue;
+  return step.unit->linear && step.unit->norm && step.unit->activation == Activation::kNone &&
+         step.unit->addend == kNoValue;
+}
+
+std::vector<ValueId> TrainableGraph::inputs(const TrainingStep& step) const {
+  std::vector<ValueId> read;
+  if (step.unit != nullptr) {
+    read.push_back(step.unit->input);
+    if (step.unit->addend != kNoValue) read.push_back(step.unit->addend);
+    return read;
+  }
+  for (std::size_t i = 0; i < step.node->inputs.size(); ++i) {
+    if (!graph_.is_stored(step.node->inputs[i])) read.push_back(input(*step.node, i));
+  }
+  return read;
 }
 
 ValueSize TrainableGraph::size(ValueId id) const {
   const Dimensions& dimensions = shape(id);
-  return {static_cast<int>(dimensions[2].size), static_cast<int>(dimensions[3].size),
-          static_cast<int>(dimensions[1].size)};
+  const auto at = [&](std::size_t axis) {
+    return axis < dimensions.size() ? static_cast<int>(dimensions[axis].size) : 1;
+  };
+  return {at(2), at(3), at(1)};
 }
 
-const GraphStep* TrainableGraph::merged(ValueId id) const {
+const TrainingStep* TrainableGraph::merged(ValueId id) const {
   const int step = merged_[static_cast<std::size_t>(id)];
   return step < 0 ? nullptr : &steps_[static_cast<std::size_t>(step)];
 }

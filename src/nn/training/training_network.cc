@@ -6,6 +6,7 @@
 #include <cmath>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/parallel.h"
@@ -47,7 +48,9 @@ void check_options(const TrainingOptions& options) {
   require_in_range("height of the images", options.height, 1, kLargestImageSide);
   require_in_range("width of the images", options.width, 1, kLargestImageSide);
   require_in_range("number of threads", options.threads, 0, 1 << 16);
-  require_in_range("decay of the batch norm", options.batch_norm_decay, 0.0, 1.0);
+  require_in_range("decay of the batch norm", options.batch_norm_decay.value_or(0), 0.0, 1.0);
+  require_in_range("weight of further outputs", options.auxiliary_weight, 0.0, 1e6);
+  require_in_range("share that Dropout keeps", options.dropout_keep_prob.value_or(1), 1e-6, 1.0);
   require_in_range("label smoothing", options.label_smoothing, 0.0, 1.0);
   require_in_range("weight decay", options.weight_decay, 0.0, 1e6);
 }
@@ -69,69 +72,106 @@ auto on_threads(int threads, const char* doing, const Body& body) {
 struct TrainingNetwork::State {
   State(const Graph& original, const WeightSource& initial, const TrainingOptions& requested)
       : graph(original),
-        layers(narrow::layers(graph)),
         options(requested),
         threads(requested.threads > 0 ? requested.threads : available_threads()),
-        trainable(graph, layers, options.height, options.width),
+        trainable(graph, options.height, options.width),
         variables(graph, initial, options),
-        head(trainable.output(), options.label_smoothing, variables),
-        program(trainable, options, variables) {}
+        program(trainable, options, variables) {
+    for (const TrainingUnit* output : trainable.outputs()) {
+      const double weight = heads.empty() ? 1 : options.auxiliary_weight;
+      heads.emplace_back(*output, weight, options.label_smoothing, variables);
+    }
+  }
 
   [[nodiscard]] std::size_t floats_per_image() const {
     return trainable.size(graph.inputs[0]).floats();
   }
+  [[nodiscard]] const TrainingUnit& first_output() const { return *trainable.outputs().front(); }
   [[nodiscard]] std::size_t feature_channels() const {
-    return static_cast<std::size_t>(trainable.output().in_channels);
+    return static_cast<std::size_t>(first_output().linear->in_channels);
   }
   [[nodiscard]] bool trains_only_logits() const {
     return std::ranges::all_of(variables.parameters(), [&](const TrainedParameter& parameter) {
-      return trainable.output().has_weight(parameter.weight.name);
+      return first_output().has_weight(parameter.weight.name);
     });
   }
   void require_labels(std::span<const std::int32_t> labels) const {
-    narrow::require_labels(labels, trainable.output().out_channels);
+    for (const TrainingUnit* output : trainable.outputs()) {
+      narrow::require_labels(labels, output->linear->out_channels);
+    }
   }
-  void require_frozen(const char* what) const {
-    if (options.batch_norm == BatchNormMode::kFrozen) return;
+  void require_constant_features() const {
+    if (options.batch_norm != BatchNormMode::kFrozen) {
+      throw Error(ErrorCategory::kUsage,
+                  "Features depend on the batch unless batch normalization is frozen.");
+    }
+    const auto drops = [](const TrainingStep& step) {
+      return step.node != nullptr && std::holds_alternative<op::Dropout>(step.node->attributes);
+    };
+    if (heads.size() == 1 && std::ranges::none_of(trainable.steps(), drops)) return;
     throw Error(ErrorCategory::kUsage,
-                fmt::format("{} depend on the batch unless batch normalization is frozen.", what));
+                "Features are those of a network with one output and without dropout.");
   }
 
   void update_moving_statistics() {
     if (options.batch_norm == BatchNormMode::kFrozen) return;
-    for (const auto& layer : program.layers()) {
-      layer->norm.update_moving_statistics(options.batch_norm_decay);
+    for (const auto& unit : program.units()) {
+      if (!unit->norm) continue;
+      unit->norm->update_moving_statistics(
+          options.batch_norm_decay.value_or(unit->view.norm->decay));
     }
   }
   void show_statistics(const BatchStatisticsObserver& observer) const {
     if (!observer || options.batch_norm == BatchNormMode::kFrozen) return;
-    for (const auto& layer : program.layers()) {
-      observer(
-          {layer->norm.layer(), layer->norm.mean(), layer->norm.variance(), layer->norm.rows()});
+    for (const auto& unit : program.units()) {
+      if (!unit->norm) continue;
+      const UnitNorm& norm = *unit->view.norm;
+      observer({unit->view.name, norm.moving_mean, norm.moving_variance, unit->norm->mean(),
+                unit->norm->variance(), unit->norm->rows()});
     }
   }
-  // From the features on. `feature_gradients`: null unless the pass goes on below them.
-  StepLoss backward(StepLoss loss, const float* features, float* feature_gradients,
-                    const GradientSink& sink) {
-    variables.begin_backward(std::isfinite(loss.cross_entropy) ? sink : GradientSink());
-    head.backward(features, feature_gradients);
-    if (feature_gradients != nullptr) program.backward();
+  void forward(const float* images) { program.forward(images, dropout_step); }
+  // After forward(). Leaves the gradients of all logits in the heads.
+  StepLoss take_losses(std::span<const std::int32_t> labels) {
+    StepLoss loss = heads.front().forward(program.features(0), labels);
+    for (std::size_t i = 1; i < heads.size(); ++i) {
+      loss.auxiliary +=
+          options.auxiliary_weight * heads[i].forward(program.features(i), labels).cross_entropy;
+    }
+    return loss;
+  }
+  // After take_losses().
+  StepLoss backward(StepLoss loss, const GradientSink& sink) {
+    variables.begin_backward(is_finite(loss) ? sink : GradientSink());
+    for (std::size_t i = 0; i < heads.size(); ++i) {
+      heads[i].backward(program.features(i), program.feature_gradients(i));
+    }
+    if (program.has_backward()) program.backward();
     return with_regularization(loss, variables.end_backward());
+  }
+  // The same for features that were computed before, of the only output.
+  StepLoss backward_features(StepLoss loss, const float* features, const GradientSink& sink) {
+    variables.begin_backward(is_finite(loss) ? sink : GradientSink());
+    heads.front().backward(features, nullptr);
+    return with_regularization(loss, variables.end_backward());
+  }
+  static bool is_finite(const StepLoss& loss) {
+    return std::isfinite(loss.cross_entropy) && std::isfinite(loss.auxiliary);
   }
   static StepLoss with_regularization(StepLoss loss, double regularization) {
     loss.regularization = regularization;
-    loss.total = loss.cross_entropy + loss.regularization;
+    loss.total = loss.cross_entropy + loss.auxiliary + loss.regularization;
     return loss;
   }
 
   Graph graph;
-  std::vector<Layer> layers;
   TrainingOptions options;
   int threads;
   TrainableGraph trainable;
   TrainingVariables variables;
-  LogitsHead head;
   TrainingProgram program;
+  std::vector<LogitsHead> heads;  // by output
+  std::uint64_t dropout_step = 0;
 };
 
 TrainingNetwork::TrainingNetwork(const Graph& graph, const WeightSource& initial,
@@ -146,8 +186,9 @@ TrainingNetwork::TrainingNetwork(const Graph& graph, const WeightSource& initial
 TrainingNetwork::~TrainingNetwork() = default;
 
 const Graph& TrainingNetwork::graph() const { return state_->graph; }
-const std::vector<Layer>& TrainingNetwork::layers() const { return state_->layers; }
 const TrainingOptions& TrainingNetwork::options() const { return state_->options; }
+
+void TrainingNetwork::set_step(std::uint64_t step) { state_->dropout_step = step; }
 
 StepLoss TrainingNetwork::forward_backward(std::span<const float> images,
                                            std::span<const std::int32_t> labels,
@@ -159,10 +200,10 @@ StepLoss TrainingNetwork::forward_backward(std::span<const float> images,
   s.require_labels(labels);
   return on_threads(s.threads, "train", [&] {
     s.variables.update_effective_values();
-    const float* features = s.program.forward(images.data());
-    const StepLoss loss = s.head.forward(features, labels);
+    s.forward(images.data());
+    const StepLoss loss = s.take_losses(labels);
     s.update_moving_statistics();
-    return s.backward(loss, features, s.program.feature_gradients(), sink);
+    return s.backward(loss, sink);
   });
 }
 
@@ -176,17 +217,16 @@ StepLoss TrainingNetwork::forward_only(std::span<const float> images,
   s.require_labels(labels);
   return on_threads(s.threads, "run", [&] {
     s.variables.update_effective_values();
-    const float* features = s.program.forward(images.data());
+    s.forward(images.data());
     s.show_statistics(observer);
     if (labels.empty()) return StepLoss();
-    return State::with_regularization(s.head.forward(features, labels),
-                                      s.variables.regularization());
+    return State::with_regularization(s.take_losses(labels), s.variables.regularization());
   });
 }
 
 void TrainingNetwork::features(std::span<const float> images, std::span<float> features) {
   State& s = *state_;
-  s.require_frozen("Features");
+  s.require_constant_features();
   const std::size_t image = s.floats_per_image();
   const std::size_t count = images.size() / image;
   require_length("images", images.size(), count * image);
@@ -203,7 +243,8 @@ void TrainingNetwork::features(std::span<const float> images, std::span<float> f
         padded.resize(batch * image);
         part = padded;
       }
-      std::copy_n(s.program.forward(part.data()), now * s.feature_channels(),
+      s.forward(part.data());
+      std::copy_n(s.program.features(0), now * s.feature_channels(),
                   features.subspan(first * s.feature_channels()).begin());
     }
   });
@@ -213,7 +254,7 @@ StepLoss TrainingNetwork::forward_backward_features(std::span<const float> featu
                                                     std::span<const std::int32_t> labels,
                                                     const GradientSink& sink) {
   State& s = *state_;
-  s.require_frozen("Features");
+  s.require_constant_features();
   if (!s.trains_only_logits()) {
     throw Error(ErrorCategory::kUsage,
                 "Only the logits can be trained on features that were computed before; other "
@@ -224,8 +265,8 @@ StepLoss TrainingNetwork::forward_backward_features(std::span<const float> featu
   s.require_labels(labels);
   return on_threads(s.threads, "train", [&] {
     s.variables.update_effective_values();
-    const StepLoss loss = s.head.forward(features.data(), labels);
-    return s.backward(loss, features.data(), nullptr, sink);
+    const StepLoss loss = s.heads.front().forward(features.data(), labels);
+    return s.backward_features(loss, features.data(), sink);
   });
 }
 

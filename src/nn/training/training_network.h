@@ -7,10 +7,11 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
-#include "graph/layers.h"
+#include "graph/graph.h"
 #include "graph/weight_source.h"
 #include "narrow/batch_norm_mode.h"
 
@@ -28,21 +29,27 @@ struct TrainingOptions {
   int height = 0;  // of the images, in pixels
   int width = 0;
   BatchNormMode batch_norm = BatchNormMode::kTrain;
-  double batch_norm_decay = 0.997;
+  std::optional<double> batch_norm_decay = {};  // absent: that of each batch norm in the graph
   double label_smoothing = 0;
   double weight_decay = 4e-5;
-  int threads = 0;  // 0: all available cores
+  double auxiliary_weight = 0.4;  // of the cross entropies of outputs after the first
+  std::optional<double> dropout_keep_prob = {};  // absent: that of each Dropout in the graph
+  std::uint64_t seed = 0;                        // of Dropout
+  int threads = 0;                               // 0: all available cores
   // Which of the trainable weights get gradients. Empty: all of them. None at all is fine: then
   // the network only gives losses, statistics and features.
   std::function<bool(const Weight&)> is_trained;
+  // Which weights have an L2 term. Empty: the kernels.
+  std::function<bool(const Weight&)> is_regularized;
   // Called for every trainable weight before a forward pass when it is set.
   EffectiveValues effective_values;
 };
 
 struct StepLoss {
-  double cross_entropy = 0;   // mean over the batch
+  double cross_entropy = 0;   // of the first output, mean over the batch
+  double auxiliary = 0;       // those of the other outputs, weighted
   double regularization = 0;  // all L2 terms, those of weights that are not trained included
-  double total = 0;           // the sum of the two: the loss that Slim logs
+  double total = 0;           // the sum of the three: the loss that Slim logs
   int correct = 0;  // images whose largest logit, the first of equal ones, is their label's
 };
 
@@ -68,9 +75,11 @@ using GradientSink = std::function<void(const ParameterPiece&)>;
 
 // What a batch normalization saw of a batch.
 struct BatchStatistics {
-  const Layer& layer;
-  std::span<const float> mean;      // [out_channels]
-  std::span<const float> variance;  // [out_channels], the mean squared deviation (biased)
+  const std::string& name;         // of the linear operator before it, or of the batch norm itself
+  const std::string& moving_mean;  // the weights that follow these statistics
+  const std::string& moving_variance;
+  std::span<const float> mean;      // [channels]
+  std::span<const float> variance;  // [channels], the mean squared deviation (biased)
   std::int64_t count = 0;           // values of each channel: images x height x width
 };
 using BatchStatisticsObserver = std::function<void(const BatchStatistics&)>;
@@ -82,13 +91,16 @@ using BatchStatisticsObserver = std::function<void(const BatchStatistics&)>;
 // the same options. Another number of threads, another instruction set (oneDNN chooses by it) or
 // batch size changes the last bits.
 //
-// What can be trained: graphs of layers with batch norm, possibly followed by a sum and ReLU, of
-// MaxPool and GlobalAveragePool, before an output layer that is a 1x1 convolution of one pixel with
-// biases. Its input are the features.
+// What can be trained: graphs of convolutions (also depthwise) and fully connected layers with
+// weights as TensorFlow stores them, biases or batch norms, batch norms elsewhere, Relu, Clip from
+// 0 to 6, Add, Mul by a constant, Concat of channels, LRN, Dropout, MaxPool, AveragePool and
+// GlobalAveragePool, whose outputs are made by fully connected layers or 1x1 convolutions of one
+// pixel with biases. What these read are features. Labels are compared with every output; the first
+// one's are the logits.
 //
 // The images are [batch_size, height, width, channels] as preprocessing leaves them, labels are in
-// [0, class_count(graph)). Not to be used from several threads at once. Every function throws
-// Error(kUsage) when a span has another length, or for a label outside of the classes.
+// [0, classes of the first output). Not to be used from several threads at once. Every function
+// throws Error(kUsage) when a span has another length, or for a label outside of the classes.
 class TrainingNetwork : public WeightSource {
  public:
   // Copies the graph and the weights of `initial`.
@@ -101,9 +113,10 @@ class TrainingNetwork : public WeightSource {
   TrainingNetwork& operator=(const TrainingNetwork&) = delete;
 
   [[nodiscard]] const Graph& graph() const;
-  // Of that graph.
-  [[nodiscard]] const std::vector<Layer>& layers() const;
   [[nodiscard]] const TrainingOptions& options() const;
+
+  // What Dropout drops is a function of the seed and this number, 0 at the beginning.
+  void set_step(std::uint64_t step);
 
   // Leaves the gradients of the total loss in parameters(). With BatchNormMode::kTrain the moving
   // statistics of all layers follow as Slim's do:
@@ -113,13 +126,14 @@ class TrainingNetwork : public WeightSource {
                             const GradientSink& sink = {});
 
   // The loss alone; no weight and no gradient changes. With BatchNormMode::kTrain, `observer`
-  // receives the statistics of every batch norm in the order of layers(). No labels: only the
+  // receives the statistics of every batch norm in the order of execution. No labels: only the
   // statistics are wanted, and the loss is 0.
   StepLoss forward_only(std::span<const float> images, std::span<const std::int32_t> labels,
                         const BatchStatisticsObserver& observer = {});
 
   // The input of the output layer, with BatchNormMode::kFrozen, for any number of images (not only
-  // batch_size): features are [count, channels]. Throws Error(kUsage) with kTrain.
+  // batch_size): features are [count, channels]. Throws Error(kUsage) with kTrain, with several
+  // outputs or with Dropout.
   void features(std::span<const float> images, std::span<float> features);
   // As forward_backward with BatchNormMode::kFrozen, for features that were computed before, of any
   // number of images. Throws Error(kUsage) with kTrain or when more than the output layer's

@@ -1,11 +1,11 @@
 // One list of steps for both passes over one block of memory, compiled once and run every step:
-// 1. ForwardPass appends a step per convolution, batch norm or sum, and pool, and gives every value
-//    a buffer; gradients are needed by what lies above a trained variable.
-// 2. An empty step keeps the features and their gradient alive: between the passes the output layer
-//    and the loss (logits_head.cc) read the one and write the other.
+// 1. ForwardPass appends steps for every unit and node, and gives every value a buffer; gradients
+//    are needed by what lies above a trained variable.
+// 2. An empty step an output keeps its features and their gradient alive: between the passes the
+//    output layers and the loss (logits_head.cc) read the one and write the other, in this order.
 // 3. BackwardPass appends the same in reverse. Only then is every lifetime known, and allocate()
 //    puts buffers that do not live at the same time into the same memory.
-// forward() runs the steps before the empty one, backward() the rest.
+// forward() runs the steps before the empty ones, backward() the rest.
 #include "nn/training/training_program.h"
 
 namespace narrow {
@@ -14,21 +14,27 @@ TrainingProgram::TrainingProgram(const TrainableGraph& graph, const TrainingOpti
                                  TrainingVariables& variables)
     : forward_(graph, options, variables, steps_),
       backward_(graph, forward_, variables, steps_),
-      features_(forward_.buffer(graph.output().input)),
       forward_steps_(steps_.size()) {
-  // The output layer is outside of the program; the features are needed until their gradients are
-  // made.
-  const ValueId features = graph.output().input;
-  if (forward_.needs_gradient(features)) feature_gradients_ = forward_.new_buffer(features);
-  steps_.add({features_, feature_gradients_}, [] {});
-  if (feature_gradients_ != StepList::kNone) backward_.add(feature_gradients_);
+  for (const TrainingUnit* output : graph.outputs()) {
+    const ValueId features = output->input;
+    const bool is_needed = forward_.needs_gradient(features);
+    features_.push_back(forward_.buffer(features));
+    feature_gradients_.push_back(is_needed ? forward_.new_buffer(features) : StepList::kNone);
+    steps_.add({features_.back(), feature_gradients_.back()}, [] {});
+    has_backward_ = has_backward_ || is_needed;
+  }
+  for (std::size_t i = 0; i < features_.size(); ++i) {
+    const int gradients = feature_gradients_[i];
+    if (gradients != StepList::kNone) backward_.begin(graph.outputs()[i]->input, gradients);
+  }
+  if (has_backward_) backward_.add();
   steps_.allocate();
 }
 
-const float* TrainingProgram::forward(const float* images) {
+void TrainingProgram::forward(const float* images, std::uint64_t step) {
   forward_.set_images(images);
+  forward_.set_step(step);
   steps_.run(0, forward_steps_);
-  return forward_.values(features_);
 }
 
 void TrainingProgram::backward() { steps_.run(forward_steps_, steps_.size()); }

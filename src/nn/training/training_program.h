@@ -1,9 +1,11 @@
-// The forward and backward pass of a network below its output layer. Internal to this folder.
+// The forward and backward pass of a network below its output layers. Internal to this folder.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "nn/training/backward_pass.h"
 #include "nn/training/forward_pass.h"
@@ -15,33 +17,40 @@ namespace narrow {
 
 class TrainingProgram {
  public:
-  // Graph and variables must outlive it. Throws what conv_geometry throws.
+  // All three must outlive it.
   TrainingProgram(const TrainableGraph& graph, const TrainingOptions& options,
                   TrainingVariables& variables);
   TrainingProgram(const TrainingProgram&) = delete;
   TrainingProgram& operator=(const TrainingProgram&) = delete;
 
-  // The features [batch_size, channels], which stay until the next forward pass.
-  const float* forward(const float* images);
-  // Where backward() expects the gradient of the features; null when nothing is trained below the
-  // output layer.
-  [[nodiscard]] float* feature_gradients() const { return steps_.floats(feature_gradients_); }
+  // Afterwards the features of every output are there. `step`: which masks of Dropout are used.
+  void forward(const float* images, std::uint64_t step);
+  // Those of an output, [batch_size, channels], which stay until the next forward pass.
+  [[nodiscard]] const float* features(std::size_t output) const {
+    return forward_.values(features_[output]);
+  }
+  // Where backward() expects their gradient; null when nothing is trained below the output layer.
+  [[nodiscard]] float* feature_gradients(std::size_t output) const {
+    return steps_.floats(feature_gradients_[output]);
+  }
+  [[nodiscard]] bool has_backward() const { return has_backward_; }
   // After forward() of the same images: sets the gradients of what is trained below the output
-  // layer.
+  // layers.
   void backward();
 
-  // All but the output layer, in the order of layers(graph).
-  [[nodiscard]] std::span<const std::unique_ptr<TrainingLayer>> layers() const {
-    return forward_.layers();
+  // In the order in which they are computed.
+  [[nodiscard]] std::span<const std::unique_ptr<PlacedUnit>> units() const {
+    return forward_.units();
   }
 
  private:
   StepList steps_;
   ForwardPass forward_;
   BackwardPass backward_;
-  int features_;
-  int feature_gradients_ = StepList::kNone;
-  std::size_t forward_steps_;
+  std::vector<int> features_;           // by output
+  std::vector<int> feature_gradients_;  // by output; StepList::kNone: not needed
+  bool has_backward_ = false;
+  std::size_t forward_steps_ = 0;
 };
 
 }  // namespace narrow

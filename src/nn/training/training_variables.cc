@@ -26,6 +26,7 @@ TrainingVariables::TrainingVariables(const Graph& graph, const WeightSource& ini
     : weights_(graph.weights),
       weight_decay_(options.weight_decay),
       effective_values_(options.effective_values),
+      is_regularized_(options.is_regularized),
       values_(graph) {
   for (const Weight& weight : weights_) {
     initial.read(weight.name, values_.values(weight.name));

@@ -34,7 +34,7 @@ class TrainingVariables {
 
   // Asks for the effective values of every trainable weight; to be called before a pass.
   void update_effective_values();
-  // The L2 terms of all weights that Slim regularizes.
+  // The L2 terms of all weights that have one.
   double regularization();
 
   // A backward pass: between the first call and the last, finish() once for every trained weight,
@@ -48,7 +48,8 @@ class TrainingVariables {
  private:
   void allocate_gradients();
   [[nodiscard]] bool has_l2_term(const Weight& weight) const {
-    return weight_decay_ != 0 && is_regularized(weight.role);
+    return weight_decay_ != 0 &&
+           (is_regularized_ ? is_regularized_(weight) : is_regularized(weight.role));
   }
   // Half the sum of squares of all pieces. `take_piece(first, count)` gives that of a piece.
   double half_squares(std::size_t count,
@@ -59,6 +60,7 @@ class TrainingVariables {
   std::vector<Weight> weights_;
   double weight_decay_;
   EffectiveValues effective_values_;
+  std::function<bool(const Weight&)> is_regularized_;
   Weights values_;
   std::optional<Weights> effective_;
   AlignedMemory gradient_memory_;

@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "data/dataset.h"
+#include "graph/slim/slim_networks.h"
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
 #include "tasks/source_images.h"
@@ -22,6 +23,8 @@ namespace narrow {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr int kUsualImageSize = 224;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -43,8 +46,10 @@ void validate_options(const TrainOptions& options) {
           "label_smoothing must lie in 0..1");
   require(options.moving_average_decay >= 0 && options.moving_average_decay < 1,
           "moving_average_decay must be at least 0 and below 1");
-  require(options.batch_norm_decay >= 0 && options.batch_norm_decay <= 1,
-          "batch_norm_decay must lie in 0..1");
+  const double decay = options.batch_norm_decay.value_or(0);
+  require(decay >= 0 && decay <= 1, "batch_norm_decay must lie in 0..1");
+  const double keep_prob = options.dropout_keep_prob.value_or(1);
+  require(keep_prob > 0 && keep_prob <= 1, "dropout_keep_prob must be above 0 and at most 1");
   require(options.num_epochs_per_decay > 0 && std::isfinite(options.num_epochs_per_decay),
           "num_epochs_per_decay must be finite and above 0");
   require(options.recalibrate_batch_norm >= 0, "recalibrate_batch_norm must be at least 0");
@@ -71,21 +76,33 @@ std::int64_t decay_steps_of(const TrainOptions& options, std::uint64_t records) 
 struct Preparation {
   Preparation(const TrainOptions& given, Observer& observer)
       : options((validate_options(given), given)), dataset(open_dataset(options.images)) {
-    training_preprocessing(options);
     require(dataset.size() > 0,
             fmt::format("{} has no records; make it again", dataset.records().path().string()));
     options.learning_rate.decay_steps = decay_steps_of(options, dataset.size());
     validate(options.learning_rate);
     start = find_training_start(options, dataset.class_count(), observer);
+    see_images_as(find_slim_network(start.name));
+    training_preprocessing(options);
     trained = trained_variables(start.network, options.trainable_scopes, observer);
     make_plan();
+  }
+
+  // Where the options leave it open. A variant of ResNet V1 sees images as ResNet V1 does.
+  void see_images_as(const SlimNetwork* network) {
+    ImageSource& images = options.images;
+    if (images.image_size == 0) {
+      images.image_size = network != nullptr ? network->image_size : kUsualImageSize;
+    }
+    if (images.preprocessing_name.empty() && network != nullptr) {
+      images.preprocessing_name = network->name;
+    }
   }
 
   void make_plan() {
     const auto records = static_cast<std::uint64_t>(dataset.size());
     const auto batch = static_cast<std::uint64_t>(options.batch_size);
-    plan.network = start.network.name;
-    plan.class_count = class_count(start.network);
+    plan.network = start.name;
+    plan.class_count = dataset.class_count();
     for (const Weight& variable : start.network.weights) {
       const std::uint64_t elements = element_count(variable.shape);
       ++plan.variables;
@@ -121,6 +138,11 @@ TrainingOptions network_options(const Preparation& preparation, int threads) {
   network.width = options.images.image_size;
   network.batch_norm = options.batch_norm;
   network.batch_norm_decay = options.batch_norm_decay;
+  network.dropout_keep_prob = options.dropout_keep_prob;
+  network.seed = options.seed;
+  network.is_regularized = [&regularized = preparation.start.regularized](const Weight& variable) {
+    return std::ranges::find(regularized, variable.name) != regularized.end();
+  };
   network.label_smoothing = options.label_smoothing;
   network.weight_decay = options.weight_decay;
   network.threads = threads;
@@ -233,6 +255,7 @@ class Training {
   // an infinite loss.
   StepLoss loss_of(TrainingBatches& batches, float learning_rate) {
     try {
+      network_.set_step(static_cast<std::uint64_t>(state_.global_step()));
       const StepLoss loss = batches.forward_backward(network_, state_.begin_step(learning_rate));
       if (std::isfinite(loss.total)) return loss;
     } catch (const Error& error) {

@@ -1,11 +1,13 @@
 #include "tasks/training/training_batches.h"
 
 #include <algorithm>
+#include <string>
+#include <variant>
 
 #include "base/checked.h"
-#include "graph/layers.h"
 #include "narrow/error.h"
 #include "tasks/source_images.h"
+#include "tasks/training/training_start.h"
 
 namespace narrow {
 namespace {
@@ -61,6 +63,13 @@ class FeatureBatches : public TrainingBatches {
   std::vector<std::int32_t> batch_labels_;
 };
 
+// How many features of an image the logits read: their weights are [..., features, classes].
+std::size_t feature_channels(const Graph& network) {
+  const std::string name = logits_scope(network) + "/weights";
+  const auto weights = std::ranges::find(network.weights, name, &Weight::name);
+  return static_cast<std::size_t>(weights->shape.rbegin()[1]);
+}
+
 }  // namespace
 
 PreprocessingOptions training_preprocessing(const TrainOptions& options) {
@@ -91,25 +100,27 @@ std::unique_ptr<TrainingBatches> image_batches(const Dataset& dataset,
 
 bool can_cache_features(const TrainOptions& options, const Graph& network,
                         const std::vector<std::string>& trained, std::uint64_t records) {
-  const std::optional<Layer> output = output_layer(network);
-  const bool only_logits = output && std::ranges::all_of(trained, [&](const auto& name) {
-                             return output->has_weight(name);
-                           });
-  if (options.batch_norm != BatchNormMode::kFrozen || !only_logits ||
-      parse_augmentation(options.augment) != Augmentation::kNone) {
+  const std::string scope = logits_scope(network) + "/";
+  const bool only_logits = std::ranges::all_of(
+      trained, [&](const std::string& name) { return name.starts_with(scope); });
+  const bool drops = std::ranges::any_of(network.nodes, [](const Node& node) {
+    return std::holds_alternative<op::Dropout>(node.attributes);
+  });
+  if (options.batch_norm != BatchNormMode::kFrozen || !only_logits || drops ||
+      network.outputs.size() != 1 || parse_augmentation(options.augment) != Augmentation::kNone) {
     return false;
   }
   const auto seen = static_cast<std::uint64_t>(options.max_number_of_steps.value_or(0)) *
                     static_cast<std::uint64_t>(options.batch_size);
   const std::uint64_t bytes =
-      static_cast<std::uint64_t>(output->in_channels) * sizeof(float) * records;
+      static_cast<std::uint64_t>(feature_channels(network)) * sizeof(float) * records;
   return bytes <= kMostFeatureBytes && (!options.max_number_of_steps || seen > records);
 }
 
 std::unique_ptr<TrainingBatches> feature_batches(const Dataset& dataset,
                                                  const LoaderOptions& options,
                                                  TrainingNetwork& network, Observer& observer) {
-  const auto depth = static_cast<std::size_t>(output_layer(network.graph())->in_channels);
+  const std::size_t depth = feature_channels(network.graph());
   auto batches = std::make_unique<FeatureBatches>(dataset.size(), options, depth);
   LoaderOptions one_pass = options;
   one_pass.training = false;

@@ -5,15 +5,15 @@
 
 #include <algorithm>
 #include <regex>
+#include <utility>
 
 #include "base/join_some.h"
 #include "base/parallel.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/state_file.h"
-#include "graph/layers.h"
-#include "graph/slim/resnet_v1.h"
 #include "graph/slim/slim_networks.h"
 #include "model/checkpoint_network.h"
+#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "tasks/initial_values.h"
@@ -42,31 +42,45 @@ std::int64_t read_resumed_step(const CheckpointReader& reader) {
   return step;
 }
 
-// The other networks of Slim have operators without backward rules.
-void require_trainable(const std::string& name) {
-  if (find_other_slim_network(name) == nullptr) return;
-  throw Error(ErrorCategory::kUsage, fmt::format("{} cannot be trained yet; {} can", name,
-                                                 fmt::join(resnet_v1_names(), ", ")));
+void require_variables(const CheckpointReader& reader) {
+  if (!is_onnx(reader)) return;
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("{} is an ONNX file; training works on TF-Slim's variables only, whose "
+                          "kernels are stored as [height, width, in, out]",
+                          reader.location().path.string()));
 }
 
-Graph network_from(const CheckpointReader& reader, const TrainOptions& options, int class_count) {
-  require_slim_network(reader, "training");
-  const CheckpointVariables variables(reader, false);
-  const std::string scope =
+void set_network(TrainingStart& start, std::string name, SlimGraph network) {
+  start.name = std::move(name);
+  start.network = std::move(network.graph);
+  start.initializers = std::move(network.initializers);
+  for (std::size_t i = 0; i < start.network.weights.size(); ++i) {
+    if (network.regularized[i]) start.regularized.push_back(start.network.weights[i].name);
+  }
+}
+
+void take_network_of(TrainingStart& start, const CheckpointReader& reader,
+                     const TrainOptions& options, int class_count) {
+  require_variables(reader);
+  const std::string name =
       options.model_name.empty() ? find_network_scope(reader) : options.model_name;
-  require_trainable(scope);
-  return network_of_checkpoint(reader, variables, scope, class_count);
+  if (find_slim_network(name) != nullptr) {
+    set_network(start, name, slim_network(name, class_count, true));
+    return;
+  }
+  set_network(start, name,
+              with_resnet_v1_scope(network_of_checkpoint(reader, CheckpointVariables(reader, false),
+                                                         name, class_count)));
 }
 
-Graph new_network(const TrainOptions& options, int class_count) {
+void make_new_network(TrainingStart& start, const TrainOptions& options, int class_count) {
   if (options.model_name.empty()) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("You must supply the network with model_name ({}), or a checkpoint "
                             "with checkpoint_path",
-                            fmt::join(resnet_v1_names(), ", ")));
+                            fmt::join(slim_network_names(), ", ")));
   }
-  require_trainable(options.model_name);
-  return resnet_v1(options.model_name, class_count);
+  set_network(start, options.model_name, slim_network(options.model_name, class_count, true));
 }
 
 bool is_excluded(const std::string& name, const std::vector<std::string>& scopes) {
@@ -75,8 +89,9 @@ bool is_excluded(const std::string& name, const std::vector<std::string>& scopes
 }
 
 // The scope that leaves a weight out: of the output layer all of them.
-std::string scope_of(const std::optional<Layer>& output, const Weight& weight) {
-  return output && output->has_weight(weight.name) ? output->name : weight.name;
+std::string scope_of(const Graph& network, const Weight& weight) {
+  const std::string scope = logits_scope(network);
+  return weight.name.starts_with(scope + "/") ? scope : weight.name;
 }
 
 [[noreturn]] void throw_unfit(const CheckpointReader& reader, const std::vector<std::string>& unfit,
@@ -94,8 +109,7 @@ std::string scope_of(const std::optional<Layer>& output, const Weight& weight) {
 // The model variables that come from the checkpoint of a warm start.
 std::vector<const Weight*> choose_restored(const TrainingStart& start, const TrainOptions& options,
                                            Observer& observer) {
-  require_slim_network(*start.warm, "training");
-  const std::optional<Layer> output = output_layer(start.network);
+  require_variables(*start.warm);
   const CheckpointVariables source(*start.warm, false);
   const std::string where = start.warm->location().path.string();
   std::vector<const Weight*> restored;
@@ -113,7 +127,7 @@ std::vector<const Weight*> choose_restored(const TrainingStart& start, const Tra
       unfit.push_back(fmt::format("{} is {} {} there and float32 {} here", variable.name,
                                   found->type_name(), to_string(found->shape),
                                   to_string(variable.shape)));
-      unfit_scopes.push_back(scope_of(output, variable));
+      unfit_scopes.push_back(scope_of(start.network, variable));
     } else {
       restored.push_back(&variable);
     }
@@ -172,13 +186,13 @@ TrainingStart find_training_start(const TrainOptions& options, int class_count,
     }
     observer.on_note(
         fmt::format("Restoring parameters from {}", start.resumed->location().path.string()));
-    start.network = network_from(*start.resumed, options, class_count);
+    take_network_of(start, *start.resumed, options, class_count);
   } else if (options.checkpoint_path) {
     start.warm = open_unpacked(*options.checkpoint_path);
     observer.on_note(fmt::format("Fine-tuning from {}", start.warm->location().path.string()));
-    start.network = network_from(*start.warm, options, class_count);
+    take_network_of(start, *start.warm, options, class_count);
   } else {
-    start.network = new_network(options, class_count);
+    make_new_network(start, options, class_count);
   }
   return start;
 }
@@ -192,10 +206,16 @@ Weights read_start_values(const TrainingStart& start, const TrainOptions& option
   Weights values(start.network);
   parallel_for(variables.size(), [&](std::size_t i) {
     if (std::ranges::find(restored, &variables[i]) != restored.end()) return;
-    fill_initial_values(variables[i], options.seed, values.values(variables[i].name));
+    fill_initial_values(variables[i], start.initializers[i], options.seed,
+                        values.values(variables[i].name));
   });
   if (start.warm) read_all(restored, *start.warm, values);
   return values;
+}
+
+std::string logits_scope(const Graph& network) {
+  const std::string& biases = network.weights.back().name;
+  return biases.substr(0, biases.rfind('/'));
 }
 
 std::vector<std::string> trained_variables(
@@ -230,12 +250,11 @@ std::vector<std::string> trained_variables(
     if (chosen[i]) trained.push_back(all[i]);
   }
   if (trained.empty()) {
-    const std::optional<Layer> output = output_layer(network);
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("no trainable variable of {} matches trainable_scopes={}; a scope is "
-                            "a regular expression for the beginning of a name, {} say",
-                            network.name, fmt::join(*trainable_scopes, ","),
-                            output ? output->name : all.back()));
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("no trainable variable of {} matches trainable_scopes={}; a scope is "
+                    "a regular expression for the beginning of a name, {} say",
+                    network.name, fmt::join(*trainable_scopes, ","), logits_scope(network)));
   }
   return trained;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/slim/slim_graph.h"
 #include "graph/weights.h"
 #include "narrow/checkpoint.h"
 #include "narrow/run_options.h"
@@ -15,7 +16,10 @@
 namespace narrow {
 
 struct TrainingStart {
+  std::string name;  // of the network: one of Slim's, or the scope of a variant of ResNet V1
   Graph network;
+  std::vector<Initializer> initializers;  // by weight
+  std::vector<std::string> regularized;   // names of the weights with an L2 term
   std::int64_t global_step = 0;
   std::shared_ptr<const CheckpointReader> resumed;  // the newest checkpoint of train_dir, or null
   std::shared_ptr<const CheckpointReader> warm;     // checkpoint_path, when it counts, or null
@@ -30,6 +34,9 @@ TrainingStart find_training_start(const TrainOptions& options, int class_count, 
 // shape, both shapes, and the option to set.
 Weights read_start_values(const TrainingStart& start, const TrainOptions& options,
                           Observer& observer);
+
+// Of one of Slim's networks: the scope of its logits, whose biases are its last weight.
+std::string logits_scope(const Graph& network);
 
 // The names of the variables to train: every trainable one, or those whose name matches one of the
 // scopes, a regular expression, from its first character on. Throws Error(kUsage) for a scope that

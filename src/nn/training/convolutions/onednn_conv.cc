@@ -25,19 +25,18 @@ struct ConvDescription {
   memory::dims before;
   memory::dims after;
 
-  explicit ConvDescription(const ConvGeometry& geometry)
-      : x(float_desc({geometry.images, geometry.in_channels, geometry.in_height, geometry.in_width},
-                     Tag::nhwc)),
-        y(float_desc(
-            {geometry.images, geometry.out_channels, geometry.out_height, geometry.out_width},
-            Tag::nhwc)),
-        strides{geometry.stride, geometry.stride},
-        before(2, geometry.padding()),
-        after{geometry.padding_below(), geometry.padding_right()} {
-    const memory::dims weights = {geometry.out_channels, geometry.in_channels, geometry.kernel,
-                                  geometry.kernel};
+  explicit ConvDescription(const WindowConv& conv)
+      : x(float_desc({conv.images, conv.in_channels, conv.in[0], conv.in[1]}, Tag::nhwc)),
+        y(float_desc({conv.images, conv.out_channels, conv.out[0], conv.out[1]}, Tag::nhwc)),
+        strides(conv.strides.begin(), conv.strides.end()),
+        before(conv.before.begin(), conv.before.end()),
+        after{conv.after(0), conv.after(1)} {
+    memory::dims weights = {conv.out_channels / conv.groups, conv.in_channels / conv.groups,
+                            conv.kernel[0], conv.kernel[1]};
+    if (conv.groups > 1) weights.insert(weights.begin(), conv.groups);
     any_weights = float_desc(weights, Tag::any);
-    plain_weights = float_desc(weights, Tag::hwio);
+    // The outputs of a group lie together.
+    plain_weights = float_desc(weights, conv.groups > 1 ? Tag::hwigo : Tag::hwio);
   }
 };
 
@@ -65,10 +64,10 @@ struct Pass {
 
 class OneDnnConv : public TrainingConv {
  public:
-  explicit OneDnnConv(const ConvGeometry& geometry)
+  explicit OneDnnConv(const WindowConv& conv)
       : engine_(dnnl::engine::kind::cpu, 0),
         stream_(engine_),
-        description_(geometry),
+        description_(conv),
         hint_(forward_description()),
         forward_(hint_, hint_.weights_desc(), to(hint_.weights_desc())),
         backward_data_(make_backward_data()),
@@ -172,8 +171,8 @@ class OneDnnConv : public TrainingConv {
 
 }  // namespace
 
-std::unique_ptr<TrainingConv> make_onednn_conv(const ConvGeometry& geometry) {
-  return std::make_unique<OneDnnConv>(geometry);
+std::unique_ptr<TrainingConv> make_onednn_conv(const WindowConv& conv) {
+  return std::make_unique<OneDnnConv>(conv);
 }
 
 }  // namespace narrow

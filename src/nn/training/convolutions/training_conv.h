@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <memory>
 
-#include "nn/conv_geometry.h"
+#include "nn/training/convolutions/window_conv.h"
 
 namespace narrow {
 
-// Activations are [images, height, width, channels], weights [kernel, kernel, in, out] as
-// TensorFlow has them. Everything runs on oneDNN's threads; it must be made and used under the same
+// Activations are [images, height, width, channels], weights [rows, columns, in, out] as TensorFlow
+// has them. Everything runs on oneDNN's threads; it must be made and used under the same
 // number of them. `scratch` is memory for the time of one call.
 class TrainingConv {
  public:
@@ -30,7 +30,7 @@ class TrainingConv {
 };
 
 // The fastest kind for this convolution.
-std::unique_ptr<TrainingConv> make_training_conv(const ConvGeometry& geometry);
+std::unique_ptr<TrainingConv> make_training_conv(const WindowConv& conv);
 
 // With kernel and stride 1: one product of matrices.
 std::unique_ptr<TrainingConv> make_pointwise_conv(const ConvGeometry& geometry);
@@ -49,7 +49,10 @@ std::unique_ptr<TrainingConv> make_winograd_conv(const ConvGeometry& geometry);
 // with tap_pair_count().
 std::int64_t winograd_product_count(const ConvGeometry& geometry);
 
+// Of weights [rows, columns, channels], each channel by itself.
+std::unique_ptr<TrainingConv> make_depthwise_conv(const WindowConv& conv);
+
 // oneDNN's primitives, for any convolution.
-std::unique_ptr<TrainingConv> make_onednn_conv(const ConvGeometry& geometry);
+std::unique_ptr<TrainingConv> make_onednn_conv(const WindowConv& conv);
 
 }  // namespace narrow

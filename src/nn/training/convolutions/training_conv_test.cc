@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <functional>
 #include <vector>
@@ -51,12 +52,11 @@ std::vector<float> hashed(std::size_t count, std::uint32_t seed) {
 }
 
 // [images, height, width, channels].
-std::vector<double> expected_output(const Case& c, const std::vector<float>& x,
-                                    const std::vector<float>& w) {
-  const Graph graph = graph_of(c);
+std::vector<double> expected_output(const Graph& graph, const WindowConv& c,
+                                    const std::vector<float>& x, const std::vector<float>& w) {
   const auto values =
       run_reference(graph, {{"conv/weights", std::vector<double>(w.begin(), w.end())}},
-                    {as_planes(x, {c.images, c.in_channels, c.height, c.width})});
+                    {as_planes(x, {c.images, c.in_channels, c.in[0], c.in[1]})});
   return as_pixels(values[static_cast<std::size_t>(graph.outputs[0])]);
 }
 
@@ -66,18 +66,16 @@ double dot(const std::vector<float>& a, const std::vector<float>& b) {
   return sum;
 }
 
-void check(const Make& make, const Case& c) {
-  SCOPED_TRACE(testing::Message() << "kernel " << c.kernel << " stride " << c.stride << " channels "
-                                  << c.in_channels << " " << c.out_channels << " size " << c.height
-                                  << " x " << c.width);
-  const ConvGeometry geometry = geometry_of(c);
-  const auto conv = make(geometry);
-  const auto in_size = static_cast<std::size_t>(c.height) * c.width * c.in_channels;
-  const auto out_size =
-      static_cast<std::size_t>(geometry.out_height) * geometry.out_width * c.out_channels;
+// `graph` is the convolution alone.
+void check(const TrainingConv& kind, const WindowConv& c, const Graph& graph) {
+  const TrainingConv* const conv = &kind;
+  const auto floats = [](const std::array<int, 2>& size, int channels) {
+    return static_cast<std::size_t>(size[0]) * size[1] * channels;
+  };
+  const std::size_t in_size = floats(c.in, c.in_channels);
+  const std::size_t out_size = floats(c.out, c.out_channels);
   const auto images = static_cast<std::size_t>(c.images);
-  const auto weight_count =
-      static_cast<std::size_t>(c.kernel) * c.kernel * c.in_channels * c.out_channels;
+  const std::size_t weight_count = floats(c.kernel, c.in_channels / c.groups) * c.out_channels;
   const std::vector<float> x = hashed(images * in_size, 1);
   const std::vector<float> w = hashed(weight_count, 1000000);
   const std::vector<float> dy = hashed(images * out_size, 2000000);
@@ -88,7 +86,7 @@ void check(const Make& make, const Case& c) {
 
   std::vector<float> y(images * out_size, NAN);
   conv->forward(x.data(), w.data(), y.data(), aligned);
-  const std::vector<double> expected = expected_output(c, x, w);
+  const std::vector<double> expected = expected_output(graph, c, x, w);
   ASSERT_EQ(y.size(), expected.size());
   for (std::size_t i = 0; i < y.size(); ++i) {
     ASSERT_NEAR(y[i], expected[i], 1e-4) << "image " << i / out_size;
@@ -118,6 +116,14 @@ void check(const Make& make, const Case& c) {
     changed[i] += 1;
     EXPECT_NEAR(dw[i], difference(x, changed), 1e-3) << i;
   }
+}
+
+void check(const Make& make, const Case& c) {
+  SCOPED_TRACE(testing::Message() << "kernel " << c.kernel << " stride " << c.stride << " channels "
+                                  << c.in_channels << " " << c.out_channels << " size " << c.height
+                                  << " x " << c.width);
+  const ConvGeometry geometry = geometry_of(c);
+  check(*make(geometry), window_conv(geometry), graph_of(c));
 }
 
 TEST(TrainingConvTest, Pointwise) {
@@ -168,9 +174,56 @@ TEST(TrainingConvTest, WinogradTakesImagesInTurns) {
 }
 
 TEST(TrainingConvTest, OneDnn) {
-  for (const Case& c : kSpatial) check(make_onednn_conv, c);
-  for (const Case& c : {Case{7, 2, 3, 64, 2, 32, 31}, Case{3, 2, 64, 64, 2, 9, 8}}) {
-    check(make_onednn_conv, c);
+  const auto make = [](const ConvGeometry& geometry) {
+    return make_onednn_conv(window_conv(geometry));
+  };
+  for (const Case& c : kSpatial) check(make, c);
+  for (const Case& c : {Case{7, 2, 3, 64, 2, 32, 31}, Case{3, 2, 64, 64, 2, 9, 8}}) check(make, c);
+}
+
+TEST(TrainingConvTest, OfOtherWindows) {
+  using Kernel = std::array<int, 2>;
+  struct Other {
+    Kernel kernel;
+    Kernel strides;
+    AutoPad padding;
+    int groups;
+    int in_channels;
+    int out_channels;
+    Kernel in;
+  };
+  for (const Other& c : {Other{{1, 7}, {1, 1}, AutoPad::kSameUpper, 1, 5, 6, {4, 9}},
+                         Other{{7, 1}, {1, 1}, AutoPad::kSameUpper, 1, 8, 16, {9, 4}},
+                         Other{{3, 3}, {2, 2}, AutoPad::kSameUpper, 1, 3, 8, {8, 6}},
+                         Other{{3, 3}, {2, 2}, AutoPad::kValid, 1, 3, 4, {8, 7}},
+                         Other{{11, 11}, {4, 4}, AutoPad::kValid, 1, 3, 5, {19, 23}},
+                         Other{{4, 6}, {1, 1}, AutoPad::kValid, 1, 3, 5, {4, 6}},
+                         Other{{3, 3}, {1, 1}, AutoPad::kSameUpper, 13, 13, 13, {5, 6}},
+                         Other{{3, 3}, {2, 2}, AutoPad::kSameUpper, 16, 16, 16, {8, 7}},
+                         Other{{3, 5}, {2, 1}, AutoPad::kValid, 3, 3, 3, {8, 7}},
+                         Other{{3, 3}, {2, 2}, AutoPad::kSameUpper, 2, 2, 2, {1, 1}},
+                         Other{{1, 1}, {3, 3}, AutoPad::kSameUpper, 4, 4, 4, {7, 7}},
+                         Other{{7, 7}, {2, 2}, AutoPad::kSameUpper, 3, 3, 24, {10, 11}},
+                         Other{{3, 3}, {1, 1}, AutoPad::kSameUpper, 2, 4, 6, {4, 5}}}) {
+    SCOPED_TRACE(testing::Message()
+                 << "kernel " << c.kernel[0] << " x " << c.kernel[1] << " stride " << c.strides[0]
+                 << " groups " << c.groups << " size " << c.in[0] << " x " << c.in[1]);
+    constexpr int kImages = 3;
+    const Window window = {
+        {c.kernel[0], c.kernel[1]}, {c.strides[0], c.strides[1]}, {1, 1}, {0, 0, 0, 0}, c.padding};
+    WindowConv geometry = window_conv(window, kImages, c.in);
+    geometry.groups = c.groups;
+    geometry.in_channels = c.in_channels;
+    geometry.out_channels = c.out_channels;
+    GraphBuilder builder("single");
+    const ValueId x = builder.input("images", {kImages, c.in_channels, c.in[0], c.in[1]});
+    const ValueId weights =
+        builder.weight({"conv/weights",
+                        {c.kernel[0], c.kernel[1], c.in_channels / c.groups, c.out_channels},
+                        WeightLayout::kHwio});
+    const Graph graph =
+        builder.finish({builder.add("conv", op::Conv{window, c.groups}, {x, weights})});
+    check(*make_training_conv(geometry), geometry, graph);
   }
 }
 

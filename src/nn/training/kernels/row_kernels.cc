@@ -17,6 +17,7 @@ using narrow::HWY_NAMESPACE::ForVectors;
 
 // Rows that are taken together, so that what is one value a channel is loaded once for them.
 constexpr std::size_t kRowsTogether = 4;
+constexpr float kGreatest = 6;  // of kRelu6
 
 template <std::size_t kRows>
 void AddMomentsOfRows(const float* x, std::size_t channels, const float* shift, float* sum,
@@ -50,9 +51,17 @@ HWY_INLINE hn::Vec<D> Apply(D d, const Affine& affine, std::size_t c, hn::Vec<D>
                     hn::LoadU(d, affine.beta + c));
 }
 
+// The gradient where the activation let the value through.
+template <bool kRelu6, class D>
+HWY_INLINE hn::Vec<D> Masked(D d, hn::Vec<D> value, hn::Vec<D> gradient) {
+  auto passed = hn::Gt(value, hn::Zero(d));
+  if constexpr (kRelu6) passed = hn::And(passed, hn::Lt(value, hn::Set(d, kGreatest)));
+  return hn::IfThenElseZero(passed, gradient);
+}
+
 enum class Addend { kNone, kPlain, kAffine };
 
-template <Addend kAddend, bool kRelu>
+template <Addend kAddend, Activation kActivation>
 void NormalizeRows(const NormalizeArguments& a) {
   for (std::size_t r = 0; r < a.rows; ++r) {
     const float* x = a.x + r * a.channels;
@@ -66,7 +75,13 @@ void NormalizeRows(const NormalizeArguments& a) {
         value = hn::Add(value, added);
       }
       // Not Max: NaN stays NaN, a broken network must not look sound.
-      if constexpr (kRelu) value = hn::IfThenZeroElse(hn::Lt(value, hn::Zero(d)), value);
+      if constexpr (kActivation != Activation::kNone) {
+        value = hn::IfThenZeroElse(hn::Lt(value, hn::Zero(d)), value);
+      }
+      if constexpr (kActivation == Activation::kRelu6) {
+        const auto six = hn::Set(d, kGreatest);
+        value = hn::IfThenElse(hn::Gt(value, six), six, value);
+      }
       hn::StoreU(value, d, y + c);
     });
   }
@@ -74,10 +89,13 @@ void NormalizeRows(const NormalizeArguments& a) {
 
 template <Addend kAddend>
 void NormalizeWith(const NormalizeArguments& arguments) {
-  if (arguments.relu) {
-    NormalizeRows<kAddend, true>(arguments);
-  } else {
-    NormalizeRows<kAddend, false>(arguments);
+  switch (arguments.activation) {
+    case Activation::kNone:
+      return NormalizeRows<kAddend, Activation::kNone>(arguments);
+    case Activation::kRelu:
+      return NormalizeRows<kAddend, Activation::kRelu>(arguments);
+    case Activation::kRelu6:
+      return NormalizeRows<kAddend, Activation::kRelu6>(arguments);
   }
 }
 
@@ -91,7 +109,7 @@ void Normalize(const NormalizeArguments& arguments) {
   }
 }
 
-template <ReluMask kMask, std::size_t kRows>
+template <ActivationMask kMask, bool kRelu6, std::size_t kRows>
 void AddGradientSumsOfRows(const NormGradientArguments& a, std::size_t row, float* sum,
                            float* product) {
   const std::size_t first = row * a.channels;
@@ -103,11 +121,11 @@ void AddGradientSumsOfRows(const NormGradientArguments& a, std::size_t row, floa
       const std::size_t i = first + r * a.channels + c;
       const auto x = hn::LoadU(d, a.x + i);
       auto g = hn::LoadU(d, a.gradient + i);
-      if constexpr (kMask == ReluMask::kInput) {
-        g = hn::IfThenElseZero(hn::Gt(Apply(d, a.affine, c, x), hn::Zero(d)), g);
+      if constexpr (kMask == ActivationMask::kInput) {
+        g = Masked<kRelu6>(d, Apply(d, a.affine, c, x), g);
       }
-      if constexpr (kMask == ReluMask::kOutput) {
-        g = hn::IfThenElseZero(hn::Gt(hn::LoadU(d, a.y + i), hn::Zero(d)), g);
+      if constexpr (kMask == ActivationMask::kOutput) {
+        g = Masked<kRelu6>(d, hn::LoadU(d, a.y + i), g);
         hn::StoreU(g, d, a.gradient + i);
       }
       s = hn::Add(s, g);
@@ -118,27 +136,35 @@ void AddGradientSumsOfRows(const NormGradientArguments& a, std::size_t row, floa
   });
 }
 
-template <ReluMask kMask>
+template <ActivationMask kMask, bool kRelu6>
 void AddGradientSums(const NormGradientArguments& arguments, float* sum, float* product) {
   std::size_t r = 0;
   for (; r + kRowsTogether <= arguments.rows; r += kRowsTogether) {
-    AddGradientSumsOfRows<kMask, kRowsTogether>(arguments, r, sum, product);
+    AddGradientSumsOfRows<kMask, kRelu6, kRowsTogether>(arguments, r, sum, product);
   }
-  for (; r < arguments.rows; ++r) AddGradientSumsOfRows<kMask, 1>(arguments, r, sum, product);
+  for (; r < arguments.rows; ++r) {
+    AddGradientSumsOfRows<kMask, kRelu6, 1>(arguments, r, sum, product);
+  }
 }
 
 void AddNormGradientSums(const NormGradientArguments& arguments, float* sum, float* product) {
   switch (arguments.mask) {
-    case ReluMask::kNone:
-      return AddGradientSums<ReluMask::kNone>(arguments, sum, product);
-    case ReluMask::kInput:
-      return AddGradientSums<ReluMask::kInput>(arguments, sum, product);
-    case ReluMask::kOutput:
-      return AddGradientSums<ReluMask::kOutput>(arguments, sum, product);
+    case ActivationMask::kNone:
+      return AddGradientSums<ActivationMask::kNone, false>(arguments, sum, product);
+    case ActivationMask::kInput:
+      return arguments.is_relu6
+                 ? AddGradientSums<ActivationMask::kInput, true>(arguments, sum, product)
+                 : AddGradientSums<ActivationMask::kInput, false>(arguments, sum, product);
+    case ActivationMask::kOutput:
+      return arguments.is_relu6
+                 ? AddGradientSums<ActivationMask::kOutput, true>(arguments, sum, product)
+                 : AddGradientSums<ActivationMask::kOutput, false>(arguments, sum, product);
   }
 }
 
-template <bool kMasked, bool kBatch>
+enum class InputMask { kNone, kRelu, kRelu6 };
+
+template <InputMask kMask, bool kBatch>
 void ApplyGradient(const NormGradientArguments& a, const NormGradientFactors& factors,
                    float* result) {
   for (std::size_t r = 0; r < a.rows; ++r) {
@@ -146,9 +172,9 @@ void ApplyGradient(const NormGradientArguments& a, const NormGradientFactors& fa
     ForVectors(a.channels, [&](auto d, std::size_t c) HWY_ATTR {
       const std::size_t i = first + c;
       auto g = hn::LoadU(d, a.gradient + i);
-      if constexpr (kMasked) {
+      if constexpr (kMask != InputMask::kNone) {
         const auto y = Apply(d, a.affine, c, hn::LoadU(d, a.x + i));
-        g = hn::IfThenElseZero(hn::Gt(y, hn::Zero(d)), g);
+        g = Masked<kMask == InputMask::kRelu6>(d, y, g);
       }
       const auto scale = hn::LoadU(d, factors.a + c);
       if constexpr (kBatch) {
@@ -164,13 +190,24 @@ void ApplyGradient(const NormGradientArguments& a, const NormGradientFactors& fa
   }
 }
 
+template <InputMask kMask>
+void ApplyMaskedGradient(const NormGradientArguments& arguments, const NormGradientFactors& factors,
+                         float* result) {
+  if (factors.b != nullptr) {
+    ApplyGradient<kMask, true>(arguments, factors, result);
+  } else {
+    ApplyGradient<kMask, false>(arguments, factors, result);
+  }
+}
+
 void ApplyNormGradient(const NormGradientArguments& arguments, const NormGradientFactors& factors,
                        float* result) {
-  const bool masked = arguments.mask == ReluMask::kInput;
-  if (factors.b != nullptr) {
-    (masked ? ApplyGradient<true, true> : ApplyGradient<false, true>)(arguments, factors, result);
+  if (arguments.mask != ActivationMask::kInput) {
+    ApplyMaskedGradient<InputMask::kNone>(arguments, factors, result);
+  } else if (arguments.is_relu6) {
+    ApplyMaskedGradient<InputMask::kRelu6>(arguments, factors, result);
   } else {
-    (masked ? ApplyGradient<true, false> : ApplyGradient<false, false>)(arguments, factors, result);
+    ApplyMaskedGradient<InputMask::kRelu>(arguments, factors, result);
   }
 }
 

@@ -9,6 +9,9 @@
 
 namespace narrow::training_kernels {
 
+// What follows a batch norm or a sum; kRelu6 is min(max(x, 0), 6).
+enum class Activation { kNone, kRelu, kRelu6 };
+
 // (x - mean) * scale + beta.
 struct Affine {
   const float* mean = nullptr;
@@ -21,25 +24,27 @@ struct NormalizeArguments {
   std::size_t channels = 0;
   const float* x = nullptr;
   Affine affine;
-  bool relu = false;
-  // Added before the ReLU: row r is at addend + r * addend_step. Null: nothing is.
+  Activation activation = Activation::kNone;
+  // Added before the activation: row r is at addend + r * addend_step. Null: nothing is.
   const float* addend = nullptr;
   std::size_t addend_step = 0;
   Affine addend_affine;  // applied to the addend unless its mean is null
   float* y = nullptr;
 };
 
-// Where the ReLU after a batch norm let the value through.
-enum class ReluMask {
-  kNone,    // there is none
-  kInput,   // where the affine function of x is positive
-  kOutput,  // where y is positive; the gradient is masked in place
+// Where the activation after a batch norm let the value through: where that is positive, and below
+// 6 for kRelu6.
+enum class ActivationMask {
+  kNone,    // there is no activation
+  kInput,   // seen by the affine function of x
+  kOutput,  // seen by y; the gradient is masked in place
 };
 
 struct NormGradientArguments {
   std::size_t rows = 0;
   std::size_t channels = 0;
-  ReluMask mask = ReluMask::kNone;
+  ActivationMask mask = ActivationMask::kNone;
+  bool is_relu6 = false;
   const float* x = nullptr;
   Affine affine;
   const float* y = nullptr;  // for kOutput

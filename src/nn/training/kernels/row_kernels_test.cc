@@ -69,10 +69,11 @@ TEST_P(RowKernelsTest, Moments) {
 
 TEST_P(RowKernelsTest, Normalization) {
   const std::vector<float> addend = hashed(2 * kRows * kChannels, 5000);
-  for (const bool relu : {false, true}) {
+  for (float& scale : scale_) scale *= 10;
+  for (const Activation activation : {Activation::kNone, Activation::kRelu, Activation::kRelu6}) {
     for (const int kind : {0, 1, 2}) {
       std::vector<float> y(x_.size());
-      NormalizeArguments arguments{kRows,   kChannels, x_.data(), affine_, relu,
+      NormalizeArguments arguments{kRows,   kChannels, x_.data(), affine_, activation,
                                    nullptr, 0,         {},        y.data()};
       if (kind > 0) {
         arguments.addend = addend.data();
@@ -86,7 +87,9 @@ TEST_P(RowKernelsTest, Normalization) {
         double expected = normalized(i);
         if (kind == 1) expected += added;
         if (kind == 2) expected += (added - beta_[c]) * mean_[c] + scale_[c];
-        EXPECT_NEAR(y[i], relu ? std::max(expected, 0.0) : expected, 1e-6);
+        if (activation != Activation::kNone) expected = std::max(expected, 0.0);
+        if (activation == Activation::kRelu6) expected = std::min(expected, 6.0);
+        EXPECT_NEAR(y[i], expected, 5e-6);
       }
     }
   }
@@ -96,27 +99,41 @@ TEST_P(RowKernelsTest, ReluKeepsNaN) {
   for (const std::size_t at : {std::size_t{0}, kChannels - 1}) {
     x_[at] = std::numeric_limits<float>::quiet_NaN();
     std::vector<float> y(x_.size());
-    row_kernels().normalize({kRows, kChannels, x_.data(), affine_, true, nullptr, 0, {}, y.data()});
-    EXPECT_TRUE(std::isnan(y[at]));
+    for (const Activation activation : {Activation::kRelu, Activation::kRelu6}) {
+      row_kernels().normalize(
+          {kRows, kChannels, x_.data(), affine_, activation, nullptr, 0, {}, y.data()});
+      EXPECT_TRUE(std::isnan(y[at]));
+    }
   }
 }
 
+struct MaskCase {
+  ActivationMask mask;
+  bool is_relu6;
+};
+
 TEST_P(RowKernelsTest, GradientSumsAndGradients) {
-  const std::vector<float> y = hashed(x_.size(), 6000);
+  for (float& scale : scale_) scale *= 10;
+  std::vector<float> y = hashed(x_.size(), 6000);
+  for (float& value : y) value *= 12;
   const std::vector<float> b = hashed(kChannels, 7000);
   const std::vector<float> c = hashed(kChannels, 8000);
-  for (const ReluMask mask : {ReluMask::kNone, ReluMask::kInput, ReluMask::kOutput}) {
+  for (const auto& [mask, is_relu6] :
+       {MaskCase{ActivationMask::kNone, false}, MaskCase{ActivationMask::kInput, false},
+        MaskCase{ActivationMask::kOutput, false}, MaskCase{ActivationMask::kInput, true},
+        MaskCase{ActivationMask::kOutput, true}}) {
     std::vector<double> masked(x_.size());
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      const bool passes =
-          mask == ReluMask::kNone || (mask == ReluMask::kInput ? normalized(i) > 0 : y[i] > 0);
+      const double seen =
+          mask == ActivationMask::kInput ? normalized(i) : static_cast<double>(y[i]);
+      const bool passes = mask == ActivationMask::kNone || (seen > 0 && (!is_relu6 || seen < 6));
       masked[i] = passes ? gradient_[i] : 0;
     }
     std::vector<float> gradient = gradient_;
     std::vector<float> sums(kChannels);
     std::vector<float> products(kChannels);
-    const NormGradientArguments arguments{kRows,   kChannels, mask,           x_.data(),
-                                          affine_, y.data(),  gradient.data()};
+    const NormGradientArguments arguments{kRows,     kChannels, mask,     is_relu6,
+                                          x_.data(), affine_,   y.data(), gradient.data()};
     row_kernels().add_norm_gradient_sums(arguments, sums.data(), products.data());
     for (std::size_t k = 0; k < kChannels; ++k) {
       double sum = 0;
@@ -137,7 +154,7 @@ TEST_P(RowKernelsTest, GradientSumsAndGradients) {
         const std::size_t k = i % kChannels;
         double expected = scale_[k] * masked[i];
         if (batch) expected += b[k] * (static_cast<double>(x_[i]) - mean_[k]) + c[k];
-        EXPECT_NEAR(result[i], expected, 1e-6);
+        EXPECT_NEAR(result[i], expected, 5e-6);
       }
     }
   }

@@ -10,26 +10,30 @@
 
 namespace narrow {
 
+using training_kernels::Activation;
+using training_kernels::ActivationMask;
 using training_kernels::NormalizeArguments;
 using training_kernels::NormGradientArguments;
 using training_kernels::NormGradientFactors;
-using training_kernels::ReluMask;
 using training_kernels::row_kernels;
 
-BatchNorm::BatchNorm(const Layer& layer, std::int64_t rows, BatchNormMode mode,
+BatchNorm::BatchNorm(const TrainingUnit& unit, std::int64_t rows, int channels, BatchNormMode mode,
                      const BatchNormVariables& variables, RowSums& sums)
-    : layer_(layer),
+    : unit_(unit),
       rows_(rows),
-      channels_(static_cast<std::size_t>(layer.out_channels)),
+      channels_(static_cast<std::size_t>(channels)),
       mode_(mode),
       variables_(variables),
       sums_(sums),
+      ones_(variables.gamma == nullptr ? channels_ : 0, 1.0F),
       mean_(channels_),
       variance_(channels_),
       inverse_deviation_(channels_),
       scale_(channels_),
       mean_factor_(channels_),
-      deviation_factor_(channels_) {}
+      deviation_factor_(channels_) {
+  if (variables_.gamma == nullptr) variables_.gamma = ones_.data();
+}
 
 void BatchNorm::prepare(const float* x) {
   if (mode_ == BatchNormMode::kTrain) {
@@ -59,19 +63,19 @@ void BatchNorm::take_moments(const float* x) {
     if (variance < 0) variance = 0;
     mean_[c] = static_cast<float>(static_cast<double>(x[c]) + distance);
     variance_[c] = static_cast<float>(variance);
-    inverse_deviation_[c] = 1 / std::sqrt(variance + layer_.norm->epsilon);
+    inverse_deviation_[c] = 1 / std::sqrt(variance + unit_.norm->epsilon);
   }
 }
 
 void BatchNorm::take_stored() {
   for (std::size_t c = 0; c < channels_; ++c) {
     const double denominator =
-        static_cast<double>(variables_.moving_variance[c]) + layer_.norm->epsilon;
+        static_cast<double>(variables_.moving_variance[c]) + unit_.norm->epsilon;
     if (!(denominator > 0)) {
       throw Error(ErrorCategory::kNumeric,
                   fmt::format("The moving variance {} has the value {} for channel {}, expected 0 "
                               "or more.",
-                              layer_.norm->moving_variance, variables_.moving_variance[c], c));
+                              unit_.norm->moving_variance, variables_.moving_variance[c], c));
     }
     mean_[c] = variables_.moving_mean[c];
     inverse_deviation_[c] = 1 / std::sqrt(denominator);
@@ -86,7 +90,7 @@ void BatchNorm::forward(const float* x, float* y) const {
                       arguments.channels = channels_;
                       arguments.x = x + first * channels_;
                       arguments.affine = affine();
-                      arguments.relu = layer_.relu;
+                      arguments.activation = unit_.activation;
                       arguments.y = y + first * channels_;
                       row_kernels().normalize(arguments);
                     });
@@ -97,7 +101,7 @@ void BatchNorm::forward_sum(const float* x, const Shortcut& shortcut, int out_he
   NormalizeArguments all;
   all.channels = channels_;
   all.affine = affine();
-  all.relu = layer_.relu;
+  all.activation = unit_.activation;
   if (shortcut.norm != nullptr) all.addend_affine = shortcut.norm->affine();
   const auto run = [&](std::size_t first, std::size_t rows, std::size_t addend_row) {
     NormalizeArguments arguments = all;
@@ -123,17 +127,22 @@ void BatchNorm::forward_sum(const float* x, const Shortcut& shortcut, int out_he
   });
 }
 
-void BatchNorm::backward(const float* x, float* gradient, float* x_gradient) {
+NormGradientArguments BatchNorm::gradient_arguments(ActivationMask mask) const {
   NormGradientArguments arguments;
-  arguments.mask = layer_.relu ? ReluMask::kInput : ReluMask::kNone;
+  arguments.mask = unit_.activation == Activation::kNone ? ActivationMask::kNone : mask;
+  arguments.is_relu6 = unit_.activation == Activation::kRelu6;
+  return arguments;
+}
+
+void BatchNorm::backward(const float* x, float* gradient, float* x_gradient) {
+  NormGradientArguments arguments = gradient_arguments(ActivationMask::kInput);
   arguments.x = x;
   arguments.gradient = gradient;
   run_backward(arguments, x_gradient);
 }
 
 void BatchNorm::backward_sum(const float* x, const float* y, float* gradient, float* x_gradient) {
-  NormGradientArguments arguments;
-  arguments.mask = layer_.relu ? ReluMask::kOutput : ReluMask::kNone;
+  NormGradientArguments arguments = gradient_arguments(ActivationMask::kOutput);
   arguments.x = x;
   arguments.y = y;
   arguments.gradient = gradient;
@@ -145,7 +154,7 @@ void BatchNorm::run_backward(NormGradientArguments arguments, float* x_gradient)
   arguments.affine = affine();
   const bool batch = mode_ == BatchNormMode::kTrain;
   const bool trained = variables_.gamma_gradient != nullptr || variables_.beta_gradient != nullptr;
-  if (batch || trained || arguments.mask == ReluMask::kOutput) take_gradient_sums(arguments);
+  if (batch || trained || arguments.mask == ActivationMask::kOutput) take_gradient_sums(arguments);
   if (x_gradient == nullptr) return;
 
   NormGradientFactors factors;

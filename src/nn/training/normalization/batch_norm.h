@@ -1,5 +1,5 @@
-// Batch normalization of one layer in training, with what follows it: the sum with another value,
-// and ReLU. Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by
+// Batch normalization in training, with what follows it: the sum with another value, and an
+// activation. Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by
 // Reducing Internal Covariate Shift", 2015, algorithm 1 and the gradients of section 3.
 #pragma once
 
@@ -8,16 +8,16 @@
 #include <span>
 #include <vector>
 
-#include "graph/layers.h"
 #include "narrow/batch_norm_mode.h"
 #include "nn/training/kernels/row_kernels.h"
 #include "nn/training/normalization/row_sums.h"
+#include "nn/training/training_units.h"
 
 namespace narrow {
 
-// Where the weights of a batch norm are, [out_channels] each.
+// Where the weights of a batch norm are, [channels] each.
 struct BatchNormVariables {
-  const float* gamma = nullptr;
+  const float* gamma = nullptr;  // null: 1
   const float* beta = nullptr;
   float* moving_mean = nullptr;
   float* moving_variance = nullptr;
@@ -37,37 +37,36 @@ struct Shortcut {
   int in_width = 0;
 };
 
-// x is the output of the layer's convolution, [rows, out_channels], at every call of one pass the
-// same values. Everything runs on oneDNN's threads.
+// x is what the unit normalizes, [rows, channels], at every call of one pass the same values.
+// Everything runs on oneDNN's threads.
 class BatchNorm {
  public:
-  // Of a layer that has one. `sums` may be shared with other layers. The layer, the weights and
-  // `sums` must outlive it.
-  BatchNorm(const Layer& layer, std::int64_t rows, BatchNormMode mode,
+  // Of a unit that has one. `sums` may be shared with other units. The unit, the weights and `sums`
+  // must outlive it.
+  BatchNorm(const TrainingUnit& unit, std::int64_t rows, int channels, BatchNormMode mode,
             const BatchNormVariables& variables, RowSums& sums);
 
   // First in a forward pass: decides by what x is normalized. Throws Error(kNumeric) when a stored
   // moving variance plus epsilon is not positive.
   void prepare(const float* x);
-  // y = the normalized x, ReLU applied if the layer has one.
+  // y = activation(the normalized x).
   void forward(const float* x, float* y) const;
-  // y = the normalized x + shortcut, [images, out_height, out_width, channels], ReLU applied if the
-  // layer has one.
+  // y = activation(the normalized x + shortcut), [images, out_height, out_width, channels].
   void forward_sum(const float* x, const Shortcut& shortcut, int out_height, int out_width,
                    float* y) const;
 
   // From the gradient of y to that of x, which may take the same place; null: only those of gamma
   // and beta are wanted. Of forward().
   void backward(const float* x, float* gradient, float* x_gradient);
-  // Of forward_sum(): masks the gradient of y where y is 0 if the layer has a ReLU, which makes it
-  // that of the shortcut's output. The gradient of x does not take its place.
+  // Of forward_sum(): masks the gradient of y where the activation stopped it, which makes it that
+  // of the shortcut's output. The gradient of x does not take its place.
   void backward_sum(const float* x, const float* y, float* gradient, float* x_gradient);
 
   // moving -= (moving - batch) * (1 - decay), with the unbiased variance of the batch, in float32
   // as TensorFlow does it. To be called with BatchNormMode::kTrain only.
   void update_moving_statistics(double decay);
 
-  [[nodiscard]] const Layer& layer() const { return layer_; }
+  [[nodiscard]] const TrainingUnit& unit() const { return unit_; }
   [[nodiscard]] std::int64_t rows() const { return rows_; }
   // Of the last batch, with BatchNormMode::kTrain.
   [[nodiscard]] std::span<const float> mean() const { return mean_; }
@@ -79,15 +78,18 @@ class BatchNorm {
   }
   void take_moments(const float* x);
   void take_stored();
+  [[nodiscard]] training_kernels::NormGradientArguments gradient_arguments(
+      training_kernels::ActivationMask mask) const;
   void run_backward(training_kernels::NormGradientArguments arguments, float* x_gradient);
   void take_gradient_sums(const training_kernels::NormGradientArguments& arguments);
 
-  const Layer& layer_;
+  const TrainingUnit& unit_;
   std::int64_t rows_;
   std::size_t channels_;
   BatchNormMode mode_;
   BatchNormVariables variables_;
   RowSums& sums_;
+  std::vector<float> ones_;  // for a gamma that is not there
   std::vector<float> mean_;
   std::vector<float> variance_;
   std::vector<double> inverse_deviation_;

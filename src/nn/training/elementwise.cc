@@ -1,0 +1,85 @@
+#include "nn/training/elementwise.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "base/random.h"
+#include "nn/onednn_support.h"
+
+namespace narrow {
+namespace {
+
+// The pieces of threads, and of the streams of a mask.
+constexpr std::size_t kElementsOfPiece = 16384;
+
+void for_each_piece(std::size_t count,
+                    const std::function<void(std::size_t first, std::size_t last)>& body) {
+  const auto pieces = static_cast<int>((count + kElementsOfPiece - 1) / kElementsOfPiece);
+  onednn_parallel_for(pieces, [&](int piece) {
+    const std::size_t first = static_cast<std::size_t>(piece) * kElementsOfPiece;
+    body(first, std::min(first + kElementsOfPiece, count));
+  });
+}
+
+template <typename Body>
+void for_each_row(const ChannelSlice& slice, const Body& body) {
+  const std::size_t rows_at_once = std::max<std::size_t>(kElementsOfPiece / slice.width, 1);
+  const auto pieces = static_cast<int>((slice.rows + rows_at_once - 1) / rows_at_once);
+  onednn_parallel_for(pieces, [&](int piece) {
+    const std::size_t first = static_cast<std::size_t>(piece) * rows_at_once;
+    const std::size_t last = std::min(first + rows_at_once, slice.rows);
+    for (std::size_t row = first; row < last; ++row) {
+      body(row * slice.width, row * slice.all_channels + slice.first);
+    }
+  });
+}
+
+}  // namespace
+
+void add_values(const float* values, std::size_t count, float* sums) {
+  for_each_piece(count, [&](std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i < last; ++i) sums[i] += values[i];
+  });
+}
+
+void scale_values(const float* x, std::size_t count, float factor, float* y) {
+  for_each_piece(count, [&](std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i < last; ++i) y[i] = x[i] * factor;
+  });
+}
+
+void write_slice(const ChannelSlice& slice, const float* part, float* wide) {
+  for_each_row(slice, [&](std::size_t at, std::size_t wide_at) {
+    std::copy_n(part + at, slice.width, wide + wide_at);
+  });
+}
+
+void read_slice(const ChannelSlice& slice, const float* wide, bool add, float* part) {
+  for_each_row(slice, [&](std::size_t at, std::size_t wide_at) {
+    if (!add) {
+      std::copy_n(wide + wide_at, slice.width, part + at);
+      return;
+    }
+    for (std::size_t c = 0; c < slice.width; ++c) part[at + c] += wide[wide_at + c];
+  });
+}
+
+void drop_values(const DropoutMask& mask, std::uint64_t step, const float* x, std::size_t count,
+                 float* y) {
+  const auto scale = static_cast<float>(1 / (1 - mask.ratio));
+  for_each_piece(count, [&](std::size_t first, std::size_t last) {
+    if (mask.ratio == 0) {
+      std::copy(x + first, x + last, y + first);
+      return;
+    }
+    RandomStream stream(mask.seed,
+                        fmt::format("{}/{}/{}", mask.name, step, first / kElementsOfPiece));
+    for (std::size_t i = first; i < last; ++i) {
+      y[i] = stream.uniform() >= mask.ratio ? x[i] * scale : 0.0F;
+    }
+  });
+}
+
+}  // namespace narrow
