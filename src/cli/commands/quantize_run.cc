@@ -1,8 +1,13 @@
 #include "cli/commands/quantize_run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "base/exchange.h"
+#include "narrow/error.h"
 #include "narrow/quantize_recipe.h"
+#include "narrow/quantize_shards.h"
 #include "report/quantize_report.h"
 
 namespace narrow {
@@ -39,9 +44,43 @@ std::unique_ptr<CheckpointWriter> create_output(const CheckpointReader& reader,
   return create_checkpoint_like(reader, run.output, run.overwrite);
 }
 
+namespace {
+
+QuantizeResult run_on_shards(const CheckpointReader& reader, const QuantizePlan& plan,
+                             const QuantizeRun& run, ConsoleObserver& observer) {
+  ShardedQuantization job(reader, plan, run.options, run.output, run.overwrite, reader.metadata());
+  catch_interrupts();
+  QuantizeResult result = job.run({run.threads, &observer});
+  if (exchange().makes_result()) {
+    require_quantized(reader, result.summary);
+    job.finish();
+  }
+  observer.finish();
+  warn_about_result(result);
+  return result;
+}
+
+}  // namespace
+
+void require_one_process(const QuantizeRun& run, bool has_methods) {
+  if (exchange().share().is_whole() && exchange().makes_result()) return;
+  if (!run.dry_run && !has_methods && run.output.format == CheckpointFormat::kSafetensorsShards) {
+    return;
+  }
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("several processes share the files of a result that has several "
+                          "(--format safetensors-shards), but {}; run it in one process",
+                          run.dry_run   ? "a dry run has none"
+                          : has_methods ? "a network's methods go through all of its layers"
+                                        : run.output.path.string() + " is one"));
+}
+
 QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                 const QuantizeRun& run) {
   ConsoleObserver observer(run.line_every, count_quantized(plan));
+  if (!run.dry_run && run.output.format == CheckpointFormat::kSafetensorsShards) {
+    return run_on_shards(reader, plan, run, observer);
+  }
   const auto writer = create_output(reader, run);
   catch_interrupts();
   const bool keeps_recipe = !run.dry_run && !run.command.empty() &&
