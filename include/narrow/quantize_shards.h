@@ -3,7 +3,6 @@
 #pragma once
 
 #include <map>
-#include <memory>
 #include <string>
 
 #include "narrow/checkpoint.h"
@@ -15,31 +14,19 @@
 
 namespace narrow {
 
-// Files that are done lie in a hidden folder beside the result, with a journal of what is known of
-// their tensors. Whoever does the same again, with the same input, plan and options, takes them up;
-// they are gone when the result is in place.
-class NARROW_EXPORT ShardedQuantization {
- public:
-  // The result is at `output`, of the format kSafetensorsShards; its files are those of the
-  // reader's checkpoint when that has several. `metadata` goes into each. Overwrite::kYes also
-  // begins anew what a run has left. Throws Error: kExists for a result that may not be replaced;
-  // kUsage and kUnsupported for an output that cannot be; kIo.
-  ShardedQuantization(const CheckpointReader& reader, const QuantizePlan& plan,
-                      const QuantizeOptions& options, const CheckpointLocation& output,
-                      Overwrite overwrite, std::map<std::string, std::string> metadata);
-  ~ShardedQuantization();
-  ShardedQuantization(const ShardedQuantization&) = delete;
-  ShardedQuantization& operator=(const ShardedQuantization&) = delete;
-
-  // Makes the files that are missing, or the share of this process. The result and the errors are
-  // those of quantize_checkpoint; where another process makes the result, they are of no use.
-  QuantizeResult run(const RunOptionsFor<QuantizeObserver>& run = {});
-  // After run(): puts files and index in place. Throws Error(kIo), Error(kExists).
-  void finish();
-
- private:
-  class State;
-  std::unique_ptr<State> state_;
-};
+// Files and numbers are those of quantize_checkpoint with a writer of that format. The result is at
+// `output`, of the format kSafetensorsShards, with the files of the reader's checkpoint when that
+// has several; `metadata` goes into each file. What is done lies in a hidden folder beside the
+// result until that is complete: the same call takes it up, unless it is told Overwrite::kYes,
+// which begins anew. Where another process makes the result, what is returned is of no use. Throws
+// what quantize_checkpoint throws; Error: kExists for a result that may not be replaced; kUsage
+// when nothing was quantized (require_quantized) and, as kUnsupported, for an output that cannot
+// be; kIo.
+NARROW_EXPORT QuantizeResult quantize_shards(const CheckpointReader& reader,
+                                             const QuantizePlan& plan,
+                                             const QuantizeOptions& options,
+                                             const CheckpointLocation& output, Overwrite overwrite,
+                                             const std::map<std::string, std::string>& metadata,
+                                             const RunOptionsFor<QuantizeObserver>& run = {});
 
 }  // namespace narrow

@@ -52,8 +52,8 @@ class Ranks {
   void meet();
 
   // This rank cannot go on. Returns what all ranks know to have ended the run, this or what a lower
-  // rank has met at the same time; when they do not come to hear it within `patience`, the failure's
-  // rank is -1: the sentence is to be printed, and abort() called.
+  // rank has met at the same time; when they do not come to hear it within `patience`, the
+  // failure's rank is -1: the sentence is to be printed, and abort() called.
   RankFailure fail(int status, const std::string& sentence,
                    std::chrono::milliseconds patience = std::chrono::seconds(2));
   // Ends all ranks at once.

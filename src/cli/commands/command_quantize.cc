@@ -92,7 +92,11 @@ void run(Arguments args, const Command& command) {
   run.overwrite = overwrite_of(args.force);
   run.dry_run = args.dry_run;
   run.command = plain_command_line(command, kOutsideOptions);
-  require_one_process(run, methods.any());
+  const bool has_files = run.output.format == CheckpointFormat::kSafetensorsShards;
+  require_one_process(has_files && !args.dry_run && !methods.any(),
+                      args.dry_run    ? "a dry run has none"
+                      : methods.any() ? "a network's methods go through all of its layers"
+                                      : "this one is a single file");
   const QuantizeReports reports =
       quantize_and_report(*reader, named.plan, named.title, methods, run);
   if (part.is_done()) return;

@@ -1,11 +1,7 @@
 #include "cli/commands/quantize_run.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
-#include "base/exchange.h"
-#include "narrow/error.h"
 #include "narrow/quantize_recipe.h"
 #include "narrow/quantize_shards.h"
 #include "report/quantize_report.h"
@@ -48,32 +44,16 @@ namespace {
 
 QuantizeResult run_on_shards(const CheckpointReader& reader, const QuantizePlan& plan,
                              const QuantizeRun& run, ConsoleObserver& observer) {
-  ShardedQuantization job(reader, plan, run.options, run.output, run.overwrite, reader.metadata());
   catch_interrupts();
-  QuantizeResult result = job.run({run.threads, &observer});
-  if (exchange().makes_result()) {
-    require_quantized(reader, result.summary);
-    job.finish();
-  }
+  const QuantizeResult result =
+      quantize_shards(reader, plan, run.options, run.output, run.overwrite, reader.metadata(),
+                      {run.threads, &observer});
   observer.finish();
   warn_about_result(result);
   return result;
 }
 
 }  // namespace
-
-void require_one_process(const QuantizeRun& run, bool has_methods) {
-  if (exchange().share().is_whole() && exchange().makes_result()) return;
-  if (!run.dry_run && !has_methods && run.output.format == CheckpointFormat::kSafetensorsShards) {
-    return;
-  }
-  throw Error(ErrorCategory::kUsage,
-              fmt::format("several processes share the files of a result that has several "
-                          "(--format safetensors-shards), but {}; run it in one process",
-                          run.dry_run   ? "a dry run has none"
-                          : has_methods ? "a network's methods go through all of its layers"
-                                        : run.output.path.string() + " is one"));
-}
 
 QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                 const QuantizeRun& run) {

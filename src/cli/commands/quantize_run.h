@@ -35,9 +35,6 @@ void warn_about_result(const QuantizeResult& result);
 std::unique_ptr<CheckpointWriter> create_output(const CheckpointReader& reader,
                                                 const QuantizeRun& run);
 
-// Throws Error(kUsage) when several processes share the work and cannot share this.
-void require_one_process(const QuantizeRun& run, bool has_methods);
-
 // Quantizes, writes unless it is a dry run, and warns. The result is complete on disk when this
 // returns.
 QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,

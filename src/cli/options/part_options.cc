@@ -60,6 +60,14 @@ std::vector<std::string> words_of_parts(const std::vector<std::string>& words) {
   return kept;
 }
 
+void require_one_process(bool has_files, const std::string& why) {
+  if (has_files || (exchange().share().is_whole() && exchange().makes_result())) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("several processes share the files of a result that has several "
+                          "(--format safetensors-shards), but {}; run it in one process",
+                          why));
+}
+
 PartRun::PartRun(const PartOptions& options, const std::string& command, bool force) {
   if (options.part.empty()) {
     if (options.file.empty()) return;

@@ -52,7 +52,8 @@ std::string suggestion(const CLI::App& app, const std::string& word) {
 
 // Commands whose work ranks share.
 const std::set<std::string>& shared_commands() {
-  static const std::set<std::string> kAll = {"eval", "sweep", "plan", "quantize"};
+  static const std::set<std::string> kAll = {"calibrate", "convert",  "eval",
+                                             "plan",      "quantize", "sweep"};
   return kAll;
 }
 
