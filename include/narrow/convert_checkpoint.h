@@ -14,6 +14,7 @@
 
 #include "narrow/checkpoint.h"
 #include "narrow/export.h"
+#include "narrow/overwrite.h"
 #include "narrow/run_options.h"
 #include "narrow/selection.h"
 
@@ -88,5 +89,14 @@ NARROW_EXPORT ConvertPlan fit_into(ConvertPlan plan, const CheckpointReader& tar
 NARROW_EXPORT std::uint64_t convert_checkpoint(const CheckpointReader& reader,
                                                const ConvertPlan& plan, CheckpointWriter& writer,
                                                const RunOptions& run = {});
+
+// The same into several files (kSafetensorsShards), made one after the other: what is done lies in
+// a hidden folder beside the result until that is complete, where the same call takes it up, unless
+// it is told Overwrite::kYes. Several processes may share the files. `metadata` goes into each.
+// Throws as well Error(kExists) for a result that may not be replaced.
+NARROW_EXPORT std::uint64_t convert_shards(const CheckpointReader& reader, const ConvertPlan& plan,
+                                           const CheckpointLocation& output, Overwrite overwrite,
+                                           const std::map<std::string, std::string>& metadata,
+                                           const RunOptions& run = {});
 
 }  // namespace narrow

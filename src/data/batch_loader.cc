@@ -64,7 +64,8 @@ class BatchLoader::Workers {
   const std::size_t image_floats_;
   const std::uint64_t batch_size_;
   std::uint64_t image_count_ = 0;  // of an evaluation
-  std::uint64_t batch_count_ = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t batch_count_ = 0;  // of an evaluation, in all
+  std::uint64_t end_batch_ = std::numeric_limits<std::uint64_t>::max();
 
   std::mutex mutex_;
   std::condition_variable job_may_exist_;
@@ -88,11 +89,14 @@ BatchLoader::Workers::Workers(const Dataset& dataset, const LoaderOptions& optio
       batch_size_(static_cast<std::uint64_t>(options.batch_size)),
       order_(dataset.size(), {options.training, options.shuffle, options.seed}),
       slots_(static_cast<std::size_t>(options.prefetch_batches)),
-      taken_batch_(options.training ? options.first_step : 0),
+      taken_batch_(options.first_step),
       delivered_batches_(taken_batch_) {
   if (!options.training) {
     batch_count_ = (dataset.size() + batch_size_ - 1) / batch_size_;
     image_count_ = options.fill_last_batch ? batch_count_ * batch_size_ : dataset.size();
+    end_batch_ = batch_count_;
+    taken_batch_ = delivered_batches_ = std::min(options.first_step, batch_count_);
+    if (options.batches > 0) end_batch_ = std::min(end_batch_, taken_batch_ + options.batches);
   }
   const int threads = options.threads > 0 ? options.threads : available_threads();
   try {
@@ -119,10 +123,10 @@ void BatchLoader::Workers::prepare(Slot& slot, std::size_t size) const {
 std::optional<BatchLoader::Workers::Job> BatchLoader::Workers::take_job() {
   std::unique_lock lock(mutex_);
   job_may_exist_.wait(lock, [&] {
-    return stopping_ || taken_batch_ == batch_count_ ||
+    return stopping_ || taken_batch_ == end_batch_ ||
            taken_batch_ - delivered_batches_ < slots_.size();
   });
-  if (stopping_ || taken_batch_ == batch_count_) return std::nullopt;
+  if (stopping_ || taken_batch_ == end_batch_) return std::nullopt;
   Slot& slot = slots_[taken_batch_ % slots_.size()];
   const std::size_t size = size_of_batch(taken_batch_);
   if (taken_position_ == 0) prepare(slot, size);
@@ -180,7 +184,7 @@ void BatchLoader::Workers::work() {
 
 bool BatchLoader::Workers::next(Batch& batch) {
   std::unique_lock lock(mutex_);
-  if (delivered_batches_ == batch_count_) return false;
+  if (delivered_batches_ == end_batch_) return false;
   Slot& slot = slots_[delivered_batches_ % slots_.size()];
   batch_may_be_ready_.wait(lock, [&] {
     return failure_ != nullptr || (taken_batch_ > delivered_batches_ && slot.missing == 0);

@@ -22,8 +22,11 @@ struct LoaderOptions {
   bool shuffle = true;  // Training: false takes the records of every epoch in file order.
   int batch_size = 32;
   std::uint64_t seed = 0;
-  // Training: the number of batches already consumed by an earlier run with these options.
+  // Batches that are left out at the start: in training, those that an earlier run with these
+  // options has consumed.
   std::uint64_t first_step = 0;
+  // Evaluation: at most so many batches from there on. 0: all.
+  std::uint64_t batches = 0;
   // Evaluation: fill a last batch that is not full with images from the start of the file, which
   // are then seen twice, as TF-Slim's evaluation does.
   bool fill_last_batch = false;
@@ -53,7 +56,7 @@ class BatchLoader {
   // before it are delivered.
   bool next(Batch& batch);
 
-  // Evaluation: batches in all. Training: 0, there is no end.
+  // Evaluation: batches in all, with those that are left out. Training: 0, there is no end.
   [[nodiscard]] std::uint64_t batch_count() const;
 
  private:

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/ranks.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/console/console.h"
@@ -57,10 +58,13 @@ void run(const Arguments& args) {
   const auto reader = open_unpacked(args.checkpoint);
   const CheckpointLocation output =
       output_location(reader->location(), reader->location().format, args.output, "calibrated");
-  const auto writer = create_checkpoint_like(*reader, output, overwrite);
+  const std::unique_ptr<CheckpointWriter> writer =
+      ranks().is_first() ? create_checkpoint_like(*reader, output, overwrite)
+                         : std::make_unique<NullWriter>();
   writer->set_metadata(reader->metadata());
   const CalibrationResult result =
       calibrate_network(*reader, args.images, *writer, {.threads = args.threads});
+  if (!ranks().is_first()) return;
   writer->finish();
   copy_channel_scales(reader->location(), output, overwrite);
 

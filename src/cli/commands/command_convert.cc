@@ -8,6 +8,7 @@
 #include "cli/console/job_progress.h"
 #include "cli/options/common_options.h"
 #include "cli/options/output_location.h"
+#include "cli/options/part_options.h"
 #include "cli/options/slim_flags.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/convert_checkpoint.h"
@@ -39,6 +40,7 @@ struct Arguments {
   bool dry_run = false;
   bool force = false;
   bool json = false;
+  PartOptions part;
 };
 
 void add_tensor_options(Command& command, Arguments& args) {
@@ -101,6 +103,7 @@ void add_options(Command& command, Arguments& args) {
                    "print names, types and shapes before and after; write nothing");
   add_force_flag(command, args.force);
   add_json_flag(command, args.json);
+  add_part_options(command, args.part);
   command.footer(
       "Without --format the extension of the output decides, or that of CKPT for a directory; a\n"
       "name without one is a prefix of TensorFlow's.");
@@ -218,6 +221,7 @@ void run(const Arguments& args) {
     throw Error(ErrorCategory::kUsage,
                 "--model_name and --eval_image_size are for networks: give them with --to onnx");
   }
+  PartRun part(args.part, "convert", args.force);
   const ConvertOptions options = options_of(args);
   const auto reader = open_input(args);
   const CheckpointLocation output = output_location(
@@ -227,15 +231,21 @@ void run(const Arguments& args) {
   if (target) plan = fit_into(std::move(plan), *target);
   for (const std::string& note : plan.notes) print_note(note);
   std::uint64_t infinite = 0;
-  if (!args.dry_run) {
+  const bool has_files = !args.dry_run && output.format == CheckpointFormat::kSafetensorsShards;
+  require_one_process(has_files, args.dry_run ? "a dry run has none" : "this one is a single file");
+  NotingProgress progress("converting");
+  if (has_files) {
+    infinite = convert_shards(*reader, plan, output, overwrite_of(args.force), reader->metadata(),
+                              {args.threads, &progress});
+  } else if (!args.dry_run) {
     const auto writer =
         create_checkpoint_like(target ? *target : *reader, output, overwrite_of(args.force));
     if (!target) pass_metadata_on(*reader, *writer);
-    JobProgress progress("converting");
     infinite = convert_checkpoint(*reader, plan, *writer, {args.threads, &progress});
     writer->finish();
-    progress.finish();
   }
+  progress.finish();
+  if (part.is_done()) return;
   if (infinite > 0) {
     print_warning(
         fmt::format("{} values are beyond the range of their new type and are infinite "

@@ -9,6 +9,7 @@
 #include "cli/options/common_options.h"
 #include "cli/options/evaluate_flags.h"
 #include "cli/options/exports.h"
+#include "cli/options/part_options.h"
 #include "cli/options/slim_flags.h"
 #include "narrow/dequantized_weights.h"
 #include "narrow/error.h"
@@ -32,6 +33,7 @@ struct Arguments {
   bool force = false;
   bool json = false;
   ExportOptions exports;
+  PartOptions part;
 };
 
 void add_network_options(Command& command, Arguments& args) {
@@ -104,6 +106,7 @@ void run(Arguments& args) {
   for (const std::string& path : args.checkpoints) {
     readers.push_back(see_dequantized(open_unpacked(path)));
   }
+  PartRun part(args.part, "eval", args.force);
   Exports exports(args.exports, args.force);
   std::optional<StagedFile> predictions;
   if (!args.predictions.empty()) {
@@ -114,6 +117,7 @@ void run(Arguments& args) {
   const EvaluateResult result =
       evaluate_checkpoints(readers, args.options, {args.threads, &progress});
   progress.finish();
+  if (part.is_done()) return;
   warn_about_parts(result, args.options.use_moving_averages);
   if (args.confusion && !result.has_labels) {
     print_warning(fmt::format("{} has no labels, so there is no confusion to print",
@@ -142,6 +146,7 @@ void add_eval_command(Command& program, CommandOutcome& /*outcome*/) {
   command.add_flag(slim_flag("slim_batches"), options.slim_batches,
                    "fill the last batch from the start of the file, as TF-Slim does");
   add_output_options(command, *args);
+  add_part_options(command, args->part);
   add_slim_options(command);
   command.show_first_names();
   command.footer(

@@ -14,6 +14,7 @@
 #include "cli/options/dataset_flags.h"
 #include "cli/options/evaluate_flags.h"
 #include "cli/options/exports.h"
+#include "cli/options/part_options.h"
 #include "cli/options/plan_arguments.h"
 #include "cli/options/scheme_options.h"
 #include "cli/options/tensor_options.h"
@@ -53,6 +54,7 @@ struct Arguments {
   bool per_tensor = false;
   bool json = false;
   ExportOptions exports;
+  PartOptions part;
 };
 
 void add_budget_options(Command& command, Arguments& args) {
@@ -129,6 +131,7 @@ void add_output_options(Command& command, Arguments& args) {
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
   add_json_flag(command, args.json);
   add_export_options(command, args.exports);
+  add_part_options(command, args.part);
   command.footer(
       "Damage: weight    sum over tensors of |error|^2 / |values|^2\n"
       "        output    noise after each layer's batch norm, for ResNet V1 and ONNX files; needs "
@@ -223,6 +226,7 @@ void settle(const CheckpointReader& reader, const Arguments& args, AllocationReq
 
 void run(const Arguments& args) {
   AllocationRequest request = request_of(args);
+  PartRun part(args.part, "plan", args.force);
   Exports exports(args.exports, args.force);
   std::optional<StagedFile> file;
   if (!args.output.empty()) {
@@ -238,6 +242,7 @@ void run(const Arguments& args) {
   JobProgress progress("measuring every width");
   const BitAllocation plan = plan_budget(*reader, request, {args.threads, &progress});
   progress.finish();
+  if (part.is_done()) return;
   AxisDoubts doubts(reader->location().format, request.axes);
   for (const AllocatedTensor& tensor : plan.tensors) doubts.add(request.scheme, tensor.info);
   doubts.tell();

@@ -12,6 +12,7 @@
 #include "cli/options/common_options.h"
 #include "cli/options/exports.h"
 #include "cli/options/output_location.h"
+#include "cli/options/part_options.h"
 #include "cli/options/plan_options.h"
 #include "cli/options/tensor_options.h"
 #include "cli/parser/command_line.h"
@@ -36,6 +37,7 @@ struct Arguments {
   bool best = false;
   ExportOptions exports;
   NetworkArguments network;
+  PartOptions part;
 };
 
 void add_options(Command& command, Arguments& args) {
@@ -55,6 +57,7 @@ void add_options(Command& command, Arguments& args) {
   command.add_flag("--per-tensor", args.per_tensor, "print a row for each tensor");
   add_json_flag(command, args.json);
   add_export_options(command, args.exports);
+  add_part_options(command, args.part);
   add_network_options(command, args.network);
   command.show_first_names();
 }
@@ -66,6 +69,7 @@ const std::vector<std::string> kOutsideOptions = {
     "--export-csv", "--export-html", "--export-json", "--export-markdown"};
 
 void run(Arguments args, const Command& command) {
+  PartRun part(args.part, "quantize", args.force);
   Exports exports(args.exports, args.force);
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);
   SavedPlan saved_plan(args.plan_options, args.force);
@@ -88,8 +92,14 @@ void run(Arguments args, const Command& command) {
   run.overwrite = overwrite_of(args.force);
   run.dry_run = args.dry_run;
   run.command = plain_command_line(command, kOutsideOptions);
+  const bool has_files = run.output.format == CheckpointFormat::kSafetensorsShards;
+  require_one_process(has_files && !args.dry_run && !methods.any(),
+                      args.dry_run    ? "a dry run has none"
+                      : methods.any() ? "a network's methods go through all of its layers"
+                                      : "this one is a single file");
   const QuantizeReports reports =
       quantize_and_report(*reader, named.plan, named.title, methods, run);
+  if (part.is_done()) return;
   saved_plan.write(*reader, named.plan);
   note_moving_averages(reports.summary.copied_by_reason);
   if (!exports.is_empty()) exports.write(reports.report);

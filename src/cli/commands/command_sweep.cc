@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 
+#include "base/exchange.h"
 #include "base/file.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
@@ -17,6 +18,7 @@
 #include "cli/options/common_options.h"
 #include "cli/options/evaluate_flags.h"
 #include "cli/options/exports.h"
+#include "cli/options/part_options.h"
 #include "cli/options/scheme_options.h"
 #include "cli/options/slim_flags.h"
 #include "cli/options/tensor_options.h"
@@ -46,6 +48,7 @@ struct Arguments {
   bool force = false;
   bool json = false;
   ExportOptions exports;
+  PartOptions part;
 };
 
 std::vector<Scheme> schemes_of(const Arguments& args) {
@@ -203,6 +206,7 @@ void run(Arguments& args, const Command& command) {
   if (has_dataset(args)) require_examples(args.evaluation.images);
   const std::shared_ptr<const CheckpointReader> reader =
       open_unpacked(args.checkpoint, cast_of(args.cast));
+  PartRun part(args.part, "sweep", args.force);
   use_directory(args);
   if (!args.histograms.empty() && args.exports.html.empty()) {
     throw Error(ErrorCategory::kUsage,
@@ -219,13 +223,16 @@ void run(Arguments& args, const Command& command) {
       sweep_errors(*reader, indices, schemes, {.non_finite = args.non_finite, .axes = args.axes},
                    {args.threads, &progress});
   progress.finish();
-  warn_about_tensors(*reader, outcome);
-  note_moving_averages(outcome.copied);
-  note_float8(*reader);
-  if (!args.exports.html.empty()) {
-    outcome.histograms = make_histograms(args, *reader, outcome.errors);
+  if (exchange().makes_result()) {
+    warn_about_tensors(*reader, outcome);
+    note_moving_averages(outcome.copied);
+    note_float8(*reader);
+    if (!args.exports.html.empty()) {
+      outcome.histograms = make_histograms(args, *reader, outcome.errors);
+    }
   }
   if (has_dataset(args)) outcome.evaluation = evaluate(args, reader, indices, schemes);
+  if (part.is_done()) return;
   const Report report = sweep_report(outcome);
   exports.write(report);
   print_result(args.json ? report_json(report) : sweep_text(outcome));
@@ -259,6 +266,7 @@ void add_output_options(Command& command, Arguments& args) {
   add_force_flag(command, args.force, "replace existing files");
   add_json_flag(command, args.json);
   add_export_options(command, args.exports);
+  add_part_options(command, args.part);
 }
 
 }  // namespace

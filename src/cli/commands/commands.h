@@ -2,6 +2,10 @@
 // prints; it computes nothing.
 #pragma once
 
+#include <filesystem>
+#include <string>
+#include <vector>
+
 #include "cli/parser/command.h"
 
 namespace narrow {
@@ -9,6 +13,9 @@ namespace narrow {
 // What a command leaves behind besides its output.
 struct CommandOutcome {
   int exit_status = 0;  // 1: the check that was asked for failed
+  // The command of these parts is to run again, with these words besides.
+  std::vector<std::filesystem::path> parts;
+  std::vector<std::string> words_for_merge;
 };
 
 void add_quantize_command(Command& program, CommandOutcome& outcome);
@@ -31,6 +38,7 @@ void add_example_command(Command& program, CommandOutcome& outcome);
 void add_download_command(Command& program, CommandOutcome& outcome);
 void add_dataset_command(Command& program, CommandOutcome& outcome);
 void add_sweep_command(Command& program, CommandOutcome& outcome);
+void add_merge_command(Command& program, CommandOutcome& outcome);
 void add_version_command(Command& program, CommandOutcome& outcome);
 
 }  // namespace narrow

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "narrow/quantize_recipe.h"
+#include "narrow/quantize_shards.h"
 #include "report/quantize_report.h"
 
 namespace narrow {
@@ -39,9 +40,27 @@ std::unique_ptr<CheckpointWriter> create_output(const CheckpointReader& reader,
   return create_checkpoint_like(reader, run.output, run.overwrite);
 }
 
+namespace {
+
+QuantizeResult run_on_shards(const CheckpointReader& reader, const QuantizePlan& plan,
+                             const QuantizeRun& run, ConsoleObserver& observer) {
+  catch_interrupts();
+  const QuantizeResult result =
+      quantize_shards(reader, plan, run.options, run.output, run.overwrite, reader.metadata(),
+                      {run.threads, &observer});
+  observer.finish();
+  warn_about_result(result);
+  return result;
+}
+
+}  // namespace
+
 QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                 const QuantizeRun& run) {
   ConsoleObserver observer(run.line_every, count_quantized(plan));
+  if (!run.dry_run && run.output.format == CheckpointFormat::kSafetensorsShards) {
+    return run_on_shards(reader, plan, run, observer);
+  }
   const auto writer = create_output(reader, run);
   catch_interrupts();
   const bool keeps_recipe = !run.dry_run && !run.command.empty() &&

@@ -22,6 +22,7 @@ int output_error = 0;
 bool output_was_closed = false;
 std::string claimed_for;
 bool is_taken = false;
+bool is_muted = false;
 
 // Reading from the first and writing to the second goes on to fail.
 void open_if_closed(int fd) {
@@ -40,11 +41,18 @@ void prepare_standard_streams() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
+void mute_standard_streams() { is_muted = true; }
+
+void unmute_standard_streams() { is_muted = false; }
+
 void write_standard_output(std::string_view text) {
+  if (is_muted) return;
   if (output_error == 0) output_error = write_fully(STDOUT_FILENO, text);
 }
 
-void write_standard_error(std::string_view text) { write_fully(STDERR_FILENO, text); }
+void write_standard_error(std::string_view text) {
+  if (!is_muted) write_fully(STDERR_FILENO, text);
+}
 
 void claim_standard_output(std::string_view what) {
   if (!claimed_for.empty()) {

@@ -9,6 +9,11 @@ namespace narrow {
 // file gets their number: then a message would land in it. SIGPIPE no longer ends the program.
 void prepare_standard_streams();
 
+// From now on nothing is written to either: another rank says it.
+void mute_standard_streams();
+// Ends that, for what no other rank can say.
+void unmute_standard_streams();
+
 // Text for people and programs. Never throws: what is wrong with standard output is returned by
 // standard_output_status at the end, when all files are complete.
 void write_standard_output(std::string_view text);

@@ -6,6 +6,7 @@
 #include <exception>
 #include <set>
 
+#include "base/exchange.h"
 #include "cli/console/standard_streams.h"
 #include "cli/options/common_options.h"
 #include "narrow/error.h"
@@ -14,7 +15,8 @@ namespace narrow {
 
 StagedFile::StagedFile(const std::filesystem::path& path, Overwrite overwrite,
                        std::string_view option)
-    : name_(path.filename().string()) {
+    : name_(path.filename().string()), is_made_here_(exchange().makes_result()) {
+  if (!is_made_here_) return;
   if (path == "-" || named_descriptor(path) == STDOUT_FILENO) {
     take_standard_output(fmt::format("{} {}", option, path.string()));
     return;
@@ -31,6 +33,7 @@ StagedFile::StagedFile(const std::filesystem::path& path, Overwrite overwrite,
 }
 
 void StagedFile::write(const std::string& text) {
+  if (!is_made_here_) return;
   if (stream_) {
     stream_->write(text);
   } else if (!staged_) {

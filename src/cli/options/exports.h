@@ -18,7 +18,8 @@ namespace narrow {
 
 // A result that is text: a file that appears whole or not at all, or what is written into a device,
 // a pipe, or standard output (-). It takes its place before the work begins, so that a refusal
-// costs nothing.
+// costs nothing. Of several processes that share the work, those that do not make the result leave
+// it alone.
 class StagedFile {
  public:
   // `option`: how a sentence names it. Throws Error: kUsage when this is not the name of a file, a
@@ -32,6 +33,7 @@ class StagedFile {
 
  private:
   std::string name_;
+  bool is_made_here_;
   std::optional<StagedOutput> staged_;
   std::optional<OutputStream> stream_;  // neither: standard output
 };

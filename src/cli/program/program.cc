@@ -1,18 +1,26 @@
 #include "cli/program/program.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <new>
+#include <optional>
+#include <set>
 #include <utility>
 
+#include "base/exchange.h"
+#include "base/launcher.h"
+#include "base/parts/part_files.h"
+#include "base/ranks.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/console/console_waits.h"
 #include "cli/console/standard_streams.h"
 #include "cli/generate/generate.h"
+#include "cli/options/part_options.h"
 #include "cli/program/program_help.h"
 #include "cli/program/remedy_text.h"
 #include "cli/program/suggestion.h"
@@ -42,9 +50,35 @@ std::string suggestion(const CLI::App& app, const std::string& word) {
   return best.empty() ? "" : fmt::format(" (did you mean {}?)", best);
 }
 
+// Commands whose work ranks share.
+const std::set<std::string>& shared_commands() {
+  static const std::set<std::string> kAll = {"calibrate", "convert",  "eval",
+                                             "plan",      "quantize", "sweep"};
+  return kAll;
+}
+
+// Tells all ranks that this one cannot go on, and prints why, once: `text`, whole lines. Returns
+// the exit status.
+int end_by_error(const std::string& text, int status) {
+  const RankFailure failure = ranks().fail(status, text);
+  if (failure.rank < 0) {
+    unmute_standard_streams();
+    write_standard_error(text);
+    ranks().abort(status);
+  }
+  write_standard_error(failure.sentence);
+  return failure.status;
+}
+
 // Names in it are bytes from anywhere.
-void print_error(std::string_view sentence) {
-  write_standard_error(fmt::format("narrow: {}\n", shown(sentence)));
+std::string error_text(std::string_view sentence) {
+  const std::string where =
+      ranks().is_first() ? "" : fmt::format("rank {} of {}: ", ranks().rank(), ranks().size());
+  return fmt::format("narrow: {}{}\n", where, shown(sentence));
+}
+
+int print_error(std::string_view sentence, int status = kExitError) {
+  return end_by_error(error_text(sentence), status);
 }
 
 // One line on what is wrong with the command line and one on where to look.
@@ -69,9 +103,7 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
     sentence =
         fmt::format("unknown argument {}{}", extras.front(), suggestion(command, extras.front()));
   }
-  print_error(sentence);
-  write_standard_error(fmt::format("try: {} --help\n", path));
-  return kExitError;
+  return end_by_error(error_text(sentence) + fmt::format("try: {} --help\n", path), kExitError);
 }
 
 void add_commands(CLI::App& app, CommandOutcome& outcome) {
@@ -117,6 +149,7 @@ void add_commands(CLI::App& app, CommandOutcome& outcome) {
   add_example_command(program, outcome);
   add_eval_command(program, outcome);
   add_sweep_command(program, outcome);
+  add_merge_command(program, outcome);
   add_version_command(program, outcome);
   // Only now: what is added to a program takes over its formatter.
   app.formatter(std::make_shared<ProgramHelp>());
@@ -140,36 +173,89 @@ void separate_empty_values(const CLI::App& app, std::vector<std::string>& argume
   }
 }
 
-int run_commands(std::vector<std::string> arguments) {
+// Ranks of any other command would do the same work, and write over each other.
+void require_shared_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+  if (ranks().size() == 1 || arguments.empty()) return;
+  const auto commands = app.get_subcommands(
+      [&](const CLI::App* one) { return one->get_name() == arguments.front(); });
+  if (commands.empty() || shared_commands().contains(arguments.front())) return;
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("narrow {} is the work of one process; start it without mpirun "
+                          "(commands whose work ranks share: {})",
+                          arguments.front(), fmt::join(shared_commands(), ", ")));
+}
+
+// What a call of the program was: its exit status, or a merge that is to follow.
+struct CallResult {
+  int status = 0;
+  CommandOutcome outcome = {};
+};
+
+CallResult call_command(std::vector<std::string> arguments) {
   CLI::App app("How few bits can a neural network's numbers have, and what does that cost?");
   CommandOutcome outcome;
   const ConsoleWaits waits;
   try {
     add_commands(app, outcome);
+    require_shared_command(app, arguments);
+    set_program_words(arguments);
     separate_empty_values(app, arguments);
     std::ranges::reverse(arguments);  // CLI11 takes the last argument first
     app.parse(arguments);
-    return outcome.exit_status;
+    ranks().meet();
+    return {outcome.exit_status, outcome};
   } catch (const CLI::CallForHelp&) {
     write_standard_output(app.help());
-    return 0;
+    return {};
   } catch (const CLI::CallForVersion& version) {
     write_standard_output(fmt::format("{}\n", version.what()));
-    return 0;
+    return {};
   } catch (const CLI::Success&) {
-    return 0;
+    return {};
+  } catch (const RankFailure& failure) {
+    write_standard_error(failure.sentence);
+    return {failure.status};
   } catch (const CLI::ParseError& error) {
-    return report_usage_error(app, error);
+    return {report_usage_error(app, error)};
   } catch (const Error& error) {
-    print_error(error.what() + remedy_text(error.remedy()));
-    return error.category() == ErrorCategory::kInterrupted ? kExitInterrupted : kExitError;
+    return {print_error(
+        error.what() + remedy_text(error.remedy()),
+        error.category() == ErrorCategory::kInterrupted ? kExitInterrupted : kExitError)};
   } catch (const std::bad_alloc&) {
-    print_error("out of memory");
-    return kExitError;
+    return {print_error("out of memory")};
   } catch (const std::exception& error) {
-    print_error(error.what());
-    return kExitError;
+    return {print_error(error.what())};
   }
+}
+
+// Runs the command of the parts, which finds its work done.
+int merge_parts(const CommandOutcome& asked) {
+  std::vector<std::string> words;
+  std::optional<MergeExchange> merge;
+  try {
+    merge.emplace(asked.parts);
+    words = merge->command();
+  } catch (const Error& error) {
+    return print_error(error.what() + remedy_text(error.remedy()));
+  }
+  words.insert(words.end(), asked.words_for_merge.begin(), asked.words_for_merge.end());
+  set_exchange(&*merge);
+  const CallResult result = call_command(std::move(words));
+  set_exchange(nullptr);
+  return result.status;
+}
+
+int run_commands(std::vector<std::string> arguments) {
+  try {
+    join_launched_ranks();
+  } catch (const Error& error) {
+    return print_error(error.what());
+  }
+  if (!ranks().is_first()) mute_standard_streams();
+  CallResult result = call_command(std::move(arguments));
+  if (!result.outcome.parts.empty()) result.status = merge_parts(result.outcome);
+  ranks().finish();
+  return result.status;
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ const std::vector<CommandGroup>& groups() {
       {{"run"}, "a network's outputs on arrays, and how long it takes"},
       {{"download", "dataset"}, "datasets and published checkpoints"},
       {{"inspect", "compare", "init"}, "look at checkpoints, make one to try things with"},
+      {{"merge"}, "the result of which --part I/N left parts"},
       {{"version"}, "this build and its instruction sets"}};
   return kAll;
 }

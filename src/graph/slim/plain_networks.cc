@@ -28,15 +28,15 @@ SlimGraph finish_vgg(SlimBuilder& net, Channels x, int class_count, double stdde
   return net.finish({net.squeeze("fc8/squeezed", net.linear("", x, last))});
 }
 
-constexpr double kKeepProb = 0.5;
+constexpr double kPlainKeepProb = 0.5;
 
 // fc6 and fc7 of AlexNet and OverFeat, whose biases start with 0.1.
 Channels full_layers(SlimBuilder& net, Channels x, const SlimConv& fc6) {
   SlimStyle style = kPlainStyle;
   style.weights = {InitializerKind::kTruncatedNormal, kFullStddev};
   style.biases = 0.1F;
-  x = net.dropout("dropout6", net.conv("", x, fc6, style), kKeepProb);
-  return net.dropout("dropout7", net.conv("", x, {"fc7", 4096}, style), kKeepProb);
+  x = net.dropout("dropout6", net.conv("", x, fc6, style), kPlainKeepProb);
+  return net.dropout("dropout7", net.conv("", x, {"fc7", 4096}, style), kPlainKeepProb);
 }
 
 }  // namespace
@@ -53,8 +53,8 @@ SlimGraph make_vgg(const SlimRequest& request) {
     }
     x = net.max_pool(fmt::format("pool{}", block + 1), x, 2, 2, kValid);
   }
-  x = net.dropout("dropout6", net.conv("", x, {"fc6", 4096, 7, 7, 1, kValid}), kKeepProb);
-  x = net.dropout("dropout7", net.conv("", x, {"fc7", 4096}), kKeepProb);
+  x = net.dropout("dropout6", net.conv("", x, {"fc6", 4096, 7, 7, 1, kValid}), kPlainKeepProb);
+  x = net.dropout("dropout7", net.conv("", x, {"fc7", 4096}), kPlainKeepProb);
   return finish_vgg(net, x, request.class_count, 0);
 }
 

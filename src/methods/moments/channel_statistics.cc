@@ -2,7 +2,9 @@
 
 #include <span>
 
+#include "base/byte_record.h"
 #include "base/parallel.h"
+#include "base/ranks.h"
 
 namespace narrow {
 namespace {
@@ -38,7 +40,10 @@ void ChannelStatistics::merge(const ChannelStatistics& next) {
   count = total;
 }
 
-ChannelStatistics channel_statistics(const Activations& x) {
+namespace {
+
+// One of each image.
+std::vector<ChannelStatistics> statistics_of_images(const Activations& x) {
   const auto images = static_cast<std::size_t>(x.images);
   std::vector<ChannelStatistics> parts(images);
   parallel_for(images, [&](std::size_t image) {
@@ -46,9 +51,59 @@ ChannelStatistics channel_statistics(const Activations& x) {
         std::span(x.values).subspan(image * x.floats_per_image(), x.floats_per_image()),
         static_cast<std::size_t>(x.channels));
   });
+  return parts;
+}
+
+ChannelStatistics merged(const std::vector<ChannelStatistics>& parts) {
   ChannelStatistics all;
   for (const ChannelStatistics& part : parts) all.merge(part);
   return all;
+}
+
+void put(const ChannelStatistics& statistics, ByteRecord& record) {
+  record.put(statistics.count);
+  record.put_all(std::span(statistics.mean));
+  record.put_all(std::span(statistics.squared));
+}
+
+ChannelStatistics take(ByteRecordReader& reader) {
+  ChannelStatistics statistics;
+  statistics.count = reader.take<double>();
+  statistics.mean = reader.take_all<double>();
+  statistics.squared = reader.take_all<double>();
+  return statistics;
+}
+
+// Those of all ranks in the order of the images.
+std::vector<ChannelStatistics> in_order(const std::vector<std::vector<std::byte>>& of_ranks) {
+  std::vector<ByteRecordReader> readers;
+  for (const auto& bytes : of_ranks) readers.emplace_back(bytes, "statistics of a rank");
+  std::vector<ChannelStatistics> all;
+  for (std::size_t image = 0; !readers.empty(); ++image) {
+    ByteRecordReader& reader = readers[image % readers.size()];
+    if (reader.is_empty()) break;
+    all.push_back(take(reader));
+  }
+  return all;
+}
+
+}  // namespace
+
+ChannelStatistics channel_statistics(const Activations& x) {
+  return merged(statistics_of_images(x));
+}
+
+ChannelStatistics channel_statistics_of_ranks(const Activations& mine) {
+  if (ranks().size() == 1) return channel_statistics(mine);
+  ByteRecord record;
+  for (const ChannelStatistics& part : statistics_of_images(mine)) put(part, record);
+  const auto of_ranks = ranks().gather(record.bytes());
+  ByteRecord result;
+  put(merged(in_order(of_ranks)), result);
+  std::vector<std::byte> bytes = result.take();
+  ranks().broadcast(bytes);
+  ByteRecordReader reader(bytes, "statistics of all ranks");
+  return take(reader);
 }
 
 }  // namespace narrow

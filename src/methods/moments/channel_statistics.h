@@ -25,5 +25,8 @@ struct ChannelStatistics {
 // In double: two passes over each image, then images merged in their order, whatever the number of
 // threads.
 ChannelStatistics channel_statistics(const Activations& x);
+// The same where ranks() have the images in turn: image i of all is the next one of rank i % size.
+// All ranks call it and get the statistics of all images, the same bits for every number of ranks.
+ChannelStatistics channel_statistics_of_ranks(const Activations& mine);
 
 }  // namespace narrow

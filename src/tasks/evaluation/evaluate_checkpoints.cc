@@ -1,16 +1,19 @@
 #include <algorithm>
 #include <chrono>
-#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/byte_record.h"
+#include "base/exchange.h"
 #include "base/parallel.h"
 #include "narrow/error.h"
 #include "narrow/evaluate.h"
+#include "nn/instructions/instruction_set.h"
 #include "tasks/evaluation/evaluation_metrics.h"
 #include "tasks/evaluation/evaluation_pass.h"
 #include "tasks/evaluation/quantized_part.h"
+#include "tasks/shares/fingerprint.h"
 
 namespace narrow {
 namespace {
@@ -26,13 +29,11 @@ struct Results {
                                             // empty when they are not to be kept
 };
 
-// All images through all networks.
+// The images at these positions through all networks.
 void predict(const EvaluationData& data, std::span<const EvaluatedNetwork> prepared,
-             const Results& results, Observer* observer) {
+             std::span<const std::uint64_t> positions, const Results& results, Observer* observer) {
   std::vector<const ImageNetwork*> networks;
   for (const EvaluatedNetwork& one : prepared) networks.push_back(one.network.get());
-  std::vector<std::uint64_t> positions(data.images);
-  std::iota(positions.begin(), positions.end(), std::uint64_t{0});
   const auto classes = static_cast<std::size_t>(data.class_count());
   std::uint64_t images_done = 0;
   run_networks(
@@ -51,12 +52,71 @@ void predict(const EvaluationData& data, std::span<const EvaluatedNetwork> prepa
       [&](std::uint64_t images) {
         images_done += images;
         if (observer != nullptr &&
-            !observer->on_progress(images_done, data.images, ProgressUnit::kImages)) {
+            !observer->on_progress(images_done, positions.size(), ProgressUnit::kImages)) {
           throw Error(ErrorCategory::kInterrupted,
                       fmt::format("the evaluation was stopped after {} of {} images", images_done,
-                                  data.images));
+                                  positions.size()));
         }
       });
+}
+
+// What the networks gave for the images at these positions.
+std::vector<std::byte> serialize(std::span<const std::uint64_t> positions, const Results& results,
+                                 std::size_t classes) {
+  ByteRecord record;
+  record.put_all(positions);
+  for (std::size_t i = 0; i < results.evaluations.size(); ++i) {
+    for (const std::uint64_t position : positions) {
+      record.put(results.evaluations[i].predictions[position]);
+      if (results.logits.empty()) continue;
+      record.put_all(
+          std::span<const float>(results.logits[i]).subspan(position * classes, classes));
+    }
+  }
+  return record.take();
+}
+
+// Returns for how many images there is something.
+std::size_t take_part(std::span<const std::byte> part, const Results& results, std::uint64_t images,
+                      std::size_t classes) {
+  ByteRecordReader reader(part, "a part of the evaluation");
+  const auto positions = reader.take_all<std::uint64_t>();
+  for (std::size_t i = 0; i < results.evaluations.size(); ++i) {
+    for (const std::uint64_t position : positions) {
+      const auto prediction = reader.take<Prediction>();
+      const auto logits = results.logits.empty() ? std::vector<float>() : reader.take_all<float>();
+      if (position >= images || (!logits.empty() && logits.size() != classes)) {
+        throw Error(ErrorCategory::kCorrupt, "a part of the evaluation is of other images");
+      }
+      results.evaluations[i].predictions[position] = prediction;
+      if (results.logits.empty()) continue;
+      std::ranges::copy(
+          logits, results.logits[i].begin() + static_cast<std::ptrdiff_t>(position * classes));
+    }
+  }
+  return positions.size();
+}
+
+// Puts together what all processes have, where the result is made.
+void exchange_results(std::span<const std::shared_ptr<const CheckpointReader>> checkpoints,
+                      const EvaluateOptions& options, const EvaluationData& data,
+                      std::span<const std::uint64_t> positions, const Results& results) {
+  if (positions.size() == data.images && exchange().makes_result()) return;
+  const auto classes = static_cast<std::size_t>(data.class_count());
+  const auto key = [&] {
+    std::string text = fingerprint(data, options);
+    for (const auto& reader : checkpoints) text += ' ' + fingerprint(*reader);
+    return text + ' ' + options.model_name + (options.use_moving_averages ? " averages" : "");
+  };
+  const auto parts =
+      exchange().gather("the evaluation", key, serialize(positions, results, classes));
+  if (!exchange().makes_result()) return;
+  std::size_t found = 0;
+  for (const auto& part : parts) found += take_part(part, results, data.images, classes);
+  if (found == data.images) return;
+  throw Error(ErrorCategory::kCorrupt, fmt::format("the parts of the evaluation hold {} images "
+                                                   "instead of {}; make them again",
+                                                   found, data.images));
 }
 
 }  // namespace
@@ -69,6 +129,7 @@ EvaluateResult evaluate_checkpoints(
   }
   const EvaluateOptions options = settle(asked, *checkpoints.front());
   const EvaluationData data = open_evaluation_data(*checkpoints.front(), options);
+  agree_on_instructions();
   const ThreadLimit limit(run.threads);
   const auto preparation_start = std::chrono::steady_clock::now();
   EvaluateResult result{describe(data, options), {}, {}, {}, 0, 0};
@@ -90,8 +151,12 @@ EvaluateResult evaluate_checkpoints(
   }
   result.preparation_seconds = seconds_since(preparation_start);
   const auto start = std::chrono::steady_clock::now();
-  predict(data, networks, {result.evaluations, logits}, run.observer);
+  const std::vector<std::uint64_t> positions = positions_of(exchange().share(), data.images);
+  const Results results{result.evaluations, logits};
+  if (!positions.empty()) predict(data, networks, positions, results, run.observer);
+  exchange_results(checkpoints, options, data, positions, results);
   result.seconds = seconds_since(start);
+  if (!exchange().makes_result()) return result;
   for (Evaluation& evaluation : result.evaluations) summarize(evaluation);
   for (std::size_t i = 1; i < result.evaluations.size(); ++i) {
     result.comparisons.push_back(compare_predictions(result.evaluations.front().predictions,

@@ -7,10 +7,12 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "base/file.h"
 #include "model/checkpoint_network.h"
 #include "model/image_classifier.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
+#include "tasks/shares/fingerprint.h"
 #include "tasks/source_images.h"
 
 namespace narrow {
@@ -19,6 +21,8 @@ namespace {
 constexpr int kUsualImageSize = 224;  // of other ResNet V1
 // Results for so many images are kept: some 100 bytes each.
 constexpr std::uint64_t kMostImages = std::uint64_t{1} << 28;
+// Dealt out together: several micro-batches of the executors.
+constexpr std::uint64_t kPortionImages = 16;
 
 std::uint64_t count_images(std::uint64_t records, const EvaluateOptions& options) {
   const auto batch = static_cast<std::uint64_t>(options.batch_size);
@@ -211,6 +215,23 @@ EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& opti
   images.resize_side = is_cropped ? data.preprocessing.resize_side : 0;
   images.changes = describe_changes(options.images);
   return images;
+}
+
+std::vector<std::uint64_t> positions_of(const Share& share, std::uint64_t images) {
+  std::vector<std::uint64_t> positions;
+  for (std::uint64_t position = 0; position < images; ++position) {
+    if (share.has(position / kPortionImages)) positions.push_back(position);
+  }
+  return positions;
+}
+
+std::string fingerprint(const EvaluationData& data, const EvaluateOptions& options) {
+  const std::string examples =
+      data.arrays ? fmt::format("arrays of {} bytes", InputFile(data.arrays->path()).size())
+                  : fingerprint(data.dataset->records());
+  return fmt::format("{} {} {} {} {} {} {}", examples, data.images, data.height, data.width,
+                     to_string(data.preprocessing.kind), data.class_count(),
+                     data.arrays ? "" : describe_changes(options.images));
 }
 
 }  // namespace narrow

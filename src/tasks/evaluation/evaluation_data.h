@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
+#include "base/exchange.h"
 #include "data/dataset.h"
 #include "data/preprocess/preprocessing.h"
 #include "narrow/evaluate.h"
@@ -54,5 +57,11 @@ EvaluateOptions settle(EvaluateOptions options, const CheckpointReader& reader);
 EvaluationData open_evaluation_data(const CheckpointReader& reader, const EvaluateOptions& options);
 
 EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& options);
+
+// The positions of this share, ascending: portions of 16 images are dealt out in turn.
+std::vector<std::uint64_t> positions_of(const Share& share, std::uint64_t images);
+
+// Of the examples and how the network sees them, for parts of an evaluation.
+std::string fingerprint(const EvaluationData& data, const EvaluateOptions& options);
 
 }  // namespace narrow

@@ -7,10 +7,12 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "base/ranks.h"
 #include "base/run_progress.h"
 #include "methods/moments/channel_statistics.h"
 #include "model/network_variables.h"
 #include "narrow/error.h"
+#include "nn/instructions/instruction_set.h"
 #include "nn/layerwise/layer_walk.h"
 #include "tasks/network/calibration_images.h"
 
@@ -41,7 +43,7 @@ class Calibration : public LayerVisitor {
 
  private:
   void calibrate(const Layer& layer, const Activations& z) {
-    const ChannelStatistics found = channel_statistics(z);
+    const ChannelStatistics found = channel_statistics_of_ranks(z);
     const auto mean = weights_.values(layer.norm->moving_mean);
     const auto variance = weights_.values(layer.norm->moving_variance);
     const double epsilon = layer.norm->epsilon;
@@ -89,10 +91,13 @@ CalibrationResult calibrate_network(const CheckpointReader& reader, const Calibr
   const auto start = std::chrono::steady_clock::now();
   const ThreadLimit limit(run.threads);
   LoadedNetwork network = load_network(reader);
-  Activations batch = load_calibration_images(images);
+  agree_on_instructions();
+  Activations batch = load_images_of_rank(images);
   CalibrationResult result;
   result.network = network.graph.name;
-  result.images = static_cast<std::uint64_t>(batch.images);
+  std::vector<double> image_count = {static_cast<double>(batch.images)};
+  ranks().sum(image_count);
+  result.images = static_cast<std::uint64_t>(image_count.front());
   Calibration calibration(network, run.observer);
   walk_layers(network.graph, network.layers, network.weights, std::move(batch), calibration);
   result.layers = std::move(calibration.layers);

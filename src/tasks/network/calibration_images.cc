@@ -4,13 +4,18 @@
 
 #include <algorithm>
 
+#include "base/exchange.h"
 #include "base/parallel.h"
+#include "base/ranks.h"
 #include "narrow/error.h"
 #include "tasks/source_images.h"
 
 namespace narrow {
 
-Activations load_calibration_images(const CalibrationImages& images) {
+namespace {
+
+// Those of the share.
+Activations load_images(const CalibrationImages& images, const Share& share) {
   const PreprocessingOptions preprocessing = preprocessing_of(images.source);
   const EncodedImages records = open_records(images.source);
   const std::uint64_t count = std::min<std::uint64_t>(images.count, records.size());
@@ -19,14 +24,32 @@ Activations load_calibration_images(const CalibrationImages& images) {
                 fmt::format("{} images of {} were asked for; statistics need at least 2",
                             images.count, records.path().string()));
   }
+  if (count < share.count) {
+    throw Error(ErrorCategory::kUsage, fmt::format("{} ranks share {} images; start no more ranks "
+                                                   "than there are images",
+                                                   share.count, count));
+  }
   const int size = images.source.image_size;
-  Activations batch = Activations::zeros(static_cast<std::int64_t>(count), size, size, 3);
-  parallel_for(count, [&](std::size_t i) {
+  const std::uint64_t mine = (count - share.index + share.count - 1) / share.count;
+  Activations batch = Activations::zeros(static_cast<std::int64_t>(mine), size, size, 3);
+  parallel_for(mine, [&](std::size_t i) {
+    const std::uint64_t image = share.index + i * share.count;
     preprocess_for_evaluation(
-        read_image(records, i * records.size() / count), preprocessing,
+        read_image(records, image * records.size() / count), preprocessing,
         std::span(batch.values).subspan(i * batch.floats_per_image(), batch.floats_per_image()));
   });
   return batch;
+}
+
+}  // namespace
+
+Activations load_calibration_images(const CalibrationImages& images) {
+  return load_images(images, {});
+}
+
+Activations load_images_of_rank(const CalibrationImages& images) {
+  return load_images(images, {static_cast<std::uint64_t>(ranks().rank()),
+                              static_cast<std::uint64_t>(ranks().size())});
 }
 
 }  // namespace narrow

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "base/exchange.h"
 #include "base/parallel.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
@@ -143,7 +144,12 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
   const ThreadLimit limit(run.threads);
   const SweepOptions options{NonFinitePolicy::kError, request.axes};
   const SweepResult swept = sweep_errors(reader, indices, schemes, options, run);
+  SensitivityMap fisher;
+  if (request.damage == DamageKind::kFisher) {
+    fisher = fisher_sensitivity(reader, request, run.threads);
+  }
   std::vector<std::vector<WidthCost>> table;
+  if (!exchange().makes_result()) return table;
   for (const TensorSweep& tensor : swept.tensors) {
     std::vector<WidthCost>& row = table.emplace_back();
     for (const SchemeCost& cost : tensor.costs) {
@@ -159,8 +165,7 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
     weigh_all(reader, indices, schemes, request.axes,
               output_sensitivity(reader, request.images.image_size), table);
   } else if (request.damage == DamageKind::kFisher) {
-    weigh_all(reader, indices, schemes, request.axes,
-              fisher_sensitivity(reader, request, run.threads), table);
+    weigh_all(reader, indices, schemes, request.axes, fisher, table);
   }
   check_finite(reader, indices, table);
   return table;

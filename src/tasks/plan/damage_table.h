@@ -18,6 +18,7 @@ struct WidthCost {
 };
 
 // [tensor][scheme] for the tensors at `indices`; the schemes differ in width only.
+// Empty where other processes make the result (base/exchange.h).
 // Throws what plan_budget throws for the request's kind of damage.
 std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
                                                  std::span<const std::size_t> indices,

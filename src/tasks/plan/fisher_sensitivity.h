@@ -14,6 +14,8 @@ namespace narrow {
 // batch_size * g_j^2, g the gradient of the mean cross entropy of a batch: for gradients of images
 // that are independent around a mean of zero this is their mean square. Batch norm uses its stored
 // statistics. The images are the first of the split, preprocessed as for evaluation.
+// Batches are added up in portions of four, these in their order, so that processes that share them
+// (base/exchange.h) get the same; where the result is not made, it is empty.
 // Of the request its images and what it says of kFisher count. One thread computes, so that the
 // result does not depend on `threads`, which read and preprocess; oneDNN may choose other
 // instructions on another CPU, which changes last bits.

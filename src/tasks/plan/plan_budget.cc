@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "base/exchange.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
@@ -84,6 +85,7 @@ Problem pose(const CheckpointReader& reader, const AllocationRequest& request,
   }
   for (const int bits : widths) problem.schemes.push_back(scheme_of_width(request.scheme, bits));
   problem.costs = damage_table(reader, problem.indices, problem.schemes, request, run);
+  if (!exchange().makes_result()) return problem;
   for (const WidthGroup& group : problem.groups) problem.items.push_back(item_of(problem, group));
   return problem;
 }
@@ -204,6 +206,7 @@ BitAllocation plan_budget(const CheckpointReader& reader, const AllocationReques
                           const RunOptions& run) {
   const Problem problem = pose(reader, request, run);
   BitAllocation plan;
+  if (!exchange().makes_result()) return plan;
   plan.input = reader.location().path.filename().string();
   plan.damage_kind = request.damage;
   if (request.damage != DamageKind::kWeight) {

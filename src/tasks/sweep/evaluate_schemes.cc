@@ -9,15 +9,19 @@
 #include <optional>
 #include <set>
 
+#include "base/byte_record.h"
+#include "base/exchange.h"
 #include "base/parallel.h"
 #include "model/checkpoint_network.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "narrow/sweep.h"
 #include "narrow/sweep_evaluation.h"
+#include "nn/instructions/instruction_set.h"
 #include "stream/quantized_reader.h"
 #include "tasks/evaluation/evaluation_metrics.h"
 #include "tasks/evaluation/evaluation_pass.h"
+#include "tasks/shares/fingerprint.h"
 #include "tasks/sweep/sweep_journal.h"
 #include "tasks/sweep/sweep_key.h"
 
@@ -26,10 +30,12 @@ namespace {
 
 // The logits of one network, as far as they are known.
 struct NetworkLogits {
-  std::uint64_t id = 0;  // in the journal
-  std::vector<float> values;
-  std::vector<char> is_done;  // by position; not bool: neighbours are written by different threads
+  std::uint64_t id = 0;       // in the journal
+  std::vector<float> values;  // by slot
+  std::vector<char> is_done;  // by slot; not bool: neighbours are written by different threads
 };
+
+constexpr std::size_t kNoSlot = ~std::size_t{0};
 
 std::uint64_t half_of_memory() {
   const long pages = ::sysconf(_SC_PHYS_PAGES);
@@ -71,28 +77,36 @@ class SweepRun {
         evaluate_(settle(evaluate_options(options), reader)),
         data_(open_evaluation_data(reader, evaluate_)),
         class_count_(static_cast<std::size_t>(data_.class_count())),
-        networks_(schemes.size() + 1),
-        labels_(data_.images) {
+        positions_(positions_of(exchange().share(), data_.images)),
+        slots_(data_.images, kNoSlot),
+        networks_(schemes.size() + 1) {
+    // Where the result is made there is room for all images, elsewhere for those of the share.
+    const bool has_all = exchange().makes_result();
+    const std::size_t slots = has_all ? data_.images : positions_.size();
+    for (std::size_t i = 0; i < slots; ++i) slots_[has_all ? i : positions_[i]] = i;
+    labels_.resize(slots);
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       networks_[i].id = i == 0 ? float_network_id() : network_id(schemes[i - 1], options.axes);
-      networks_[i].values.resize(data_.images * class_count_);
-      networks_[i].is_done.resize(data_.images);
+      networks_[i].values.resize(slots * class_count_);
+      networks_[i].is_done.resize(slots);
     }
   }
 
   SweepEvaluation run() {
+    agree_on_instructions();
     const ThreadLimit limit(run_.threads);
     const auto start = std::chrono::steady_clock::now();
     SweepEvaluation result;
-    if (!options_.journal.empty()) open_journal();
+    if (!options_.journal.empty() && exchange().share().count > 0) open_journal();
     result.images_from_journal = images_done_;
-    images_total_ = data_.images * networks_.size() - images_done_;
     images_done_ = 0;
+    for (const NetworkLogits& network : networks_) images_total_ += missing(network).size();
     result.passes = run_passes(limit.threads());
     result.images = describe(data_, evaluate_);
     result.network =
         options_.model_name.empty() ? find_network_scope(reader_) : options_.model_name;
-    score(result);
+    exchange_logits();
+    if (exchange().makes_result()) score(result);
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
@@ -101,8 +115,14 @@ class SweepRun {
  private:
   void open_journal() {
     const std::string key = sweep_key(reader_, indices_, data_, evaluate_);
-    journal_.emplace(options_.journal, key, options_.replace_journal,
-                     [this](const JournalRecord& record) { load(record); });
+    const TakeJournalRecord take = [this](const JournalRecord& record) { load(record); };
+    const auto path = shared_journal_path(options_.journal, exchange().share().index);
+    journal_.emplace(path, key, options_.replace_journal, take);
+    // What others have done, now or when there were more of them.
+    if (path != options_.journal && std::filesystem::exists(options_.journal)) {
+      read_journal(options_.journal, key, take);
+    }
+    read_other_journals(options_.journal, key, take);
   }
 
   // A record of this sweep; those of other schemes are left for other runs.
@@ -119,20 +139,26 @@ class SweepRun {
     std::size_t added = 0;
     for (std::size_t i = 0; i < part.positions.size(); ++i) {
       const std::uint64_t position = part.positions[i];
-      if (position >= data_.images || network.is_done[position] != 0) continue;
+      const std::size_t slot = position < data_.images ? slots_[position] : kNoSlot;
+      if (slot == kNoSlot || network.is_done[slot] != 0) continue;
       const auto logits = part.logits.subspan(i * class_count_, class_count_);
-      std::ranges::copy(
-          logits, network.values.begin() + static_cast<std::ptrdiff_t>(position * class_count_));
-      network.is_done[position] = 1;
-      labels_[position] = part.labels[i];
+      std::ranges::copy(logits,
+                        network.values.begin() + static_cast<std::ptrdiff_t>(slot * class_count_));
+      network.is_done[slot] = 1;
+      labels_[slot] = part.labels[i];
       ++added;
     }
     images_done_ += added;
     return added;
   }
 
-  [[nodiscard]] static bool is_complete(const NetworkLogits& network) {
-    return std::ranges::find(network.is_done, 0) == network.is_done.end();
+  // The positions of this share that have not gone through the network.
+  [[nodiscard]] std::vector<std::uint64_t> missing(const NetworkLogits& network) const {
+    std::vector<std::uint64_t> positions;
+    for (const std::uint64_t position : positions_) {
+      if (network.is_done[slots_[position]] == 0) positions.push_back(position);
+    }
+    return positions;
   }
 
   // As many networks at once as memory allows. Returns the number of passes over the images.
@@ -152,7 +178,7 @@ class SweepRun {
       bytes = 0;
     };
     for (std::size_t i = 0; i < networks_.size(); ++i) {
-      if (is_complete(networks_[i])) continue;
+      if (missing(networks_[i]).empty()) continue;
       report(0);
       prepared.push_back(prepare(i, threads));
       group.push_back(i);
@@ -176,8 +202,8 @@ class SweepRun {
     std::vector<const ImageNetwork*> inference;
     for (const EvaluatedNetwork& one : prepared) inference.push_back(one.network.get());
     std::vector<std::uint64_t> positions;
-    for (std::uint64_t position = 0; position < data_.images; ++position) {
-      const auto lacks = [&](std::size_t i) { return networks_[i].is_done[position] == 0; };
+    for (const std::uint64_t position : positions_) {
+      const auto lacks = [&](std::size_t i) { return networks_[i].is_done[slots_[position]] == 0; };
       if (std::ranges::any_of(group, lacks)) positions.push_back(position);
     }
     run_networks(
@@ -197,6 +223,50 @@ class SweepRun {
                       {part.logits.begin(), part.logits.end()}});
   }
 
+  // Puts together what all processes have, one network after the other.
+  void exchange_logits() {
+    if (exchange().share().is_whole() && exchange().makes_result()) return;
+    const auto key = [this] {
+      return fmt::format("{} {} {} {} of {} networks", fingerprint(reader_),
+                         fingerprint(data_, evaluate_), options_.model_name,
+                         options_.use_moving_averages, networks_.size());
+    };
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      const auto name = fmt::format("the logits of network {}", i);
+      for (const auto& part : exchange().gather(name, key, serialize(networks_[i]))) {
+        take_part(networks_[i], part);
+      }
+      if (exchange().makes_result() && std::ranges::count(networks_[i].is_done, 0) > 0) {
+        throw Error(ErrorCategory::kCorrupt,
+                    fmt::format("{} are not complete in the parts; make them again", name));
+      }
+    }
+  }
+
+  // What this process has of its share.
+  [[nodiscard]] std::vector<std::byte> serialize(const NetworkLogits& network) const {
+    ByteRecord record;
+    record.put_all(std::span(positions_));
+    for (const std::uint64_t position : positions_) {
+      record.put(labels_[slots_[position]]);
+      record.put_all(logits_at(network, slots_[position]));
+    }
+    return record.take();
+  }
+
+  void take_part(NetworkLogits& network, std::span<const std::byte> part) {
+    ByteRecordReader reader(part, "a part of the sweep");
+    const auto positions = reader.take_all<std::uint64_t>();
+    for (const std::uint64_t position : positions) {
+      const auto label = reader.take<int>();
+      const auto logits = reader.take_all<float>();
+      if (logits.size() != class_count_) {
+        throw Error(ErrorCategory::kCorrupt, "a part of the sweep is of another network");
+      }
+      keep(network, {0, {&position, 1}, {&label, 1}, logits});
+    }
+  }
+
   // One call at a time.
   void report(std::uint64_t done) const {
     if (run_.observer == nullptr ||
@@ -209,6 +279,7 @@ class SweepRun {
                             journal_ ? "; the same sweep with its journal continues it" : ""));
   }
 
+  // Where the result is made, slots are positions.
   [[nodiscard]] Evaluation evaluation_of(const NetworkLogits& network) const {
     Evaluation evaluation;
     for (std::uint64_t position = 0; position < data_.images; ++position) {
@@ -220,8 +291,8 @@ class SweepRun {
   }
 
   [[nodiscard]] std::span<const float> logits_at(const NetworkLogits& network,
-                                                 std::uint64_t position) const {
-    return std::span(network.values).subspan(position * class_count_, class_count_);
+                                                 std::size_t slot) const {
+    return std::span(network.values).subspan(slot * class_count_, class_count_);
   }
 
   void score(SweepEvaluation& result) const {
@@ -247,8 +318,10 @@ class SweepRun {
   const EvaluateOptions evaluate_;
   EvaluationData data_;
   std::size_t class_count_;
+  const std::vector<std::uint64_t> positions_;  // of this share
+  std::vector<std::size_t> slots_;              // by position, where its results are kept
   std::vector<NetworkLogits> networks_;
-  std::vector<int> labels_;  // by position; several threads may write the same number
+  std::vector<int> labels_;  // by slot; several threads may write the same number
   std::optional<SweepJournal> journal_;
   std::atomic<std::uint64_t> images_done_ = 0;  // through networks
   std::uint64_t images_total_ = 0;

@@ -1,13 +1,17 @@
 // Schemes that can share one scan of a tensor form a group. For each tensor, PieceSource scans it
 // once for all groups (small tensors stay in memory), then for each group fits all its schemes and
-// cuts the tensor into pieces. On all threads, every scheme of the group measures a piece while it
-// is in the cache; in order, the errors are added to the cost of tensor and scheme, so that sums
-// are those of narrow quantize to the bit.
+// cuts the tensor into pieces. Of several processes each takes whole tensors. On all threads, every
+// scheme of the group measures a piece while it is in the cache; in order, the errors are added to
+// the cost of tensor and scheme, so that sums are those of narrow quantize to the bit.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
 
+#include "base/byte_record.h"
+#include "base/exchange.h"
 #include "base/item_pool.h"
 #include "base/parallel.h"
 #include "base/run_progress.h"
@@ -18,6 +22,7 @@
 #include "stream/quantize_pieces.h"
 #include "stream/quantized_size.h"
 #include "stream/tensor_passes.h"
+#include "tasks/shares/fingerprint.h"
 
 namespace narrow {
 namespace {
@@ -57,15 +62,18 @@ struct Piece {
 // First stage: finds the ranges of a tensor, then cuts it into pieces, group after group.
 class SweepPieces {
  public:
+  // `is_mine`: by tensor, whether it is for this process.
   SweepPieces(const CheckpointReader& reader, std::span<const Scheme> schemes,
               const std::vector<ScanGroup>& groups, const SweepOptions& options,
-              ItemPool<Piece>& pool, std::vector<TensorSweep>& tensors)
+              ItemPool<Piece>& pool, std::vector<TensorSweep>& tensors,
+              const std::vector<bool>& is_mine)
       : reader_(reader),
         schemes_(schemes),
         groups_(groups),
         options_(options),
         pool_(pool),
-        tensors_(tensors) {}
+        tensors_(tensors),
+        is_mine_(is_mine) {}
 
   // The next piece, or null after the last.
   Piece* next() {
@@ -88,6 +96,7 @@ class SweepPieces {
     scans_.clear();
     group_ = 0;
     name_axes(tensor);
+    if (!is_mine_[tensor_ - 1]) return;
     for (const ScanGroup& group : groups_) {
       scans_.emplace_back(of_tensor_[group.front()], tensor.info, 0);
     }
@@ -168,6 +177,7 @@ class SweepPieces {
   const SweepOptions& options_;
   ItemPool<Piece>& pool_;
   std::vector<TensorSweep>& tensors_;
+  const std::vector<bool>& is_mine_;
   std::size_t tensor_ = 0;  // the one after the current
   std::vector<Scheme> of_tensor_;
   std::vector<TensorQuantizer> scans_;
@@ -203,6 +213,54 @@ SweepResult empty_result(const CheckpointReader& reader, std::span<const std::si
     result.copied_bytes += reader.tensors()[i].byte_size();
   }
   return result;
+}
+
+std::vector<std::byte> serialize(const std::vector<TensorSweep>& tensors,
+                                 const std::vector<bool>& is_mine) {
+  ByteRecord record;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (!is_mine[i]) continue;
+    record.put(static_cast<std::uint64_t>(i));
+    record.put(tensors[i].non_finite);
+    record.put_all(std::span(tensors[i].costs));
+  }
+  return record.take();
+}
+
+// Returns how many tensors it is about.
+std::size_t take_part(std::span<const std::byte> part, std::size_t schemes,
+                      std::vector<TensorSweep>& tensors) {
+  ByteRecordReader reader(part, "a part of the errors");
+  std::size_t count = 0;
+  for (; !reader.is_empty(); ++count) {
+    const auto index = reader.take<std::uint64_t>();
+    const auto non_finite = reader.take<std::uint64_t>();
+    auto costs = reader.take_all<SchemeCost>();
+    if (index >= tensors.size() || (non_finite == 0 && costs.size() != schemes)) {
+      throw Error(ErrorCategory::kCorrupt, "a part of the errors is of another checkpoint");
+    }
+    tensors[index].non_finite = non_finite;
+    tensors[index].costs = std::move(costs);
+  }
+  return count;
+}
+
+// Puts together what all processes have, where the result is made.
+void exchange_costs(const CheckpointReader& reader, std::span<const Scheme> schemes,
+                    const std::vector<bool>& is_mine, std::vector<TensorSweep>& tensors) {
+  if (exchange().share().is_whole() && exchange().makes_result()) return;
+  const auto key = [&] {
+    return fmt::format("{} {} schemes, {} tensors", fingerprint(reader), schemes.size(),
+                       tensors.size());
+  };
+  const auto parts = exchange().gather("the errors", key, serialize(tensors, is_mine));
+  if (!exchange().makes_result()) return;
+  std::size_t found = 0;
+  for (const auto& part : parts) found += take_part(part, schemes.size(), tensors);
+  if (found == tensors.size()) return;
+  throw Error(ErrorCategory::kCorrupt,
+              fmt::format("the parts hold the errors of {} tensors instead of {}; make them again",
+                          found, tensors.size()));
 }
 
 }  // namespace
@@ -248,11 +306,14 @@ SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::si
   const auto start = std::chrono::steady_clock::now();
   const ThreadLimit limit(run.threads);
   SweepResult result = empty_result(reader, indices, schemes);
+  std::vector<std::uint64_t> sizes;
+  for (const TensorSweep& tensor : result.tensors) sizes.push_back(tensor.info.byte_size());
+  const std::vector<bool> is_mine = deal_out(sizes, exchange().share());
   std::uint64_t total_bytes = 0;
-  for (const TensorSweep& tensor : result.tensors) total_bytes += tensor.info.byte_size();
+  for (std::size_t i = 0; i < sizes.size(); ++i) total_bytes += is_mine[i] ? sizes[i] : 0;
   const std::vector<ScanGroup> groups = scan_groups(schemes);
   ItemPool<Piece> pool;
-  SweepPieces source(reader, schemes, groups, options, pool, result.tensors);
+  SweepPieces source(reader, schemes, groups, options, pool, result.tensors, is_mine);
   std::uint64_t bytes_done = 0;  // counted once for every group
   run_pipeline<Piece>(
       pieces_in_flight(limit.threads()), [&] { return source.next(); }, measure,
@@ -266,6 +327,7 @@ SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::si
         report_progress(run.observer, bytes_done / groups.size(), total_bytes,
                         ProgressUnit::kBytes);
       });
+  exchange_costs(reader, schemes, is_mine, result.tensors);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

@@ -1,28 +1,17 @@
 #include "tasks/sweep/sweep_journal.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <bit>
-#include <cerrno>
-#include <cstring>
-#include <string_view>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "base/crc32c.h"
-#include "base/special_file.h"
-#include "base/staging/waiting.h"
 #include "narrow/error.h"
 
 namespace narrow {
 namespace {
 
 constexpr std::string_view kMagic("narrow sweep journal 1\n\0", 24);
-constexpr std::size_t kFrameBytes = 8;   // length and checksum
 constexpr std::size_t kFixedBytes = 16;  // network, images, classes
 
 std::string header_of(const std::string& key) { return std::string(kMagic) + key; }
@@ -34,8 +23,8 @@ std::uint64_t image_bytes(std::uint32_t classes) {
 
 std::vector<std::byte> serialize(const JournalRecord& record) {
   const std::size_t images = record.positions.size();
-  std::vector<std::byte> bytes(kFrameBytes + kFixedBytes + images * image_bytes(record.classes));
-  std::byte* to = bytes.data() + kFrameBytes;
+  std::vector<std::byte> bytes(kFixedBytes + images * image_bytes(record.classes));
+  std::byte* to = bytes.data();
   const auto put = [&to](auto value) {
     store_le(to, value);
     to += sizeof(value);
@@ -46,9 +35,6 @@ std::vector<std::byte> serialize(const JournalRecord& record) {
   for (const std::uint64_t position : record.positions) put(position);
   for (const int label : record.labels) put(static_cast<std::int32_t>(label));
   for (const float logit : record.logits) put(logit);
-  const auto payload = std::span<const std::byte>(bytes).subspan(kFrameBytes);
-  store_le(bytes.data(), static_cast<std::uint32_t>(payload.size()));
-  store_le(bytes.data() + sizeof(std::uint32_t), crc32c(payload));
   return bytes;
 }
 
@@ -82,84 +68,54 @@ bool parse_record(std::span<const std::byte> payload, JournalRecord* record) {
   return true;
 }
 
-[[noreturn]] void throw_io(const std::filesystem::path& path, const char* what) {
-  throw Error(ErrorCategory::kIo,
-              fmt::format("{} cannot be {}: {}", path.string(), what, std::strerror(errno)));
-}
-
-// A device of that name is left alone.
-const std::filesystem::path& checked(const std::filesystem::path& path) {
-  refuse_special_target(path);
-  return path;
-}
-
-std::vector<std::byte> read_all(const std::filesystem::path& path) {
-  const InputFile file(path);
-  std::vector<std::byte> bytes(file.size());
-  if (!bytes.empty()) file.read_at(0, bytes);
-  return bytes;
+TakeJournalBytes parse_into(const TakeJournalRecord& take) {
+  return [record = JournalRecord(), take](std::span<const std::byte> bytes) mutable {
+    if (!parse_record(bytes, &record)) return false;
+    take(record);
+    return true;
+  };
 }
 
 }  // namespace
 
 std::size_t parse_journal(std::span<const std::byte> bytes, const std::string& key,
                           const TakeJournalRecord& take) {
-  const std::string header = header_of(key);
-  if (bytes.size() < header.size() ||
-      std::memcmp(bytes.data(), header.data(), header.size()) != 0) {
-    return 0;
+  return parse_journal_file(bytes, header_of(key), parse_into(take));
+}
+
+std::filesystem::path shared_journal_path(const std::filesystem::path& path, std::uint64_t index) {
+  if (index == 0) return path;
+  std::filesystem::path other = path;
+  return other += fmt::format(".{}", index);
+}
+
+void read_journal(const std::filesystem::path& path, const std::string& key,
+                  const TakeJournalRecord& take) {
+  read_journal_file(path, header_of(key), parse_into(take));
+}
+
+void read_other_journals(const std::filesystem::path& path, const std::string& key,
+                         const TakeJournalRecord& take) {
+  const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
+  const std::string prefix = path.filename().string() + ".";
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_numbered =
+        name.starts_with(prefix) && name.size() > prefix.size() &&
+        name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+    if (is_numbered && entry.is_regular_file(error)) {
+      read_journal(entry.path(), key, take);
+    }
   }
-  std::size_t whole = header.size();
-  JournalRecord record;
-  while (bytes.size() - whole >= kFrameBytes) {
-    const auto length = load_le<std::uint32_t>(bytes.data() + whole);
-    const auto checksum = load_le<std::uint32_t>(bytes.data() + whole + sizeof(std::uint32_t));
-    if (length > bytes.size() - whole - kFrameBytes) break;
-    const auto payload = bytes.subspan(whole + kFrameBytes, length);
-    if (crc32c(payload) != checksum || !parse_record(payload, &record)) break;
-    take(record);
-    whole += kFrameBytes + length;
-  }
-  return whole;
 }
 
 SweepJournal::SweepJournal(const std::filesystem::path& path, const std::string& key, bool replace,
                            const TakeJournalRecord& take)
-    : path_(checked(path)), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
-  if (file_.get() < 0) throw_io(path, "opened for writing");
-  wait_until(
-      [this] {
-        if (::flock(file_.get(), LOCK_EX | LOCK_NB) == 0) return true;
-        if (errno != EWOULDBLOCK && errno != EINTR) throw_io(path_, "locked");
-        return false;
-      },
-      fmt::format("waiting for another sweep that uses {}", path.string()));
-  const std::vector<std::byte> bytes = read_all(path);
-  std::size_t whole = parse_journal(bytes, key, take);
-  if (whole == 0 && !bytes.empty() && !replace) {
-    throw Error(ErrorCategory::kExists,
-                fmt::format("{} belongs to a sweep of another checkpoint, other images or other "
-                            "options",
-                            path.string()),
-                {Remedy::Kind::kOverwrite});
-  }
-  if (::ftruncate(file_.get(), static_cast<off_t>(whole)) != 0) throw_io(path, "cut");
-  if (::lseek(file_.get(), 0, SEEK_END) < 0) throw_io(path, "continued");
-  if (whole == 0) write(as_byte_span(header_of(key)));
-}
+    : file_(path, header_of(key),
+            replace ? JournalFile::Foreign::kReplace : JournalFile::Foreign::kRefuse, "sweep",
+            parse_into(take)) {}
 
-void SweepJournal::append(const JournalRecord& record) {
-  const std::vector<std::byte> bytes = serialize(record);
-  const std::lock_guard lock(mutex_);
-  write(bytes);
-}
-
-void SweepJournal::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno != EINTR) throw_io(path_, "written");
-    if (written > 0) bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-}
+void SweepJournal::append(const JournalRecord& record) { file_.append(serialize(record)); }
 
 }  // namespace narrow

@@ -1,22 +1,20 @@
 // What networks gave for images, kept as it comes, so that a run that was stopped can be continued.
 //
-// The file: 24 bytes "narrow sweep journal 1\n\0", 64 bytes of the key in hexadecimal, then
-// records. A record: its length and the CRC-32C of what follows (uint32 each); network (uint64),
-// images and classes (uint32 each); for every image its position (uint64), then for every image its
-// label (int32), then for every image its logits (float32). Little-endian. Records that were cut or
-// damaged end the file: what follows them is dropped.
+// The file: 24 bytes "narrow sweep journal 1\n\0", 64 bytes of the key in hexadecimal, then records
+// (base/journal). A record: network (uint64), images and classes (uint32 each); for every image its
+// position (uint64), then for every image its label (int32), then for every image its logits
+// (float32). Little-endian.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "base/file.h"
+#include "base/journal/journal_file.h"
 
 namespace narrow {
 
@@ -35,6 +33,16 @@ using TakeJournalRecord = std::function<void(const JournalRecord&)>;
 std::size_t parse_journal(std::span<const std::byte> bytes, const std::string& key,
                           const TakeJournalRecord& take);
 
+// The same for the journal at `path`, of which nothing is taken when it belongs to another sweep.
+void read_journal(const std::filesystem::path& path, const std::string& key,
+                  const TakeJournalRecord& take);
+// The same for the journals beside `path` of processes that share the sweep: PATH.1, PATH.2, ...
+// Another process may be writing to them. Throws Error(kIo).
+void read_other_journals(const std::filesystem::path& path, const std::string& key,
+                         const TakeJournalRecord& take);
+// Where process `index` of those that share a sweep keeps its results.
+std::filesystem::path shared_journal_path(const std::filesystem::path& path, std::uint64_t index);
+
 class SweepJournal {
  public:
   // Continues the journal at `path`, whose records `take` gets first, or makes a new one. Waits
@@ -47,11 +55,7 @@ class SweepJournal {
   void append(const JournalRecord& record);
 
  private:
-  void write(std::span<const std::byte> bytes);
-
-  std::filesystem::path path_;
-  FileDescriptor file_;
-  std::mutex mutex_;
+  JournalFile file_;
 };
 
 }  // namespace narrow

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/hex.h"
+#include "base/ranks.h"
 #include "base/sha256.h"
 #include "model/onnx/onnx_network.h"
 #include "tasks/source_images.h"
@@ -17,10 +19,47 @@ namespace {
 
 constexpr int kNoAxis = -1000;
 constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 18;
+constexpr std::uint64_t kBlockBytes = std::uint64_t{1} << 22;  // of a file, digested by itself
 
 void add_text(Sha256& digest, const std::string& text) {
   digest.update(as_byte_span(fmt::format("{}:{}\n", text.size(), text)));
 }
+
+// What a key is of: each item is digested by one rank, the key is the digest of these.
+class KeyItems {
+ public:
+  // `add` gives the item's bytes to a digest.
+  template <typename Add>
+  void add(Add add) {
+    const auto size = static_cast<std::size_t>(ranks().size());
+    if (count_++ % size != static_cast<std::size_t>(ranks().rank())) return;
+    Sha256 digest;
+    add(digest);
+    const Sha256Digest found = digest.digest();
+    const auto bytes = std::as_bytes(std::span(found));
+    mine_.insert(mine_.end(), bytes.begin(), bytes.end());
+  }
+
+  // The same on all ranks, which call it together.
+  std::string key() {
+    constexpr std::size_t kDigestBytes = sizeof(Sha256Digest);
+    const auto all = ranks().gather(mine_);
+    Sha256 digest;
+    for (std::size_t i = 0; !all.empty() && i < count_; ++i) {
+      const auto& of_rank = all[i % all.size()];
+      digest.update(std::span(of_rank).subspan(i / all.size() * kDigestBytes, kDigestBytes));
+    }
+    const std::string text = to_hex(digest.digest());
+    std::vector<std::byte> bytes;
+    std::ranges::copy(as_byte_span(text), std::back_inserter(bytes));
+    ranks().broadcast(bytes);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+
+ private:
+  std::size_t count_ = 0;
+  std::vector<std::byte> mine_;
+};
 
 void add_tensor(Sha256& digest, const CheckpointReader& reader, std::size_t index) {
   const TensorInfo& info = reader.tensors()[index];
@@ -36,22 +75,25 @@ void add_tensor(Sha256& digest, const CheckpointReader& reader, std::size_t inde
   }
 }
 
-void add_file(Sha256& digest, const InputFile& file) {
-  std::vector<std::byte> piece;
-  for (std::uint64_t at = 0; at < file.size(); at += piece.size()) {
-    piece.resize(std::min(kPieceBytes, file.size() - at));
-    file.read_at(at, piece);
-    digest.update(piece);
+void add_file(KeyItems& items, const InputFile& file) {
+  items.add([&](Sha256& digest) { add_text(digest, fmt::format("{} bytes", file.size())); });
+  for (std::uint64_t at = 0; at < file.size(); at += kBlockBytes) {
+    items.add([&](Sha256& digest) {
+      std::vector<std::byte> block(std::min(kBlockBytes, file.size() - at));
+      file.read_at(at, block);
+      digest.update(block);
+    });
   }
 }
 
 // Their labels are not in the files.
-void add_pictures(Sha256& digest, const EncodedImages& pictures) {
-  add_text(digest, "pictures");
+void add_pictures(KeyItems& items, const EncodedImages& pictures) {
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    const EncodedImage picture = pictures.read(i);
-    add_text(digest, fmt::format("{}", picture.label));
-    add_text(digest, picture.bytes);
+    items.add([&](Sha256& digest) {
+      const EncodedImage picture = pictures.read(i);
+      add_text(digest, fmt::format("picture {}", picture.label));
+      add_text(digest, picture.bytes);
+    });
   }
 }
 
@@ -65,28 +107,28 @@ std::uint64_t id_of(const std::string& text) {
 
 std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_t> indices,
                       const EvaluationData& data, const EvaluateOptions& options) {
-  Sha256 digest;
-  for (std::size_t i = 0; i < reader.tensors().size(); ++i) add_tensor(digest, reader, i);
-  for (const std::size_t index : indices) add_text(digest, fmt::format("{}", index));
+  KeyItems items;
+  for (std::size_t i = 0; i < reader.tensors().size(); ++i) {
+    items.add([&](Sha256& digest) { add_tensor(digest, reader, i); });
+  }
   if (data.has_arrays()) {
-    add_text(digest, "arrays");
-    add_file(digest, InputFile(data.arrays ? data.arrays->path() : data.examples->path()));
+    add_file(items, InputFile(data.arrays ? data.arrays->path() : data.examples->path()));
   } else if (options.images.pictures.empty()) {
-    for (const auto& file : data.dataset->records().files()) add_file(digest, InputFile(file));
+    for (const auto& file : data.dataset->records().files()) add_file(items, InputFile(file));
   } else {
-    add_pictures(digest, data.dataset->records());
+    add_pictures(items, data.dataset->records());
   }
   // What its tensors do is in the file too.
-  if (is_onnx(reader)) add_file(digest, InputFile(reader.location().path));
-  add_text(digest,
-           fmt::format("{} {} {} {} {} {}", options.model_name, options.images.labels_offset,
-                       to_string(data.preprocessing.kind), data.preprocessing.output_size,
-                       data.preprocessing.resize_side, data.class_count()));
-  if (options.use_moving_averages) add_text(digest, "moving averages");
-  // What journals of before had no words for.
-  const std::string changes = data.has_arrays() ? std::string() : describe_changes(options.images);
-  if (!changes.empty()) add_text(digest, changes);
-  return to_hex(digest.digest());
+  if (is_onnx(reader)) add_file(items, InputFile(reader.location().path));
+  items.add([&](Sha256& digest) {
+    for (const std::size_t index : indices) add_text(digest, fmt::format("{}", index));
+    add_text(digest, data.has_arrays() ? "arrays" : describe_changes(options.images));
+    add_text(digest, fmt::format("{} {} {} {} {} {} {}", options.model_name,
+                                 options.images.labels_offset, to_string(data.preprocessing.kind),
+                                 data.preprocessing.output_size, data.preprocessing.resize_side,
+                                 data.class_count(), options.use_moving_averages));
+  });
+  return items.key();
 }
 
 std::uint64_t network_id(const Scheme& scheme, const AxisRules& axes) {

@@ -14,7 +14,8 @@
 namespace narrow {
 
 // A digest of everything that logits depend on but the scheme: the values of the checkpoint, which
-// tensors are quantized, the records, and the options of the images. 64 hexadecimal digits.
+// tensors are quantized, the records, and the options of the images. 64 hexadecimal digits. The
+// ranks share the reading; all call it and get the same.
 std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_t> indices,
                       const EvaluationData& data, const EvaluateOptions& options);
 

@@ -3,12 +3,33 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "checkpoint/safetensors/safetensors_header.h"
+#include "narrow/error.h"
 
 namespace narrow {
 namespace {
 
 // What huggingface_hub's split_torch_state_dict_into_shards takes unless it is told another.
 constexpr std::uint64_t kMaxShardBytes = 5'000'000'000;
+
+namespace fs = std::filesystem;
+
+// Whatever may be replaced, the input may not.
+void require_other_files(const ShardTarget& target) {
+  for (const std::string& file : target.layout.files) {
+    std::error_code error;
+    const fs::path original = target.source.parent_path() / file;
+    if (target.source.empty() ||
+        !fs::equivalent(target.path.parent_path() / file, original, error)) {
+      continue;
+    }
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} would replace {}, a file of the input; choose another directory",
+                            target.path.string(), original.string()));
+  }
+}
 
 }  // namespace
 
@@ -44,6 +65,50 @@ ShardLayout new_shard_layout(const std::string& name, const std::vector<TensorIn
         fmt::format("{}-{:05}-of-{:05}.safetensors", name, i + 1, layout.files.size());
   }
   return layout;
+}
+
+std::vector<std::string> ShardTarget::names() const {
+  std::vector<std::string> names = layout.files;
+  names.push_back(path.filename().string());
+  return names;
+}
+
+std::string ShardTarget::index_text() const {
+  ShardIndex index{layout.files, {}, index_members};
+  std::uint64_t total_bytes = 0;
+  for (std::size_t i = 0; i < layout.file_of.size(); ++i) {
+    index.file_of.emplace(tensors[i].name, layout.file_of[i]);
+    total_bytes += tensors[i].byte_size();
+  }
+  return build_shard_index(index, total_bytes);
+}
+
+void require_shard_index_name(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error) && path.filename().string().ends_with(kShardIndexSuffix)) {
+    return;
+  }
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{} is no name for an index of safetensors files; it has to end in {}",
+                          path.string(), kShardIndexSuffix));
+}
+
+ShardTarget lay_out_shards(const fs::path& path, const fs::path& source,
+                           std::vector<TensorInfo> tensors) {
+  require_shard_index_name(path);
+  for (const TensorInfo& info : tensors) require_safetensors_tensor(info);
+  ShardTarget target{path, source, {}, std::move(tensors), {}};
+  std::optional<ShardLayout> same;
+  if (!source.empty()) {
+    ShardIndex index = read_shard_index(source);
+    same = shard_layout_like(index, target.tensors);
+    target.index_members = std::move(index.members);
+  }
+  std::string name = path.filename().string();
+  name.resize(name.size() - kShardIndexSuffix.size());
+  target.layout = same ? std::move(*same) : new_shard_layout(name, target.tensors);
+  require_other_files(target);
+  return target;
 }
 
 }  // namespace narrow

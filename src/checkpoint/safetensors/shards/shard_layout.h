@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,5 +27,25 @@ std::optional<ShardLayout> shard_layout_like(const ShardIndex& source,
 // Files NAME-00001-of-0000N.safetensors of at most 5 GB, one filled after the other; a larger
 // tensor has one of its own.
 ShardLayout new_shard_layout(const std::string& name, const std::vector<TensorInfo>& tensors);
+
+// A checkpoint in several files that is to be written beside its index.
+struct ShardTarget {
+  std::filesystem::path path;    // of the index
+  std::filesystem::path source;  // the index of what this is a variant of, or empty
+  std::map<std::string, std::string> index_members;  // see ShardIndex, from the source
+  std::vector<TensorInfo> tensors;
+  ShardLayout layout;
+
+  // The files, and last the index: whoever finds it finds what it names.
+  [[nodiscard]] std::vector<std::string> names() const;
+  [[nodiscard]] std::string index_text() const;
+};
+
+// Throws Error(kUsage) for a path that is no name for an index.
+void require_shard_index_name(const std::filesystem::path& path);
+// The files are those of the source where that is possible. Throws Error: kUsage when one of them
+// would replace a file of the source, kUnsupported for a tensor that the format does not hold.
+ShardTarget lay_out_shards(const std::filesystem::path& path, const std::filesystem::path& source,
+                           std::vector<TensorInfo> tensors);
 
 }  // namespace narrow

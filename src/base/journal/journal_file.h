@@ -1,0 +1,53 @@
+// A file to which results are added as they come, so that a run that was stopped, however hard, can
+// be continued: a header that says what it belongs to, then records. A record: its length and the
+// CRC-32C of what follows (uint32 each, little-endian), then so many bytes. Records that were cut
+// or damaged end the file: what follows them is dropped.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <string>
+
+#include "base/file.h"
+
+namespace narrow {
+
+// Gets a record; false when it is not what a record is.
+using TakeJournalBytes = std::function<bool(std::span<const std::byte>)>;
+
+// Calls `take` for the records of a journal in `bytes`; returns how many bytes are whole, 0 when it
+// does not begin with `header`.
+std::size_t parse_journal_file(std::span<const std::byte> bytes, const std::string& header,
+                               const TakeJournalBytes& take);
+
+// The same for a file that another process may be writing to. Throws Error(kNotFound), Error(kIo).
+std::size_t read_journal_file(const std::filesystem::path& path, const std::string& header,
+                              const TakeJournalBytes& take);
+
+class JournalFile {
+ public:
+  enum class Foreign { kRefuse, kReplace };  // a journal with another header
+
+  // Continues the journal at `path`, whose records `take` gets first, or makes a new one. Waits
+  // while another process uses it; `job` is what that one does: "sweep". Throws Error: kExists when
+  // the file is something else and not to be replaced; kIo.
+  JournalFile(const std::filesystem::path& path, const std::string& header, Foreign foreign,
+              const std::string& job, const TakeJournalBytes& take);
+
+  // From any thread. Throws Error(kIo).
+  void append(std::span<const std::byte> record);
+  // What is in it is on disk when this returns. Throws Error(kIo).
+  void sync();
+
+ private:
+  void write(std::span<const std::byte> bytes);
+
+  std::filesystem::path path_;
+  FileDescriptor file_;
+  std::mutex mutex_;
+};
+
+}  // namespace narrow

@@ -1,0 +1,101 @@
+// The module that connects ranks by MPI (MPI: A Message-Passing Interface Standard, version 3.1).
+// It is the only place that knows MPI, and knows nothing of the program but one interface.
+#include <mpi.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "base/rank_transport.h"
+
+namespace narrow {
+namespace {
+
+constexpr int kTag = 1;
+// Between looks at a request: short at first, because most answers come at once, then long enough
+// to leave the core to others.
+constexpr long kShortestPause = 20'000;    // nanoseconds
+constexpr long kLongestPause = 1'000'000;  // nanoseconds
+
+class MpiTransport final : public RankTransport {
+ public:
+  MpiTransport() {
+    int provided = 0;
+    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
+    MPI_Comm_size(MPI_COMM_WORLD, &size_);
+  }
+
+  [[nodiscard]] int rank() const override { return rank_; }
+  [[nodiscard]] int size() const override { return size_; }
+
+  std::optional<int> least(int mine,
+                           const std::optional<std::chrono::milliseconds>& patience) override {
+    mine_ = mine;
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Iallreduce(&mine_, &least_, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD, &request);
+    if (!wait(request, patience)) return std::nullopt;
+    return least_;
+  }
+
+  void send(int to, std::span<const std::byte> bytes) override {
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Isend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, kTag, MPI_COMM_WORLD,
+              &request);
+    wait(request, std::nullopt);
+  }
+
+  void receive(int from, std::span<std::byte> bytes) override {
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Irecv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, from, kTag, MPI_COMM_WORLD,
+              &request);
+    wait(request, std::nullopt);
+  }
+
+  void broadcast(int root, std::span<std::byte> bytes) override {
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Ibcast(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, root, MPI_COMM_WORLD,
+               &request);
+    wait(request, std::nullopt);
+  }
+
+  [[noreturn]] void abort(int status) override {
+    MPI_Abort(MPI_COMM_WORLD, status);
+    for (;;) pause(kLongestPause);  // the launcher ends this process
+  }
+
+  void finish() override { MPI_Finalize(); }
+
+ private:
+  static void pause(long nanoseconds) {
+    const timespec time{0, nanoseconds};
+    ::nanosleep(&time, nullptr);
+  }
+
+  // Whether the request was done in time.
+  static bool wait(MPI_Request request, const std::optional<std::chrono::milliseconds>& patience) {
+    const auto start = std::chrono::steady_clock::now();
+    for (long nanoseconds = kShortestPause;;
+         nanoseconds = std::min(2 * nanoseconds, kLongestPause)) {
+      int is_done = 0;
+      MPI_Test(&request, &is_done, MPI_STATUS_IGNORE);
+      if (is_done != 0) return true;
+      if (patience && std::chrono::steady_clock::now() - start > *patience) return false;
+      pause(nanoseconds);
+    }
+  }
+
+  int rank_ = 0;
+  int size_ = 1;
+  // Of a meeting that may outlive the call.
+  int mine_ = 0;
+  int least_ = 0;
+};
+
+}  // namespace
+}  // namespace narrow
+
+extern "C" __attribute__((visibility("default"))) narrow::RankTransport*
+narrow_make_rank_transport() {
+  static auto* const transport = new narrow::MpiTransport;
+  return transport;
+}

@@ -1,0 +1,40 @@
+// What connects the processes of one run. A module of the program implements it on MPI; the rest of
+// the program knows base/ranks.h. Everything here is called by one thread, by all ranks in the same
+// order. Waiting gives the core to others.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace narrow {
+
+class RankTransport {
+ public:
+  virtual ~RankTransport() = default;
+  [[nodiscard]] virtual int rank() const = 0;
+  [[nodiscard]] virtual int size() const = 0;
+  // The least of the numbers that the ranks give, once all have come; nothing when they have not
+  // within `patience`, after which only abort may be called. No `patience`: waits for ever.
+  virtual std::optional<int> least(int mine,
+                                   const std::optional<std::chrono::milliseconds>& patience) = 0;
+  // At most kLongestMessage bytes, which the other rank takes by the opposite call.
+  virtual void send(int to, std::span<const std::byte> bytes) = 0;
+  virtual void receive(int from, std::span<std::byte> bytes) = 0;
+  // What `root` has in `bytes` is what all have then, at most kLongestMessage.
+  virtual void broadcast(int root, std::span<std::byte> bytes) = 0;
+  // Ends all ranks at once.
+  [[noreturn]] virtual void abort(int status) = 0;
+  // All ranks are done; nothing is called afterwards.
+  virtual void finish() = 0;
+
+  static constexpr std::size_t kLongestMessage = std::size_t{1} << 28;
+};
+
+// The function by which a module gives its transport, which is never destroyed: see kModuleEntry.
+using MakeRankTransport = RankTransport* (*)();
+inline constexpr const char* kModuleEntry = "narrow_make_rank_transport";
+
+}  // namespace narrow
