@@ -8,7 +8,7 @@
 namespace narrow {
 namespace {
 
-struct Exchange {
+struct WidthExchange {
   double gain = 0;  // damage saved by a unit of size
   std::size_t item = 0;
   std::size_t option = 0;  // the new one
@@ -16,7 +16,7 @@ struct Exchange {
 };
 
 struct ComesLater {
-  bool operator()(const Exchange& a, const Exchange& b) const {
+  bool operator()(const WidthExchange& a, const WidthExchange& b) const {
     if (a.gain != b.gain) return a.gain < b.gain;
     return std::tie(a.item, a.option) > std::tie(b.item, b.option);
   }
@@ -31,7 +31,7 @@ class SlackExchanges {
   void run() {
     for (std::size_t i = 0; i < items_.size(); ++i) offer(i);
     while (!fitting_.empty()) {
-      const Exchange next = fitting_.top();
+      const WidthExchange next = fitting_.top();
       fitting_.pop();
       if (next.from != choice_[next.item]) continue;  // of a choice that is no more
       if (!fits(next)) {
@@ -43,12 +43,12 @@ class SlackExchanges {
   }
 
  private:
-  [[nodiscard]] bool fits(const Exchange& exchange) const {
+  [[nodiscard]] bool fits(const WidthExchange& exchange) const {
     const KnapsackItem& item = items_[exchange.item];
     return item[exchange.option].size <= item[exchange.from].size + slack_;
   }
 
-  void add(const Exchange& exchange) {
+  void add(const WidthExchange& exchange) {
     if (fits(exchange)) {
       fitting_.push(exchange);
     } else {
@@ -70,7 +70,7 @@ class SlackExchanges {
     }
   }
 
-  void make(const Exchange& exchange) {
+  void make(const WidthExchange& exchange) {
     const std::uint64_t before = slack_;
     slack_ = slack_ + items_[exchange.item][exchange.from].size -
              items_[exchange.item][exchange.option].size;
@@ -78,7 +78,7 @@ class SlackExchanges {
     offer(exchange.item);
     if (slack_ <= before) return;
     // There is more room than there was, so what did not fit may fit now.
-    for (const Exchange& other : std::exchange(too_large_, {})) {
+    for (const WidthExchange& other : std::exchange(too_large_, {})) {
       if (other.from == choice_[other.item]) add(other);
     }
   }
@@ -86,9 +86,9 @@ class SlackExchanges {
   std::span<const KnapsackItem> items_;
   std::uint64_t slack_;
   std::vector<std::size_t>& choice_;
-  std::priority_queue<Exchange, std::vector<Exchange>, ComesLater>
+  std::priority_queue<WidthExchange, std::vector<WidthExchange>, ComesLater>
       fitting_;  // when they were added
-  std::vector<Exchange> too_large_;
+  std::vector<WidthExchange> too_large_;
 };
 
 }  // namespace
