@@ -175,18 +175,6 @@ TEST(CompiledGraph, ChoicesByConditions) {
   }
 }
 
-TEST(CompiledGraph, NumbersInPlaceOfNan) {
-  for (const bool is_read_elsewhere : {false, true}) {
-    RandomNetwork network;
-    const ValueId x = network.add(op::Unary{op::UnaryKind::kSqrt}, {network.input({2, 3, 4, 5})});
-    const ValueId test = network.add(op::Unary{op::UnaryKind::kIsNaN}, {x});
-    const ValueId y = network.add(op::Where{}, {test, network.scalar(7), x});
-    const ValueId other =
-        network.add(op::Where{}, {test, network.scalar(3), network.input({2, 3, 4, 5})});
-    network.expect_equal(is_read_elsewhere ? std::vector{y, other} : std::vector{y});
-  }
-}
-
 TEST(CompiledGraph, TransposedConvolutions) {
   for (const std::int64_t group : {1, 2, 8}) {
     RandomNetwork network;
@@ -323,6 +311,40 @@ TEST(CompiledGraph, WhatFollowsAProduct) {
     network.expect_equal({test.follow(network, x, y)});
     EXPECT_EQ(network.step_operators().front(), test.steps);
   }
+}
+
+// Rows of which a mask may hide everything, with what guards against that.
+TEST(CompiledGraph, SoftmaxOfAttention) {
+  struct Case {
+    Shape mask;
+    std::string steps;
+  };
+  const std::string whole = "Add+Softmax+IsNaN+Where";
+  for (const std::int64_t columns : {3, 37}) {
+    const std::vector<Case> cases = {{{2, 3, 5, columns}, whole},
+                                     {{5, columns}, whole},
+                                     {{2, 1, 5, columns}, whole},
+                                     {{columns}, whole},
+                                     {{3, 5, 1}, "Softmax+IsNaN+Where"}};
+    for (const Case& test : cases) {
+      SCOPED_TRACE(to_string(test.mask));
+      RandomNetwork network;
+      const ValueId x = network.input({2, 3, 5, columns});
+      const ValueId seen = network.add(op::Relu{}, {network.input(test.mask)});
+      const ValueId mask = network.add(op::Unary{op::UnaryKind::kLog}, {seen});
+      const ValueId sum = network.add(op::Add{}, {mask, x});
+      const ValueId y = network.add(op::Softmax{-1}, {sum});
+      const ValueId is_nan = network.add(op::Unary{op::UnaryKind::kIsNaN}, {y});
+      network.expect_equal({network.add(op::Where{}, {is_nan, network.scalar(0.25), y})});
+      EXPECT_EQ(network.step_operators().back(), test.steps);
+    }
+  }
+  RandomNetwork network;
+  const ValueId x = network.input({4, 8});
+  const ValueId biased = network.add(
+      op::Add{}, {network.add(op::MatMul{}, {x, network.weight({8, 9})}), network.weight({9})});
+  network.expect_equal({network.add(op::Softmax{1}, {biased}), network.add(op::Softmax{0}, {x})});
+  EXPECT_EQ(network.step_operators().front(), "MatMul+Add");
 }
 
 TEST(CompiledGraph, ElementsWithBroadcasting) {
