@@ -1,10 +1,8 @@
 // Conditions, and what is chosen by them: attention masks and what guards against them.
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
 
-#include "graph/matchers.h"
 #include "nn/inference/broadcast_loops.h"
 #include "nn/inference/native_steps.h"
 #include "nn/inference/strided_copy.h"
@@ -19,46 +17,7 @@ BroadcastLoops<kOperands> loops_of(const ProgramValues& values, const Node& node
   return {*values.shape_of(node.output()), shapes};
 }
 
-bool is_nan_test(const Node& node) {
-  const auto* const unary = std::get_if<op::Unary>(&node.attributes);
-  return unary != nullptr && unary->kind == op::UnaryKind::kIsNaN;
-}
-
-// Where(IsNaN(x), one number, x), as exporters write after the softmax of attention.
-bool replaces_nan(const ProgramValues& values, const Node& node) {
-  const Graph& graph = values.graph();
-  const int producer = graph.producer(node.inputs[0]);
-  if (producer < 0 || !std::holds_alternative<op::Where>(node.attributes)) return false;
-  const Node& test = graph.nodes[static_cast<std::size_t>(producer)];
-  return is_nan_test(test) && test.inputs[0] == node.inputs[2] && values.is_array(node.inputs[1]) &&
-         element_count(*values.shape_of(node.inputs[1])) == 1 && values.is_array(node.inputs[2]) &&
-         values.shape_of(node.inputs[2]) == values.shape_of(node.output());
-}
-
-void add_nan_replacement(ProgramValues& values, const Node& node) {
-  const StepArgument x = values.plain_argument(node.inputs[2]);
-  const StepArgument number = values.plain_argument(node.inputs[1]);
-  const HeldValue y = values.define(node.output());
-  const auto count = static_cast<std::size_t>(element_count(y.shape));
-  values.builder().add_function(
-      [count](std::span<float* const> places) {
-        const float otherwise = *places[1];
-        for (std::size_t i = 0; i < count; ++i) {
-          const float value = places[0][i];
-          places[2][i] = std::isnan(value) ? otherwise : value;
-        }
-      },
-      {x, number, argument(y)});
-}
-
 bool add_is_nan(ProgramValues& values, const Node& node) {
-  const ValueUses uses(values.graph());
-  const std::vector<int>& users = uses.users(node.output());
-  if (!uses.is_output(node.output()) && std::ranges::all_of(users, [&](int user) {
-        return replaces_nan(values, values.graph().nodes[static_cast<std::size_t>(user)]);
-      })) {
-    return true;  // nobody asks for it
-  }
   if (!values.is_array(node.inputs[0]) || !values.is_array(node.output(), DType::kBool)) {
     return false;
   }
@@ -91,10 +50,6 @@ bool add_compare(ProgramValues& values, const Node& node, op::CompareKind kind) 
 }
 
 bool add_where(ProgramValues& values, const Node& node) {
-  if (replaces_nan(values, node)) {
-    add_nan_replacement(values, node);
-    return true;
-  }
   if (!values.is_array(node.inputs[0], DType::kBool) || !values.is_array(node.inputs[1]) ||
       !values.is_array(node.inputs[2]) || !values.is_array(node.output())) {
     return false;
@@ -119,7 +74,8 @@ bool add_choice_step(ProgramValues& values, const Node& node) {
   if (const auto* compare = std::get_if<op::Compare>(&node.attributes)) {
     return add_compare(values, node, compare->kind);
   }
-  return is_nan_test(node) && add_is_nan(values, node);
+  const auto* const unary = std::get_if<op::Unary>(&node.attributes);
+  return unary != nullptr && unary->kind == op::UnaryKind::kIsNaN && add_is_nan(values, node);
 }
 
 }  // namespace narrow

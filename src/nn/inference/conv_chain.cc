@@ -87,7 +87,7 @@ class ChainFinder {
       const Node& node = graph_.nodes[i];
       const bool is_conv = std::holds_alternative<op::Conv>(node.attributes) ||
                            std::holds_alternative<op::ConvTranspose>(node.attributes);
-      if (!is_conv || is_known(node.inputs[0])) continue;
+      if ((!is_conv && !is_product(node)) || is_known(node.inputs[0])) continue;
       if (!std::all_of(node.inputs.begin() + 1, node.inputs.end(),
                        [&](ValueId id) { return id == kNoValue || is_known(id); })) {
         continue;
@@ -100,6 +100,23 @@ class ChainFinder {
 
  private:
   [[nodiscard]] bool is_known(ValueId id) const { return known_[static_cast<std::size_t>(id)]; }
+  // Rows times one matrix, plus one number a column if anything.
+  [[nodiscard]] bool is_product(const Node& node) const {
+    if (std::holds_alternative<op::MatMul>(node.attributes)) {
+      return dimensions(node.inputs[0]).size() >= 2 && dimensions(node.inputs[1]).size() == 2;
+    }
+    const auto* const gemm = std::get_if<op::Gemm>(&node.attributes);
+    if (gemm == nullptr || gemm->alpha != 1 || gemm->transpose_a) return false;
+    if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) return true;
+    const Dimensions& biases = dimensions(node.inputs[2]);
+    const Dimension& columns = dimensions(node.output()).back();
+    return gemm->beta == 1 && !biases.empty() && biases.back() == columns &&
+           (biases.size() == 1 || biases.front().size == 1);
+  }
+  // Of the chain's value.
+  [[nodiscard]] std::size_t channel_axis(const ConvChain& chain) const {
+    return is_product(node_at(chain.conv)) ? dimensions(chain.output).size() - 1 : 1;
+  }
   [[nodiscard]] const Dimensions& dimensions(ValueId id) const {
     return facts_[static_cast<std::size_t>(id)].dimensions;
   }
@@ -143,12 +160,12 @@ class ChainFinder {
     return std::ranges::all_of(dimensions(id), [](const Dimension& d) { return d.size == 1; });
   }
   // One element, or one a channel of `value`.
-  [[nodiscard]] bool is_by_channel(ValueId id, ValueId value) const {
+  [[nodiscard]] bool is_by_channel(ValueId id, ValueId value, std::size_t axis) const {
     const Dimensions& own = dimensions(id);
     const std::size_t rank = dimensions(value).size();
     for (std::size_t i = 0; i < own.size(); ++i) {
-      const bool is_channel = i + rank == own.size() + 1;
-      if (own[i].size != 1 && !(is_channel && own[i] == dimensions(value)[1])) return false;
+      const bool is_channel = i + rank == own.size() + axis;
+      if (own[i].size != 1 && !(is_channel && own[i] == dimensions(value)[axis])) return false;
     }
     return true;
   }
@@ -159,6 +176,7 @@ class ChainFinder {
     const Node& node = node_at(i);
     if (const auto* norm = std::get_if<op::BatchNormalization>(&node.attributes)) {
       if (norm->training_mode || node.outputs.size() != 1 || node.inputs[0] != chain.output ||
+          channel_axis(chain) != 1 ||
           !std::all_of(node.inputs.begin() + 1, node.inputs.end(),
                        [&](ValueId id) { return is_known(id); })) {
         return false;
@@ -171,7 +189,8 @@ class ChainFinder {
       if (!is_linear && !std::holds_alternative<op::Add>(node.attributes)) return false;
       bool is_first = false;
       const ValueId other = known_operand(node, chain.output, is_first);
-      if (other == kNoValue || !is_by_channel(other, chain.output)) return false;
+      if (other == kNoValue || !is_by_channel(other, chain.output, channel_axis(chain)))
+        return false;
       if (is_first && binary != nullptr && binary->kind == op::BinaryKind::kDiv) return false;
     }
     chain.affine.push_back(i);

@@ -76,11 +76,7 @@ class ConvMaker {
         node_(values.graph().nodes[static_cast<std::size_t>(chain.conv)]) {}
 
   bool add() {
-    dnnl::primitive_attr attributes = shared_primitive_attributes();
-    dnnl::post_ops post_ops;
-    if (chain_.addend != kNoValue) post_ops.append_sum();
-    append(post_ops, values_, chain_.elements);
-    attributes.set_post_ops(post_ops);
+    const dnnl::primitive_attr attributes = chain_attributes(values_, chain_);
     if (winograd_applies()) {
       if (!add_library_winograd(attributes)) add_winograd();
       return true;
@@ -164,7 +160,7 @@ class ConvMaker {
   void add_primitive(const Description& primitive, bool x_blocked, bool y_blocked) {
     const HeldValue x = in_layout(node_.inputs[0], x_blocked);
     const FoldedWeights folded = fold_conv(values_, chain_, sizes_);
-    const HeldValue y = result(x, y_blocked);
+    const HeldValue y = define_chain_result(values_, chain_, position_, x, y_blocked);
     ProgramBuilder& builder = values_.builder();
     builder.add_primitive(
         Primitive(primitive), primitive.scratchpad_desc(),
@@ -182,25 +178,6 @@ class ConvMaker {
 
   HeldValue in_layout(ValueId id, bool blocked) {
     return blocked ? values_.blocked(id) : values_.plain(id);
-  }
-
-  // Where the result goes: into the memory of the addend when nothing needs that afterwards.
-  HeldValue result(const HeldValue& x, bool blocked) {
-    if (chain_.addend == kNoValue) return values_.define(chain_.output, blocked);
-    const HeldValue addend = in_layout(chain_.addend, blocked);
-    if (addend.buffer >= 0 && addend.buffer != x.buffer &&
-        values_.is_free_after(addend, position_)) {
-      values_.define_view(chain_.output, addend);
-      return values_.at(chain_.output);
-    }
-    const StepArgument from = blocked ? argument(addend, DNNL_ARG_FROM)
-                                      : values_.plain_argument(chain_.addend, DNNL_ARG_FROM);
-    const HeldValue y = values_.define(chain_.output, blocked);
-    const dnnl::reorder::primitive_desc copy(values_.engine(), from.desc, values_.engine(),
-                                             desc_of(y), shared_primitive_attributes());
-    values_.builder().add_primitive(dnnl::reorder(copy), copy.scratchpad_desc(),
-                                    {from, argument(y, DNNL_ARG_TO)});
-    return y;
   }
 
   // As ONNX has them: of a transposed convolution with the input channels first.
@@ -287,18 +264,45 @@ class ConvMaker {
 
 }  // namespace
 
+dnnl::primitive_attr chain_attributes(ProgramValues& values, const ConvChain& chain) {
+  dnnl::post_ops post_ops;
+  if (chain.addend != kNoValue) post_ops.append_sum();
+  append(post_ops, values, chain.elements);
+  dnnl::primitive_attr attributes = shared_primitive_attributes();
+  attributes.set_post_ops(post_ops);
+  return attributes;
+}
+
+HeldValue define_chain_result(ProgramValues& values, const ConvChain& chain, int position,
+                              const HeldValue& x, bool blocked) {
+  if (chain.addend == kNoValue) return values.define(chain.output, blocked);
+  const HeldValue addend = blocked ? values.blocked(chain.addend) : values.plain(chain.addend);
+  if (addend.buffer >= 0 && addend.buffer != x.buffer && values.is_free_after(addend, position)) {
+    values.define_view(chain.output, addend);
+    return values.at(chain.output);
+  }
+  const StepArgument from = blocked ? argument(addend, DNNL_ARG_FROM)
+                                    : values.plain_argument(chain.addend, DNNL_ARG_FROM);
+  const HeldValue y = values.define(chain.output, blocked);
+  const dnnl::reorder::primitive_desc copy(values.engine(), from.desc, values.engine(), desc_of(y),
+                                           shared_primitive_attributes());
+  values.builder().add_primitive(dnnl::reorder(copy), copy.scratchpad_desc(),
+                                 {from, argument(y, DNNL_ARG_TO)});
+  return y;
+}
+
 bool add_conv_chain(ProgramValues& values, const ConvChain& chain, int position) {
   const Node& node = values.graph().nodes[static_cast<std::size_t>(chain.conv)];
   if (!values.is_array(node.inputs[0]) || !values.is_array(chain.output)) return false;
   if (chain.addend != kNoValue && !values.is_array(chain.addend)) return false;
+  const auto* const transposed = std::get_if<op::ConvTranspose>(&node.attributes);
   const Shape x = *values.shape_of(node.inputs[0]);
   const Shape y = *values.shape_of(chain.output);
-  if (!can_be_blocked(x)) return false;
   if (const auto* conv = std::get_if<op::Conv>(&node.attributes)) {
-    return ConvMaker(values, chain, sizes_of(*conv, x, y), position).add();
+    return can_be_blocked(x) && ConvMaker(values, chain, sizes_of(*conv, x, y), position).add();
   }
-  const auto& conv = std::get<op::ConvTranspose>(node.attributes);
-  return ConvMaker(values, chain, sizes_of(conv, x, y), position).add();
+  if (transposed == nullptr) return add_product_chain(values, chain, position);
+  return can_be_blocked(x) && ConvMaker(values, chain, sizes_of(*transposed, x, y), position).add();
 }
 
 }  // namespace narrow

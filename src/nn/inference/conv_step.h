@@ -1,4 +1,4 @@
-// Convolutions with what follows them. Internal to this folder.
+// Convolutions and products with one matrix, with what follows them. Internal to this folder.
 #pragma once
 
 #include <vector>
@@ -29,8 +29,8 @@ struct ElementStep {
   ValueId second = kNoValue;
 };
 
-// A Conv or ConvTranspose with weights that are known, and the nodes after it that nothing else
-// reads: elements(affine(conv) + addend)
+// A Conv, ConvTranspose, MatMul or Gemm with weights that are known, and the nodes after it that
+// nothing else reads: elements(affine(conv) + addend). Channels of a product are its columns.
 struct ConvChain {
   int conv = 0;
   std::vector<int> affine;    // nodes that multiply and move each channel by what is known
@@ -56,10 +56,19 @@ class ConvChains {
   std::vector<int> owners_;  // by node
 };
 
+// What the primitive does with its sums: adds what is in its result, applies the elements.
+dnnl::primitive_attr chain_attributes(ProgramValues& values, const ConvChain& chain);
+
+// Where the chain's result goes: into the memory of the addend when nothing needs that afterwards.
+HeldValue define_chain_result(ProgramValues& values, const ConvChain& chain, int position,
+                              const HeldValue& x, bool blocked);
+
 ConvChains find_conv_chains(const Graph& graph, const FactTable& facts);
 
 // Adds the steps of the chain, which stands where its last node, the one at `position`, stood; or
 // returns false and has added nothing when nothing fast computes it.
 bool add_conv_chain(ProgramValues& values, const ConvChain& chain, int position);
+// The same of a MatMul or Gemm.
+bool add_product_chain(ProgramValues& values, const ConvChain& chain, int position);
 
 }  // namespace narrow

@@ -16,6 +16,7 @@
 #include "nn/inference/conv_step.h"
 #include "nn/inference/native_steps.h"
 #include "nn/inference/program_values.h"
+#include "nn/inference/softmax_chain.h"
 #include "nn/reference/fold_constants.h"
 
 namespace narrow {
@@ -42,14 +43,23 @@ class GraphCompiler {
       : graph_(graph),
         facts_(infer_facts(graph)),
         chains_(find_conv_chains(graph, facts_)),
-        values_(graph, facts_, read_weight) {}
+        softmax_chains_(find_softmax_chains(graph, facts_)),
+        values_(graph, facts_, read_weight) {
+    softmax_of_.resize(graph.nodes.size(), nullptr);
+    for (SoftmaxChain& chain : softmax_chains_) {
+      if (chains_.of(chain.nodes.front()) != nullptr) leave_addend(graph, chain);
+      for (const int node : chain.nodes) softmax_of_[static_cast<std::size_t>(node)] = &chain;
+    }
+  }
 
   InferenceProgram compile() {
     for (const ValueId id : graph_.inputs) values_.define_input(id);
     note_last_uses();
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
       const ConvChain* const chain = chains_.of(static_cast<int>(i));
-      if (chain == nullptr) {
+      if (chain == nullptr && softmax_of_[i] != nullptr) {
+        if (softmax_of_[i]->nodes.back() == static_cast<int>(i)) add_chain(*softmax_of_[i]);
+      } else if (chain == nullptr) {
         add(graph_.nodes[i]);
         values_.forget_weights(graph_.nodes[i]);
       } else if (chain->last_node() == static_cast<int>(i)) {
@@ -66,7 +76,8 @@ class GraphCompiler {
   void note_last_uses() {
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
       const ConvChain* const chain = chains_.of(static_cast<int>(i));
-      const int position = chain == nullptr ? static_cast<int>(i) : chain->last_node();
+      int position = chain == nullptr ? static_cast<int>(i) : chain->last_node();
+      if (softmax_of_[i] != nullptr) position = softmax_of_[i]->nodes.back();
       for (const ValueId id : graph_.nodes[i].inputs) {
         if (id != kNoValue) values_.set_last_use(id, position);
       }
@@ -76,14 +87,30 @@ class GraphCompiler {
     }
   }
 
-  void add_chain(const ConvChain& chain, int position) {
+  // The name is that of the most important node.
+  void set_origin(const std::vector<int>& nodes, int named) {
     std::string operators;
-    for (const int i : chain.nodes) {
+    for (const int i : nodes) {
       if (!operators.empty()) operators += '+';
       operators += operator_of(graph_.nodes[static_cast<std::size_t>(i)]).name;
     }
     values_.builder().set_origin(
-        {std::move(operators), graph_.nodes[static_cast<std::size_t>(chain.conv)].name});
+        {std::move(operators), graph_.nodes[static_cast<std::size_t>(named)].name});
+  }
+
+  void add_chain(const SoftmaxChain& chain) {
+    const bool is_array = values_.is_array(chain.x) && !values_.is_stored(chain.x) &&
+                          (chain.addend == kNoValue || values_.is_array(chain.addend));
+    if (is_array) {
+      set_origin(chain.nodes, chain.softmax);
+      add_softmax_chain(values_, chain);
+      return;
+    }
+    for (const int node : chain.nodes) add(graph_.nodes[static_cast<std::size_t>(node)]);
+  }
+
+  void add_chain(const ConvChain& chain, int position) {
+    set_origin(chain.nodes, chain.conv);
     if (add_conv_chain(values_, chain, position)) return;
     const ValueId first = graph_.nodes[static_cast<std::size_t>(chain.conv)].output();
     const ConvChain alone{chain.conv, {}, kNoValue, {}, {chain.conv}, first};
@@ -177,6 +204,8 @@ class GraphCompiler {
   const Graph& graph_;
   FactTable facts_;
   ConvChains chains_;
+  std::vector<SoftmaxChain> softmax_chains_;
+  std::vector<const SoftmaxChain*> softmax_of_;  // by node
   ProgramValues values_;
 };
 

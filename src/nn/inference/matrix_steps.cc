@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "nn/inference/conv_folding.h"
+#include "nn/inference/conv_step.h"
 #include "nn/inference/native_steps.h"
 
 namespace narrow {
@@ -106,6 +108,44 @@ bool add_gemm(ProgramValues& values, const Node& node, const op::Gemm& gemm) {
 }
 
 }  // namespace
+
+bool add_product_chain(ProgramValues& values, const ConvChain& chain, int position) {
+  const Node& node = values.graph().nodes[static_cast<std::size_t>(chain.conv)];
+  const auto* const gemm = std::get_if<op::Gemm>(&node.attributes);
+  const Shape& given = values.stored(node.inputs[1])->shape;
+  const Shape shape = *values.shape_of(chain.output);
+  const bool columns_first = gemm != nullptr && gemm->transpose_b;
+  const std::int64_t inputs = given[columns_first ? 1 : 0];
+  const std::int64_t columns = given[columns_first ? 0 : 1];
+  const std::int64_t rows = product_of(std::span(shape).first(shape.size() - 1));
+  // As of a convolution of one tap, whose weights have their inputs first where it is transposed.
+  const ConvSizes sizes{
+      !columns_first, {rows, inputs}, {rows, columns}, 1, {columns, inputs}, {}, {}, {}, {}};
+  const memory::desc from = plain_desc(sizes.x);
+  const memory::desc to = plain_desc(sizes.y);
+  const memory::desc biases = plain_desc({columns});
+  const dnnl::inner_product_forward::primitive_desc primitive(
+      {dnnl::prop_kind::forward_inference, from, float_desc(sizes.weights, memory::format_tag::any),
+       biases, to},
+      chain_attributes(values, chain), values.engine(), true);
+  if (!primitive) return false;
+  const HeldValue x = values.plain(node.inputs[0]);
+  const FoldedWeights folded = fold_conv(values, chain, sizes);
+  const HeldValue y = define_chain_result(values, chain, position, x, false);
+  const memory::desc stored = {sizes.weights, memory::data_type::f32,
+                               columns_first ? memory::dims{inputs, 1} : memory::dims{1, columns}};
+  ProgramBuilder& builder = values.builder();
+  builder.add_primitive(
+      dnnl::inner_product_forward(primitive), primitive.scratchpad_desc(),
+      {{DNNL_ARG_SRC, from, x.buffer, {}},
+       {DNNL_ARG_WEIGHTS,
+        {},
+        -1,
+        builder.constant(folded.weights.data(), stored, primitive.weights_desc())},
+       {DNNL_ARG_BIAS, {}, -1, builder.constant(folded.biases.data(), biases, biases)},
+       {DNNL_ARG_DST, to, y.buffer, {}}});
+  return true;
+}
 
 bool add_matrix_step(ProgramValues& values, const Node& node) {
   const auto* const gemm = std::get_if<op::Gemm>(&node.attributes);
