@@ -18,6 +18,7 @@ namespace narrow {
 struct ExportOptions {
   std::string model_name = {};       // of TF-Slim; empty: the one that the checkpoint holds
   int image_size = 0;                // of TF-Slim's networks; 0: the network's own
+  bool dequantize = false;           // what the network quantizes while it runs stays real numbers
   bool use_moving_averages = false;  // NAME/ExponentialMovingAverage in the place of NAME
 };
 

@@ -12,6 +12,7 @@
 
 #include "checkpoint/container/bytes_stream.h"
 #include "checkpoint/onnx/new_onnx_file.h"
+#include "graph/dequantize_graph.h"
 #include "graph/drop_identities.h"
 #include "graph/shapes.h"
 #include "graph/slim/slim_networks.h"
@@ -152,6 +153,7 @@ ExportedNetwork export_network(const CheckpointReader& reader, const ExportOptio
   check_weights(graph, variables);
   set_image_size(graph, reader, options);
   graph = fold_constants(std::move(graph));
+  if (options.dequantize) dequantize_graph(graph);
   drop_identities(graph);
   const FoldedWeights folded = fold_weights(std::move(graph));
   ComputedWeights weights(reader, variables);

@@ -200,8 +200,8 @@ class OnnxEval(ProgramCase):
                       (self.dir / "out/sweep.html").read_text())
         self.assertIn("has labels, but no output", self.error("eval", "w.onnx",
                                                               "--inputs=words.npz"))
-        self.assertIn("no array for the input factor", self.error("eval", "w.onnx", "--inputs",
-                                                                  self.saved(ids=ids)))
+        self.assertIn("no array for the network's input factor",
+                      self.error("eval", "w.onnx", "--inputs", self.saved(ids=ids)))
         self.assertIn("29", self.error("eval", "w.onnx", "--inputs",
                                        self.saved(ids=ids, factor=factor[:29])))
 

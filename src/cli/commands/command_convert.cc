@@ -71,6 +71,8 @@ void add_network_options(Command& command, Arguments& args) {
                   "the network that CKPT holds, of TF-Slim or an ONNX file, as\na new ONNX file; "
                   "quantized weights become float32")
       .one_of({"onnx"});
+  command.add_flag("--dequantize", args.network.dequantize,
+                   "with --to: what the network quantizes while it runs stays\nreal numbers");
   command
       .add_option(slim_flag("model_name"), args.network.model_name,
                   "with --to: TF-Slim's name of it, where CKPT has several")
@@ -217,9 +219,10 @@ void convert_network(const Arguments& args) {
 
 void run(const Arguments& args) {
   if (!args.to.empty()) return convert_network(args);
-  if (!args.network.model_name.empty() || args.network.image_size != 0) {
+  if (!args.network.model_name.empty() || args.network.image_size != 0 || args.network.dequantize) {
     throw Error(ErrorCategory::kUsage,
-                "--model_name and --eval_image_size are for networks: give them with --to onnx");
+                "--model_name, --eval_image_size and --dequantize are for networks: give them with "
+                "--to onnx");
   }
   PartRun part(args.part, "convert", args.force);
   const ConvertOptions options = options_of(args);

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "graph/constants.h"
+#include "graph/dequantize_graph.h"
 #include "graph/graph_builder.h"
+#include "graph/operators.h"
 #include "narrow/error.h"
 #include "nn/reference/fold_weights.h"
 #include "nn/reference/reference_network.h"
@@ -124,6 +126,58 @@ TEST(FoldWeights, WhatIsMadeOfWeightsIsAWeight) {
   };
   const auto results = run_reference(folded.computed.at("used"), read, {});
   EXPECT_THAT(results.at(0).values, testing::ElementsAre(0.5, 40, 1, 50, 1.5, 60));
+}
+
+// x [2, 3] times codes, as dynamic quantization writes it, and rounded to codes once more.
+Graph dynamically_quantized() {
+  GraphBuilder builder("g");
+  const ValueId x = builder.input("x", {2, 3});
+  const auto codes = [](Shape shape, const std::vector<std::int64_t>& values) {
+    return Constant{DType::kUInt8, std::move(shape), encode_integers(DType::kUInt8, values)};
+  };
+  const ValueId weights = builder.constant("weights", codes({3, 2}, {0, 255, 130, 120, 128, 10}));
+  const ValueId zeros = builder.constant("zeros", codes({2}, {128, 100}));
+  const ValueId scales = builder.constant("scales", make_constant(std::vector{0.01, 0.02}));
+  const auto x_codes = builder.add_node("quantize", op::DynamicQuantizeLinear{}, {x}, 3);
+  const ValueId sums =
+      builder.add("product", op::MatMulInteger{}, {x_codes[0], weights, x_codes[2], zeros});
+  const ValueId reals = builder.add("cast", op::Cast{DType::kFloat32}, {sums});
+  const op::Binary mul{op::BinaryKind::kMul};
+  const ValueId y =
+      builder.add("scaled", mul, {reals, builder.add("both", mul, {x_codes[1], scales})});
+  const ValueId scale = builder.constant("scale", make_scalar(DType::kFloat32, 0.05));
+  const ValueId zero = builder.constant("zero", codes({}, {128}));
+  const ValueId rounded =
+      builder.add("rounded", op::QuantizeLinear{DType::kUInt8}, {y, scale, zero});
+  return builder.finish({builder.add("z", op::DequantizeLinear{}, {rounded, scale, zero})});
+}
+
+TEST(DequantizeGraph, ComputesInRealNumbers) {
+  const Graph quantized = dynamically_quantized();
+  Graph real = quantized;
+  dequantize_graph(real);
+  std::vector<std::string> names;
+  for (const Node& node : fold_constants(real).nodes) {
+    names.emplace_back(operator_of(node).name);
+  }
+  EXPECT_THAT(names, testing::ElementsAre("MatMul", "Identity"));
+  const ReferenceTensor x = {{2, 3}, {0.5, -1, 2, 1.5, 0.25, -0.75}, DType::kFloat32};
+  const WeightReader none;
+  const auto expected = run_reference(quantized, none, {x})[0].values;
+  const auto found = run_reference(real, none, {x})[0].values;
+  // The first by hand: 0.5 * -1.28 - 1 * 0.02 + 2 * 0.
+  EXPECT_NEAR(found[0], -0.66, 1e-6);
+  EXPECT_NE(found, expected);
+  for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 0.08);
+}
+
+TEST(DequantizeGraph, NamesProductsOfIntegersThatStay) {
+  Graph graph = dynamically_quantized();
+  for (Node& node : graph.nodes) {
+    if (node.name == "product") node.inputs.resize(2);  // without the zero points
+  }
+  EXPECT_THAT([&] { dequantize_graph(graph); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("MatMulInteger product of g")));
 }
 
 }  // namespace

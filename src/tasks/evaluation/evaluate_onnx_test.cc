@@ -38,7 +38,7 @@ class EvaluateOnnx : public TemporaryDirectoryTest {
     const Weights weights = small_weights(graph, 3);
     Dimensions& sizes = graph.values[static_cast<std::size_t>(graph.inputs[0])].dimensions;
     sizes[2] = sizes[3] = size;
-    put_model(directory() / name, onnx_of_graph(graph, weights, kSize));
+    put_model(directory() / name, onnx_of_graph(graph, weights));
     return open_checkpoint(directory() / name);
   }
   static std::shared_ptr<const CheckpointReader> slim(int classes = 10) {

@@ -48,7 +48,7 @@ class QuantizeOnnx : public TemporaryDirectoryTest {
     images_.source.preprocessing_name = "vgg";
     images_.count = 40;
     const Graph graph = mobile_network();
-    put_model(directory() / "float.onnx", onnx_of_graph(graph, small_weights(graph, 3), kSize));
+    put_model(directory() / "float.onnx", onnx_of_graph(graph, small_weights(graph, 3)));
     reader_ = open_checkpoint(directory() / "float.onnx");
   }
 

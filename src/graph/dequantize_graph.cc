@@ -1,0 +1,190 @@
+#include "graph/dequantize_graph.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "graph/drop_identities.h"
+#include "graph/operators.h"
+#include "graph/prune_graph.h"
+#include "graph/shapes.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+template <typename Operator>
+bool is(const Node* node) {
+  return node != nullptr && std::holds_alternative<Operator>(node->attributes);
+}
+
+ValueId input_of(const Node& node, std::size_t index) {
+  return index < node.inputs.size() ? node.inputs[index] : kNoValue;
+}
+
+// A product of integers with what makes it one of real numbers.
+struct Product {
+  const Node* integers = nullptr;  // MatMulInteger or ConvInteger
+  ValueId x = kNoValue;            // before it was quantized
+  ValueId scale = kNoValue;        // of the weights
+};
+
+class Dequantizer {
+ public:
+  explicit Dequantizer(Graph& graph)
+      : graph_(graph), facts_(infer_facts(graph)), producers_(graph.values.size(), nullptr) {
+    for (const Node& node : graph.nodes) {
+      for (const ValueId id : node.outputs) {
+        if (id != kNoValue) producers_[at(id)] = &node;
+      }
+    }
+    for (const Value& value : graph.values) names_.insert(value.name);
+  }
+
+  void run() {
+    std::vector<Node> nodes;
+    for (const Node& node : graph_.nodes) {
+      if (const auto product = product_of(node)) {
+        add_real(*product, node, nodes);
+      } else if (const ValueId x = before_quantization(node); x != kNoValue) {
+        nodes.push_back({node.name, op::Identity{}, {x}, node.outputs});
+      } else {
+        nodes.push_back(node);
+      }
+    }
+    graph_.nodes = std::move(nodes);
+    remove_unused(graph_);
+    drop_identities(graph_);
+    check_nodes();
+  }
+
+ private:
+  static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
+  [[nodiscard]] const Node* producer(ValueId id) const {
+    return id == kNoValue ? nullptr : producers_[at(id)];
+  }
+
+  [[nodiscard]] bool are_same(ValueId a, ValueId b) const {
+    if (a == b) return true;
+    const Constant* const first = graph_.constant_of(a);
+    const Constant* const second = graph_.constant_of(b);
+    return first != nullptr && second != nullptr && *first == *second;
+  }
+
+  // What DequantizeLinear would give if it had not been quantized; kNoValue for other nodes.
+  [[nodiscard]] ValueId before_quantization(const Node& node) const {
+    if (!is<op::DequantizeLinear>(&node)) return kNoValue;
+    const Node* const quantize = producer(node.inputs[0]);
+    if (!is<op::QuantizeLinear>(quantize)) return kNoValue;
+    const bool fits = are_same(node.inputs[1], quantize->inputs[1]) &&
+                      are_same(input_of(node, 2), input_of(*quantize, 2)) &&
+                      facts_[at(node.output())].type == facts_[at(quantize->inputs[0])].type;
+    return fits ? quantize->inputs[0] : kNoValue;
+  }
+
+  // Of a Mul that multiplies integers, cast to real numbers, with the scales of both operands.
+  [[nodiscard]] std::optional<Product> product_of(const Node& node) const {
+    const auto* const mul = std::get_if<op::Binary>(&node.attributes);
+    if (mul == nullptr || mul->kind != op::BinaryKind::kMul) return std::nullopt;
+    for (const std::size_t i : {0, 1}) {
+      const Node* const cast = producer(node.inputs[i]);
+      if (!is<op::Cast>(cast)) continue;
+      const Node* const integers = producer(cast->inputs[0]);
+      if (!is<op::MatMulInteger>(integers) && !is<op::ConvInteger>(integers)) continue;
+      const Node* const dynamic = producer(integers->inputs[0]);
+      const bool is_dynamic = is<op::DynamicQuantizeLinear>(dynamic) &&
+                              dynamic->outputs.front() == integers->inputs[0] &&
+                              dynamic->outputs.size() == 3 &&
+                              input_of(*integers, 2) == dynamic->outputs[2];
+      const bool is_stored =
+          graph_.is_stored(integers->inputs[1]) &&
+          (input_of(*integers, 3) == kNoValue || graph_.is_stored(integers->inputs[3]));
+      if (!is_dynamic || !is_stored) continue;
+      const auto scale = scale_of_weights(node.inputs[1 - i], dynamic->outputs[1]);
+      if (scale && scales(*integers, *scale)) {
+        return Product{integers, dynamic->inputs[0], *scale};
+      }
+    }
+    return std::nullopt;
+  }
+
+  // The other factor of the product of two scales.
+  [[nodiscard]] std::optional<ValueId> scale_of_weights(ValueId scales, ValueId of_x) const {
+    const Node* const mul = producer(scales);
+    if (mul == nullptr || !is<op::Binary>(mul)) return std::nullopt;
+    if (std::get<op::Binary>(mul->attributes).kind != op::BinaryKind::kMul) return std::nullopt;
+    for (const std::size_t i : {0, 1}) {
+      if (mul->inputs[i] == of_x && graph_.is_stored(mul->inputs[1 - i])) return mul->inputs[1 - i];
+    }
+    return std::nullopt;
+  }
+
+  // Whether the scale is one, or one for each column of a matrix.
+  [[nodiscard]] bool scales(const Node& integers, ValueId scale) const {
+    const Dimensions& of_scale = facts_[at(scale)].dimensions;
+    const Dimensions& weights = facts_[at(integers.inputs[1])].dimensions;
+    const bool is_one = std::ranges::all_of(of_scale, [](const auto& size) { return size == 1; });
+    return is_one || (is<op::MatMulInteger>(&integers) && weights.size() == 2 &&
+                      of_scale.size() == 1 && of_scale[0] == weights[1]);
+  }
+
+  ValueId new_value(std::string name) {
+    while (!names_.insert(name).second) name += "_2";
+    Value value;
+    value.name = std::move(name);
+    graph_.values.push_back(std::move(value));
+    return static_cast<ValueId>(graph_.values.size()) - 1;
+  }
+
+  void add_real(const Product& product, const Node& mul, std::vector<Node>& nodes) {
+    const Node& integers = *product.integers;
+    const ValueId scale = one_scale(product.scale, mul.name, nodes);
+    std::vector<ValueId> codes = {integers.inputs[1], scale};
+    if (input_of(integers, 3) != kNoValue) codes.push_back(integers.inputs[3]);
+    const ValueId weights = new_value(integers.name + "/weights");
+    nodes.push_back(
+        {integers.name + "/weights", op::DequantizeLinear{}, std::move(codes), {weights}});
+    Attributes real = op::MatMul{};
+    if (const auto* const conv = std::get_if<op::ConvInteger>(&integers.attributes)) {
+      real = op::Conv{conv->window, conv->group};
+    }
+    nodes.push_back({mul.name, std::move(real), {product.x, weights}, mul.outputs});
+  }
+
+  // A scale for everything has no axes in DequantizeLinear.
+  ValueId one_scale(ValueId scale, const std::string& name, std::vector<Node>& nodes) {
+    const Dimensions& sizes = facts_[at(scale)].dimensions;
+    const bool is_one = std::ranges::all_of(sizes, [](const auto& size) { return size == 1; });
+    if (sizes.empty() || !is_one) return scale;
+    const ValueId squeezed = new_value(name + "/scale");
+    nodes.push_back({name + "/scale", op::Squeeze{}, {scale}, {squeezed}});
+    return squeezed;
+  }
+
+  void check_nodes() const {
+    for (const Node& node : graph_.nodes) {
+      const bool has_codes = is<op::MatMulInteger>(&node) || is<op::ConvInteger>(&node) ||
+                             is<op::QLinearConv>(&node) || is<op::QLinearMatMul>(&node);
+      if (!has_codes) continue;
+      throw Error(ErrorCategory::kUnsupported,
+                  fmt::format("{} {} of {} computes with integers in a way that has no known "
+                              "counterpart in real numbers",
+                              operator_of(node).name, node.name, graph_.name));
+    }
+  }
+
+  Graph& graph_;
+  FactTable facts_;
+  std::vector<const Node*> producers_;  // by ValueId; of the graph as it was
+  std::set<std::string> names_;
+};
+
+}  // namespace
+
+void dequantize_graph(Graph& graph) { Dequantizer(graph).run(); }
+
+}  // namespace narrow
