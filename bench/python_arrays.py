@@ -6,12 +6,12 @@ torch.ao's fake quantization where PyTorch is installed; results are compared be
 
 8 bits, one affine range for the array. The figures are the least of the rounds, taken in turns.
 """
+
 import argparse
 import time
 
-import numpy as np
-
 import narrow
+import numpy as np
 from narrow import _narrow
 from narrow._arrays import make_scheme
 
@@ -21,7 +21,9 @@ OPTIONS = {"scheme": "affine", "bits": 8}
 def by_numpy(x, params):
     """The same codes and restored values, with as few passes as NumPy needs."""
     codes = np.clip(np.rint(x / np.float64(params.scale)) + params.zero, 0, 255)
-    return codes.astype(np.uint8), ((codes - params.zero) * params.scale).astype(np.float32)
+    return codes.astype(np.uint8), ((codes - params.zero) * params.scale).astype(
+        np.float32
+    )
 
 
 def candidates(x, out):
@@ -34,8 +36,14 @@ def candidates(x, out):
     found = {
         "narrow.quantize": lambda: narrow.quantize(x, **OPTIONS),
         "the library's quantize": lambda: _narrow.quantize(x, native),
-        "narrow.fake_quantize(out=)": lambda: narrow.fake_quantize(x, out=out, **OPTIONS),
-        "NumPy, range, codes and values": lambda: (x.min(), x.max(), by_numpy(x, params)),
+        "narrow.fake_quantize(out=)": lambda: narrow.fake_quantize(
+            x, out=out, **OPTIONS
+        ),
+        "NumPy, range, codes and values": lambda: (
+            x.min(),
+            x.max(),
+            by_numpy(x, params),
+        ),
     }
     try:
         import torch
@@ -45,7 +53,13 @@ def candidates(x, out):
 
     def by_torch():
         low, high = tensor.min(), tensor.max()
-        return torch.fake_quantize_per_tensor_affine(tensor, params.scale, params.zero, 0, 255), low, high
+        return (
+            torch.fake_quantize_per_tensor_affine(
+                tensor, params.scale, params.zero, 0, 255
+            ),
+            low,
+            high,
+        )
 
     assert np.abs(by_torch()[0].numpy() - q.restored).max() <= 1.01 * params.scale
     return {**found, "torch.fake_quantize": by_torch}
@@ -56,7 +70,11 @@ def main():
     parser.add_argument("--megabytes", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    x = np.random.default_rng(0).normal(size=args.megabytes * 250_000).astype(np.float32)
+    x = (
+        np.random.default_rng(0)
+        .normal(size=args.megabytes * 250_000)
+        .astype(np.float32)
+    )
     functions = candidates(x, np.empty_like(x))
     least = dict.fromkeys(functions, float("inf"))
     for _ in range(args.rounds):
@@ -65,7 +83,9 @@ def main():
             function()
             least[name] = min(least[name], time.perf_counter() - start)
     for name, seconds in least.items():
-        print(f"{name:<32} {seconds * 1e3:8.1f} ms  {args.megabytes / 1e3 / seconds:6.2f} GB/s")
+        print(
+            f"{name:<32} {seconds * 1e3:8.1f} ms  {args.megabytes / 1e3 / seconds:6.2f} GB/s"
+        )
 
 
 if __name__ == "__main__":
