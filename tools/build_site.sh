@@ -29,4 +29,5 @@ report budget plan model.ckpt-7 --average-bits 5
 report network inspect model.ckpt-7 --graph --eval_image_size=28
 
 "$python" -m mkdocs build --quiet --strict --config-file tools/site/mkdocs.yml
+rm build/site/404.html  # of a server; its links are absolute
 echo "build/site/index.html"
