@@ -30,8 +30,9 @@ narrow_shared_library(narrow_quant quant quant)
 narrow_shared_library(narrow_checkpoint checkpoint quant checkpoint)
 narrow_shared_library(narrow narrow quant checkpoint network jobs)
 
-install(TARGETS narrow_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES ${PROJECT_BINARY_DIR}/quantizer DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS narrow_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+install(FILES ${PROJECT_BINARY_DIR}/quantizer DESTINATION ${CMAKE_INSTALL_BINDIR}
+        COMPONENT program)
 # Completions and manual page come from the program itself.
 foreach(pair complete-bash=narrow complete-zsh=_narrow complete-fish=narrow.fish man=narrow.1)
   string(REPLACE "=" ";" pair ${pair})
@@ -39,18 +40,36 @@ foreach(pair complete-bash=narrow complete-zsh=_narrow complete-fish=narrow.fish
   list(GET pair 1 file)
   install(CODE "execute_process(COMMAND $<TARGET_FILE:narrow_program> --generate ${kind}
                                 OUTPUT_FILE ${PROJECT_BINARY_DIR}/generated/${file}
-                                COMMAND_ERROR_IS_FATAL ANY)")
+                                COMMAND_ERROR_IS_FATAL ANY)" COMPONENT program)
 endforeach()
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/generated)
 install(FILES ${PROJECT_BINARY_DIR}/generated/narrow
-        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT program)
 install(FILES ${PROJECT_BINARY_DIR}/generated/_narrow
-        DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT program)
 install(FILES ${PROJECT_BINARY_DIR}/generated/narrow.fish
-        DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
-install(FILES ${PROJECT_BINARY_DIR}/generated/narrow.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT program)
+install(FILES ${PROJECT_BINARY_DIR}/generated/narrow.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
+        COMPONENT program)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/narrow RENAME copyright
+        COMPONENT program)
 install(DIRECTORY include/narrow DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/narrowConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES cmake/narrowConfig.cmake ${PROJECT_BINARY_DIR}/narrowConfigVersion.cmake
         DESTINATION ${narrow_package_dir})
+
+# The program as a Debian package: tools/build_deb.sh.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME narrow)
+set(CPACK_PACKAGE_CONTACT "the narrow developers")
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_COMPONENTS_ALL program)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME narrow)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libcurl4)
+include(CPack)

@@ -16,7 +16,7 @@ std::string remedy_text(const Remedy& remedy) {
     case Remedy::Kind::kOverwrite:
       return "; force=True replaces it";
     case Remedy::Kind::kOtherFormat:
-      return "; format=\"" + remedy.detail + "\" can hold it";
+      return "; format= " + remedy.detail + " can hold it";
     case Remedy::Kind::kExclude:
       return "; exclude=[...] leaves it out";
     case Remedy::Kind::kKeepNonFinite:

@@ -1,35 +1,38 @@
 """How few bits can a neural network's numbers have, and what does that cost?
 
-Arrays: `quantize`, `dequantize`, `fake_quantize`. Checkpoints of any format: `open`, `save`. Jobs, as
-the program `narrow` has them: `quantize_checkpoint`, `quantize_network`, `plan`, `sweep`, `pack`,
-`unpack`, `verify`, `export`, `convert`, `compare`, `inspect`, `evaluate`, `calibrate`, `train`, `init`.
-Networks on arrays: `Graph`. What goes wrong is an `Error`; notes go to the logger "narrow". All work
-is done in this process, by the library that the program uses, with the same bits.
+Arrays: `quantize`, `dequantize`, `fake_quantize`. Checkpoints of any format: `open`, `save`. Jobs,
+as the program `narrow` has them: `quantize_checkpoint`, `quantize_network`, `plan`, `sweep`,
+`pack`, `unpack`, `verify`, `export`, `convert`, `compare`, `inspect`, `evaluate`, `calibrate`,
+`train`, `init`. Networks on arrays: `Graph`. What goes wrong is an `Error`; notes go to the logger
+"narrow". All work is done in this process, by the library that the program uses, with the same
+bits.
 """
 
 from ._arrays import QuantizedArray, dequantize, fake_quantize, quantize
-from ._checkpoints import Checkpoint, Tensor, formats, open, save  # noqa: A004
+from ._checkpoints import Checkpoint, Tensor, formats, open, save
 from ._errors import Error
 from ._graph import Graph
 from ._jobs import (
-    calibrate,
     compare,
     convert,
-    evaluate,
     export,
-    init,
     inspect,
-    model_names,
     pack,
-    plan,
     quantize_checkpoint,
-    quantize_network,
-    sweep,
-    train,
     unpack,
     verify,
 )
 from ._narrow import version as __version__
+from ._networks import (
+    calibrate,
+    evaluate,
+    init,
+    model_names,
+    plan,
+    quantize_network,
+    sweep,
+    train,
+)
 
 __all__ = [
     "Checkpoint",

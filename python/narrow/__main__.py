@@ -10,7 +10,9 @@ from typing import NoReturn
 def _run(name: str) -> NoReturn:
     program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bin", "narrow")
     if not os.path.exists(program):
-        sys.exit(f"{program} is not there: this is no installed wheel; run the program of the build")
+        sys.exit(
+            f"{program} is not there: this is no installed wheel; run the program of the build"
+        )
     os.execv(program, [name, *sys.argv[1:]])
 
 

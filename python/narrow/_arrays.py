@@ -58,10 +58,12 @@ def as_numpy(values: Any) -> npt.NDArray[Any]:
 
 
 def as_float32(values: Any) -> npt.NDArray[np.float32]:
-    """In row-major order; no copy of what is that already. Raises TypeError for other than reals."""
+    """In row-major order; no copy of what is that already. TypeError for other than reals."""
     array = as_numpy(values)
     if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
-        raise TypeError(f"an array of type {array.dtype} cannot be quantized; expected real numbers")
+        raise TypeError(
+            f"an array of type {array.dtype} cannot be quantized; expected real numbers"
+        )
     if array.dtype == np.float32 and array.flags.c_contiguous and array.dtype.isnative:
         return array
     return np.array(array, dtype=np.float32, order="C")
@@ -87,7 +89,7 @@ class QuantizedArray:
 
     @property
     def errors(self) -> _narrow.Errors:
-        """relative_l2, sqnr_db, max_abs_error, bias, cosine: restored against the float32 values."""
+        """relative_l2, sqnr_db, max_abs_error, bias, cosine: restored against float32 values."""
         return self._native.errors
 
     @property
@@ -101,7 +103,7 @@ class QuantizedArray:
 
     @property
     def restored(self) -> npt.NDArray[Any]:
-        """The values that the codes stand for, of the type of the array if that is floating point."""
+        """The values that the codes stand for, of the array's type if that is floating point."""
         if self._restored is None:
             restored = self._native.dequantize()
             self._restored = restored if self._dtype == np.float32 else restored.astype(self._dtype)
@@ -176,9 +178,9 @@ def fake_quantize(
 ) -> npt.NDArray[Any]:
     """What quantizing and restoring makes of an array, without codes on the way.
 
-    x and options as in `quantize`. out: where the result goes, in x's shape, may be x itself; without
-    it a new array of x's type (of float32 for integers). Raises what `quantize` raises, and ValueError
-    for an out that does not fit, before anything is written.
+    x and options as in `quantize`. out: where the result goes, in x's shape, may be x itself;
+    without it a new array of x's type (of float32 for integers). Raises what `quantize` raises, and
+    ValueError for an out that does not fit, before anything is written.
 
     >>> import numpy as np
     >>> x = np.linspace(-1, 1, 5, dtype=np.float32)

@@ -184,12 +184,13 @@ class Checkpoint(Mapping[str, Tensor]):
         return f"Checkpoint({state}, {len(self)} tensors)"
 
 
-def open(path: StrPath) -> Checkpoint:  # noqa: A001
+def open(path: StrPath) -> Checkpoint:
     """Opens a checkpoint of any format, which its content tells, without any framework.
 
-    path: a file, the prefix of TensorFlow's files or one of them, or a directory with a `checkpoint`
-    file or of a SavedModel. Reads the list of tensors, no values. A packed file shows what it holds:
-    codes. Raises Error: "not_found", "unsupported" for no checkpoint, "corrupt", "io".
+    path: a file, the prefix of TensorFlow's files or one of them, or a directory with a
+    `checkpoint` file or of a SavedModel. Reads the list of tensors, no values. A packed file shows
+    what it holds: codes. Raises Error: "not_found", "unsupported" for no checkpoint, "corrupt",
+    "io".
 
     >>> import numpy as np, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
@@ -217,16 +218,22 @@ def format_of(path: StrPath) -> str:
     found = ""
     name = "tf"
     for one in formats():
-        if one["extension"] and text.endswith(one["extension"]) and len(one["extension"]) > len(found):
+        if (
+            one["extension"]
+            and text.endswith(one["extension"])
+            and len(one["extension"]) > len(found)
+        ):
             found, name = one["extension"], one["name"]
     extension = os.path.splitext(text)[1]
     if not found and extension[1:].isalpha() and extension != ".ckpt":
-        raise Error(f"no format has files {extension}; say which one {text} is to have with format=",
-                    "usage")
+        raise Error(
+            f"no format has files {extension}; say which one {text} is to have with format=",
+            "usage",
+        )
     return name
 
 
-def native_output(path: StrPath | None, format: str | None, force: bool) -> _narrow.Output:  # noqa: A002
+def native_output(path: StrPath | None, format: str | None, force: bool) -> _narrow.Output:
     """The native output; without a path nothing is written."""
     native = _narrow.Output()
     if path is not None:
@@ -251,7 +258,7 @@ def save(
     path: StrPath,
     tensors: Mapping[str, Any],
     *,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     metadata: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> None:
@@ -262,7 +269,9 @@ def save(
     "exists" unless force, "unsupported" for what the format cannot hold, "usage", "io".
     """
     entries = [_entry(name, values) for name, values in tensors.items()]
-    _narrow.save(native_output(path, format or format_of(path), force), dict(metadata or {}), entries)
+    _narrow.save(
+        native_output(path, format or format_of(path), force), dict(metadata or {}), entries
+    )
 
 
 __all__ = ["Checkpoint", "Tensor", "formats", "open", "save"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 class Error(Exception):
     """What the library throws: one full sentence that says what, where, found and expected.
 
-    `category` is one word: "usage" (the request contradicts itself or is out of range), "not_found",
+    `category` is a word: "usage" (the request contradicts itself or is out of range), "not_found",
     "corrupt", "unsupported", "numeric" (NaN, infinity), "exists" (a result is there and force=True
     was not given), "io", "interrupted".
     """

@@ -56,14 +56,20 @@ class Graph:
         """The outputs for arrays that are named like the inputs, by name.
 
         Arrays have the types that the network declares, float32 also where it says float16 or
-        bfloat16. Raises Error: "usage" for a name that is no input, "not_found" for an input that is
-        missing, "unsupported" for a type or shape. Ctrl-C is noticed when the run is over.
+        bfloat16. Raises Error: "usage" for a name that is no input, "not_found" for an input that
+        is missing, "unsupported" for a type or shape. Ctrl-C is noticed when the run is over.
         """
         given = []
         for name, value in inputs.items():
             array = np.ascontiguousarray(as_numpy(value)).reshape(np.shape(value))
-            given.append((name, library_type(array.dtype), list(array.shape),
-                          array.reshape(-1).view(np.uint8)))
+            given.append(
+                (
+                    name,
+                    library_type(array.dtype),
+                    list(array.shape),
+                    array.reshape(-1).view(np.uint8),
+                )
+            )
         return {
             name: values.view(numpy_type(dtype)).reshape(shape)
             for name, dtype, shape, values in self._native.run(given, None)

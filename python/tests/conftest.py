@@ -1,4 +1,5 @@
 """What the tests of the package share."""
+
 import os
 import pathlib
 import shutil
@@ -53,15 +54,20 @@ def classifier(tmp_path):
     for name in ("model.ckpt-7.index", "model.ckpt-7.data-00000-of-00001"):
         shutil.copy(EVALUATION / name, tmp_path)
     for split in ("train", "test"):
-        shutil.copy(EVALUATION / "fashion_mnist_test.tfrecord",
-                    tmp_path / f"fashion_mnist_{split}.tfrecord")
+        shutil.copy(
+            EVALUATION / "fashion_mnist_test.tfrecord", tmp_path / f"fashion_mnist_{split}.tfrecord"
+        )
     return tmp_path / "model.ckpt-7"
 
 
 @pytest.fixture
 def images(classifier):
-    return {"dataset_name": "fashion_mnist", "dataset_dir": classifier.parent,
-            "eval_image_size": 28, "resize_side": 28}
+    return {
+        "dataset_name": "fashion_mnist",
+        "dataset_dir": classifier.parent,
+        "eval_image_size": 28,
+        "resize_side": 28,
+    }
 
 
 @pytest.fixture
@@ -72,8 +78,12 @@ def onnx_file(tmp_path):
     weights = np.array([[1, 0, 2], [0, 1, -1]], np.float32)
     bias = np.array([0, 10, 0], np.float32)
     path = tmp_path / "dense.onnx"
-    path.write_bytes(onnx.model(
-        [onnx.node("MatMul", ["x", "w"], "h"), onnx.node("Add", ["h", "b"], "y")],
-        [onnx.tensor("w", weights), onnx.tensor("b", bias)],
-        inputs=[onnx.value("x", ["N", 2])], outputs=[onnx.value("y", ["N", 3])]))
+    path.write_bytes(
+        onnx.model(
+            [onnx.node("MatMul", ["x", "w"], "h"), onnx.node("Add", ["h", "b"], "y")],
+            [onnx.tensor("w", weights), onnx.tensor("b", bias)],
+            inputs=[onnx.value("x", ["N", 2])],
+            outputs=[onnx.value("y", ["N", 3])],
+        )
+    )
     return path

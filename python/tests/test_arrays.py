@@ -33,8 +33,9 @@ def test_restored_values_are_those_of_the_codes(scheme, granularity):
     assert q.codes.shape == x.shape and q.codes.dtype == np.int64
     assert len(q.params) == {"tensor": 1, "channel": 6, "group:7": 30}[granularity]
     assert np.array_equal(q.restored, narrow.dequantize(q))
-    assert np.array_equal(q.restored, narrow.fake_quantize(x, scheme, 4, granularity=granularity,
-                                                           axis=axis))
+    assert np.array_equal(
+        q.restored, narrow.fake_quantize(x, scheme, 4, granularity=granularity, axis=axis)
+    )
     expected = np.linalg.norm((q.restored - x).astype(float)) / np.linalg.norm(x.astype(float))
     assert q.errors.relative_l2 == pytest.approx(expected)
     assert q.errors.count == x.size
@@ -70,8 +71,14 @@ def test_other_types_are_rounded_to_float32_first(dtype):
 def test_anything_that_is_an_array_is_taken():
     x = values(4, 5)
     expected = narrow.quantize(x, "bin", 4).codes
-    for one in (x.tolist(), memoryview(x), OnlyDlpack(x), np.asfortranarray(x), x[::1],
-                np.repeat(x, 2, axis=1)[:, ::2]):
+    for one in (
+        x.tolist(),
+        memoryview(x),
+        OnlyDlpack(x),
+        np.asfortranarray(x),
+        x[::1],
+        np.repeat(x, 2, axis=1)[:, ::2],
+    ):
         assert np.array_equal(narrow.quantize(one, "bin", 4).codes, expected)
     assert narrow.quantize(np.float32(3), "bin", 2).codes.shape == ()
     assert narrow.quantize(np.empty((0, 3)), "bin", 2).codes.shape == (0, 3)
@@ -95,8 +102,9 @@ def test_fake_quantization_goes_where_it_is_told():
     narrow.fake_quantize(x, "symmetric", 4, out=half)
     assert np.array_equal(half, expected.astype(np.float16))
     shifted = np.concatenate([np.zeros(7, np.float32), x.reshape(-1)])
-    narrow.fake_quantize(shifted[7:].reshape(x.shape), "symmetric", 4,
-                         out=shifted[:-7].reshape(x.shape))
+    narrow.fake_quantize(
+        shifted[7:].reshape(x.shape), "symmetric", 4, out=shifted[:-7].reshape(x.shape)
+    )
     assert np.array_equal(shifted[:-7].reshape(x.shape), expected)
     in_place = x.copy()
     narrow.fake_quantize(in_place, "symmetric", 4, out=in_place)
@@ -105,14 +113,17 @@ def test_fake_quantization_goes_where_it_is_told():
         narrow.fake_quantize(x, "symmetric", 4, out=np.empty(3, np.float32))
 
 
-@pytest.mark.parametrize("options, category, words", [
-    ({"scheme": "linear", "bits": 4}, "usage", "linear"),
-    ({"scheme": "bin"}, "usage", "bits"),
-    ({"scheme": "bin", "bits": 33}, "usage", "33"),
-    ({"scheme": "bin", "bits": 4, "granularity": "row"}, "usage", "row"),
-    ({"scheme": "bin", "bits": 4, "granularity": "channel", "axis": 5}, "usage", "axis"),
-    ({"scheme": "bin", "bits": 4, "range": "max"}, "usage", "max"),
-])
+@pytest.mark.parametrize(
+    "options, category, words",
+    [
+        ({"scheme": "linear", "bits": 4}, "usage", "linear"),
+        ({"scheme": "bin"}, "usage", "bits"),
+        ({"scheme": "bin", "bits": 33}, "usage", "33"),
+        ({"scheme": "bin", "bits": 4, "granularity": "row"}, "usage", "row"),
+        ({"scheme": "bin", "bits": 4, "granularity": "channel", "axis": 5}, "usage", "axis"),
+        ({"scheme": "bin", "bits": 4, "range": "max"}, "usage", "max"),
+    ],
+)
 def test_wrong_options_are_refused(options, category, words):
     with pytest.raises(narrow.Error, match=words) as caught:
         narrow.quantize(values(3, 3), **options)
@@ -132,8 +143,9 @@ def test_wrong_arrays_are_refused():
 def test_formats_of_fixed_point():
     assert narrow.quantize([0.5, -1.0], q="1.6").codes.tolist() == [32, -64]
     assert narrow.quantize([0.5, -1.0], ap_fixed=(8, 2)).codes.tolist() == [32, -64]
-    q = narrow.quantize([0.5, 3.0], "fixed-point", 4, fraction_bits=2, overflow="wrap",
-                        signed="always")
+    q = narrow.quantize(
+        [0.5, 3.0], "fixed-point", 4, fraction_bits=2, overflow="wrap", signed="always"
+    )
     assert q.codes.tolist() == [2, -4] and q.errors.overflowed == 1
 
 

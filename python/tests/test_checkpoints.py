@@ -1,9 +1,9 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from conftest import SOURCE
 
 import narrow
-from conftest import SOURCE
 
 
 def test_a_checkpoint_is_a_mapping(model, tensors):
@@ -25,7 +25,9 @@ def test_a_checkpoint_is_a_mapping(model, tensors):
         weights.read()
 
 
-@pytest.mark.parametrize("name", ["model.npz", "model.safetensors", "model.pt", "model.h5", "model"])
+@pytest.mark.parametrize(
+    "name", ["model.npz", "model.safetensors", "model.pt", "model.h5", "model"]
+)
 def test_every_format_gives_back_what_was_saved(tmp_path, tensors, name):
     extra = {"half": np.arange(6, dtype=np.float16).reshape(2, 3), "flags": np.array([True, False])}
     path = tmp_path / name
@@ -56,9 +58,17 @@ def test_brain_floats_and_texts(tmp_path):
 
 def test_files_of_every_format_open_without_a_framework():
     golden = SOURCE / "tests/golden"
-    for name in ("tensorflow/v2_types", "tensorflow/v1_types", "npz/types.npz", "gguf/Q4_0.gguf",
-                 "pytorch/types.pt", "hdf5/keras2.keras", "tflite/types.tflite", "onnx/types.onnx",
-                 "safetensors/types.safetensors"):
+    for name in (
+        "tensorflow/v2_types",
+        "tensorflow/v1_types",
+        "npz/types.npz",
+        "gguf/Q4_0.gguf",
+        "pytorch/types.pt",
+        "hdf5/keras2.keras",
+        "tflite/types.tflite",
+        "onnx/types.onnx",
+        "safetensors/types.safetensors",
+    ):
         with narrow.open(golden / name) as checkpoint:
             assert len(checkpoint) > 0, name
             for tensor in checkpoint.values():

@@ -15,9 +15,16 @@ import narrow
 def test_quantize_checkpoint(tmp_path, model, tensors):
     out = tmp_path / "out.safetensors"
     calls = []
-    result = narrow.quantize_checkpoint(model, out, scheme="affine", bits=4, granularity="channel",
-                                        axis=-1, exclude="*biases",
-                                        progress=lambda *now: calls.append(now))
+    result = narrow.quantize_checkpoint(
+        model,
+        out,
+        scheme="affine",
+        bits=4,
+        granularity="channel",
+        axis=-1,
+        exclude="*biases",
+        progress=lambda *now: calls.append(now),
+    )
     weights = next(t for t in result.tensors if t.name == "conv/weights")
     q = narrow.quantize(tensors["conv/weights"], "affine", 4, granularity="channel", axis=-1)
     assert np.array_equal(narrow.open(out)["conv/weights"].read(), q.restored)
@@ -58,8 +65,13 @@ def test_a_bar_of_tqdm_is_shown_where_it_is(model, monkeypatch, caplog):
 
 def test_rules_and_axes(model):
     result = narrow.quantize_checkpoint(
-        model, scheme="symmetric", bits=8, granularity="channel", axis={"conv/w*": (2, 3), "*": 0},
-        rule=["*biases: bits=2 granularity=tensor"])
+        model,
+        scheme="symmetric",
+        bits=8,
+        granularity="channel",
+        axis={"conv/w*": (2, 3), "*": 0},
+        rule=["*biases: bits=2 granularity=tensor"],
+    )
     found = {t.name: (t.bits, t.blocks) for t in result.tensors if t.quantized}
     assert found == {"conv/weights": (8, 32), "conv/biases": (2, 1)}
 
@@ -71,7 +83,8 @@ def test_a_plan_is_made_and_used(tmp_path, model):
     assert {t.name: t.bits for t in result.tensors}["conv/biases"] == 8
     used = narrow.quantize_checkpoint(model, plan=plan)
     assert {t.name: t.bits for t in used.tensors if t.quantized} == {
-        t.name: t.bits for t in result.tensors}
+        t.name: t.bits for t in result.tensors
+    }
     with pytest.raises(narrow.Error, match="force=True"):
         narrow.plan(model, budget=1000, output=plan)
     with pytest.raises(narrow.Error, match="budget"):
@@ -113,8 +126,9 @@ def test_sweep(model, caplog):
 
 
 def test_convert_compare_inspect(tmp_path, model, tensors):
-    result = narrow.convert(model, tmp_path / "c.npz", rename="conv/=>layer.", exclude="global_step",
-                            cast="float16")
+    result = narrow.convert(
+        model, tmp_path / "c.npz", rename="conv/=>layer.", exclude="global_step", cast="float16"
+    )
     assert result.written and result.output_format == "npz"
     converted = narrow.open(tmp_path / "c.npz")
     assert list(converted) == ["layer.weights", "layer.biases"]
@@ -132,13 +146,21 @@ def test_networks(tmp_path, classifier, images):
     narrow.quantize_checkpoint(classifier, tmp_path / "q4", scheme="symmetric", bits=4)
     result = narrow.evaluate(classifier, tmp_path / "q4", **images)
     assert len(result.rows()) == 2 and 0 < result.accuracy <= 1
-    corrected = narrow.quantize_network(classifier, tmp_path / "c4", scheme="symmetric", bits=4,
-                                        round="flips", bias_correct=True, eval_image_size=28)
+    corrected = narrow.quantize_network(
+        classifier,
+        tmp_path / "c4",
+        scheme="symmetric",
+        bits=4,
+        round="flips",
+        bias_correct=True,
+        eval_image_size=28,
+    )
     assert corrected.layers and corrected.layers[0].output_error > 0
     calibrated = narrow.calibrate(tmp_path / "q4", tmp_path / "n4", calibration_images=20, **images)
     assert calibrated.images == 20 and calibrated.rows()
-    swept = narrow.sweep(classifier, bits=[8], schemes=["bin"], max_num_batches=1, batch_size=20,
-                         **images)
+    swept = narrow.sweep(
+        classifier, bits=[8], schemes=["bin"], max_num_batches=1, batch_size=20, **images
+    )
     assert "accuracy" in str(swept.rows()[0])
     planned = narrow.plan(classifier, average_bits=6, damage="output", eval_image_size=28)
     assert planned.average_bits <= 6
@@ -151,11 +173,22 @@ def test_networks(tmp_path, classifier, images):
 def test_training(tmp_path, classifier, images):
     options = {name: images[name] for name in ("dataset_name", "dataset_dir")}
     lines = []
-    result = narrow.train(tmp_path / "run", checkpoint_path=classifier,
-                          model_name="resnet_v1_small", train_image_size=28, augment="cifar",
-                          batch_size=8, max_number_of_steps=4, log_every_n_steps=2,
-                          optimizer="momentum", momentum=0.5, learning_rate=0.001,
-                          quantize="symmetric:8", progress=lambda *now: lines.append(now), **options)
+    result = narrow.train(
+        tmp_path / "run",
+        checkpoint_path=classifier,
+        model_name="resnet_v1_small",
+        train_image_size=28,
+        augment="cifar",
+        batch_size=8,
+        max_number_of_steps=4,
+        log_every_n_steps=2,
+        optimizer="momentum",
+        momentum=0.5,
+        learning_rate=0.001,
+        quantize="symmetric:8",
+        progress=lambda *now: lines.append(now),
+        **options,
+    )
     assert result.global_step == 4 and len(result.rows()) == 2
     assert "global_step" in narrow.open(result.checkpoint)
     with pytest.raises(TypeError, match="speed"):
@@ -171,7 +204,11 @@ def test_graph(onnx_file):
         h = x @ np.array([[1, 0, 2], [0, 1, -1]], np.float32)
         assert np.array_equal(found["h"], h)
         assert np.array_equal(found["y"], h + np.array([0, 10, 0], np.float32))
-    for given, category in (({"z": x}, "usage"), ({}, "not_found"), ({"x": x[:, :1]}, "unsupported")):
+    for given, category in (
+        ({"z": x}, "usage"),
+        ({}, "not_found"),
+        ({"x": x[:, :1]}, "unsupported"),
+    ):
         with pytest.raises(narrow.Error) as caught:
             graph.run(given)
         assert caught.value.category == category
@@ -200,16 +237,16 @@ def large(tmp_path):
 
 
 def test_an_exception_of_the_callback_stops_the_job(tmp_path, large):
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def stop(*_now):
-        raise Enough
+        raise EnoughError
 
     out = tmp_path / "out.npz"
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         narrow.sweep(large, bits=range(1, 17), schemes=["affine"], range="mse", progress=stop)
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         narrow.quantize_checkpoint(large, out, scheme="codebook", bits=8, progress=stop)
     assert not out.exists() or narrow.open(out)
 

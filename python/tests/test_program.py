@@ -1,12 +1,13 @@
 """The package gives what the program gives, to the bit."""
+
 import json
 import os
 import subprocess
 
 import pytest
+from conftest import SOURCE
 
 import narrow
-from conftest import SOURCE
 
 PROGRAM = os.environ.get("NARROW", str(SOURCE / "build/release/narrow"))
 pytestmark = pytest.mark.program
@@ -41,7 +42,9 @@ def test_files_and_numbers_are_the_same(tmp_path, model):
     expected = program("sweep", model, "--bits", "2..5", "--json")
     found = narrow.sweep(model, bits=range(2, 6)).as_dict()
     assert without_time(found) == without_time(expected)
-    assert narrow.inspect(model, stats=True).as_dict() == program("inspect", model, "--stats", "--json")
+    assert narrow.inspect(model, stats=True).as_dict() == program(
+        "inspect", model, "--stats", "--json"
+    )
 
 
 def test_networks_score_the_same(classifier, images):

@@ -3,6 +3,7 @@
 #include "narrow/quantize_tensor.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "base/parallel.h"
@@ -60,16 +61,34 @@ std::vector<CodeRange> ranges_of(const Scheme& scheme, const std::vector<BlockPa
   return ranges;
 }
 
+// Whether the codes of all blocks are signed, or of none; nothing where blocks differ.
+std::optional<bool> common_sign(const std::vector<CodeRange>& ranges) {
+  const auto is_signed = [](const CodeRange& range) { return range.min < 0; };
+  const bool first = !ranges.empty() && is_signed(ranges.front());
+  const auto is_other = [&](const CodeRange& range) { return is_signed(range) != first; };
+  if (std::ranges::any_of(ranges, is_other)) return std::nullopt;
+  return first;
+}
+
 void unpack_codes(const Piece& piece, const std::vector<std::byte>& packed,
-                  const BlockLayout& layout, const std::vector<CodeRange>& ranges, int bits,
-                  std::vector<std::int64_t>& codes) {
+                  const BlockLayout& layout, const std::vector<CodeRange>& ranges,
+                  std::optional<bool> sign, int bits, std::span<std::int64_t> codes) {
   std::vector<std::uint32_t> numbers(piece.size);
   unpack_bits(packed, bits, first_bit(piece, bits), numbers);
+  codes = codes.subspan(static_cast<std::size_t>(piece.first), piece.size);
+  // Most schemes need not know the block of an element.
+  if (sign == false) {
+    std::ranges::copy(numbers, codes.begin());
+    return;
+  }
+  if (sign == true) {
+    const auto of_number = [bits](std::uint32_t number) { return signed_code(number, bits); };
+    std::ranges::transform(numbers, codes.begin(), of_number);
+    return;
+  }
   for (std::size_t i = 0; i < piece.size; ++i) {
-    const std::uint64_t element = piece.first + i;
-    const CodeRange& range = ranges[static_cast<std::size_t>(layout.block_of(element))];
-    codes[static_cast<std::size_t>(element)] =
-        range.min < 0 ? signed_code(numbers[i], bits) : std::int64_t{numbers[i]};
+    const CodeRange& range = ranges[static_cast<std::size_t>(layout.block_of(piece.first + i))];
+    codes[i] = range.min < 0 ? signed_code(numbers[i], bits) : std::int64_t{numbers[i]};
   }
 }
 
@@ -77,12 +96,20 @@ std::vector<std::byte> pack_piece(const Piece& piece, const QuantizedTensor& ten
                                   const BlockLayout& layout, const std::vector<CodeRange>& ranges) {
   const int bits = tensor.scheme.bits;
   const std::int64_t mask = (std::int64_t{1} << bits) - 1;
+  const auto codes =
+      std::span(tensor.codes).subspan(static_cast<std::size_t>(piece.first), piece.size);
   std::vector<std::uint32_t> numbers(piece.size);
-  for (std::size_t i = 0; i < piece.size; ++i) {
-    const std::uint64_t element = piece.first + i;
-    const CodeRange& range = ranges[static_cast<std::size_t>(layout.block_of(element))];
-    const std::int64_t code = tensor.codes[static_cast<std::size_t>(element)];
-    numbers[i] = static_cast<std::uint32_t>(std::clamp(code, range.min, range.max) & mask);
+  const auto number_of = [mask](std::int64_t code, const CodeRange& range) {
+    return static_cast<std::uint32_t>(std::clamp(code, range.min, range.max) & mask);
+  };
+  if (ranges.size() == 1) {
+    const auto of_code = [&](std::int64_t code) { return number_of(code, ranges.front()); };
+    std::ranges::transform(codes, numbers.begin(), of_code);
+  } else {
+    for (std::size_t i = 0; i < piece.size; ++i) {
+      numbers[i] =
+          number_of(codes[i], ranges[static_cast<std::size_t>(layout.block_of(piece.first + i))]);
+    }
   }
   const unsigned shift = first_bit(piece, bits);
   std::vector<std::byte> packed((shift + piece.size * static_cast<std::size_t>(bits) + 7) / 8);
@@ -150,8 +177,10 @@ QuantizedTensor quantize(std::span<const float> values, const Shape& shape, cons
   }
   result.codes.resize(values.size());
   const std::vector<CodeRange> ranges = ranges_of(result.scheme, result.params);
+  const std::optional<bool> sign = common_sign(ranges);
   parallel_for(pieces, [&](std::size_t i) {
-    unpack_codes(piece_of(i), packed[i], layout, ranges, result.scheme.bits, result.codes);
+    unpack_codes(piece_of(i), packed[i], layout, ranges, sign, result.scheme.bits, result.codes);
+    packed[i] = {};
   });
   return result;
 }
@@ -211,8 +240,8 @@ std::vector<std::byte> pack_codes(const QuantizedTensor& tensor) {
   parallel_for(piece_count(elements, kCodesAtOnce), [&](std::size_t i) {
     const std::vector<std::byte> piece =
         pack_piece(piece_at(i, kCodesAtOnce, elements), tensor, layout, ranges);
-    std::ranges::copy(
-        piece, packed.begin() + static_cast<std::ptrdiff_t>(i * (kCodesAtOnce * bits / 8)));
+    std::ranges::copy(piece,
+                      packed.begin() + static_cast<std::ptrdiff_t>(i * (kCodesAtOnce * bits / 8)));
   });
   return packed;
 }

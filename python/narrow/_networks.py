@@ -1,0 +1,367 @@
+"""The jobs on networks, and those that choose widths."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import _narrow
+from . import _results as results
+from ._arrays import make_scheme
+from ._checkpoints import StrPath, format_of, native_output
+from ._errors import Error
+from ._options import (
+    Progress,
+    call_text,
+    callback_of,
+    filled,
+    image_source,
+    plan_arguments,
+    require_images,
+    split_images,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._options import ImageOptions
+
+_logger = logging.getLogger("narrow")
+
+
+def quantize_network(
+    checkpoint: StrPath,
+    output: StrPath | None = None,
+    *,
+    fold: bool = False,
+    equalize: bool = False,
+    absorb_channel_scales: bool = False,
+    round: str = "nearest",
+    bias_correct: bool = False,
+    calibration_images: int = 500,
+    format: str | None = None,
+    force: bool = False,
+    threads: int = 0,
+    progress: Progress = None,
+    **options: Any,
+) -> results.QuantizeResult:
+    """Quantizes a ResNet V1 or an ONNX file as a network, so that few bits cost less.
+
+    The methods of docs/methods.md: fold, equalize, absorb_channel_scales, round ("nearest",
+    "flips", "gptq"), bias_correct. options: those of `quantize_checkpoint`, and images for the
+    methods (those of `evaluate`), of which calibration_images are seen. Bit for bit what
+    `narrow quantize` writes with the same options. Raises what `quantize_checkpoint` raises, and
+    Error("not_found") for a checkpoint without such a network.
+    """
+    rest: dict[str, Any] = dict(options)
+    images = split_images(rest)
+    methods = filled(
+        _narrow.NetworkMethods(),
+        {
+            "fold": fold,
+            "equalize": equalize,
+            "absorb_channel_scales": absorb_channel_scales,
+            "round": round,
+            "bias_correct": bias_correct,
+        },
+    )
+    has_images = any(images.get(name) for name in ("images", "dataset_name", "dataset_dir"))
+    if has_images:
+        require_images(images)
+    methods.set_images(
+        image_source(images, dataset_split_name="train"), has_images, calibration_images
+    )
+    return results.quantize_result(
+        _narrow.quantize_network(
+            os.fspath(checkpoint),
+            plan_arguments(rest),
+            methods,
+            native_output(output, format, force),
+            threads,
+            callback_of(progress),
+        )
+    )
+
+
+def plan(
+    checkpoint: StrPath,
+    *,
+    budget: int | None = None,
+    average_bits: float | None = None,
+    quantized_only: bool = False,
+    damage: str = "weight",
+    bits: Iterable[int] | None = None,
+    fix: Mapping[str, int] | None = None,
+    min: Mapping[str, int] | None = None,
+    max: Mapping[str, int] | None = None,
+    same: str | Sequence[str] = (),
+    vector_bits: int | None = 16,
+    batch_size: int | None = None,
+    max_num_batches: int | None = None,
+    scheme: str = "bin",
+    output: StrPath | None = None,
+    force: bool = False,
+    threads: int = 0,
+    progress: Progress = None,
+    **options: Any,
+) -> results.PlanResult:
+    """Chooses the width of every tensor under a budget (docs/budgets.md).
+
+    budget: bytes, or average_bits: bits a weight. damage: what is kept low, "weight", "output" or
+    "fisher" (which needs images). bits: widths to choose from. fix, min, max: {"GLOB": bits}. same:
+    patterns whose tensors get one width. vector_bits: of tensors of rank 0 and 1; None: as others.
+    output: where the plan file goes, for quantize_checkpoint(plan=...). options: granularity,
+    axis, range, include and so on of `quantize_checkpoint`, images of `evaluate`.
+    """
+    if (budget is None) == (average_bits is None):
+        raise Error("a plan needs a budget: either budget or average_bits", "usage")
+    rest: dict[str, Any] = dict(options)
+    images = split_images(rest)
+    if damage == "fisher":
+        require_images(images)
+    if bits is None:
+        is_symmetric = scheme == "symmetric" or rest.get("overflow") == "symmetric"
+        bits = range(1, 9) if scheme == "codebook" else range(2 if is_symmetric else 1, 17)
+    request = filled(
+        _narrow.AllocationRequest(),
+        {
+            "budget": budget,
+            "average_bits": average_bits,
+            "quantized_only": quantized_only,
+            "damage": damage,
+            "bits": sorted(set(bits)),
+            "fix": fix,
+            "min": min,
+            "max": max,
+            "same": same,
+            "batch_size": batch_size,
+            "max_num_batches": max_num_batches,
+            "source": image_source(images, dataset_split_name="train"),
+        },
+    )
+    request.vector_bits = vector_bits
+    report, text = _narrow.plan(
+        os.fspath(checkpoint),
+        request,
+        plan_arguments({"scheme": scheme, **rest}),
+        native_output(output, None, force),
+        threads,
+        callback_of(progress),
+    )
+    return results.plan_result(report, text)
+
+
+def _schemes(
+    schemes: Sequence[str], granularity: Sequence[str], range_: Sequence[str], bits: Sequence[int]
+) -> list[_narrow.Scheme]:
+    """Every combination that exists; each word has to exist by itself."""
+    for name, words in (("granularity", granularity), ("range", range_), ("bits", bits)):
+        for word in words:
+            make_scheme({name: word})
+    found: list[_narrow.Scheme] = []
+    first: Error | None = None
+    for kind, blocks, values, width in itertools.product(schemes, granularity, range_, bits):
+        is_decimal = kind == "fixed-point-decimal"
+        name = "fixed-point" if is_decimal else kind
+        make_scheme({"scheme": name})
+        try:
+            found.append(
+                make_scheme(
+                    {
+                        "scheme": name,
+                        "scaling": "decimal" if is_decimal else None,
+                        "granularity": blocks,
+                        "range": values,
+                        "bits": width,
+                    }
+                )
+            )
+        except Error as error:
+            first = first or error
+            _logger.info("left out, there is no %s with %d bits: %s", kind, width, error)
+    if not found:
+        raise first or Error("a sweep needs at least one scheme", "usage")
+    return found
+
+
+def sweep(
+    checkpoint: StrPath,
+    *,
+    bits: Iterable[int] = range(1, 17),
+    schemes: Sequence[str] = ("bin", "fixed-point"),
+    granularity: str | Sequence[str] = "tensor",
+    range: str | Sequence[str] = "minmax",
+    model_name: str = "",
+    batch_size: int = 100,
+    max_num_batches: int = 0,
+    threads: int = 0,
+    progress: Progress = None,
+    **options: Any,
+) -> results.SweepResult:
+    """Tells what every scheme and width costs: size, error and, with images, accuracy.
+
+    schemes: also "fixed-point-decimal". Combinations that do not exist are left out, which the
+    logger "narrow" says. options: include, exclude, axis, nonfinite, cast of `quantize_checkpoint`;
+    with images= or dataset_name= and dataset_dir= of `evaluate` the network is evaluated at every
+    width, and compared with the float network image by image.
+    """
+    rest: dict[str, Any] = dict(options)
+    images = split_images(rest)
+    evaluation = None
+    if any(images.get(name) for name in ("images", "inputs", "dataset_name", "dataset_dir")):
+        require_images(images, inputs=True)
+        evaluation = filled(
+            _narrow.SweepEvaluationOptions(),
+            {
+                "model_name": model_name,
+                "batch_size": batch_size,
+                "max_num_batches": max_num_batches,
+                "source": image_source(images, eval_image_size=0),
+            },
+        )
+    blocks = [granularity] if isinstance(granularity, str) else granularity
+    values = [range] if isinstance(range, str) else range
+    all_schemes = _schemes(schemes, blocks, values, list(bits))
+    call = call_text(
+        "sweep", checkpoint, schemes=tuple(schemes), granularity=granularity, range=range, **options
+    )
+    report = _narrow.sweep(
+        os.fspath(checkpoint),
+        all_schemes,
+        plan_arguments(rest),
+        evaluation,
+        call,
+        threads,
+        callback_of(progress),
+    )
+    return results.result_of(
+        results.SweepResult, report, schemes=tuple(json.loads(report.json())["rows"])
+    )
+
+
+def evaluate(
+    *checkpoints: StrPath,
+    model_name: str = "",
+    batch_size: int = 100,
+    max_num_batches: int = 0,
+    slim_batches: bool = False,
+    moving_averages: bool = False,
+    confusion: bool = False,
+    threads: int = 0,
+    progress: Progress = None,
+    **options: Unpack[ImageOptions],
+) -> results.EvaluateResult:
+    """Measures how well networks classify: all of them on the same images, in one pass.
+
+    checkpoints: of networks of TF-Slim, or ONNX files that classify images. options: images=, a
+    folder with a folder for each class or a CSV file; or dataset_name= and dataset_dir=; or
+    inputs=, an NPZ file; and how they are preprocessed, as `narrow eval --help` has it.
+    moving_averages: those of the variables are evaluated. Raises Error: "usage", "not_found",
+    "unsupported".
+    """
+    require_images(options, inputs=True)
+    native = filled(
+        _narrow.EvaluateOptions(),
+        {
+            "model_name": model_name,
+            "batch_size": batch_size,
+            "max_num_batches": max_num_batches,
+            "slim_batches": slim_batches,
+            "moving_averages": moving_averages,
+            "source": image_source(options, eval_image_size=0),
+        },
+    )
+    return results.result_of(
+        results.EvaluateResult,
+        _narrow.evaluate(
+            [os.fspath(one) for one in checkpoints],
+            native,
+            confusion,
+            threads,
+            callback_of(progress),
+        ),
+    )
+
+
+def calibrate(
+    checkpoint: StrPath,
+    output: StrPath,
+    *,
+    calibration_images: int = 500,
+    force: bool = False,
+    threads: int = 0,
+    progress: Progress = None,
+    **options: Unpack[ImageOptions],
+) -> results.CalibrateResult:
+    """Recomputes the moving statistics of a ResNet V1 from images (those of `evaluate`)."""
+    require_images(options)
+    return results.result_of(
+        results.CalibrateResult,
+        _narrow.calibrate(
+            os.fspath(checkpoint),
+            image_source(options, dataset_split_name="train"),
+            calibration_images,
+            native_output(output, None, force),
+            threads,
+            callback_of(progress),
+        ),
+    )
+
+
+def train(
+    train_dir: StrPath,
+    *,
+    quantize: str | None = None,
+    train_image_size: int = 224,
+    threads: int = 0,
+    progress: Progress = None,
+    **options: Any,
+) -> results.TrainResult:
+    """Trains a ResNet V1 as TF-Slim's train_image_classifier.py does (docs/slim.md).
+
+    train_dir: for checkpoints and events; continues what is there. options: TF-Slim's flags under
+    their names (model_name, checkpoint_path, max_number_of_steps, learning_rate, optimizer, ...)
+    and images. quantize: "bin:4", weights in the forward pass. progress: called with
+    (step, last, "steps"). Stopped by Ctrl-C or an exception of the callback, it saves a checkpoint
+    first.
+    """
+    rest: dict[str, Any] = dict(options)
+    images = split_images(rest)
+    require_images(images)
+    native = _narrow.TrainOptions()
+    native.source = image_source(images, dataset_split_name="train")
+    filled(native, {"train_dir": train_dir, "train_image_size": train_image_size, **rest})
+    if quantize is not None:
+        kind, _, bits = quantize.partition(":")
+        native.set_quantize(make_scheme({"scheme": kind, "bits": bits}))
+    return results.result_of(
+        results.TrainResult, _narrow.train(native, threads, callback_of(progress))
+    )
+
+
+def init(
+    model_name: str,
+    output: StrPath,
+    *,
+    classes: int,
+    seed: int = 0,
+    format: str | None = None,
+    force: bool = False,
+) -> None:
+    """Writes TF-Slim's initial values of one of `model_names`; equal seeds give equal bytes."""
+    _narrow.init(
+        model_name, classes, seed, native_output(output, format or format_of(output), force)
+    )
+
+
+def model_names() -> list[str]:
+    """The networks of TF-Slim that can be built (docs/slim.md).
+
+    >>> "resnet_v1_50" in model_names()
+    True
+    """
+    return _narrow.model_names()

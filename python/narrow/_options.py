@@ -1,0 +1,156 @@
+"""What jobs are told: keyword arguments named as the options of the program, and progress."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, Union
+
+from . import _narrow
+from ._arrays import axes_text, make_scheme
+from ._checkpoints import StrPath
+from ._errors import Error
+
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict
+
+    Axis = int | Sequence[int]
+
+    class PlanOptions(TypedDict, total=False):
+        """What becomes of each tensor: as `narrow quantize --help` explains it."""
+
+        scheme: str
+        bits: int
+        granularity: str
+        axis: Axis | Mapping[str, Axis]
+        range: str
+        scaling: str
+        q: str
+        ap_fixed: str
+        fraction_bits: int
+        signed: str
+        round_mode: str
+        overflow: str
+        include: str | Sequence[str]
+        exclude: str | Sequence[str]
+        moving_averages: bool
+        rule: str | Sequence[str]
+        rules: StrPath
+        plan: StrPath
+        nonfinite: str
+        cast: str
+
+    class ImageOptions(TypedDict, total=False):
+        """Which images a network sees: as `narrow eval --help` explains it."""
+
+        images: StrPath
+        inputs: StrPath
+        dataset_name: str
+        dataset_dir: StrPath
+        dataset_split_name: str
+        labels_offset: int
+        preprocessing_name: str
+        eval_image_size: int
+        resize_side: int
+        crop_pct: float
+        resize: str
+        interpolation: str
+        mean: Sequence[float]
+        std: Sequence[float]
+        channel_order: str
+        jpeg_dct: str
+
+
+Progress = Union[Callable[[int, int, str], object], bool, None]
+_logger = logging.getLogger("narrow")
+_N = TypeVar("_N")
+_SCHEME = (
+    "scheme",
+    "bits",
+    "granularity",
+    "range",
+    "scaling",
+    "q",
+    "ap_fixed",
+    "fraction_bits",
+    "signed",
+    "round_mode",
+    "overflow",
+)
+_PATTERNS = ("include", "exclude", "rule", "rename", "same")
+
+
+def filled(native: _N, options: Mapping[str, Any]) -> _N:
+    """The native options with those that are given; None counts as not given."""
+    for name, value in options.items():
+        if not hasattr(type(native), name) or name.startswith("_"):
+            raise TypeError(f"unexpected keyword argument '{name}'")
+        if value is None:
+            continue
+        if isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        setattr(native, name, [value] if name in _PATTERNS and isinstance(value, str) else value)
+    return native
+
+
+def _axes(axis: Any) -> list[tuple[str, str]]:
+    if axis is None:
+        return []
+    if isinstance(axis, Mapping):
+        return [("" if name == "*" else name, axes_text(one)) for name, one in axis.items()]
+    return [("", axes_text(axis))]
+
+
+def plan_arguments(options: Mapping[str, Any]) -> _narrow.PlanArguments:
+    rest = dict(options)
+    scheme = make_scheme({name: rest.pop(name, None) for name in _SCHEME})
+    return filled(
+        _narrow.PlanArguments(), {"scheme": scheme, "axis": _axes(rest.pop("axis", None)), **rest}
+    )
+
+
+def image_source(options: Mapping[str, Any], **defaults: Any) -> _narrow.ImageSource:
+    return filled(_narrow.ImageSource(), {**defaults, **options})
+
+
+def split_images(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes the options about images out of all."""
+    names = [name for name in options if hasattr(_narrow.ImageSource, name)]
+    return {name: options.pop(name) for name in names}
+
+
+def require_images(images: Mapping[str, Any], inputs: bool = False) -> None:
+    if images.get("images") or (inputs and images.get("inputs")):
+        return
+    if not (images.get("dataset_name") and images.get("dataset_dir")):
+        raise Error("images are needed: images=, or dataset_name= and dataset_dir=", "usage")
+
+
+def callback_of(progress: Progress) -> Callable[[int, int, str], object] | None:
+    """The callback; True: a bar of tqdm, where that is installed."""
+    if progress is None or progress is False:
+        return None
+    if progress is not True:
+        return progress
+    try:
+        tqdm = importlib.import_module("tqdm.auto").tqdm
+    except ImportError:
+        _logger.info("there is no progress bar, as tqdm is not installed")
+        return None
+    bar = tqdm(total=0)
+
+    def show(done: int, total: int, unit: str) -> None:
+        bar.total, bar.unit = total, unit
+        bar.update(done - bar.n)
+        if done >= total:
+            bar.close()
+
+    return show
+
+
+def call_text(name: str, *args: Any, **options: Any) -> str:
+    words = [repr(os.fspath(one)) for one in args]
+    words += [f"{key}={value!r}" for key, value in options.items() if value is not None]
+    return f"narrow.{name}({', '.join(words)})"
