@@ -25,18 +25,20 @@ MOBILENETS = {
 }
 
 
-def of_package(name, images, class_count, weight_decay):
+def of_package(name, is_training, images, class_count, weight_decay):
     package, scope, options = PACKAGE[name]
     with slim.arg_scope(scope(weight_decay=weight_decay)):
-        net, points = getattr(package, name)(images, class_count, is_training=True, **options)
+        net, points = getattr(package, name)(
+            images, class_count, is_training=is_training, **options
+        )
     logits = [net] + [points[key] for key in ("AuxLogits",) if key in points]
     return [tf.reshape(value, [-1, class_count]) for value in logits]
 
 
-def mobilenet(name, images, class_count, weight_decay):
+def mobilenet(name, is_training, images, class_count, weight_decay):
     make, width, decay = MOBILENETS[name]
     thin = functools.partial(make, multiplier=width)
-    return [in_mobilenet_scope(thin, True, decay, weight_decay)(images, class_count)]
+    return [in_mobilenet_scope(thin, is_training, decay, weight_decay)(images, class_count)]
 
 
 def small(make, regularized, images, class_count, weight_decay):
@@ -44,12 +46,13 @@ def small(make, regularized, images, class_count, weight_decay):
         return [make(images, class_count)]
 
 
-def training_network(name):
-    """A function of images, classes and weight decay that gives the logits, and those of a head."""
+def training_network(name, is_training=True):
+    """A function of images, classes and weight decay that gives the logits, and those of a head.
+    is_training: whether batch norms use the batch."""
     if name in MOBILENETS:
-        return functools.partial(mobilenet, name)
+        return functools.partial(mobilenet, name, is_training)
     if name == "cifarnet":
         return functools.partial(small, cifarnet, [slim.fully_connected])
     if name == "lenet":
         return functools.partial(small, lenet, [slim.conv2d, slim.fully_connected])
-    return functools.partial(of_package, name)
+    return functools.partial(of_package, name, is_training)
