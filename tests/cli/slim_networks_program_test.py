@@ -94,10 +94,10 @@ class SlimNetworks(ProgramCase):
     def test_training_follows_the_network(self):
         self.write_pictures(8)
         plan = self.json("train", "--summary", "--train_dir", "train", "--images", "pictures",
-                         "--model_name", "inception_v3", "--augment", "none")
+                         "--batch_size", 1, "--model_name", "inception_v3", "--augment", "none")
         self.assertEqual(plan["network"], "inception_v3")
         message = self.error("train", "--train_dir", "train", "--images", "pictures",
-                             "--model_name", "alexnet_v2")
+                             "--batch_size", 1, "--model_name", "alexnet_v2")
         self.assertIn("Preprocessing name [alexnet_v2] was not recognized", message)
         message = self.error("train", "--train_dir", "train", "--images", "pictures",
                              "--model_name", "vgg_a", "--train_image_size", 64,
