@@ -1,8 +1,10 @@
 // Speed of training: the contender of bench/peers/training_speed.py.
 //
 //   bench_train NETWORK CLASSES VARIABLES IMAGES LABELS SIZE BATCH THREADS all|logits|cached
+//   bench_train NETWORK CLASSES
 //
-// NETWORK: one of the four names.
+// The second prints the names of the variables, in the order of Graph::weights.
+// NETWORK: one of TF-Slim's; logits and cached are for ResNet V1. Nothing is dropped out.
 // VARIABLES: every variable of the network as float32, in the order of Graph::weights.
 // IMAGES: float32, any number of SIZE x SIZE x 3; LABELS: an int32 for each.
 // THREADS: 0 for all cores.
@@ -21,7 +23,7 @@
 #include <vector>
 
 #include "graph/layers.h"
-#include "graph/slim/resnet_v1.h"
+#include "graph/slim/slim_networks.h"
 #include "graph/weights.h"
 #include "narrow/error.h"
 #include "nn/optimizers/optimizer_step.h"
@@ -44,7 +46,8 @@ std::vector<Value> read_values(const std::string& path) {
 class Trainer {
  public:
   Trainer(const std::vector<std::string>& arguments)
-      : graph_(resnet_v1(arguments[0], std::stoi(arguments[1]))),
+      : slim_(slim_network(arguments[0], std::stoi(arguments[1]), true)),
+        graph_(slim_.graph),
         images_(read_values<float>(arguments[3])),
         labels_(read_values<std::int32_t>(arguments[4])),
         cached_(arguments[8] == "cached"),
@@ -96,6 +99,11 @@ class Trainer {
     options.height = options.width = std::stoi(arguments[5]);
     options.batch_size = std::stoi(arguments[6]);
     options.threads = std::stoi(arguments[7]);
+    options.dropout_keep_prob = 1;
+    options.is_regularized = [this](const Weight& weight) {
+      const auto found = std::ranges::find(graph_.weights, weight.name, &Weight::name);
+      return slim_.regularized[static_cast<std::size_t>(found - graph_.weights.begin())];
+    };
     if (arguments[8] == "all") return options;
     options.is_trained = [logits = *output_layer(graph_)](const Weight& weight) {
       return logits.has_weight(weight.name);
@@ -104,7 +112,8 @@ class Trainer {
     return options;
   }
 
-  Graph graph_;
+  SlimGraph slim_;
+  const Graph& graph_;
   std::vector<float> images_;
   std::vector<std::int32_t> labels_;
   bool cached_;
@@ -113,6 +122,12 @@ class Trainer {
   std::vector<OptimizerVariable> variables_;
   std::vector<float> features_;
 };
+
+void print_names(const std::string& network, int classes) {
+  for (const Weight& weight : slim_network(network, classes, true).graph.weights) {
+    std::cout << weight.name << '\n';
+  }
+}
 
 void serve(const std::vector<std::string>& arguments) {
   Trainer trainer(arguments);
@@ -126,12 +141,17 @@ void serve(const std::vector<std::string>& arguments) {
 }  // namespace narrow
 
 int main(int argc, char** argv) {
-  if (argc != 10) {
-    std::cerr << "usage: " << argv[0]
-              << " NETWORK CLASSES VARIABLES IMAGES LABELS SIZE BATCH THREADS all|logits|cached\n";
+  if (argc != 10 && argc != 3) {
+    std::cerr
+        << "usage: " << argv[0]
+        << " NETWORK CLASSES [VARIABLES IMAGES LABELS SIZE BATCH THREADS all|logits|cached]\n";
     return 2;
   }
   try {
+    if (argc == 3) {
+      narrow::print_names(argv[1], std::stoi(argv[2]));
+      return 0;
+    }
     narrow::serve({argv + 1, argv + argc});
     return 0;
   } catch (const std::exception& error) {

@@ -1,4 +1,4 @@
-"""Images a second of training ResNet V1, float32: narrow and TF-Slim on TensorFlow.
+"""Images a second of training TF-Slim's networks, float32: narrow and TF-Slim on TensorFlow.
 
 Makes an environment with TensorFlow (kept in the user's cache), gives both the same variables,
 images and labels, compares the losses of the first step, and only then times: one contender at a
@@ -11,12 +11,14 @@ usage: training_speed.py --bench-train PROGRAM [--network resnet_v1_50] [--batch
 
 Jobs: all-32 and all-224 train every variable at that image size; logits-224 trains the logits, with
 batch norm in training mode; cached-224 (narrow alone) trains them on features that were computed
-before, with batch norm frozen, and is compared with logits-224.
+before, with batch norm frozen, and is compared with logits-224. The others train every variable of
+the network they name, without dropout.
 """
 
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,31 +27,38 @@ from peer_environments import AnsweringProcess, environment_python
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLASSES = 10
-# Job: image size, steps of a round.
-JOBS = {"all-32": (32, 4), "all-224": (224, 1), "logits-224": (224, 1), "cached-224": (224, 200)}
+# Job: image size, steps of a round, and the largest batch.
+JOBS = {"all-32": (32, 4, 1024), "all-224": (224, 1, 1024), "logits-224": (224, 1, 1024),
+        "cached-224": (224, 200, 1024), "cifarnet-32": (32, 8, 1024),
+        "mobilenet_v1-32": (32, 8, 1024), "vgg_16-224": (224, 1, 4)}
 LOSS_TOLERANCE = 1e-4
 
 
 class Job:
     def __init__(self, name, options, python, folder):
         self.name = name
-        self.size, self.steps = JOBS[name]
-        self.images = self.steps * options.batch
-        trained = name.split("-")[0]
+        self.size, self.steps, largest = JOBS[name]
+        batch = min(options.batch, largest)
+        self.images = self.steps * batch
+        trained, network = name.split("-")[0], options.network
+        if trained not in ("all", "logits", "cached"):
+            trained, network = "all", trained
         if trained == "cached":  # the features of one batch are as good as any
-            self.images = options.batch
+            self.images = batch
         self.folder = f"{folder}/{name}"
         os.mkdir(self.folder)
+        with open(f"{self.folder}/names", "w") as file:
+            subprocess.run([options.bench_train, network, str(CLASSES)], stdout=file, check=True)
         peer = [python, os.path.join(HERE, "training_peer.py")]
         os.spawnv(os.P_WAIT, str(python), [str(word) for word in peer + [
-            "inputs", self.folder, options.network, CLASSES, self.size, self.images]])
+            "inputs", self.folder, network, CLASSES, self.size, self.images]])
         files = [f"{self.folder}/{part}" for part in ("variables", "images", "labels")]
-        sizes = [self.size, options.batch, options.threads, trained]
+        sizes = [self.size, batch, options.threads, trained]
         self.contenders = [AnsweringProcess(
-            f"narrow {name}", [options.bench_train, options.network, CLASSES, *files, *sizes])]
+            f"narrow {name}", [options.bench_train, network, CLASSES, *files, *sizes])]
         if trained != "cached":
             self.contenders.append(AnsweringProcess(
-                f"TF-Slim {name}", peer + [trained, self.folder, options.network, CLASSES, *sizes[:3]]))
+                f"TF-Slim {name}", peer + [trained, self.folder, network, CLASSES, *sizes[:3]]))
 
     def compare_losses(self):
         losses = [contender.ask("loss") for contender in self.contenders]

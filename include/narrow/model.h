@@ -15,8 +15,8 @@ namespace narrow {
 // (docs/slim.md).
 NARROW_EXPORT std::vector<std::string> model_names();
 
-// Those that can be trained: the four ResNet V1.
-NARROW_EXPORT std::vector<std::string> trainable_model_names();
+// Those that run_example trains: the four ResNet V1.
+NARROW_EXPORT std::vector<std::string> example_model_names();
 
 // A plan for one network: every model variable of `network`, one of those names, with
 // `class_count` classes (those of an auxiliary head if the checkpoint has it), the trainable ones

@@ -75,7 +75,7 @@ std::vector<Weight> variables_of(const CheckpointReader& reader, const std::stri
 
 std::vector<std::string> model_names() { return slim_network_names(); }
 
-std::vector<std::string> trainable_model_names() { return resnet_v1_names(); }
+std::vector<std::string> example_model_names() { return resnet_v1_names(); }
 
 QuantizePlan resnet_plan(const CheckpointReader& reader, const std::string& network,
                          int class_count, const Scheme& scheme, bool moving_averages) {

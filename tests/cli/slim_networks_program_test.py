@@ -69,11 +69,43 @@ class SlimNetworks(ProgramCase):
                       self.error("quantizer", "lenet", "model.ckpt-0", 9, 1, 8))
         self.assertIn("33", self.error("quantizer", 33, "model.ckpt-0", 10, 1, 8))
 
-    def test_only_resnet_v1_is_trained(self):
+    def train(self, directory, steps, *arguments):
+        self.narrow("train", "--train_dir", directory, "--images", "pictures", "--batch_size", 2,
+                    "--max_number_of_steps", steps, "--threads", 1, *arguments)
+        return (self.dir / directory / f"model.ckpt-{steps}.data-00000-of-00001").read_bytes()
+
+    def test_training_is_the_same_after_an_interruption(self):
+        # Dropout depends on the step.
+        self.write_pictures(28)
+        whole = self.train("whole", 3, "--model_name", "lenet")
+        self.train("parts", 1, "--model_name", "lenet")
+        self.assertEqual(self.train("parts", 3, "--model_name", "lenet"), whole)
+        self.assertNotEqual(self.train("other", 3, "--model_name", "lenet", "--dropout_keep_prob",
+                                       1), whole)
+
+    def test_what_was_trained_is_evaluated(self):
+        self.write_pictures(32)
+        self.train("train", 2, "--model_name", "mobilenet_v1_025", "--train_image_size", 32,
+                   "--augment", "none", "--quantize", "bin:4")
+        found = self.json("eval", "train", "--images", "pictures", "--eval_image_size", 32)
+        self.assertEqual(found["checkpoints"][0]["network"], "mobilenet_v1_025")
+        self.assertEqual(found["checkpoints"][0]["global_step"], 2)
+
+    def test_training_follows_the_network(self):
         self.write_pictures(8)
+        plan = self.json("train", "--summary", "--train_dir", "train", "--images", "pictures",
+                         "--batch_size", 1, "--model_name", "inception_v3", "--augment", "none")
+        self.assertEqual(plan["network"], "inception_v3")
         message = self.error("train", "--train_dir", "train", "--images", "pictures",
-                             "--batch_size", 1, "--model_name", "lenet")
-        self.assertIn("lenet cannot be trained yet; resnet_v1_50", message)
+                             "--batch_size", 1, "--model_name", "alexnet_v2")
+        self.assertIn("Preprocessing name [alexnet_v2] was not recognized", message)
+        message = self.error("train", "--train_dir", "train", "--images", "pictures",
+                             "--model_name", "vgg_a", "--train_image_size", 64,
+                             "--batch_size", 1, "--augment", "none")
+        self.assertIn("vgg_a/fc6", message)
+
+    def test_methods_say_what_they_know(self):
+        self.write_pictures(8)
         self.make("lenet", 2)
         message = self.error("calibrate", "model.ckpt-0", "--images", "pictures", "-o", "new/")
         self.assertIn("a checkpoint of lenet; ", message)

@@ -4,6 +4,26 @@ given batches. Needs numpy below 2."""
 from slim_resnet import import_slim
 
 
+def resnet_v1_maker(name, blocks, batch_norm_decay=0.997):
+    """blocks: [(base depth, units, last stride)]."""
+
+    def make(images, class_count, weight_decay):
+        import tensorflow.compat.v1 as tf
+
+        slim, resnet_v1 = import_slim()
+        scope = resnet_v1.resnet_arg_scope(
+            weight_decay=weight_decay, batch_norm_decay=batch_norm_decay)
+        with slim.arg_scope(scope):
+            net, _ = resnet_v1.resnet_v1(
+                images,
+                [resnet_v1.resnet_v1_block(f"block{i + 1}", *block)
+                 for i, block in enumerate(blocks)],
+                class_count, is_training=True, scope=name)
+        return [tf.squeeze(net, [1, 2])]
+
+    return make
+
+
 def make_optimizer(tf, name, rate):
     """With Slim's default values."""
     if name == "rmsprop":
@@ -23,30 +43,25 @@ def make_optimizer(tf, name, rate):
 
 
 class SlimTrainer:
-    def __init__(self, name, blocks, class_count, optimizer, rate, decay_steps, weight_decay=4e-5,
-                 label_smoothing=0.0, batch_norm_decay=0.997, moving_average_decay=None,
-                 trainable_scope=None):
-        """blocks: [(base depth, units, last stride)]; the rate decays by 0.94 in stairs."""
+    def __init__(self, make, class_count, optimizer, rate, decay_steps, weight_decay=4e-5,
+                 label_smoothing=0.0, moving_average_decay=None, trainable_scope=None,
+                 size=None):
+        """make: of images, classes and weight decay the logits, and those of an auxiliary head. The
+        rate decays by 0.94 in stairs."""
         import tensorflow.compat.v1 as tf
 
         tf.disable_eager_execution()
-        slim, resnet_v1 = import_slim()
+        slim, _ = import_slim()
         with tf.Graph().as_default():
             tf.set_random_seed(1)
-            self.images = tf.placeholder(tf.float32, [None, None, None, 3])
+            self.images = tf.placeholder(tf.float32, [None, size, size, 3])
             self.labels = tf.placeholder(tf.int32, [None])
             step = tf.train.get_or_create_global_step()
-            scope = resnet_v1.resnet_arg_scope(
-                weight_decay=weight_decay, batch_norm_decay=batch_norm_decay)
-            with slim.arg_scope(scope):
-                net, _ = resnet_v1.resnet_v1(
-                    self.images,
-                    [resnet_v1.resnet_v1_block(f"block{i + 1}", *block)
-                     for i, block in enumerate(blocks)],
-                    class_count, is_training=True, scope=name)
-            logits = tf.squeeze(net, [1, 2])
-            tf.losses.softmax_cross_entropy(
-                tf.one_hot(self.labels, class_count), logits, label_smoothing=label_smoothing)
+            logits = make(self.images, class_count, weight_decay)
+            for output, weight in zip(logits, (1.0, 0.4)):
+                tf.losses.softmax_cross_entropy(
+                    tf.one_hot(self.labels, class_count), output,
+                    label_smoothing=label_smoothing, weights=weight)
             self.loss = tf.losses.get_total_loss()
             self.model_variables = slim.get_model_variables()
             rate = tf.train.exponential_decay(rate, step, decay_steps, 0.94, staircase=True)

@@ -379,16 +379,20 @@ def mobilenet_v2(images, class_count, multiplier):
         return pooled_logits(net, class_count)
 
 
-def in_mobilenet_scope(make):
+def in_mobilenet_scope(make, is_training=False, decay=0.999, weight_decay=0.0):
+    """Depthwise weights are not regularized, as in Slim."""
+    regularizer = slim.l2_regularizer(weight_decay) if weight_decay else None
+
     def network(images, class_count):
         with slim.arg_scope([slim.batch_norm], center=True, scale=True, epsilon=0.001):
             with slim.arg_scope(
                 [slim.conv2d, slim.separable_conv2d],
                 activation_fn=tf.nn.relu6,
                 normalizer_fn=slim.batch_norm,
-                normalizer_params={"is_training": False},
+                normalizer_params={"is_training": is_training, "decay": decay},
             ):
-                return make(images, class_count)
+                with slim.arg_scope([slim.conv2d], weights_regularizer=regularizer):
+                    return make(images, class_count)
 
     return network
 
@@ -403,7 +407,9 @@ def cifarnet(images, class_count):
         net = slim.max_pool2d(lrn(conv(net, 64, 5, "conv2")), 2, 2)
         net = slim.fully_connected(slim.flatten(net), 384, scope="fc3")
         net = slim.fully_connected(net, 192, scope="fc4")
-        return slim.fully_connected(net, class_count, activation_fn=None, scope="logits")
+        return slim.fully_connected(
+            net, class_count, activation_fn=None, weights_regularizer=None, scope="logits"
+        )
 
 
 def lenet(images, class_count):

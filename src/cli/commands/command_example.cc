@@ -161,7 +161,7 @@ void add_options(Command& command, Arguments& args) {
   command.add_option("--sha256", options.data_checksum, "of that archive").type_name("HEX");
   command.add_option("--model", options.model_name, "network to train")
       .type_name("NAME")
-      .one_of(trainable_model_names())
+      .one_of(example_model_names())
       .capture_default_str();
   command
       .add_option("--checkpoint", options.checkpoint_path,

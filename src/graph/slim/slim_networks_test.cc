@@ -8,6 +8,7 @@
 #include <array>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/crc32c.h"
@@ -157,6 +158,44 @@ TEST(SlimNetworks, InitialValuesAreThoseOfTheArgScopes) {
   expect_normal("cifarnet", "CifarNet/logits/weights", 1 / 192.0);
   expect_constant("cifarnet", "CifarNet/fc3/biases", 0.1F);
   expect_normal("lenet", "LeNet/conv1/weights", 0.1);
+}
+
+TEST(SlimNetworks, WhatIsRegularizedFollowsTheArgScopes) {
+  const auto is_regularized = [](std::string_view network, std::string_view name) {
+    const SlimGraph slim = slim_network(network, 10, true);
+    const auto found = std::ranges::find(slim.graph.weights, name, &Weight::name);
+    EXPECT_NE(found, slim.graph.weights.end()) << name;
+    return slim.regularized.at(static_cast<std::size_t>(found - slim.graph.weights.begin()));
+  };
+  EXPECT_TRUE(is_regularized("resnet_v1_50", "resnet_v1_50/logits/weights"));
+  EXPECT_FALSE(is_regularized("resnet_v1_50", "resnet_v1_50/logits/biases"));
+  EXPECT_TRUE(is_regularized("vgg_a", "vgg_a/fc6/weights"));
+  EXPECT_TRUE(is_regularized("mobilenet_v1", "MobilenetV1/Conv2d_1_pointwise/weights"));
+  EXPECT_FALSE(is_regularized("mobilenet_v1", "MobilenetV1/Conv2d_1_depthwise/depthwise_weights"));
+  EXPECT_FALSE(is_regularized("inception_v2", "InceptionV2/Conv2d_1a_7x7/pointwise_weights"));
+  EXPECT_FALSE(is_regularized("inception_v4", "InceptionV4/Logits/Logits/biases"));
+  EXPECT_TRUE(is_regularized("inception_resnet_v2", "InceptionResnetV2/Logits/Logits/biases"));
+  EXPECT_FALSE(
+      is_regularized("inception_resnet_v2", "InceptionResnetV2/Conv2d_1a_3x3/BatchNorm/beta"));
+  EXPECT_FALSE(is_regularized("cifarnet", "CifarNet/conv1/weights"));
+  EXPECT_TRUE(is_regularized("cifarnet", "CifarNet/fc3/weights"));
+  EXPECT_FALSE(is_regularized("cifarnet", "CifarNet/logits/weights"));
+  EXPECT_TRUE(is_regularized("lenet", "LeNet/fc4/weights"));
+}
+
+TEST(SlimNetworks, DropoutIsThereForTrainingOnly) {
+  const auto count = [](std::string_view name, bool training) {
+    const Graph graph = slim_network(name, 10, training).graph;
+    return std::ranges::count_if(graph.nodes, [](const Node& node) {
+      return std::holds_alternative<op::Dropout>(node.attributes);
+    });
+  };
+  for (const SlimNetwork& network : slim_networks()) {
+    const std::string_view name = network.name;
+    const bool has_two = name.starts_with("vgg") || name == "alexnet_v2" || name == "overfeat";
+    EXPECT_EQ(count(name, true), name.starts_with("resnet") ? 0 : has_two ? 2 : 1) << name;
+    EXPECT_EQ(count(name, false), 0) << name;
+  }
 }
 
 TEST(SlimNetworks, WrongRequestsAreExplained) {

@@ -121,7 +121,9 @@ class ReferenceTraining {
     std::vector<ReferenceTensor> given = run_reference(without_nodes_, weights_, {images});
     std::vector<bool> is_new(values_.size(), false);
     for (std::size_t id = 0; id < values_.size(); ++id) {
-      if (given[id].values.empty() || given[id].values == values_[id].values) continue;
+      const ReferenceTensor& now = given[id];
+      if (now.values.empty() && now.integers.empty()) continue;
+      if (now.values == values_[id].values && now.integers == values_[id].integers) continue;
       values_[id] = std::move(given[id]);
       is_new[id] = true;
     }
@@ -208,6 +210,8 @@ inline void expect_gradients_of_the_loss(TrainingNetwork& network, ReferenceTrai
   network.forward_backward(images, labels);
   constexpr std::size_t kSamples = 4;
   constexpr double kStep = 1e-6;
+  // A bias before a batch norm has the gradient 0, in float32 a sum of what cancels.
+  constexpr double kRounding = 2e-7;
   for (const TrainedParameter& parameter : network.parameters()) {
     std::vector<double>& values = reference.values(parameter.weight.name);
     const double scale =
@@ -223,7 +227,7 @@ inline void expect_gradients_of_the_loss(TrainingNetwork& network, ReferenceTrai
       const ReferenceLoss below = reference.loss(images, labels);
       values[i] = value;
       const double expected = (above.total() - below.total()) / (2 * kStep);
-      EXPECT_NEAR(parameter.gradients[i], expected, 1e-3 * scale)
+      EXPECT_NEAR(parameter.gradients[i], expected, 1e-3 * scale + kRounding)
           << parameter.weight.name << " element " << i;
     }
   }

@@ -27,7 +27,7 @@ inline Graph thin_inception() {
   head = net.fully_connected("head/logits", net.squeeze("head/flat", head), 6, kThinClasses, plain);
   x = net.global_mean("mean", net.conv("", x, {"last", 7, 3, 3, 2, kValid}));
   x = net.squeeze("flat", net.dropout("dropout", x, 0.8));
-  return net.finish({net.fully_connected("logits", x, 7, kThinClasses, plain), head});
+  return net.finish({net.fully_connected("logits", x, 7, kThinClasses, plain), head}).graph;
 }
 
 // Depthwise convolutions with strides and with two outputs a channel, ReLU6, residual sums.
@@ -43,7 +43,7 @@ inline Graph thin_mobilenet() {
   x = net.residual("sum", x, net.conv("", y, {"project", 5}, bare));
   x = net.separable("separable", x, {"", 6, 3, 3, 2, kSame, 0.1}, 2);
   x = net.linear("", net.global_mean("mean", x), {"logits", kThinClasses});
-  return net.finish({net.squeeze("flat", x)});
+  return net.finish({net.squeeze("flat", x)}).graph;
 }
 
 // Batch norm and ReLU before convolutions, sums that several units read.
@@ -63,7 +63,7 @@ inline Graph thin_resnet_v2() {
   x = net.residual("b", net.max_pool("b/shortcut", x, 1, 2, kSame),
                    net.linear("b", y, {"conv3", 8}));
   x = net.global_mean("mean", before("postnorm", x));
-  return net.finish({net.squeeze("flat", net.linear("", x, {"logits", kThinClasses}))});
+  return net.finish({net.squeeze("flat", net.linear("", x, {"logits", kThinClasses}))}).graph;
 }
 
 // Biases, local response normalization, a matrix over all pixels, Dropout.
@@ -77,8 +77,10 @@ inline Graph thin_cifarnet() {
   x = net.add("flat/order", op::Transpose{{0, 2, 3, 1}}, net.max_pool("pool2", x, 2, 2, kValid));
   x = net.fully_connected("fc3", net.add("flat", op::Flatten{}, x), 24, 9, net.style());
   x = net.fully_connected("fc4", net.dropout("dropout3", x, 0.5), 9, 7, net.style());
-  return net.finish(
-      {net.fully_connected("logits", x, 7, kThinClasses, {.activation = SlimActivation::kNone})});
+  return net
+      .finish({net.fully_connected("logits", x, 7, kThinClasses,
+                                   {.activation = SlimActivation::kNone})})
+      .graph;
 }
 
 // Convolutions with biases, one of them over a whole image.
@@ -87,7 +89,7 @@ inline Graph thin_vgg() {
   Channels x = net.conv("", net.images(), {"conv1", 5, 3, 3});
   x = net.conv("", net.max_pool("pool1", x, 4, 4, kValid), {"conv2", 6, 3, 3});
   x = net.dropout("dropout6", net.conv("", x, {"fc6", 8, 4, 4, 1, kValid}), 0.5);
-  return net.finish({net.squeeze("flat", net.linear("", x, {"fc8", kThinClasses}))});
+  return net.finish({net.squeeze("flat", net.linear("", x, {"fc8", kThinClasses}))}).graph;
 }
 
 }  // namespace narrow

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "data/testing/golden_data.h"
+#include "graph/slim/slim_networks.h"
 #include "tasks/testing/training_observer.h"
 
 namespace narrow {
@@ -30,7 +31,13 @@ std::vector<float> seeded(const Graph& network, const char* name, std::uint64_t 
 }
 
 TrainingStart warm_start(int checkpoint_classes, int class_count = 10) {
-  return {small_network(class_count), 0, nullptr, small_checkpoint(3, checkpoint_classes)};
+  SlimGraph network = with_resnet_v1_scope(small_network(class_count));
+  TrainingStart start;
+  start.name = network.graph.name;
+  start.network = std::move(network.graph);
+  start.initializers = std::move(network.initializers);
+  start.warm = small_checkpoint(3, checkpoint_classes);
+  return start;
 }
 
 TEST_F(TrainingStartTest, ExcludedScopesBeginAgain) {
@@ -112,12 +119,27 @@ TEST_F(TrainingStartTest, NewNetworksHaveStandardNames) {
   EXPECT_THAT(
       error_message(ErrorCategory::kUsage, [&] { find_training_start(options, 10, observer); }),
       HasSubstr("model_name"));
-  options.model_name = "inception_v3";
+  options.model_name = "inception_v5";
   EXPECT_THAT(
       error_message(ErrorCategory::kUsage, [&] { find_training_start(options, 10, observer); }),
       HasSubstr("resnet_v1_50"));
   options.model_name = "resnet_v1_50";
-  EXPECT_EQ(find_training_start(options, 10, observer).network.weights.size(), 267U);
+  const TrainingStart start = find_training_start(options, 10, observer);
+  EXPECT_EQ(start.network.weights.size(), 267U);
+  EXPECT_THAT(start.regularized, SizeIs(54));
+}
+
+TEST_F(TrainingStartTest, NetworksAreThoseOfTraining) {
+  TrainOptions options;
+  options.train_dir = directory();
+  options.model_name = "inception_v3";
+  RecordingObserver observer;
+  const TrainingStart start = find_training_start(options, 10, observer);
+  EXPECT_EQ(start.name, "inception_v3");
+  EXPECT_THAT(start.network.outputs, SizeIs(2));
+  EXPECT_EQ(logits_scope(start.network), "InceptionV3/Logits/Conv2d_1c_1x1");
+  EXPECT_THAT(start.regularized, Contains("InceptionV3/AuxLogits/Conv2d_2b_1x1/weights"));
+  EXPECT_THAT(start.regularized, ::testing::Not(Contains(HasSubstr("biases"))));
 }
 
 TEST_F(TrainingStartTest, TrainableScopesAreExpressionsForTheBeginning) {
