@@ -115,8 +115,13 @@ void RowMetric::factorize() {
   if (factor.info() != Eigen::Success) throw not_finite();
 }
 
-Matrix RowMetric::gradients(const Matrix& rounded, Index first) const {
-  return h_ * rounded - images_.middleCols(first, rounded.cols());
+Matrix RowMetric::gradients(const Matrix& rounded, Index first,
+                            std::span<const Index> columns) const {
+  Matrix result = h_ * rounded;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    result.col(static_cast<Index>(i)) -= images_.col(first + columns[i]);
+  }
+  return result;
 }
 
 RowMetric::Rounded RowMetric::round(const Matrix& targets, const LevelsAt& levels) const {
