@@ -224,6 +224,19 @@ TEST_F(QuantizeOnnx, PlansMeasureWhatOneTensorDoesToTheOutputs) {
   EXPECT_EQ(plan_file_text(corrected), plan_file_text(plan_budget(*reader_, request)));
 }
 
+TEST_F(QuantizeOnnx, FoldedNormsSayNothingOfWhatLayersSee) {
+  NetworkMethods fold;
+  fold.image_size = kSize;
+  fold.fold = true;
+  quantize(scheme(24), fold, "folded.onnx");
+  reader_ = open_checkpoint(directory() / "folded.onnx");
+  EXPECT_EQ(best_damage(*reader_, {}), DamageKind::kWeight);
+  NetworkMethods without = methods(Rounding::kNearest, true);
+  without.images.reset();
+  EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { quantize(scheme(4), without); }),
+              testing::HasSubstr("no bias can be corrected without images: first (first_norm"));
+}
+
 TEST_F(QuantizeOnnx, WithoutImagesPlansEstimateDamageWhereBatchNormsAllowIt) {
   AllocationRequest request;
   request.scheme = scheme(4);
