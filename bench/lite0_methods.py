@@ -1,39 +1,48 @@
 #!/usr/bin/env python3
-"""What few bits cost EfficientNet-Lite0 with and without methods: a table for docs/results.md.
+"""What few bits cost EfficientNet-Lite0 with and without methods: the table of docs/results.md.
 
-usage: lite0_methods.py MODEL.onnx FOLDER --narrow PROGRAM [--bits 4,5,6,8] [--threads 2]
+usage: lite0_methods.py MODEL.onnx FOLDER --narrow PROGRAM [--bits 4,5,6,8] [--rows best,...]
+                        [--threads 2]
 
-MODEL.onnx takes the input of peers/lite0_accuracy.py, FOLDER has its labels.csv and pictures. Weights
-are quantized per channel. Without methods every picture is measured; with them the pictures are cut in
-two, every second one, each half is measured with the network that the other one calibrated, and the
-figure is over both: no picture was seen by its network.
+MODEL.onnx takes the input of peers/lite0_accuracy.py, FOLDER has its labels.csv and pictures. The
+pictures are cut in two, every second one. A network that was made without pictures is measured on
+both halves; with pictures each half is measured with the network that the other one calibrated: no
+picture was seen by its network. Prints a line for each result as it comes and, at the end, Markdown:
+top-1 in percent, the difference from float with its 95 % interval for paired proportions (Bonett and
+Price, 2012), and how many pictures get the same class as from float.
+
+Rows: minmax, mse, uniform, best without pictures; uniform_pictures, best_pictures with them. On two
+quiet cores some 35 minutes, of which rows with pictures take about 2 minutes for each half and width,
+all others together 5.
 """
 
 import argparse
 import csv
 import json
+import math
 import os
 import pathlib
 import subprocess
 import tempfile
+import time
 
 RECIPE = ["--preprocessing_name", "vgg", "--mean", "127,127,127", "--std", "128,128,128",
           "--resize_side", "256", "--eval_image_size", "224"]
 PLAIN = ["--scheme", "symmetric", "--granularity", "channel"]
-METHODS = PLAIN + ["--range", "mse", "--round", "gptq", "--bias-correct"]
+ROWS = {
+    "minmax": ("none (minimum to maximum)", PLAIN, False),
+    "mse": ("`--range mse`", [*PLAIN, "--range", "mse"], False),
+    "uniform": ("`--best --uniform`", ["--best", "--uniform"], False),
+    "best": ("`--best`", ["--best"], False),
+    "uniform_pictures": ("`--best --uniform`, 250 pictures", ["--best", "--uniform"], True),
+    "best_pictures": ("`--best`, 250 pictures", ["--best"], True),
+}
 
 
 def run(options, command, *words):
     words = [options.narrow, command, *words, "--threads", options.threads]
     return subprocess.run([str(word) for word in words], check=True, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-
-
-def right(options, model, table):
-    """How many pictures of a table have their class, and how many there are."""
-    result = json.loads(run(options, "eval", model, "--images", table, *RECIPE, "--json"))
-    accuracy = result["checkpoints"][0]["accuracy"]
-    return round(accuracy["value"] * result["images"]), result["images"]
 
 
 def halves(labels, folder):
@@ -50,36 +59,73 @@ def halves(labels, folder):
     return tables
 
 
-def percent(counts):
-    return f"{100 * sum(count[0] for count in counts) / sum(count[1] for count in counts):.1f}"
+class Counts:
+    """Of pictures, over several tables."""
+
+    def __init__(self):
+        self.images = self.right = self.lost = self.won = self.same = 0
+
+    def add(self, options, model, table):
+        result = json.loads(run(options, "eval", options.model, model, "--images", table, *RECIPE,
+                                "--json"))
+        compared = result["comparisons"][0]
+        self.images += result["images"]
+        self.right += result["checkpoints"][1]["accuracy"]["hits"]
+        self.lost += compared["only_first_correct"]
+        self.won += compared["only_other_correct"]
+        self.same += compared["same_argmax"]
+
+    def text(self):
+        n = self.images
+        lost, won = (self.lost + 1) / (n + 2), (self.won + 1) / (n + 2)
+        middle = won - lost
+        half = 1.959964 * math.sqrt((won + lost - middle ** 2) / (n + 2))
+        return (f"{100 * self.right / n:.1f} ({100 * (self.won - self.lost) / n:+.1f}, "
+                f"{100 * (middle - half):+.1f} to {100 * (middle + half):+.1f}; {self.same})")
+
+
+def measured(options, row, bits, tables, out):
+    _, words, with_pictures = ROWS[row]
+    counts = Counts()
+    made = [options.model, *words, "--bits", bits, "-o", out, "--force"]
+    if not with_pictures:
+        run(options, "quantize", *made)
+    for calibration, table in (tables, tables[::-1]):
+        if with_pictures:
+            run(options, "quantize", *made, "--images", calibration, *RECIPE)
+        counts.add(options, out, table)
+    return counts.text()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("model", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--narrow", type=pathlib.Path, required=True)
     parser.add_argument("--bits", default="4,5,6,8")
+    parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     options.narrow = options.narrow.resolve()
+    widths = options.bits.split(",")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         tables = halves(options.folder.resolve() / "labels.csv", folder)
-        print("float:", percent([right(options, options.model, table) for table in tables]))
-        print("| bits | minmax | mse | methods |\n| ---: | ---: | ---: | ---: |")
-        out = folder / "out.onnx"
-        for bits in options.bits.split(","):
+        exact = Counts()
+        for table in tables:
+            exact.add(options, options.model, table)
+        lines = [f"| options (float: {100 * exact.right / exact.images:.1f}) | "
+                 + " | ".join(f"{bits} bits" for bits in widths) + " |",
+                 "| --- |" + " ---: |" * len(widths)]
+        for row in options.rows.split(","):
             cells = []
-            for scheme in (PLAIN, [*PLAIN, "--range", "mse"]):
-                run(options, "quantize", options.model, *scheme, "--bits", bits, "-o", out, "--force")
-                cells.append(percent([right(options, out, table) for table in tables]))
-            counts = []
-            for calibration, measured in (tables, tables[::-1]):
-                run(options, "quantize", options.model, *METHODS, "--bits", bits, "--images",
-                    calibration, *RECIPE, "-o", out, "--force")
-                counts.append(right(options, out, measured))
-            print(f"| {bits} | {' | '.join(cells)} | {percent(counts)} |", flush=True)
+            for bits in widths:
+                begin = time.monotonic()
+                cells.append(measured(options, row, bits, tables, folder / "out.onnx"))
+                print(f"{row} {bits} bits: {cells[-1]}, {time.monotonic() - begin:.0f} s",
+                      flush=True)
+            lines.append(f"| {ROWS[row][0]} | {' | '.join(cells)} |")
+        print("\n".join(lines))
 
 
 if __name__ == "__main__":

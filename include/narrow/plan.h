@@ -69,6 +69,9 @@ struct AllocationRequest {
   ImageSource images = {};
   // Of kMeasured: spread evenly over the split, at most all of it.
   std::uint64_t measured_images = 64;
+  // Of kMeasured and, for ONNX files, kOutput: the damage that is left when the means of each
+  // layer's output are corrected, as NetworkMethods::bias_correct does.
+  bool bias_correct = false;
   // Of kFisher: max_num_batches batches, the first of the split; 0: all of them.
   int batch_size = 8;
   std::uint64_t max_num_batches = 16;
@@ -113,6 +116,7 @@ struct NARROW_EXPORT BitAllocation {
   DamageKind damage_kind = DamageKind::kWeight;
   int image_size = 0;                 // that the damage is for; 0: it is for no images
   std::uint64_t measured_images = 0;  // that the damage was measured on
+  bool bias_correct = false;          // whether it is what is left when means are corrected
   std::uint64_t budget_bytes = 0;
   bool quantized_only = false;
   std::vector<AllocatedTensor> tensors;  // the quantized ones in file order

@@ -43,7 +43,8 @@ struct NetworkMethods {
   // what quantization did to the mean and the spread of every layer's output.
   bool bias_correct = false;
   // Height and width of what the network sees, with or without images: where it is small, many taps
-  // of the kernels meet padding only, and count less.
+  // of the kernels meet padding only, and count less. 0: what an ONNX file says, or 224, here and
+  // in `images`.
   int image_size = 224;
   // Images that go through the network while it is quantized, front to back: every layer is fitted
   // to what it gets from the quantized ones before it. Absent: estimates from the checkpoint.

@@ -179,11 +179,11 @@ class PlanForResnet(ProgramCase):
         widths = {t["bits"] for t in plan["tensors"] if len(t["shape"]) > 1}
         self.assertGreater(len(widths), 1)
 
-    def test_weight_damage_of_a_resnet_is_pointed_out(self):
+    def test_output_damage_is_the_default(self):
         self.narrow("init", "resnet_v1_50", "--classes", "3", "-o", "model.ckpt-0")
-        plan = ("plan", "model.ckpt-0", "--average-bits", "4", "--bits", "2..8")
-        self.assertIn("note: for a ResNet V1 --damage output", self.run_program(*plan).stderr)
-        self.assertEqual(self.run_program(*plan, "--damage", "output").stderr, "")
+        plan = ("plan", "model.ckpt-0", "--average-bits", "4", "--bits", "4")
+        self.assertIn("damage: output, ", self.narrow(*plan).splitlines()[0])
+        self.assertIn("damage: weight, ", self.narrow(*plan, "--damage", "weight").splitlines()[0])
 
 
 if __name__ == "__main__":

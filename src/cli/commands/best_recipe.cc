@@ -1,56 +1,190 @@
 #include "cli/commands/best_recipe.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include "cli/console/job_progress.h"
+#include "cli/options/axis_options.h"
+#include "cli/parser/command_line.h"
 #include "narrow/error.h"
 
 namespace narrow {
 namespace {
 
+std::vector<std::string> both(std::vector<std::string> a, const std::vector<std::string>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+constexpr int kLeastPlannedBits = 3;
+constexpr std::uint64_t kMostMeasuredImages = 64;
+
+// Besides what changes nothing in the result.
+const std::vector<std::string> kOutsideOptions = both(outside_options(), {"--best", "--uniform"});
+// Of `quantize` alone.
+const std::vector<std::string> kMethodOptions = {
+    "--fold",     "--equalize",     "--absorb-channel-scales",
+    "--round",    "--bias-correct", "--calibration_images",
+    "--nonfinite"};
+// What a plan says.
+const std::vector<std::string> kSchemeOptions = {
+    "--scheme", "--bits",     "--granularity", "--axis",          "--scaling",
+    "--range",  "--q",        "--ap-fixed",    "--include",       "--exclude",
+    "--signed", "--overflow", "--round-mode",  "--fraction-bits", "--moving_averages"};
+
 [[noreturn]] void refuse(const std::string& sentence) {
   throw Error(ErrorCategory::kUsage, sentence);
 }
 
-}  // namespace
+bool has_images(const NetworkArguments& network) {
+  const ImageSource& images = network.images.source;
+  return !images.pictures.empty() || !images.dataset_dir.empty();
+}
 
-std::string choose_best(const CheckpointReader& reader, const std::string& typed,
-                        PlanOptions& options, NetworkArguments& network) {
+// The widths that a plan of so many bits on average chooses from.
+std::vector<int> widths_around(int bits) {
+  std::vector<int> widths;
+  for (const int difference : {-2, -1, 0, 1, 2, 4}) {
+    const int width = bits + difference;
+    if (width >= 2 && width <= 32) widths.push_back(width);
+  }
+  return widths;
+}
+
+AllocationRequest request_of(const PlanOptions& options, const NetworkArguments& network) {
+  AllocationRequest request;
+  request.scheme = options.scheme.scheme(options.bits);
+  request.axes = axis_rules(options.scheme.axes);
+  request.widths = widths_around(options.bits);
+  request.selection = options.selection;
+  request.average_bits = options.bits;
+  request.images = network.images.source;
+  request.measured_images = std::min(kMostMeasuredImages, network.images.count);
+  return request;
+}
+
+// Whether widths can differ: with ranges of channels, as a plan knows no absorbed scales.
+bool can_plan(const PlanOptions& options) {
+  return options.bits >= kLeastPlannedBits && options.scheme.granularity == "channel";
+}
+
+std::string plan_command(const Command& command, const LineChanges& scheme,
+                         const AllocationRequest& request) {
+  std::string line = command_line(
+      command, {both(both(scheme.left_out, kMethodOptions), {"--bits"}), scheme.added});
+  const std::string quantize = "narrow quantize";
+  if (line.starts_with(quantize)) line.replace(0, quantize.size(), "narrow plan");
+  line += fmt::format(" --bits {} --average-bits {}", fmt::join(request.widths, ","),
+                      *request.average_bits);
+  if (request.damage == DamageKind::kMeasured) {
+    line += fmt::format(" --calibration_images {}", request.measured_images);
+  }
+  if (request.bias_correct) line += " --bias-correct";
+  return line + " -o plan.json";
+}
+
+// What was not typed of the scheme.
+LineChanges choose_scheme(const Command& command, PlanOptions& options) {
+  const std::string typed = command_line(command);
+  LineChanges changes{kOutsideOptions, {}};
+  const auto choose = [&](const std::string& option, const std::string& value, std::string& to) {
+    if (typed.find(" " + option) != std::string::npos) return;
+    to = value;
+    changes.added[option] = value;
+  };
+  choose("--scheme", "symmetric", options.scheme.kind);
+  choose("--granularity", "channel", options.scheme.granularity);
+  choose("--range", "mse", options.scheme.range);
+  return changes;
+}
+
+// The methods that go with what is known of the layers' inputs.
+std::map<std::string, std::string> choose_methods(const PlanOptions& options, bool has_moments,
+                                                  NetworkArguments& network) {
+  std::map<std::string, std::string> added;
+  NetworkMethods& methods = network.methods;
+  const auto choose = [&](const std::string& option, bool& method) {
+    if (!method) added[option] = "";
+    method = true;
+  };
+  if (options.scheme.granularity == "tensor") {
+    choose("--absorb-channel-scales", methods.absorb_channel_scales);
+  }
+  if (methods.rounding == Rounding::kNearest) {
+    methods.rounding = has_images(network) ? Rounding::kGptq : Rounding::kFlips;
+    added["--round"] = to_string(methods.rounding);
+  }
+  if (has_moments) choose("--bias-correct", methods.bias_correct);
+  return added;
+}
+
+void require_possible(const CheckpointReader& reader, const PlanOptions& options) {
   if (reader.location().format != CheckpointFormat::kOnnx) {
     refuse("--best chooses for ONNX files; docs/methods.md has the recipe for ResNet V1");
   }
   const bool has_rules = !options.rules.empty() || !options.rule_file.empty();
   if (!options.plan.empty() || has_rules || options.bits == 0) {
-    refuse("--best chooses methods for one width, --bits, and takes no --plan and no rules");
+    refuse("--best chooses methods for --bits, and takes no --plan and no rules");
   }
-  std::string chosen;
-  const auto choose = [&](const std::string& option, const std::string& value, std::string& to) {
-    if (typed.find(" " + option) != std::string::npos) return;
-    to = value;
-    chosen += fmt::format(" {} {}", option, value);
-  };
-  choose("--scheme", "symmetric", options.scheme.kind);
-  choose("--granularity", "channel", options.scheme.granularity);
-  choose("--range", "mse", options.scheme.range);
-  const auto choose_method = [&](const std::string& option, bool& method) {
-    if (!method) chosen += " " + option;
-    method = true;
-  };
-  if (options.scheme.granularity == "tensor") {
-    choose_method("--absorb-channel-scales", network.methods.absorb_channel_scales);
+}
+
+std::string missing_text(bool has_moments, bool has_images) {
+  std::string text;
+  if (!has_moments) {
+    text =
+        "no batch norms tell what the layers see (they may be folded): biases are not corrected\n";
   }
-  const ImageSource& images = network.images.source;
-  if (images.pictures.empty() && images.dataset_dir.empty()) {
-    return fmt::format(
-        "best: the same as{}\nimages would allow more: with 100 (--images, --preprocessing_name) "
-        "weights are rounded for what layers make, and biases corrected\n",
-        chosen);
+  if (has_images) return text;
+  return text +
+         "images would allow more: with 100 (--images, --preprocessing_name) weights are rounded "
+         "for what layers make\n";
+}
+
+}  // namespace
+
+BestRecipe choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
+                       PlanOptions& options, NetworkArguments& network) {
+  require_possible(reader, options);
+  const LineChanges scheme = choose_scheme(command, options);
+  AllocationRequest request = request_of(options, network);
+  request.damage = best_damage(reader, request);
+  // Otherwise nothing is known of what layers see.
+  const bool has_moments = has_images(network) || request.damage != DamageKind::kWeight;
+  LineChanges changes{kOutsideOptions, choose_methods(options, has_moments, network)};
+  request.bias_correct = network.methods.bias_correct;
+
+  BestRecipe recipe;
+  if (!uniform && can_plan(options)) {
+    recipe.plan = request;
+    changes.left_out = both(changes.left_out, kSchemeOptions);
+    changes.added["--plan"] = "plan.json";
+    recipe.text = fmt::format(
+        "best: {} bits a weight on average, ranges included; the same as\n  {}\n  {}\n",
+        options.bits, plan_command(command, scheme, request), command_line(command, changes));
+  } else {
+    changes.added.insert(scheme.added.begin(), scheme.added.end());
+    recipe.text = fmt::format("best: the same as\n  {}\n", command_line(command, changes));
   }
-  if (network.methods.rounding == Rounding::kNearest) {
-    network.methods.rounding = Rounding::kGptq;
-    chosen += " --round gptq";
+  recipe.command = plain_command_line(command, changes);
+  recipe.text += missing_text(has_moments, has_images(network));
+  return recipe;
+}
+
+NamedPlan plan_widths(const CheckpointReader& reader, const AllocationRequest& request,
+                      int threads) {
+  JobProgress progress("planning widths");
+  const BitAllocation allocation = plan_budget(reader, request, {threads, &progress});
+  progress.finish();
+  std::vector<PlanEntry> entries;
+  for (const AllocatedTensor& tensor : allocation.tensors) {
+    entries.push_back({tensor.info.name, tensor.info.shape, tensor.scheme});
   }
-  choose_method("--bias-correct", network.methods.bias_correct);
-  return fmt::format("best: the same as{}\n", chosen);
+  return {make_plan(entries, reader), fmt::format("best_{}bits", *request.average_bits),
+          fmt::format("{} bits a weight on average", *request.average_bits)};
 }
 
 }  // namespace narrow

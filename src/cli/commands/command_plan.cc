@@ -38,6 +38,7 @@ struct Arguments {
   ImageSource images;
   int batch_size = AllocationRequest().batch_size;
   std::uint64_t max_num_batches = AllocationRequest().max_num_batches;
+  bool bias_correct = false;
   std::uint64_t measured_images = AllocationRequest().measured_images;
   SchemeOptions scheme;
   std::string bits;
@@ -75,6 +76,8 @@ void add_budget_options(Command& command, Arguments& args) {
       .add_option("--damage", args.damage,
                   "what is kept low: see below; default the best that is possible")
       .one_of({"weight", "output", "fisher", "measured"});
+  command.add_flag("--bias-correct", args.bias_correct,
+                   "ONNX: the damage that quantize --bias-correct leaves");
   args.scheme.kind = "bin";
   add_kind_option(command, args.scheme, "as in quantize; codebook above 8 bits: bin")
       .capture_default_str();
@@ -191,6 +194,7 @@ AllocationRequest request_of(const Arguments& args) {
   request.batch_size = args.batch_size;
   request.max_num_batches = args.max_num_batches;
   request.measured_images = args.measured_images;
+  request.bias_correct = args.bias_correct;
   if (request.damage == DamageKind::kFisher) require_images(request.images);
   return request;
 }

@@ -16,6 +16,7 @@
 #include "cli/options/plan_options.h"
 #include "cli/options/tensor_options.h"
 #include "cli/parser/command_line.h"
+#include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/quantize_report.h"
 #include "report/report.h"
@@ -35,6 +36,7 @@ struct Arguments {
   bool json = false;
   bool per_tensor = false;
   bool best = false;
+  bool uniform = false;
   ExportOptions exports;
   NetworkArguments network;
   PartOptions part;
@@ -46,7 +48,9 @@ void add_options(Command& command, Arguments& args) {
       .type_name("CKPT");
   add_plan_options(command, args.plan_options);
   command.add_flag("--best", args.best,
-                   "ONNX: choose scheme, ranges and methods for --bits by what is there");
+                   "ONNX: choose scheme, ranges, methods and the width of every tensor, by\n"
+                   "what is there, for --bits a weight on average");
+  command.add_flag("--uniform", args.uniform, "with --best: the same width for every tensor");
   command.add_option("-o,--output", args.output,
                      "prefix, file or directory; default <scheme>_<B>bits[_<range>]/ beside CKPT");
   command.add_option("--format", args.format, "of the output; default that of CKPT")
@@ -62,24 +66,22 @@ void add_options(Command& command, Arguments& args) {
   command.show_first_names();
 }
 
-// What changes nothing in the result.
-const std::vector<std::string> kOutsideOptions = {
-    "--output",     "--format",      "--threads",     "--dry-run",
-    "--force",      "--per-tensor",  "--json",        "--save-plan",
-    "--export-csv", "--export-html", "--export-json", "--export-markdown"};
-
 void run(Arguments args, const Command& command) {
   PartRun part(args.part, "quantize", args.force);
   Exports exports(args.exports, args.force);
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);
   SavedPlan saved_plan(args.plan_options, args.force);
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.plan_options.cast));
-  std::string best;
+  if (args.uniform && !args.best) {
+    throw Error(ErrorCategory::kUsage, "--uniform goes with --best; a scheme is uniform by itself");
+  }
+  BestRecipe best;
   if (args.best) {
-    best = choose_best(*reader, plain_command_line(command, {}), args.plan_options, args.network);
+    best = choose_best(*reader, command, args.uniform, args.plan_options, args.network);
   }
   const NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
-  const NamedPlan named = named_plan(args.plan_options, *reader);
+  const NamedPlan named = best.plan ? plan_widths(*reader, *best.plan, args.threads)
+                                    : named_plan(args.plan_options, *reader);
   QuantizeRun run;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
     run.output =
@@ -91,7 +93,7 @@ void run(Arguments args, const Command& command) {
   run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
   run.overwrite = overwrite_of(args.force);
   run.dry_run = args.dry_run;
-  run.command = plain_command_line(command, kOutsideOptions);
+  run.command = args.best ? best.command : plain_command_line(command, {outside_options(), {}});
   const bool has_files = run.output.format == CheckpointFormat::kSafetensorsShards;
   require_one_process(has_files && !args.dry_run && !methods.any(),
                       args.dry_run    ? "a dry run has none"
@@ -110,7 +112,7 @@ void run(Arguments args, const Command& command) {
   if (args.per_tensor) {
     for (const Table& table : reports.report.tables) print_result(table_text(table));
   }
-  print_result(best + reports.summary_text + reports.network_text);
+  print_result(best.text + reports.summary_text + reports.network_text);
   print_result(saved_plan.text());
   print_result(args.dry_run ? fmt::format("dry run: nothing {}was written\n",
                                           saved_plan.text().empty() ? "" : "else ")

@@ -81,10 +81,13 @@ void add_network_options(Command& command, NetworkArguments& args) {
       .add_flag("--bias-correct", methods.bias_correct,
                 "moving statistics and biases absorb shifts of mean and spread")
       .group(group);
+  args.images.source.image_size = 0;
   add_calibration_options(command, args.images, ImagesOption::kPictures,
                           "Images for them (without labels)");
   command.get_option("--eval_image_size")
-      .description("height and width that the network sees, with or without images");
+      .description(
+          "height and width that the network sees, with or without\n"
+          "images; 0: what an ONNX file says, or 224");
 }
 
 std::string network_directory_name(std::string name, const NetworkMethods& methods) {

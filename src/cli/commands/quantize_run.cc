@@ -17,6 +17,12 @@ bool is_useless(const TensorResult& tensor) {
 
 }  // namespace
 
+std::vector<std::string> outside_options() {
+  return {"--output",     "--format",      "--threads",     "--dry-run",
+          "--force",      "--per-tensor",  "--json",        "--save-plan",
+          "--export-csv", "--export-html", "--export-json", "--export-markdown"};
+}
+
 std::size_t count_quantized(const QuantizePlan& plan) {
   const auto has_scheme = [](const TensorPlan& tensor) { return tensor.scheme.has_value(); };
   return static_cast<std::size_t>(std::ranges::count_if(plan, has_scheme));

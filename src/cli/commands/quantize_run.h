@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/console/console.h"
 #include "narrow/quantize_checkpoint.h"
@@ -19,6 +20,9 @@ struct QuantizeRun {
   std::string command;         // that makes the same again, for formats that keep it; may be empty
   std::size_t line_every = 0;  // ConsoleObserver's
 };
+
+// The options that change nothing in the result, only where it goes and what is said of it.
+std::vector<std::string> outside_options();
 
 // Tensors of the plan that have a scheme.
 std::size_t count_quantized(const QuantizePlan& plan);

@@ -80,7 +80,7 @@ void add_calibration_options(Command& command, CalibrationImages& images, Images
   command
       .add_option(slim_flag("eval_image_size"), source.image_size,
                   "height and width that the network sees")
-      .in_range(1, 8192)
+      .in_range(source.image_size == 0 ? 0 : 1, 8192)
       .capture_default_str()
       .group(group);
   command

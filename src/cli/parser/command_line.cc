@@ -20,13 +20,10 @@ std::string shell_quote(const std::string& word) {
 
 namespace {
 
-// Whether an option belongs into the line, and how an argument stands there.
-struct Style {
-  std::function<bool(const std::string&)> has_option;
-  std::function<std::string(const std::string&)> argument;
-};
+using ArgumentText = std::function<std::string(const std::string&)>;
 
-std::string styled_line(const Command& command, const Style& style) {
+std::string styled_line(const Command& command, const LineChanges& changes,
+                        const ArgumentText& argument) {
   std::string line;
   for (const CLI::App* app = &command.parser(); app != nullptr; app = app->get_parent()) {
     line.insert(0, app->get_name() + ' ');
@@ -34,16 +31,23 @@ std::string styled_line(const Command& command, const Style& style) {
   line.pop_back();
   std::string flags;
   for (const CLI::Option* option : command.parser().get_options()) {
-    if (option->count() == 0) continue;
     if (option->get_positional()) {
       for (const std::string& value : option->results()) {
-        line += ' ' + shell_quote(style.argument(value));
+        line += ' ' + shell_quote(argument(value));
       }
       continue;
     }
     const std::string name = option->get_lnames().empty() ? "-" + option->get_snames().front()
                                                           : "--" + option->get_lnames().front();
-    if (!style.has_option(name)) continue;
+    const auto added = changes.added.find(name);
+    if (added != changes.added.end()) {
+      flags += ' ' + name;
+      if (!added->second.empty()) flags += ' ' + shell_quote(added->second);
+      continue;
+    }
+    const auto& left_out = changes.left_out;
+    const bool is_left_out = std::find(left_out.begin(), left_out.end(), name) != left_out.end();
+    if (option->count() == 0 || is_left_out) continue;
     if (option->get_expected_max() == 0) {
       flags += ' ' + name;
       continue;
@@ -57,18 +61,14 @@ std::string styled_line(const Command& command, const Style& style) {
 
 }  // namespace
 
-std::string command_line(const Command& command) {
-  return styled_line(command, {[](const std::string&) { return true; },
-                               [](const std::string& value) { return value; }});
+std::string command_line(const Command& command, const LineChanges& changes) {
+  return styled_line(command, changes, [](const std::string& value) { return value; });
 }
 
-std::string plain_command_line(const Command& command, const std::vector<std::string>& left_out) {
-  const auto is_kept = [&](const std::string& name) {
-    return std::find(left_out.begin(), left_out.end(), name) == left_out.end();
-  };
-  return styled_line(command, {is_kept, [](const std::string& value) {
-                                 return std::filesystem::path(value).filename().string();
-                               }});
+std::string plain_command_line(const Command& command, const LineChanges& changes) {
+  return styled_line(command, changes, [](const std::string& value) {
+    return std::filesystem::path(value).filename().string();
+  });
 }
 
 }  // namespace narrow

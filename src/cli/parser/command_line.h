@@ -1,6 +1,7 @@
 // The command line that stands for the arguments of a command.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -8,13 +9,18 @@
 
 namespace narrow {
 
+// What a line has besides or instead of the arguments that were given.
+struct LineChanges {
+  std::vector<std::string> left_out;         // options
+  std::map<std::string, std::string> added;  // options with their values, none for a flag
+};
+
 // "narrow sweep model.ckpt-0 --bits 2..8": the arguments that were given, quoted for a shell, in
 // the order in which the command declares them.
-std::string command_line(const Command& command);
+std::string command_line(const Command& command, const LineChanges& changes = {});
 
-// The same for a file that must not depend on where it was made: arguments without directories, and
-// without the options `left_out`.
-std::string plain_command_line(const Command& command, const std::vector<std::string>& left_out);
+// The same for a file that must not depend on where it was made: arguments without directories.
+std::string plain_command_line(const Command& command, const LineChanges& changes);
 
 // One word for a POSIX shell.
 std::string shell_quote(const std::string& word);

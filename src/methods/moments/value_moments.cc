@@ -97,6 +97,20 @@ class Propagation {
            std::all_of(node.inputs.begin() + 1, node.inputs.end(), is_weight);
   }
 
+  // Whether it only adds its beta, as folding leaves it (fold_norms.h).
+  [[nodiscard]] bool is_folded(const Node& node) const {
+    const double epsilon = std::get<op::BatchNormalization>(node.attributes).epsilon;
+    const auto all_are = [&](std::size_t input, double value) {
+      return std::ranges::all_of(read(node.inputs[input]),
+                                 [&](float v) { return std::abs(v - value) < 1e-6; });
+    };
+    return all_are(1, 1) && all_are(3, 0) && all_are(4, 1 - epsilon);
+  }
+
+  static ValueMoments folded(const Node& node) {
+    return {std::nullopt, fmt::format("{} is folded into the weights before it", node.name)};
+  }
+
   ValueMoments graph_input(ValueId id) const {
     const auto reads_it = [&](const Node& node) {
       return std::holds_alternative<op::Conv>(node.attributes) && node.inputs[0] == id &&
@@ -106,6 +120,7 @@ class Propagation {
     if (first == graph_.nodes.end()) return nothing_of(graph_.value(id).name);
     const Node* const norm = norm_after(first->output());
     if (norm == nullptr) return without_norm(*first);
+    if (is_folded(*norm)) return folded(*norm);
     double weight_power = 0;
     for (const float weight : read(first->inputs[1])) {
       weight_power += static_cast<double>(weight) * weight;
@@ -134,6 +149,7 @@ class Propagation {
   }
 
   [[nodiscard]] ValueMoments normalized(const Node& node) const {
+    if (is_folded(node)) return folded(node);
     const std::vector<float> gamma = read(node.inputs[1]);
     const std::vector<float> beta = read(node.inputs[2]);
     std::vector<Moments> output(gamma.size());

@@ -28,7 +28,8 @@ struct ValueMoments {
 // - images: mean 0 and the one variance that explains the variances which the batch norm of the
 //   first convolution that reads them has stored, sum_c v_c / sum_c |w_c|^2, whatever the
 //   preprocessing was.
-// Nothing is known of other values, nor of what a linear operator makes when no batch norm follows.
+// Nothing is known of other values, nor of what a linear operator makes when no batch norm follows
+// or one that is folded: gamma 1, mean 0, variance 1 - epsilon.
 // Throws Error(kNumeric) for a weight that is not finite, and what reading one of `graph` throws;
 // check_weights first.
 std::vector<ValueMoments> value_moments(const Graph& graph, const WeightSource& weights);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "base/parallel.h"
 #include "methods/rounding/row_metric.h"
@@ -58,32 +59,66 @@ class RowOnLevels {
   Levels levels_;
 };
 
-// One row on its way: q and H (q - w*).
-struct RowState {
-  Vector values;
-  Vector gradient;
+// Rows on their way, a column each: q and H (q - w*).
+struct RowStates {
+  Matrix values;
+  Matrix gradients;
 
-  [[nodiscard]] double cost(const Vector& target) const { return (values - target).dot(gradient); }
+  [[nodiscard]] double cost(Index column, const Matrix& targets, Index output) const {
+    return (values.col(column) - targets.col(output)).dot(gradients.col(column));
+  }
 };
 
-// Single moves and sizes of the range in turns, as long as they pay. `output` is the row's.
-void refine(const RowMetric& metric, Index output, RowOnLevels& row, RowState& state) {
-  const Vector target = metric.targets().col(output);
-  const Vector wanted = metric.images().col(output);
-  metric.improve(0, row.levels(), state.values, state.gradient);
-  for (int i = 0; i < kRescalings; ++i) {
-    const Vector image = state.gradient + wanted;
-    const double factor = image.dot(target) / image.dot(state.values);
-    if (!(factor > 0.25 && factor < 4)) return;
-    const RowOnLevels other = row.scaled(factor);
-    RowState next;
-    next.values = row.moved(state.values, other);
-    next.gradient = metric.gradients(next.values, output);
-    metric.improve(0, other.levels(), next.values, next.gradient);
-    if (!(next.cost(target) < state.cost(target) * (1 - 1e-3))) return;
-    row = other;
-    state = std::move(next);
+// Single moves and sizes of the ranges in turns, as long as they pay. The rows are the outputs from
+// `first` on, and go side by side for the sake of products of matrices.
+void refine(const RowMetric& metric, Index first, std::vector<RowOnLevels>& rows,
+            RowStates& state) {
+  std::vector<Index> active;
+  for (Index c = 0; c < state.values.cols(); ++c) {
+    metric.improve(0, rows[static_cast<std::size_t>(c)].levels(), state.values.col(c),
+                   state.gradients.col(c));
+    active.push_back(c);
   }
+  for (int i = 0; i < kRescalings && !active.empty(); ++i) {
+    std::vector<Index> columns;
+    std::vector<RowOnLevels> others;
+    RowStates next;
+    next.values.resize(state.values.rows(), static_cast<Index>(active.size()));
+    for (const Index c : active) {
+      const Vector target = metric.targets().col(first + c);
+      const Vector image = state.gradients.col(c) + metric.images().col(first + c);
+      const double factor = image.dot(target) / image.dot(state.values.col(c));
+      if (!(factor > 0.25 && factor < 4)) continue;
+      const RowOnLevels& row = rows[static_cast<std::size_t>(c)];
+      others.push_back(row.scaled(factor));
+      next.values.col(static_cast<Index>(columns.size())) =
+          row.moved(state.values.col(c), others.back());
+      columns.push_back(c);
+    }
+    next.values.conservativeResize(Eigen::NoChange, static_cast<Index>(columns.size()));
+    next.gradients = metric.gradients(next.values, first, columns);
+    active.clear();
+    for (std::size_t k = 0; k < columns.size(); ++k) {
+      const Index c = columns[k];
+      const auto column = static_cast<Index>(k);
+      metric.improve(0, others[k].levels(), next.values.col(column), next.gradients.col(column));
+      if (!(next.cost(column, metric.targets(), first + c) <
+            state.cost(c, metric.targets(), first + c) * (1 - 1e-3))) {
+        continue;
+      }
+      rows[static_cast<std::size_t>(c)] = others[k];
+      state.values.col(c) = next.values.col(column);
+      state.gradients.col(c) = next.gradients.col(column);
+      active.push_back(c);
+    }
+  }
+}
+
+// 0 to count - 1.
+std::vector<Index> first_columns(std::size_t count) {
+  std::vector<Index> columns(count);
+  std::iota(columns.begin(), columns.end(), Index{0});
+  return columns;
 }
 
 // Of each row the column that costs least, below its index.
@@ -124,15 +159,18 @@ void round_some(const RowMetric& metric, const Scheme& scheme, std::size_t first
         return levels[static_cast<std::size_t>(c)](c, element);
       });
   const Matrix best = best_of(rounded, owner, first, count);
-  const Matrix gradients =
-      metric.gradients(best.bottomRows(targets.rows()), static_cast<Index>(first));
-  for (std::size_t row = first; row < first + count; ++row) {
-    const auto column = static_cast<Index>(row - first);
-    RowOnLevels chosen = tried[static_cast<std::size_t>(best(0, column))];
-    RowState state{best.col(column).tail(targets.rows()), gradients.col(column)};
-    refine(metric, static_cast<Index>(row), chosen, state);
-    put(state.values, result.values.data() + row * static_cast<std::size_t>(targets.rows()));
-    result.params[row] = chosen.params();
+  std::vector<RowOnLevels> chosen;
+  for (Index c = 0; c < best.cols(); ++c) {
+    chosen.push_back(tried[static_cast<std::size_t>(best(0, c))]);
+  }
+  RowStates state;
+  state.values = best.bottomRows(targets.rows());
+  state.gradients = metric.gradients(state.values, static_cast<Index>(first), first_columns(count));
+  refine(metric, static_cast<Index>(first), chosen, state);
+  for (std::size_t i = 0; i < count; ++i) {
+    put(state.values.col(static_cast<Index>(i)),
+        result.values.data() + (first + i) * static_cast<std::size_t>(targets.rows()));
+    result.params[first + i] = chosen[i].params();
   }
 }
 
@@ -169,7 +207,8 @@ std::vector<float> round_in_blocks(const RowGoals& goals, const Scheme& scheme,
     const auto count = static_cast<Index>(std::min(kRows, outputs - first));
     const Matrix targets = metric.targets().middleCols(static_cast<Index>(first), count);
     Matrix rounded = metric.round(targets, at).values;
-    Matrix gradients = metric.gradients(rounded, static_cast<Index>(first));
+    Matrix gradients = metric.gradients(rounded, static_cast<Index>(first),
+                                        first_columns(static_cast<std::size_t>(count)));
     for (Index c = 0; c < count; ++c) {
       metric.improve(c, at, rounded.col(c), gradients.col(c));
       put(rounded.col(c), result.data() + (first + static_cast<std::size_t>(c)) * size);
@@ -180,22 +219,26 @@ std::vector<float> round_in_blocks(const RowGoals& goals, const Scheme& scheme,
 
 std::vector<double> row_costs(const RowGoals& goals, std::span<const float> rows) {
   const PatchMoments& m = *goals.moments;
+  const auto size = static_cast<Index>(m.size);
+  const Eigen::Map<const Matrix> second(m.second.data(), size, size);
+  const Eigen::Map<const Vector> mean(m.mean.data(), size);
   std::vector<double> costs(m.outputs, 0);
-  parallel_for(m.outputs, [&](std::size_t c) {
-    const float* const q = rows.data() + c * m.size;
-    double made = 0;     // E[q x]
-    double squares = 0;  // E[(q x)^2]
-    double both = 0;     // E[t q x]
-    for (std::size_t i = 0; i < m.size; ++i) {
-      double image = 0;
-      for (std::size_t k = 0; k < m.size; ++k) image += m.second[i * m.size + k] * q[k];
-      squares += q[i] * image;
-      made += q[i] * m.mean[i];
-      both += q[i] * m.cross[c * m.size + i];
+  parallel_for((m.outputs + kRows - 1) / kRows, [&](std::size_t part) {
+    const std::size_t first = part * kRows;
+    const auto count = static_cast<Index>(std::min(kRows, m.outputs - first));
+    const Matrix q =
+        Eigen::Map<const Eigen::MatrixXf>(rows.data() + first * m.size, size, count).cast<double>();
+    const Matrix images = second * q;
+    for (Index i = 0; i < count; ++i) {
+      const std::size_t c = first + static_cast<std::size_t>(i);
+      const Eigen::Map<const Vector> cross(m.cross.data() + c * m.size, size);
+      const double made = q.col(i).dot(mean);              // E[q x]
+      const double squares = q.col(i).dot(images.col(i));  // E[(q x)^2]
+      const double both = q.col(i).dot(cross);             // E[t q x]
+      const double b = goals.centered ? m.product_mean[c] - made : goals.offsets[c];
+      costs[c] = std::max(0.0, m.product_second[c] - 2 * (both + b * m.product_mean[c]) + squares +
+                                   2 * b * made + b * b);
     }
-    const double b = goals.centered ? m.product_mean[c] - made : goals.offsets[c];
-    costs[c] = std::max(0.0, m.product_second[c] - 2 * (both + b * m.product_mean[c]) + squares +
-                                 2 * b * made + b * b);
   });
   return costs;
 }

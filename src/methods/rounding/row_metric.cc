@@ -22,6 +22,13 @@ constexpr int kMostSweeps = 20;
 
 Index as_index(std::size_t n) { return static_cast<Index>(n); }
 
+// How much of the moments is taken as if elements were independent. As many patches as elements
+// leave a matrix of second moments half to chance.
+double independent_share(const PatchMoments& m) {
+  const auto size = static_cast<double>(m.size);
+  return size / (size + m.patches);
+}
+
 }  // namespace
 
 Error moments_not_finite() {
@@ -64,6 +71,11 @@ RowMetric::RowMetric(const RowGoals& goals) {
   }
   if (goals.centered) h_ -= mean * mean.transpose();
   if (!h_.allFinite() || !cross.allFinite()) throw moments_not_finite();
+  const Vector power = h_.diagonal();
+  const double share = independent_share(m);
+  h_ *= 1 - share;
+  h_.diagonal() = power;
+  cross *= 1 - share;
   const double trace = h_.trace();
   // Without any input every H is right: that of independent inputs.
   const double damping = trace > 0 ? kDamping * trace / static_cast<double>(m.size) : 1;
@@ -71,7 +83,8 @@ RowMetric::RowMetric(const RowGoals& goals) {
   factorize();
   for (Index c = 0; c < outputs; ++c) {
     for (Index i = 0; i < size; ++i) {
-      cross(i, c) += damping * goals.rows[static_cast<std::size_t>(c * size + i)];
+      cross(i, c) +=
+          (damping + share * power(i)) * goals.rows[static_cast<std::size_t>(c * size + i)];
     }
   }
   images_ = cross;
@@ -101,8 +114,13 @@ void RowMetric::factorize() {
   if (factor.info() != Eigen::Success) throw moments_not_finite();
 }
 
-Matrix RowMetric::gradients(const Matrix& rounded, Index first) const {
-  return h_ * rounded - images_.middleCols(first, rounded.cols());
+Matrix RowMetric::gradients(const Matrix& rounded, Index first,
+                            std::span<const Index> columns) const {
+  Matrix result = h_ * rounded;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    result.col(static_cast<Index>(i)) -= images_.col(first + columns[i]);
+  }
+  return result;
 }
 
 RowMetric::Rounded RowMetric::round(const Matrix& targets, const LevelsAt& levels) const {

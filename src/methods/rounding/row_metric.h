@@ -40,8 +40,9 @@ class RowMetric {
   [[nodiscard]] const Eigen::MatrixXd& targets() const { return targets_; }
   // H w*.
   [[nodiscard]] const Eigen::MatrixXd& images() const { return images_; }
-  // H (q - w*), a column for each of these outputs from `first` on.
-  [[nodiscard]] Eigen::MatrixXd gradients(const Eigen::MatrixXd& rounded, Eigen::Index first) const;
+  // H (q - w*), a column for each of the outputs first + columns[i].
+  [[nodiscard]] Eigen::MatrixXd gradients(const Eigen::MatrixXd& rounded, Eigen::Index first,
+                                          std::span<const Eigen::Index> columns) const;
 
   struct Rounded {
     Eigen::MatrixXd values;

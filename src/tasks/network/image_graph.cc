@@ -13,8 +13,6 @@
 namespace narrow {
 namespace {
 
-constexpr int kDefaultImageSize = 224;
-
 int image_size_in(const Graph& graph, int asked) {
   if (asked != 0 || !takes_images(graph)) return asked;
   const Dimension height = image_input(graph).height;

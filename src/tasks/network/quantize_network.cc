@@ -17,6 +17,7 @@
 #include "narrow/error.h"
 #include "quant/blocks/format_modes.h"
 #include "tasks/network/calibration_images.h"
+#include "tasks/network/image_graph.h"
 #include "tasks/network/layer_passes.h"
 #include "tasks/network/layer_quantizer.h"
 #include "tasks/network/network_writer.h"
@@ -60,6 +61,16 @@ std::map<std::string, Scheme> schemes_of(const CheckpointReader& reader, const Q
         with_channel_axes(*tensor.scheme, reader.tensors()[tensor.index], reader.location().format);
   }
   return schemes;
+}
+
+// The size of images as the network has it where none was asked for.
+NetworkMethods with_image_size(NetworkMethods methods, const CheckpointReader& reader) {
+  const auto settle = [&](int& size) {
+    if (size == 0) size = is_onnx(reader) ? image_size_of(reader, 0) : kDefaultImageSize;
+  };
+  settle(methods.image_size);
+  if (methods.images) settle(methods.images->source.image_size);
+  return methods;
 }
 
 // Reports the weights of each layer to the observer.
@@ -109,9 +120,10 @@ double NetworkResult::max_output_error() const {
 }
 
 NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePlan& plan,
-                               const NetworkMethods& methods, const QuantizeOptions& options,
+                               const NetworkMethods& asked, const QuantizeOptions& options,
                                CheckpointWriter& writer, CheckpointWriter& scales,
                                const RunOptionsFor<QuantizeObserver>& run) {
+  const NetworkMethods methods = with_image_size(asked, reader);
   const auto start = std::chrono::steady_clock::now();
   if (methods.rounding == Rounding::kGptq && !methods.images) {
     throw Error(ErrorCategory::kUsage, "rounding gptq needs images: dataset_name and dataset_dir");

@@ -12,6 +12,7 @@
 #include "methods/moments/rectified_normal.h"
 #include "model/onnx/testing/onnx_of_graph.h"
 #include "narrow/evaluate.h"
+#include "narrow/plan.h"
 #include "narrow/quantize_network.h"
 #include "tasks/testing/noise_dataset.h"
 
@@ -193,6 +194,82 @@ TEST_F(QuantizeOnnx, WithoutImagesBiasesAreCorrectedByEstimatedMeans) {
                input.mean;
     }
     EXPECT_NEAR(mean[c] - mean_before[c], shift, 1e-6) << c;
+  }
+}
+
+TEST_F(QuantizeOnnx, PlansMeasureWhatOneTensorDoesToTheOutputs) {
+  AllocationRequest request;
+  request.scheme = scheme(4);
+  request.widths = {2, 4, 6, 12, 16};
+  request.average_bits = 6;
+  request.images = images_.source;
+  request.measured_images = 12;
+  EXPECT_EQ(best_damage(*reader_, request), DamageKind::kMeasured);
+  request.damage = DamageKind::kMeasured;
+  const BitAllocation plan = plan_budget(*reader_, request);
+  ASSERT_EQ(plan.tensors.size(), 3U);
+  EXPECT_LE(plan.bytes(), plan.budget_bytes);
+  // A curve falls with the width, by orders of magnitude.
+  std::vector<double> singles;
+  for (const CurvePoint& point : plan.curve) {
+    if (point.single_damage) singles.push_back(*point.single_damage);
+    EXPECT_LE(point.lower_bound, point.damage * (1 + 1e-9));
+  }
+  ASSERT_EQ(singles.size(), 5U);
+  EXPECT_GT(singles[0], 10 * singles[2]);
+  EXPECT_GT(singles[2], 100 * singles[4]);
+  request.bias_correct = true;
+  const BitAllocation corrected = plan_budget(*reader_, request, {.threads = 3});
+  EXPECT_LT(corrected.curve.front().damage, plan.curve.front().damage);
+  EXPECT_EQ(plan_file_text(corrected), plan_file_text(plan_budget(*reader_, request)));
+}
+
+TEST_F(QuantizeOnnx, FoldedNormsSayNothingOfWhatLayersSee) {
+  NetworkMethods fold;
+  fold.image_size = kSize;
+  fold.fold = true;
+  quantize(scheme(24), fold, "folded.onnx");
+  reader_ = open_checkpoint(directory() / "folded.onnx");
+  EXPECT_EQ(best_damage(*reader_, {}), DamageKind::kWeight);
+  NetworkMethods without = methods(Rounding::kNearest, true);
+  without.images.reset();
+  EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { quantize(scheme(4), without); }),
+              testing::HasSubstr("no bias can be corrected without images: first (first_norm"));
+}
+
+TEST_F(QuantizeOnnx, WithoutImagesPlansEstimateDamageWhereBatchNormsAllowIt) {
+  AllocationRequest request;
+  request.scheme = scheme(4);
+  request.scheme.range = {};
+  request.widths = {2, 4, 6};
+  request.average_bits = 5;
+  EXPECT_EQ(best_damage(*reader_, request), DamageKind::kOutput);
+  request.damage = DamageKind::kOutput;
+  const BitAllocation plan = plan_budget(*reader_, request);
+  const auto exact = values("float.onnx", "depthwise/weights");
+  const auto gamma = values("float.onnx", "depthwise_norm/gamma");
+  const auto variance = values("float.onnx", "depthwise_norm/moving_variance");
+  const auto first_gamma = values("float.onnx", "first_norm/gamma");
+  const auto first_beta = values("float.onnx", "first_norm/beta");
+  for (const AllocatedTensor& tensor : plan.tensors) {
+    if (tensor.info.name != "depthwise/weights") continue;
+    quantize(tensor.scheme, {.image_size = kSize});
+    const auto quantized = values("out.onnx", "depthwise/weights");
+    const std::vector<double> shares = TapCoverage(square_window(3, 1, 1), 6, 6).shares();
+    double noise = 0;
+    double power = 0;
+    for (std::size_t c = 0; c < kDepth; ++c) {
+      power += static_cast<double>(gamma[c]) * gamma[c];
+      const double gain = static_cast<double>(gamma[c]) * gamma[c] / (variance[c] + 1e-3);
+      const double second =
+          rectified_normal(first_beta[c], static_cast<double>(first_gamma[c]) * first_gamma[c])
+              .second;
+      for (std::size_t tap = 0; tap < 9; ++tap) {
+        const double d = static_cast<double>(quantized[c * 9 + tap]) - exact[c * 9 + tap];
+        noise += gain * d * d * shares[tap] * second;
+      }
+    }
+    EXPECT_NEAR(tensor.damage, noise / power, 1e-6 * tensor.damage);
   }
 }
 

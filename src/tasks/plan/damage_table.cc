@@ -81,7 +81,8 @@ void weigh_all(const CheckpointReader& reader, std::span<const std::size_t> indi
 void weigh_known(const CheckpointReader& reader, std::span<const std::size_t> indices,
                  std::span<const Scheme> schemes, const AllocationRequest& request,
                  std::vector<std::vector<WidthCost>>& table) {
-  const SensitivityMap sensitivities = graph_sensitivity(reader, request.images.image_size);
+  const SensitivityMap sensitivities =
+      graph_sensitivity(reader, request.images.image_size, request.bias_correct);
   const Weighing weighing(reader, schemes, request.axes, sensitivities);
   for (std::size_t t = 0; t < indices.size(); ++t) weighing.weigh(indices[t], table[t]);
 }
@@ -101,7 +102,8 @@ void check_finite(const CheckpointReader& reader, std::span<const std::size_t> i
 // Whether the damage to the output of every planned tensor can be estimated.
 bool has_output_damage(const CheckpointReader& reader, const AllocationRequest& request) {
   try {
-    if (is_onnx(reader)) return !graph_sensitivity(reader, request.images.image_size).empty();
+    if (is_onnx(reader))
+      return !graph_sensitivity(reader, request.images.image_size, request.bias_correct).empty();
     const SensitivityMap known = output_sensitivity(reader, request.images.image_size);
     const auto indices = selected_indices(reader, request.selection);
     return std::ranges::all_of(

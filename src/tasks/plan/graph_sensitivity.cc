@@ -75,8 +75,8 @@ double product_power(const LinearLayer& layer, const PatchEstimate& estimate,
   return power;
 }
 
-void add_layer(const LinearLayer& layer, const PatchEstimate& estimate, const WeightSource& weights,
-               SensitivityMap& map) {
+void add_layer(const LinearLayer& layer, const PatchEstimate& estimate, bool bias_correct,
+               const WeightSource& weights, SensitivityMap& map) {
   const std::size_t channels = layer.out_channels;
   std::vector<double> gains(channels, 1);
   std::vector<double> of_gamma(channels, 0);
@@ -102,16 +102,20 @@ void add_layer(const LinearLayer& layer, const PatchEstimate& estimate, const We
     add(layer.norm->beta, std::vector<double>(channels, 1));
   }
   if (layer.bias) add(*layer.bias, gains);
-  std::vector<double> seconds;
-  for (std::size_t i = 0; i < estimate.mean.size(); ++i) seconds.push_back(estimate.second(i));
+  const bool is_corrected = bias_correct && (layer.norm || layer.bias);
+  std::vector<double> inputs;
+  for (std::size_t i = 0; i < estimate.mean.size(); ++i) {
+    inputs.push_back(is_corrected ? estimate.variance[i] : estimate.second(i));
+  }
   for (double& gain : gains) gain /= power;
   map.emplace(layer.weights,
-              std::make_unique<LayerSensitivity>(layer, std::move(gains), std::move(seconds)));
+              std::make_unique<LayerSensitivity>(layer, std::move(gains), std::move(inputs)));
 }
 
 }  // namespace
 
-SensitivityMap graph_sensitivity(const CheckpointReader& reader, int image_size) {
+SensitivityMap graph_sensitivity(const CheckpointReader& reader, int image_size,
+                                 bool bias_correct) {
   const Graph graph = graph_for_images(reader, image_size);
   const CheckpointVariables weights(reader, false);
   check_weights(graph, weights);
@@ -120,7 +124,7 @@ SensitivityMap graph_sensitivity(const CheckpointReader& reader, int image_size)
   SensitivityMap map;
   for (const LinearLayer& layer : layers) {
     if (const PatchEstimate* const estimate = estimates.find(layer.name)) {
-      add_layer(layer, *estimate, weights, map);
+      add_layer(layer, *estimate, bias_correct, weights, map);
     }
   }
   return map;

@@ -12,9 +12,10 @@ namespace narrow {
 // norm and sum_c Var(w_c x) otherwise. g_c is gamma_c^2 / (v_c + epsilon) after a batch norm, else
 // 1:
 // - kernel: g_c E[x_i^2] / S for output channel c and element i of its patches;
+//   with `bias_correct` g_c Var(x_i) / S, as shifts of the mean are taken back;
 // - bias: g_c / S; gamma: v_c / (v_c + epsilon) / S; beta: 1 / S.
 // Others are not there. `image_size` is that of images whose size the file leaves free.
 // Throws what onnx_network and value_moments throw.
-SensitivityMap graph_sensitivity(const CheckpointReader& reader, int image_size);
+SensitivityMap graph_sensitivity(const CheckpointReader& reader, int image_size, bool bias_correct);
 
 }  // namespace narrow

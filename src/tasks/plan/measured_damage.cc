@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/run_progress.h"
+#include "graph/linear_layers.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"
@@ -58,6 +59,29 @@ class OutputChange {
 
   void advance(int node) { walk_.advance(node, kMostKeptBytes); }
 
+  // Of the values of each channel of what the layer makes now, before its normalization.
+  [[nodiscard]] std::vector<double> channel_means(const LinearLayer& layer) const {
+    const GraphWalk::Program program = walk_.program({{layer.product}});
+    std::vector<double> sums(layer.out_channels, 0);
+    std::size_t count = 0;
+    for (std::size_t batch = 0; batch < walk_.batches(); ++batch) {
+      const GraphArray product = program.run(batch).front();
+      const std::span<const float> values = floats_of(product);
+      std::size_t inner = 1;
+      for (std::size_t axis = 2; layer.is_convolution() && axis < product.shape.size(); ++axis) {
+        inner *= static_cast<std::size_t>(product.shape[axis]);
+      }
+      for (std::size_t i = 0; i < values.size(); ++i) sums[i / inner % sums.size()] += values[i];
+      count += values.size() / sums.size();
+    }
+    for (double& sum : sums) sum /= static_cast<double>(count);
+    return sums;
+  }
+
+  [[nodiscard]] bool has_means(const LinearLayer& layer) const {
+    return walk_.has_examples(layer.product);
+  }
+
   // Mean over the images of KL(reference || now).
   [[nodiscard]] double divergence_now() const {
     const GraphWalk::Program program = walk_.program({{output_}});
@@ -81,32 +105,88 @@ class OutputChange {
   std::vector<GraphArray> reference_;  // logits by batch
 };
 
-// Of one tensor at all of its widths.
-void measure_tensor(const OutputChange& change, const TensorInfo& info,
-                    std::span<const Scheme> schemes, Weights& weights,
-                    std::vector<WidthCost>& costs) {
-  const std::span<float> values = weights.values(info.name);
-  const std::vector<float> exact(values.begin(), values.end());
+// Puts the values of a weight back at its end.
+class KeptValues {
+ public:
+  explicit KeptValues(std::span<float> values)
+      : values_(values), kept_(values.begin(), values.end()) {}
+  ~KeptValues() { std::ranges::copy(kept_, values_.begin()); }
+  KeptValues(const KeptValues&) = delete;
+  KeptValues& operator=(const KeptValues&) = delete;
+
+  [[nodiscard]] const std::vector<float>& kept() const { return kept_; }
+  [[nodiscard]] std::span<float> values() const { return values_; }
+
+ private:
+  std::span<float> values_;
+  std::vector<float> kept_;
+};
+
+// One tensor at its widths.
+class TensorMeasurement {
+ public:
+  // `layer` is that whose means are to be corrected; it may be null.
+  TensorMeasurement(const OutputChange& change, const TensorInfo& info, const LinearLayer* layer,
+                    Weights& weights)
+      : change_(change), info_(info), layer_(layer), weights_(weights) {
+    if (layer_ != nullptr) means_ = change_.channel_means(*layer_);
+  }
+
+  [[nodiscard]] double damage(const Scheme& scheme) const {
+    const KeptValues kernel(weights_.values(info_.name));
+    const TensorGrid grid(kernel.kept(), scheme, info_, 0);
+    std::vector<std::int64_t> codes(kernel.kept().size());
+    grid.encode(0, kernel.kept(), codes);
+    grid.decode(0, codes, kernel.values());
+    if (layer_ == nullptr) return change_.divergence_now();
+    const KeptValues constants(
+        weights_.values(layer_->norm ? layer_->norm->moving_mean : *layer_->bias));
+    const std::vector<double> now = change_.channel_means(*layer_);
+    for (std::size_t c = 0; c < now.size(); ++c) {
+      const double shift = now[c] - means_[c];
+      float& constant = constants.values()[c];
+      constant = static_cast<float>(constant + (layer_->norm ? shift : -shift));
+    }
+    return change_.divergence_now();
+  }
+
+ private:
+  const OutputChange& change_;
+  const TensorInfo& info_;
+  const LinearLayer* layer_;
+  Weights& weights_;
+  std::vector<double> means_;  // of the layer's channels, unquantized
+};
+
+void measure_widths(const TensorMeasurement& measurement, std::span<const Scheme> schemes,
+                    const std::string& name, std::vector<WidthCost>& costs) {
   const std::vector<WidthCost> by_weight = costs;
-  std::vector<std::int64_t> codes(exact.size());
   for (std::size_t s = 0; s < schemes.size(); ++s) {
     const double before = s > 0 ? by_weight[s - 1].damage : 0;
     if (s > 0 && costs[s - 1].damage < kSmallDamage && before > 0) {
       costs[s].damage = costs[s - 1].damage * by_weight[s].damage / before;
       continue;
     }
-    const TensorGrid grid(exact, schemes[s], info, 0);
-    grid.encode(0, exact, codes);
-    grid.decode(0, codes, values);
-    costs[s].damage = change.divergence_now();
-    std::ranges::copy(exact, values.begin());
+    costs[s].damage = measurement.damage(schemes[s]);
     if (std::isfinite(costs[s].damage)) continue;
     throw Error(ErrorCategory::kNumeric,
                 fmt::format("with {} bits for {} the outputs of the network are not finite on "
                             "these images",
-                            schemes[s].bits, info.name),
+                            schemes[s].bits, name),
                 {Remedy::Kind::kExclude});
   }
+}
+
+// By weight: the layers whose means can be corrected.
+std::map<std::string, const LinearLayer*> corrected_layers(const std::vector<LinearLayer>& layers,
+                                                           const OutputChange& change) {
+  std::map<std::string, const LinearLayer*> corrected;
+  for (const LinearLayer& layer : layers) {
+    if ((layer.norm || layer.bias) && change.has_means(layer)) {
+      corrected.emplace(layer.weights, &layer);
+    }
+  }
+  return corrected;
 }
 
 void require_images(const CheckpointReader& reader, const ImageSource& images) {
@@ -149,6 +229,9 @@ void measure_damage(const CheckpointReader& reader, std::span<const std::size_t>
     }
   }
   std::ranges::sort(order);
+  const std::vector<LinearLayer> layers = linear_layers(classifier.graph);
+  std::map<std::string, const LinearLayer*> corrected;
+  if (request.bias_correct) corrected = corrected_layers(layers, change);
   std::uint64_t done = 0;
   for (const auto& [node, t] : order) {
     const TensorInfo& info = reader.tensors()[indices[t]];
@@ -157,7 +240,10 @@ void measure_damage(const CheckpointReader& reader, std::span<const std::size_t>
       of_tensor.push_back(with_channel_axes(scheme, info, reader.location().format, request.axes));
     }
     change.advance(node);
-    measure_tensor(change, info, of_tensor, weights, table[t]);
+    const auto layer = corrected.find(info.name);
+    const TensorMeasurement measurement(
+        change, info, layer != corrected.end() ? layer->second : nullptr, weights);
+    measure_widths(measurement, of_tensor, info.name, table[t]);
     report_progress(observer, ++done, order.size(), ProgressUnit::kSteps);
   }
 }

@@ -11,9 +11,10 @@ namespace narrow {
 
 // Fills in WidthCost::damage for kMeasured of tables as damage_table has them, whose damages are
 // those of kWeight. The images go through the network as far as the node that first reads a tensor,
-// where values are kept, and from there on once for each of its widths, on its nearest codes. From
-// the first width on whose damage is below 10^-4 nats, wider ones are not measured: damage is in
-// proportion to the power of small noise, so it falls as that of kWeight does. Tensors that the
+// where values are kept, and from there on once for each of its widths, on its nearest codes; with
+// request.bias_correct the moving means or biases of its layer take back the shift of the means.
+// From the first width on whose damage is below 10^-4 nats, wider ones are not measured: damage is
+// in proportion to the power of small noise, so it falls as that of kWeight does. Tensors that the
 // network does not use have no damage.
 // Every number of threads gives the same damages. Keeps up to 1 GiB of values besides images and
 // weights. Progress is in tensors. Throws what classifier_of_images, load_float_weights and

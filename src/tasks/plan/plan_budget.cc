@@ -213,6 +213,8 @@ BitAllocation plan_budget(const CheckpointReader& reader, const AllocationReques
     plan.image_size = is_onnx(reader) ? image_size_of(reader, request.images.image_size)
                                       : request.images.image_size;
   }
+  const bool is_of_images = plan.image_size > 0 && is_onnx(reader);
+  plan.bias_correct = request.bias_correct && is_of_images;
   if (request.damage == DamageKind::kMeasured) plan.measured_images = request.measured_images;
   // An average is that of the quantized weights.
   plan.quantized_only = request.quantized_only || request.average_bits.has_value();

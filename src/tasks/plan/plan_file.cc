@@ -169,6 +169,7 @@ std::string plan_file_text(const BitAllocation& plan) {
                     {"lower_bound", plan.lower_bound},
                     {"unit_bytes", plan.unit_bytes}};
   if (plan.image_size > 0) json["damage"]["image_size"] = plan.image_size;
+  if (plan.bias_correct) json["damage"]["bias_correct"] = true;
   if (plan.measured_images > 0) json["damage"]["images"] = plan.measured_images;
   json["size"] = {{"bytes", plan.bytes()},
                   {"quantized_bytes", plan.quantized_bytes},

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Few bits on an ONNX file: quantize --best, the commands that it prints, --fold, and plan."""
+import json
+import shlex
+import unittest
+
+import numpy as np
+
+from onnx_messages import field, model, node, tensor, value
+from program_case import ProgramCase
+from records_program_test import find_jpegs
+
+SIZE, CLASSES, DEPTH = 28, 10, 32
+IMAGES = ("--images=pictures", "--preprocessing_name=vgg", f"--eval_image_size={SIZE}",
+          f"--resize_side={SIZE}")
+
+
+def ints(name, values):
+    return field(5, field(1, name) + b"".join(field(8, one) for one in values) + field(20, 7))
+
+
+def group(count):
+    return field(5, field(1, "group") + field(3, count) + field(20, 2))
+
+
+def network():
+    """Convolution, depthwise convolution, both with batch norms, mean of the pixels, dense layer."""
+    rng = np.random.default_rng(5)
+
+    def values(*shape):
+        return rng.normal(size=shape).astype("<f4")
+
+    weights = {"first": values(DEPTH, 3, 3, 3) / 300, "depthwise": values(DEPTH, 1, 3, 3) / 3,
+               "dense": values(DEPTH, CLASSES), "last": values(CLASSES)}
+    nodes, x = [], "x"
+    for name, attributes in (("first", ints("pads", [1, 1, 1, 1]) + ints("strides", [2, 2])),
+                             ("depthwise", ints("pads", [1, 1, 1, 1]) + group(DEPTH))):
+        for part, offset, scale in (("gamma", 1, 0.3), ("beta", 0.5, 0.3), ("mean", 0, 0.1),
+                                    ("variance", 1, 0)):
+            weights[f"{name}.{part}"] = offset + scale * np.abs(values(DEPTH))
+        nodes += [node("Conv", [x, name], name + ".made", attributes),
+                  node("BatchNormalization",
+                       [name + ".made", *(f"{name}.{part}"
+                                          for part in ("gamma", "beta", "mean", "variance"))],
+                       name + ".normed"),
+                  node("Relu", [name + ".normed"], name + ".out")]
+        x = name + ".out"
+    nodes += [node("GlobalAveragePool", [x], "a"), node("Flatten", ["a"], "b"),
+              node("Gemm", ["b", "dense", "last"], "logits")]
+    return model(nodes, [tensor(name, array.astype("<f4")) for name, array in weights.items()],
+                 inputs=[value("x", ["N", 3, SIZE, SIZE])],
+                 outputs=[value("logits", ["N", CLASSES])])
+
+
+class Best(ProgramCase):
+    def setUp(self):
+        super().setUp()
+        (self.dir / "net.onnx").write_bytes(network())
+        for i, jpeg in enumerate(find_jpegs()):
+            folder = self.dir / "pictures" / f"class{i % CLASSES}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{i}.jpg").write_bytes(jpeg)
+
+    def same_by_printed_commands(self, *arguments):
+        """Runs --best, then what it printed; gives what it printed."""
+        text = self.narrow("quantize", "net.onnx", "--bits", 5, "--best", *arguments,
+                           "-o", "best.onnx")
+        commands = [line.strip() for line in text.splitlines() if line.startswith("  narrow ")]
+        for command in commands[:-1]:
+            self.narrow(*shlex.split(command)[1:])
+        self.narrow(*shlex.split(commands[-1])[1:], "-o", "again.onnx")
+        self.assertEqual((self.dir / "best.onnx").read_bytes(),
+                         (self.dir / "again.onnx").read_bytes())
+        return commands, text
+
+    def test_widths_are_free_and_the_printed_commands_give_the_same_bytes(self):
+        commands, text = self.same_by_printed_commands(*IMAGES)
+        self.assertEqual(len(commands), 2)
+        self.assertIn("--round gptq", commands[1])
+        self.assertIn("--bias-correct", commands[1])
+        self.assertNotIn("images would allow more", text)
+        plan = json.loads((self.dir / "plan.json").read_text())
+        self.assertEqual(plan["damage"]["kind"], "measured")
+        self.assertTrue(plan["damage"]["bias_correct"])
+        self.assertLessEqual(plan["size"]["average_bits"], 5)
+        self.assertGreater(len({t["bits"] for t in plan["tensors"]}), 1)
+
+    def test_uniform_and_without_images(self):
+        commands, text = self.same_by_printed_commands("--uniform")
+        self.assertEqual(len(commands), 1)
+        self.assertIn("--round flips", commands[0])
+        self.assertIn("--bias-correct", commands[0])
+        self.assertIn("images would allow more", text)
+        self.assertNotIn("batch norms", text)
+
+    def test_folded_batch_norms_leave_the_network_as_it_is(self):
+        self.narrow("quantize", "net.onnx", "--scheme", "symmetric", "--bits", 24, "--granularity",
+                    "channel", "--fold", "-o", "fold.onnx")
+        done = self.json("eval", "net.onnx", "fold.onnx", *IMAGES)
+        exact, folded = (c["loss"] for c in done["checkpoints"])
+        self.assertAlmostEqual(exact, folded, delta=1e-4 * max(1, abs(exact)))
+
+    def test_the_default_damage_is_the_best_that_is_possible(self):
+        plan = ("plan", "net.onnx", "--average-bits", 5, "--bits", "3..6")
+        for options, kind in ((IMAGES, "measured"), ((), "output"),
+                              (("--damage", "weight"), "weight")):
+            text = self.narrow(*plan, *options)
+            self.assertTrue(text.startswith(f"damage: {kind}, "), text)
+            self.assertEqual("best that the input allows" in text, kind != "weight")
+        one, three = (self.json(*plan, *IMAGES, "--threads", threads) for threads in (1, 3))
+        self.assertEqual(one["tensors"], three["tensors"])
+
+    def test_what_is_not_possible_is_said(self):
+        self.assertIn("goes with --best", self.error("quantize", "net.onnx", "--bits", 4,
+                                                     "--uniform"))
+        self.assertIn("needs images", self.error("plan", "net.onnx", "--average-bits", 4,
+                                                 "--damage", "measured"))
+
+
+if __name__ == "__main__":
+    unittest.main()
