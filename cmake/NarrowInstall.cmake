@@ -31,6 +31,10 @@ narrow_shared_library(narrow_checkpoint checkpoint quant checkpoint)
 narrow_shared_library(narrow narrow quant checkpoint network)
 
 install(TARGETS narrow_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(TARGET narrow_mpi)
+  # The program looks for it beside itself.
+  install(TARGETS narrow_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 install(FILES ${PROJECT_BINARY_DIR}/quantizer DESTINATION ${CMAKE_INSTALL_BINDIR})
 # Completions and manual page come from the program itself.
 foreach(pair complete-bash=narrow complete-zsh=_narrow complete-fish=narrow.fish man=narrow.1)
