@@ -33,6 +33,10 @@ narrow_shared_library(narrow narrow quant checkpoint network jobs)
 install(TARGETS narrow_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 install(FILES ${PROJECT_BINARY_DIR}/quantizer DESTINATION ${CMAKE_INSTALL_BINDIR}
         COMPONENT program)
+if(TARGET narrow_mpi)
+  # The program looks for it beside itself.
+  install(TARGETS narrow_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT mpi)
+endif()
 # Completions and manual page come from the program itself.
 foreach(pair complete-bash=narrow complete-zsh=_narrow complete-fish=narrow.fish man=narrow.1)
   string(REPLACE "=" ";" pair ${pair})

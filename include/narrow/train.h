@@ -38,7 +38,13 @@ struct TrainOptions {
   int resize_side_min = 256;
   int resize_side_max = 512;
   bool shuffle = true;
-  int batch_size = 32;
+  int batch_size = 32;  // of each clone
+  // A step is taken on so many batches: each clone of the network has one, with batch norm's
+  // statistics of its own; gradients are averaged, moving statistics are those of the first. Each
+  // is computed by one thread, so that the result depends on their number alone. TF-Slim:
+  // deployment/model_deploy.py of tensorflow/models, research/slim.
+  int num_clones = 1;
+  [[nodiscard]] int step_images() const { return batch_size * num_clones; }
 
   // The steps.
   std::optional<std::int64_t> max_number_of_steps = {};  // of global_step; without end otherwise
@@ -99,7 +105,7 @@ struct NARROW_EXPORT TrainResult {
   std::vector<TrainStep> log;
   double seconds = 0;  // of the steps
 
-  [[nodiscard]] double images_per_second(int batch_size) const;
+  [[nodiscard]] double images_per_second(const TrainOptions& options) const;
 };
 
 // Progress is in images while features are computed, then before every step in steps: global_step

@@ -130,6 +130,7 @@ std::vector<std::byte> Ranks::receive(int from) {
   std::vector<std::byte> bytes(length);
   in_messages(std::span(bytes),
               [&](std::span<std::byte> part) { transport_->receive(from, part); });
+  bytes_received_ += length;
   return bytes;
 }
 

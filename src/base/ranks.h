@@ -61,8 +61,9 @@ class Ranks {
   // To be called once at the end, by all ranks, also after a failure that all know of.
   void finish();
 
-  // Payload that this rank has sent to others.
+  // Payload that this rank has sent to others, and got.
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
+  [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
 
  private:
   void send(int to, std::span<const std::byte> bytes);
@@ -72,6 +73,7 @@ class Ranks {
 
   RankTransport* transport_ = nullptr;
   std::uint64_t bytes_sent_ = 0;
+  std::uint64_t bytes_received_ = 0;
 };
 
 // Those of this process: one alone until connect_ranks.

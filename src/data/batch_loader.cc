@@ -130,7 +130,9 @@ std::optional<BatchLoader::Workers::Job> BatchLoader::Workers::take_job() {
   Slot& slot = slots_[taken_batch_ % slots_.size()];
   const std::size_t size = size_of_batch(taken_batch_);
   if (taken_position_ == 0) prepare(slot, size);
-  const Job job{&slot, taken_position_, order_.at(taken_batch_ * batch_size_ + taken_position_)};
+  const std::uint64_t batch =
+      options_.training ? taken_batch_ * options_.stride + options_.offset : taken_batch_;
+  const Job job{&slot, taken_position_, order_.at(batch * batch_size_ + taken_position_)};
   if (++taken_position_ == size) {
     taken_position_ = 0;
     ++taken_batch_;

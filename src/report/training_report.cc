@@ -25,7 +25,7 @@ std::string steps_text(const TrainSummary& plan, const TrainOptions& options) {
   if (options.max_number_of_steps) {
     text += fmt::format(" to {} ({:.1f} epochs)", *options.max_number_of_steps,
                         static_cast<double>(*options.max_number_of_steps - plan.first_step) *
-                            options.batch_size / static_cast<double>(plan.record_count));
+                            options.step_images() / static_cast<double>(plan.record_count));
   } else {
     text += " on, without end";
   }
@@ -78,9 +78,12 @@ std::string train_plan_text(const TrainSummary& plan, const TrainOptions& option
   std::string text = fmt::format("{} with {} classes: {} variables, {} numbers; trained: {}, {}\n",
                                  plan.network, plan.class_count, plan.variables, plan.elements,
                                  plan.trained_variables, plan.trained_elements);
-  text +=
-      fmt::format("{}: {} images, {} steps an epoch at a batch size of {}\n", plan.records.string(),
-                  plan.record_count, plan.steps_per_epoch, options.batch_size);
+  text += fmt::format(
+      "{}: {} images, {} steps an epoch at a batch size of {}\n", plan.records.string(),
+      plan.record_count, plan.steps_per_epoch,
+      options.num_clones == 1
+          ? fmt::format("{}", options.batch_size)
+          : fmt::format("{} in each of {} clones", options.batch_size, options.num_clones));
   text += fmt::format("{}; {}\n", steps_text(plan, options), rate_text(plan, options));
   return text;
 }
@@ -92,7 +95,7 @@ std::string train_result_text(const TrainResult& result, const TrainOptions& opt
   }
   const std::int64_t steps = result.global_step - result.plan.first_step;
   return fmt::format("{} steps in {}, {:.1f} images/s\nwritten: {}\n", steps,
-                     duration_text(result.seconds), result.images_per_second(options.batch_size),
+                     duration_text(result.seconds), result.images_per_second(options),
                      result.checkpoint.string());
 }
 
@@ -119,7 +122,7 @@ ordered_json train_result_json(const TrainResult& result, const TrainOptions& op
                        {"checkpoint", result.checkpoint.string()},
                        {"log", ordered_json::array()},
                        {"seconds", result.seconds},
-                       {"images_per_second", result.images_per_second(options.batch_size)}};
+                       {"images_per_second", result.images_per_second(options)}};
   for (const TrainStep& step : result.log) json["log"].push_back(step_json(step));
   return json;
 }

@@ -113,11 +113,13 @@ class SlimCommandLines(TrainingCase):
             "--preprocessing_name=vgg --ignore_missing_vars=False").split(),
             "--dataset-split-name", "train", "--save-interval-secs", "30")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(len(re.findall("^narrow: note: --", done.stderr, re.M)), 12, done.stderr)
-        for flag, value in (("num_clones", 2), ("worker_replicas", 2), ("num_ps_tasks", 1),
+        self.assertEqual(len(re.findall("^narrow: note: --", done.stderr, re.M)), 11, done.stderr)
+        for flag, value in (("num_clones", 0), ("worker_replicas", 2), ("num_ps_tasks", 1),
                             ("task", 1), ("quantize_delay", 0), ("sync_replicas", True),
                             ("use_grayscale", True)):
             self.assertIn(flag, self.error(*self.flags("x", **{flag: value})))
+        self.assertIn("mpirun -n 4 narrow train --num_clones 4",
+                      self.error(*self.flags("x", worker_replicas=4)))
 
 
 class Runs(TrainingCase):

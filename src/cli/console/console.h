@@ -59,6 +59,10 @@ class ConsoleObserver : public QuantizeObserver {
       : line_every_(line_every), quantized_total_(quantized_total) {}
   void on_tensor(const TensorResult& result, std::size_t done, std::size_t total) override;
   bool on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) override;
+  void on_note(const std::string& sentence) override {
+    progress_.clear();
+    print_note(sentence);
+  }
   // The work is done: warnings follow.
   void finish() {
     progress_.clear();

@@ -74,8 +74,13 @@ void add_network_flags(Command& command, TrainFlags& flags) {
 
 void add_image_flags(Command& command, TrainOptions& options) {
   add_dataset_flags(command, options.images);
-  command.add_option(slim_flag("batch_size"), options.batch_size, "images of a step")
+  command.add_option(slim_flag("batch_size"), options.batch_size, "images of a step, in each clone")
       .in_range(1, 1 << 16)
+      .capture_default_str();
+  command
+      .add_option(slim_flag("num_clones"), options.num_clones,
+                  "batches of a step, each on one thread; their gradients are averaged")
+      .in_range(1, 1 << 12)
       .capture_default_str();
   command
       .add_option(slim_flag("train_image_size"), options.images.image_size,
@@ -201,9 +206,10 @@ void add_flags_of_slim_only(Command& command) {
   add_meaningless_flag(command, "clone_on_cpu", "everything runs on the CPU");
   add_meaningless_flag(command, "num_readers", "--threads counts all threads");
   add_meaningless_flag(command, "num_preprocessing_threads", "--threads counts all threads");
-  add_meaningless_flag(command, "replicas_to_aggregate", "one process trains alone");
-  const char* alone = "one process trains alone, on all cores";
-  add_constant_flag(command, "num_clones", 1, "a step takes one batch; give a larger --batch_size");
+  add_meaningless_flag(command, "replicas_to_aggregate", "a step has all clones");
+  const char* alone =
+      "there are no servers of parameters; leave it out, and type mpirun -n 4 narrow train "
+      "--num_clones 4 for four processes that train together";
   add_constant_flag(command, "worker_replicas", 1, alone);
   add_constant_flag(command, "num_ps_tasks", 0, alone);
   add_constant_flag(command, "task", 0, alone);

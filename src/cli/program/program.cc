@@ -17,6 +17,7 @@
 #include "base/ranks.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
+#include "cli/console/console.h"
 #include "cli/console/console_waits.h"
 #include "cli/console/standard_streams.h"
 #include "cli/generate/generate.h"
@@ -52,8 +53,8 @@ std::string suggestion(const CLI::App& app, const std::string& word) {
 
 // Commands whose work ranks share.
 const std::set<std::string>& shared_commands() {
-  static const std::set<std::string> kAll = {"calibrate", "convert",  "eval",
-                                             "plan",      "quantize", "sweep"};
+  static const std::set<std::string> kAll = {"calibrate", "convert", "eval", "plan",
+                                             "quantize",  "sweep",   "train"};
   return kAll;
 }
 
@@ -203,6 +204,10 @@ CallResult call_command(std::vector<std::string> arguments) {
     std::ranges::reverse(arguments);  // CLI11 takes the last argument first
     app.parse(arguments);
     ranks().meet();
+    if (ranks().size() > 1) {
+      print_note(fmt::format("{} ranks; the first got {} bytes from the others and sent them {}",
+                             ranks().size(), ranks().bytes_received(), ranks().bytes_sent()));
+    }
     return {outcome.exit_status, outcome};
   } catch (const CLI::CallForHelp&) {
     write_standard_output(app.help());

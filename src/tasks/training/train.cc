@@ -7,14 +7,17 @@
 #include <cmath>
 
 #include "base/parallel.h"
+#include "base/ranks.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "data/dataset.h"
 #include "graph/slim/slim_networks.h"
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
+#include "nn/instructions/instruction_set.h"
 #include "tasks/source_images.h"
 #include "tasks/training/recalibration.h"
 #include "tasks/training/training_batches.h"
+#include "tasks/training/training_clones.h"
 #include "tasks/training/training_files.h"
 #include "tasks/training/training_start.h"
 #include "tasks/training/training_state.h"
@@ -38,6 +41,9 @@ void validate_options(const TrainOptions& options) {
   validate(options.optimizer);
   require(options.batch_size >= 1,
           fmt::format("the batch size is {}; it must be at least 1", options.batch_size));
+  require(options.num_clones >= ranks().size(),
+          fmt::format("{} ranks share {} clones; there must be at least one clone for each",
+                      ranks().size(), options.num_clones));
   require(!options.max_number_of_steps || *options.max_number_of_steps > 0,
           "max_number_of_steps must be above 0; leave it out to train without end");
   require(options.weight_decay >= 0 && std::isfinite(options.weight_decay),
@@ -100,7 +106,7 @@ struct Preparation {
 
   void make_plan() {
     const auto records = static_cast<std::uint64_t>(dataset.size());
-    const auto batch = static_cast<std::uint64_t>(options.batch_size);
+    const auto batch = static_cast<std::uint64_t>(options.step_images());
     plan.network = start.name;
     plan.class_count = dataset.class_count();
     for (const Weight& variable : start.network.weights) {
@@ -116,7 +122,8 @@ struct Preparation {
     plan.first_step = start.global_step;
     plan.steps_per_epoch = static_cast<std::int64_t>((records + batch - 1) / batch);
     plan.decay_steps = options.learning_rate.decay_steps;
-    plan.features_cached = can_cache_features(options, start.network, trained, records);
+    plan.features_cached =
+        options.num_clones == 1 && can_cache_features(options, start.network, trained, records);
   }
 
   [[nodiscard]] bool is_finished() const {
@@ -160,6 +167,20 @@ TrainingOptions network_options(const Preparation& preparation, int threads) {
   return network;
 }
 
+// Of a clone, without the L2 terms.
+TrainingOptions clone_options(const Preparation& preparation) {
+  TrainingOptions clone = network_options(preparation, 1);
+  clone.weight_decay = 0;
+  return clone;
+}
+
+// The first has the L2 terms, whose gradients are divided by the number of clones with the others.
+TrainingOptions first_clone_options(const Preparation& preparation) {
+  TrainingOptions clone = network_options(preparation, 1);
+  clone.weight_decay *= preparation.options.num_clones;
+  return clone;
+}
+
 // Means since the last line of the log.
 class StepClock {
  public:
@@ -169,7 +190,7 @@ class StepClock {
     const double seconds = seconds_since(start_);
     const auto steps = static_cast<double>(line.global_step - step_);
     line.seconds_per_step = seconds / steps;
-    line.images_per_second = options.batch_size * steps / seconds;
+    line.images_per_second = options.step_images() * steps / seconds;
     if (options.max_number_of_steps) {
       line.seconds_left = line.seconds_per_step *
                           static_cast<double>(*options.max_number_of_steps - line.global_step);
@@ -192,7 +213,8 @@ class Training {
         observer_(observer),
         network_(preparation.start.network,
                  read_start_values(preparation.start, options_, observer),
-                 network_options(preparation, threads)),
+                 options_.num_clones > 1 ? first_clone_options(preparation)
+                                         : network_options(preparation, threads)),
         state_(network_, options_.optimizer, options_.moving_average_decay),
         files_(options_.train_dir, newest_of(preparation.start)) {
     if (const auto& resumed = preparation.start.resumed) {
@@ -213,6 +235,7 @@ class Training {
       step(*batches, clock, result);
       if (is_time_to_save()) save();
     }
+    batches->finish();
     result.seconds = seconds_since(start);
     if (options_.recalibrate_batch_norm > 0) recalibrate();
     if (saved_step_ != state_.global_step() || options_.recalibrate_batch_norm > 0) save();
@@ -243,6 +266,10 @@ class Training {
 
   std::unique_ptr<TrainingBatches> make_batches() {
     const Dataset& dataset = preparation_.dataset;
+    if (options_.num_clones > 1) {
+      return clone_batches(dataset, loader_options(), network_, clone_options(preparation_),
+                           options_.num_clones, threads_);
+    }
     if (!preparation_.plan.features_cached) return image_batches(dataset, loader_options());
     observer_.on_note(
         fmt::format("only the logits are trained, and images are the same in every epoch: the "
@@ -286,7 +313,7 @@ class Training {
     if (line.global_step % options_.log_every_n_steps != 0) return;
     line.loss = loss.total;
     line.cross_entropy = loss.cross_entropy;
-    line.accuracy = static_cast<double>(loss.correct) / options_.batch_size;
+    line.accuracy = static_cast<double>(loss.correct) / options_.step_images();
     clock.fill(line, options_);
     observer_.on_step(line);
     files_.write_event(line);
@@ -340,10 +367,23 @@ class Training {
   std::int64_t saved_step_ = -1;
 };
 
+// What ranks but the first do: clones.
+TrainResult help_training(Preparation& preparation, int threads, TrainObserver& observer) {
+  const TrainOptions& options = preparation.options;
+  const auto initial = read_start_values(preparation.start, options, observer);
+  ranks().meet();
+  work_on_clones(
+      preparation.dataset, training_loader(options, preparation.start.global_step, threads),
+      preparation.start.network, initial, clone_options(preparation), options.num_clones, threads);
+  TrainResult result;
+  result.plan = preparation.plan;
+  return result;
+}
+
 }  // namespace
 
-double TrainResult::images_per_second(int batch_size) const {
-  const auto images = static_cast<double>(global_step - plan.first_step) * batch_size;
+double TrainResult::images_per_second(const TrainOptions& options) const {
+  const auto images = static_cast<double>(global_step - plan.first_step) * options.step_images();
   return seconds > 0 ? images / seconds : 0;
 }
 
@@ -361,7 +401,9 @@ TrainResult train(const TrainOptions& options, const RunOptionsFor<TrainObserver
   const ThreadLimit limit(run.threads);
   TrainObserver silent;
   TrainObserver& observer = run.observer != nullptr ? *run.observer : silent;
-  settle_checkpoints(options.train_dir);
+  agree_on_instructions();
+  if (ranks().is_first()) settle_checkpoints(options.train_dir);
+  ranks().meet();
   Preparation preparation(options, observer);
   if (preparation.is_finished()) {
     TrainResult result;
@@ -371,7 +413,10 @@ TrainResult train(const TrainOptions& options, const RunOptionsFor<TrainObserver
     result.checkpoint = preparation.start.resumed->location().path;
     return result;
   }
-  return Training(preparation, run.threads, observer).run();
+  if (!ranks().is_first()) return help_training(preparation, run.threads, observer);
+  Training training(preparation, run.threads, observer);
+  ranks().meet();  // nobody reads the directory any more
+  return training.run();
 }
 
 }  // namespace narrow

@@ -221,6 +221,38 @@ TEST_F(TrainTest, StatisticsFollowUnlessFrozen) {
   }
 }
 
+// With statistics that stay, the average of the gradients of two batches is that of both at once.
+TEST_F(TrainTest, ClonesAverageTheirGradients) {
+  TrainOptions given = options("a");
+  given.batch_norm = BatchNormMode::kFrozen;
+  given.shuffle = false;
+  given.augment = "none";
+  given.weight_decay = 0.01;
+  given.max_number_of_steps = 2;
+  given.batch_size = 8;
+  RecordingObserver observer;
+  const TrainResult whole = train(given, {.observer = &observer});
+  given.train_dir = directory() / "b";
+  given.batch_size = 2;
+  given.num_clones = 4;
+  const TrainResult clones = train(given, {.threads = 1, .observer = &observer});
+  EXPECT_EQ(clones.plan.steps_per_epoch, whole.plan.steps_per_epoch);
+  EXPECT_NEAR(clones.log.back().loss, whole.log.back().loss, 1e-4);
+  EXPECT_EQ(clones.log.back().accuracy, whole.log.back().accuracy);
+  for (const char* name : {"conv1/weights", "logits/weights", "logits/biases"}) {
+    const auto expected = variable("a", name);
+    const auto found = variable("b", name);
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(found[i], expected[i], 1e-5F) << name;
+    }
+  }
+  // Each is computed by one thread, however many there are.
+  given.train_dir = directory() / "c";
+  train(given, {.threads = 3, .observer = &observer});
+  EXPECT_EQ(files_of("b", 2), files_of("c", 2));
+}
+
 // One batch of all images, no learning: the statistics are those of that batch, either way.
 TEST_F(TrainTest, RecalibrationTakesTheStatisticsOfWholeBatches) {
   TrainOptions given = options("a");

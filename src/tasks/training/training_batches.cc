@@ -89,6 +89,7 @@ LoaderOptions training_loader(const TrainOptions& options, std::int64_t first_st
   loader.batch_size = options.batch_size;
   loader.seed = options.seed;
   loader.first_step = static_cast<std::uint64_t>(first_step);
+  loader.stride = static_cast<std::uint64_t>(options.num_clones);
   loader.threads = threads;
   return loader;
 }
@@ -124,6 +125,7 @@ std::unique_ptr<TrainingBatches> feature_batches(const Dataset& dataset,
   auto batches = std::make_unique<FeatureBatches>(dataset.size(), options, depth);
   LoaderOptions one_pass = options;
   one_pass.training = false;
+  one_pass.first_step = 0;
   BatchLoader loader(dataset, one_pass);
   std::size_t done = 0;
   for (Batch batch; loader.next(batch); done += batch.size()) {

@@ -17,6 +17,8 @@ class TrainingBatches {
   virtual ~TrainingBatches() = default;
   // Loss and gradients of the next batch.
   virtual StepLoss forward_backward(TrainingNetwork& network, const GradientSink& sink) = 0;
+  // There are no more steps.
+  virtual void finish() {}
 };
 
 // The preprocessing that the options mean. Throws Error(kUsage) as validate does.
