@@ -94,7 +94,7 @@ HOMES = {
     "isa-l": ["base", "checkpoint/npz"],
     "oneapi/tbb": ["base"],
     "tbb/": ["base"],
-    "hwy/": ["quant", "base", "nn/optimizers", "nn/training/kernels", "nn/winograd", "cli/program"],
+    "hwy/": ["quant", "base", "nn/integer", "nn/optimizers", "nn/training/kernels", "nn/winograd", "cli/program"],
     "dnnl": ["nn"],
     "oneapi/dnnl": ["nn"],
     "omp.h": ["nn"],
