@@ -21,7 +21,7 @@ namespace narrow {
 
 // The order of the axes of kernels and dense weights. Tensors are known as such by the last part of
 // their name, old or new: kernel, weights, weight and a few more.
-enum class WeightLayout : std::uint8_t {
+enum class AxisOrder : std::uint8_t {
   kAsStored,
   kTorch,       // [out, in, kh, kw], depthwise [C * M, 1, kh, kw], dense [out, in]
   kTensorFlow,  // [kh, kw, in, out], depthwise [kh, kw, C, M], dense [in, out]
@@ -52,7 +52,7 @@ struct ConvertOptions {
   std::optional<DType> cast = {};                 // of floating-point tensors
   std::map<std::string, std::string> names = {};  // final: rules do not change them
   std::vector<RenameRule> renames = {};           // one after the other
-  WeightLayout layout = WeightLayout::kAsStored;  // from that of the other framework
+  AxisOrder layout = AxisOrder::kAsStored;        // from that of the other framework
 };
 
 struct ConvertedTensor {

@@ -101,13 +101,14 @@ struct PairedComparison {
 
 // What two networks gave for the same examples, p and q the logits of the first and the other.
 struct LogitsComparison {
-  double agreement = 0;  // examples with the same largest logit, of all
+  double agreement = 0;  // examples with the same largest logit, of all; NaN without classes
   // 10 log10 of sum p^2 / sum (p - q)^2 over all examples and classes: infinite when they are
   // equal.
   double sqnr_db = 0;
   double cosine = 0;  // sum p q / sqrt(sum p^2 sum q^2)
   // Mean over the examples of the divergence of the other's probabilities from the first's, in nats
-  // (Kullback and Leibler, "On Information and Sufficiency", 1951). NaN when a logit is not finite.
+  // (Kullback and Leibler, "On Information and Sufficiency", 1951). NaN when a logit is not finite,
+  // and without classes.
   double mean_kl = 0;
 };
 
@@ -115,6 +116,7 @@ struct LogitsComparison {
 struct EvaluatedImages {
   std::filesystem::path records;  // the file, or the folder or table of pictures
   bool has_labels = true;         // arrays need not have any
+  bool has_classes = true;        // a network that takes arrays need not have an output for them
   std::string dataset_name;
   std::string split_name;
   std::vector<std::string> classes;  // names, by label
@@ -140,7 +142,9 @@ struct NARROW_EXPORT EvaluateResult : EvaluatedImages {
 
 // Evaluates every checkpoint in one pass over the images, each of which is read and preprocessed
 // once. Every number of threads gives the same result. The logits of an ONNX file are its first
-// output of float32[N, classes], before a softmax if that ends with one. Progress is in images that
+// output of float32[N, classes], before a softmax if that ends with one. Examples that are arrays
+// may be for a network that takes anything; without such an output all outputs of real numbers are
+// compared. Progress is in images that
 // have gone through every network. Throws Error: kUsage for options out of range or no checkpoint,
 // or another number of classes; kUnsupported for an ONNX file that does not classify images or has
 // an operator that is not computed; kNotFound for a dataset or checkpoint that is not there; what

@@ -190,6 +190,14 @@ Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& 
   return make_resnet_v1(shape);
 }
 
+Graph held_network(const CheckpointReader& reader, const WeightSource& variables,
+                   const std::string& name) {
+  if (is_onnx(reader)) return onnx_network(reader);
+  const std::string scope = name.empty() ? find_network_scope(reader) : name;
+  return network_of_checkpoint(reader, variables, scope,
+                               checkpoint_class_count(variables, scope).value_or(1));
+}
+
 const SlimNetwork* slim_network_of(const CheckpointReader& reader, const std::string& name) {
   if (is_onnx(reader)) return nullptr;
   if (!name.empty()) return find_slim_network(name);

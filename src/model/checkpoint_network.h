@@ -54,6 +54,11 @@ std::optional<int> checkpoint_class_count(const WeightSource& variables, const s
 Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& variables,
                             const std::string& scope, int class_count);
 
+// The network of that name or, when it is empty, the only one that the checkpoint holds, with as
+// many classes as its logits have. Throws what the functions above throw.
+Graph held_network(const CheckpointReader& reader, const WeightSource& variables,
+                   const std::string& name);
+
 // For jobs that know Slim's ResNet V1 only: throws Error(kUnsupported) for an ONNX file and for a
 // checkpoint of another network of Slim, saying that the job (`who`: "calibration") does not work
 // on its graph.

@@ -8,9 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "graph/dimension_math.h"
 #include "graph/prune_graph.h"
 #include "graph/rules/batch_axis.h"
 #include "graph/shapes.h"
+#include "graph/widen_halves.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -18,6 +20,8 @@ namespace {
 
 constexpr std::int64_t kChannels = 3;
 constexpr std::int64_t kMostClasses = 1 << 20;
+constexpr std::int64_t kMostOutputs = 1 << 26;
+
 std::optional<ImageInput> find_image_input(const Graph& graph) {
   if (graph.inputs.size() != 1) return std::nullopt;
   const Value& input = graph.value(graph.inputs.front());
@@ -39,20 +43,49 @@ std::vector<Dimensions> images(const Graph& graph, const Dimension& examples, in
   return {dimensions};
 }
 
-ValueId classes_of(const Graph& graph, const FactTable& facts) {
+// The first output that is float32[N, classes]; kNoValue without one.
+ValueId find_classes(const Graph& graph, const FactTable& facts) {
+  const auto found = std::ranges::find_if(graph.outputs, [&](ValueId id) {
+    const Fact& fact = facts[static_cast<std::size_t>(id)];
+    return fact.type == DType::kFloat32 && fact.dimensions.size() == 2 &&
+           !fact.dimensions[1].is_free() && fact.dimensions[1].size >= 1 &&
+           fact.dimensions[1].size <= kMostClasses;
+  });
+  return found == graph.outputs.end() ? kNoValue : *found;
+}
+
+std::string outputs_text(const Graph& graph, const FactTable& facts) {
   std::vector<std::string> found;
   for (const ValueId id : graph.outputs) {
     const Fact& fact = facts[static_cast<std::size_t>(id)];
-    const bool is_row = fact.type == DType::kFloat32 && fact.dimensions.size() == 2 &&
-                        !fact.dimensions[1].is_free() && fact.dimensions[1].size >= 1 &&
-                        fact.dimensions[1].size <= kMostClasses;
-    if (is_row) return id;
     found.push_back(fmt::format("{} {}{}", graph.value(id).name, to_string(fact.type),
                                 to_string(fact.dimensions)));
   }
+  return fmt::format("{}", fmt::join(found, ", "));
+}
+
+ValueId classes_of(const Graph& graph, const FactTable& facts) {
+  const ValueId found = find_classes(graph, facts);
+  if (found != kNoValue) return found;
   throw Error(ErrorCategory::kUnsupported,
               fmt::format("no output of {} is float32[N, classes]; there are {}", graph.name,
-                          fmt::join(found, ", ")));
+                          outputs_text(graph, facts)));
+}
+
+// Leaves the outputs of real numbers; returns how many of these there are for an example.
+std::int64_t keep_real_outputs(Graph& graph, const FactTable& facts) {
+  const auto fact = [&](ValueId id) -> const Fact& { return facts[static_cast<std::size_t>(id)]; };
+  const std::string found = outputs_text(graph, facts);
+  std::erase_if(graph.outputs, [&](ValueId id) { return !is_floating_point(fact(id).type); });
+  Dimension count = 0;
+  for (const ValueId id : graph.outputs) count = sum(count, product(fact(id).dimensions));
+  if (count.is_free() || count.size < 1 || count.size > kMostOutputs) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("the outputs of {} cannot be compared: {}; expected 1 to {} real "
+                            "numbers of known sizes for an example",
+                            graph.name, found, kMostOutputs));
+  }
+  return count.size;
 }
 
 // What the softmax over the classes that makes the value is computed from.
@@ -112,6 +145,42 @@ ImageClassifier image_classifier(Graph graph, int height, int width) {
   remove_unused(graph);
   check(graph);
   return {std::move(graph), input.channels_last, static_cast<int>(count), one_by_one};
+}
+
+ArrayClassifier array_classifier(Graph graph, const std::vector<Shape>& shapes) {
+  std::vector<Dimensions> one;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const Value& input = graph.value(graph.inputs[i]);
+    one.emplace_back(shapes[i].begin(), shapes[i].end());
+    const Dimension& declared = input.dimensions.front();
+    if (declared.is_free() || declared.size == 1) continue;
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("the input {} of {} takes {} examples at once, expected one or any "
+                            "number",
+                            input.name, graph.name, declared.size));
+  }
+  if (has_halves(graph)) graph = widen_halves(std::move(graph));
+  const FactTable facts = infer_facts(graph, one);
+  ArrayClassifier classifier;
+  const ValueId classes = find_classes(graph, facts);
+  classifier.has_classes = classes != kNoValue;
+  std::int64_t outputs = 0;
+  if (classifier.has_classes) {
+    outputs = facts[static_cast<std::size_t>(classes)].dimensions[1].size;
+    graph.outputs = {before_softmax(graph, classes)};
+  } else {
+    outputs = keep_real_outputs(graph, facts);
+  }
+  classifier.outputs = static_cast<int>(outputs);
+  const Dimension examples = Dimension::free("examples of " + graph.name);
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    one[i].front() = examples;
+    value_at(graph, graph.inputs[i]).dimensions = one[i];
+  }
+  remove_unused(graph);
+  check(graph);
+  classifier.graph = std::move(graph);
+  return classifier;
 }
 
 }  // namespace narrow

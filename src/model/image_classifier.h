@@ -1,8 +1,9 @@
-// Graphs that classify images, as the jobs that evaluate them want them.
+// Graphs that classify images or other examples, as the jobs that evaluate them want them.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "graph/graph.h"
 
@@ -40,5 +41,19 @@ struct ImageClassifier {
 // graph that takes several examples at once, and when no output is [N, classes]; what infer_facts
 // throws.
 ImageClassifier image_classifier(Graph graph, int height, int width);
+
+struct ArrayClassifier {
+  // From the graph's inputs, with a free first size, to what is compared: logits [N, classes] as
+  // above, or without such an output all outputs of floating-point types. Without float16 and
+  // bfloat16 (widen_halves.h).
+  Graph graph;
+  bool has_classes = false;
+  int outputs = 0;  // numbers that it gives for an example
+};
+
+// The graph for inputs of these shapes, each of one example. Throws Error(kUnsupported) for a graph
+// that takes several examples at once or gives no real numbers, or whose results have unknown
+// sizes; what infer_facts throws.
+ArrayClassifier array_classifier(Graph graph, const std::vector<Shape>& shapes);
 
 }  // namespace narrow

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
+#include "report/report.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {
@@ -67,6 +69,32 @@ ordered_json conversion_json(const ConvertPlan& plan) {
   }
   return {
       {"tensors", std::move(tensors)}, {"left_out", std::move(left_out)}, {"notes", plan.notes}};
+}
+
+std::string exported_network_text(const ExportedNetwork& network,
+                                  const CheckpointLocation& output) {
+  std::string text =
+      fmt::format("{}: {} nodes of opset {}, {} weights of {} bytes\n", network.name, network.nodes,
+                  network.opset, network.weights, network.weight_bytes);
+  for (const std::string& input : network.inputs) text += fmt::format("input: {}\n", input);
+  for (const std::string& made : network.outputs) text += fmt::format("output: {}\n", made);
+  return text + fmt::format("written: {}\n", shown(output.path.string()));
+}
+
+std::string exported_network_json(const ExportedNetwork& network, const CheckpointReader& input,
+                                  const CheckpointLocation& output) {
+  return json_text({{"schema", 1},
+                    {"input", input.location().path.string()},
+                    {"input_format", to_string(input.location().format)},
+                    {"output", output.path.string()},
+                    {"output_format", to_string(output.format)},
+                    {"network", network.name},
+                    {"opset", network.opset},
+                    {"nodes", network.nodes},
+                    {"weights", network.weights},
+                    {"weight_bytes", network.weight_bytes},
+                    {"inputs", network.inputs},
+                    {"outputs", network.outputs}});
 }
 
 }  // namespace narrow

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "narrow/convert_checkpoint.h"
+#include "narrow/export_network.h"
 
 namespace narrow {
 
@@ -14,5 +15,10 @@ std::string conversion_table_text(const ConvertPlan& plan);
 std::string conversion_summary_text(const ConvertPlan& plan);
 // The tensors and what is left out, with reasons.
 nlohmann::ordered_json conversion_json(const ConvertPlan& plan);
+
+// What was written, a line for the file and one for each input and output.
+std::string exported_network_text(const ExportedNetwork& network, const CheckpointLocation& output);
+std::string exported_network_json(const ExportedNetwork& network, const CheckpointReader& input,
+                                  const CheckpointLocation& output);
 
 }  // namespace narrow

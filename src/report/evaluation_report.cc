@@ -30,8 +30,10 @@ std::string hit_rate_text(const HitRate& rate) {
 bool has_arrays(const EvaluatedImages& images) { return images.preprocessing == "none"; }
 
 std::string arrays_text(const EvaluateResult& result) {
-  return fmt::format("{}: {} of {} examples, {} classes{}\n", result.dataset_name, result.images,
-                     result.records_in_file, result.classes.size(),
+  return fmt::format("{}: {} of {} examples, {}{}\n", result.dataset_name, result.images,
+                     result.records_in_file,
+                     result.has_classes ? fmt::format("{} classes", result.classes.size())
+                                        : "no output of classes",
                      result.has_labels ? "" : ", no labels");
 }
 
@@ -61,7 +63,11 @@ std::string comparison_text(const PairedComparison& comparison, std::uint64_t im
       comparison.difference_interval.high, comparison.mcnemar_p);
 }
 
-std::string outputs_text(const LogitsComparison& outputs) {
+std::string outputs_text(const LogitsComparison& outputs, bool has_classes) {
+  if (!has_classes) {
+    return fmt::format("outputs against the first: SQNR {}, cosine {:.6f}\n",
+                       format_decibel(outputs.sqnr_db), outputs.cosine);
+  }
   return fmt::format(
       "outputs against the first: same class {:.4f}, SQNR {}, cosine {:.6f}, "
       "mean KL {} nats\n",
@@ -134,10 +140,10 @@ Table evaluation_table(const EvaluateResult& result) {
                           {"mcnemar_p", "McNemar's p", kShort}});
   }
   if (!result.outputs.empty()) {
-    table.columns.insert(table.columns.end(), {{"agreement", "agrees", kRate},
-                                               {"sqnr_db", "SQNR, dB", kShort},
-                                               {"cosine", "cosine", kShort},
-                                               {"mean_kl", "mean KL", kShort}});
+    if (result.has_classes) table.columns.push_back({"agreement", "agrees", kRate});
+    table.columns.push_back({"sqnr_db", "SQNR, dB", kShort});
+    table.columns.push_back({"cosine", "cosine", kShort});
+    if (result.has_classes) table.columns.push_back({"mean_kl", "mean KL", kShort});
   }
   for (std::size_t i = 0; i < result.evaluations.size(); ++i) {
     const Evaluation& evaluation = result.evaluations[i];
@@ -145,7 +151,9 @@ Table evaluation_table(const EvaluateResult& result) {
     if (result.has_labels) add_scores(result, i, row);
     if (i > 0 && !result.outputs.empty()) {
       const LogitsComparison& outputs = result.outputs.at(i - 1);
-      row.insert(row.end(), {outputs.agreement, outputs.sqnr_db, outputs.cosine, outputs.mean_kl});
+      if (result.has_classes) row.emplace_back(outputs.agreement);
+      row.insert(row.end(), {outputs.sqnr_db, outputs.cosine});
+      if (result.has_classes) row.emplace_back(outputs.mean_kl);
     }
     row.resize(table.columns.size());
     table.add_row(std::move(row));
@@ -167,7 +175,8 @@ std::string evaluation_text(const EvaluateResult& result) {
     const Evaluation& evaluation = result.evaluations[i];
     text += fmt::format("\n{}: {}, {}\n", evaluation.checkpoint.path.string(), evaluation.network,
                         step_text(evaluation));
-    if (i > 0 && !result.outputs.empty()) text += outputs_text(result.outputs.at(i - 1));
+    if (i > 0 && !result.outputs.empty())
+      text += outputs_text(result.outputs.at(i - 1), result.has_classes);
     if (!result.has_labels) continue;
     text += fmt::format("accuracy  {}\n", hit_rate_text(evaluation.accuracy));
     text += fmt::format("recall@5  {}\n", hit_rate_text(evaluation.recall_at_5));

@@ -3,31 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "checkpoint/container/bytes_stream.h"
 #include "narrow/channel_axes.h"
-#include "narrow/error.h"
 #include "stream/tensor_passes.h"
 
 namespace narrow {
-namespace {
-
-class RestoredStream : public TensorStream {
- public:
-  explicit RestoredStream(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
-  void read(std::span<std::byte> out) override {
-    if (out.size() > bytes_.size() - position_) {
-      throw Error(ErrorCategory::kUsage, "a tensor was read past its end");
-    }
-    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(position_), out.size(), out.begin());
-    position_ += out.size();
-  }
-
- private:
-  std::vector<std::byte> bytes_;
-  std::size_t position_ = 0;
-};
-
-}  // namespace
-
 QuantizedReader::QuantizedReader(const CheckpointReader& original, const QuantizePlan& plan,
                                  NonFinitePolicy non_finite)
     : original_(original), non_finite_(non_finite) {
@@ -49,7 +29,7 @@ std::unique_ptr<TensorStream> QuantizedReader::open(std::size_t index) const {
   if (!keep_non_finite(quantizer, non_finite_, result)) {
     round_trip_tensor(quantizer, element_size(info.dtype), bytes);
   }
-  return std::make_unique<RestoredStream>(std::move(bytes));
+  return std::make_unique<BytesStream>(info.name, std::move(bytes));
 }
 
 }  // namespace narrow

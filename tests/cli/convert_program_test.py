@@ -49,6 +49,32 @@ class Convert(ProgramCase):
                     self.assertEqual(back[name].tobytes(), array.tobytes())
                     self.assertEqual(back[name].shape, array.shape)
 
+    def test_a_network_becomes_an_onnx_file(self):
+        self.narrow("init", "lenet", "--classes", "5", "-o", "lenet/model")
+        text = self.narrow("convert", "lenet", "--to", "onnx", "-o", "lenet.onnx")
+        self.assertIn("images float32 [N, 3, 28, 28]", text)
+        inputs = values(2, 3, 28, 28)
+        np.savez(self.dir / "in.npz", images=inputs)
+        logits = []
+        for network in ("lenet", "lenet.onnx"):
+            self.narrow("run", network, "--inputs", "in.npz", "-o", "out.npz", "--force")
+            with np.load(self.dir / "out.npz") as outputs:
+                (array,) = outputs.values()
+            logits.append(array)
+        self.assertEqual(logits[0].shape, (2, 5))
+        np.testing.assert_allclose(logits[0], logits[1], rtol=1e-5, atol=1e-6)
+        said = json.loads(self.narrow("convert", "lenet.onnx", "--to", "onnx", "-o", "again.onnx",
+                                      "--json"))
+        self.assertEqual(said["network"], "LeNet")
+        self.narrow("compare", "lenet.onnx", "again.onnx", "--min-sqnr", "300")
+        self.assertIn("the network as it is", self.error("convert", "lenet", "--to", "onnx",
+                           "--cast", "float16", "-o", "x.onnx"))
+        self.assertIn("give them with --to onnx", self.error("convert", "lenet", "-o", "x.npz",
+                           "--model_name=lenet"))
+        self.assertIn("which says itself what its network is", self.error("convert", "lenet.onnx", "--to",
+                           "onnx", "--eval_image_size=32", "-o", "x.onnx"))
+        self.assertIn("already exists", self.error("convert", "lenet", "--to", "onnx", "-o", "again.onnx"))
+
     def test_names_types_and_layout(self):
         (self.dir / "names").write_text("net/conv/biases\tb\n")
         options = ("convert", "m.safetensors", "-o", "o.npz", "--rename", "^net/=>",

@@ -5,7 +5,7 @@ import unittest
 
 import numpy as np
 
-from onnx_messages import field, model, node, tensor, value
+from onnx_messages import INT64, field, model, node, tensor, value
 from program_case import ProgramCase
 from records_program_test import find_jpegs
 
@@ -60,6 +60,22 @@ def losses(logits, labels):
     top = logits.max(axis=1, keepdims=True)
     normalizers = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
     return normalizers - logits[np.arange(len(labels)), labels]
+
+
+TABLE, MIX, WIDE = values(50, 6, seed=6), values(6, 5, seed=7), values(20, CLASSES, seed=8)
+
+
+def words(with_classes=True, examples="N"):
+    """A network with two inputs: rows of a table, by number, times a matrix, and a factor."""
+    nodes = [node("Gather", ["table", "ids"], "rows"), node("MatMul", ["rows", "mix"], "hidden"),
+             node("Flatten", ["hidden"], "flat"), node("Mul", ["flat", "factor"], "scaled"),
+             node("MatMul", ["scaled", "wide"], "logits")]
+    outputs = [value("hidden", [examples, 4, 5])]
+    if with_classes:
+        outputs.append(value("logits", [examples, CLASSES]))
+    return model(nodes, [tensor("table", TABLE), tensor("mix", MIX), tensor("wide", WIDE)],
+                 inputs=[value("ids", [examples, 4], INT64), value("factor", [examples, 1])],
+                 outputs=outputs)
 
 
 class OnnxEval(ProgramCase):
@@ -144,6 +160,55 @@ class OnnxEval(ProgramCase):
         self.assertEqual(sweep["rows"][1]["mean_kl"], outputs["mean_kl"])
         self.assertEqual(sweep["rows"][1]["output_sqnr_db"], outputs["sqnr_db"])
         self.assertFalse(sweep["evaluation"]["has_labels"])
+
+    def test_networks_that_take_no_images(self):
+        random = np.random.default_rng(9)
+        ids, factor = random.integers(0, 50, (30, 4)), values(30, 1, seed=10)
+        hidden = TABLE.astype("f8")[ids] @ MIX
+        logits = hidden.reshape(30, 20) * factor @ WIDE
+        labels = random.integers(0, CLASSES, 30)
+        np.savez(self.dir / "words.npz", ids=ids, factor=factor, labels=labels)
+        np.savez(self.dir / "plain.npz", ids=ids, factor=factor)
+        (self.dir / "w.onnx").write_bytes(words())
+        (self.dir / "one.onnx").write_bytes(words(examples=1))
+        report = self.json("eval", "w.onnx", "one.onnx", "--inputs=words.npz")
+        for found in report["checkpoints"]:
+            self.assertEqual(found["accuracy"]["hits"], int((logits.argmax(1) == labels).sum()))
+            self.assertAlmostEqual(found["loss"], losses(logits, labels).mean(), places=4)
+        self.assertEqual(report["outputs"][0]["agreement"], 1)
+        # The numbers of a sweep are those of the files that quantize writes.
+        for with_classes in (True, False):
+            (self.dir / "w.onnx").write_bytes(words(with_classes))
+            self.narrow("quantize", "w.onnx", "--scheme=bin", "--bits=3", "-o", "q.onnx", "--force")
+            outputs, = self.json("eval", "w.onnx", "q.onnx", "--inputs=plain.npz")["outputs"]
+            row = self.json("sweep", "w.onnx", "--schemes=bin", "--bits=3",
+                            "--inputs=plain.npz")["rows"][1]
+            self.assertEqual(row["output_sqnr_db"], outputs["sqnr_db"])
+            self.assertTrue(5 < outputs["sqnr_db"] < 40)
+            self.assertEqual("agreement" in row, with_classes)
+        # Without an output of classes all outputs are compared.
+        restored = {name: self.restored("q.onnx", name) for name in ("table", "mix")}
+        noise = restored["table"].astype("f8")[ids] @ restored["mix"] - hidden
+        expected = 10 * np.log10((hidden ** 2).sum() / (noise ** 2).sum())
+        self.assertAlmostEqual(outputs["sqnr_db"], expected, places=3)
+        text = self.narrow("eval", "w.onnx", "q.onnx", "--inputs=plain.npz")
+        self.assertIn("no output of classes, no labels", text)
+        self.assertNotIn("same class", text)
+        self.narrow("sweep", "w.onnx", "--schemes=bin", "--bits=2,3", "--inputs=plain.npz",
+                    "-o", "out")
+        self.assertIn("Signal-to-noise ratio of the outputs",
+                      (self.dir / "out/sweep.html").read_text())
+        self.assertIn("has labels, but no output", self.error("eval", "w.onnx",
+                                                              "--inputs=words.npz"))
+        self.assertIn("no array for the input factor", self.error("eval", "w.onnx", "--inputs",
+                                                                  self.saved(ids=ids)))
+        self.assertIn("29", self.error("eval", "w.onnx", "--inputs",
+                                       self.saved(ids=ids, factor=factor[:29])))
+
+    def restored(self, file, name):
+        self.narrow("convert", file, "-o", "restored.npz", "--force")
+        with np.load(self.dir / "restored.npz") as arrays:
+            return arrays[name]
 
     def test_sweep_evaluates_what_quantize_writes(self):
         source = self.pictures()

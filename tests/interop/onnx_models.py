@@ -1,7 +1,8 @@
 """Compares running real models with ONNX Runtime: python onnx_models.py NARROW [MODEL...]
 
 NARROW is the program. Exit status 0 when every output of every model and size is within 1e-4 of
-ONNX Runtime's largest value of that output. Sizes are small where they are free; bench/peers has
+ONNX Runtime's largest value of that output; so must be what ONNX Runtime computes of the model that
+narrow convert --to onnx makes of it, in which int8 weights are float32. Sizes are small where they are free; bench/peers has
 the models at their usual ones."""
 import pathlib
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tempfile
 
 import numpy as np
+import onnx
 import onnxruntime
 from PIL import Image, ImageDraw
 
@@ -95,12 +97,28 @@ def largest_difference(found, expected, place):
     return max(shares)
 
 
+def open_session(path):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def export(program, path):
+    """The model as narrow writes it, in place of the file; gives the number of its nodes."""
+    exported = path.with_suffix(".exported.onnx")
+    subprocess.run([program, "convert", path, "--to", "onnx", "-o", exported], check=True,
+                   stdout=subprocess.DEVNULL)
+    exported.rename(path)
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert all(tensor.data_type != onnx.TensorProto.INT8 for tensor in model.graph.initializer)
+    return len(model.graph.node)
+
+
 def check_model(program, model, folder):
     path = folder / f"{model}.onnx"
     path.write_bytes(model_bytes(model))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = open_session(path)
     names = [output.name for output in session.get_outputs()]
     rng = np.random.default_rng(5)
     shares = []
@@ -109,7 +127,11 @@ def check_model(program, model, folder):
         expected = dict(zip(names, session.run(None, inputs)))
         found = run_narrow(program, path, inputs)
         shares.append(largest_difference(found, expected, f"{model} {shape}"))
+    nodes = export(program, path)
+    found = dict(zip(names, open_session(path).run(names, inputs)))
+    share = largest_difference(found, expected, f"{model} {shape} exported")
     path.unlink()
+    print(f"{model} exported: {nodes} nodes, difference {share:.1e}")
     print(f"{model}: {len(shares)} sizes, {len(names)} outputs, largest difference "
           f"{max(shares):.1e} of the largest value", flush=True)
 

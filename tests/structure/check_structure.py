@@ -66,6 +66,7 @@ PUBLIC_HEADERS = {
     "calibrate_network.h": "tasks",
     "compare_checkpoints.h": "tasks",
     "convert_checkpoint.h": "tasks",
+    "export_network.h": "tasks",
     "inspect_checkpoint.h": "tasks",
     "model.h": "tasks",
     "evaluate.h": "tasks",

@@ -84,6 +84,38 @@ TEST(OnnxExternal, SeveralFilesBecomeOne) {
   EXPECT_EQ(file_content(folder / "out.onnx.data"), raw<float>({1, 2, 3}));
 }
 
+// snapshots/model.onnx and its data are links into blobs, as Hugging Face's cache has them.
+TEST(OnnxExternal, IsFoundBesideALinkedModel) {
+  const TempFolder folder;
+  for (const char* name : {"blobs", "snapshots", "elsewhere"}) {
+    fs::create_directory(folder / name);
+  }
+  put_model(folder / "blobs/digest1", external_model("weights", "8"));
+  put_file(folder / "blobs/digest2", data_file(8));
+  fs::create_symlink("../blobs/digest1", folder / "snapshots/model.onnx");
+  fs::create_symlink("../blobs/digest2", folder / "snapshots/weights");
+  const auto tensors = read_everything(*open_checkpoint(folder / "snapshots/model.onnx"));
+  EXPECT_EQ(tensors[2].values, raw<float>({3}));
+  copy_unchanged(folder / "snapshots/model.onnx", folder / "elsewhere/out.onnx");
+  EXPECT_EQ(file_content(folder / "elsewhere/out.onnx.data"), data_file(8));
+
+  // A link to a model whose data lies beside it under its own name.
+  put_file(folder / "blobs/weights", data_file(8));
+  fs::create_symlink("../blobs/digest1", folder / "elsewhere/model.onnx");
+  EXPECT_EQ(read_everything(*open_checkpoint(folder / "elsewhere/model.onnx")).size(), 3U);
+
+  // Links to anywhere else stay refused, and so do links beside a model that is none.
+  put_file(folder / "secret", data_file(8));
+  fs::remove(folder / "snapshots/weights");
+  fs::create_symlink("../secret", folder / "snapshots/weights");
+  expect_error(ErrorCategory::kUnsupported, "symbolic link",
+               [&] { open_checkpoint(folder / "snapshots/model.onnx"); });
+  fs::remove(folder / "blobs/weights");
+  fs::create_symlink("digest2", folder / "blobs/weights");
+  expect_error(ErrorCategory::kUnsupported, "symbolic link",
+               [&] { open_checkpoint(folder / "blobs/digest1"); });
+}
+
 void expect_refused(const TempFolder& folder, ErrorCategory category, const std::string& part,
                     const Entries& entries) {
   SCOPED_TRACE(part);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <system_error>
 #include <tuple>
@@ -30,6 +31,36 @@ namespace fs = std::filesystem;
                           model.path().string(), tensor.external.location.c_str(), why));
 }
 
+// Whether the model is a link, and `path` a link too, to a file in the directory of the model's. So
+// caches have it that keep each file by its digest and link to it by name, as Hugging Face's do:
+// snapshots/REVISION/model.onnx -> ../../blobs/DIGEST.
+bool is_linked_beside(const fs::path& path, const InputFile& model) {
+  std::error_code error;
+  if (!fs::is_symlink(fs::symlink_status(model.path(), error))) return false;
+  const fs::path data = fs::canonical(path, error);
+  const fs::path target = error ? fs::path() : fs::canonical(model.path(), error);
+  return !error && data.parent_path() == target.parent_path();
+}
+
+// The file that a location below `folder` means, which is the model's directory or that of the file
+// which the model links to; an empty path when there is none.
+fs::path path_below(const fs::path& folder, const InputFile& model, const OnnxTensor& tensor) {
+  const fs::path relative(tensor.external.location);
+  fs::path path = folder;
+  for (auto part = relative.begin(); part != relative.end(); ++part) {
+    path /= *part;
+    std::error_code error;
+    const fs::file_status status = fs::symlink_status(path, error);
+    const bool is_last = std::next(part) == relative.end();
+    if (fs::is_symlink(status) && !(is_last && is_linked_beside(path, model))) {
+      refuse_location(model, tensor, "is or passes a symbolic link");
+    }
+    if (!fs::exists(status)) return {};
+  }
+  if (!fs::is_regular_file(path)) refuse_location(model, tensor, "is no regular file");
+  return path;
+}
+
 // The file that a location means. It must lie below the model's directory without detours, so that
 // a model from somewhere else cannot name any other file of this machine.
 fs::path external_path(const InputFile& model, const OnnxTensor& tensor) {
@@ -41,26 +72,21 @@ fs::path external_path(const InputFile& model, const OnnxTensor& tensor) {
     refuse_location(model, tensor, "cannot be found beside a model that comes out of a stream");
   }
   const fs::path relative(location);
-  if (relative.is_absolute()) {
+  const auto leaves = [](const fs::path& part) { return part == ".." || part.empty(); };
+  if (relative.is_absolute() || std::ranges::any_of(relative, leaves)) {
     refuse_location(model, tensor, "is not a path within the model's directory");
   }
-  fs::path path = model.path().parent_path();
-  for (const fs::path& part : relative) {
-    if (part == ".." || part.empty()) {
-      refuse_location(model, tensor, "is not a path within the model's directory");
-    }
-    path /= part;
-    std::error_code error;
-    const fs::file_status status = fs::symlink_status(path, error);
-    if (fs::is_symlink(status)) refuse_location(model, tensor, "is or passes a symbolic link");
-    if (!fs::exists(status)) {
-      throw Error(ErrorCategory::kNotFound,
-                  fmt::format("tensor '{}' of {} has its values in {}, which is missing",
-                              tensor.info.name, model.path().string(), path.string()));
-    }
+  const fs::path folder = model.path().parent_path();
+  fs::path path = path_below(folder, model, tensor);
+  std::error_code error;
+  if (path.empty() && fs::is_symlink(fs::symlink_status(model.path(), error))) {
+    const fs::path target = fs::canonical(model.path(), error);
+    if (!error) path = path_below(target.parent_path(), model, tensor);
   }
-  if (!fs::is_regular_file(path)) refuse_location(model, tensor, "is no regular file");
-  return path;
+  if (!path.empty()) return path;
+  throw Error(ErrorCategory::kNotFound,
+              fmt::format("tensor '{}' of {} has its values in {}, which is missing",
+                          tensor.info.name, model.path().string(), (folder / relative).string()));
 }
 
 }  // namespace

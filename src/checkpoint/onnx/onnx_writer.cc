@@ -10,9 +10,11 @@
 #include "base/staging/staged_output.h"
 #include "checkpoint/container/formats.h"
 #include "checkpoint/onnx/external_output.h"
+#include "checkpoint/onnx/new_onnx_file.h"
 #include "checkpoint/onnx/number_stream.h"
 #include "checkpoint/onnx/onnx_copy.h"
 #include "checkpoint/onnx/onnx_properties.h"
+#include "checkpoint/onnx/onnx_result.h"
 #include "checkpoint/onnx/onnx_source.h"
 #include "narrow/error.h"
 
@@ -21,35 +23,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Protobuf does not parse more.
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 31;
-
 bool has_external_data(const OnnxSource& source) {
   return std::ranges::any_of(source.layout().tensors, [](const OnnxTensor& tensor) {
     return tensor.storage == OnnxStorage::kExternal;
   });
 }
 
-std::string data_name_of(const std::string& name) { return name + ".data"; }
-
-// The names of the files of the result. Throws Error(kUsage).
-std::vector<std::string> result_names(const fs::path& path, bool with_data) {
-  std::error_code error;
-  if (!path.has_filename() || fs::is_directory(path, error)) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("{} is a directory, but the result is one file; give it a name",
-                            path.string()));
-  }
-  const std::string name = path.filename().string();
-  if (with_data) return {name, data_name_of(name)};
-  return {name};
-}
-
 // Files of the source are not replaced but by a result in the place of all of it.
 void check_result(const OnnxSource& source, const fs::path& path) {
   std::error_code error;
   if (fs::equivalent(path, source.file().path(), error)) return;
-  for (const fs::path& target : {path, path.parent_path() / data_name_of(path.filename())}) {
+  for (const fs::path& target : {path, path.parent_path() / onnx_data_name(path.filename())}) {
     for (const InputFile& file : source.external_files()) {
       if (!fs::equivalent(target, file.path(), error)) continue;
       throw Error(ErrorCategory::kUsage,
@@ -65,11 +49,11 @@ class OnnxWriter final : public CheckpointWriter {
       : source_(source),
         name_(location.path.filename().string()),
         staged_(location.path.parent_path(),
-                result_names(location.path, has_external_data(source_)), overwrite) {
+                onnx_result_names(location.path, has_external_data(source_)), overwrite) {
     check_result(source_, location.path);
     file_.emplace(staged_.staging_path(name_));
     if (has_external_data(source_)) {
-      const std::string data_name = data_name_of(name_);
+      const std::string data_name = onnx_data_name(name_);
       external_.emplace(source_, staged_.staging_path(data_name), data_name);
     }
     const std::vector<OnnxTensor>& tensors = source_.layout().tensors;
@@ -161,11 +145,11 @@ std::vector<OnnxEdit> OnnxWriter::all_edits(std::vector<OnnxGrowth> growths) con
   for (OnnxEdit& edit : edit_lengths(source_.layout(), growths)) edits.push_back(std::move(edit));
   std::int64_t size = static_cast<std::int64_t>(source_.file().size());
   for (const OnnxGrowth& growth : growths) size += growth.bytes;
-  if (size >= static_cast<std::int64_t>(kMostBytes)) {
+  if (size >= static_cast<std::int64_t>(kMostOnnxBytes)) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("{} would have {} bytes, but an ONNX file has less than {}; with its "
                             "values in a file beside it a model may be larger",
-                            name_, size, kMostBytes));
+                            name_, size, kMostOnnxBytes));
   }
   return edits;
 }

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "checkpoint/container/formats.h"
+#include "checkpoint/onnx/new_onnx_file.h"
 #include "checkpoint/onnx/onnx_message.h"
 #include "checkpoint/onnx/testing/onnx_models.h"
 
@@ -162,6 +163,85 @@ TEST(OnnxWriter, RefusesWhatTheModelDoesNotHave) {
   writer->write(std::vector<std::byte>(1));
   expect_error(ErrorCategory::kUsage, "after the last tensor",
                [&] { writer->write(std::vector<std::byte>(1)); });
+  EXPECT_FALSE(std::filesystem::exists(folder / "out.onnx"));
+}
+
+// The weights "a" [3000] and "b" [2, 3] without values, and a constant between them.
+onnx::ModelProto description() {
+  onnx::ModelProto model = empty_model();
+  auto& graph = *model.mutable_graph();
+  add_node(graph, "Relu", {"a"}, "y");
+  graph.add_output()->set_name("y");
+  *graph.add_initializer() = tensor_message("a", TensorProto::FLOAT, {3000}, "");
+  *graph.add_initializer() = counting_tensor("constant", {4});
+  *graph.add_initializer() = tensor_message("b", TensorProto::FLOAT16, {2, 3}, "");
+  *graph.add_initializer() = tensor_message("empty", TensorProto::FLOAT, {0}, "");
+  for (const int i : {0, 2}) graph.mutable_initializer(i)->clear_raw_data();
+  auto& property = *model.add_metadata_props();
+  property.set_key("k");
+  property.set_value("v");
+  return model;
+}
+
+std::string value_bytes(std::size_t count, char first) {
+  std::string bytes(count, '\0');
+  for (std::size_t i = 0; i < count; ++i) bytes[i] = static_cast<char>(first + i % 100);
+  return bytes;
+}
+
+void fill(CheckpointWriter& writer) {
+  const std::string a = value_bytes(12000, 1);
+  const std::string b = value_bytes(12, 50);
+  writer.add({"a", DType::kFloat32, {3000}});
+  writer.add({"b", DType::kFloat16, {2, 3}});
+  for (std::size_t at = 0; at < a.size(); at += 5000) {
+    writer.write(as_byte_span(std::string_view(a).substr(at, 5000)));
+  }
+  writer.write(as_byte_span(b));
+  writer.finish();
+}
+
+TEST(NewOnnxFile, IsTheDescriptionWithValues) {
+  const TempFolder folder;
+  fill(*create_onnx_file(description(), folder / "out.onnx", Overwrite::kNo));
+  onnx::ModelProto expected = description();
+  expected.mutable_graph()->mutable_initializer(0)->set_raw_data(value_bytes(12000, 1));
+  expected.mutable_graph()->mutable_initializer(2)->set_raw_data(value_bytes(12, 50));
+  EXPECT_EQ(read_back(folder / "out.onnx").SerializeAsString(), expected.SerializeAsString());
+  EXPECT_FALSE(std::filesystem::exists(folder / "out.onnx.data"));
+}
+
+TEST(NewOnnxFile, ValuesOfALargeOneLieBesideIt) {
+  const TempFolder folder;
+  constexpr std::uint64_t kMostBytes = 4096;
+  fill(*create_onnx_file(description(), folder / "out.onnx", Overwrite::kNo, kMostBytes));
+  EXPECT_LT(std::filesystem::file_size(folder / "out.onnx"), kMostBytes);
+  const auto reader = open_checkpoint(folder / "out.onnx");
+  for (const auto& [name, expected] : std::map<std::string, std::string>{
+           {"a", value_bytes(12000, 1)}, {"b", value_bytes(12, 50)}}) {
+    std::string found(expected.size(), '\0');
+    reader->read(reader->find(name).value(), std::as_writable_bytes(std::span(found)));
+    EXPECT_EQ(found, expected) << name;
+  }
+  const onnx::ModelProto model = read_back(folder / "out.onnx");
+  const TensorProto& b = model.graph().initializer(2);
+  EXPECT_EQ(b.external_data(0).value(), "out.onnx.data");
+  EXPECT_EQ(b.external_data(1).value(), "12288");  // after 12000 bytes
+  EXPECT_EQ(model.graph().initializer(1).raw_data().size(), 16U);
+}
+
+TEST(NewOnnxFile, TakesWhatTheDescriptionLacksAndNothingElse) {
+  const TempFolder folder;
+  const auto create = [&](std::uint64_t most_bytes) {
+    return create_onnx_file(description(), folder / "out.onnx", Overwrite::kNo, most_bytes);
+  };
+  EXPECT_THROW(create(100), Error);  // even without the values of weights
+  const auto writer = create(kMostOnnxBytes);
+  EXPECT_THROW(writer->add({"constant", DType::kFloat32, {4}}), Error);
+  EXPECT_THROW(writer->add({"a", DType::kFloat32, {3001}}), Error);
+  writer->add({"a", DType::kFloat32, {3000}});
+  EXPECT_THROW(writer->write(as_byte_span(value_bytes(12001, 1))), Error);
+  EXPECT_THROW(writer->finish(), Error);
   EXPECT_FALSE(std::filesystem::exists(folder / "out.onnx"));
 }
 

@@ -8,9 +8,11 @@
 #include "cli/console/job_progress.h"
 #include "cli/options/common_options.h"
 #include "cli/options/output_location.h"
+#include "cli/options/slim_flags.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/convert_checkpoint.h"
 #include "narrow/error.h"
+#include "narrow/export_network.h"
 #include "narrow/packed_checkpoint.h"
 #include "report/convert_report.h"
 #include "report/report.h"
@@ -18,11 +20,15 @@
 namespace narrow {
 namespace {
 
+constexpr int kLargestImage = 1 << 14;
+
 struct Arguments {
   std::string checkpoint;
   std::string output;
   std::string format;
   std::string into;
+  std::string to;
+  ExportOptions network;
   std::string cast;
   std::string layout;
   std::vector<std::string> renames;
@@ -56,6 +62,24 @@ void add_tensor_options(Command& command, Arguments& args) {
       .one_of({"torch", "tensorflow"});
 }
 
+void add_network_options(Command& command, Arguments& args) {
+  command
+      .add_option("--to", args.to,
+                  "the network that CKPT holds, of TF-Slim or an ONNX file, as\na new ONNX file; "
+                  "quantized weights become float32")
+      .one_of({"onnx"});
+  command
+      .add_option(slim_flag("model_name"), args.network.model_name,
+                  "with --to: TF-Slim's name of it, where CKPT has several")
+      .type_name("NAME");
+  command
+      .add_option(slim_flag("eval_image_size"), args.network.image_size,
+                  "with --to: height and width of the input, unless the\nusual ones of TF-Slim's "
+                  "network")
+      .type_name("N")
+      .in_range(1, kLargestImage);
+}
+
 void add_options(Command& command, Arguments& args) {
   command.add_option("checkpoint", args.checkpoint, "file, prefix or directory")
       .required()
@@ -70,6 +94,7 @@ void add_options(Command& command, Arguments& args) {
                   "an ONNX file of which the output is a copy with the\nvalues of CKPT")
       .type_name("MODEL");
   add_tensor_options(command, args);
+  add_network_options(command, args);
   add_threads_option(command, args.threads);
   command.add_flag("--dry-run", args.dry_run,
                    "print names, types and shapes before and after; write nothing");
@@ -83,8 +108,8 @@ void add_options(Command& command, Arguments& args) {
 ConvertOptions options_of(const Arguments& args) {
   ConvertOptions options = args.options;
   options.cast = cast_of(args.cast);
-  if (args.layout == "torch") options.layout = WeightLayout::kTorch;
-  if (args.layout == "tensorflow") options.layout = WeightLayout::kTensorFlow;
+  if (args.layout == "torch") options.layout = AxisOrder::kTorch;
+  if (args.layout == "tensorflow") options.layout = AxisOrder::kTensorFlow;
   for (const std::string& rule : args.renames) options.renames.push_back(parse_rename_rule(rule));
   if (!args.rename_file.empty()) options.names = read_name_table(args.rename_file);
   return options;
@@ -114,8 +139,9 @@ CheckpointFormat format_of(const Arguments& args, CheckpointFormat input) {
   const bool is_onnx = format == CheckpointFormat::kOnnx;
   if (is_onnx && args.into.empty()) {
     throw Error(ErrorCategory::kUsage,
-                "an ONNX file is a network, which tensors alone do not make: name one whose "
-                "values are to be replaced with --into");
+                "an ONNX file is a network, which tensors alone do not make: --to onnx writes "
+                "the one that the checkpoint holds, --into takes one whose values are to be "
+                "replaced");
   }
   if (!is_onnx && !args.into.empty()) {
     throw Error(ErrorCategory::kUsage,
@@ -156,7 +182,41 @@ void print_conversion(const Arguments& args, const ConvertPlan& plan, const Chec
                             : fmt::format("written: {}\n", shown(output.path.string())));
 }
 
+// A network is exported as it is: what chooses or changes tensors has no meaning for it.
+void check_network_arguments(const Arguments& args) {
+  const ConvertOptions& options = args.options;
+  const bool chooses = !options.include.empty() || !options.exclude.empty() ||
+                       options.drop_training_state || !args.renames.empty() ||
+                       !args.rename_file.empty();
+  const bool changes = !args.cast.empty() || !args.layout.empty() || !args.format.empty() ||
+                       !args.into.empty() || args.dry_run;
+  if (!chooses && !changes) return;
+  throw Error(ErrorCategory::kUsage,
+              "--to onnx writes the network as it is: of the options for tensors only "
+              "--moving_averages goes with it; convert the tensors first, or quantize the result");
+}
+
+void convert_network(const Arguments& args) {
+  check_network_arguments(args);
+  const auto reader = open_checkpoint(args.checkpoint);
+  const CheckpointLocation output =
+      output_location(reader->location(), CheckpointFormat::kOnnx, args.output, "");
+  ExportOptions options = args.network;
+  options.use_moving_averages = args.options.moving_averages;
+  JobProgress progress("converting");
+  const ExportedNetwork result = export_network(
+      *reader, options, output.path, overwrite_of(args.force), {args.threads, &progress});
+  progress.finish();
+  print_result(args.json ? exported_network_json(result, *reader, output)
+                         : exported_network_text(result, output));
+}
+
 void run(const Arguments& args) {
+  if (!args.to.empty()) return convert_network(args);
+  if (!args.network.model_name.empty() || args.network.image_size != 0) {
+    throw Error(ErrorCategory::kUsage,
+                "--model_name and --eval_image_size are for networks: give them with --to onnx");
+  }
   const ConvertOptions options = options_of(args);
   const auto reader = open_input(args);
   const CheckpointLocation output = output_location(

@@ -6,46 +6,33 @@
 #include <cctype>
 
 #include "graph/rules/fact_rules.h"
+#include "model/onnx/attribute_texts.h"
 #include "model/onnx/node_import.h"
 #include "narrow/error.h"
 
 namespace narrow {
 namespace {
 
-// With the parameters that it has unless the node says others.
-struct NamedFunction {
-  std::string_view name;  // in small letters
-  op::CellActivation activation;
-  bool has_alpha = false;
-  bool has_beta = false;
-};
-
-constexpr std::array kFunctions = std::to_array<NamedFunction>({
-    {"affine", {op::CellFunction::kAffine, 1, 0}, true, true},
-    {"elu", {op::CellFunction::kElu, 1, 0}, true, false},
-    {"hardsigmoid", {op::CellFunction::kHardSigmoid, 0.2, 0.5}, true, true},
-    {"leakyrelu", {op::CellFunction::kLeakyRelu, 0.01, 0}, true, false},
-    {"relu", {op::CellFunction::kRelu, 0, 0}, false, false},
-    {"scaledtanh", {op::CellFunction::kScaledTanh, 1, 1}, true, true},
-    {"sigmoid", {op::CellFunction::kSigmoid, 0, 0}, false, false},
-    {"softplus", {op::CellFunction::kSoftplus, 0, 0}, false, false},
-    {"softsign", {op::CellFunction::kSoftsign, 0, 0}, false, false},
-    {"tanh", {op::CellFunction::kTanh, 0, 0}, false, false},
-    {"thresholdedrelu", {op::CellFunction::kThresholdedRelu, 1, 0}, true, false},
-});
+std::string in_small_letters(std::string_view text) {
+  std::string small(text);
+  std::ranges::transform(small, small.begin(), [](unsigned char c) { return std::tolower(c); });
+  return small;
+}
 
 // Parameters are listed for those functions only that have them.
 std::vector<op::CellActivation> activations_of(const NodeImport& node,
-                                               std::vector<std::string> names) {
+                                               const std::vector<std::string>& names) {
   const std::vector<double> alphas = node.reals("activation_alpha");
   const std::vector<double> betas = node.reals("activation_beta");
   std::size_t alpha = 0;
   std::size_t beta = 0;
   std::vector<op::CellActivation> result;
-  for (std::string& name : names) {
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-    const auto* const found = std::ranges::find(kFunctions, name, &NamedFunction::name);
-    if (found == kFunctions.end()) node.refuse(fmt::format("its activation is '{}'", name));
+  for (const std::string& name : names) {
+    const auto* const found =
+        std::ranges::find_if(kCellFunctions, [&](const CellFunctionText& function) {
+          return in_small_letters(function.name) == in_small_letters(name);
+        });
+    if (found == kCellFunctions.end()) node.refuse(fmt::format("its activation is '{}'", name));
     op::CellActivation activation = found->activation;
     if (found->has_alpha && alpha < alphas.size()) activation.alpha = alphas[alpha++];
     if (found->has_beta && beta < betas.size()) activation.beta = betas[beta++];
@@ -59,14 +46,7 @@ void import_recurrent(const NodeImport& node) {
   op::Recurrent recurrent;
   recurrent.kind = kKind;
   recurrent.hidden = node.integer("hidden_size", node.fact(2).dimensions.back().size);
-  const std::string direction = node.text("direction", "forward");
-  if (direction == "reverse") {
-    recurrent.direction = op::Direction::kReverse;
-  } else if (direction == "bidirectional") {
-    recurrent.direction = op::Direction::kBoth;
-  } else if (direction != "forward") {
-    node.refuse(fmt::format("its direction is '{}'", direction));
-  }
+  recurrent.direction = node.choice<op::Direction>("direction", "forward", kDirections);
   std::vector<std::string> usual = {"Tanh"};
   if (kKind == op::RecurrentKind::kGru) usual = {"Sigmoid", "Tanh"};
   if (kKind == op::RecurrentKind::kLstm) usual = {"Sigmoid", "Tanh", "Tanh"};
@@ -80,7 +60,7 @@ void import_recurrent(const NodeImport& node) {
     node.refuse(
         fmt::format("{} activations, expected {}", names.size(), directions * usual.size()));
   }
-  recurrent.activations = activations_of(node, std::move(names));
+  recurrent.activations = activations_of(node, names);
   recurrent.clip = node.real("clip", 0);
   recurrent.couples_gates = node.flag("input_forget", false);
   recurrent.resets_after_product = node.flag("linear_before_reset", false);

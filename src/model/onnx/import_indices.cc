@@ -4,6 +4,7 @@
 #include <array>
 
 #include "graph/constants.h"
+#include "model/onnx/attribute_texts.h"
 #include "model/onnx/node_import.h"
 #include "model/onnx/onnx_elements.h"
 
@@ -11,13 +12,7 @@ namespace narrow {
 namespace {
 
 op::ScatterKind scatter_kind(const NodeImport& node) {
-  const std::string kind = node.text("reduction", "none");
-  if (kind == "none") return op::ScatterKind::kReplace;
-  if (kind == "add") return op::ScatterKind::kAdd;
-  if (kind == "mul") return op::ScatterKind::kMul;
-  if (kind == "max") return op::ScatterKind::kMax;
-  if (kind == "min") return op::ScatterKind::kMin;
-  node.refuse(fmt::format("its reduction is '{}'", kind));
+  return node.choice<op::ScatterKind>("reduction", "none", kScatterKinds);
 }
 
 void import_scatter_elements(const NodeImport& node) {

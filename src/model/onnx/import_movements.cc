@@ -4,6 +4,7 @@
 #include <array>
 
 #include "graph/constants.h"
+#include "model/onnx/attribute_texts.h"
 #include "model/onnx/node_import.h"
 
 namespace narrow {
@@ -53,17 +54,8 @@ void import_slice(const NodeImport& node) {
   node.emit(op::Slice{}, std::move(inputs));
 }
 
-op::PadMode pad_mode(const NodeImport& node) {
-  const std::string mode = node.text("mode", "constant");
-  if (mode == "constant") return op::PadMode::kConstant;
-  if (mode == "reflect") return op::PadMode::kReflect;
-  if (mode == "edge") return op::PadMode::kEdge;
-  if (mode == "wrap") return op::PadMode::kWrap;
-  node.refuse(fmt::format("its mode is '{}'", mode));
-}
-
 void import_pad(const NodeImport& node) {
-  const op::Pad pad = {pad_mode(node)};
+  const op::Pad pad = {node.choice<op::PadMode>("mode", "constant", kPadModes)};
   if (node.opset() >= 11) {
     node.emit(pad);
     return;
@@ -85,31 +77,12 @@ void import_depth_to_space(const NodeImport& node) {
   node.emit(op::DepthToSpace{node.integer("blocksize", 0), mode == "CRD"});
 }
 
-constexpr std::array<std::string_view, 7> kPlaces = {
-    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
-    "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
-constexpr std::array<std::string_view, 4> kNearest = {"round_prefer_floor", "round_prefer_ceil",
-                                                      "floor", "ceil"};
-constexpr std::array<std::string_view, 3> kModes = {"nearest", "linear", "cubic"};
-constexpr std::array<std::string_view, 3> kPolicies = {"stretch", "not_larger", "not_smaller"};
-
-// The place of an attribute's text in a list, as an enumerator.
-template <typename Enumeration, std::size_t kCount>
-Enumeration choice(const NodeImport& node, std::string_view name, std::string_view otherwise,
-                   const std::array<std::string_view, kCount>& texts) {
-  const std::string text = node.text(name, otherwise);
-  for (std::size_t i = 0; i < kCount; ++i) {
-    if (texts[i] == text) return static_cast<Enumeration>(i);
-  }
-  node.refuse(fmt::format("its {} is '{}'", name, text));
-}
-
 // Upsample, and Resize of opset 10.
 void import_old_resize(const NodeImport& node, ValueId scales) {
   op::Resize resize;
   resize.mode = node.text("mode", "nearest") == "bilinear"
                     ? op::ResizeMode::kLinear
-                    : choice<op::ResizeMode>(node, "mode", "nearest", kModes);
+                    : node.choice<op::ResizeMode>("mode", "nearest", kResizeModes);
   resize.places = op::ResizePlaces::kAsymmetric;
   resize.nearest = op::ResizeNearest::kFloor;
   node.emit(resize, {node.input(0), kNoValue, scales});
@@ -121,11 +94,12 @@ void import_resize(const NodeImport& node) {
     return;
   }
   op::Resize resize;
-  resize.mode = choice<op::ResizeMode>(node, "mode", "nearest", kModes);
+  resize.mode = node.choice<op::ResizeMode>("mode", "nearest", kResizeModes);
   resize.places =
-      choice<op::ResizePlaces>(node, "coordinate_transformation_mode", "half_pixel", kPlaces);
-  resize.nearest = choice<op::ResizeNearest>(node, "nearest_mode", "round_prefer_floor", kNearest);
-  resize.keep = choice<op::ResizeKeep>(node, "keep_aspect_ratio_policy", "stretch", kPolicies);
+      node.choice<op::ResizePlaces>("coordinate_transformation_mode", "half_pixel", kResizePlaces);
+  resize.nearest =
+      node.choice<op::ResizeNearest>("nearest_mode", "round_prefer_floor", kResizeNearest);
+  resize.keep = node.choice<op::ResizeKeep>("keep_aspect_ratio_policy", "stretch", kResizePolicies);
   resize.antialias = node.flag("antialias", false);
   resize.exclude_outside = node.flag("exclude_outside", false);
   resize.cubic_coefficient = node.real("cubic_coeff_a", -0.75);

@@ -4,18 +4,15 @@
 #include <algorithm>
 #include <array>
 
+#include "model/onnx/attribute_texts.h"
 #include "model/onnx/node_import.h"
 
 namespace narrow {
 namespace {
 
 AutoPad auto_pad_of(const NodeImport& node) {
-  const std::string text = node.text("auto_pad", "NOTSET");
-  if (text == "NOTSET" || text.empty()) return AutoPad::kNotSet;
-  if (text == "SAME_UPPER") return AutoPad::kSameUpper;
-  if (text == "SAME_LOWER") return AutoPad::kSameLower;
-  if (text == "VALID") return AutoPad::kValid;
-  node.refuse(fmt::format("its padding is '{}'", text));
+  if (node.text("auto_pad", "").empty()) return AutoPad::kNotSet;
+  return node.choice<AutoPad>("auto_pad", "", kAutoPads);
 }
 
 // As the attribute has it, or the same number for each axis.

@@ -1,6 +1,7 @@
 #include "model/onnx/node_import.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -97,6 +98,16 @@ std::vector<std::int64_t> NodeImport::integers(std::string_view name) const {
   const auto* const found = find(name, onnx::AttributeProto::INTS);
   if (found == nullptr) return {};
   return {found->ints().begin(), found->ints().end()};
+}
+
+std::size_t NodeImport::place_of_text(std::string_view name, std::string_view otherwise,
+                                      std::span<const std::string_view> texts) const {
+  const std::string text = this->text(name, otherwise);
+  const auto found = std::ranges::find(texts, text);
+  if (found == texts.end()) {
+    refuse(fmt::format("its {} is '{}', expected {}", name, text, fmt::join(texts, ", ")));
+  }
+  return static_cast<std::size_t>(found - texts.begin());
 }
 
 std::vector<double> NodeImport::reals(std::string_view name) const {

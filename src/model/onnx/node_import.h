@@ -32,6 +32,12 @@ class NodeImport {
   [[nodiscard]] bool flag(std::string_view name, bool otherwise) const;
   [[nodiscard]] double real(std::string_view name, double otherwise) const;
   [[nodiscard]] std::string text(std::string_view name, std::string_view otherwise) const;
+  // The place of the attribute's text among `texts`, as an enumerator; refuses another.
+  template <typename Enumeration>
+  [[nodiscard]] Enumeration choice(std::string_view name, std::string_view otherwise,
+                                   std::span<const std::string_view> texts) const {
+    return static_cast<Enumeration>(place_of_text(name, otherwise, texts));
+  }
   [[nodiscard]] std::vector<std::int64_t> integers(std::string_view name) const;
   [[nodiscard]] std::vector<double> reals(std::string_view name) const;
   [[nodiscard]] const onnx::TensorProto* tensor(std::string_view name) const;
@@ -70,6 +76,8 @@ class NodeImport {
   }
 
  private:
+  [[nodiscard]] std::size_t place_of_text(std::string_view name, std::string_view otherwise,
+                                          std::span<const std::string_view> texts) const;
   [[nodiscard]] const onnx::AttributeProto* find(std::string_view name) const;
   [[nodiscard]] const onnx::AttributeProto* find(std::string_view name,
                                                  onnx::AttributeProto::AttributeType type) const;

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <span>
 #include <string>
 #include <vector>
@@ -79,74 +81,120 @@ std::vector<std::byte> unpacked(SmallType type, std::span<const std::byte> bytes
   return result;
 }
 
+// The lowest code of a value, which the type has.
+std::uint8_t code_of(SmallType type, double value) {
+  const unsigned count = 1U << bits_of(type);
+  for (unsigned code = 0; code < count; ++code) {
+    const double of_code = small_value(type, static_cast<std::uint8_t>(code));
+    const bool is_same = of_code == value && std::signbit(of_code) == std::signbit(value);
+    if (is_same || (std::isnan(of_code) && std::isnan(value))) {
+      return static_cast<std::uint8_t>(code);
+    }
+  }
+  throw Error(ErrorCategory::kCorrupt,
+              fmt::format("{} is no value of the type {}", value, to_string(type)));
+}
+
+// The opposite of unpacked().
+std::string packed(SmallType type, const Constant& constant) {
+  const unsigned bits = bits_of(type);
+  std::vector<std::uint8_t> codes;
+  if (is_integer(constant.type)) {
+    for (const std::int64_t value : decode_integers(constant.type, constant.bytes)) {
+      codes.push_back(static_cast<std::uint8_t>(value & ((1 << bits) - 1)));
+    }
+  } else {
+    for (const double value : decode_reals(constant.type, constant.bytes)) {
+      codes.push_back(code_of(type, value));
+    }
+  }
+  const unsigned in_byte = 8 / bits;
+  std::string bytes((codes.size() + in_byte - 1) / in_byte, '\0');
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    char& byte = bytes[i / in_byte];
+    byte = static_cast<char>(byte | codes[i] << (i % in_byte * bits));
+  }
+  return bytes;
+}
+
+struct TypeRow {
+  std::int32_t data_type = 0;
+  DType type = DType::kFloat32;
+};
+constexpr std::array kTypes = std::to_array<TypeRow>({
+    {onnx::TensorProto::FLOAT, DType::kFloat32},
+    {onnx::TensorProto::DOUBLE, DType::kFloat64},
+    {onnx::TensorProto::FLOAT16, DType::kFloat16},
+    {onnx::TensorProto::BFLOAT16, DType::kBFloat16},
+    {onnx::TensorProto::INT8, DType::kInt8},
+    {onnx::TensorProto::INT16, DType::kInt16},
+    {onnx::TensorProto::INT32, DType::kInt32},
+    {onnx::TensorProto::INT64, DType::kInt64},
+    {onnx::TensorProto::UINT8, DType::kUInt8},
+    {onnx::TensorProto::UINT16, DType::kUInt16},
+    {onnx::TensorProto::UINT32, DType::kUInt32},
+    {onnx::TensorProto::UINT64, DType::kUInt64},
+    {onnx::TensorProto::BOOL, DType::kBool},
+});
+
+struct SmallTypeRow {
+  std::int32_t data_type = 0;
+  SmallType type = SmallType::kNone;
+};
+constexpr std::array kSmallTypes = std::to_array<SmallTypeRow>({
+    {onnx::TensorProto::FLOAT8E4M3FN, SmallType::kFloat8E4M3Fn},
+    {onnx::TensorProto::FLOAT8E4M3FNUZ, SmallType::kFloat8E4M3Fnuz},
+    {onnx::TensorProto::FLOAT8E5M2, SmallType::kFloat8E5M2},
+    {onnx::TensorProto::FLOAT8E5M2FNUZ, SmallType::kFloat8E5M2Fnuz},
+    {onnx::TensorProto::UINT4, SmallType::kUInt4},
+    {onnx::TensorProto::INT4, SmallType::kInt4},
+    {onnx::TensorProto::FLOAT4E2M1, SmallType::kFloat4E2M1},
+    {onnx::TensorProto::FLOAT8E8M0, SmallType::kFloat8E8M0},
+    {onnx::TensorProto::UINT2, SmallType::kUInt2},
+    {onnx::TensorProto::INT2, SmallType::kInt2},
+});
+
 }  // namespace
 
 SmallType small_type_of_onnx(std::int32_t data_type) {
-  switch (data_type) {
-    case onnx::TensorProto::FLOAT8E4M3FN:
-      return SmallType::kFloat8E4M3Fn;
-    case onnx::TensorProto::FLOAT8E4M3FNUZ:
-      return SmallType::kFloat8E4M3Fnuz;
-    case onnx::TensorProto::FLOAT8E5M2:
-      return SmallType::kFloat8E5M2;
-    case onnx::TensorProto::FLOAT8E5M2FNUZ:
-      return SmallType::kFloat8E5M2Fnuz;
-    case onnx::TensorProto::UINT4:
-      return SmallType::kUInt4;
-    case onnx::TensorProto::INT4:
-      return SmallType::kInt4;
-    case onnx::TensorProto::FLOAT4E2M1:
-      return SmallType::kFloat4E2M1;
-    case onnx::TensorProto::FLOAT8E8M0:
-      return SmallType::kFloat8E8M0;
-    case onnx::TensorProto::UINT2:
-      return SmallType::kUInt2;
-    case onnx::TensorProto::INT2:
-      return SmallType::kInt2;
-    default:
-      return SmallType::kNone;
-  }
+  const auto* const found = std::ranges::find(kSmallTypes, data_type, &SmallTypeRow::data_type);
+  return found == kSmallTypes.end() ? SmallType::kNone : found->type;
+}
+
+std::int32_t onnx_type_of(DType type, SmallType small) {
+  const auto* const of_small = std::ranges::find(kSmallTypes, small, &SmallTypeRow::type);
+  if (of_small != kSmallTypes.end()) return of_small->data_type;
+  const auto* const found = std::ranges::find(kTypes, type, &TypeRow::type);
+  if (found != kTypes.end()) return found->data_type;
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("values of type {} have no place in an ONNX graph", to_string(type)));
 }
 
 DType dtype_of_onnx(std::int32_t data_type) {
   const SmallType small = small_type_of_onnx(data_type);
   if (small != SmallType::kNone) return holder_of(small);
-  switch (data_type) {
-    case onnx::TensorProto::FLOAT:
-      return DType::kFloat32;
-    case onnx::TensorProto::DOUBLE:
-      return DType::kFloat64;
-    case onnx::TensorProto::FLOAT16:
-      return DType::kFloat16;
-    case onnx::TensorProto::BFLOAT16:
-      return DType::kBFloat16;
-    case onnx::TensorProto::INT8:
-      return DType::kInt8;
-    case onnx::TensorProto::INT16:
-      return DType::kInt16;
-    case onnx::TensorProto::INT32:
-      return DType::kInt32;
-    case onnx::TensorProto::INT64:
-      return DType::kInt64;
-    case onnx::TensorProto::UINT8:
-      return DType::kUInt8;
-    case onnx::TensorProto::UINT16:
-      return DType::kUInt16;
-    case onnx::TensorProto::UINT32:
-      return DType::kUInt32;
-    case onnx::TensorProto::UINT64:
-      return DType::kUInt64;
-    case onnx::TensorProto::BOOL:
-      return DType::kBool;
-    default:
-      break;
-  }
+  const auto* const found = std::ranges::find(kTypes, data_type, &TypeRow::data_type);
+  if (found != kTypes.end()) return found->type;
   const auto type = static_cast<onnx::TensorProto::DataType>(data_type);
   const std::string name = onnx::TensorProto::DataType_IsValid(data_type)
                                ? onnx::TensorProto::DataType_Name(type)
                                : std::to_string(data_type);
   throw Error(ErrorCategory::kUnsupported,
               fmt::format("values of ONNX's type {} cannot be computed with", name));
+}
+
+onnx::TensorProto onnx_tensor(const std::string& name, const Constant& constant, SmallType small) {
+  onnx::TensorProto tensor;
+  if (!name.empty()) tensor.set_name(name);
+  tensor.set_data_type(onnx_type_of(constant.type, small));
+  for (const std::int64_t size : constant.shape) tensor.add_dims(size);
+  if (small != SmallType::kNone) {
+    tensor.set_raw_data(packed(small, constant));
+  } else {
+    const auto* const text = reinterpret_cast<const char*>(constant.bytes.data());
+    tensor.set_raw_data(std::string(text, constant.bytes.size()));
+  }
+  return tensor;
 }
 
 Shape shape_of_onnx(const onnx::TensorProto& tensor) {

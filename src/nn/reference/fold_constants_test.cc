@@ -6,7 +6,10 @@
 #include "graph/constants.h"
 #include "graph/graph_builder.h"
 #include "narrow/error.h"
+#include "nn/reference/fold_weights.h"
+#include "nn/reference/reference_network.h"
 #include "nn/reference/reference_operators.h"
+#include "tensor/element_values.h"
 
 namespace narrow {
 namespace {
@@ -89,6 +92,37 @@ TEST(FoldConstants, NamesTheNodeThatCannotBeComputed) {
   EXPECT_THAT([&] { fold_constants(graph); },
               testing::ThrowsMessage<Error>(
                   testing::StrEq("Gather y of g: an index 7 of an axis with 1 elements")));
+}
+
+// Codes times a scale, transposed, are a weight; what makes more elements of few is not.
+TEST(FoldWeights, WhatIsMadeOfWeightsIsAWeight) {
+  GraphBuilder builder("g");
+  const ValueId x = builder.input("x", {Dimension::free("N"), 3});
+  const ValueId codes = builder.constant(
+      "codes", {DType::kInt8, {2, 3}, encode_integers(DType::kInt8, std::array{1, 2, 3, 4, 5, 6})});
+  const ValueId scale = builder.weight({"scale", {2, 1}, WeightLayout::kAsUsed});
+  const ValueId real = builder.add("real", op::Cast{DType::kFloat32}, {codes});
+  const ValueId rows =
+      builder.add("rows", op::Binary{op::BinaryKind::kMul}, {real, scale});
+  const ValueId used = builder.add("used", op::Transpose{{1, 0}}, {rows});
+  const ValueId large =
+      builder.add("large", op::Expand{}, {scale, builder.constant("shape", ints({2, 90}))});
+  const ValueId y = builder.add("y", op::MatMul{}, {x, used});
+  const FoldedWeights folded =
+      fold_weights(builder.finish({builder.add("z", op::MatMul{}, {y, large})}));
+  std::vector<std::string> names;
+  for (const Node& node : folded.graph.nodes) names.push_back(node.name);
+  EXPECT_THAT(names, testing::ElementsAre("large", "y", "z"));
+  ASSERT_EQ(folded.computed.size(), 1U);
+  const Weight* const weight = folded.graph.weight_of(folded.graph.nodes[1].inputs[1]);
+  ASSERT_NE(weight, nullptr);
+  EXPECT_EQ(weight->name, "used");
+  EXPECT_EQ(weight->shape, (Shape{3, 2}));
+  const auto read = [](const Weight& /*weight*/) {
+    return ReferenceTensor{{2, 1}, {0.5, 10}, DType::kFloat32};
+  };
+  const auto results = run_reference(folded.computed.at("used"), read, {});
+  EXPECT_THAT(results.at(0).values, testing::ElementsAre(0.5, 40, 1, 50, 1.5, 60));
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ class SweepPage {
     page.add_tiles(tiles());
     if (outcome_.evaluation && !has_accuracy()) {
       page.add_section("Answers", "What the network answers, against what it answered before.",
-                       html_grid({divergence_by_bits(), agreement_by_bits()}));
+                       html_grid(answers_by_bits()));
     } else if (outcome_.evaluation) {
       page.add_section("Accuracy",
                        "Whiskers: where the accuracy on all images like these lies with 95 % "
@@ -219,6 +219,23 @@ class SweepPage {
   std::string accuracy_by_size() const {
     return accuracy_figure("Accuracy by size", size_axis(),
                            [&](std::size_t scheme) { return size(scheme); });
+  }
+
+  // Where there are no classes, how much of the outputs is noise.
+  std::vector<std::string> answers_by_bits() const {
+    if (outcome_.evaluation->images.has_classes) {
+      return {divergence_by_bits(), agreement_by_bits()};
+    }
+    return {html_figure("Outputs against the float network's",
+                        plot_svg(plot("Signal-to-noise ratio of the outputs by width", bits_axis(),
+                                      {"SQNR, dB", false, false}, [&](std::size_t scheme) {
+                                        const double sqnr = score(scheme).sqnr_db;
+                                        return PlotPoint{static_cast<double>(bits(scheme)),
+                                                         sqnr,
+                                                         {},
+                                                         fmt::format("{}: {}", name(scheme),
+                                                                     format_decibel(sqnr))};
+                                      })))};
   }
 
   std::string divergence_by_bits() const {

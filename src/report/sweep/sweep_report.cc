@@ -35,7 +35,9 @@ std::vector<TableColumn> score_columns(const SweepEvaluation& evaluation) {
                {"recall_at_5", "recall@5", kRate},
                {"loss", "loss", kShort, kPrograms}};
   }
-  columns.insert(columns.end(), {{"agreement", "agrees", kRate}, {"mean_kl", "mean KL", kShort}});
+  if (evaluation.images.has_classes) {
+    columns.insert(columns.end(), {{"agreement", "agrees", kRate}, {"mean_kl", "mean KL", kShort}});
+  }
   if (has_arrays(evaluation)) {
     columns.insert(columns.end(), {{"output_sqnr_db", "outputs dB", kDecibel},
                                    {"output_cosine", "cosine", kShort}});
@@ -62,7 +64,7 @@ void append_score(const SweepEvaluation& evaluation, const NetworkScore& score, 
                 score.recall_at_5.value(), score.mean_loss});
   }
   if (!is_float) {
-    row.insert(row.end(), {score.agreement, score.mean_kl});
+    if (evaluation.images.has_classes) row.insert(row.end(), {score.agreement, score.mean_kl});
     if (has_arrays(evaluation)) row.insert(row.end(), {score.sqnr_db, score.cosine});
     const PairedComparison& paired = score.comparison;
     if (has_labels) {
@@ -172,9 +174,10 @@ std::string network_text(const SweepEvaluation& evaluation) {
       "images.\n";
   if (has_arrays(evaluation)) {
     return fmt::format(
-        "{} on {} of {} examples of {}. agrees, KL, outputs dB (SQNR) and cosine: the outputs "
+        "{} on {} of {} examples of {}. {}outputs dB (SQNR) and cosine: the outputs "
         "against\nthose of the float network. {}",
         evaluation.network, images.images, images.records_in_file, images.dataset_name,
+        images.has_classes ? "agrees, KL, " : "",
         images.has_labels ? kPoints : "No labels, so no accuracy.\n");
   }
   return fmt::format("{} on {} of {} images of {} {}, {} preprocessing to {} x {}{}. {}",

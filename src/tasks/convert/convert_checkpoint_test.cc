@@ -241,7 +241,7 @@ TEST(WeightLayout, ConvolutionsDenseAndDepthwiseKernels) {
   const MemoryReader reader({counted("conv/kernel", {2, 3, 4, 5}), counted("fc/weights", {3, 4}),
                              counted("d/depthwise_weights", {2, 2, 3, 2}),
                              counted("embedding/weight", {3, 4}), counted("conv/bias", {5})});
-  const auto torch = converted(reader, {.layout = WeightLayout::kTorch});
+  const auto torch = converted(reader, {.layout = AxisOrder::kTorch});
   EXPECT_EQ(torch[0].info.shape, (Shape{5, 4, 2, 3}));
   EXPECT_EQ(torch[1].info.shape, (Shape{4, 3}));
   EXPECT_EQ(torch[2].info.shape, (Shape{6, 1, 2, 2}));
@@ -268,8 +268,8 @@ RC_GTEST_PROP(WeightLayout, ThereAndBackIsTheSame, ()) {
   const bool depthwise = rank > 2 && *rc::gen::arbitrary<bool>();
   if (depthwise) shape.back() = 1;
   const auto tensor = counted(depthwise ? "d/depthwise_kernel" : "c/kernel", shape);
-  const auto torch = converted(MemoryReader({tensor}), {.layout = WeightLayout::kTorch});
-  const auto back = converted(MemoryReader(torch), {.layout = WeightLayout::kTensorFlow});
+  const auto torch = converted(MemoryReader({tensor}), {.layout = AxisOrder::kTorch});
+  const auto back = converted(MemoryReader(torch), {.layout = AxisOrder::kTensorFlow});
   RC_ASSERT(back[0].info.shape == shape);
   RC_ASSERT(back[0].bytes == tensor.bytes);
 }
@@ -289,11 +289,11 @@ TEST(WeightLayout, AnyPartOfTheResultIsTheSame) {
 
 TEST(WeightLayout, SaysWhatItCannotKnow) {
   const MemoryReader reader({counted("a.weight", {3, 1, 2, 2})});
-  const ConvertPlan plan = plan_conversion(reader, {.layout = WeightLayout::kTensorFlow});
+  const ConvertPlan plan = plan_conversion(reader, {.layout = AxisOrder::kTensorFlow});
   EXPECT_EQ(plan.tensors[0].after.shape, (Shape{2, 2, 1, 3}));
   EXPECT_EQ(plan.notes.size(), 1U);
   const auto renamed = converted(
-      reader, {.renames = {{"weight", "depthwise_kernel"}}, .layout = WeightLayout::kTensorFlow});
+      reader, {.renames = {{"weight", "depthwise_kernel"}}, .layout = AxisOrder::kTensorFlow});
   EXPECT_EQ(renamed[0].info.shape, (Shape{2, 2, 3, 1}));
 }
 

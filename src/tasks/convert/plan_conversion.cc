@@ -179,7 +179,7 @@ ConvertPlan plan_conversion(const CheckpointReader& reader, const ConvertOptions
     plan.tensors.push_back(
         converted(tensors[candidate.index], candidate, renamer.rename(candidate.name), options));
     const TensorInfo& after = plan.tensors.back().after;
-    if (options.layout == WeightLayout::kTensorFlow &&
+    if (options.layout == AxisOrder::kTensorFlow &&
         is_doubtful_depthwise(tensors[candidate.index], after.name)) {
       doubtful.push_back(candidate.name);
     }

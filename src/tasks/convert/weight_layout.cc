@@ -141,23 +141,23 @@ bool is_doubtful_depthwise(const TensorInfo& tensor, const std::string& new_name
 }
 
 std::optional<LayoutChange> layout_change(const TensorInfo& tensor, const std::string& new_name,
-                                          WeightLayout to) {
+                                          AxisOrder to) {
   const std::size_t rank = tensor.shape.size();
   const bool has_values = tensor.dtype != DType::kString && tensor.dtype != DType::kOpaque;
-  if (to == WeightLayout::kAsStored || rank < 2 || !has_values) return std::nullopt;
+  if (to == AxisOrder::kAsStored || rank < 2 || !has_values) return std::nullopt;
   const bool has_depthwise_name = is_depthwise(tensor, new_name);
   if (!has_depthwise_name && !is_weight(tensor, new_name)) return std::nullopt;
   // Other kernels of grouped convolutions are like those of ordinary ones.
-  const bool depthwise = has_depthwise_name && (to == WeightLayout::kTorch || tensor.shape[1] == 1);
+  const bool depthwise = has_depthwise_name && (to == AxisOrder::kTorch || tensor.shape[1] == 1);
   LayoutChange change;
-  change.axes = rotated(rank, to == WeightLayout::kTorch ? rank - 2 : 2);
+  change.axes = rotated(rank, to == AxisOrder::kTorch ? rank - 2 : 2);
   if (!depthwise) {
     // [in, out, ..] after the rotation to PyTorch's order, [.., out, in] after that from it.
-    const std::size_t pair = to == WeightLayout::kTorch ? 0 : rank - 2;
+    const std::size_t pair = to == AxisOrder::kTorch ? 0 : rank - 2;
     std::swap(change.axes[pair], change.axes[pair + 1]);
   }
   for (const std::size_t axis : change.axes) change.shape.push_back(tensor.shape[axis]);
-  if (depthwise && to == WeightLayout::kTorch) {
+  if (depthwise && to == AxisOrder::kTorch) {
     change.shape[0] *= change.shape[1];
     change.shape[1] = 1;
   }

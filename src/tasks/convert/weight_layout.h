@@ -19,7 +19,7 @@ struct LayoutChange {
 
 // Nothing for tensors that are the same in both orders. `new_name`: what it will be called.
 std::optional<LayoutChange> layout_change(const TensorInfo& tensor, const std::string& new_name,
-                                          WeightLayout to);
+                                          AxisOrder to);
 
 // Whether layout_change to TensorFlow's order takes a kernel [C, 1, ..] for one of one input
 // channel, which might be a depthwise one as well: no name says so.

@@ -84,7 +84,7 @@ EvaluateResult evaluate_checkpoints(
         is_other_part_quantized(*reader, *checkpoints.front(), options.use_moving_averages);
   }
   std::vector<std::vector<float>> logits;
-  if (data.arrays && networks.size() > 1) {
+  if (data.has_arrays() && networks.size() > 1) {
     logits.assign(networks.size(),
                   std::vector<float>(data.images * static_cast<std::size_t>(data.class_count())));
   }
@@ -97,8 +97,9 @@ EvaluateResult evaluate_checkpoints(
     result.comparisons.push_back(compare_predictions(result.evaluations.front().predictions,
                                                      result.evaluations[i].predictions));
     if (logits.empty()) continue;
-    result.outputs.push_back(
-        compare_logits(logits.front(), logits[i], static_cast<std::size_t>(data.class_count())));
+    result.outputs.push_back(compare_logits(logits.front(), logits[i],
+                                            static_cast<std::size_t>(data.class_count()),
+                                            !data.classes.empty()));
   }
   return result;
 }

@@ -47,11 +47,8 @@ int network_classes(const CheckpointReader& reader, const EvaluateOptions& optio
 }
 
 Graph network_of(const CheckpointReader& reader, const EvaluateOptions& options) {
-  const CheckpointVariables variables(reader, options.use_moving_averages);
-  const std::string scope =
-      options.model_name.empty() ? find_network_scope(reader) : options.model_name;
-  return network_of_checkpoint(reader, variables, scope,
-                               checkpoint_class_count(variables, scope).value_or(1));
+  return held_network(reader, CheckpointVariables(reader, options.use_moving_averages),
+                      options.model_name);
 }
 
 int image_size_of(const CheckpointReader& reader, const SlimNetwork* slim) {
@@ -73,17 +70,44 @@ int image_size_of(const CheckpointReader& reader, const SlimNetwork* slim) {
   return static_cast<int>(std::min(input.height.size, std::int64_t{kMaxImageSide} + 1));
 }
 
-void open_arrays(const CheckpointReader& reader, const EvaluateOptions& options,
-                 EvaluationData& data) {
-  data.arrays.emplace(options.images.inputs, network_of(reader, options),
-                      options.images.labels_offset);
-  data.height = data.arrays->height();
-  data.width = data.arrays->width();
-  const int count = network_classes(reader, options, data.height, data.width);
+void name_classes(int count, const EvaluateOptions& options, EvaluationData& data) {
   for (int i = 0; i < count; ++i) {
     data.classes.push_back(fmt::format("{}", std::int64_t{i} + options.images.labels_offset));
   }
-  data.arrays->require_labels_below(count);
+}
+
+// For a network that takes no images.
+void open_examples(Graph network, const EvaluateOptions& options, EvaluationData& data) {
+  data.examples.emplace(options.images.inputs, network, options.images.labels_offset);
+  constexpr std::size_t kMostExamples = std::size_t{1} << 24;  // whose positions are floats
+  if (data.examples->size() > kMostExamples) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} has {} examples, expected at most {}",
+                            data.examples->path().string(), data.examples->size(), kMostExamples));
+  }
+  const ArrayClassifier classifier = array_classifier(std::move(network), data.examples->shapes(1));
+  if (classifier.has_classes) {
+    name_classes(classifier.outputs, options, data);
+    data.examples->labels().require_below(classifier.outputs);
+    return;
+  }
+  data.outputs = classifier.outputs;
+  if (!data.examples->labels().are_there()) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{} has labels, but no output of {} is float32[N, classes]",
+                          data.examples->path().string(), classifier.graph.name));
+}
+
+void open_arrays(const CheckpointReader& reader, const EvaluateOptions& options,
+                 EvaluationData& data) {
+  Graph network = network_of(reader, options);
+  if (!takes_images(network)) return open_examples(std::move(network), options, data);
+  data.arrays.emplace(options.images.inputs, network, options.images.labels_offset);
+  data.height = data.arrays->height();
+  data.width = data.arrays->width();
+  const int count = network_classes(reader, options, data.height, data.width);
+  name_classes(count, options, data);
+  data.arrays->labels().require_below(count);
 }
 
 void open_images(const CheckpointReader& reader, const EvaluateOptions& options,
@@ -105,15 +129,25 @@ void open_images(const CheckpointReader& reader, const EvaluateOptions& options,
 
 }  // namespace
 
+std::uint64_t EvaluationData::size() const {
+  if (examples) return examples->size();
+  return dataset ? dataset->size() : arrays->size();
+}
+
 std::size_t EvaluationData::image_floats() const {
+  if (examples) return 1;
   return static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * kImageChannels;
 }
 
 int EvaluationData::load(std::uint64_t position, std::span<float> pixels) const {
   const std::size_t index = position % size();
+  if (examples) {
+    pixels.front() = static_cast<float>(index);
+    return examples->labels().of(index);
+  }
   if (arrays) {
     arrays->load(index, pixels);
-    return arrays->label(index);
+    return arrays->labels().of(index);
   }
   const LabeledImage labeled = dataset->read(index);
   preprocess_for_evaluation(labeled.image, preprocessing, pixels);
@@ -161,9 +195,10 @@ EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& opti
   images.records_in_file = data.size();
   images.images = data.images;
   images.image_size = data.height == data.width ? data.height : 0;
-  if (data.arrays) {
-    images.records = data.arrays->path();
-    images.has_labels = data.arrays->has_labels();
+  images.has_classes = !data.classes.empty();
+  if (data.has_arrays()) {
+    images.records = data.arrays ? data.arrays->path() : data.examples->path();
+    images.has_labels = (data.arrays ? data.arrays->labels() : data.examples->labels()).are_there();
     images.preprocessing = "none";
     return images;
   }

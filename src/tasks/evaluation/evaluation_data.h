@@ -9,6 +9,7 @@
 #include "data/dataset.h"
 #include "data/preprocess/preprocessing.h"
 #include "narrow/evaluate.h"
+#include "tasks/evaluation/array_examples.h"
 #include "tasks/evaluation/image_arrays.h"
 
 namespace narrow {
@@ -18,14 +19,22 @@ namespace narrow {
 struct EvaluationData {
   std::optional<Dataset> dataset;     // records or pictures, with their preprocessing
   std::optional<ImageArrays> arrays;  // or these
+  // Or these, for a network that takes no images: what it is given of an example is one float, its
+  // position.
+  std::optional<ArrayExamples> examples;
   PreprocessingOptions preprocessing;
-  std::vector<std::string> classes;  // names, by label
+  std::vector<std::string> classes;  // names, by label; none where the network has no classes
+  int outputs = 0;                   // numbers that such a network gives for an example
   int height = 0;                    // of what the network sees
   int width = 0;
   std::uint64_t images = 0;
 
-  [[nodiscard]] std::uint64_t size() const { return dataset ? dataset->size() : arrays->size(); }
-  [[nodiscard]] int class_count() const { return static_cast<int>(classes.size()); }
+  [[nodiscard]] std::uint64_t size() const;
+  [[nodiscard]] bool has_arrays() const { return arrays || examples; }
+  // Logits, or other numbers, of an example.
+  [[nodiscard]] int class_count() const {
+    return classes.empty() ? outputs : static_cast<int>(classes.size());
+  }
   // Floats of one image.
   [[nodiscard]] std::size_t image_floats() const;
   // Puts the image at a position into `pixels`, height x width x channels; returns its label, -1

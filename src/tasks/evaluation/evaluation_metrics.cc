@@ -92,7 +92,7 @@ double divergence(std::span<const float> reference, std::span<const float> other
 }
 
 LogitsComparison compare_logits(std::span<const float> first, std::span<const float> other,
-                                std::size_t classes) {
+                                std::size_t classes, bool are_classes) {
   const std::size_t examples = first.size() / classes;
   double squares = 0;
   double other_squares = 0;
@@ -110,11 +110,13 @@ LogitsComparison compare_logits(std::span<const float> first, std::span<const fl
       products += static_cast<double>(p[i]) * q[i];
       noise += difference * difference;
     }
+    if (!are_classes) continue;
     if (argmax_of(p) == argmax_of(q)) ++same;
     result.mean_kl += divergence(p, q);
   }
   result.agreement = static_cast<double>(same) / static_cast<double>(examples);
   result.mean_kl /= static_cast<double>(examples);
+  if (!are_classes) result.agreement = result.mean_kl = std::numeric_limits<double>::quiet_NaN();
   result.sqnr_db = 10 * std::log10(squares / noise);
   if (noise == 0) result.sqnr_db = std::numeric_limits<double>::infinity();
   result.cosine = products / std::sqrt(squares * other_squares);

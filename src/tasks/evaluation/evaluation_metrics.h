@@ -28,9 +28,10 @@ double mcnemar_exact_p(std::uint64_t b, std::uint64_t c);
 // KL(p || q) of the softmax of two rows of logits, in nats.
 double divergence(std::span<const float> reference, std::span<const float> other);
 
-// Both hold `classes` logits for each of the same examples, of which there is at least one.
+// Both hold `classes` logits for each of the same examples, of which there is at least one; or as
+// many other numbers.
 LogitsComparison compare_logits(std::span<const float> first, std::span<const float> other,
-                                std::size_t classes);
+                                std::size_t classes, bool are_classes = true);
 
 // Both hold the same images in the same order.
 PairedComparison compare_predictions(std::span<const Prediction> first,

@@ -47,14 +47,20 @@ void require_moving_averages(const CheckpointReader& reader, const CheckpointVar
 void require_classes(const CheckpointReader& reader, int found, const EvaluationData& data) {
   if (found == data.class_count()) return;
   throw Error(ErrorCategory::kUsage,
-              fmt::format("the network of {} has {} classes, the images have {}",
-                          reader.location().path.string(), found, data.class_count()));
+              fmt::format("the network of {} has {} classes{}, the images have {}",
+                          reader.location().path.string(), found,
+                          data.classes.empty() ? " or other outputs" : "", data.class_count()));
 }
 
 std::unique_ptr<ImageNetwork> make_network(const CheckpointReader& reader,
                                            const CheckpointVariables& variables, Graph graph,
                                            bool is_resnet_v1, const EvaluationData& data,
                                            int threads) {
+  if (data.examples) {
+    ArrayClassifier classifier = array_classifier(std::move(graph), data.examples->shapes(1));
+    require_classes(reader, classifier.outputs, data);
+    return make_array_network(std::move(classifier), *data.examples, reader, variables, threads);
+  }
   if (is_resnet_v1) {
     return make_slim_network(graph, variables, data.height, data.width, threads);
   }
@@ -153,6 +159,7 @@ EvaluatedNetwork prepare_network(const CheckpointReader& reader, const EvaluateO
   if (options.use_moving_averages) require_moving_averages(reader, variables, scope);
   Graph graph = network_of_checkpoint(reader, variables, scope, data.class_count());
   if (data.arrays) data.arrays->require_fit(graph);
+  if (data.examples) data.examples->require_fit(graph);
   const bool is_resnet_v1 = !is_onnx(reader) && find_other_slim_network(scope) == nullptr;
   try {
     return {reader.location(), scope, read_global_step(reader),

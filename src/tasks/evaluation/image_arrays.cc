@@ -8,6 +8,7 @@
 #include "model/image_classifier.h"
 #include "narrow/error.h"
 #include "nn/inference/inference_network.h"
+#include "tasks/input_arrays.h"
 
 namespace narrow {
 namespace {
@@ -25,7 +26,7 @@ bool fits(const Dimension& declared, std::int64_t size) {
 }  // namespace
 
 ImageArrays::ImageArrays(const std::filesystem::path& path, const Graph& network, int labels_offset)
-    : path_(path), labels_offset_(labels_offset) {
+    : path_(path) {
   const ImageInput input = image_input(network);
   name_ = input_name(network);
   channels_last_ = input.channels_last;
@@ -49,7 +50,7 @@ ImageArrays::ImageArrays(const std::filesystem::path& path, const Graph& network
   height_ = static_cast<int>(shape[rows]);
   width_ = static_cast<int>(shape[rows + 1]);
   values_ = std::move(array.values);
-  labels_ = file.read_labels(size_);
+  labels_ = ExampleLabels(file, path, size_, labels_offset);
 }
 
 void ImageArrays::require_fit(const Graph& network) const {
@@ -62,23 +63,6 @@ void ImageArrays::require_fit(const Graph& network) const {
                   network.name, input_name(network),
                   to_string(network.value(network.inputs.front()).dimensions), path_.string(),
                   name_, channels_last_ ? "last" : "first"));
-}
-
-void ImageArrays::require_labels_below(int class_count) const {
-  if (!labels_) return;
-  for (std::size_t i = 0; i < labels_->size(); ++i) {
-    const std::int64_t label = (*labels_)[i];
-    // Compared before the subtraction, which a hostile label could make overflow.
-    if (label >= labels_offset_ && label < std::int64_t{labels_offset_} + class_count) continue;
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("example {} of {} has the label {}; the {} classes are {}..{}", i,
-                            path_.string(), label, class_count, labels_offset_,
-                            std::int64_t{labels_offset_} + class_count - 1));
-  }
-}
-
-int ImageArrays::label(std::size_t index) const {
-  return labels_ ? static_cast<int>((*labels_)[index] - labels_offset_) : -1;
 }
 
 void ImageArrays::load(std::size_t index, std::span<float> pixels) const {

@@ -4,13 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "graph/graph.h"
-#include "tasks/input_arrays.h"
+#include "tasks/evaluation/example_labels.h"
 
 namespace narrow {
 
@@ -23,16 +22,11 @@ class ImageArrays {
 
   // Throws Error(kUsage) when the network's input has another name, or its axes another order.
   void require_fit(const Graph& network) const;
-  // Throws Error(kUsage) for a label outside 0..class_count - 1.
-  void require_labels_below(int class_count) const;
-
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] int height() const { return height_; }
   [[nodiscard]] int width() const { return width_; }
-  [[nodiscard]] bool has_labels() const { return labels_.has_value(); }
-  // -1 without labels.
-  [[nodiscard]] int label(std::size_t index) const;
+  [[nodiscard]] const ExampleLabels& labels() const { return labels_; }
   // Example `index` as height x width x channels, the order in which preprocessing leaves images.
   void load(std::size_t index, std::span<float> pixels) const;
 
@@ -44,8 +38,7 @@ class ImageArrays {
   std::size_t size_ = 0;
   int height_ = 0;
   int width_ = 0;
-  int labels_offset_ = 0;
-  std::optional<std::vector<std::int64_t>> labels_;  // as the file has them
+  ExampleLabels labels_;
 };
 
 }  // namespace narrow

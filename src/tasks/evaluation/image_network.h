@@ -11,6 +11,7 @@
 #include "model/image_classifier.h"
 #include "narrow/checkpoint.h"
 #include "nn/inference/inference_network.h"
+#include "tasks/evaluation/array_examples.h"
 
 namespace narrow {
 
@@ -37,5 +38,11 @@ std::unique_ptr<ImageNetwork> make_graph_network(ImageClassifier classifier,
                                                  const CheckpointReader& reader,
                                                  const CheckpointVariables& variables, int height,
                                                  int width, int threads);
+
+// The same for examples that are arrays, which must outlive it: an image is the position of one.
+std::unique_ptr<ImageNetwork> make_array_network(ArrayClassifier classifier,
+                                                 const ArrayExamples& examples,
+                                                 const CheckpointReader& reader,
+                                                 const CheckpointVariables& variables, int threads);
 
 }  // namespace narrow

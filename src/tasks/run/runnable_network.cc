@@ -12,7 +12,6 @@
 #include "graph/shapes.h"
 #include "graph/weight_source.h"
 #include "graph/widen_halves.h"
-#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "nn/example_groups.h"
 #include "nn/execution/make_executor.h"
@@ -21,14 +20,6 @@
 
 namespace narrow {
 namespace {
-
-Graph read_graph(const CheckpointReader& reader, const CheckpointVariables& variables,
-                 const std::string& model_name) {
-  if (is_onnx(reader)) return onnx_network(reader);
-  const std::string scope = model_name.empty() ? find_network_scope(reader) : model_name;
-  return network_of_checkpoint(reader, variables, scope,
-                               checkpoint_class_count(variables, scope).value_or(1));
-}
 
 GraphArray converted(GraphArray array, DType type) {
   if (array.type == type || !is_floating_point(array.type)) return array;
@@ -94,7 +85,7 @@ RunnableNetwork::RunnableNetwork(const CheckpointReader& reader, const std::stri
                                  std::span<const std::string> nodes)
     : reader_(reader),
       variables_(reader, false),
-      graph_(read_graph(reader, variables_, model_name)),
+      graph_(held_network(reader, variables_, model_name)),
       own_outputs_(graph_.outputs.size()),
       has_halves_(narrow::has_halves(graph_)) {
   check_weights(graph_, variables_);

@@ -228,8 +228,8 @@ class SweepRun {
     const Evaluation reference = evaluation_of(networks_.front());
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       const Evaluation evaluation = evaluation_of(networks_[i]);
-      const LogitsComparison outputs =
-          compare_logits(networks_.front().values, networks_[i].values, class_count_);
+      const LogitsComparison outputs = compare_logits(networks_.front().values, networks_[i].values,
+                                                      class_count_, !data_.classes.empty());
       const NetworkScore score{
           evaluation.accuracy,  evaluation.recall_at_5,
           evaluation.mean_loss, compare_predictions(reference.predictions, evaluation.predictions),

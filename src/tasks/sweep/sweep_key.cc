@@ -68,9 +68,9 @@ std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_
   Sha256 digest;
   for (std::size_t i = 0; i < reader.tensors().size(); ++i) add_tensor(digest, reader, i);
   for (const std::size_t index : indices) add_text(digest, fmt::format("{}", index));
-  if (data.arrays) {
+  if (data.has_arrays()) {
     add_text(digest, "arrays");
-    add_file(digest, InputFile(data.arrays->path()));
+    add_file(digest, InputFile(data.arrays ? data.arrays->path() : data.examples->path()));
   } else if (options.images.pictures.empty()) {
     for (const auto& file : data.dataset->records().files()) add_file(digest, InputFile(file));
   } else {
@@ -84,7 +84,7 @@ std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_
                        data.preprocessing.resize_side, data.class_count()));
   if (options.use_moving_averages) add_text(digest, "moving averages");
   // What journals of before had no words for.
-  const std::string changes = data.arrays ? std::string() : describe_changes(options.images);
+  const std::string changes = data.has_arrays() ? std::string() : describe_changes(options.images);
   if (!changes.empty()) add_text(digest, changes);
   return to_hex(digest.digest());
 }
