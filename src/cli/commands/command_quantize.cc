@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "cli/commands/best_recipe.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/integer_run.h"
 #include "cli/commands/network_run.h"
 #include "cli/commands/quantize_run.h"
 #include "cli/options/common_options.h"
@@ -36,6 +37,7 @@ struct Arguments {
   bool best = false;
   ExportOptions exports;
   NetworkArguments network;
+  IntegerArguments integers;
 };
 
 void add_options(Command& command, Arguments& args) {
@@ -56,6 +58,7 @@ void add_options(Command& command, Arguments& args) {
   add_json_flag(command, args.json);
   add_export_options(command, args.exports);
   add_network_options(command, args.network);
+  add_integer_options(command, args.integers);
   command.show_first_names();
 }
 
@@ -77,6 +80,16 @@ void run(Arguments args, const Command& command) {
   const NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
   const NamedPlan named = named_plan(args.plan_options, *reader);
   QuantizeRun run;
+  if (args.integers.any()) {
+    run.options.non_finite = args.plan_options.non_finite;
+    run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
+    run.threads = args.threads;
+    run.overwrite = overwrite_of(args.force);
+    run.dry_run = args.dry_run;
+    quantize_to_integers(*reader, named, methods, args.network.images, args.integers, args.output,
+                         run, exports, {args.json, args.per_tensor, best});
+    return;
+  }
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
     run.output =
         output_location(reader->location(), output_format(args.format, reader->location().format),

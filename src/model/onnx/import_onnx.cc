@@ -31,8 +31,9 @@ constexpr std::array<std::string_view, 2> kControlFlow = {"Loop", "Scan"};
 
 void import_node(GraphImport& graph, const FlatNode& flat) {
   const onnx::NodeProto& node = flat.node;
-  const NodeImporter import =
-      is_onnx_domain(node.domain()) ? find_importer(node.op_type()) : nullptr;
+  NodeImporter import = nullptr;
+  if (is_onnx_domain(node.domain())) import = find_importer(node.op_type());
+  if (node.domain() == "com.microsoft") import = find_microsoft_importer(node.op_type());
   if (std::ranges::find(kControlFlow, node.op_type()) != kControlFlow.end()) {
     refuse(node, "control flow or a recurrent operator, which is not computed");
   }

@@ -16,6 +16,7 @@
 #include "graph/shapes.h"
 #include "narrow/error.h"
 #include "nn/example_groups.h"
+#include "nn/integer/expand_quantized.h"
 #include "nn/integer/integer_steps.h"
 
 namespace narrow {
@@ -292,9 +293,9 @@ class IntegerRun {
 
 }  // namespace
 
-IntegerExecutor::IntegerExecutor(Graph graph, const ReadWeight& read_weight,
+IntegerExecutor::IntegerExecutor(const Graph& graph, const ReadWeight& read_weight,
                                  const ExecutorOptions& options)
-    : program_(std::make_unique<Program>(std::move(graph), read_weight, options)) {}
+    : program_(std::make_unique<Program>(expand_quantized(graph), read_weight, options)) {}
 
 IntegerExecutor::~IntegerExecutor() = default;
 

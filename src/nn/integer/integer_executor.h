@@ -24,12 +24,14 @@ class IntegerExecutor : public GraphExecutor {
  public:
   // Weights are read at once. Throws Error(kUnsupported) naming a node whose sums are too large,
   // what infer_facts and reading the weights throw.
-  IntegerExecutor(Graph graph, const ReadWeight& read_weight, const ExecutorOptions& options);
+  IntegerExecutor(const Graph& graph, const ReadWeight& read_weight,
+                  const ExecutorOptions& options);
   ~IntegerExecutor() override;
 
   [[nodiscard]] GraphArrays run(std::span<const GraphArray> inputs,
                                 StepTimes* times) const override;
 
+  // Operators on codes are expanded in its graph (expand_quantized.h).
   [[nodiscard]] const QuantizedGraph& quantized() const;
   [[nodiscard]] const std::vector<AccumulatorUse>& accumulators() const;
 

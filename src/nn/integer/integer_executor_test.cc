@@ -102,6 +102,9 @@ class ConvTest : public testing::TestWithParam<std::int64_t> {
     const GraphArray result = run_integers(graph, input);
     EXPECT_EQ(result, run_float(expected, input))
         << conv.in << " to " << conv.out << " in " << conv.group;
+    // QLinearConv itself goes through the same kernels.
+    EXPECT_EQ(kinds(expected), kinds(graph));
+    EXPECT_EQ(run_integers(expected, input), result);
   }
 };
 
@@ -186,6 +189,24 @@ TEST(IntegerExecutor, MovesCodesAndTheLargest) {
   expect_as_in_float(
       graph, hashed_array({2, 5, 7, 6}, -7, 9, 3),
       {StepKind::kQuantize, StepKind::kMove, StepKind::kMove, StepKind::kMove, StepKind::kMove});
+}
+
+// As files of QOperator have it: codes are moved as they are.
+TEST(IntegerExecutor, OperatorsOnCodesAreExpanded) {
+  QuantizedBuilder builder("codes");
+  const ValueId codes = builder.quantize(builder.input("x", {2, 3, 6, 6}), kX);
+  const ValueId pool = builder.add("pool", op::MaxPool{square_window(2, 2)}, {codes});
+  const ValueId row = builder.add("row", op::Flatten{}, {pool});
+  const ValueId y =
+      builder.add("product", op::QLinearMatMul{},
+                  {row, builder.reals({}, {kX.scale}), builder.integers(kX.type, {}, {kX.zero}),
+                   builder.integers(DType::kInt8, {27, 4}, hashed_integers(108, -127, 127, 5)),
+                   builder.reals({4}, {0.01, 0.02, 0.03, 0.04}),
+                   builder.integers(DType::kInt8, {4}, {0, 0, 0, 0}), builder.reals({}, {0.4}),
+                   builder.integers(DType::kUInt8, {}, {111})});
+  const Graph graph = builder.finish({y});
+  expect_as_in_float(graph, hashed_array({2, 3, 6, 6}, -7, 9, 3),
+                     {StepKind::kQuantize, StepKind::kMove, StepKind::kMove, StepKind::kLinear});
 }
 
 // With scales that are powers of two nothing in float32 is rounded but the last step.

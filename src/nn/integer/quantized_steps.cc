@@ -18,6 +18,11 @@ namespace {
 
 constexpr std::int64_t kMostTableBits = 16;
 
+template <typename... Ops>
+bool is_any(const Node& node) {
+  return (std::holds_alternative<Ops>(node.attributes) || ...);
+}
+
 bool is_linear(const Node& node) {
   const auto* const gemm = std::get_if<op::Gemm>(&node.attributes);
   const auto* const transposed = std::get_if<op::ConvTranspose>(&node.attributes);
@@ -32,40 +37,22 @@ bool is_product(const Node& node) {
   return binary != nullptr && binary->kind == op::BinaryKind::kMul;
 }
 
-bool is_mean(const Node& node) {
-  return std::holds_alternative<op::GlobalAveragePool>(node.attributes) ||
-         std::holds_alternative<op::AveragePool>(node.attributes);
-}
+bool is_mean(const Node& node) { return is_any<op::GlobalAveragePool, op::AveragePool>(node); }
 
 // Of one operand and without regard to others.
 bool is_function(const Node& node) {
-  return std::holds_alternative<op::Relu>(node.attributes) ||
-         std::holds_alternative<op::Clip>(node.attributes) ||
-         std::holds_alternative<op::Unary>(node.attributes) ||
-         std::holds_alternative<op::Activation>(node.attributes) ||
-         std::holds_alternative<op::Identity>(node.attributes);
-}
-
-// Moves the elements of its first operand, or of all, and needs nothing else of them than that the
-// greater stays the greater.
-bool is_movement(const Node& node) {
-  if (node.outputs.size() != 1) return false;
-  const auto* const resize = std::get_if<op::Resize>(&node.attributes);
-  return (resize != nullptr && resize->mode == op::ResizeMode::kNearest) ||
-         std::holds_alternative<op::MaxPool>(node.attributes) ||
-         std::holds_alternative<op::GlobalMaxPool>(node.attributes) ||
-         std::holds_alternative<op::Reshape>(node.attributes) ||
-         std::holds_alternative<op::Flatten>(node.attributes) ||
-         std::holds_alternative<op::Squeeze>(node.attributes) ||
-         std::holds_alternative<op::Unsqueeze>(node.attributes) ||
-         std::holds_alternative<op::Transpose>(node.attributes) ||
-         std::holds_alternative<op::Slice>(node.attributes) ||
-         std::holds_alternative<op::DepthToSpace>(node.attributes) ||
-         std::holds_alternative<op::SpaceToDepth>(node.attributes) ||
-         std::holds_alternative<op::Concat>(node.attributes);
+  return is_any<op::Relu, op::Clip, op::Unary, op::Activation, op::Identity>(node);
 }
 
 }  // namespace
+
+bool only_moves(const Node& node) {
+  const auto* const resize = std::get_if<op::Resize>(&node.attributes);
+  return (resize != nullptr && resize->mode == op::ResizeMode::kNearest) ||
+         is_any<op::Identity, op::Reshape, op::Flatten, op::Squeeze, op::Unsqueeze, op::Transpose,
+                op::MaxPool, op::GlobalMaxPool, op::Slice, op::Split, op::DepthToSpace,
+                op::SpaceToDepth, op::Concat>(node);
+}
 
 std::size_t output_axis(const Node& node, std::size_t rank) {
   if (std::holds_alternative<op::Conv>(node.attributes)) return 0;
@@ -169,9 +156,7 @@ class QuantizedGraph::Finder {
         tail.format = format->second;
         break;
       }
-      const bool is_bound = std::holds_alternative<op::Relu>(next.attributes) ||
-                            std::holds_alternative<op::Clip>(next.attributes) ||
-                            std::holds_alternative<op::Identity>(next.attributes);
+      const bool is_bound = is_any<op::Relu, op::Clip, op::Identity>(next);
       if (!(functions ? is_function(next) : is_bound) || next.inputs[0] != id) return std::nullopt;
       if (!has_stored_operands(next)) return std::nullopt;
       bounds.push_back(user);
@@ -224,7 +209,7 @@ class QuantizedGraph::Finder {
       step.kind = StepKind::kTable;
       const CodeFormat& format = quantized_.at(step.inputs[0]);
       if (format.greatest - format.least >= std::int64_t{1} << kMostTableBits) return std::nullopt;
-    } else if (is_movement(made) && take_moved(made, step)) {
+    } else if (only_moves(made) && take_moved(made, step)) {
       step.kind = StepKind::kMove;
     } else {
       return std::nullopt;

@@ -99,6 +99,8 @@ class QuantizedGraph {
   mutable std::map<ValueId, std::optional<ReferenceTensor>> stored_;
 };
 
+// Whether the node only moves elements of its first operand, or of all, or takes the largest.
+bool only_moves(const Node& node);
 // The axis of the output channels of the weights of Conv, ConvTranspose, Gemm or MatMul of this
 // rank.
 std::size_t output_axis(const Node& node, std::size_t rank);
