@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/execution.h"
 #include "narrow/export.h"
 #include "narrow/image_source.h"
 #include "narrow/run_options.h"
@@ -32,6 +33,7 @@ struct EvaluateOptions {
   // does. Otherwise each image counts at most once.
   bool slim_batches = false;
   bool use_moving_averages = false;  // read NAME/ExponentialMovingAverage for every variable NAME
+  Execution execution = Execution::kDefault;  // of ONNX files
 };
 
 // How many classes a prediction ranks; fewer when the network has fewer.
@@ -71,6 +73,7 @@ struct NARROW_EXPORT HitRate {
 struct NARROW_EXPORT Evaluation {
   CheckpointLocation checkpoint;
   std::string network;                      // scope of its variables, or name of the graph
+  Execution execution = Execution::kFloat;  // not kDefault
   std::optional<std::int64_t> global_step;  // when the checkpoint has one
   // The checkpoint looks as if its variables had been quantized where its moving averages were
   // evaluated, or the other way round.

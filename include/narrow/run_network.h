@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "narrow/checkpoint.h"
+#include "narrow/execution.h"
 #include "narrow/export.h"
 #include "narrow/inspect_checkpoint.h"
 #include "narrow/run_options.h"
@@ -53,6 +54,7 @@ struct RunNetworkOptions {
   // Timed runs, after one that is not; 0: one run, whose time is all there is.
   int repeat = 0;
   bool profile = false;  // also the time of every node
+  Execution execution = Execution::kDefault;
 };
 
 // The time of a node, or of all nodes of an operator, in one run: added up over threads.
@@ -66,8 +68,9 @@ struct ProfileRow {
 
 struct NARROW_EXPORT NetworkRun {
   std::string network;
-  std::vector<NamedArray> outputs;  // in the order of the network
-  std::vector<NamedArray> nodes;    // in the order of execution, without outputs
+  std::vector<NamedArray> outputs;          // in the order of the network
+  std::vector<NamedArray> nodes;            // in the order of execution, without outputs
+  Execution execution = Execution::kFloat;  // not kDefault
   Batching batching = Batching::kWhole;
   std::uint64_t examples = 0;              // the first dimension that all inputs share, else 1
   double preparation_seconds = 0;          // reading the network and making it ready

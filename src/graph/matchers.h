@@ -10,6 +10,12 @@
 
 namespace narrow {
 
+// Whether its operator is one of these.
+template <typename... Operators>
+bool is_any(const Node& node) {
+  return (std::holds_alternative<Operators>(node.attributes) || ...);
+}
+
 // Who reads each value.
 class ValueUses {
  public:

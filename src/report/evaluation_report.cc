@@ -94,6 +94,7 @@ ordered_json checkpoint_json(const Evaluation& evaluation, bool has_labels, std:
   ordered_json json = {{"path", evaluation.checkpoint.path.string()},
                        {"format", to_string(evaluation.checkpoint.format)},
                        {"network", evaluation.network},
+                       {"execution", to_string(evaluation.execution)},
                        {"global_step", nullptr}};
   if (has_labels) {
     json["accuracy"] = hit_rate_json(evaluation.accuracy);

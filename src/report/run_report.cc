@@ -162,6 +162,7 @@ ordered_json run_json(const CheckpointLocation& location, const NetworkRun& run)
                        {"format", to_string(location.format)},
                        {"path", location.path.string()},
                        {"network", run.network},
+                       {"execution", to_string(run.execution)},
                        {"batching", to_string(run.batching)},
                        {"examples", run.examples},
                        {"outputs", table_json(tables[0])}};

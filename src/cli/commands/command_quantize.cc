@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "cli/commands/best_recipe.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/integer_run.h"
 #include "cli/commands/network_run.h"
 #include "cli/commands/quantize_run.h"
 #include "cli/options/common_options.h"
@@ -40,6 +41,7 @@ struct Arguments {
   ExportOptions exports;
   NetworkArguments network;
   PartOptions part;
+  IntegerArguments integers;
 };
 
 void add_options(Command& command, Arguments& args) {
@@ -63,6 +65,7 @@ void add_options(Command& command, Arguments& args) {
   add_export_options(command, args.exports);
   add_part_options(command, args.part);
   add_network_options(command, args.network);
+  add_integer_options(command, args.integers);
   command.show_first_names();
 }
 
@@ -83,6 +86,16 @@ void run(Arguments args, const Command& command) {
   const NamedPlan named = best.plan ? plan_widths(*reader, *best.plan, args.threads)
                                     : named_plan(args.plan_options, *reader);
   QuantizeRun run;
+  if (args.integers.any()) {
+    run.options.non_finite = args.plan_options.non_finite;
+    run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
+    run.threads = args.threads;
+    run.overwrite = overwrite_of(args.force);
+    run.dry_run = args.dry_run;
+    quantize_to_integers(*reader, named, methods, args.network.images, args.integers, args.output,
+                         run, exports, {args.json, args.per_tensor, best.text});
+    return;
+  }
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
     run.output =
         output_location(reader->location(), output_format(args.format, reader->location().format),

@@ -71,6 +71,7 @@ void add_run_command(Command& program, CommandOutcome& /*outcome*/) {
   command.add_option("--repeat", args->options.repeat, "time so many runs, after one that warms up")
       .type_name("N")
       .in_range(1, kMostRuns);
+  add_execution_option(command, args->options.execution);
   command.add_flag("--profile", args->options.profile, "also the time of every node and operator");
   command
       .add_option(slim_flag("model_name"), args->options.model_name,

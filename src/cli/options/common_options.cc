@@ -28,6 +28,17 @@ void add_non_finite_option(Command& command, NonFinitePolicy& policy) {
       .one_of({"error", "keep"});
 }
 
+void add_execution_option(Command& command, Execution& execution) {
+  command
+      .add_option_function<std::string>(
+          "--execution",
+          [&execution](const std::string& name) { execution = parse_execution(name); },
+          "of quantized values: float, simulate or integer;\n"
+          "default integer where values between operators are codes, else float")
+      .type_name("HOW")
+      .one_of({"float", "simulate", "integer"});
+}
+
 Option add_list_option(Command& command, const char* name, std::vector<std::string>& list,
                        const char* type, const char* help) {
   return command

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/parser/command.h"
+#include "narrow/execution.h"
 #include "narrow/overwrite.h"
 #include "narrow/quantize_plan.h"
 
@@ -24,6 +25,9 @@ void add_json_flag(Command& command, bool& json,
 
 // --nonfinite; `policy` is the default until the command line is read.
 void add_non_finite_option(Command& command, NonFinitePolicy& policy);
+
+// --execution of a network.
+void add_execution_option(Command& command, Execution& execution);
 
 // An option whose value is a list with commas.
 Option add_list_option(Command& command, const char* name, std::vector<std::string>& list,

@@ -27,8 +27,9 @@ constexpr std::int64_t kNewestOpset = 25;
 
 void import_node(GraphImport& graph, const FlatNode& flat) {
   const onnx::NodeProto& node = flat.node;
-  const NodeImporter import =
-      is_onnx_domain(node.domain()) ? find_importer(node.op_type()) : nullptr;
+  NodeImporter import = nullptr;
+  if (is_onnx_domain(node.domain())) import = find_importer(node.op_type());
+  if (node.domain() == "com.microsoft") import = find_microsoft_importer(node.op_type());
   if (import == nullptr) refuse(node, "which is not computed");
   if (flat.opset < 1 || flat.opset > kNewestOpset) {
     refuse(node, fmt::format("whose opset is {}, expected 1 to {}", flat.opset, kNewestOpset));

@@ -46,10 +46,6 @@ Window window_of_kernel(const NodeImport& node, std::vector<std::int64_t> kernel
   return window;
 }
 
-Window pool_window(const NodeImport& node) {
-  return window_of_kernel(node, node.integers("kernel_shape"));
-}
-
 // `weights_input` has the kernel.
 Window conv_window(const NodeImport& node, std::size_t weights_input = 1) {
   std::vector<std::int64_t> kernel = node.integers("kernel_shape");
@@ -86,12 +82,12 @@ void import_conv_transpose(const NodeImport& node) {
 }
 
 void import_max_pool(const NodeImport& node) {
-  node.emit(op::MaxPool{pool_window(node), node.flag("ceil_mode", false),
+  node.emit(op::MaxPool{pool_window_of(node), node.flag("ceil_mode", false),
                         node.flag("storage_order", false)});
 }
 
 void import_average_pool(const NodeImport& node) {
-  node.emit(op::AveragePool{pool_window(node), node.flag("ceil_mode", false),
+  node.emit(op::AveragePool{pool_window_of(node), node.flag("ceil_mode", false),
                             node.flag("count_include_pad", false)});
 }
 
@@ -99,7 +95,7 @@ void import_lp_pool(const NodeImport& node) {
   const std::int64_t p =
       node.opset() < 2 ? static_cast<std::int64_t>(node.real("p", 2)) : node.integer("p", 2);
   if (p < 1) node.refuse(fmt::format("its norm is of order {}", p));
-  node.emit(op::LpPool{pool_window(node), node.flag("ceil_mode", false), p});
+  node.emit(op::LpPool{pool_window_of(node), node.flag("ceil_mode", false), p});
 }
 
 void import_lrn(const NodeImport& node) {
@@ -130,6 +126,10 @@ constexpr std::array kWindowsImporters = {
 };
 
 }  // namespace
+
+Window pool_window_of(const NodeImport& node) {
+  return window_of_kernel(node, node.integers("kernel_shape"));
+}
 
 std::span<const ImporterRow> window_importers() { return kWindowsImporters; }
 

@@ -95,6 +95,11 @@ using NodeImporter = void (*)(const NodeImport& node);
 // By operator's name; null for one that is not known.
 NodeImporter find_importer(std::string_view op_type);
 
+// Those of the domain com.microsoft.
+NodeImporter find_microsoft_importer(std::string_view op_type);
+// The window of a pool.
+Window pool_window_of(const NodeImport& node);
+
 struct ImporterRow {
   std::string_view op_type;
   NodeImporter import = nullptr;

@@ -139,6 +139,7 @@ EvaluateResult evaluate_checkpoints(
     Evaluation& evaluation = result.evaluations.emplace_back();
     evaluation.checkpoint = networks.back().checkpoint;
     evaluation.network = networks.back().scope;
+    evaluation.execution = networks.back().execution;
     evaluation.global_step = networks.back().global_step;
     evaluation.predictions.resize(data.images);
     evaluation.quantized_part_is_not_evaluated =

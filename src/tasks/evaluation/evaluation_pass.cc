@@ -11,6 +11,7 @@
 #include "model/image_classifier.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
+#include "nn/execution/quantized_execution.h"
 #include "tasks/evaluation/evaluation_metrics.h"
 
 namespace narrow {
@@ -55,11 +56,12 @@ void require_classes(const CheckpointReader& reader, int found, const Evaluation
 std::unique_ptr<ImageNetwork> make_network(const CheckpointReader& reader,
                                            const CheckpointVariables& variables, Graph graph,
                                            bool is_resnet_v1, const EvaluationData& data,
-                                           int threads) {
+                                           int threads, Execution execution) {
   if (data.examples) {
     ArrayClassifier classifier = array_classifier(std::move(graph), data.examples->shapes(1));
     require_classes(reader, classifier.outputs, data);
-    return make_array_network(std::move(classifier), *data.examples, reader, variables, threads);
+    return make_array_network(std::move(classifier), *data.examples, reader, variables, threads,
+                              execution);
   }
   if (is_resnet_v1) {
     return make_slim_network(graph, variables, data.height, data.width, threads);
@@ -67,7 +69,7 @@ std::unique_ptr<ImageNetwork> make_network(const CheckpointReader& reader,
   ImageClassifier classifier = image_classifier(std::move(graph), data.height, data.width);
   require_classes(reader, classifier.class_count, data);
   return make_graph_network(std::move(classifier), reader, variables, data.height, data.width,
-                            threads);
+                            threads, execution);
 }
 
 // Each worker reads and preprocesses the images of its own next micro-batch, so that no core waits
@@ -161,9 +163,11 @@ EvaluatedNetwork prepare_network(const CheckpointReader& reader, const EvaluateO
   if (data.arrays) data.arrays->require_fit(graph);
   if (data.examples) data.examples->require_fit(graph);
   const bool is_resnet_v1 = !is_onnx(reader) && find_other_slim_network(scope) == nullptr;
+  const Execution execution = execution_of(graph, options.execution);
   try {
-    return {reader.location(), scope, read_global_step(reader),
-            make_network(reader, variables, std::move(graph), is_resnet_v1, data, threads)};
+    return {
+        reader.location(), scope, read_global_step(reader), execution,
+        make_network(reader, variables, std::move(graph), is_resnet_v1, data, threads, execution)};
   } catch (const Error& error) {
     throw Error(error.category(),
                 fmt::format("{}: {}", reader.location().path.string(), error.what()),

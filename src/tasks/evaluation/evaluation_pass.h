@@ -20,6 +20,7 @@ struct EvaluatedNetwork {
   CheckpointLocation checkpoint;
   std::string scope;
   std::optional<std::int64_t> global_step;  // when the checkpoint has one
+  Execution execution = Execution::kFloat;  // not kDefault
   std::unique_ptr<const ImageNetwork> network;
 };
 

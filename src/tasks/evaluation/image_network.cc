@@ -14,7 +14,7 @@
 #include "base/parallel.h"
 #include "graph/rules/batch_axis.h"
 #include "narrow/error.h"
-#include "nn/execution/make_executor.h"
+#include "nn/execution/quantized_execution.h"
 #include "nn/reference/fold_constants.h"
 #include "tensor/element_values.h"
 
@@ -82,6 +82,7 @@ class GraphNetwork final : public ImageNetwork {
     std::size_t example_floats = 1;
     std::size_t outputs = 1;  // numbers for an example
     int threads = 1;
+    Execution execution = Execution::kFloat;
   };
 
   // The graph is for `sizes.micro_batch` examples.
@@ -90,7 +91,8 @@ class GraphNetwork final : public ImageNetwork {
       : sizes_(sizes), inputs_of_(std::move(inputs_of)), weights_(std::move(weights)) {
     executor_ = make_executor(
         std::move(graph),
-        [weights = weights_](const Weight& weight) { return weights->at(weight.name); }, {});
+        [weights = weights_](const Weight& weight) { return weights->at(weight.name); }, {},
+        sizes_.execution);
   }
 
   [[nodiscard]] std::uint64_t weight_bytes() const override { return weights_->bytes(); }
@@ -205,7 +207,7 @@ std::unique_ptr<ImageNetwork> make_slim_network(const Graph& graph, const Weight
 std::unique_ptr<ImageNetwork> make_graph_network(ImageClassifier classifier,
                                                  const CheckpointReader& reader,
                                                  const CheckpointVariables& variables, int height,
-                                                 int width, int threads) {
+                                                 int width, int threads, Execution execution) {
   check_weights(classifier.graph, variables);
   auto weights = std::make_shared<StoredWeights>(classifier.graph, reader, variables);
   const int micro_batch = classifier.one_by_one ? 1 : kMicroBatch;
@@ -222,15 +224,16 @@ std::unique_ptr<ImageNetwork> make_graph_network(ImageClassifier classifier,
              last ? std::vector(bytes.begin(), bytes.end()) : as_planes(images, pixels)}};
   };
   const GraphNetwork::Sizes sizes = {micro_batch, pixels * kPixelChannels,
-                                     static_cast<std::size_t>(classifier.class_count), threads};
+                                     static_cast<std::size_t>(classifier.class_count), threads,
+                                     execution};
   return std::make_unique<GraphNetwork>(std::move(graph), sizes, inputs_of, std::move(weights));
 }
 
 std::unique_ptr<ImageNetwork> make_array_network(ArrayClassifier classifier,
                                                  const ArrayExamples& examples,
                                                  const CheckpointReader& reader,
-                                                 const CheckpointVariables& variables,
-                                                 int threads) {
+                                                 const CheckpointVariables& variables, int threads,
+                                                 Execution execution) {
   Graph& graph = classifier.graph;
   check_weights(graph, variables);
   auto weights = std::make_shared<StoredWeights>(graph, reader, variables);
@@ -246,9 +249,8 @@ std::unique_ptr<ImageNetwork> make_array_network(ArrayClassifier classifier,
     return examples.take(chosen, types);
   };
   const GraphNetwork::Sizes sizes = {micro_batch, 1, static_cast<std::size_t>(classifier.outputs),
-                                     threads};
-  return std::make_unique<GraphNetwork>(fold_constants(std::move(graph)), sizes, inputs_of,
-                                        std::move(weights));
+                                     threads, execution};
+  return std::make_unique<GraphNetwork>(std::move(graph), sizes, inputs_of, std::move(weights));
 }
 
 }  // namespace narrow

@@ -10,6 +10,7 @@
 #include "model/checkpoint_network.h"
 #include "model/image_classifier.h"
 #include "narrow/checkpoint.h"
+#include "narrow/execution.h"
 #include "nn/inference/inference_network.h"
 #include "tasks/evaluation/array_examples.h"
 
@@ -37,12 +38,14 @@ std::unique_ptr<ImageNetwork> make_slim_network(const Graph& graph, const Weight
 std::unique_ptr<ImageNetwork> make_graph_network(ImageClassifier classifier,
                                                  const CheckpointReader& reader,
                                                  const CheckpointVariables& variables, int height,
-                                                 int width, int threads);
+                                                 int width, int threads,
+                                                 Execution execution = Execution::kFloat);
 
 // The same for examples that are arrays, which must outlive it: an image is the position of one.
 std::unique_ptr<ImageNetwork> make_array_network(ArrayClassifier classifier,
                                                  const ArrayExamples& examples,
                                                  const CheckpointReader& reader,
-                                                 const CheckpointVariables& variables, int threads);
+                                                 const CheckpointVariables& variables, int threads,
+                                                 Execution execution = Execution::kFloat);
 
 }  // namespace narrow

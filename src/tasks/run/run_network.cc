@@ -130,10 +130,11 @@ NetworkRun run_network(const CheckpointReader& reader, std::span<const NamedArra
   const auto start = Clock::now();
   const RunnableNetwork network(reader, options.model_name, options.nodes);
   const GraphArrays arrays = network.ordered(inputs);
-  const PreparedNetwork prepared = network.prepare(arrays, limit.threads());
+  const PreparedNetwork prepared = network.prepare(arrays, limit.threads(), options.execution);
   tell(network, prepared, run.observer);
   NetworkRun result;
   result.network = network.graph().name;
+  result.execution = prepared.execution;
   result.batching = prepared.batching;
   result.examples = examples_of(arrays);
   result.preparation_seconds = seconds_since(start);

@@ -14,7 +14,7 @@
 #include "graph/widen_halves.h"
 #include "narrow/error.h"
 #include "nn/example_groups.h"
-#include "nn/execution/make_executor.h"
+#include "nn/execution/quantized_execution.h"
 #include "nn/reference/fold_constants.h"
 #include "tensor/element_values.h"
 
@@ -37,15 +37,15 @@ void set_sizes(Graph& graph, std::span<const GraphArray> inputs, const Dimension
   }
 }
 
-// The graph made for any number of examples of the arrays' sizes; nothing when they meet somewhere.
+// The graph made for any number of examples of the arrays' sizes, with what does not depend on them
+// still in it; nothing when they meet somewhere.
 std::optional<Graph> with_independent_examples(const Graph& graph,
                                                std::span<const GraphArray> inputs) {
   try {
     Graph free = graph;
     const Dimension examples = Dimension::free("N");
     set_sizes(free, inputs, &examples);
-    free = fold_constants(std::move(free));
-    if (mixed_examples(free)) return std::nullopt;
+    if (mixed_examples(fold_constants(free))) return std::nullopt;
     return free;
   } catch (const Error&) {
     return std::nullopt;  // with a number of its own it may be right
@@ -165,7 +165,8 @@ void RunnableNetwork::check_shapes(std::span<const GraphArray> inputs) const {
   check_inputs(graph_, given);
 }
 
-std::unique_ptr<GraphExecutor> RunnableNetwork::make(Graph graph, ExecutorOptions options) const {
+std::unique_ptr<GraphExecutor> RunnableNetwork::make(Graph graph, ExecutorOptions options,
+                                                     Execution execution) const {
   const auto read = [this](const Weight& weight) {
     const std::size_t index = *reader_.find(weight.name);
     const TensorInfo& info = reader_.tensors()[index];
@@ -173,7 +174,7 @@ std::unique_ptr<GraphExecutor> RunnableNetwork::make(Graph graph, ExecutorOption
     reader_.read(index, array.bytes);
     return converted(std::move(array), weight.type);
   };
-  return make_executor(std::move(graph), read, options);
+  return make_executor(std::move(graph), read, options, execution);
 }
 
 bool RunnableNetwork::all_start_with_one_or_free() const {
@@ -203,8 +204,10 @@ std::vector<DType> RunnableNetwork::output_types(std::span<const GraphArray> inp
   return types;
 }
 
-PreparedNetwork RunnableNetwork::prepare(std::span<const GraphArray> inputs, int threads) const {
+PreparedNetwork RunnableNetwork::prepare(std::span<const GraphArray> inputs, int threads,
+                                         Execution execution) const {
   PreparedNetwork prepared;
+  prepared.execution = execution_of(graph_, execution);
   prepared.threads = threads;
   const bool may_split = share_examples(inputs) && all_start_with_one_or_free();
   const bool is_freed = may_split && is_made_for_one() && inputs.front().shape.front() != 1;
@@ -218,13 +221,13 @@ PreparedNetwork RunnableNetwork::prepare(std::span<const GraphArray> inputs, int
   if (auto free = may_split ? with_independent_examples(graph, inputs) : std::nullopt) {
     prepared.batching = Batching::kIndependent;
     prepared.is_freed = is_freed;
-    prepared.executor = make(std::move(*free), {threads, true});
+    prepared.executor = make(std::move(*free), {threads, true}, prepared.execution);
     return prepared;
   }
   Graph fixed = graph;
   set_sizes(fixed, sizes, nullptr);
   prepared.batching = is_freed ? Batching::kOneByOne : Batching::kWhole;
-  prepared.executor = make(fold_constants(std::move(fixed)), {threads, false});
+  prepared.executor = make(std::move(fixed), {threads, false}, prepared.execution);
   return prepared;
 }
 

@@ -24,6 +24,7 @@ class PreparedNetwork {
   bool is_freed = false;            // a first dimension of 1 became free
   std::vector<DType> output_types;  // that the graph declares
   int threads = 0;
+  Execution execution = Execution::kFloat;  // not kDefault
 };
 
 class RunnableNetwork {
@@ -41,7 +42,8 @@ class RunnableNetwork {
 
   // In the order of the graph's inputs and of types that they declare. Throws as run_network does.
   [[nodiscard]] GraphArrays ordered(std::span<const NamedArray> arrays) const;
-  [[nodiscard]] PreparedNetwork prepare(std::span<const GraphArray> inputs, int threads) const;
+  [[nodiscard]] PreparedNetwork prepare(std::span<const GraphArray> inputs, int threads,
+                                        Execution execution = Execution::kDefault) const;
 
  private:
   void watch(const std::string& pattern);
@@ -51,7 +53,8 @@ class RunnableNetwork {
   [[nodiscard]] bool is_made_for_one() const;
   // That the graph declares.
   [[nodiscard]] std::vector<DType> output_types(std::span<const GraphArray> inputs) const;
-  [[nodiscard]] std::unique_ptr<GraphExecutor> make(Graph graph, ExecutorOptions options) const;
+  [[nodiscard]] std::unique_ptr<GraphExecutor> make(Graph graph, ExecutorOptions options,
+                                                    Execution execution) const;
 
   const CheckpointReader& reader_;
   CheckpointVariables variables_;

@@ -1,0 +1,35 @@
+// What to do to values between the operators of a network: plain data, as Scheme is for weights.
+// docs/integers.md defines every number.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "narrow/export.h"
+
+namespace narrow {
+
+enum class ActivationSchemeKind {
+  kAffine,      // unsigned codes with a zero point
+  kSymmetric,   // signed codes, zero point 0
+  kFixedPoint,  // the scale is a power of two, zero point 0; signed where a value is below 0
+};
+
+// Which part of the values that calibration saw the codes hold.
+enum class ActivationRange { kMinMax, kPercentile, kMse, kEntropy };
+
+struct ActivationScheme {
+  ActivationSchemeKind kind = ActivationSchemeKind::kAffine;
+  int bits = 8;  // 2 to 16
+  ActivationRange range = ActivationRange::kMinMax;
+  double percentile = 0;  // of kPercentile: above 50 and up to 100
+};
+
+// "8", "8:symmetric": bits and, where it is not affine, the kind. Throws Error(kUsage).
+NARROW_EXPORT ActivationScheme parse_activations(std::string_view text);
+NARROW_EXPORT std::string to_string(const ActivationScheme& scheme);
+// "minmax", "percentile:99.9", "mse" or "entropy" into `scheme`. Throws Error(kUsage).
+NARROW_EXPORT void parse_activation_range(std::string_view text, ActivationScheme& scheme);
+NARROW_EXPORT std::string range_text(const ActivationScheme& scheme);
+
+}  // namespace narrow

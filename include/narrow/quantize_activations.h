@@ -1,0 +1,78 @@
+// A network with weights and activations in few bits, as an ONNX file that engines run in integers
+// (QuantizeLinear and DequantizeLinear around every operator). docs/integers.md defines every
+// number in it and says where quantizers sit.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "narrow/activation_scheme.h"
+#include "narrow/export.h"
+#include "narrow/overwrite.h"
+#include "narrow/quantize_network.h"
+
+namespace narrow {
+
+// Which engine the file is for.
+enum class IntegerTarget {
+  kPortable,     // what ONNX says: integer biases
+  kOnnxRuntime,  // the same
+  kOpenVino,     // the same
+  kTensorRt,     // symmetric only, biases stay float
+};
+NARROW_EXPORT IntegerTarget parse_integer_target(std::string_view name);
+NARROW_EXPORT std::string_view to_string(IntegerTarget target) noexcept;
+
+struct ActivationOptions {
+  ActivationScheme scheme;
+  IntegerTarget target = IntegerTarget::kPortable;
+  CalibrationImages images;  // what the ranges are taken from
+};
+
+// A value between operators that became codes.
+struct QuantizedActivation {
+  std::string value;  // its name in the graph
+  double least = 0;   // that calibration saw; of all values that share the format
+  double greatest = 0;
+  float scale = 1;
+  std::int64_t zero = 0;
+  std::string type;           // "uint8"
+  std::uint64_t values = 0;   // that calibration saw
+  std::uint64_t clipped = 0;  // of these: no code holds them
+};
+
+// The sums of a linear layer.
+struct LayerAccumulator {
+  std::string layer;
+  int bits = 0;  // of a signed integer that holds every sum that the codes allow
+};
+
+struct NARROW_EXPORT IntegerNetworkResult {
+  NetworkResult weights;  // what became of these
+  ActivationScheme scheme;
+  IntegerTarget target = IntegerTarget::kPortable;
+  std::uint64_t images = 0;
+  std::vector<QuantizedActivation> activations;  // in the order of execution
+  std::vector<LayerAccumulator> accumulators;    // likewise
+  std::vector<std::string> float_nodes;          // "Softmax softmax": computed in float
+  std::vector<std::string> widened;              // layers with a larger weight scale for their bias
+  double seconds = 0;
+};
+
+// Quantizes the weights as the plan says, with the methods, folds batch norms, sees which values
+// the network then makes of the images, and writes. Every number of threads gives the same file.
+// Progress is in images. Throws what quantize_network throws; Error(kUsage) for a scheme of weights
+// that has no integers with one scale a channel, and for options that do not go together;
+// kUnsupported for what is no ONNX file, or has nothing to quantize; kNumeric for values that are
+// not finite.
+NARROW_EXPORT IntegerNetworkResult
+quantize_activations(const CheckpointReader& reader, const QuantizePlan& plan,
+                     const NetworkMethods& methods, const QuantizeOptions& quantize_options,
+                     const ActivationOptions& options, const std::filesystem::path& path,
+                     Overwrite overwrite, const RunOptionsFor<QuantizeObserver>& run = {});
+
+}  // namespace narrow

@@ -1,0 +1,344 @@
+#include "nn/integer/integer_executor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <limits>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "base/parallel.h"
+#include "graph/operators.h"
+#include "graph/shapes.h"
+#include "narrow/error.h"
+#include "nn/example_groups.h"
+#include "nn/integer/expand_quantized.h"
+#include "nn/integer/integer_steps.h"
+
+namespace narrow {
+namespace {
+
+bool fits_16_bits(const CodeFormat& format) {
+  return format.least >= std::numeric_limits<std::int16_t>::min() &&
+         format.greatest <= std::numeric_limits<std::int16_t>::max();
+}
+
+// A step with what was worked out for it beforehand.
+struct PreparedStep {
+  const QuantizedStep* step = nullptr;
+  StepTime name;
+  std::optional<IntegerLinear> linear;
+  std::vector<CodeTable> tables;  // by operand: of kTable, and of kMove where formats differ
+};
+
+// Formats of the operands of a step are those of the values, but where tables changed them.
+CodeTable requantizing_table(const CodeFormat& from, const CodeFormat& to) {
+  CodeTable table;
+  for (std::int64_t code = from.least; code <= from.greatest; ++code) {
+    const float number = static_cast<float>(code) * from.scale;
+    table.push_back(static_cast<std::int32_t>(centered_code(number, to)));
+  }
+  return table;
+}
+
+}  // namespace
+
+struct IntegerExecutor::Program {
+  Program(Graph whole, const ReadWeight& read_weight, const ExecutorOptions& executor_options)
+      : graph(std::move(whole)),
+        quantized(graph,
+                  [&](const Weight& weight) { return ReferenceTensor::of(read_weight(weight)); }),
+        options(executor_options) {
+    for (const QuantizedStep& step : quantized.steps()) {
+      const bool fits = !step.makes_codes || fits_16_bits(*quantized.format(step.output));
+      is_wide = is_wide || !fits;
+    }
+    for (const QuantizedStep& step : quantized.steps()) prepare(step);
+  }
+
+  Graph graph;
+  QuantizedGraph quantized;
+  ExecutorOptions options;
+  bool is_wide = false;
+  std::vector<PreparedStep> steps;
+  std::vector<AccumulatorUse> accumulators;
+
+ private:
+  void prepare(const QuantizedStep& step) {
+    PreparedStep& prepared = steps.emplace_back();
+    prepared.step = &step;
+    prepared.name.name = step.node(graph).name;
+    for (const int node : step.nodes) {
+      const bool is_first = prepared.name.op.empty();
+      prepared.name.op += is_first ? "" : "+";
+      prepared.name.op += operator_of(graph.nodes[static_cast<std::size_t>(node)]).name;
+    }
+    if (step.kind == StepKind::kLinear) {
+      prepared.linear.emplace(quantized, step, is_wide);
+      accumulators.push_back({prepared.name.name, prepared.linear->bounds()});
+    }
+    if (step.kind == StepKind::kTable) prepared.tables = {function_table(step)};
+    if (step.kind == StepKind::kMove) {
+      const CodeFormat& to = *quantized.format(step.output);
+      for (const ValueId id : step.inputs) {
+        const CodeFormat& from = *quantized.format(id);
+        const bool is_same =
+            from.same_numbers(to) && from.least >= to.least && from.greatest <= to.greatest;
+        prepared.tables.push_back(is_same ? CodeTable() : requantizing_table(from, to));
+      }
+    }
+  }
+
+  // What the nodes make of every code that the operand may have.
+  [[nodiscard]] CodeTable function_table(const QuantizedStep& step) const {
+    const CodeFormat& from = *quantized.format(step.inputs[0]);
+    const CodeFormat& to = *quantized.format(step.output);
+    ReferenceTensor values =
+        ReferenceTensor::zeros({from.greatest - from.least + 1}, DType::kFloat32);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto code = static_cast<float>(from.least + static_cast<std::int64_t>(i));
+      values.values[i] = static_cast<double>(code * from.scale);
+    }
+    for (const int index : step.nodes) {
+      const Node& node = graph.nodes[static_cast<std::size_t>(index)];
+      std::vector<const ReferenceTensor*> inputs = {&values};
+      for (std::size_t i = 1; i < node.inputs.size(); ++i) {
+        inputs.push_back(quantized.stored(node.inputs[i]));
+      }
+      values = run_operator(node.attributes, inputs);
+    }
+    CodeTable table;
+    for (const std::int64_t code : values.integers) {
+      table.push_back(static_cast<std::int32_t>(code - to.zero));
+    }
+    return table;
+  }
+};
+
+namespace {
+
+// A value while the network runs: codes, numbers, or an input as it was given.
+struct RunValue {
+  std::optional<CodeArray> codes;
+  std::optional<ReferenceTensor> numbers;
+  const GraphArray* given = nullptr;
+  int uses_left = 0;
+};
+
+// One pass through the steps of a program.
+template <typename Program>
+class IntegerRun {
+ public:
+  IntegerRun(const Program& program, std::span<const GraphArray> inputs)
+      : program_(program), graph_(program.graph), values_(graph_.values.size()) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) at(graph_.inputs[i]).given = &inputs[i];
+    for (const PreparedStep& prepared : program.steps) {
+      for (const ValueId id : operands(*prepared.step)) ++at(id).uses_left;
+    }
+    for (const ValueId id : graph_.outputs) ++at(id).uses_left;
+  }
+
+  GraphArrays run(std::vector<double>* seconds) {
+    for (std::size_t i = 0; i < program_.steps.size(); ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      run(program_.steps[i]);
+      const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+      if (seconds != nullptr) (*seconds)[i] += time.count();
+    }
+    GraphArrays outputs;
+    for (const ValueId id : graph_.outputs) {
+      const ReferenceTensor* const stored = program_.quantized.stored(id);
+      outputs.push_back((stored != nullptr ? *stored : numbers(id)).as_constant());
+    }
+    return outputs;
+  }
+
+ private:
+  RunValue& at(ValueId id) { return values_[static_cast<std::size_t>(id)]; }
+
+  // That are not stored.
+  [[nodiscard]] std::vector<ValueId> operands(const QuantizedStep& step) const {
+    std::vector<ValueId> ids;
+    for (const ValueId id : step.inputs) {
+      if (id != kNoValue && program_.quantized.stored(id) == nullptr) ids.push_back(id);
+    }
+    return ids;
+  }
+
+  CodeOperand operand(ValueId id) { return {&*at(id).codes, program_.quantized.format(id)}; }
+
+  // As a node sees the value.
+  const ReferenceTensor& numbers(ValueId id) {
+    RunValue& value = at(id);
+    if (!value.numbers) {
+      value.numbers = value.given != nullptr
+                          ? ReferenceTensor::of(*value.given)
+                          : with_zero_point(*value.codes, *program_.quantized.format(id));
+    }
+    return *value.numbers;
+  }
+
+  void run(const PreparedStep& prepared) {
+    const QuantizedStep& step = *prepared.step;
+    try {
+      compute(prepared);
+    } catch (const Error& error) {
+      const Node& node = step.node(graph_);
+      throw Error(error.category(),
+                  fmt::format("{} {} of {}: {}", operator_of(node).name, node.name, graph_.name,
+                              error.what()),
+                  error.remedy());
+    }
+    for (const ValueId id : operands(step)) {
+      if (--at(id).uses_left == 0) at(id) = {};
+    }
+  }
+
+  void compute(const PreparedStep& prepared) {
+    const QuantizedStep& step = *prepared.step;
+    if (step.kind == StepKind::kFloat) {
+      run_node(step);
+    } else if (step.makes_codes) {
+      at(step.output).codes = codes_of(prepared, *program_.quantized.format(step.output));
+    } else {
+      at(step.output).numbers = numbers_of(prepared);
+    }
+  }
+
+  CodeArray codes_of(const PreparedStep& prepared, const CodeFormat& to) {
+    const QuantizedStep& step = *prepared.step;
+    const ValueId x = step.inputs[0];
+    switch (step.kind) {
+      case StepKind::kQuantize:
+        return quantize(x, to);
+      case StepKind::kLinear:
+        return prepared.linear->codes(*at(x).codes);
+      case StepKind::kProduct:
+        return multiply_matrices(operand(x), operand(step.inputs[1]), to);
+      case StepKind::kAdd:
+        return add_codes(operand(x), operand(step.inputs[1]), to);
+      case StepKind::kMul:
+        return multiply_codes(operand(x), operand(step.inputs[1]), to);
+      case StepKind::kMean:
+        return mean_codes(step.node(graph_).attributes, operand(x), to);
+      case StepKind::kTable:
+        return look_up(prepared.tables[0], operand(x), program_.is_wide);
+      default:
+        return move(prepared, to);
+    }
+  }
+
+  ReferenceTensor numbers_of(const PreparedStep& prepared) {
+    const QuantizedStep& step = *prepared.step;
+    const CodeOperand x = operand(step.inputs[0]);
+    if (step.kind == StepKind::kLinear) return prepared.linear->numbers(*x.codes);
+    if (step.kind == StepKind::kProduct) return multiply_matrices(x, operand(step.inputs[1]));
+    return dequantized(*x.codes, *x.format);
+  }
+
+  CodeArray quantize(ValueId id, const CodeFormat& to) {
+    const RunValue& value = at(id);
+    if (value.given != nullptr && value.given->type == DType::kFloat32) {
+      std::vector<float> values(value.given->bytes.size() / sizeof(float));
+      std::memcpy(values.data(), value.given->bytes.data(), value.given->bytes.size());
+      return quantized(values, value.given->shape, to, program_.is_wide);
+    }
+    const ReferenceTensor& x = numbers(id);
+    std::vector<float> values(x.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] =
+          static_cast<float>(x.is_real() ? x.values[i] : static_cast<double>(x.integers[i]));
+    }
+    return quantized(values, x.shape, to, program_.is_wide);
+  }
+
+  CodeArray move(const PreparedStep& prepared, const CodeFormat& to) {
+    const QuantizedStep& step = *prepared.step;
+    const Node& node = step.node(graph_);
+    std::vector<CodeArray> looked_up;
+    looked_up.reserve(step.inputs.size());
+    std::vector<CodeOperand> x;
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      x.push_back(operand(step.inputs[i]));
+      if (prepared.tables[i].empty()) continue;
+      looked_up.push_back(look_up(prepared.tables[i], x.back(), program_.is_wide));
+      x.back() = {&looked_up.back(), &to};
+    }
+    std::vector<const ReferenceTensor*> further;
+    for (const ValueId id : node.inputs) further.push_back(program_.quantized.stored(id));
+    return move_codes(node, x, further);
+  }
+
+  void run_node(const QuantizedStep& step) {
+    const Node& node = step.node(graph_);
+    std::vector<const ReferenceTensor*> inputs;
+    for (const ValueId id : node.inputs) {
+      const ReferenceTensor* const stored = program_.quantized.stored(id);
+      inputs.push_back(id == kNoValue || stored != nullptr ? stored : &numbers(id));
+    }
+    std::vector<ReferenceTensor> results = run_operator_results(node.attributes, inputs);
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] != kNoValue) at(node.outputs[i]).numbers = std::move(results.at(i));
+    }
+  }
+
+  const Program& program_;
+  const Graph& graph_;
+  std::vector<RunValue> values_;
+};
+
+}  // namespace
+
+IntegerExecutor::IntegerExecutor(const Graph& graph, const ReadWeight& read_weight,
+                                 const ExecutorOptions& options)
+    : program_(std::make_unique<Program>(expand_quantized(graph), read_weight, options)) {}
+
+IntegerExecutor::~IntegerExecutor() = default;
+
+const QuantizedGraph& IntegerExecutor::quantized() const { return program_->quantized; }
+
+const std::vector<AccumulatorUse>& IntegerExecutor::accumulators() const {
+  return program_->accumulators;
+}
+
+GraphArrays IntegerExecutor::run(std::span<const GraphArray> inputs, StepTimes* times) const {
+  const ThreadLimit limit(program_->options.threads);
+  std::vector<Dimensions> shapes;
+  for (const GraphArray& input : inputs) {
+    shapes.emplace_back(input.shape.begin(), input.shape.end());
+  }
+  check_inputs(program_->graph, shapes);
+  std::mutex mutex;
+  std::vector<double> seconds(program_->steps.size(), 0);
+  const auto run_group = [&](std::span<const GraphArray> group) {
+    std::vector<double> of_group(seconds.size(), 0);
+    GraphArrays outputs = IntegerRun(*program_, group).run(times != nullptr ? &of_group : nullptr);
+    const std::lock_guard lock(mutex);
+    std::ranges::transform(seconds, of_group, seconds.begin(), std::plus<>());
+    return outputs;
+  };
+  GraphArrays outputs =
+      program_->options.independent_examples ? run_groups(inputs, 1, run_group) : run_group(inputs);
+  if (times == nullptr) return outputs;
+  times->resize(seconds.size());
+  for (std::size_t i = 0; i < seconds.size(); ++i) {
+    const double before = (*times)[i].seconds;
+    (*times)[i] = program_->steps[i].name;
+    (*times)[i].seconds = before + seconds[i];
+  }
+  return outputs;
+}
+
+bool has_quantized_activations(const Graph& graph) {
+  return std::ranges::any_of(graph.nodes, [&](const Node& node) {
+    return std::holds_alternative<op::QuantizeLinear>(node.attributes) ||
+           std::holds_alternative<op::QLinearConv>(node.attributes) ||
+           std::holds_alternative<op::QLinearMatMul>(node.attributes);
+  });
+}
+
+}  // namespace narrow

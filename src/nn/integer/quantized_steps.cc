@@ -1,0 +1,411 @@
+// A step begins at an operator whose operands come out of DequantizeLinear and goes on through what
+// only bounds its result to the QuantizeLinear that reads it. Everything else is computed as the
+// operator pages say; for what only moves codes, and for functions of one element, that is the same
+// to the bit.
+#include "nn/integer/quantized_steps.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include "graph/matchers.h"
+#include "graph/operators/small_types.h"
+#include "nn/integer/requantization.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::int64_t kMostTableBits = 16;
+
+bool is_linear(const Node& node) {
+  const auto* const gemm = std::get_if<op::Gemm>(&node.attributes);
+  const auto* const transposed = std::get_if<op::ConvTranspose>(&node.attributes);
+  return std::holds_alternative<op::Conv>(node.attributes) ||
+         (transposed != nullptr && transposed->group == 1) ||
+         std::holds_alternative<op::MatMul>(node.attributes) ||
+         (gemm != nullptr && gemm->alpha == 1 && gemm->beta == 1 && !gemm->transpose_a);
+}
+
+bool is_product(const Node& node) {
+  const auto* const binary = std::get_if<op::Binary>(&node.attributes);
+  return binary != nullptr && binary->kind == op::BinaryKind::kMul;
+}
+
+bool is_mean(const Node& node) { return is_any<op::GlobalAveragePool, op::AveragePool>(node); }
+
+// Of one operand and without regard to others.
+bool is_function(const Node& node) {
+  return is_any<op::Relu, op::Clip, op::Unary, op::Activation, op::Identity>(node);
+}
+
+}  // namespace
+
+bool only_moves(const Node& node) {
+  const auto* const resize = std::get_if<op::Resize>(&node.attributes);
+  return (resize != nullptr && resize->mode == op::ResizeMode::kNearest) ||
+         is_any<op::Identity, op::Reshape, op::Flatten, op::Squeeze, op::Unsqueeze, op::Transpose,
+                op::MaxPool, op::GlobalMaxPool, op::Slice, op::Split, op::DepthToSpace,
+                op::SpaceToDepth, op::Concat>(node);
+}
+
+std::size_t output_axis(const Node& node, std::size_t rank) {
+  if (std::holds_alternative<op::Conv>(node.attributes)) return 0;
+  if (std::holds_alternative<op::ConvTranspose>(node.attributes)) return 1;
+  const auto* const gemm = std::get_if<op::Gemm>(&node.attributes);
+  return gemm != nullptr && gemm->transpose_b ? 0 : rank - 1;
+}
+
+std::int64_t centered_code(float value, const CodeFormat& format) {
+  return nearest_code(value / format.scale, format);
+}
+
+class QuantizedGraph::Finder {
+ public:
+  explicit Finder(QuantizedGraph& found) : found_(found), graph_(found.graph_), uses_(graph_) {}
+
+  void run() {
+    is_taken_.assign(graph_.nodes.size(), false);
+    find_formats();
+    std::map<int, QuantizedStep> steps;  // by the node at whose place they are computed
+    for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
+      const int index = static_cast<int>(i);
+      if (is_taken_[i]) continue;
+      if (auto step = step_of(index)) {
+        for (const int node : step->nodes) is_taken_[static_cast<std::size_t>(node)] = true;
+        steps.emplace(step->nodes.back(), std::move(*step));
+      }
+    }
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      if (!is_taken_[i]) steps.emplace(static_cast<int>(i), plain_step(static_cast<int>(i)));
+    }
+    keep_needed(steps);
+  }
+
+ private:
+  [[nodiscard]] const Node& node(int index) const {
+    return graph_.nodes[static_cast<std::size_t>(index)];
+  }
+
+  // One scale and one zero point, which are stored.
+  [[nodiscard]] std::optional<CodeFormat> format_of(const Node& linear, DType type,
+                                                    SmallType small) const {
+    const ReferenceTensor* const scale = found_.stored(linear.inputs.at(1));
+    const auto range = integer_range(type, small);
+    if (scale == nullptr || scale->size() != 1 || !scale->is_real() || !range) return std::nullopt;
+    CodeFormat format;
+    format.scale = static_cast<float>(scale->values[0]);
+    format.type = type;
+    if (linear.inputs.size() > 2 && linear.inputs[2] != kNoValue) {
+      const ReferenceTensor* const zero = found_.stored(linear.inputs[2]);
+      if (zero == nullptr || zero->size() != 1 || zero->is_real()) return std::nullopt;
+      format.zero = zero->integers[0];
+    }
+    format.least = range->least - format.zero;
+    format.greatest = range->greatest - format.zero;
+    const bool is_sound = format.scale > 0 && std::isfinite(format.scale);
+    if (!is_sound || format.least > 0 || format.greatest < 0) return std::nullopt;
+    return format;
+  }
+
+  void find_formats() {
+    for (const Node& made : graph_.nodes) {
+      const auto* const quantize = std::get_if<op::QuantizeLinear>(&made.attributes);
+      if (quantize == nullptr || found_.stored(made.output()) != nullptr) continue;
+      if (auto format = format_of(made, quantize->to, quantize->small)) {
+        quantized_.emplace(made.output(), *format);
+      }
+    }
+  }
+
+  // The codes that the numbers are made of; nothing for others. Both sides have to mean the same.
+  [[nodiscard]] ValueId codes_of(ValueId id) const {
+    const int producer = id == kNoValue ? -1 : found_.producers_[static_cast<std::size_t>(id)];
+    if (producer < 0) return kNoValue;
+    const Node& made = node(producer);
+    if (!std::holds_alternative<op::DequantizeLinear>(made.attributes)) return kNoValue;
+    const auto codes = quantized_.find(made.inputs[0]);
+    if (codes == quantized_.end()) return kNoValue;
+    const auto format = format_of(made, codes->second.type, SmallType::kNone);
+    return format && format->same_numbers(codes->second) ? codes->first : kNoValue;
+  }
+
+  // What bounds the result of a node and the QuantizeLinear behind it.
+  struct Tail {
+    std::vector<int> nodes;
+    ValueId codes = kNoValue;
+    CodeFormat format;
+  };
+  [[nodiscard]] std::optional<Tail> tail_of(ValueId id, bool functions) const {
+    Tail tail;
+    std::vector<int> bounds;
+    for (;;) {
+      const int user = uses_.only_user(id);
+      if (user < 0) return std::nullopt;
+      const Node& next = node(user);
+      tail.nodes.push_back(user);
+      if (std::holds_alternative<op::QuantizeLinear>(next.attributes)) {
+        const auto format = quantized_.find(next.output());
+        if (format == quantized_.end() || next.inputs[0] != id) return std::nullopt;
+        tail.codes = next.output();
+        tail.format = format->second;
+        break;
+      }
+      const bool is_bound = is_any<op::Relu, op::Clip, op::Identity>(next);
+      if (!(functions ? is_function(next) : is_bound) || next.inputs[0] != id) return std::nullopt;
+      if (!has_stored_operands(next)) return std::nullopt;
+      bounds.push_back(user);
+      id = next.output();
+    }
+    if (functions) return tail;
+    // The last one first: what it lets through, the ones before it have bounded.
+    for (const int bound : bounds) bound_by(node(bound), tail.format);
+    return tail;
+  }
+
+  [[nodiscard]] bool has_stored_operands(const Node& made) const {
+    return std::all_of(made.inputs.begin() + 1, made.inputs.end(),
+                       [&](ValueId id) { return id == kNoValue || found_.stored(id) != nullptr; });
+  }
+
+  // The codes of bounds bound the codes, as rounding keeps the order.
+  void bound_by(const Node& bound, CodeFormat& format) const {
+    std::optional<float> least;
+    std::optional<float> greatest;
+    if (std::holds_alternative<op::Relu>(bound.attributes)) least = 0.0F;
+    if (std::holds_alternative<op::Clip>(bound.attributes)) {
+      const auto at = [&](std::size_t i) -> std::optional<float> {
+        if (i >= bound.inputs.size() || bound.inputs[i] == kNoValue) return std::nullopt;
+        return static_cast<float>(found_.stored(bound.inputs[i])->values.at(0));
+      };
+      least = at(1);
+      greatest = at(2);
+    }
+    const CodeFormat whole = format;
+    if (least) format.least = std::max(format.least, centered_code(*least, whole));
+    if (greatest) format.greatest = std::min(format.greatest, centered_code(*greatest, whole));
+    format.greatest = std::max(format.greatest, format.least);
+  }
+
+  [[nodiscard]] std::optional<QuantizedStep> step_of(int index) {
+    const Node& made = node(index);
+    if (made.inputs.empty() || made.outputs.size() != 1) return std::nullopt;
+    QuantizedStep step;
+    step.nodes = {index};
+    if (is_linear(made) && take_linear(made, step)) {
+      step.kind = step.inputs.size() == 2 ? StepKind::kProduct : StepKind::kLinear;
+    } else if (std::holds_alternative<op::Add>(made.attributes) && take_codes(made, 2, step)) {
+      step.kind = StepKind::kAdd;
+    } else if (is_product(made) && take_codes(made, 2, step)) {
+      step.kind = StepKind::kMul;
+    } else if (is_mean(made) && take_codes(made, 1, step)) {
+      step.kind = StepKind::kMean;
+    } else if (is_function(made) && has_stored_operands(made) && take_codes(made, 1, step)) {
+      step.kind = StepKind::kTable;
+      const CodeFormat& format = quantized_.at(step.inputs[0]);
+      if (format.greatest - format.least >= std::int64_t{1} << kMostTableBits) return std::nullopt;
+    } else if (only_moves(made) && take_moved(made, step)) {
+      step.kind = StepKind::kMove;
+    } else {
+      return std::nullopt;
+    }
+    const auto tail = tail_of(made.output(), step.kind == StepKind::kTable);
+    const bool has_bound_of_zero = tail && tail->format.least <= 0 && tail->format.greatest >= 0;
+    if (has_bound_of_zero) {
+      step.nodes.insert(step.nodes.end(), tail->nodes.begin(), tail->nodes.end());
+      step.output = tail->codes;
+      step.makes_codes = true;
+      found_.formats_[tail->codes] = tail->format;
+      return step;
+    }
+    const bool may_make_numbers = step.kind == StepKind::kLinear || step.kind == StepKind::kProduct;
+    if (!may_make_numbers) return std::nullopt;
+    step.output = made.output();
+    return step;
+  }
+
+  [[nodiscard]] bool take_codes(const Node& made, std::size_t count, QuantizedStep& step) const {
+    if (made.inputs.size() < count) return false;
+    step.inputs.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+      const ValueId codes = codes_of(made.inputs[i]);
+      if (codes == kNoValue) return false;
+      step.inputs.push_back(codes);
+    }
+    return true;
+  }
+
+  // Concat moves all of its operands, everything else the first.
+  [[nodiscard]] bool take_moved(const Node& made, QuantizedStep& step) const {
+    const bool all = std::holds_alternative<op::Concat>(made.attributes);
+    return take_codes(made, all ? made.inputs.size() : 1, step) &&
+           (all || has_stored_operands(made));
+  }
+
+  [[nodiscard]] bool take_linear(const Node& made, QuantizedStep& step) const {
+    step.inputs.clear();
+    const ValueId x = codes_of(made.inputs[0]);
+    if (x == kNoValue || made.inputs.size() < 2) return false;
+    step.inputs = {x};
+    if (found_.stored(found_.codes_behind(made.inputs[1])) != nullptr) return has_kernel(made);
+    const ValueId other = codes_of(made.inputs[1]);
+    step.inputs.push_back(other);
+    return other != kNoValue && std::holds_alternative<op::MatMul>(made.attributes);
+  }
+
+  // Stored codes with a scale for each output channel, and biases for these if there are any.
+  [[nodiscard]] bool has_kernel(const Node& made) const {
+    const auto rank = found_.stored_rank(made.inputs[1]);
+    if (!rank || *rank < 2) return false;
+    const std::size_t axis = output_axis(made, *rank);
+    const auto codes = found_.stored_codes(made.inputs[1], axis);
+    if (!codes) return false;
+    const bool has_bias = made.inputs.size() > 2 && made.inputs[2] != kNoValue;
+    if (!has_bias) return true;
+    const ReferenceTensor* const bias = found_.stored(made.inputs[2]);
+    return bias != nullptr &&
+           (bias->size() == 1 || bias->size() == static_cast<std::size_t>(codes->shape[axis]));
+  }
+
+  [[nodiscard]] QuantizedStep plain_step(int index) const {
+    const Node& made = node(index);
+    QuantizedStep step;
+    step.nodes = {index};
+    const auto codes = quantized_.find(made.output());
+    if (codes != quantized_.end()) {
+      step.kind = StepKind::kQuantize;
+      step.inputs = {made.inputs[0]};
+      step.output = made.output();
+      step.makes_codes = true;
+      found_.formats_[made.output()] = codes->second;
+      return step;
+    }
+    const bool dequantizes = std::holds_alternative<op::DequantizeLinear>(made.attributes) &&
+                             quantized_.contains(made.inputs[0]);
+    step.inputs = made.inputs;
+    step.output = made.output();
+    if (dequantizes && codes_of(made.output()) != kNoValue) {
+      step.kind = StepKind::kDequantize;
+      step.inputs.resize(1);
+    }
+    return step;
+  }
+
+  void keep_needed(std::map<int, QuantizedStep>& steps) {
+    std::set<ValueId> needed(graph_.outputs.begin(), graph_.outputs.end());
+    std::vector<QuantizedStep> kept;
+    for (auto place = steps.rbegin(); place != steps.rend(); ++place) {
+      QuantizedStep& step = place->second;
+      const std::vector<ValueId>& outputs =
+          step.kind == StepKind::kFloat ? step.node(graph_).outputs : std::vector{step.output};
+      const bool is_needed = std::ranges::any_of(
+          outputs, [&](ValueId id) { return needed.contains(id) && !found_.stored(id); });
+      if (!is_needed) continue;
+      for (const ValueId id : step.inputs) {
+        if (id != kNoValue) needed.insert(id);
+      }
+      kept.push_back(std::move(step));
+    }
+    found_.steps_.assign(std::make_move_iterator(kept.rbegin()),
+                         std::make_move_iterator(kept.rend()));
+  }
+
+  QuantizedGraph& found_;
+  const Graph& graph_;
+  ValueUses uses_;
+  std::vector<bool> is_taken_;
+  std::map<ValueId, CodeFormat> quantized_;  // of every QuantizeLinear
+};
+
+QuantizedGraph::QuantizedGraph(const Graph& graph, WeightReader read_weight)
+    : graph_(graph), read_weight_(std::move(read_weight)), producers_(graph.values.size(), -1) {
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (const ValueId id : graph.nodes[i].outputs) {
+      if (id != kNoValue) producers_[static_cast<std::size_t>(id)] = static_cast<int>(i);
+    }
+  }
+  Finder(*this).run();
+}
+
+const CodeFormat* QuantizedGraph::format(ValueId id) const {
+  const auto found = formats_.find(id);
+  return found == formats_.end() ? nullptr : &found->second;
+}
+
+const ReferenceTensor* QuantizedGraph::stored(ValueId id) const {
+  if (id == kNoValue) return nullptr;
+  auto found = stored_.find(id);
+  if (found == stored_.end()) found = stored_.emplace(id, compute_stored(id)).first;
+  return found->second ? &*found->second : nullptr;
+}
+
+std::optional<ReferenceTensor> QuantizedGraph::compute_stored(ValueId id) const {
+  if (const Constant* const constant = graph_.constant_of(id)) {
+    return ReferenceTensor::of(*constant);
+  }
+  if (const Weight* const weight = graph_.weight_of(id)) {
+    if (weight->layout != WeightLayout::kAsUsed) return std::nullopt;
+    return read_weight_(*weight);
+  }
+  const int producer = producers_[static_cast<std::size_t>(id)];
+  if (producer < 0) return std::nullopt;
+  const Node& node = graph_.nodes[static_cast<std::size_t>(producer)];
+  if (node.outputs.size() != 1 || node.inputs.empty()) return std::nullopt;
+  std::vector<const ReferenceTensor*> inputs;
+  for (const ValueId input : node.inputs) {
+    inputs.push_back(stored(input));
+    if (input != kNoValue && inputs.back() == nullptr) return std::nullopt;
+  }
+  return run_operator(node.attributes, inputs);
+}
+
+ValueId QuantizedGraph::codes_behind(ValueId id) const {
+  const int producer = producers_[static_cast<std::size_t>(id)];
+  if (producer < 0) return kNoValue;
+  const Node& node = graph_.nodes[static_cast<std::size_t>(producer)];
+  const bool is_linear = std::holds_alternative<op::DequantizeLinear>(node.attributes);
+  return is_linear ? node.inputs[0] : kNoValue;
+}
+
+std::optional<std::size_t> QuantizedGraph::stored_rank(ValueId id) const {
+  const ReferenceTensor* const codes = stored(codes_behind(id));
+  if (codes == nullptr || codes->is_real()) return std::nullopt;
+  return codes->shape.size();
+}
+
+std::optional<StoredCodes> QuantizedGraph::stored_codes(ValueId id, std::size_t axis) const {
+  const int producer = producers_[static_cast<std::size_t>(id)];
+  if (producer < 0) return std::nullopt;
+  const Node& node = graph_.nodes[static_cast<std::size_t>(producer)];
+  const auto* const linear = std::get_if<op::DequantizeLinear>(&node.attributes);
+  if (linear == nullptr || linear->block_size != 0) return std::nullopt;
+  const ReferenceTensor* const codes = stored(node.inputs[0]);
+  const ReferenceTensor* const scale = stored(node.inputs[1]);
+  if (codes == nullptr || scale == nullptr || codes->is_real()) return std::nullopt;
+  const auto rank = static_cast<std::int64_t>(codes->shape.size());
+  const std::int64_t along = linear->axis < 0 ? linear->axis + rank : linear->axis;
+  const auto fits = [&](const ReferenceTensor& parameter) {
+    return parameter.size() == 1 ||
+           (along == static_cast<std::int64_t>(axis) && parameter.shape.size() == 1 &&
+            parameter.shape[0] == codes->shape[axis]);
+  };
+  if (!fits(*scale)) return std::nullopt;
+  StoredCodes result;
+  result.shape = codes->shape;
+  result.codes = codes->integers;
+  for (const double value : scale->values) result.scales.push_back(static_cast<float>(value));
+  const ReferenceTensor* const zero = node.inputs.size() > 2 ? stored(node.inputs[2]) : nullptr;
+  if (zero == nullptr) return result;
+  if (!fits(*zero) || zero->is_real()) return std::nullopt;
+  std::size_t inner = 1;
+  for (std::size_t i = axis + 1; i < codes->shape.size(); ++i) {
+    inner *= static_cast<std::size_t>(codes->shape[i]);
+  }
+  for (std::size_t i = 0; i < result.codes.size(); ++i) {
+    const std::size_t channel = i / inner % static_cast<std::size_t>(codes->shape[axis]);
+    result.codes[i] -= zero->integers[zero->size() == 1 ? 0 : channel];
+  }
+  return result;
+}
+
+}  // namespace narrow

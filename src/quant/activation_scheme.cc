@@ -1,0 +1,91 @@
+#include "narrow/activation_scheme.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::string_view kPercentile = "percentile:";
+
+std::string_view to_string(ActivationSchemeKind kind) {
+  switch (kind) {
+    case ActivationSchemeKind::kSymmetric:
+      return "symmetric";
+    case ActivationSchemeKind::kFixedPoint:
+      return "fixed-point";
+    default:
+      return "affine";
+  }
+}
+
+template <typename Number>
+bool read_whole(std::string_view text, Number& number) {
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  return result.ec == std::errc() && result.ptr == text.data() + text.size();
+}
+
+}  // namespace
+
+ActivationScheme parse_activations(std::string_view text) {
+  ActivationScheme scheme;
+  const std::size_t colon = text.find(':');
+  const std::string_view kind = colon == std::string_view::npos ? "" : text.substr(colon + 1);
+  bool is_known = colon == std::string_view::npos;
+  for (const auto known : {ActivationSchemeKind::kAffine, ActivationSchemeKind::kSymmetric,
+                           ActivationSchemeKind::kFixedPoint}) {
+    if (kind != to_string(known)) continue;
+    scheme.kind = known;
+    is_known = true;
+  }
+  if (!is_known || !read_whole(text.substr(0, colon), scheme.bits) || scheme.bits < 2 ||
+      scheme.bits > 16) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("activations are '{}', expected 2 to 16 bits and possibly a scheme: "
+                            "8, 8:affine, 8:symmetric or 8:fixed-point",
+                            text));
+  }
+  return scheme;
+}
+
+std::string to_string(const ActivationScheme& scheme) {
+  return fmt::format("{}:{}", scheme.bits, to_string(scheme.kind));
+}
+
+void parse_activation_range(std::string_view text, ActivationScheme& scheme) {
+  scheme.percentile = 0;
+  if (text == "minmax") {
+    scheme.range = ActivationRange::kMinMax;
+  } else if (text == "mse") {
+    scheme.range = ActivationRange::kMse;
+  } else if (text == "entropy") {
+    scheme.range = ActivationRange::kEntropy;
+  } else if (text.starts_with(kPercentile) &&
+             read_whole(text.substr(kPercentile.size()), scheme.percentile) &&
+             scheme.percentile > 50 && scheme.percentile <= 100) {
+    scheme.range = ActivationRange::kPercentile;
+  } else {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("the range of activations is '{}', expected minmax, mse, entropy or "
+                            "percentile:P with P above 50 and at most 100",
+                            text));
+  }
+}
+
+std::string range_text(const ActivationScheme& scheme) {
+  switch (scheme.range) {
+    case ActivationRange::kPercentile:
+      return fmt::format("percentile:{}", scheme.percentile);
+    case ActivationRange::kMse:
+      return "mse";
+    case ActivationRange::kEntropy:
+      return "entropy";
+    default:
+      return "minmax";
+  }
+}
+
+}  // namespace narrow

@@ -1,0 +1,91 @@
+#include "report/integer_report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "report/quantize_report.h"
+#include "report/table/table_formats.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+using enum CellStyle;
+
+Table activations_table(const IntegerNetworkResult& result) {
+  Table table{"activations",
+              "Values between operators",
+              {{"value", "value", kText, TableColumn::Audience::kAll, true},
+               {"type", "type"},
+               {"min", "min", kShort},
+               {"max", "max", kShort},
+               {"scale", "scale", kShort},
+               {"zero_point", "zero point", kInteger},
+               {"clipped", "clipped", kPercent}},
+              {}};
+  for (const QuantizedActivation& value : result.activations) {
+    const double share =
+        value.values == 0 ? 0
+                          : static_cast<double>(value.clipped) / static_cast<double>(value.values);
+    table.add_row({value.value, value.type, value.least, value.greatest,
+                   static_cast<double>(value.scale), static_cast<double>(value.zero), share});
+  }
+  return table;
+}
+
+Table accumulators_table(const IntegerNetworkResult& result) {
+  Table table{
+      "accumulators",
+      "Sums of linear layers",
+      {{"layer", "layer", kText, TableColumn::Audience::kAll, true}, {"bits", "bits", kInteger}},
+      {}};
+  for (const LayerAccumulator& sum : result.accumulators) {
+    table.add_row({sum.layer, static_cast<std::uint64_t>(sum.bits)});
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string integer_summary_text(const IntegerNetworkResult& result) {
+  std::string text = quantize_summary_text(result.weights.quantization.summary);
+  text += fmt::format("{} values between operators as {} codes, ranges {} of {} images\n",
+                      result.activations.size(), to_string(result.scheme),
+                      range_text(result.scheme), result.images);
+  if (!result.accumulators.empty()) {
+    const auto most = std::ranges::max_element(result.accumulators, {}, &LayerAccumulator::bits);
+    text += fmt::format("{} linear layers; their sums need at most {} bits ({})\n",
+                        result.accumulators.size(), most->bits, most->layer);
+  }
+  if (!result.widened.empty()) {
+    text += fmt::format("larger weight scales, so that biases fit in 32 bits: {}\n",
+                        fmt::join(result.widened, ", "));
+  }
+  if (result.float_nodes.empty()) return text + "every operator is computed in integers\n";
+  return text + fmt::format("in floating point: {}\n", fmt::join(result.float_nodes, ", "));
+}
+
+ordered_json integer_json(const IntegerNetworkResult& result) {
+  ordered_json json = quantize_json(result.weights.quantization);
+  json["activations"] = {{"scheme", to_string(result.scheme)},
+                         {"range", range_text(result.scheme)},
+                         {"target", to_string(result.target)},
+                         {"images", result.images},
+                         {"values", table_json(activations_table(result))}};
+  json["accumulators"] = table_json(accumulators_table(result));
+  json["float_nodes"] = result.float_nodes;
+  json["widened"] = result.widened;
+  return json;
+}
+
+Report integer_report(const IntegerNetworkResult& result, const std::string& method,
+                      ordered_json json) {
+  Report report = quantize_report(result.weights.quantization, method, std::move(json));
+  report.tables.push_back(activations_table(result));
+  report.tables.push_back(accumulators_table(result));
+  return report;
+}
+
+}  // namespace narrow

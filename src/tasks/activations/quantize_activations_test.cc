@@ -1,0 +1,168 @@
+// From an ONNX file to integers and back.
+#include "narrow/quantize_activations.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+
+#include "base/testing/expected_error.h"
+#include "graph/graph_builder.h"
+#include "graph/testing/small_resnet.h"
+#include "model/onnx/testing/onnx_of_graph.h"
+#include "narrow/evaluate.h"
+#include "narrow/run_network.h"
+#include "tasks/testing/noise_dataset.h"
+
+namespace narrow {
+namespace {
+
+constexpr int kSize = 12;
+constexpr int kDepth = 8;
+
+// A convolution with batch norm, a depthwise one that is added to it, and one with biases.
+Graph small_network() {
+  GraphBuilder builder("small");
+  const ValueId images = builder.input("images", {Dimension::free("N"), 3, kSize, kSize});
+  ValueId x = builder.add("first", op::Conv{square_window(3, 2, 1), 1},
+                          {images, builder.weight({"first/weights", {kDepth, 3, 3, 3}})});
+  x = builder.batch_norm("norm", x, kDepth, {.epsilon = 1e-3});
+  x = builder.add("relu", op::Relu{}, {x});
+  const ValueId kernel = builder.weight({"depthwise/weights", {kDepth, 1, 3, 3}});
+  const ValueId y = builder.add("depthwise", op::Conv{square_window(3, 1, 1), kDepth}, {x, kernel});
+  x = builder.add("sum", op::Add{}, {x, y});
+  x = builder.add("mean", op::GlobalAveragePool{}, {x});
+  const ValueId last = builder.weight({"last/weights", {10, kDepth, 1, 1}});
+  const ValueId bias =
+      builder.weight({"last/biases", {10}, WeightLayout::kAsUsed, WeightRole::kBias});
+  x = builder.add("last", op::Conv{square_window(1, 1), 1}, {x, last, bias});
+  return builder.finish({builder.add("logits", op::Flatten{}, {x})});
+}
+
+class QuantizeActivations : public TemporaryDirectoryTest {
+ protected:
+  QuantizeActivations() {
+    write_noise_dataset(directory(), 40);
+    images_.source.dataset_name = "cifar10";
+    images_.source.dataset_dir = directory();
+    images_.source.dataset_split_name = "test";
+    images_.source.image_size = images_.source.resize_side = kSize;
+    images_.source.preprocessing_name = "vgg";
+    images_.count = 20;
+    const Graph graph = small_network();
+    put_model(directory() / "float.onnx", onnx_of_graph(graph, small_weights(graph, 3), kSize));
+  }
+
+  IntegerNetworkResult quantize(const std::string& name, const ActivationScheme& scheme,
+                                int threads = 0, SchemeKind weights = SchemeKind::kSymmetric,
+                                IntegerTarget target = IntegerTarget::kPortable) {
+    const auto reader = open_checkpoint(directory() / "float.onnx");
+    Scheme of_weights;
+    of_weights.kind = weights;
+    of_weights.granularity.kind = Granularity::Kind::kChannel;
+    return quantize_activations(*reader, make_plan(*reader, of_weights, {}), {}, {},
+                                {scheme, target, images_}, directory() / name, Overwrite::kYes,
+                                {.threads = threads});
+  }
+
+  // Logits of noise.
+  std::vector<float> logits(const std::string& name, Execution execution) {
+    const auto reader = open_checkpoint(directory() / name);
+    auto inputs = random_inputs(*reader, "", {{"images", {4, 3, kSize, kSize}}}, 5);
+    // About as large as pixels.
+    std::vector<float> pixels(inputs[0].values.size() / sizeof(float));
+    std::memcpy(pixels.data(), inputs[0].values.data(), inputs[0].values.size());
+    for (float& pixel : pixels) pixel *= 100;
+    std::memcpy(inputs[0].values.data(), pixels.data(), inputs[0].values.size());
+    RunNetworkOptions options;
+    options.execution = execution;
+    const NetworkRun run = run_network(*reader, inputs, options);
+    EXPECT_EQ(run.batching, Batching::kIndependent);
+    std::vector<float> values(run.outputs.at(0).values.size() / sizeof(float));
+    std::memcpy(values.data(), run.outputs[0].values.data(), values.size() * sizeof(float));
+    return values;
+  }
+
+  static double relative_difference(const std::vector<float>& a, const std::vector<float>& b) {
+    double error = 0;
+    double power = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      error += (a[i] - b[i]) * (a[i] - b[i]);
+      power += a[i] * a[i];
+    }
+    return std::sqrt(error / power);
+  }
+
+  CalibrationImages images_;
+};
+
+TEST_F(QuantizeActivations, TheFileRunsInIntegersAsItsSimulationSays) {
+  const IntegerNetworkResult result = quantize("8.onnx", {});
+  EXPECT_EQ(result.images, 20U);
+  EXPECT_EQ(result.accumulators.size(), 3U);
+  EXPECT_TRUE(result.float_nodes.empty());
+  // images, relu, depthwise, sum, mean
+  EXPECT_EQ(result.activations.size(), 5U);
+  const std::vector<float> exact = logits("float.onnx", Execution::kDefault);
+  const std::vector<float> integers = logits("8.onnx", Execution::kDefault);
+  EXPECT_EQ(integers, logits("8.onnx", Execution::kInteger));
+  EXPECT_LT(relative_difference(exact, integers), 0.05);
+  EXPECT_GT(relative_difference(exact, integers), 0);
+  EXPECT_LT(relative_difference(integers, logits("8.onnx", Execution::kSimulate)), 0.01);
+  EXPECT_LT(relative_difference(exact, logits("8.onnx", Execution::kFloat)), 0.02);
+}
+
+TEST_F(QuantizeActivations, EveryNumberOfThreadsGivesTheSameFile) {
+  const auto read = [&](const std::string& name) {
+    std::ifstream file(directory() / name, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  ActivationScheme scheme;
+  scheme.range = ActivationRange::kMse;
+  quantize("one.onnx", scheme, 1);
+  quantize("two.onnx", scheme, 2);
+  EXPECT_EQ(read("one.onnx"), read("two.onnx"));
+}
+
+TEST_F(QuantizeActivations, FewerBitsAndOtherSchemesCostWhatTheyCost) {
+  const std::vector<float> exact = logits("float.onnx", Execution::kDefault);
+  std::vector<double> errors;
+  for (const char* const text : {"12", "8:symmetric", "6:fixed-point", "3"}) {
+    quantize("few.onnx", parse_activations(text));
+    errors.push_back(relative_difference(exact, logits("few.onnx", Execution::kDefault)));
+  }
+  EXPECT_LT(errors[0], 0.02);
+  EXPECT_LT(errors[1], 0.1);
+  EXPECT_LT(errors[1], errors[2]);
+  EXPECT_LT(errors[2], errors[3]);
+}
+
+TEST_F(QuantizeActivations, AnAffineNetworkIsEvaluatedInIntegers) {
+  quantize("affine.onnx", {}, 0, SchemeKind::kAffine);
+  EvaluateOptions options;
+  options.images = images_.source;
+  std::vector<std::shared_ptr<const CheckpointReader>> readers;
+  for (const char* const name : {"float.onnx", "affine.onnx"}) {
+    readers.push_back(open_checkpoint(directory() / name));
+  }
+  const EvaluateResult result = evaluate_checkpoints(readers, options);
+  EXPECT_EQ(result.evaluations[0].execution, Execution::kFloat);
+  EXPECT_EQ(result.evaluations[1].execution, Execution::kInteger);
+  EXPECT_NEAR(result.evaluations[0].mean_loss, result.evaluations[1].mean_loss,
+              0.05 * result.evaluations[0].mean_loss);
+}
+
+TEST_F(QuantizeActivations, SaysWhatDoesNotGoTogether) {
+  const std::string scheme =
+      error_message(ErrorCategory::kUsage, [&] { quantize("x.onnx", {}, 0, SchemeKind::kBin); });
+  EXPECT_NE(scheme.find("its scheme is bin"), std::string::npos) << scheme;
+  const std::string target = error_message(ErrorCategory::kUsage, [&] {
+    quantize("x.onnx", {}, 0, SchemeKind::kSymmetric, IntegerTarget::kTensorRt);
+  });
+  EXPECT_NE(target.find("TensorRT takes symmetric"), std::string::npos) << target;
+  EXPECT_FALSE(std::filesystem::exists(directory() / "x.onnx"));
+}
+
+}  // namespace
+}  // namespace narrow
