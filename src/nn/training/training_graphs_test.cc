@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "graph/constants.h"
 #include "graph/graph_builder.h"
 #include "narrow/error.h"
 #include "nn/onednn_support.h"
@@ -320,6 +321,20 @@ TEST(TrainingGraphsTest, OutputThatCannotBeTrainedIsNamed) {
   const ValueId z = two.rectified("first", two.images(), 3, 6, kThree);
   EXPECT_THAT(refusal(two.plain().finish({two.classifier(z, 6), z})),
               HasSubstr("first: Conv cannot be trained yet as output layer"));
+
+  NetworkBuilder again;
+  const ValueId logits =
+      again.classifier(again.rectified("first", again.images(), 3, 6, kThree), 6);
+  const ValueId half = again.plain().constant("half", make_scalar(DType::kFloat32, 0.5));
+  const ValueId scaled =
+      again.plain().add("scaled", op::Binary{op::BinaryKind::kMul}, {logits, half});
+  const ValueId other = again.plain().add(
+      "other", op::Gemm{},
+      {scaled, again.plain().weight({"other/weights", {kClasses, kClasses}}),
+       again.plain().weight(
+           {"other/biases", {kClasses}, WeightLayout::kAsUsed, WeightRole::kBias})});
+  EXPECT_THAT(refusal(again.plain().finish({logits, other})),
+              HasSubstr("logits: Conv cannot be trained yet as output layer where something else"));
 }
 
 }  // namespace
