@@ -49,8 +49,8 @@ PlacedUnit::PlacedUnit(const TrainingUnit& unit, const TrainableGraph& graph,
   if (unit.norm) {
     const BatchNormVariables found = norm_variables(*unit.norm, variables);
     is_trained = is_trained || found.gamma_gradient != nullptr || found.beta_gradient != nullptr;
-    norm.emplace(unit, static_cast<std::int64_t>(rows), out.channels, options.batch_norm, found,
-                 sums);
+    norm.emplace(BatchNormForm{unit.norm->epsilon, unit.activation, unit.norm->moving_variance},
+                 static_cast<std::int64_t>(rows), out.channels, options.batch_norm, found, sums);
   } else if (unit.bias || unit.addend != kNoValue || unit.activation != Activation::kNone) {
     float* const bias_gradients = unit.bias ? variables.gradient(*unit.bias) : nullptr;
     is_trained = is_trained || bias_gradients != nullptr;

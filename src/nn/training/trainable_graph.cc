@@ -53,6 +53,7 @@ TrainableGraph::TrainableGraph(const Graph& graph, int height, int width)
     }
     if (std::ranges::find(outputs_, step.unit) == outputs_.end()) steps_.push_back(step);
   }
+  for (const TrainingUnit* output : outputs_) require_final(*output);
   require_own_weights();
   find_merged();
 }
@@ -77,6 +78,17 @@ void TrainableGraph::find_outputs() {
     }
     outputs_.push_back(&unit);
   }
+}
+
+void TrainableGraph::require_final(const TrainingUnit& output) const {
+  const auto reads_it = [&](const TrainingStep& step) {
+    const std::vector<ValueId> read = inputs(step);
+    return std::ranges::find(read, output.output) != read.end();
+  };
+  if (std::ranges::count(outputs_, &output) == 1 && std::ranges::none_of(found_.steps, reads_it)) {
+    return;
+  }
+  refuse_to_train(*output.node, " as output layer where something else reads its result");
 }
 
 void TrainableGraph::require_trainable(const TrainingUnit& unit) const {

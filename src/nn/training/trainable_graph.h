@@ -57,6 +57,7 @@ class TrainableGraph {
     return shapes_[static_cast<std::size_t>(id)];
   }
   void find_outputs();
+  void require_final(const TrainingUnit& output) const;
   void require_trainable(const TrainingUnit& unit) const;
   void require_trainable(const Node& node) const;
   void require_own_weights() const;

@@ -4,8 +4,10 @@
 
 #include <string>
 
+#include "graph/constants.h"
 #include "graph/graph_builder.h"
 #include "narrow/error.h"
+#include "nn/onednn_support.h"
 #include "nn/testing/reference_training.h"
 #include "nn/testing/thin_slim_networks.h"
 
@@ -195,6 +197,23 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"vgg", thin_vgg, 4, 16, 16, BatchNormMode::kTrain, 0.02F}),
     [](const auto& test) { return std::string(test.param.name); });
 
+TEST(TrainingGraphsTest, DropoutIsAFunctionOfSeedAndStep) {
+  const std::vector<float> ones(50000, 1.0F);
+  const auto dropped = [&](std::uint64_t seed, std::uint64_t step, int threads) {
+    const OneDnnThreads limit(threads);
+    std::vector<float> y(ones.size());
+    drop_values({seed, "dropout", 0.2}, step, ones.data(), ones.size(), y.data());
+    return y;
+  };
+  const std::vector<float> first = dropped(1, 0, 1);
+  EXPECT_EQ(dropped(1, 0, 3), first);
+  EXPECT_NE(dropped(1, 1, 1), first);
+  EXPECT_NE(dropped(2, 0, 1), first);
+  const auto kept = std::ranges::count(first, 1.25F);
+  EXPECT_EQ(kept + std::ranges::count(first, 0.0F), 50000);
+  EXPECT_NEAR(static_cast<double>(kept), 40000, 400);
+}
+
 // The sentence with which a graph is refused.
 std::string refusal(const Graph& graph) {
   TrainingOptions options;
@@ -302,6 +321,20 @@ TEST(TrainingGraphsTest, OutputThatCannotBeTrainedIsNamed) {
   const ValueId z = two.rectified("first", two.images(), 3, 6, kThree);
   EXPECT_THAT(refusal(two.plain().finish({two.classifier(z, 6), z})),
               HasSubstr("first: Conv cannot be trained yet as output layer"));
+
+  NetworkBuilder again;
+  const ValueId logits =
+      again.classifier(again.rectified("first", again.images(), 3, 6, kThree), 6);
+  const ValueId half = again.plain().constant("half", make_scalar(DType::kFloat32, 0.5));
+  const ValueId scaled =
+      again.plain().add("scaled", op::Binary{op::BinaryKind::kMul}, {logits, half});
+  const ValueId other = again.plain().add(
+      "other", op::Gemm{},
+      {scaled, again.plain().weight({"other/weights", {kClasses, kClasses}}),
+       again.plain().weight(
+           {"other/biases", {kClasses}, WeightLayout::kAsUsed, WeightRole::kBias})});
+  EXPECT_THAT(refusal(again.plain().finish({logits, other})),
+              HasSubstr("logits: Conv cannot be trained yet as output layer where something else"));
 }
 
 }  // namespace

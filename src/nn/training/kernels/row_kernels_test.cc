@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
 #include "graph/testing/hashed_values.h"
+#include "nn/training/kernels/channel_kernels.h"
+#include "nn/training/kernels/depthwise_kernels.h"
 
 namespace narrow::training_kernels {
 namespace {
@@ -172,6 +175,84 @@ TEST_P(RowKernelsTest, WeightDecay) {
               1e-6 * squares);
   for (std::size_t i = 0; i < w.size(); ++i) {
     EXPECT_NEAR(gradients[i], before[i] + 0.25 * w[i], 1e-6);
+  }
+}
+
+// Windows of nine and of four channels, the usual exponent and another.
+TEST_P(RowKernelsTest, LocalResponse) {
+  struct Case {
+    std::size_t before;
+    std::size_t after;
+    float beta;
+  };
+  for (const Case& c : {Case{4, 4, 0.75F}, Case{1, 2, 0.5F}, Case{0, 0, 0.75F}}) {
+    std::vector<float> y(x_.size());
+    LrnArguments arguments{kRows,  kChannels, c.before,  c.after,          0.3F,
+                           c.beta, 1.5F,      x_.data(), gradient_.data(), y.data()};
+    channel_kernels().lrn(arguments);
+    std::vector<float> dx(x_.size());
+    arguments.result = dx.data();
+    channel_kernels().lrn_backward(arguments);
+    // The output with x of one channel replaced, in double.
+    const auto output = [&](std::size_t row, std::size_t channel, std::size_t other, double value) {
+      const auto at = [&](std::size_t k) {
+        return k == other ? value : static_cast<double>(x_[row * kChannels + k]);
+      };
+      const std::size_t first = channel < c.before ? 0 : channel - c.before;
+      double squares = 0;
+      for (std::size_t k = first; k <= std::min(channel + c.after, kChannels - 1); ++k) {
+        squares += at(k) * at(k);
+      }
+      return at(channel) / std::pow(1.5 + static_cast<double>(0.3F) * squares, c.beta);
+    };
+    for (std::size_t i = 0; i < x_.size(); i += 5) {
+      const std::size_t row = i / kChannels;
+      const std::size_t channel = i % kChannels;
+      const double x = x_[i];
+      EXPECT_NEAR(y[i], output(row, channel, channel, x), 1e-6);
+      constexpr double kStep = 1e-5;
+      double slope = 0;
+      for (std::size_t k = 0; k < kChannels; ++k) {
+        slope += gradient_[row * kChannels + k] *
+                 (output(row, k, channel, x + kStep) - output(row, k, channel, x - kStep)) /
+                 (2 * kStep);
+      }
+      EXPECT_NEAR(dx[i], slope, 2e-6);
+    }
+  }
+}
+
+TEST_P(RowKernelsTest, DepthwiseTaps) {
+  const std::vector<float> weights = hashed(6 * kChannels, 30000);
+  TapSum sum;
+  sum.x = x_.data() + 3 * kChannels;
+  sum.x_row_step = 2 * kChannels;
+  sum.x_column_step = -static_cast<std::ptrdiff_t>(kChannels);
+  sum.weights = weights.data();
+  sum.weights_row_step = 3 * kChannels;
+  sum.weights_column_step = kChannels;
+  sum.rows = 2;
+  sum.columns = 3;
+  sum.channels = kChannels;
+  std::vector<float> y(kChannels);
+  sum.y = y.data();
+  depthwise_kernels().sum_taps(sum);
+  depthwise_kernels().add_products(x_.data(), 2 * kChannels, gradient_.data(), kChannels, 3,
+                                   kChannels, sums_.data());
+  for (std::size_t c = 0; c < kChannels; ++c) {
+    double expected = 0;
+    for (std::size_t row = 0; row < 2; ++row) {
+      for (std::size_t column = 0; column < 3; ++column) {
+        expected += static_cast<double>(x_[(3 + 2 * row - column) * kChannels + c]) *
+                    weights[(3 * row + column) * kChannels + c];
+      }
+    }
+    EXPECT_NEAR(y[c], expected, 1e-6);
+    double product = 1;
+    for (std::size_t i = 0; i < 3; ++i) {
+      product += static_cast<double>(x_[2 * i * kChannels + c]) * gradient_[i * kChannels + c];
+    }
+    EXPECT_NEAR(sums_[c], product, 1e-6);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "narrow/error.h"
 #include "nn/onednn_support.h"
@@ -17,9 +18,9 @@ using training_kernels::NormGradientArguments;
 using training_kernels::NormGradientFactors;
 using training_kernels::row_kernels;
 
-BatchNorm::BatchNorm(const TrainingUnit& unit, std::int64_t rows, int channels, BatchNormMode mode,
+BatchNorm::BatchNorm(BatchNormForm form, std::int64_t rows, int channels, BatchNormMode mode,
                      const BatchNormVariables& variables, RowSums& sums)
-    : unit_(unit),
+    : form_(std::move(form)),
       rows_(rows),
       channels_(static_cast<std::size_t>(channels)),
       mode_(mode),
@@ -63,19 +64,18 @@ void BatchNorm::take_moments(const float* x) {
     if (variance < 0) variance = 0;
     mean_[c] = static_cast<float>(static_cast<double>(x[c]) + distance);
     variance_[c] = static_cast<float>(variance);
-    inverse_deviation_[c] = 1 / std::sqrt(variance + unit_.norm->epsilon);
+    inverse_deviation_[c] = 1 / std::sqrt(variance + form_.epsilon);
   }
 }
 
 void BatchNorm::take_stored() {
   for (std::size_t c = 0; c < channels_; ++c) {
-    const double denominator =
-        static_cast<double>(variables_.moving_variance[c]) + unit_.norm->epsilon;
+    const double denominator = static_cast<double>(variables_.moving_variance[c]) + form_.epsilon;
     if (!(denominator > 0)) {
       throw Error(ErrorCategory::kNumeric,
                   fmt::format("The moving variance {} has the value {} for channel {}, expected 0 "
                               "or more.",
-                              unit_.norm->moving_variance, variables_.moving_variance[c], c));
+                              form_.variance_name, variables_.moving_variance[c], c));
     }
     mean_[c] = variables_.moving_mean[c];
     inverse_deviation_[c] = 1 / std::sqrt(denominator);
@@ -90,7 +90,7 @@ void BatchNorm::forward(const float* x, float* y) const {
                       arguments.channels = channels_;
                       arguments.x = x + first * channels_;
                       arguments.affine = affine();
-                      arguments.activation = unit_.activation;
+                      arguments.activation = form_.activation;
                       arguments.y = y + first * channels_;
                       row_kernels().normalize(arguments);
                     });
@@ -101,7 +101,7 @@ void BatchNorm::forward_sum(const float* x, const Shortcut& shortcut, int out_he
   NormalizeArguments all;
   all.channels = channels_;
   all.affine = affine();
-  all.activation = unit_.activation;
+  all.activation = form_.activation;
   if (shortcut.norm != nullptr) all.addend_affine = shortcut.norm->affine();
   const auto run = [&](std::size_t first, std::size_t rows, std::size_t addend_row) {
     NormalizeArguments arguments = all;
@@ -129,8 +129,8 @@ void BatchNorm::forward_sum(const float* x, const Shortcut& shortcut, int out_he
 
 NormGradientArguments BatchNorm::gradient_arguments(ActivationMask mask) const {
   NormGradientArguments arguments;
-  arguments.mask = unit_.activation == Activation::kNone ? ActivationMask::kNone : mask;
-  arguments.is_relu6 = unit_.activation == Activation::kRelu6;
+  arguments.mask = form_.activation == Activation::kNone ? ActivationMask::kNone : mask;
+  arguments.is_relu6 = form_.activation == Activation::kRelu6;
   return arguments;
 }
 

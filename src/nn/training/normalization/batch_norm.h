@@ -6,12 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "narrow/batch_norm_mode.h"
 #include "nn/training/kernels/row_kernels.h"
 #include "nn/training/normalization/row_sums.h"
-#include "nn/training/training_units.h"
 
 namespace narrow {
 
@@ -23,6 +23,12 @@ struct BatchNormVariables {
   float* moving_variance = nullptr;
   float* gamma_gradient = nullptr;  // null: not trained
   float* beta_gradient = nullptr;
+};
+
+struct BatchNormForm {
+  double epsilon = 0;
+  training_kernels::Activation activation = training_kernels::Activation::kNone;  // at the end
+  std::string variance_name;  // of the moving variance, for errors
 };
 
 class BatchNorm;
@@ -41,9 +47,8 @@ struct Shortcut {
 // Everything runs on oneDNN's threads.
 class BatchNorm {
  public:
-  // Of a unit that has one. `sums` may be shared with other units. The unit, the weights and `sums`
-  // must outlive it.
-  BatchNorm(const TrainingUnit& unit, std::int64_t rows, int channels, BatchNormMode mode,
+  // `sums` may be shared with other units. The weights and `sums` must outlive it.
+  BatchNorm(BatchNormForm form, std::int64_t rows, int channels, BatchNormMode mode,
             const BatchNormVariables& variables, RowSums& sums);
 
   // First in a forward pass: decides by what x is normalized. Throws Error(kNumeric) when a stored
@@ -66,7 +71,6 @@ class BatchNorm {
   // as TensorFlow does it. To be called with BatchNormMode::kTrain only.
   void update_moving_statistics(double decay);
 
-  [[nodiscard]] const TrainingUnit& unit() const { return unit_; }
   [[nodiscard]] std::int64_t rows() const { return rows_; }
   // Of the last batch, with BatchNormMode::kTrain.
   [[nodiscard]] std::span<const float> mean() const { return mean_; }
@@ -83,7 +87,7 @@ class BatchNorm {
   void run_backward(training_kernels::NormGradientArguments arguments, float* x_gradient);
   void take_gradient_sums(const training_kernels::NormGradientArguments& arguments);
 
-  const TrainingUnit& unit_;
+  BatchNormForm form_;
   std::int64_t rows_;
   std::size_t channels_;
   BatchNormMode mode_;
