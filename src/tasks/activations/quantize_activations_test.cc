@@ -51,7 +51,7 @@ class QuantizeActivations : public TemporaryDirectoryTest {
     images_.source.preprocessing_name = "vgg";
     images_.count = 20;
     const Graph graph = small_network();
-    put_model(directory() / "float.onnx", onnx_of_graph(graph, small_weights(graph, 3), kSize));
+    put_model(directory() / "float.onnx", onnx_of_graph(graph, small_weights(graph, 3)));
   }
 
   IntegerNetworkResult quantize(const std::string& name, const ActivationScheme& scheme,
