@@ -76,7 +76,7 @@ class Best(ProgramCase):
     def test_widths_are_free_and_the_printed_commands_give_the_same_bytes(self):
         commands, text = self.same_by_printed_commands(*IMAGES)
         self.assertEqual(len(commands), 2)
-        self.assertIn("--round gptq", commands[1])
+        self.assertIn("--round flips", commands[1])
         self.assertIn("--bias-correct", commands[1])
         self.assertNotIn("images would allow more", text)
         plan = json.loads((self.dir / "plan.json").read_text())
@@ -84,6 +84,11 @@ class Best(ProgramCase):
         self.assertTrue(plan["damage"]["bias_correct"])
         self.assertLessEqual(plan["size"]["average_bits"], 5)
         self.assertGreater(len({t["bits"] for t in plan["tensors"]}), 1)
+
+    def test_uniform_with_images(self):
+        commands, _ = self.same_by_printed_commands("--uniform", *IMAGES)
+        self.assertEqual(len(commands), 1)
+        self.assertIn("--round gptq", commands[0])
 
     def test_uniform_and_without_images(self):
         commands, text = self.same_by_printed_commands("--uniform")

@@ -181,7 +181,7 @@ class PlanForResnet(ProgramCase):
 
     def test_output_damage_is_the_default(self):
         self.narrow("init", "resnet_v1_50", "--classes", "3", "-o", "model.ckpt-0")
-        plan = ("plan", "model.ckpt-0", "--average-bits", "4", "--bits", "4")
+        plan = ("plan", "model.ckpt-0", "--average-bits", "4", "--bits", "3,4")
         self.assertIn("damage: output, ", self.narrow(*plan).splitlines()[0])
         self.assertIn("damage: weight, ", self.narrow(*plan, "--damage", "weight").splitlines()[0])
 

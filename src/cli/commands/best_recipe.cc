@@ -21,7 +21,7 @@ std::vector<std::string> both(std::vector<std::string> a, const std::vector<std:
 }
 
 constexpr int kLeastPlannedBits = 3;
-constexpr std::uint64_t kMostMeasuredImages = 64;
+constexpr std::uint64_t kMostMeasuredImages = 32;
 
 // Besides what changes nothing in the result.
 const std::vector<std::string> kOutsideOptions = both(outside_options(), {"--best", "--uniform"});
@@ -102,9 +102,11 @@ LineChanges choose_scheme(const Command& command, PlanOptions& options) {
   return changes;
 }
 
-// The methods that go with what is known of the layers' inputs.
+// The methods that go with what is known of the layers' inputs. Where widths are planned the large
+// layers have the fewest bits, and gptq fits them too closely to a few hundred images: flips keep
+// more (docs/results.md).
 std::map<std::string, std::string> choose_methods(const PlanOptions& options, bool has_moments,
-                                                  NetworkArguments& network) {
+                                                  bool is_planned, NetworkArguments& network) {
   std::map<std::string, std::string> added;
   NetworkMethods& methods = network.methods;
   const auto choose = [&](const std::string& option, bool& method) {
@@ -115,7 +117,7 @@ std::map<std::string, std::string> choose_methods(const PlanOptions& options, bo
     choose("--absorb-channel-scales", methods.absorb_channel_scales);
   }
   if (methods.rounding == Rounding::kNearest) {
-    methods.rounding = has_images(network) ? Rounding::kGptq : Rounding::kFlips;
+    methods.rounding = has_images(network) && !is_planned ? Rounding::kGptq : Rounding::kFlips;
     added["--round"] = to_string(methods.rounding);
   }
   if (has_moments) choose("--bias-correct", methods.bias_correct);
@@ -140,8 +142,8 @@ std::string missing_text(bool has_moments, bool has_images) {
   }
   if (has_images) return text;
   return text +
-         "images would allow more: with 100 (--images, --preprocessing_name) weights are rounded "
-         "for what layers make\n";
+         "images would allow more: with 100 (--images, --preprocessing_name) the damage of widths "
+         "and the means of layers are measured\n";
 }
 
 }  // namespace
@@ -154,11 +156,12 @@ BestRecipe choose_best(const CheckpointReader& reader, const Command& command, b
   request.damage = best_damage(reader, request);
   // Otherwise nothing is known of what layers see.
   const bool has_moments = has_images(network) || request.damage != DamageKind::kWeight;
-  LineChanges changes{kOutsideOptions, choose_methods(options, has_moments, network)};
+  const bool is_planned = !uniform && can_plan(options);
+  LineChanges changes{kOutsideOptions, choose_methods(options, has_moments, is_planned, network)};
   request.bias_correct = network.methods.bias_correct;
 
   BestRecipe recipe;
-  if (!uniform && can_plan(options)) {
+  if (is_planned) {
     recipe.plan = request;
     changes.left_out = both(changes.left_out, kSchemeOptions);
     changes.added["--plan"] = "plan.json";

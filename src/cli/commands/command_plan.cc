@@ -204,22 +204,22 @@ std::string damage_text(const Arguments& args, const AllocationRequest& request)
   std::string text;
   switch (request.damage) {
     case DamageKind::kWeight:
-      text = "weight, the noise in each tensor as a share of its power";
+      text = "weight, the share of noise in each tensor";
       break;
     case DamageKind::kOutput:
-      text = "output, the noise at the output of each layer as estimated from the weights";
+      text = "output, the noise that layers make, estimated from the weights";
       break;
     case DamageKind::kFisher:
       text = "fisher, the rise of the loss by squared gradients";
       break;
     case DamageKind::kMeasured:
-      text = "measured, the change of the network's classes on images";
+      text = "measured, the change of the classes of images";
       break;
   }
   if (!args.damage.empty()) return fmt::format("damage: {}\n", text);
-  const char* const more =
-      request.damage == DamageKind::kWeight ? "; nothing is known of what the tensors meet" : "";
-  return fmt::format("damage: {} (the best that the input allows{})\n", text, more);
+  const bool is_known = request.damage != DamageKind::kWeight;
+  return fmt::format("damage: {} (the best that the input allows{})\n", text,
+                     is_known ? "" : ": what they meet is not known");
 }
 
 // Fills in what was not typed.
