@@ -259,7 +259,7 @@ def test_ctrl_c_stops_the_job(tmp_path, large):
     with pytest.raises(KeyboardInterrupt):
         narrow.sweep(large, bits=range(2, 17), schemes=["affine", "symmetric", "bin"], range="mse")
     timer.join()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
     assert signal.getsignal(signal.SIGINT) is before
     narrow.inspect(large)
 
