@@ -1,7 +1,7 @@
 """What several processes cost: a command as one process of two threads and as two ranks of one
 thread under mpirun, in turns.
 
-The start of both is measured by `narrow version` and taken off; results are compared. Then it is
+The start of both is measured by `narrow --version` and taken off; results are compared. Then it is
 computed what more ranks would give where the work divides evenly: a model, not a measurement. The
 first rank takes what the others send at the bandwidth of the network.
 
@@ -42,7 +42,7 @@ def main():
     seconds = {name: [] for name in places}
     files, sent = {}, 0
     try:
-        starts = {name: min(run([*prefix, "version"], environment)[0] for _ in range(3))
+        starts = {name: min(run([*prefix, "--version"], environment)[0] for _ in range(3))
                   for name, (prefix, _) in places.items()}
         for _ in range(args.rounds):
             for name, (prefix, threads) in places.items():

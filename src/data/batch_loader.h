@@ -27,8 +27,8 @@ struct LoaderOptions {
   std::uint64_t first_step = 0;
   // Evaluation: at most so many batches from there on. 0: all.
   std::uint64_t batches = 0;
-  // Training: of every `stride` batches number `offset`, which is below it. Numbers of batches count
-  // those alone.
+  // Training: of every `stride` batches number `offset`, which is below it. Numbers of batches
+  // count those alone.
   std::uint64_t stride = 1;
   std::uint64_t offset = 0;
   // Evaluation: fill a last batch that is not full with images from the start of the file, which
