@@ -17,6 +17,7 @@ namespace narrow {
 struct CompareOutputsOptions {
   std::string model_name = {};          // as in RunNetworkOptions
   std::vector<std::string> nodes = {};  // patterns of values inside that are compared too
+  Execution execution = Execution::kDefault;
 };
 
 struct NARROW_EXPORT OutputComparison {

@@ -47,6 +47,16 @@ Table accumulators_table(const IntegerNetworkResult& result) {
   return table;
 }
 
+// The rest is in --json.
+std::string first_names(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 4;
+  const std::size_t count = std::min(names.size(), kShown);
+  std::string text = fmt::format(
+      "{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count), ", "));
+  if (count < names.size()) text += fmt::format(" and {} more", names.size() - count);
+  return text;
+}
+
 }  // namespace
 
 std::string integer_summary_text(const IntegerNetworkResult& result) {
@@ -60,11 +70,13 @@ std::string integer_summary_text(const IntegerNetworkResult& result) {
                         result.accumulators.size(), most->bits, most->layer);
   }
   if (!result.widened.empty()) {
-    text += fmt::format("larger weight scales, so that biases fit in 32 bits: {}\n",
-                        fmt::join(result.widened, ", "));
+    text += fmt::format(
+        "larger weight scales of some channels in {} layers, so that biases fit in "
+        "32 bits: {}\n",
+        result.widened.size(), first_names(result.widened));
   }
   if (result.float_nodes.empty()) return text + "every operator is computed in integers\n";
-  return text + fmt::format("in floating point: {}\n", fmt::join(result.float_nodes, ", "));
+  return text + fmt::format("in floating point: {}\n", first_names(result.float_nodes));
 }
 
 ordered_json integer_json(const IntegerNetworkResult& result) {

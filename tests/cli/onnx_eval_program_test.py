@@ -277,6 +277,28 @@ class OnnxEval(ProgramCase):
         np.savez(self.dir / "saved.npz", **arrays)
         return "saved.npz"
 
+    def test_integer_files_run_in_integers(self):
+        source = self.pictures()
+        plain = ("quantize", "m.onnx", "--scheme=symmetric", "--bits=8", "--granularity=channel")
+        images = (*source, "--calibration_images=6", f"--eval_image_size={SIZE}")
+        text = self.narrow(*plain, "--activations=8", "--activation-range=mse", *images, "--to=qdq",
+                           "-o", "i.onnx")
+        self.assertIn("values between operators as 8:affine codes, ranges mse of 6 images", text)
+        self.assertIn("in floating point: Add", text)
+        report = self.json("eval", "m.onnx", "i.onnx", *source)
+        self.assertEqual([one["execution"] for one in report["checkpoints"]], ["float", "integer"])
+        exact, integers = (one["loss"] for one in report["checkpoints"])
+        self.assertAlmostEqual(exact, integers, delta=0.1 * exact)
+        simulated = self.json("eval", "i.onnx", *source, "--execution=simulate")
+        self.assertAlmostEqual(simulated["checkpoints"][0]["loss"], integers, delta=0.02 * exact)
+        again = self.narrow("compare", "--outputs", "i.onnx", "i.onnx", "--inputs=bare.npz",
+                            "--execution=integer")
+        self.assertIn("exact", again)
+        self.assertIn("name it with --to qdq", self.error(*plain, "--activations=8"))
+        self.assertIn("needs images", self.error(*plain, "--to=qdq", "-o", "j.onnx"))
+        self.assertIn("expected 2 to 16 bits", self.error(
+            *plain, "--activations=17", *images, "--to=qdq", "-o", "j.onnx"))
+
     def test_jobs_that_know_slims_variables_only_refuse(self):
         images = ("--images=pictures", *SIZES, VGG)
         self.pictures()

@@ -4,6 +4,7 @@ and ours as ONNX Runtime runs them: python onnx_integers.py NARROW
 Every output is the value of a code, so all of them have to be the same number. ONNX Runtime is told
 not to add products in 16 bits (session.x64quantprecision), which it otherwise does on processors
 without VNNI."""
+import logging
 import pathlib
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from PIL import Image
 from onnx_builder import OnnxBuilder
 
 RNG = np.random.default_rng(5)
+logging.disable()
 SIZE = 16
 
 
@@ -96,6 +98,8 @@ def quantized_by_onnxruntime(narrow, folder):
     failed = False
     for form in (QuantFormat.QDQ, QuantFormat.QOperator):
         for activations in (QuantType.QUInt8, QuantType.QInt8):
+            if form == QuantFormat.QOperator and activations == QuantType.QInt8:
+                continue  # ONNX Runtime has no QGemm of signed codes
             for per_channel in (False, True):
                 path = folder / "quantized.onnx"
                 quantize_static(folder / "float.onnx", path, Images(images), quant_format=form,

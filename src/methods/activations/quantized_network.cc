@@ -158,11 +158,12 @@ Graph with_codes(const Graph& graph, const std::vector<LinearLayer>& layers,
     std::vector<ValueId> inputs = {
         edit.integers(layer.weights + "_codes", of.type, layer.weights_shape, of.codes),
         edit.reals(layer.weights + "_scale", of.scales)};
-    if (!of.zeros.empty()) {
-      const Shape shape =
-          of.scales.size() == 1 ? Shape{} : Shape{static_cast<std::int64_t>(of.zeros.size())};
-      inputs.push_back(edit.integers(layer.weights + "_zero", of.type, shape, of.zeros));
-    }
+    // ONNX Runtime gives weights without zero points one for all channels, which it then refuses.
+    std::vector<std::int64_t> zeros = of.zeros;
+    if (zeros.empty()) zeros.assign(of.scales.size(), 0);
+    const Shape by =
+        of.scales.size() == 1 ? Shape{} : Shape{static_cast<std::int64_t>(zeros.size())};
+    inputs.push_back(edit.integers(layer.weights + "_zero", of.type, by, zeros));
     Node& node = edit.node(layer.node);
     node.inputs[1] = edit.add_before(layer.node, layer.weights + "_dequantized",
                                      op::DequantizeLinear{axis}, std::move(inputs));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "nn/integer/integer_kernels.h"
+
 namespace narrow {
 namespace {
 
@@ -141,7 +143,15 @@ ReferenceTensor with_zero_point(const CodeArray& codes, const CodeFormat& format
 
 CodeArray quantized(std::span<const float> values, const Shape& shape, const CodeFormat& format,
                     bool is_wide) {
-  CodeArray codes(shape, usual_layout(shape), is_wide);
+  if (!is_wide) {
+    CodeArray rows(shape, CodeLayout::kRowMajor, false);
+    integer::integer_kernels().quantize(
+        values.data(), values.size(), format.scale, static_cast<float>(format.least),
+        static_cast<float>(format.greatest), rows.codes<std::int16_t>());
+    const bool is_done = usual_layout(shape) == CodeLayout::kRowMajor;
+    return is_done ? std::move(rows) : rows.as(CodeLayout::kChannelsLast);
+  }
+  CodeArray codes(shape, usual_layout(shape), true);
   fill(codes, [&](std::size_t i) { return centered_code(values[i], format); });
   return codes;
 }

@@ -11,7 +11,7 @@ namespace narrow::integer {
 constexpr std::size_t kTileChannels = 16;
 constexpr std::size_t kHalfTile = 8;
 // Pixels whose sums are computed together at most.
-constexpr std::size_t kTilePixels = 6;
+constexpr std::size_t kTilePixels = 12;
 
 // Two 16-bit numbers in one, the first in the lower half.
 constexpr std::int32_t pair(std::int16_t first, std::int16_t second) {
@@ -53,6 +53,9 @@ struct IntegerKernels {
   // nearest((a * scales[0] + b * scales[1]) / scales[2]) within the bounds, each step in float32.
   void (*add)(const std::int16_t* a, const std::int16_t* b, std::size_t count,
               const float (&scales)[3], float least, float greatest, std::int16_t* y);
+  // nearest(x / scale) within the bounds.
+  void (*quantize)(const float* x, std::size_t count, float scale, float least, float greatest,
+                   std::int16_t* y);
 };
 
 // Those of the best instruction set of this processor.

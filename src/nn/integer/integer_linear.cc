@@ -23,7 +23,7 @@ using integer::kTileChannels;
 using integer::kTilePixels;
 
 // Pixels whose places are looked up together.
-constexpr std::size_t kPixelBlock = 8 * kTilePixels;
+constexpr std::size_t kPixelBlock = 4 * kTilePixels;
 
 constexpr std::int64_t kMostExact = std::int64_t{1} << 53;
 

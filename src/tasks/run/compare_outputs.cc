@@ -16,7 +16,11 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 NetworkRun run_one(const CheckpointReader& reader, std::span<const NamedArray> inputs,
                    const CompareOutputsOptions& options, const RunOptions& run) {
   try {
-    return run_network(reader, inputs, {options.model_name, options.nodes}, run);
+    RunNetworkOptions run_options;
+    run_options.model_name = options.model_name;
+    run_options.nodes = options.nodes;
+    run_options.execution = options.execution;
+    return run_network(reader, inputs, run_options, run);
   } catch (const Error& error) {
     const std::string path = reader.location().path.string();
     const std::string sentence = error.what();
