@@ -3,8 +3,9 @@
 Real models out of their packages and, where there are none, networks of papers with random weights.
 For each one every contender runs the same examples at its batches and streams; the outputs of all are
 compared, and only then they are timed, in rounds that visit all of them. Tables show medians over the
-rounds; the last one says for each network how many times faster narrow is than the better peer, each
-at the setting that is its fastest, round by round.
+rounds; the last one, in Markdown, says for each network how many times faster narrow is than each
+engine at the setting that is its fastest, round by round. The exit status is 1 when narrow is less
+faster than asked.
 
 usage: onnx_networks.py --narrow PROGRAM [--rounds 7] [--threads 2] [--only NETWORK ...]
                         [--full-size]
@@ -132,12 +133,37 @@ def measure(network, options, python, folder):
                    for setting in settings_of(examples, options.threads)]
     compare_outputs(contenders, folder, python)
     seconds = time_rounds(contenders, examples, options.rounds)
-    print_table(network, examples, seconds,
-                {contender.name: contender.stop() for contender in contenders})
-    best = min(list(seconds)[1:], key=lambda name: statistics.median(seconds[name]))
-    ratio = statistics.median(b / n for b, n in zip(seconds[best], seconds["narrow"]))
-    return network, examples / statistics.median(seconds["narrow"]), best, \
-        examples / statistics.median(seconds[best]), ratio, least
+    memory = {contender.name: contender.stop() for contender in contenders}
+    print_table(network, examples, seconds, memory)
+    return Row(network, examples, seconds, memory, least)
+
+
+class Row:
+    """narrow beside the best setting of each engine."""
+
+    def __init__(self, network, examples, seconds, memory, least):
+        self.network, self.least = network, least
+        self.rate = examples / statistics.median(seconds["narrow"])
+        self.memory = {"narrow": memory["narrow"]}
+        self.ratios = {}
+        for engine in ("onnxruntime", "openvino"):
+            best = min((name for name in seconds if name.startswith(engine)),
+                       key=lambda name: statistics.median(seconds[name]))
+            pairs = zip(seconds[best], seconds["narrow"])
+            self.ratios[best] = statistics.median(other / own for other, own in pairs)
+            self.memory[engine] = memory[best]
+        self.ratio = min(self.ratios.values())
+
+
+def print_summary(rows):
+    """A table in Markdown: how many times faster, and peak memory at these settings."""
+    print("\n| network | examples/s | ONNX Runtime | OpenVINO | asked | peak memory, MiB |\n"
+          "| --- | ---: | ---: | ---: | ---: | --- |")
+    for row in rows:
+        ratios = " | ".join(f"{ratio:.2f} ({name.split(', ', 1)[1]})"
+                            for name, ratio in row.ratios.items())
+        memory = ", ".join(f"{size / 2**20:.0f}" for size in row.memory.values())
+        print(f"| {row.network} | {row.rate:.1f} | {ratios} | {row.least} | {memory} |")
 
 
 def main():
@@ -154,10 +180,8 @@ def main():
     for network in [name for name in NETWORKS if name in options.only]:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(measure(network, options, python, pathlib.Path(folder)))
-    print(f"\n{'network':20} {'narrow':>9} {'peer':>9} {'ratio':>7} {'asked':>6}  best peer")
-    for network, own, best, rate, ratio, least in rows:
-        print(f"{network:20} {own:9.2f} {rate:9.2f} {ratio:7.2f} {least:6.2f}  {best}")
-    return int(any(row[4] < row[5] for row in rows))
+    print_summary(rows)
+    return int(any(row.ratio < row.least for row in rows))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@
 #include "narrow/error.h"
 #include "nn/inference/graph_compiler.h"
 #include "nn/inference/inference_program.h"
+#include "nn/inference/shared_steps.h"
 #include "nn/onednn_support.h"
 
 namespace narrow {
@@ -21,21 +22,6 @@ namespace {
 
 std::size_t byte_size(const ArrayPlace& place) {
   return static_cast<std::size_t>(element_count(place.shape)) * element_size(place.type);
-}
-
-// Executes a program on a thread of its own memory.
-std::vector<Constant> execute(InferenceWorker& worker, std::size_t outputs,
-                              std::vector<double>* seconds) {
-  try {
-    const OneDnnThreads single_threaded(1);
-    worker.execute(seconds);
-  } catch (const dnnl::error& error) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("oneDNN failed to run the network: {}", error.what()));
-  }
-  std::vector<Constant> results;
-  for (std::size_t i = 0; i < outputs; ++i) results.push_back(worker.output(i));
-  return results;
 }
 
 // The parts of every output one after the other, cut to `count` examples.
@@ -72,6 +58,7 @@ struct CompiledGraph::State {
   InferenceProgram program;
   std::vector<std::string> names;  // of the inputs
   std::vector<CompiledStep> steps;
+  SharedSteps shared;
   std::mutex mutex;
   std::vector<std::unique_ptr<InferenceWorker>> idle;  // guarded by mutex
 
@@ -91,22 +78,47 @@ struct CompiledGraph::State {
     idle.push_back(std::move(worker));
   }
 
-  std::vector<Constant> run(std::span<const Constant> inputs, std::vector<double>* seconds) {
-    check_arrays(inputs, false);
+  // Of each of a few groups of inputs, at once, on the calling thread.
+  std::vector<std::vector<Constant>> run(std::span<const std::vector<Constant>> groups,
+                                         std::vector<double>* seconds) {
+    for (const std::vector<Constant>& inputs : groups) check_arrays(inputs, false);
     if (seconds != nullptr && seconds->size() != steps.size()) {
       refuse("there is not one time for each step");
     }
     std::vector<double> times(steps.size(), 0);
-    auto worker = take_worker();
-    for (std::size_t i = 0; i < inputs.size(); ++i) worker->set_input(i, inputs[i].bytes);
-    std::vector<Constant> results =
-        execute(*worker, program.outputs.size(), seconds != nullptr ? &times : nullptr);
-    give_back(std::move(worker));
+    std::vector<std::unique_ptr<InferenceWorker>> workers;
+    for (const std::vector<Constant>& inputs : groups) {
+      workers.push_back(take_worker());
+      for (std::size_t i = 0; i < inputs.size(); ++i) workers.back()->set_input(i, inputs[i].bytes);
+    }
+    execute(workers, seconds != nullptr ? &times : nullptr);
+    std::vector<std::vector<Constant>> results(groups.size());
+    for (std::size_t group = 0; group < groups.size(); ++group) {
+      for (std::size_t i = 0; i < program.outputs.size(); ++i) {
+        results[group].push_back(workers[group]->output(i));
+      }
+      give_back(std::move(workers[group]));
+    }
     if (seconds != nullptr) {
       const std::lock_guard lock(mutex);
       std::ranges::transform(*seconds, times, seconds->begin(), std::plus<>());
     }
     return results;
+  }
+
+  void execute(std::span<const std::unique_ptr<InferenceWorker>> workers,
+               std::vector<double>* seconds) const {
+    const OneDnnThreads single_threaded(1);
+    try {
+      const std::size_t first_shared = workers.size() > 1 ? shared.first : program.steps.size();
+      for (const auto& worker : workers) worker->execute(0, first_shared, seconds);
+      for (std::size_t step = first_shared; step < program.steps.size(); ++step) {
+        for (const auto& worker : workers) worker->execute(step, step + 1, seconds);
+      }
+    } catch (const dnnl::error& error) {
+      throw Error(ErrorCategory::kUnsupported,
+                  fmt::format("oneDNN failed to run the network: {}", error.what()));
+    }
   }
 
   // Checks number, types and shapes; of the first axis only when `examples` is false.
@@ -140,6 +152,7 @@ CompiledGraph::CompiledGraph(const Graph& graph, const WeightReader& read_weight
     : state_(std::make_unique<State>()) {
   for (const ValueId id : graph.inputs) state_->names.push_back(graph.value(id).name);
   state_->program = compile(graph, read_weight, inputs);
+  state_->shared = choose_shared_steps(state_->program);
   for (const StepOrigin& origin : state_->program.origins) {
     state_->steps.push_back({origin.operators, origin.node, false});
   }
@@ -160,7 +173,8 @@ const std::vector<CompiledStep>& CompiledGraph::steps() const { return state_->s
 
 std::vector<Constant> CompiledGraph::run(std::span<const Constant> inputs,
                                          std::vector<double>* seconds) const {
-  return state_->run(inputs, seconds);
+  const std::vector<Constant> copy(inputs.begin(), inputs.end());
+  return state_->run(std::span(&copy, 1), seconds).front();
 }
 
 std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant> inputs, int threads,
@@ -178,21 +192,33 @@ std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant> inpu
   }
   const auto parts = static_cast<std::size_t>(together > 0 ? (count + together - 1) / together : 0);
   std::vector<std::vector<Constant>> results(parts);
-  const auto run_part = [&](std::size_t part) {
-    std::vector<Constant> slice;
+  const auto slice = [&](std::size_t part) {
+    std::vector<Constant> arrays;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const ArrayPlace& place = state_->program.inputs[i];
-      slice.push_back({place.type, place.shape, std::vector<std::byte>(byte_size(place))});
-      const std::size_t begin = part * slice.back().bytes.size();
-      const std::size_t bytes = std::min(slice.back().bytes.size(), inputs[i].bytes.size() - begin);
-      std::memcpy(slice.back().bytes.data(), inputs[i].bytes.data() + begin, bytes);
+      arrays.push_back({place.type, place.shape, std::vector<std::byte>(byte_size(place))});
+      const std::size_t begin = part * arrays.back().bytes.size();
+      const std::size_t bytes =
+          std::min(arrays.back().bytes.size(), inputs[i].bytes.size() - begin);
+      std::memcpy(arrays.back().bytes.data(), inputs[i].bytes.data() + begin, bytes);
     }
-    results[part] = run(slice, seconds);
+    return arrays;
   };
   const auto workers = std::clamp<std::size_t>(static_cast<std::size_t>(std::max(threads, 1)), 1,
                                                std::max<std::size_t>(parts, 1));
-  parallel_for(workers, [&](std::size_t first) {
-    for (std::size_t part = first; part < parts; part += workers) run_part(part);
+  // As many at once as are left for each worker in equal rounds.
+  const std::size_t most = workers * state_->shared.examples;
+  const std::size_t rounds = std::max<std::size_t>((parts + most - 1) / most, 1);
+  const std::size_t at_once = (parts + workers * rounds - 1) / (workers * rounds);
+  parallel_for(workers, [&](std::size_t worker) {
+    for (std::size_t first = worker * at_once; first < parts; first += workers * at_once) {
+      std::vector<std::vector<Constant>> groups;
+      for (std::size_t part = first; part < std::min(first + at_once, parts); ++part) {
+        groups.push_back(slice(part));
+      }
+      std::ranges::move(state_->run(groups, seconds),
+                        results.begin() + static_cast<std::ptrdiff_t>(first));
+    }
   });
   return joined(results, count);
 }

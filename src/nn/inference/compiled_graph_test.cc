@@ -401,6 +401,32 @@ TEST(CompiledGraph, ExamplesInParts) {
   }
 }
 
+// Weights are larger than values here, so that workers take several examples through a step.
+TEST(CompiledGraph, ExamplesThatShareSteps) {
+  GraphBuilder builder("network");
+  const ValueId x = builder.input("x", {Dimension::free("N"), 3, 40});
+  const ValueId hidden = builder.add("first", op::MatMul{}, {x, builder.weight({"a", {40, 300}})});
+  const ValueId y = builder.add("second", op::MatMul{}, {hidden, builder.weight({"b", {300, 40}})});
+  const Graph graph = builder.finish({builder.add("softmax", op::Softmax{-1}, {y})});
+  const Constant examples = random_tensor({11, 3, 40}, 3).as_constant();
+  const CompiledGraph program(graph, random_weight, {{1, 3, 40}});
+  std::vector<std::byte> expected;
+  const std::size_t bytes = examples.bytes.size() / 11;
+  for (std::size_t i = 0; i < 11; ++i) {
+    const auto begin = examples.bytes.begin() + static_cast<std::ptrdiff_t>(i * bytes);
+    const Constant one{DType::kFloat32, {1, 3, 40}, {begin, begin + static_cast<int>(bytes)}};
+    const Constant result = program.run(std::span(&one, 1)).front();
+    expected.insert(expected.end(), result.bytes.begin(), result.bytes.end());
+  }
+  for (const int threads : {1, 2, 3, 16}) {
+    std::vector<double> seconds(program.steps().size(), 0);
+    const auto found = program.run_examples(std::span(&examples, 1), threads, &seconds);
+    EXPECT_EQ(found.front().shape, (Shape{11, 3, 40}));
+    EXPECT_EQ(found.front().bytes, expected) << threads;
+    EXPECT_TRUE(std::ranges::all_of(seconds, [](double time) { return time > 0; }));
+  }
+}
+
 TEST(CompiledGraph, OtherInputsAreRefused) {
   GraphBuilder builder("network");
   const ValueId x = builder.input("x", {4});

@@ -96,7 +96,11 @@ class InferenceWorker {
   [[nodiscard]] Constant output(std::size_t index) const;
   // To be called under OneDnnThreads(1). Adds the time of each step to that of its origin, unless
   // `seconds` is null.
-  void execute(std::vector<double>* seconds = nullptr);
+  void execute(std::vector<double>* seconds = nullptr) {
+    execute(0, program_.steps.size(), seconds);
+  }
+  // The steps from `first` to the one before `last`.
+  void execute(std::size_t first, std::size_t last, std::vector<double>* seconds);
 
  private:
   struct BoundPrimitive {

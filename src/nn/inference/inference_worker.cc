@@ -138,9 +138,9 @@ void InferenceWorker::execute_step(std::size_t index) {
   }
 }
 
-void InferenceWorker::execute(std::vector<double>* seconds) {
+void InferenceWorker::execute(std::size_t first, std::size_t last, std::vector<double>* seconds) {
   using Clock = std::chrono::steady_clock;
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
+  for (std::size_t i = first; i < last; ++i) {
     const int origin = program_.steps[i].origin;
     if (seconds == nullptr || origin < 0) {
       execute_step(i);

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "graph/matchers.h"
-#include "nn/inference/softmax_rows.h"
+#include "nn/softmax/softmax_rows.h"
 
 namespace narrow {
 namespace {

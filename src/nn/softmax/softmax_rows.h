@@ -1,4 +1,4 @@
-// Softmax of rows, with what attention does before and after it. Internal to this folder.
+// Softmax of rows, with what attention does before and after it. Internal to nn.
 #pragma once
 
 #include <cstdint>
