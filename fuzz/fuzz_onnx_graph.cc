@@ -43,9 +43,12 @@ bool is_small(const Graph& graph, const FactTable& facts) {
     if (elements.is_free() || elements.size > kMostElements) return false;
     shapes.push_back(fact.dimensions);
   }
+  // Loops take as long as they say.
   return graph.nodes.size() <= kMostNodes &&
          std::ranges::all_of(graph.nodes, [&](const Node& node) {
-           return multiply_adds(graph, node, shapes) <= kMostMultiplyAdds;
+           return !std::holds_alternative<op::Loop>(node.attributes) &&
+                  !std::holds_alternative<op::Scan>(node.attributes) &&
+                  multiply_adds(graph, node, shapes) <= kMostMultiplyAdds;
          });
 }
 

@@ -1,5 +1,7 @@
 // Operators that run a graph again and again. What is known of a state has to hold in every round:
 // where the body gives another size than it was given, the size is free.
+#include "graph/rules/loop_rules.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,9 +12,9 @@
 namespace narrow {
 namespace {
 
-// A size that changes is free after one round; what follows from that, after another for each value
-// that it goes through.
-constexpr int kMostRounds = 16;
+// A size that changes is free after a round, and what follows from it after the next; from then on
+// all sizes of a state that changes are, so that loops within loops do not take long.
+constexpr int kMostRounds = 4;
 
 // What the body gives when its inputs have these dimensions, of which those of the states, from
 // `first` on, are made free where they change. `first_output` is that of the first state.
@@ -35,11 +37,7 @@ Facts settle(const Graph& body, std::vector<Dimensions>& dimensions, std::size_t
                                   to_string(input.type), to_string(state), to_string(fact.type),
                                   to_string(fact.dimensions)));
       }
-      for (std::size_t axis = 0; axis < state.size(); ++axis) {
-        if (state[axis] == fact.dimensions[axis]) continue;
-        state[axis] = Dimension();
-        is_settled = false;
-      }
+      is_settled = !free_what_changes(state, fact.dimensions, round > 1) && is_settled;
     }
     if (is_settled) return facts;
   }
@@ -68,6 +66,18 @@ Dimensions with_axis(Dimensions dimensions, std::int64_t axis, const Dimension& 
 }
 
 }  // namespace
+
+bool free_what_changes(Dimensions& state, const Dimensions& after, bool all) {
+  bool changes = false;
+  for (std::size_t axis = 0; axis < state.size(); ++axis) {
+    // A free size without a name is any size.
+    changes |= state[axis] != after[axis] && state[axis] != Dimension();
+  }
+  for (std::size_t axis = 0; changes && axis < state.size(); ++axis) {
+    if (all || state[axis] != after[axis]) state[axis] = Dimension();
+  }
+  return changes;
+}
 
 Facts infer(const op::Loop& loop, FactInputs inputs) {
   const Graph& body = *loop.body;

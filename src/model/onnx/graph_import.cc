@@ -62,11 +62,9 @@ void GraphImport::define(const std::string& name, ValueId id) {
 const std::vector<FlatNode>& GraphImport::keep(std::vector<FlatNode> nodes) {
   constexpr std::size_t kMostNodes = std::size_t{1} << 20;
   constexpr int kDeepestGraph = 32;
-  int depth = 0;
-  for (const GraphImport* outer = parent_; outer != nullptr; outer = outer->parent_) ++depth;
   std::size_t& kept = root().kept_nodes_;
   kept += nodes.size() + 1;
-  if (kept > kMostNodes || depth > kDeepestGraph) {
+  if (kept > kMostNodes || depth() > kDeepestGraph) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("{} has more than {} nodes, or lies in more than {} others",
                             graph_.name, kMostNodes, kDeepestGraph));

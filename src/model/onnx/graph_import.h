@@ -25,6 +25,8 @@ class GraphImport {
     graph_.name = std::move(name);
   }
   [[nodiscard]] const onnx::ModelProto& model() const { return model_; }
+  // How many graphs it lies in.
+  [[nodiscard]] int depth() const { return parent_ == nullptr ? 0 : parent_->depth() + 1; }
   // Whether the next If whose condition is not known is expected to take its else branch: bit i is
   // for the i-th of them in this graph and those within it.
   void expect_else(std::uint64_t bits) { else_bits_ = bits; }

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "graph/rules/fact_rules.h"
+#include "graph/rules/loop_rules.h"
 #include "model/onnx/attribute_texts.h"
 #include "model/onnx/node_import.h"
 #include "narrow/error.h"
@@ -158,7 +159,12 @@ Facts facts_of_inputs(const NodeImport& node, std::size_t first, std::size_t cou
 // States are the inputs from `first` on and the outputs from `first_output` on.
 std::unique_ptr<Body> settled_body(const NodeImport& node, Facts inputs, std::size_t first,
                                    std::size_t states, std::size_t first_output) {
-  constexpr int kMostTries = 8;
+  constexpr int kMostTries = 4;
+  constexpr int kDeepestLoop = 6;
+  if (node.graph().depth() >= kDeepestLoop) {
+    node.refuse(fmt::format("it lies in {} other graphs, expected at most {}", node.graph().depth(),
+                            kDeepestLoop - 1));
+  }
   const onnx::GraphProto& from = node.subgraph("body");
   for (int tries = 0; tries < kMostTries; ++tries) {
     auto body = std::make_unique<Body>(node, from, inputs);
@@ -170,12 +176,9 @@ std::unique_ptr<Body> settled_body(const NodeImport& node, Facts inputs, std::si
     for (std::size_t i = 0; i < states; ++i) {
       Dimensions& state = inputs[first + i].dimensions;
       const Dimensions& after = body->results[first_output + i].dimensions;
-      // What does not fit is for the operator's rule to say.
-      for (std::size_t axis = 0; axis < std::min(state.size(), after.size()); ++axis) {
-        if (state[axis] == after[axis]) continue;
-        state[axis] = Dimension();
-        is_settled = false;
-      }
+      // What does not fit is for the operator's rule to say, which settles sizes in the same way.
+      if (state.size() != after.size()) continue;
+      is_settled = !free_what_changes(state, after, tries > 1) && is_settled;
     }
     if (is_settled) return body;
   }

@@ -336,6 +336,11 @@ TEST(ImportOnnx, SizesOfStatesThatChangeAreFree) {
   ASSERT_EQ(loop.body->inputs.size(), 4U);
   EXPECT_EQ(to_string(loop.body->value(loop.body->inputs[2]).dimensions), "[N, ?, 4]");
   EXPECT_EQ(to_string(loop.body->value(loop.body->inputs[3]).dimensions), "[N, 2, 4]");
+  // One that is 4 after the first round, whatever it was.
+  body.mutable_node(1)->set_input(0, "x");
+  const Graph settled = model.import("numbers");
+  const auto& other = std::get<op::Loop>(settled.nodes[0].attributes);
+  EXPECT_EQ(to_string(other.body->value(other.body->inputs[2]).dimensions), "[N, ?, 4]");
 }
 
 TEST(ImportOnnx, RefusesOpsetsThatItDoesNotKnow) {
