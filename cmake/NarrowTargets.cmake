@@ -5,6 +5,11 @@ target_compile_features(narrow_options INTERFACE cxx_std_20)
 # docs/numerics.md: no fused multiply-add unless it is written, no fast-math.
 target_compile_options(narrow_options INTERFACE -ffp-contract=off -Wall -Wextra -Wpedantic -Wshadow
                                                 -Wconversion -Wno-sign-conversion)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # Where files are compiled as one, a parameter may well be called as a constant of another file.
+  target_compile_options(narrow_options INTERFACE
+                         $<$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>:-Wno-shadow>)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 warns about its own std::string (GCC bug 105651).
   target_compile_options(narrow_options INTERFACE -Wno-restrict)
