@@ -213,7 +213,7 @@ class Mistakes(TrainingCase):
                       unfit)
         self.assertIn("checkpoint_exclude_scopes=resnet_v1_small/logits", unfit)
         self.assertIn("resnet_v1_50",
-                      self.error(*self.flags(model_name="vgg_16", checkpoint_path=None)))
+                      self.error(*self.flags(model_name="vgg_15", checkpoint_path=None)))
         self.assertIn("Optimizer [lamb] was not recognized",
                       self.error(*self.flags(optimizer="lamb")))
         self.assertIn("learning_rate_decay_type [linear] was not recognized",
