@@ -13,8 +13,8 @@ namespace {
 using Bin = ValueStatistics::Bin;
 
 constexpr int kSteps = 64;
-// A range shorter than this share of all is never better.
-constexpr int kFewestSteps = 8;
+// A range shorter than this share of all is not looked at.
+constexpr int kFewestSteps = 2;
 
 double centre(const Bin& bin) { return (bin.from + bin.to) / 2; }
 
@@ -49,29 +49,6 @@ double squared_error(const std::vector<Bin>& bins, const ActivationFormat& forma
     sum += error * error * static_cast<double>(bin.count);
   }
   return sum;
-}
-
-SeenRange least_squares_range(const ValueStatistics& seen, const ActivationScheme& scheme) {
-  const std::vector<Bin> bins = seen.bins();
-  const SeenRange all = {std::min(seen.least(), 0.0), std::max(seen.greatest(), 0.0)};
-  SeenRange best = all;
-  double least_error = squared_error(bins, fit_format(best, scheme));
-  const auto try_end = [&](double SeenRange::*end) {
-    for (int step = kSteps - 1; step >= kFewestSteps && all.*end != 0; --step) {
-      SeenRange range = best;
-      range.*end = all.*end * step / kSteps;
-      const double error = squared_error(bins, fit_format(range, scheme));
-      if (error >= least_error) continue;
-      least_error = error;
-      best = range;
-    }
-  };
-  // An end may become better when the other has moved.
-  for (int round = 0; round < 2; ++round) {
-    try_end(&SeenRange::greatest);
-    try_end(&SeenRange::least);
-  }
-  return best;
 }
 
 // Of the bins' shares, those outside put to the ends, from what rounding leaves of them: every code
@@ -115,17 +92,26 @@ double divergence(const std::vector<Bin>& bins, const SeenRange& range,
   return clipped.empty() ? std::numeric_limits<double>::infinity() : sum;
 }
 
-SeenRange least_divergence_range(const ValueStatistics& seen, const ActivationScheme& scheme) {
-  const std::vector<Bin> bins = seen.bins();
+// The range of the least cost, whose ends are moved in turn: one may become better when the other
+// has moved.
+template <typename Cost>
+SeenRange search_range(const ValueStatistics& seen, const Cost& cost) {
   const SeenRange all = {std::min(seen.least(), 0.0), std::max(seen.greatest(), 0.0)};
   SeenRange best = all;
-  double least = std::numeric_limits<double>::infinity();
-  for (int step = kSteps; step >= kFewestSteps; --step) {
-    const SeenRange range = {all.least * step / kSteps, all.greatest * step / kSteps};
-    const double found = divergence(bins, range, fit_format(range, scheme));
-    if (found >= least) continue;
-    least = found;
-    best = range;
+  double least = cost(best);
+  const auto try_end = [&](double SeenRange::*end) {
+    for (int step = kSteps - 1; step >= kFewestSteps && all.*end != 0; --step) {
+      SeenRange range = best;
+      range.*end = all.*end * step / kSteps;
+      const double found = cost(range);
+      if (found >= least) continue;
+      least = found;
+      best = range;
+    }
+  };
+  for (int round = 0; round < 2; ++round) {
+    try_end(&SeenRange::greatest);
+    try_end(&SeenRange::least);
   }
   return best;
 }
@@ -147,9 +133,13 @@ SeenRange choose_range(const ValueStatistics& seen, const ActivationScheme& sche
     case ActivationRange::kPercentile:
       return percentile_range(seen, scheme.percentile);
     case ActivationRange::kMse:
-      return least_squares_range(seen, scheme);
+      return search_range(seen, [&, bins = seen.bins()](const SeenRange& range) {
+        return squared_error(bins, fit_format(range, scheme));
+      });
     case ActivationRange::kEntropy:
-      return least_divergence_range(seen, scheme);
+      return search_range(seen, [&, bins = seen.bins()](const SeenRange& range) {
+        return divergence(bins, range, fit_format(range, scheme));
+      });
     default:
       return {seen.least(), seen.greatest()};
   }

@@ -31,9 +31,10 @@ struct SeenRange {
 // The range of the kind that the scheme asks for:
 // - minmax: all of it;
 // - percentile: from the (100 - P)-th to the P-th percentile by nearest rank, as far as bins tell;
-// - mse: the least squared error of the bins' centres, ends in turn moved in steps of a 64th;
+// - mse: the least squared error of the bins' centres; the ends are moved in turn, twice, in steps
+//   of a 64th;
 // - entropy: the least divergence of the rounded histogram from the one that was clipped (Migacz,
-//   "8-bit Inference with TensorRT", GTC 2017), with both ends scaled alike in such steps.
+//   "8-bit Inference with TensorRT", GTC 2017), searched likewise.
 SeenRange choose_range(const ValueStatistics& seen, const ActivationScheme& scheme);
 
 // Scale and zero point of ONNX's QuantizeLinear for a range, which is widened to contain 0:
