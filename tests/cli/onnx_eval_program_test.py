@@ -304,13 +304,18 @@ class OnnxEval(ProgramCase):
         self.pictures()
         for command in (("plan", "m.onnx", "--average-bits=4", "--damage=fisher", *images),
                         ("calibrate", "m.onnx", *images[:2], "-o", "c.onnx"),
-                        ("quantize", "m.onnx", "--scheme=bin", "--bits=4",
-                         "--bias-correct", "-o", "c.onnx"),
                         ("train", "--checkpoint_path=m.onnx", "--train_dir=t", "--images=pictures",
                          "--max_number_of_steps=1", "--train_image_size=28")):
             sentence = self.error(*command)
             self.assertIn("m.onnx is an ONNX file", sentence, command)
             self.assertIn("ResNet V1 only", sentence)
+
+    def test_without_batch_norms_nothing_is_estimated(self):
+        self.pictures()
+        self.assertIn("no bias can be corrected without images", self.error(
+            "quantize", "m.onnx", "--scheme=bin", "--bits=4", "--bias-correct", "-o", "c.onnx"))
+        self.assertIn("what its layers see is not known", self.error(
+            "plan", "m.onnx", "--average-bits=4", "--damage=output"))
 
 
 if __name__ == "__main__":

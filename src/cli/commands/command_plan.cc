@@ -218,8 +218,8 @@ std::string damage_text(const Arguments& args, const AllocationRequest& request)
   }
   if (!args.damage.empty()) return fmt::format("damage: {}\n", text);
   const bool is_known = request.damage != DamageKind::kWeight;
-  return fmt::format("damage: {} (the best that the input allows{})\n", text,
-                     is_known ? "" : ": what they meet is not known");
+  return fmt::format("damage: {} ({})\n", text,
+                     is_known ? "the best that the input allows" : "what they meet is not known");
 }
 
 // Fills in what was not typed.

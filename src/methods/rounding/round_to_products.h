@@ -17,10 +17,7 @@ namespace narrow {
 // with b free where `centered`, given by `offsets` otherwise. damping is 0.01 times the mean
 // diagonal of the second moments (about the mean where centered), H with the damping on its
 // diagonal. So q is sought near w* = H^-1 (E[(t - b) x] + damping w) in the metric of H: errors of
-// earlier layers are made up for as well. Of few patches the moments are shrunk towards independent
-// inputs: with rho = size / (size + patches), 1 - rho of everything off the diagonal of H counts,
-// and E[(t - b) x] becomes 1 - rho of it and rho diag(H) w (after Ledoit and Wolf, "A
-// well-conditioned estimator for large-dimensional covariance matrices", 2004, with this rho).
+// earlier layers are made up for as well.
 struct RowGoals {
   const PatchMoments* moments = nullptr;
   std::span<const float> rows;      // w, [outputs, size]

@@ -113,7 +113,7 @@ TEST(RoundToProducts, ErrorsBeforeTheLayerAreMadeUpFor) {
   const RowGoals goals{&moments, rows, kNoOffsets, false};
   const RoundedRows found = round_rows(goals, scheme_of(8));
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    EXPECT_NEAR(found.values[i], 1.5F * rows[i], 0.25) << i;
+    EXPECT_NEAR(found.values[i], 1.5F * rows[i], 0.15) << i;
   }
   // With rows of their own for zeros only, nothing is to be made up for.
   const std::vector<double> costs = row_costs(goals, found.values);

@@ -22,13 +22,6 @@ constexpr int kMostSweeps = 20;
 
 Index as_index(std::size_t n) { return static_cast<Index>(n); }
 
-// How much of the moments is taken as if elements were independent. As many patches as elements
-// leave a matrix of second moments half to chance.
-double independent_share(const PatchMoments& m) {
-  const auto size = static_cast<double>(m.size);
-  return size / (size + m.patches);
-}
-
 }  // namespace
 
 Error moments_not_finite() {
@@ -71,11 +64,6 @@ RowMetric::RowMetric(const RowGoals& goals) {
   }
   if (goals.centered) h_ -= mean * mean.transpose();
   if (!h_.allFinite() || !cross.allFinite()) throw moments_not_finite();
-  const Vector power = h_.diagonal();
-  const double share = independent_share(m);
-  h_ *= 1 - share;
-  h_.diagonal() = power;
-  cross *= 1 - share;
   const double trace = h_.trace();
   // Without any input every H is right: that of independent inputs.
   const double damping = trace > 0 ? kDamping * trace / static_cast<double>(m.size) : 1;
@@ -83,8 +71,7 @@ RowMetric::RowMetric(const RowGoals& goals) {
   factorize();
   for (Index c = 0; c < outputs; ++c) {
     for (Index i = 0; i < size; ++i) {
-      cross(i, c) +=
-          (damping + share * power(i)) * goals.rows[static_cast<std::size_t>(c * size + i)];
+      cross(i, c) += damping * goals.rows[static_cast<std::size_t>(c * size + i)];
     }
   }
   images_ = cross;

@@ -83,6 +83,12 @@ void weigh_known(const CheckpointReader& reader, std::span<const std::size_t> in
                  std::vector<std::vector<WidthCost>>& table) {
   const SensitivityMap sensitivities =
       graph_sensitivity(reader, request.images.image_size, request.bias_correct);
+  if (sensitivities.empty()) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{}: what its layers see is not known, as no batch norms follow them; "
+                            "plan with the damage of weights, or measure it with images",
+                            reader.location().path.string()));
+  }
   const Weighing weighing(reader, schemes, request.axes, sensitivities);
   for (std::size_t t = 0; t < indices.size(); ++t) weighing.weigh(indices[t], table[t]);
 }
