@@ -2,8 +2,11 @@
 
 #include <cstring>
 
-// Arrays of vectors need vectors of known size.
+// Arrays of vectors need vectors of known size. A build that names targets of its own, as that with
+// sanitizers, is for x86.
+#ifndef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#endif
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "nn/integer/integer_kernels.cc"
 #include <hwy/foreach_target.h>
