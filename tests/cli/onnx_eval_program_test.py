@@ -308,7 +308,7 @@ class OnnxEval(ProgramCase):
                          "--max_number_of_steps=1", "--train_image_size=28")):
             sentence = self.error(*command)
             self.assertIn("m.onnx is an ONNX file", sentence, command)
-            self.assertIn("ResNet V1 only", sentence)
+            self.assertRegex(sentence, "(ResNet V1|TF-Slim's variables) only")
 
     def test_without_batch_norms_nothing_is_estimated(self):
         self.pictures()
