@@ -15,7 +15,7 @@
 
 namespace narrow {
 
-struct ExportOptions {
+struct NetworkExportOptions {
   std::string model_name = {};       // of TF-Slim; empty: the one that the checkpoint holds
   int image_size = 0;                // of TF-Slim's networks; 0: the network's own
   bool dequantize = false;           // what the network quantizes while it runs stays real numbers
@@ -38,7 +38,7 @@ struct ExportedNetwork {
 // options that do not fit it, kUnsupported for an operator that is not known, kExists,
 // kInterrupted, and what reader and writer throw.
 NARROW_EXPORT ExportedNetwork export_network(const CheckpointReader& reader,
-                                             const ExportOptions& options,
+                                             const NetworkExportOptions& options,
                                              const std::filesystem::path& path, Overwrite overwrite,
                                              const RunOptions& run = {});
 

@@ -32,7 +32,8 @@ namespace {
 constexpr int kUsualImageSize = 224;
 
 // Free sizes of TF-Slim's only input, [N, 3, height, width].
-void set_image_size(Graph& graph, const CheckpointReader& reader, const ExportOptions& options) {
+void set_image_size(Graph& graph, const CheckpointReader& reader,
+                    const NetworkExportOptions& options) {
   if (is_onnx(reader)) {
     if (options.image_size == 0 && options.model_name.empty()) return;
     throw Error(ErrorCategory::kUsage,
@@ -86,7 +87,7 @@ class ComputedWeights final : public CheckpointReader {
 };
 
 // Where each weight of the graph comes from, in their order.
-ConvertPlan plan_weights(const FoldedWeights& folded, const CheckpointReader& original,
+ConvertPlan plan_weights(const FoldedGraph& folded, const CheckpointReader& original,
                          const CheckpointVariables& variables, ComputedWeights& reader) {
   ConvertPlan plan;
   for (const Weight& weight : folded.graph.weights) {
@@ -145,7 +146,7 @@ ExportedNetwork summary_of(const Graph& graph, const ConvertPlan& plan,
 
 }  // namespace
 
-ExportedNetwork export_network(const CheckpointReader& reader, const ExportOptions& options,
+ExportedNetwork export_network(const CheckpointReader& reader, const NetworkExportOptions& options,
                                const std::filesystem::path& path, Overwrite overwrite,
                                const RunOptions& run) {
   const CheckpointVariables variables(reader, options.use_moving_averages);
@@ -155,7 +156,7 @@ ExportedNetwork export_network(const CheckpointReader& reader, const ExportOptio
   graph = fold_constants(std::move(graph));
   if (options.dequantize) dequantize_graph(graph);
   drop_identities(graph);
-  const FoldedWeights folded = fold_weights(std::move(graph));
+  const FoldedGraph folded = fold_weights(std::move(graph));
   ComputedWeights weights(reader, variables);
   const ConvertPlan plan = plan_weights(folded, reader, variables, weights);
   onnx::ModelProto model = export_onnx(folded.graph);

@@ -5,7 +5,7 @@
 
 The rules: a layer includes only layers below it, no folders include each other, not by a detour
 either, a source begins with the header of its name, a third-party library is included only in its
-home folders, file names are unique, every public header belongs to a layer, no literal below cli
+home folders, file names are unique, so are the names of types, every public header belongs to a layer, no literal below cli
 names a flag of the program, and prose in Markdown is wrapped.
 """
 import collections
@@ -267,6 +267,27 @@ def check_cycles(edges, problems):
             visit(folder, [folder])
 
 
+TYPE = re.compile(r"(?:struct|class|enum class|enum) (\w+)(?: final)?(?: : [^{]*)?\{")
+NAMESPACE = re.compile(r"namespace ([\w:]*) ?\{")
+
+
+def check_types(root, files, problems):
+    """Two types of one name in one namespace break what links both, and no compiler says so."""
+    places = collections.defaultdict(set)
+    for path in files:
+        namespaces = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if opened := NAMESPACE.match(line):
+                namespaces.append(opened.group(1))
+            elif line.startswith("}  // namespace"):
+                namespaces.pop()
+            elif (found := TYPE.match(line)) and namespaces and "" not in namespaces:
+                places["::".join([*namespaces, found.group(1)])].add(str(path.relative_to(root)))
+    for name, where in sorted(places.items()):
+        if len(where) > 1:
+            problems.append(f"the type {name} is defined in {' and '.join(sorted(where))}")
+
+
 def check_prose(root, problems):
     """Lines of Markdown are at most 100 characters; code, tables and links that are longer may be."""
     for path in sorted([*root.glob("*.md"), *root.glob("docs/**/*.md")]):
@@ -298,6 +319,7 @@ def main(root):
         if path.suffix == ".cc":
             check_own_header(root, path, PUBLIC_HEADERS, problems)
     check_cycles(folder_edges(root, files), problems)
+    check_types(root, files, problems)
     check_prose(root, problems)
     for problem in problems:
         print(problem)

@@ -30,7 +30,7 @@ struct Arguments {
   std::string format;
   std::string into;
   std::string to;
-  ExportOptions network;
+  NetworkExportOptions network;
   std::string cast;
   std::string layout;
   std::vector<std::string> renames;
@@ -207,7 +207,7 @@ void convert_network(const Arguments& args) {
   const auto reader = see_dequantized(open_checkpoint(args.checkpoint));
   const CheckpointLocation output =
       output_location(reader->location(), CheckpointFormat::kOnnx, args.output, "");
-  ExportOptions options = args.network;
+  NetworkExportOptions options = args.network;
   options.use_moving_averages = args.options.moving_averages;
   JobProgress progress("converting");
   const ExportedNetwork result = export_network(

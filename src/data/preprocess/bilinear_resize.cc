@@ -78,7 +78,7 @@ void blend_rows(const float* __restrict top, const float* __restrict bottom, flo
 }  // namespace
 
 void resize_bilinear(const Image& image, const ResizeFrame& frame, bool flipped,
-                     const ValueRange& range, int output_size, std::span<float> out) {
+                     const PixelRange& range, int output_size, std::span<float> out) {
   const std::size_t row_floats = static_cast<std::size_t>(frame.window.width) * kImageChannels;
   std::vector<float> mean(row_floats);
   for (std::size_t i = 0; i < row_floats; ++i) mean[i] = range.mean[i % kImageChannels];

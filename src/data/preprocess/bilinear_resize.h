@@ -12,7 +12,7 @@ namespace narrow {
 
 // What happens to a value before and after interpolation, each rounded to float32: a source value
 // becomes value * scale, a result (value - mean) * gain.
-struct ValueRange {
+struct PixelRange {
   float scale = 1;
   Color mean = {};
   float gain = 1;
@@ -22,6 +22,6 @@ struct ValueRange {
 // `output_size`. One pass: a source row is interpolated along x once and serves every output row
 // that touches it.
 void resize_bilinear(const Image& image, const ResizeFrame& frame, bool flipped,
-                     const ValueRange& range, int output_size, std::span<float> out);
+                     const PixelRange& range, int output_size, std::span<float> out);
 
 }  // namespace narrow

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kCentralFraction = 0.875;
 // tf.image.convert_image_dtype, then a subtraction and a multiplication.
-constexpr ValueRange kRange = {.scale = 1.0F / 255.0F, .mean = {0.5F, 0.5F, 0.5F}, .gain = 2.0F};
+constexpr PixelRange kRange = {.scale = 1.0F / 255.0F, .mean = {0.5F, 0.5F, 0.5F}, .gain = 2.0F};
 
 // What tf.image.central_crop leaves away at either end of a side.
 std::int64_t margin(std::int64_t side) {

@@ -24,7 +24,7 @@ Size resized_size(const Image& image, int side) {
   return {static_cast<int>(std::rint(height * scale)), static_cast<int>(std::rint(width * scale))};
 }
 
-ValueRange range_of(const PreprocessingOptions& options) {
+PixelRange range_of(const PreprocessingOptions& options) {
   return {.mean = options.mean.value_or(kVggMean)};
 }
 

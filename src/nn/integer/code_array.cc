@@ -125,7 +125,7 @@ CodeLayout usual_layout(const Shape& shape) {
   return shape.size() == 2 || shape.size() == 4 ? CodeLayout::kChannelsLast : CodeLayout::kRowMajor;
 }
 
-ReferenceTensor dequantized(const CodeArray& codes, const CodeFormat& format) {
+ReferenceTensor dequantized(const CodeArray& codes, const IntegerFormat& format) {
   ReferenceTensor numbers = ReferenceTensor::zeros(codes.shape(), DType::kFloat32);
   for_each_code(codes, [&](std::size_t place, std::int64_t code) {
     numbers.values[place] = static_cast<double>(static_cast<float>(code) * format.scale);
@@ -133,7 +133,7 @@ ReferenceTensor dequantized(const CodeArray& codes, const CodeFormat& format) {
   return numbers;
 }
 
-ReferenceTensor with_zero_point(const CodeArray& codes, const CodeFormat& format) {
+ReferenceTensor with_zero_point(const CodeArray& codes, const IntegerFormat& format) {
   ReferenceTensor result = ReferenceTensor::zeros(codes.shape(), format.type);
   for_each_code(codes, [&](std::size_t place, std::int64_t code) {
     result.integers[place] = code + format.zero;
@@ -141,7 +141,7 @@ ReferenceTensor with_zero_point(const CodeArray& codes, const CodeFormat& format
   return result;
 }
 
-CodeArray quantized(std::span<const float> values, const Shape& shape, const CodeFormat& format,
+CodeArray quantized(std::span<const float> values, const Shape& shape, const IntegerFormat& format,
                     bool is_wide) {
   if (!is_wide) {
     CodeArray rows(shape, CodeLayout::kRowMajor, false);

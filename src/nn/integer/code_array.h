@@ -76,11 +76,11 @@ class CodeArray {
 CodeLayout usual_layout(const Shape& shape);
 
 // The numbers that codes stand for: fl(code * scale), in float32.
-ReferenceTensor dequantized(const CodeArray& codes, const CodeFormat& format);
+ReferenceTensor dequantized(const CodeArray& codes, const IntegerFormat& format);
 // Codes as a file or another operator sees them, zero point included.
-ReferenceTensor with_zero_point(const CodeArray& codes, const CodeFormat& format);
+ReferenceTensor with_zero_point(const CodeArray& codes, const IntegerFormat& format);
 // ONNX's QuantizeLinear of row-major numbers.
-CodeArray quantized(std::span<const float> values, const Shape& shape, const CodeFormat& format,
+CodeArray quantized(std::span<const float> values, const Shape& shape, const IntegerFormat& format,
                     bool is_wide);
 
 }  // namespace narrow

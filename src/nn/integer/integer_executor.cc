@@ -22,7 +22,7 @@
 namespace narrow {
 namespace {
 
-bool fits_16_bits(const CodeFormat& format) {
+bool fits_16_bits(const IntegerFormat& format) {
   return format.least >= std::numeric_limits<std::int16_t>::min() &&
          format.greatest <= std::numeric_limits<std::int16_t>::max();
 }
@@ -36,7 +36,7 @@ struct PreparedStep {
 };
 
 // Formats of the operands of a step are those of the values, but where tables changed them.
-CodeTable requantizing_table(const CodeFormat& from, const CodeFormat& to) {
+CodeTable requantizing_table(const IntegerFormat& from, const IntegerFormat& to) {
   CodeTable table;
   for (std::int64_t code = from.least; code <= from.greatest; ++code) {
     const float number = static_cast<float>(code) * from.scale;
@@ -83,9 +83,9 @@ struct IntegerExecutor::Program {
     }
     if (step.kind == StepKind::kTable) prepared.tables = {function_table(step)};
     if (step.kind == StepKind::kMove) {
-      const CodeFormat& to = *quantized.format(step.output);
+      const IntegerFormat& to = *quantized.format(step.output);
       for (const ValueId id : step.inputs) {
-        const CodeFormat& from = *quantized.format(id);
+        const IntegerFormat& from = *quantized.format(id);
         const bool is_same =
             from.same_numbers(to) && from.least >= to.least && from.greatest <= to.greatest;
         prepared.tables.push_back(is_same ? CodeTable() : requantizing_table(from, to));
@@ -95,8 +95,8 @@ struct IntegerExecutor::Program {
 
   // What the nodes make of every code that the operand may have.
   [[nodiscard]] CodeTable function_table(const QuantizedStep& step) const {
-    const CodeFormat& from = *quantized.format(step.inputs[0]);
-    const CodeFormat& to = *quantized.format(step.output);
+    const IntegerFormat& from = *quantized.format(step.inputs[0]);
+    const IntegerFormat& to = *quantized.format(step.output);
     ReferenceTensor values =
         ReferenceTensor::zeros({from.greatest - from.least + 1}, DType::kFloat32);
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -209,7 +209,7 @@ class IntegerRun {
     }
   }
 
-  CodeArray codes_of(const PreparedStep& prepared, const CodeFormat& to) {
+  CodeArray codes_of(const PreparedStep& prepared, const IntegerFormat& to) {
     const QuantizedStep& step = *prepared.step;
     const ValueId x = step.inputs[0];
     switch (step.kind) {
@@ -240,7 +240,7 @@ class IntegerRun {
     return dequantized(*x.codes, *x.format);
   }
 
-  CodeArray quantize(ValueId id, const CodeFormat& to) {
+  CodeArray quantize(ValueId id, const IntegerFormat& to) {
     const RunValue& value = at(id);
     if (value.given != nullptr && value.given->type == DType::kFloat32) {
       std::vector<float> values(value.given->bytes.size() / sizeof(float));
@@ -256,7 +256,7 @@ class IntegerRun {
     return quantized(values, x.shape, to, program_.is_wide);
   }
 
-  CodeArray move(const PreparedStep& prepared, const CodeFormat& to) {
+  CodeArray move(const PreparedStep& prepared, const IntegerFormat& to) {
     const QuantizedStep& step = *prepared.step;
     const Node& node = step.node(graph_);
     std::vector<CodeArray> looked_up;

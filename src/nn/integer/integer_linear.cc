@@ -51,7 +51,7 @@ int SumBounds::bits() const {
 
 IntegerLinear::IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& step, bool is_wide) {
   const Node& node = step.node(graph.graph());
-  const CodeFormat& x = *graph.format(step.inputs[0]);
+  const IntegerFormat& x = *graph.format(step.inputs[0]);
   attributes_ = node.attributes;
   x_scale_ = x.scale;
   makes_codes_ = step.makes_codes;
@@ -136,7 +136,7 @@ void IntegerLinear::take_biases(const QuantizedGraph& graph, const Node& node) {
   }
 }
 
-void IntegerLinear::find_bounds(const CodeFormat& x) {
+void IntegerLinear::find_bounds(const IntegerFormat& x) {
   const std::size_t columns = weights_.size() / std::max<std::size_t>(out_channels_, 1);
   for (std::size_t c = 0; c < out_channels_; ++c) {
     SumBounds sums = {biases_[c], biases_[c]};
@@ -284,7 +284,7 @@ void IntegerLinear::for_each_tile(const CodeArray& x, const Geometry& geometry,
 void IntegerLinear::run_fast(const CodeArray& x, const Geometry& geometry, std::int16_t* codes,
                              std::int32_t* sums, std::size_t stride) const {
   const integer::IntegerKernels& kernels = integer::integer_kernels();
-  const CodeFormat& format = requantization_.format();
+  const IntegerFormat& format = requantization_.format();
   const auto least = static_cast<float>(format.least);
   const auto greatest = static_cast<float>(format.greatest);
   const std::size_t block_in = in_channels_ / blocks_;

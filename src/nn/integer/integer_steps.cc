@@ -58,7 +58,7 @@ bool is_channel_factor(const Shape& factor, const Shape& of) {
 }
 
 // Sums of all pixels.
-CodeArray global_mean(const CodeOperand& x, const CodeFormat& to) {
+CodeArray global_mean(const CodeOperand& x, const IntegerFormat& to) {
   const CodeArray& from = *x.codes;
   Shape shape = from.shape();
   std::fill(shape.begin() + 2, shape.end(), 1);
@@ -84,7 +84,7 @@ CodeArray global_mean(const CodeOperand& x, const CodeFormat& to) {
 }
 
 // Sums by the reference operator, counts by itself on ones.
-CodeArray window_mean(const op::AveragePool& pool, const CodeOperand& x, const CodeFormat& to) {
+CodeArray window_mean(const op::AveragePool& pool, const CodeOperand& x, const IntegerFormat& to) {
   const ReferenceTensor codes = x.codes->as_numbers();
   ReferenceTensor ones = codes;
   std::ranges::fill(ones.values, 1.0);
@@ -165,7 +165,7 @@ ReferenceTensor matrix_sums(const CodeOperand& a, const CodeOperand& b) {
 
 }  // namespace
 
-CodeArray add_codes(const CodeOperand& a, const CodeOperand& b, const CodeFormat& y) {
+CodeArray add_codes(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y) {
   const CodeArray& of_a = *a.codes;
   const CodeArray& of_b = *b.codes;
   if (!of_a.is_wide() && of_a.shape() == of_b.shape() && of_a.layout() == of_b.layout()) {
@@ -183,7 +183,7 @@ CodeArray add_codes(const CodeOperand& a, const CodeOperand& b, const CodeFormat
   });
 }
 
-CodeArray multiply_codes(const CodeOperand& a, const CodeOperand& b, const CodeFormat& y) {
+CodeArray multiply_codes(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y) {
   const float factor = a.format->scale * b.format->scale / y.scale;
   const auto code_of = [&](std::int64_t code_a, std::int64_t code_b) {
     return nearest_code(static_cast<float>(code_a * code_b) * factor, y);
@@ -209,7 +209,7 @@ CodeArray multiply_codes(const CodeOperand& a, const CodeOperand& b, const CodeF
   return product;
 }
 
-CodeArray mean_codes(const Attributes& pool, const CodeOperand& x, const CodeFormat& y) {
+CodeArray mean_codes(const Attributes& pool, const CodeOperand& x, const IntegerFormat& y) {
   if (const auto* const windows = std::get_if<op::AveragePool>(&pool)) {
     return window_mean(*windows, x, y);
   }
@@ -228,7 +228,7 @@ ReferenceTensor multiply_matrices(const CodeOperand& a, const CodeOperand& b) {
   return sums;
 }
 
-CodeArray multiply_matrices(const CodeOperand& a, const CodeOperand& b, const CodeFormat& y) {
+CodeArray multiply_matrices(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y) {
   ReferenceTensor sums = matrix_sums(a, b);
   const Requantization requantize(a.format->scale, {b.format->scale}, y);
   for (double& sum : sums.values) {

@@ -11,22 +11,22 @@ namespace narrow {
 // Codes of a value and what they stand for.
 struct CodeOperand {
   const CodeArray* codes = nullptr;
-  const CodeFormat* format = nullptr;
+  const IntegerFormat* format = nullptr;
 };
 
 // nearest(fl(fl(fl(a s_a) + fl(b s_b)) / s_y)), shapes as ONNX broadcasts them.
-CodeArray add_codes(const CodeOperand& a, const CodeOperand& b, const CodeFormat& y);
+CodeArray add_codes(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y);
 
 // nearest(fl(a b) fl(fl(s_a s_b) / s_y)): the product of codes is exact.
-CodeArray multiply_codes(const CodeOperand& a, const CodeOperand& b, const CodeFormat& y);
+CodeArray multiply_codes(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y);
 
 // nearest(fl(sum) fl(s_x / fl(s_y n))), n the elements of a window: those of the image, or all when
 // the pool counts its padding.
-CodeArray mean_codes(const Attributes& pool, const CodeOperand& x, const CodeFormat& y);
+CodeArray mean_codes(const Attributes& pool, const CodeOperand& x, const IntegerFormat& y);
 
 // fl(fl(sum) fl(s_a s_b)) for a product of two matrices; requantized to `y` unless that is null.
 ReferenceTensor multiply_matrices(const CodeOperand& a, const CodeOperand& b);
-CodeArray multiply_matrices(const CodeOperand& a, const CodeOperand& b, const CodeFormat& y);
+CodeArray multiply_matrices(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y);
 
 // A code for each code from the format's least one on.
 using CodeTable = std::vector<std::int32_t>;

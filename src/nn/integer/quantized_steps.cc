@@ -56,7 +56,7 @@ std::size_t output_axis(const Node& node, std::size_t rank) {
   return gemm != nullptr && gemm->transpose_b ? 0 : rank - 1;
 }
 
-std::int64_t centered_code(float value, const CodeFormat& format) {
+std::int64_t centered_code(float value, const IntegerFormat& format) {
   return nearest_code(value / format.scale, format);
 }
 
@@ -88,12 +88,12 @@ class QuantizedGraph::Finder {
   }
 
   // One scale and one zero point, which are stored.
-  [[nodiscard]] std::optional<CodeFormat> format_of(const Node& linear, DType type,
-                                                    SmallType small) const {
+  [[nodiscard]] std::optional<IntegerFormat> format_of(const Node& linear, DType type,
+                                                       SmallType small) const {
     const ReferenceTensor* const scale = found_.stored(linear.inputs.at(1));
     const auto range = integer_range(type, small);
     if (scale == nullptr || scale->size() != 1 || !scale->is_real() || !range) return std::nullopt;
-    CodeFormat format;
+    IntegerFormat format;
     format.scale = static_cast<float>(scale->values[0]);
     format.type = type;
     if (linear.inputs.size() > 2 && linear.inputs[2] != kNoValue) {
@@ -134,7 +134,7 @@ class QuantizedGraph::Finder {
   struct Tail {
     std::vector<int> nodes;
     ValueId codes = kNoValue;
-    CodeFormat format;
+    IntegerFormat format;
   };
   [[nodiscard]] std::optional<Tail> tail_of(ValueId id, bool functions) const {
     Tail tail;
@@ -169,7 +169,7 @@ class QuantizedGraph::Finder {
   }
 
   // The codes of bounds bound the codes, as rounding keeps the order.
-  void bound_by(const Node& bound, CodeFormat& format) const {
+  void bound_by(const Node& bound, IntegerFormat& format) const {
     std::optional<float> least;
     std::optional<float> greatest;
     if (std::holds_alternative<op::Relu>(bound.attributes)) least = 0.0F;
@@ -181,7 +181,7 @@ class QuantizedGraph::Finder {
       least = at(1);
       greatest = at(2);
     }
-    const CodeFormat whole = format;
+    const IntegerFormat whole = format;
     if (least) format.least = std::max(format.least, centered_code(*least, whole));
     if (greatest) format.greatest = std::min(format.greatest, centered_code(*greatest, whole));
     format.greatest = std::max(format.greatest, format.least);
@@ -202,7 +202,7 @@ class QuantizedGraph::Finder {
       step.kind = StepKind::kMean;
     } else if (is_function(made) && has_stored_operands(made) && take_codes(made, 1, step)) {
       step.kind = StepKind::kTable;
-      const CodeFormat& format = quantized_.at(step.inputs[0]);
+      const IntegerFormat& format = quantized_.at(step.inputs[0]);
       if (format.greatest - format.least >= std::int64_t{1} << kMostTableBits) return std::nullopt;
     } else if (only_moves(made) && take_moved(made, step)) {
       step.kind = StepKind::kMove;
@@ -314,7 +314,7 @@ class QuantizedGraph::Finder {
   const Graph& graph_;
   ValueUses uses_;
   std::vector<bool> is_taken_;
-  std::map<ValueId, CodeFormat> quantized_;  // of every QuantizeLinear
+  std::map<ValueId, IntegerFormat> quantized_;  // of every QuantizeLinear
 };
 
 QuantizedGraph::QuantizedGraph(const Graph& graph, WeightReader read_weight)
@@ -327,7 +327,7 @@ QuantizedGraph::QuantizedGraph(const Graph& graph, WeightReader read_weight)
   Finder(*this).run();
 }
 
-const CodeFormat* QuantizedGraph::format(ValueId id) const {
+const IntegerFormat* QuantizedGraph::format(ValueId id) const {
   const auto found = formats_.find(id);
   return found == formats_.end() ? nullptr : &found->second;
 }

@@ -15,7 +15,7 @@ namespace narrow {
 
 // What the codes of a value stand for: (code - zero) * scale. Values between operators are held
 // less their zero point, which makes padding 0 and sums free of corrections.
-struct CodeFormat {
+struct IntegerFormat {
   float scale = 1;
   std::int64_t zero = 0;
   DType type = DType::kUInt8;
@@ -24,10 +24,10 @@ struct CodeFormat {
   std::int64_t greatest = 0;
 
   // Whether the same code stands for the same number.
-  [[nodiscard]] bool same_numbers(const CodeFormat& other) const {
+  [[nodiscard]] bool same_numbers(const IntegerFormat& other) const {
     return scale == other.scale && zero == other.zero;
   }
-  bool operator==(const CodeFormat&) const = default;
+  bool operator==(const IntegerFormat&) const = default;
 };
 
 enum class StepKind : std::uint8_t {
@@ -73,7 +73,7 @@ class QuantizedGraph {
   // In an order in which they can be computed; what nothing needs is left out.
   [[nodiscard]] const std::vector<QuantizedStep>& steps() const { return steps_; }
   // Of a value that is codes of a step; null for others.
-  [[nodiscard]] const CodeFormat* format(ValueId id) const;
+  [[nodiscard]] const IntegerFormat* format(ValueId id) const;
 
   // A value that does not depend on the inputs of the graph; null for others. Throws what the
   // operators throw.
@@ -94,7 +94,7 @@ class QuantizedGraph {
   WeightReader read_weight_;
   std::vector<int> producers_;  // by ValueId; -1 for what no node makes
   std::vector<QuantizedStep> steps_;
-  std::map<ValueId, CodeFormat> formats_;
+  std::map<ValueId, IntegerFormat> formats_;
   // Empty for a value that depends on the inputs.
   mutable std::map<ValueId, std::optional<ReferenceTensor>> stored_;
 };
@@ -106,6 +106,6 @@ bool only_moves(const Node& node);
 std::size_t output_axis(const Node& node, std::size_t rank);
 
 // Q of a number in this format, less the zero point: ONNX's QuantizeLinear.
-std::int64_t centered_code(float value, const CodeFormat& format);
+std::int64_t centered_code(float value, const IntegerFormat& format);
 
 }  // namespace narrow

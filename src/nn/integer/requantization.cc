@@ -4,7 +4,7 @@
 
 namespace narrow {
 
-std::int64_t nearest_code(float value, const CodeFormat& format) {
+std::int64_t nearest_code(float value, const IntegerFormat& format) {
   const float code = std::nearbyint(value);
   if (!(code > static_cast<float>(format.least))) return format.least;
   if (code >= static_cast<float>(format.greatest)) return format.greatest;
@@ -12,7 +12,7 @@ std::int64_t nearest_code(float value, const CodeFormat& format) {
 }
 
 Requantization::Requantization(float x_scale, const std::vector<float>& weight_scales,
-                               const CodeFormat& to)
+                               const IntegerFormat& to)
     : format_(to) {
   for (const float scale : weight_scales) factors_.push_back(x_scale * scale / to.scale);
 }

@@ -111,7 +111,7 @@ TEST(FoldWeights, WhatIsMadeOfWeightsIsAWeight) {
   const ValueId large =
       builder.add("large", op::Expand{}, {scale, builder.constant("shape", ints({2, 90}))});
   const ValueId y = builder.add("y", op::MatMul{}, {x, used});
-  const FoldedWeights folded =
+  const FoldedGraph folded =
       fold_weights(builder.finish({builder.add("z", op::MatMul{}, {y, large})}));
   std::vector<std::string> names;
   for (const Node& node : folded.graph.nodes) names.push_back(node.name);

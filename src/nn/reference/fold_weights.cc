@@ -47,13 +47,13 @@ class WeightFolder {
   explicit WeightFolder(Graph graph)
       : graph_(std::move(graph)), facts_(infer_facts(graph_)), size_(graph_.values.size(), 0) {}
 
-  FoldedWeights run() {
+  FoldedGraph run() {
     for (ValueId id = 0; id < static_cast<ValueId>(size_.size()); ++id) {
       if (graph_.is_stored(id)) size_[at(id)] = elements(id).value_or(0) + 1;
     }
     std::vector<bool> is_folded(graph_.nodes.size(), false);
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) is_folded[i] = fold(graph_.nodes[i]);
-    FoldedWeights result;
+    FoldedGraph result;
     std::vector<std::pair<ValueId, Graph>> parts;
     for (const ValueId id : read_results(is_folded)) parts.emplace_back(id, part_for(graph_, id));
     const std::map<std::string, int> readers = readers_of_weights(is_folded, parts);
@@ -163,6 +163,6 @@ class WeightFolder {
 
 }  // namespace
 
-FoldedWeights fold_weights(Graph graph) { return WeightFolder(std::move(graph)).run(); }
+FoldedGraph fold_weights(Graph graph) { return WeightFolder(std::move(graph)).run(); }
 
 }  // namespace narrow

@@ -8,7 +8,7 @@
 
 namespace narrow {
 
-struct FoldedWeights {
+struct FoldedGraph {
   Graph graph;
   // By the names of weights that `graph` has in the place of nodes: graphs without inputs whose
   // only output is the weight. What these read are weights of the graph that was folded.
@@ -19,6 +19,6 @@ struct FoldedWeights {
 // is computed of one weight alone, which nothing else reads, has its name, another that of the
 // value that it is. Nodes whose results would have more elements than all that they are computed of
 // stay, and so do results of unknown size. Throws what infer_facts throws.
-FoldedWeights fold_weights(Graph graph);
+FoldedGraph fold_weights(Graph graph);
 
 }  // namespace narrow
