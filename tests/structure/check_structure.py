@@ -5,8 +5,8 @@
 
 The rules: a layer includes only layers below it, no folders include each other, not by a detour
 either, a source begins with the header of its name, a third-party library is included only in its
-home folders, file names are unique, so are the names of types, every public header belongs to a layer, no literal below cli
-names a flag of the program, and prose in Markdown is wrapped.
+home folders, file names are unique, so are the names of types, every public header belongs to a
+layer, no literal below cli names a flag of the program, and prose in Markdown is wrapped.
 """
 import collections
 import pathlib
