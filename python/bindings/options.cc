@@ -183,7 +183,7 @@ void bind_conversion(nb::module_& module) {
     if (name != "torch" && name != "tensorflow") {
       throw Error(ErrorCategory::kUsage, "to_layout '" + name + "': expected torch or tensorflow");
     }
-    options.layout = name == "torch" ? WeightLayout::kTorch : WeightLayout::kTensorFlow;
+    options.layout = name == "torch" ? AxisOrder::kTorch : AxisOrder::kTensorFlow;
   });
 }
 
