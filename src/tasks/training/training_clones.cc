@@ -22,6 +22,7 @@ struct Clone {
   std::unique_ptr<TrainingNetwork> owned;
   std::unique_ptr<BatchLoader> loader;
   Batch batch;
+  std::uint64_t next = 0;  // of the batches of all clones, the number of its next one
   StepLoss loss;
 };
 
@@ -32,7 +33,7 @@ class OwnClones {
   OwnClones(const Dataset& dataset, LoaderOptions loader, const Graph& graph,
             const WeightSource& initial, const TrainingOptions& options, int clones, int threads,
             TrainingNetwork* first)
-      : limit_(threads) {
+      : limit_(threads), count_of_all_(static_cast<std::uint64_t>(clones)) {
     const int step = ranks().size();
     const int own = (clones - ranks().rank() + step - 1) / step;
     loader.threads = std::max(1, limit_.threads() / own);
@@ -45,6 +46,7 @@ class OwnClones {
         clone.network = clone.owned.get();
       }
       loader.offset = static_cast<std::uint64_t>(k);
+      clone.next = loader.first_step * count_of_all_ + loader.offset;
       clone.loader = std::make_unique<BatchLoader>(dataset, loader);
     }
   }
@@ -66,7 +68,12 @@ class OwnClones {
   }
 
   void compute() {
-    for (Clone& clone : clones_) clone.loader->next(clone.batch);
+    for (Clone& clone : clones_) {
+      clone.loader->next(clone.batch);
+      // Dropout is another one for every batch.
+      clone.network->set_step(clone.next);
+      clone.next += count_of_all_;
+    }
     parallel_for(clones_.size(), [&](std::size_t i) {
       Clone& clone = clones_[i];
       clone.loss = clone.network->forward_backward(clone.batch.images, clone.batch.labels);
@@ -75,6 +82,7 @@ class OwnClones {
 
  private:
   ThreadLimit limit_;
+  std::uint64_t count_of_all_;  // clones of all ranks
   std::vector<Clone> clones_;
 };
 
@@ -118,7 +126,7 @@ class CloneBatches : public TrainingBatches {
     std::vector<std::vector<std::byte>> others;
     if (ranks().size() > 1) others = ranks().gather({});
     const StepLoss loss = average(network, others);
-    if (!std::isfinite(loss.cross_entropy)) return loss;
+    if (!std::isfinite(loss.cross_entropy + loss.auxiliary)) return loss;
     const auto parameters = network.parameters();
     parallel_for(parameters.size(), [&](std::size_t p) {
       sink({p, 0, parameters[p].gradients.size()});
@@ -146,6 +154,7 @@ class CloneBatches : public TrainingBatches {
       const Clone* clone = is_own ? &own_.at(k / ranks_count) : nullptr;
       const StepLoss loss = is_own ? clone->loss : readers[k % ranks_count].take<StepLoss>();
       sum.cross_entropy += loss.cross_entropy;
+      sum.auxiliary += loss.auxiliary;
       sum.regularization += loss.regularization;
       sum.correct += loss.correct;
       if (k == 0) continue;
@@ -167,8 +176,9 @@ class CloneBatches : public TrainingBatches {
       for (float& value : to) value *= factor;
     });
     sum.cross_entropy /= count_;
+    sum.auxiliary /= count_;
     sum.regularization /= count_;
-    sum.total = sum.cross_entropy + sum.regularization;
+    sum.total = sum.cross_entropy + sum.auxiliary + sum.regularization;
     return sum;
   }
 

@@ -14,10 +14,10 @@
 namespace narrow {
 
 // `first` is the first clone: it has the L2 terms, `clones` times as heavy as they are, which the
-// average undoes. `options` are those of the others, `loader` has their number as stride. Loss and
-// regularization are those of the average, correct images of all clones; the sink gets a whole
-// parameter at a time. On other ranks work_on_clones has to run. `first` and the dataset have to
-// live as long.
+// average undoes. `options` are those of the others, `loader` has their number as stride. The
+// number of its batch says what Dropout drops in a clone. Losses and regularization are those of
+// the average, correct images of all clones; the sink gets a whole parameter at a time. On other
+// ranks work_on_clones has to run. `first` and the dataset have to live as long.
 std::unique_ptr<TrainingBatches> clone_batches(const Dataset& dataset, const LoaderOptions& loader,
                                                TrainingNetwork& first,
                                                const TrainingOptions& options, int clones,
