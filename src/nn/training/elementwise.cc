@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "nn/onednn_support.h"
+#include "nn/training/normalization/row_sums.h"
 
 namespace narrow {
 namespace {
@@ -25,12 +26,8 @@ void for_each_piece(std::size_t count,
 
 template <typename Body>
 void for_each_row(const ChannelSlice& slice, const Body& body) {
-  const std::size_t rows_at_once = std::max<std::size_t>(kElementsOfPiece / slice.width, 1);
-  const auto pieces = static_cast<int>((slice.rows + rows_at_once - 1) / rows_at_once);
-  onednn_parallel_for(pieces, [&](int piece) {
-    const std::size_t first = static_cast<std::size_t>(piece) * rows_at_once;
-    const std::size_t last = std::min(first + rows_at_once, slice.rows);
-    for (std::size_t row = first; row < last; ++row) {
+  for_each_row_part(slice.rows, slice.width, [&](std::size_t first, std::size_t rows) {
+    for (std::size_t row = first; row < first + rows; ++row) {
       body(row * slice.width, row * slice.all_channels + slice.first);
     }
   });
