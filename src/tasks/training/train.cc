@@ -122,8 +122,7 @@ struct Preparation {
     plan.first_step = start.global_step;
     plan.steps_per_epoch = static_cast<std::int64_t>((records + batch - 1) / batch);
     plan.decay_steps = options.learning_rate.decay_steps;
-    plan.features_cached =
-        options.num_clones == 1 && can_cache_features(options, start.network, trained, records);
+    plan.features_cached = can_cache_features(options, start.network, trained, records);
   }
 
   [[nodiscard]] bool is_finished() const {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <string>
-#include <variant>
 
 #include "base/checked.h"
+#include "graph/matchers.h"
 #include "narrow/error.h"
 #include "tasks/source_images.h"
 #include "tasks/training/training_start.h"
@@ -104,11 +104,9 @@ bool can_cache_features(const TrainOptions& options, const Graph& network,
   const std::string scope = logits_scope(network) + "/";
   const bool only_logits = std::ranges::all_of(
       trained, [&](const std::string& name) { return name.starts_with(scope); });
-  const bool drops = std::ranges::any_of(network.nodes, [](const Node& node) {
-    return std::holds_alternative<op::Dropout>(node.attributes);
-  });
-  if (options.batch_norm != BatchNormMode::kFrozen || !only_logits || drops ||
-      network.outputs.size() != 1 || parse_augmentation(options.augment) != Augmentation::kNone) {
+  if (options.num_clones != 1 || options.batch_norm != BatchNormMode::kFrozen || !only_logits ||
+      std::ranges::any_of(network.nodes, is_any<op::Dropout>) || network.outputs.size() != 1 ||
+      parse_augmentation(options.augment) != Augmentation::kNone) {
     return false;
   }
   const auto seen = static_cast<std::uint64_t>(options.max_number_of_steps.value_or(0)) *

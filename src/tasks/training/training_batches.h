@@ -30,8 +30,9 @@ LoaderOptions training_loader(const TrainOptions& options, std::int64_t first_st
 std::unique_ptr<TrainingBatches> image_batches(const Dataset& dataset,
                                                const LoaderOptions& options);
 
-// Whether the network below the logits gives every image the same features in every epoch, and
-// keeping them is worth it: it fits in kMostFeatureBytes, and more than one epoch may come.
+// Whether the network below the logits, which has no clones, gives every image the same features in
+// every epoch, and keeping them is worth it: it fits in kMostFeatureBytes, and more than one epoch
+// may come.
 constexpr std::uint64_t kMostFeatureBytes = std::uint64_t{4} << 30;
 bool can_cache_features(const TrainOptions& options, const Graph& network,
                         const std::vector<std::string>& trained, std::uint64_t records);
