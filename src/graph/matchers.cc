@@ -10,10 +10,7 @@ namespace narrow {
 namespace {
 
 bool commutes_with_scale(const Node& node) {
-  return std::holds_alternative<op::Relu>(node.attributes) ||
-         std::holds_alternative<op::MaxPool>(node.attributes) ||
-         std::holds_alternative<op::GlobalAveragePool>(node.attributes) ||
-         std::holds_alternative<op::Flatten>(node.attributes);
+  return is_any<op::Relu, op::MaxPool, op::GlobalAveragePool, op::Flatten>(node);
 }
 
 const Dimensions& shape_of(const ShapeTable& shapes, ValueId id) {

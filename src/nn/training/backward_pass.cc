@@ -142,16 +142,15 @@ void BackwardPass::finish_variables(const TrainingUnit& unit) {
 }
 
 void BackwardPass::add_node(const Node& node, int gradient) {
-  if (std::holds_alternative<op::MaxPool>(node.attributes) ||
-      std::holds_alternative<op::AveragePool>(node.attributes)) {
+  if (is_any<op::MaxPool, op::AveragePool>(node)) {
     add_pool(node, gradient);
-  } else if (std::holds_alternative<op::GlobalAveragePool>(node.attributes)) {
+  } else if (is_any<op::GlobalAveragePool>(node)) {
     add_mean(node, gradient);
-  } else if (std::holds_alternative<op::Concat>(node.attributes)) {
+  } else if (is_any<op::Concat>(node)) {
     add_concat(node, gradient);
-  } else if (std::holds_alternative<op::LocalResponseNormalization>(node.attributes)) {
+  } else if (is_any<op::LocalResponseNormalization>(node)) {
     add_lrn(node, gradient);
-  } else if (std::holds_alternative<op::Dropout>(node.attributes)) {
+  } else if (is_any<op::Dropout>(node)) {
     add_dropout(node, gradient);
   } else {
     add_scaling(node, gradient);

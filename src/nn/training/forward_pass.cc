@@ -134,13 +134,13 @@ void ForwardPass::add_node(const Node& node) {
     add_pool(node, PoolKind::kMax, pool->window, pool->ceil_mode);
   } else if (const auto* const mean = std::get_if<op::AveragePool>(&node.attributes)) {
     add_pool(node, PoolKind::kMean, mean->window, mean->ceil_mode);
-  } else if (std::holds_alternative<op::GlobalAveragePool>(node.attributes)) {
+  } else if (is_any<op::GlobalAveragePool>(node)) {
     add_mean(node);
-  } else if (std::holds_alternative<op::Concat>(node.attributes)) {
+  } else if (is_any<op::Concat>(node)) {
     add_concat(node);
-  } else if (std::holds_alternative<op::LocalResponseNormalization>(node.attributes)) {
+  } else if (is_any<op::LocalResponseNormalization>(node)) {
     add_lrn(node);
-  } else if (std::holds_alternative<op::Dropout>(node.attributes)) {
+  } else if (is_any<op::Dropout>(node)) {
     add_dropout(node);
   } else {
     add_scaling(node);

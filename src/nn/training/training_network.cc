@@ -6,10 +6,10 @@
 #include <cmath>
 #include <optional>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "base/parallel.h"
+#include "graph/matchers.h"
 #include "narrow/error.h"
 #include "nn/inference/inference_network.h"
 #include "nn/onednn_support.h"
@@ -105,10 +105,7 @@ struct TrainingNetwork::State {
       throw Error(ErrorCategory::kUsage,
                   "Features depend on the batch unless batch normalization is frozen.");
     }
-    const auto drops = [](const TrainingStep& step) {
-      return step.node != nullptr && std::holds_alternative<op::Dropout>(step.node->attributes);
-    };
-    if (heads.size() == 1 && std::ranges::none_of(trainable.steps(), drops)) return;
+    if (heads.size() == 1 && std::ranges::none_of(graph.nodes, is_any<op::Dropout>)) return;
     throw Error(ErrorCategory::kUsage,
                 "Features are those of a network with one output and without dropout.");
   }

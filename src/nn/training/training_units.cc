@@ -23,11 +23,6 @@ namespace {
 const std::vector<std::int64_t> kDepthwiseOrder = {2, 3, 0, 1};
 const std::vector<std::int64_t> kChannelsLast = {0, 2, 3, 1};
 
-template <typename Operator>
-bool is(const Node& node) {
-  return std::holds_alternative<Operator>(node.attributes);
-}
-
 // The elements of a constant of floating-point numbers; none when it is none.
 std::vector<double> reals_of(const Graph& graph, ValueId id) {
   const Constant* const constant = id == kNoValue ? nullptr : graph.constant_of(id);
@@ -41,8 +36,8 @@ std::optional<double> scalar_of(const Graph& graph, ValueId id) {
 }
 
 Activation activation_of(const Graph& graph, const Node& node) {
-  if (is<op::Relu>(node)) return Activation::kRelu;
-  const bool is_relu6 = is<op::Clip>(node) && node.inputs.size() == 3 &&
+  if (is_any<op::Relu>(node)) return Activation::kRelu;
+  const bool is_relu6 = is_any<op::Clip>(node) && node.inputs.size() == 3 &&
                         scalar_of(graph, node.inputs[1]) == 0.0 &&
                         scalar_of(graph, node.inputs[2]) == 6.0;
   return is_relu6 ? Activation::kRelu6 : Activation::kNone;
@@ -116,14 +111,14 @@ class StepFinder {
   void add_node(const Node& node) {
     const auto is_stored = [&](ValueId id) { return id == kNoValue || graph_.is_stored(id); };
     // The order of a depthwise layer's weights, which the layer itself looks at.
-    if (is<op::Transpose>(node) && is_stored(node.inputs[0])) return;
-    if (is<op::Reshape>(node) && weights_made_by(node) != nullptr) return;
-    if (is<op::Conv>(node)) return add_depthwise(node);
-    if (is<op::Gemm>(node)) return add_fully_connected(node);
-    if (is<op::BatchNormalization>(node)) return add_norm(node);
-    if (is<op::Add>(node)) return add_sum(node);
-    if (is<op::Flatten>(node)) return add_flatten(node);
-    if (is<op::Transpose>(node)) return add_channels_last(node);
+    if (is_any<op::Transpose>(node) && is_stored(node.inputs[0])) return;
+    if (is_any<op::Reshape>(node) && weights_made_by(node) != nullptr) return;
+    if (is_any<op::Conv>(node)) return add_depthwise(node);
+    if (is_any<op::Gemm>(node)) return add_fully_connected(node);
+    if (is_any<op::BatchNormalization>(node)) return add_norm(node);
+    if (is_any<op::Add>(node)) return add_sum(node);
+    if (is_any<op::Flatten>(node)) return add_flatten(node);
+    if (is_any<op::Transpose>(node)) return add_channels_last(node);
     if (activation_of(graph_, node) != Activation::kNone) {
       TrainingUnit unit = start(node, node.inputs[0]);
       unit.activation = activation_of(graph_, node);
@@ -156,7 +151,7 @@ class StepFinder {
 
   [[nodiscard]] bool take(TrainingUnit& unit, const Node& next) const {
     if (unit.activation != Activation::kNone || next.inputs[0] != unit.output) return false;
-    if (is<op::BatchNormalization>(next)) {
+    if (is_any<op::BatchNormalization>(next)) {
       if (!unit.linear || unit.norm || unit.addend != kNoValue) return false;
       if (unit.bias) refuse_to_train(*unit.node, " with biases before its batch normalization");
       unit.norm = norm_of(next);
@@ -193,7 +188,7 @@ class StepFinder {
   // The weight that a Transpose, and possibly a Reshape, bring into the order of a convolution;
   // null for anything else.
   [[nodiscard]] const Weight* weights_made_by(const Node& node) const {
-    const int before = is<op::Reshape>(node) ? graph_.producer(node.inputs[0]) : -1;
+    const int before = is_any<op::Reshape>(node) ? graph_.producer(node.inputs[0]) : -1;
     const Node& transpose = before >= 0 ? node_at(before) : node;
     const auto* const order = std::get_if<op::Transpose>(&transpose.attributes);
     if (order == nullptr || order->order != kDepthwiseOrder) return nullptr;
@@ -260,7 +255,7 @@ class StepFinder {
 
   void add_channels_last(const Node& node) {
     const int user = uses_.only_user(node.output());
-    const bool is_flattened = user >= 0 && is<op::Flatten>(node_at(user));
+    const bool is_flattened = user >= 0 && is_any<op::Flatten>(node_at(user));
     if (std::get<op::Transpose>(node.attributes).order != kChannelsLast || !is_flattened) {
       refuse_to_train(node, " unless it moves the channels to the end before a Flatten");
     }
@@ -268,10 +263,7 @@ class StepFinder {
   }
 
   void require_step(const Node& node) const {
-    if (is<op::MaxPool>(node) || is<op::GlobalAveragePool>(node) ||
-        is<op::LocalResponseNormalization>(node)) {
-      return;
-    }
+    if (is_any<op::MaxPool, op::GlobalAveragePool, op::LocalResponseNormalization>(node)) return;
     if (const auto* const pool = std::get_if<op::AveragePool>(&node.attributes)) {
       if (pool->count_include_pad) refuse_to_train(node, " that counts padding");
     } else if (const auto* const concat = std::get_if<op::Concat>(&node.attributes)) {
@@ -280,7 +272,7 @@ class StepFinder {
       if (binary->kind != op::BinaryKind::kMul || !scalar_of(graph_, node.inputs[1])) {
         refuse_to_train(node, " unless it multiplies by a constant");
       }
-    } else if (is<op::Dropout>(node)) {
+    } else if (is_any<op::Dropout>(node)) {
       const double ratio = dropout_ratio(graph_, node);
       if (!(ratio >= 0 && ratio < 1)) refuse_to_train(node, " with a ratio outside of 0 to 1");
     } else {
