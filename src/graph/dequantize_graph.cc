@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
 #include "graph/drop_identities.h"
+#include "graph/graph_edit.h"
+#include "graph/matchers.h"
 #include "graph/operators.h"
-#include "graph/prune_graph.h"
 #include "graph/shapes.h"
 #include "narrow/error.h"
 
@@ -19,7 +19,7 @@ namespace {
 
 template <typename Operator>
 bool is(const Node* node) {
-  return node != nullptr && std::holds_alternative<Operator>(node->attributes);
+  return node != nullptr && is_any<Operator>(*node);
 }
 
 ValueId input_of(const Node& node, std::size_t index) {
@@ -35,31 +35,28 @@ struct Product {
 
 class Dequantizer {
  public:
-  explicit Dequantizer(Graph& graph)
-      : graph_(graph), facts_(infer_facts(graph)), producers_(graph.values.size(), nullptr) {
+  explicit Dequantizer(const Graph& graph)
+      : graph_(graph),
+        facts_(infer_facts(graph)),
+        producers_(graph.values.size(), nullptr),
+        edit_(graph) {
     for (const Node& node : graph.nodes) {
       for (const ValueId id : node.outputs) {
         if (id != kNoValue) producers_[at(id)] = &node;
       }
     }
-    for (const Value& value : graph.values) names_.insert(value.name);
   }
 
-  void run() {
-    std::vector<Node> nodes;
-    for (const Node& node : graph_.nodes) {
+  Graph run() {
+    for (int i = 0; i < static_cast<int>(graph_.nodes.size()); ++i) {
+      const Node& node = graph_.nodes[static_cast<std::size_t>(i)];
       if (const auto product = product_of(node)) {
-        add_real(*product, node, nodes);
+        make_real(*product, i);
       } else if (const ValueId x = before_quantization(node); x != kNoValue) {
-        nodes.push_back({node.name, op::Identity{}, {x}, node.outputs});
-      } else {
-        nodes.push_back(node);
+        put(i, op::Identity{}, {x});
       }
     }
-    graph_.nodes = std::move(nodes);
-    remove_unused(graph_);
-    drop_identities(graph_);
-    check_nodes();
+    return edit_.finish();
   }
 
  private:
@@ -132,59 +129,57 @@ class Dequantizer {
                       of_scale.size() == 1 && of_scale[0] == weights[1]);
   }
 
-  ValueId new_value(std::string name) {
-    while (!names_.insert(name).second) name += "_2";
-    Value value;
-    value.name = std::move(name);
-    graph_.values.push_back(std::move(value));
-    return static_cast<ValueId>(graph_.values.size()) - 1;
+  void put(int index, Attributes attributes, std::vector<ValueId> inputs) {
+    Node& node = edit_.node(index);
+    node.attributes = std::move(attributes);
+    node.inputs = std::move(inputs);
   }
 
-  void add_real(const Product& product, const Node& mul, std::vector<Node>& nodes) {
+  void make_real(const Product& product, int index) {
     const Node& integers = *product.integers;
-    const ValueId scale = one_scale(product.scale, mul.name, nodes);
-    std::vector<ValueId> codes = {integers.inputs[1], scale};
+    std::vector<ValueId> codes = {integers.inputs[1], one_scale(product.scale, index)};
     if (input_of(integers, 3) != kNoValue) codes.push_back(integers.inputs[3]);
-    const ValueId weights = new_value(integers.name + "/weights");
-    nodes.push_back(
-        {integers.name + "/weights", op::DequantizeLinear{}, std::move(codes), {weights}});
+    const ValueId weights = edit_.add_before(index, integers.name + "/weights",
+                                             op::DequantizeLinear{}, std::move(codes));
     Attributes real = op::MatMul{};
     if (const auto* const conv = std::get_if<op::ConvInteger>(&integers.attributes)) {
       real = op::Conv{conv->window, conv->group};
     }
-    nodes.push_back({mul.name, std::move(real), {product.x, weights}, mul.outputs});
+    put(index, std::move(real), {product.x, weights});
   }
 
   // A scale for everything has no axes in DequantizeLinear.
-  ValueId one_scale(ValueId scale, const std::string& name, std::vector<Node>& nodes) {
+  ValueId one_scale(ValueId scale, int index) {
     const Dimensions& sizes = facts_[at(scale)].dimensions;
     const bool is_one = std::ranges::all_of(sizes, [](const auto& size) { return size == 1; });
     if (sizes.empty() || !is_one) return scale;
-    const ValueId squeezed = new_value(name + "/scale");
-    nodes.push_back({name + "/scale", op::Squeeze{}, {scale}, {squeezed}});
-    return squeezed;
+    return edit_.add_before(index, edit_.node(index).name + "/scale", op::Squeeze{}, {scale});
   }
 
-  void check_nodes() const {
-    for (const Node& node : graph_.nodes) {
-      const bool has_codes = is<op::MatMulInteger>(&node) || is<op::ConvInteger>(&node) ||
-                             is<op::QLinearConv>(&node) || is<op::QLinearMatMul>(&node);
-      if (!has_codes) continue;
-      throw Error(ErrorCategory::kUnsupported,
-                  fmt::format("{} {} of {} computes with integers in a way that has no known "
-                              "counterpart in real numbers",
-                              operator_of(node).name, node.name, graph_.name));
-    }
-  }
-
-  Graph& graph_;
+  const Graph& graph_;
   FactTable facts_;
-  std::vector<const Node*> producers_;  // by ValueId; of the graph as it was
-  std::set<std::string> names_;
+  std::vector<const Node*> producers_;  // by ValueId
+  GraphEdit edit_;
 };
+
+void require_no_integers(const Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    if (!is_any<op::MatMulInteger, op::ConvInteger, op::QLinearConv, op::QLinearMatMul>(node)) {
+      continue;
+    }
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} {} of {} computes with integers in a way that has no known "
+                            "counterpart in real numbers",
+                            operator_of(node).name, node.name, graph.name));
+  }
+}
 
 }  // namespace
 
-void dequantize_graph(Graph& graph) { Dequantizer(graph).run(); }
+void dequantize_graph(Graph& graph) {
+  graph = Dequantizer(graph).run();
+  drop_identities(graph);
+  require_no_integers(graph);
+}
 
 }  // namespace narrow
