@@ -14,7 +14,6 @@ namespace narrow {
 namespace {
 
 constexpr int kBottleneckExpansion = 4;
-constexpr int kInputChannels = 3;
 constexpr op::BatchNormalization kBatchNorm = {.epsilon = 1e-5, .momentum = 0.997};
 
 struct StandardNetwork {

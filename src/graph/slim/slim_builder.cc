@@ -7,8 +7,6 @@
 namespace narrow {
 namespace {
 
-constexpr int kImageChannels = 3;
-
 Window window_of(const SlimConv& args) {
   const std::int64_t rows = args.padding == kFixedSame ? (args.height - 1) / 2 : 0;
   const std::int64_t columns = args.padding == kFixedSame ? (args.width - 1) / 2 : 0;
@@ -34,9 +32,9 @@ SlimBuilder::SlimBuilder(const SlimRequest& request, SlimStyle style)
     : scope_(request.scope), style_(style), builder_(scope_), training_(request.training) {}
 
 Channels SlimBuilder::images() {
-  return {builder_.input("images", {Dimension::free("N"), kImageChannels, Dimension::free("height"),
+  return {builder_.input("images", {Dimension::free("N"), kInputChannels, Dimension::free("height"),
                                     Dimension::free("width")}),
-          kImageChannels};
+          kInputChannels};
 }
 
 ValueId SlimBuilder::weight(std::string name, Shape shape, WeightLayout layout, WeightRole role,

@@ -15,6 +15,8 @@
 
 namespace narrow {
 
+constexpr int kInputChannels = 3;  // of the images
+
 // A value with its number of channels.
 struct Channels {
   ValueId value = kNoValue;
