@@ -91,8 +91,10 @@ struct TrainingNetwork::State {
     return static_cast<std::size_t>(first_output().linear->in_channels);
   }
   [[nodiscard]] bool trains_only_logits() const {
+    const TrainingUnit& logits = first_output();
     return std::ranges::all_of(variables.parameters(), [&](const TrainedParameter& parameter) {
-      return first_output().has_weight(parameter.weight.name);
+      return parameter.weight.name == logits.linear->weights ||
+             parameter.weight.name == logits.bias;
     });
   }
   void require_labels(std::span<const std::int32_t> labels) const {

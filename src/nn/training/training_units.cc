@@ -290,12 +290,6 @@ class StepFinder {
 
 }  // namespace
 
-bool TrainingUnit::has_weight(std::string_view weight) const {
-  return (linear && weight == linear->weights) || (bias && weight == *bias) ||
-         (norm && ((norm->gamma && weight == *norm->gamma) || weight == norm->beta ||
-                   weight == norm->moving_mean || weight == norm->moving_variance));
-}
-
 TrainingSteps training_steps(const Graph& graph, const std::vector<Layer>& layers,
                              const ShapeTable& shapes) {
   return StepFinder(graph, layers, shapes).run();

@@ -49,8 +49,6 @@ struct TrainingUnit {
   ValueId addend = kNoValue;
   training_kernels::Activation activation = training_kernels::Activation::kNone;
   ValueId output = kNoValue;
-
-  [[nodiscard]] bool has_weight(std::string_view weight) const;
 };
 
 // A unit, or a node that is none: a pool, Concat, LRN, Dropout or a product with a constant.

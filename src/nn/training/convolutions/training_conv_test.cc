@@ -43,6 +43,19 @@ ConvGeometry geometry_of(const Case& c) {
   return conv_geometry(layers(graph_of(c)).at(0), c.images, c.height, c.width);
 }
 
+WindowConv as_window_conv(const ConvGeometry& geometry) {
+  WindowConv conv;
+  conv.images = geometry.images;
+  conv.in_channels = geometry.in_channels;
+  conv.out_channels = geometry.out_channels;
+  conv.kernel = {geometry.kernel, geometry.kernel};
+  conv.strides = {geometry.stride, geometry.stride};
+  conv.in = {geometry.in_height, geometry.in_width};
+  conv.out = {geometry.out_height, geometry.out_width};
+  conv.before = {geometry.padding(), geometry.padding()};
+  return conv;
+}
+
 std::vector<float> hashed(std::size_t count, std::uint32_t seed) {
   std::vector<float> values(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -123,7 +136,7 @@ void check(const Make& make, const Case& c) {
                                   << c.in_channels << " " << c.out_channels << " size " << c.height
                                   << " x " << c.width);
   const ConvGeometry geometry = geometry_of(c);
-  check(*make(geometry), window_conv(geometry), graph_of(c));
+  check(*make(geometry), as_window_conv(geometry), graph_of(c));
 }
 
 TEST(TrainingConvTest, Pointwise) {
@@ -175,7 +188,7 @@ TEST(TrainingConvTest, WinogradTakesImagesInTurns) {
 
 TEST(TrainingConvTest, OneDnn) {
   const auto make = [](const ConvGeometry& geometry) {
-    return make_onednn_conv(window_conv(geometry));
+    return make_onednn_conv(as_window_conv(geometry));
   };
   for (const Case& c : kSpatial) check(make, c);
   for (const Case& c : {Case{7, 2, 3, 64, 2, 32, 31}, Case{3, 2, 64, 64, 2, 9, 8}}) check(make, c);

@@ -38,17 +38,4 @@ std::optional<ConvGeometry> centred_geometry(const WindowConv& conv) {
   return geometry;
 }
 
-WindowConv window_conv(const ConvGeometry& geometry) {
-  WindowConv conv;
-  conv.images = geometry.images;
-  conv.in_channels = geometry.in_channels;
-  conv.out_channels = geometry.out_channels;
-  conv.kernel = {geometry.kernel, geometry.kernel};
-  conv.strides = {geometry.stride, geometry.stride};
-  conv.in = {geometry.in_height, geometry.in_width};
-  conv.out = {geometry.out_height, geometry.out_width};
-  conv.before = {geometry.padding(), geometry.padding()};
-  return conv;
-}
-
 }  // namespace narrow

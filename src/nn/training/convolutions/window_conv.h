@@ -42,6 +42,5 @@ WindowConv window_conv(const Window& window, int images, std::array<int, 2> in);
 // The same as the other executors have it, unless its kernel is even or oblong, its padding another
 // or its channels in groups.
 std::optional<ConvGeometry> centred_geometry(const WindowConv& conv);
-WindowConv window_conv(const ConvGeometry& geometry);
 
 }  // namespace narrow
