@@ -2,23 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 
 #include "base/parallel.h"
 #include "base/ranks.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
-#include "data/dataset.h"
-#include "graph/slim/slim_networks.h"
 #include "narrow/error.h"
-#include "narrow/quantize_values.h"
 #include "nn/instructions/instruction_set.h"
-#include "tasks/source_images.h"
 #include "tasks/training/recalibration.h"
 #include "tasks/training/training_batches.h"
 #include "tasks/training/training_clones.h"
 #include "tasks/training/training_files.h"
+#include "tasks/training/training_preparation.h"
 #include "tasks/training/training_start.h"
 #include "tasks/training/training_state.h"
 
@@ -27,157 +23,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kUsualImageSize = 224;
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-void require(bool holds, const std::string& sentence) {
-  if (!holds) throw Error(ErrorCategory::kUsage, sentence);
-}
-
-void validate_options(const TrainOptions& options) {
-  validate(options.optimizer);
-  require(options.batch_size >= 1,
-          fmt::format("the batch size is {}; it must be at least 1", options.batch_size));
-  require(options.num_clones >= ranks().size(),
-          fmt::format("{} ranks share {} clones; there must be at least one clone for each",
-                      ranks().size(), options.num_clones));
-  require(!options.max_number_of_steps || *options.max_number_of_steps > 0,
-          "max_number_of_steps must be above 0; leave it out to train without end");
-  require(options.weight_decay >= 0 && std::isfinite(options.weight_decay),
-          "weight_decay must be finite and at least 0");
-  require(options.label_smoothing >= 0 && options.label_smoothing <= 1,
-          "label_smoothing must lie in 0..1");
-  require(options.moving_average_decay >= 0 && options.moving_average_decay < 1,
-          "moving_average_decay must be at least 0 and below 1");
-  const double decay = options.batch_norm_decay.value_or(0);
-  require(decay >= 0 && decay <= 1, "batch_norm_decay must lie in 0..1");
-  const double keep_prob = options.dropout_keep_prob.value_or(1);
-  require(keep_prob > 0 && keep_prob <= 1, "dropout_keep_prob must be above 0 and at most 1");
-  require(options.num_epochs_per_decay > 0 && std::isfinite(options.num_epochs_per_decay),
-          "num_epochs_per_decay must be finite and above 0");
-  require(options.recalibrate_batch_norm >= 0, "recalibrate_batch_norm must be at least 0");
-  require(options.recalibrate_batch_norm == 0 || options.batch_norm == BatchNormMode::kTrain,
-          "recalibrate_batch_norm needs batch_norm train: with frozen the statistics stay");
-  require(options.log_every_n_steps >= 1, "log_every_n_steps must be at least 1");
-  require(options.save_interval_secs > 0, "save_interval_secs must be above 0");
-  require(options.save_interval_steps >= 0, "save_interval_steps must be at least 0");
-  if (options.quantize) {
-    validate(*options.quantize);
-    require(options.quantize->granularity.kind == Granularity::Kind::kTensor,
-            "training quantizes per tensor only");
-  }
-}
-
-// Slim's int(num_samples * num_epochs_per_decay / batch_size).
-std::int64_t decay_steps_of(const TrainOptions& options, std::uint64_t records) {
-  const double steps =
-      static_cast<double>(records) * options.num_epochs_per_decay / options.batch_size;
-  return static_cast<std::int64_t>(std::min(steps, 1e15));
-}
-
-// Options, data and network, looked at before anything is computed.
-struct Preparation {
-  Preparation(const TrainOptions& given, Observer& observer)
-      : options((validate_options(given), given)), dataset(open_dataset(options.images)) {
-    require(dataset.size() > 0,
-            fmt::format("{} has no records; make it again", dataset.records().path().string()));
-    options.learning_rate.decay_steps = decay_steps_of(options, dataset.size());
-    validate(options.learning_rate);
-    start = find_training_start(options, dataset.class_count(), observer);
-    see_images_as(find_slim_network(start.name));
-    training_preprocessing(options);
-    trained = trained_variables(start.network, options.trainable_scopes, observer);
-    make_plan();
-  }
-
-  // Where the options leave it open. A variant of ResNet V1 sees images as ResNet V1 does.
-  void see_images_as(const SlimNetwork* network) {
-    ImageSource& images = options.images;
-    if (images.image_size == 0) {
-      images.image_size = network != nullptr ? network->image_size : kUsualImageSize;
-    }
-    if (images.preprocessing_name.empty() && network != nullptr) {
-      images.preprocessing_name = network->name;
-    }
-  }
-
-  void make_plan() {
-    const auto records = static_cast<std::uint64_t>(dataset.size());
-    const auto batch = static_cast<std::uint64_t>(options.step_images());
-    plan.network = start.name;
-    plan.class_count = dataset.class_count();
-    for (const Weight& variable : start.network.weights) {
-      const std::uint64_t elements = element_count(variable.shape);
-      ++plan.variables;
-      plan.elements += elements;
-      if (std::ranges::find(trained, variable.name) == trained.end()) continue;
-      ++plan.trained_variables;
-      plan.trained_elements += elements;
-    }
-    plan.records = dataset.records().path();
-    plan.record_count = records;
-    plan.first_step = start.global_step;
-    plan.steps_per_epoch = static_cast<std::int64_t>((records + batch - 1) / batch);
-    plan.decay_steps = options.learning_rate.decay_steps;
-    plan.features_cached = can_cache_features(options, start.network, trained, records);
-  }
-
-  [[nodiscard]] bool is_finished() const {
-    return options.max_number_of_steps && start.global_step >= *options.max_number_of_steps;
-  }
-
-  TrainOptions options;
-  Dataset dataset;
-  TrainingStart start;
-  std::vector<std::string> trained;
-  TrainSummary plan;
-};
-
-TrainingOptions network_options(const Preparation& preparation, int threads) {
-  const TrainOptions& options = preparation.options;
-  TrainingOptions network;
-  network.batch_size = options.batch_size;
-  network.height = options.images.image_size;
-  network.width = options.images.image_size;
-  network.batch_norm = options.batch_norm;
-  network.batch_norm_decay = options.batch_norm_decay;
-  network.dropout_keep_prob = options.dropout_keep_prob;
-  network.seed = options.seed;
-  network.is_regularized = [&regularized = preparation.start.regularized](const Weight& variable) {
-    return std::ranges::find(regularized, variable.name) != regularized.end();
-  };
-  network.label_smoothing = options.label_smoothing;
-  network.weight_decay = options.weight_decay;
-  network.threads = threads;
-  network.is_trained = [&trained = preparation.trained](const Weight& variable) {
-    return std::ranges::find(trained, variable.name) != trained.end();
-  };
-  if (options.quantize) {
-    network.effective_values = [scheme = *options.quantize](const Weight& /*variable*/,
-                                                            std::span<const float> values,
-                                                            std::span<float> effective) {
-      round_trip(values, scheme, fit(values, scheme), effective);
-      return true;
-    };
-  }
-  return network;
-}
-
-// Of a clone, without the L2 terms.
-TrainingOptions clone_options(const Preparation& preparation) {
-  TrainingOptions clone = network_options(preparation, 1);
-  clone.weight_decay = 0;
-  return clone;
-}
-
-// The first has the L2 terms, whose gradients are divided by the number of clones with the others.
-TrainingOptions first_clone_options(const Preparation& preparation) {
-  TrainingOptions clone = network_options(preparation, 1);
-  clone.weight_decay *= preparation.options.num_clones;
-  return clone;
 }
 
 // Means since the last line of the log.
@@ -205,15 +52,14 @@ class StepClock {
 
 class Training {
  public:
-  Training(Preparation& preparation, int threads, TrainObserver& observer)
+  Training(TrainingPreparation& preparation, int threads, TrainObserver& observer)
       : options_(preparation.options),
         preparation_(preparation),
         threads_(threads),
         observer_(observer),
         network_(preparation.start.network,
                  read_start_values(preparation.start, options_, observer),
-                 options_.num_clones > 1 ? first_clone_options(preparation)
-                                         : network_options(preparation, threads)),
+                 first_network_options(preparation, threads)),
         state_(network_, options_.optimizer, options_.moving_average_decay),
         files_(options_.train_dir, newest_of(preparation.start)) {
     if (const auto& resumed = preparation.start.resumed) {
@@ -355,7 +201,7 @@ class Training {
   }
 
   const TrainOptions& options_;
-  Preparation& preparation_;
+  TrainingPreparation& preparation_;
   int threads_;
   TrainObserver& observer_;
   TrainingNetwork network_;
@@ -367,7 +213,7 @@ class Training {
 };
 
 // What ranks but the first do: clones.
-TrainResult help_training(Preparation& preparation, int threads, TrainObserver& observer) {
+TrainResult help_training(TrainingPreparation& preparation, int threads, TrainObserver& observer) {
   const TrainOptions& options = preparation.options;
   const auto initial = read_start_values(preparation.start, options, observer);
   ranks().meet();
@@ -390,7 +236,7 @@ TrainSummary plan_training(const TrainOptions& options, const RunOptionsFor<Trai
   const ThreadLimit limit(run.threads);
   TrainObserver silent;
   TrainObserver& observer = run.observer != nullptr ? *run.observer : silent;
-  const Preparation preparation(options, observer);
+  const TrainingPreparation preparation(options, observer);
   read_start_values(preparation.start, options, observer);  // they may not fit
   observer.on_plan(preparation.plan);
   return preparation.plan;
@@ -403,7 +249,7 @@ TrainResult train(const TrainOptions& options, const RunOptionsFor<TrainObserver
   agree_on_instructions();
   if (ranks().is_first()) settle_checkpoints(options.train_dir);
   ranks().meet();
-  Preparation preparation(options, observer);
+  TrainingPreparation preparation(options, observer);
   if (preparation.is_finished()) {
     TrainResult result;
     result.plan = preparation.plan;
