@@ -286,5 +286,21 @@ TEST(IntegerExecutor, TheRestIsComputedInFloat) {
                       StepKind::kFloat, StepKind::kQuantize});
 }
 
+// Through a node with several results, too.
+TEST(IntegerExecutor, ExamplesMayBeComputedAtOnce) {
+  QuantizedBuilder builder("examples");
+  const ValueId x = builder.round(builder.input("x", {Dimension::free("N"), 8}), kX);
+  const std::vector<ValueId> parts = builder.add_node("parts", op::Split{1, 2}, {x}, 2);
+  const ValueId share = builder.add("share", op::Softmax{1}, {parts[1]});
+  const ValueId sum = builder.add("sum", op::Add{}, {parts[0], share});
+  const Graph graph = builder.finish({builder.quantize(sum, kY)});
+  const GraphArray input = hashed_array({64, 8}, -3, 7, 3);
+  const GraphArray expected = run_float(graph, input);
+  for (const int threads : {1, 4}) {
+    const IntegerExecutor executor(graph, no_weight, {threads, true});
+    EXPECT_EQ(executor.run(std::span(&input, 1), nullptr).front(), expected) << threads;
+  }
+}
+
 }  // namespace
 }  // namespace narrow
