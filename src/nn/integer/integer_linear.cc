@@ -25,7 +25,8 @@ using integer::kTilePixels;
 // Pixels whose places are looked up together.
 constexpr std::size_t kPixelBlock = 4 * kTilePixels;
 
-constexpr std::int64_t kMostExact = std::int64_t{1} << 53;
+// Doubles hold every integer of a smaller magnitude.
+constexpr double kMostExact = 0x1p53;
 
 std::size_t whole_tiles(std::size_t channels) {
   return (channels + kHalfTile - 1) / kHalfTile * kHalfTile;
@@ -38,6 +39,12 @@ bool is_16_bits(std::int64_t value) {
 bool fits_32_bits(std::int64_t value) {
   return value >= std::numeric_limits<std::int32_t>::min() &&
          value <= std::numeric_limits<std::int32_t>::max();
+}
+
+[[noreturn]] void refuse_sums(const QuantizedGraph& graph, const Node& node,
+                              const std::string& why) {
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("{} of {}: {}", node.name, graph.graph().name, why));
 }
 
 }  // namespace
@@ -58,12 +65,7 @@ IntegerLinear::IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& s
   take_weights(graph, node);
   take_biases(graph, node);
   if (makes_codes_) requantization_ = {x_scale_, scales_, *graph.format(step.output)};
-  find_bounds(x);
-  if (std::max(std::abs(bounds_.least), std::abs(bounds_.greatest)) >= kMostExact) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} of {}: its sums need {} bits, expected at most 53", node.name,
-                            graph.graph().name, bounds_.bits()));
-  }
+  find_bounds(graph, node, x);
   const bool is_narrow = fits_32_bits(bounds_.least) && fits_32_bits(bounds_.greatest) &&
                          std::ranges::all_of(biases_, fits_32_bits) &&
                          std::ranges::all_of(weights_, is_16_bits);
@@ -131,23 +133,43 @@ void IntegerLinear::take_biases(const QuantizedGraph& graph, const Node& node) {
       biases_[c] = codes->codes[c];
     } else {
       const double bias = numbers.values[is_vector ? c : 0];
-      biases_[c] = static_cast<std::int64_t>(std::nearbyint(bias / static_cast<double>(unit(c))));
+      const double units = std::nearbyint(bias / static_cast<double>(unit(c)));
+      if (!(std::abs(units) < kMostExact)) {
+        refuse_sums(graph, node,
+                    fmt::format("its bias {:g} has {:g} units of {:g}, expected fewer than 2^53",
+                                bias, units, unit(c)));
+      }
+      biases_[c] = static_cast<std::int64_t>(units);
     }
   }
 }
 
-void IntegerLinear::find_bounds(const IntegerFormat& x) {
+// In double, where nothing overflows: each sum only falls or only rises, so that it is exact if its
+// end is.
+void IntegerLinear::find_bounds(const QuantizedGraph& graph, const Node& node,
+                                const IntegerFormat& x) {
   const std::size_t columns = weights_.size() / std::max<std::size_t>(out_channels_, 1);
+  double least = 0;
+  double greatest = 0;
   for (std::size_t c = 0; c < out_channels_; ++c) {
-    SumBounds sums = {biases_[c], biases_[c]};
+    auto least_sum = static_cast<double>(biases_[c]);
+    double greatest_sum = least_sum;
     for (std::size_t i = 0; i < columns; ++i) {
-      const std::int64_t weight = weights_[c * columns + i];
-      sums.least += std::min(weight * x.least, weight * x.greatest);
-      sums.greatest += std::max(weight * x.least, weight * x.greatest);
+      const auto [low, high] = std::minmax(
+          {weights_[c * columns + i] * x.least, weights_[c * columns + i] * x.greatest});
+      least_sum += static_cast<double>(low);
+      greatest_sum += static_cast<double>(high);
     }
-    bounds_.least = std::min(bounds_.least, sums.least);
-    bounds_.greatest = std::max(bounds_.greatest, sums.greatest);
+    least = std::min(least, least_sum);
+    greatest = std::max(greatest, greatest_sum);
   }
+  const double magnitude = std::max(-least, greatest);
+  if (magnitude >= kMostExact) {
+    refuse_sums(
+        graph, node,
+        fmt::format("its sums need {} bits, expected at most 53", std::ilogb(magnitude) + 2));
+  }
+  bounds_ = {static_cast<std::int64_t>(least), static_cast<std::int64_t>(greatest)};
 }
 
 std::int64_t IntegerLinear::groups_together() const {
@@ -227,6 +249,10 @@ struct IntegerLinear::Geometry {
 
 IntegerLinear::Geometry IntegerLinear::geometry(const Shape& x) const {
   const auto out = static_cast<std::int64_t>(out_channels_);
+  if (x[1] != static_cast<std::int64_t>(in_channels_)) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("an input of {} channels, expected {}", x[1], in_channels_));
+  }
   if (is_rows_) return {{x[0], out}};
   Geometry geometry;
   geometry.in_height = x[2];

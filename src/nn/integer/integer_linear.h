@@ -36,7 +36,7 @@ class IntegerLinear {
  private:
   void take_weights(const QuantizedGraph& graph, const Node& node);
   void take_biases(const QuantizedGraph& graph, const Node& node);
-  void find_bounds(const IntegerFormat& x);
+  void find_bounds(const QuantizedGraph& graph, const Node& node, const IntegerFormat& x);
   void pack();
   void pack_depthwise();
   // Blocks of groups whose channels fill whole vectors.

@@ -168,7 +168,8 @@ class QuantizedGraph::Finder {
                        [&](ValueId id) { return id == kNoValue || found_.stored(id) != nullptr; });
   }
 
-  // The codes of bounds bound the codes, as rounding keeps the order.
+  // The codes of bounds bound the codes, as rounding keeps the order. Where the least is more than
+  // the greatest, Clip gives the greatest.
   void bound_by(const Node& bound, IntegerFormat& format) const {
     std::optional<float> least;
     std::optional<float> greatest;
@@ -182,9 +183,9 @@ class QuantizedGraph::Finder {
       greatest = at(2);
     }
     const IntegerFormat whole = format;
-    if (least) format.least = std::max(format.least, centered_code(*least, whole));
-    if (greatest) format.greatest = std::min(format.greatest, centered_code(*greatest, whole));
-    format.greatest = std::max(format.greatest, format.least);
+    if (least) format.least = centered_code(*least, whole);
+    if (greatest) format.greatest = centered_code(*greatest, whole);
+    format.least = std::min(format.least, format.greatest);
   }
 
   [[nodiscard]] std::optional<QuantizedStep> step_of(int index) {
