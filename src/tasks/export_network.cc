@@ -108,16 +108,6 @@ ConvertPlan plan_weights(const FoldedGraph& folded, const CheckpointReader& orig
   return plan;
 }
 
-// Names and texts that describe the network, not how its file was made.
-void copy_metadata(const CheckpointReader& reader, onnx::ModelProto& model) {
-  for (const auto& [key, value] : reader.metadata()) {
-    if (!is_onnx(reader) || key.starts_with("narrow.")) continue;
-    onnx::StringStringEntryProto& entry = *model.add_metadata_props();
-    entry.set_key(key);
-    entry.set_value(value);
-  }
-}
-
 std::vector<std::string> described(const Graph& graph, const FactTable& facts,
                                    const std::vector<ValueId>& ids) {
   std::vector<std::string> texts;

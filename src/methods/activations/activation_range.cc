@@ -116,12 +116,12 @@ SeenRange search_range(const ValueStatistics& seen, const Cost& cost) {
   return best;
 }
 
-DType type_of(bool is_signed, int bits) {
+}  // namespace
+
+DType type_of_codes(bool is_signed, int bits) {
   if (bits > 8) return is_signed ? DType::kInt16 : DType::kUInt16;
   return is_signed ? DType::kInt8 : DType::kUInt8;
 }
-
-}  // namespace
 
 bool ActivationFormat::is_narrower_than_type() const {
   const IntegerRange range = *integer_range(type, SmallType::kNone);
@@ -153,7 +153,7 @@ ActivationFormat fit_format(const SeenRange& range, const ActivationScheme& sche
   const bool is_signed = scheme.kind == ActivationSchemeKind::kSymmetric ||
                          (scheme.kind == ActivationSchemeKind::kFixedPoint && lo < 0);
   ActivationFormat format;
-  format.type = type_of(is_signed, scheme.bits);
+  format.type = type_of_codes(is_signed, scheme.bits);
   format.least = is_signed ? -count / 2 : 0;
   format.greatest = format.least + count - 1;
   if (magnitude == 0) return format;

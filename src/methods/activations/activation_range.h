@@ -22,6 +22,9 @@ struct ActivationFormat {
   bool operator==(const ActivationFormat&) const = default;
 };
 
+// The smallest integer type of 8 or 16 bits that holds codes of so many.
+DType type_of_codes(bool is_signed, int bits);
+
 // Part of what was seen.
 struct SeenRange {
   double least = 0;

@@ -126,6 +126,7 @@ void fold_into_codes(const LinearLayer& layer, std::span<const double> slopes,
                      std::span<const double> offsets, LayerCodes& codes) {
   const std::size_t channels = layer.out_channels;
   if (codes.scales.size() == 1) codes.scales.assign(channels, codes.scales[0]);
+  if (codes.zeros.size() == 1) codes.zeros.assign(channels, codes.zeros[0]);
   if (codes.biases.empty()) codes.biases.assign(channels, 0);
   const std::optional<IntegerRange> range = integer_range(codes.type, SmallType::kNone);
   for (std::size_t c = 0; c < channels; ++c) {

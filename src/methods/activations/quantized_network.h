@@ -19,12 +19,11 @@ struct LayerCodes {
   std::vector<std::int64_t> zeros;  // one for each output channel; none: all 0
   std::vector<double> scales;       // one for each output channel, or one; float32 numbers
   std::vector<double> biases;       // one for each output channel; none
-  // Of the codes less their zero points, in either direction.
-  std::int64_t greatest = 127;
 };
 
 // Multiplies slope and offset of each output channel in, as a batch norm behind the layer has them.
-// Negative slopes turn the codes around.
+// Negative slopes turn the codes around: those with zero points within their type, others may leave
+// it.
 void fold_into_codes(const LinearLayer& layer, std::span<const double> slopes,
                      std::span<const double> offsets, LayerCodes& codes);
 

@@ -11,11 +11,6 @@
 namespace narrow {
 namespace {
 
-bool is_product(const Node& node) {
-  const auto* const binary = std::get_if<op::Binary>(&node.attributes);
-  return binary != nullptr && binary->kind == op::BinaryKind::kMul;
-}
-
 class PlaceFinder {
  public:
   explicit PlaceFinder(const Graph& graph)
@@ -79,7 +74,7 @@ class PlaceFinder {
       count = 1;
     } else if (is_any<op::GlobalAveragePool, op::AveragePool>(node)) {
       count = 1;
-    } else if (is_any<op::Add, op::MatMul>(node) || is_product(node)) {
+    } else if (is_any<op::Add, op::MatMul>(node) || multiplies_elements(node)) {
       count = 2;
     } else if (is_any<op::Concat>(node)) {
       count = node.inputs.size();

@@ -13,6 +13,7 @@
 #include "graph/shapes.h"
 #include "model/onnx/node_export.h"
 #include "model/onnx/onnx_elements.h"
+#include "model/onnx/onnx_network.h"
 #include "narrow/version.h"
 
 namespace narrow {
@@ -260,6 +261,16 @@ onnx::ModelProto export_onnx(const Graph& graph) {
   model.set_producer_version(build_info().version);
   model.add_opset_import()->set_version(shared.opset);
   return model;
+}
+
+void copy_metadata(const CheckpointReader& reader, onnx::ModelProto& model) {
+  if (!is_onnx(reader)) return;
+  for (const auto& [key, value] : reader.metadata()) {
+    if (key.starts_with("narrow.")) continue;
+    onnx::StringStringEntryProto& entry = *model.add_metadata_props();
+    entry.set_key(key);
+    entry.set_value(value);
+  }
 }
 
 }  // namespace narrow

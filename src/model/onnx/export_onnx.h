@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/graph.h"
+#include "narrow/checkpoint.h"
 #include "onnx_model.pb.h"
 
 namespace narrow {
@@ -14,5 +15,9 @@ namespace narrow {
 // Throws Error(kUnsupported) for a type that ONNX lacks, or where the graph does not say which
 // small type (small_types.h) a dequantized input has; what infer_facts throws.
 onnx::ModelProto export_onnx(const Graph& graph);
+
+// Adds the texts of an ONNX file that describe its network, not how the file was made; nothing of
+// other checkpoints.
+void copy_metadata(const CheckpointReader& reader, onnx::ModelProto& model);
 
 }  // namespace narrow

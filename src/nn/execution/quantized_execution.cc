@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
+#include "graph/matchers.h"
 #include "graph/operators.h"
 #include "graph/prune_graph.h"
 #include "narrow/error.h"
@@ -14,20 +16,17 @@
 namespace narrow {
 namespace {
 
-// Weights that are codes are computed beforehand.
-constexpr std::uint64_t kMostFoldedBytes = std::uint64_t{8} << 30;
-
 // Numbers go where codes of them went.
 Graph without_quantizers(Graph graph) {
   std::map<ValueId, ValueId> numbers;  // by what a QuantizeLinear makes of them
   std::map<ValueId, ValueId> instead;
+  const auto replace = [&](ValueId& id) {
+    const auto found = instead.find(id);
+    if (found != instead.end()) id = found->second;
+  };
   for (Node& node : graph.nodes) {
-    for (ValueId& id : node.inputs) {
-      const auto found = instead.find(id);
-      if (found != instead.end()) id = found->second;
-    }
-    if (std::holds_alternative<op::QLinearConv>(node.attributes) ||
-        std::holds_alternative<op::QLinearMatMul>(node.attributes)) {
+    std::ranges::for_each(node.inputs, replace);
+    if (is_any<op::QLinearConv, op::QLinearMatMul>(node)) {
       throw Error(ErrorCategory::kUsage,
                   fmt::format("{} has operators on codes alone, such as {} {}: it is computed in "
                               "integers only",
@@ -40,10 +39,7 @@ Graph without_quantizers(Graph graph) {
       if (found != numbers.end()) instead[node.output()] = found->second;
     }
   }
-  for (ValueId& id : graph.outputs) {
-    const auto found = instead.find(id);
-    if (found != instead.end()) id = found->second;
-  }
+  std::ranges::for_each(graph.outputs, replace);
   remove_unused(graph);
   return graph;
 }
@@ -64,7 +60,7 @@ std::unique_ptr<GraphExecutor> make_executor(Graph graph, const ReadWeight& read
     return make_executor(fold_constants(std::move(graph)), read_weight, options);
   }
   if (execution == Execution::kFloat) graph = without_quantizers(std::move(graph));
-  return make_executor(fold_constants(std::move(graph), kMostFoldedBytes), read_weight, options);
+  return make_executor(fold_constants(std::move(graph), kMostFoldedWeights), read_weight, options);
 }
 
 }  // namespace narrow

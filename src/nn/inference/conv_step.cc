@@ -295,14 +295,14 @@ bool add_conv_chain(ProgramValues& values, const ConvChain& chain, int position)
   const Node& node = values.graph().nodes[static_cast<std::size_t>(chain.conv)];
   if (!values.is_array(node.inputs[0]) || !values.is_array(chain.output)) return false;
   if (chain.addend != kNoValue && !values.is_array(chain.addend)) return false;
+  const auto* const conv = std::get_if<op::Conv>(&node.attributes);
   const auto* const transposed = std::get_if<op::ConvTranspose>(&node.attributes);
+  if (conv == nullptr && transposed == nullptr) return add_product_chain(values, chain, position);
   const Shape x = *values.shape_of(node.inputs[0]);
   const Shape y = *values.shape_of(chain.output);
-  if (const auto* conv = std::get_if<op::Conv>(&node.attributes)) {
-    return can_be_blocked(x) && ConvMaker(values, chain, sizes_of(*conv, x, y), position).add();
-  }
-  if (transposed == nullptr) return add_product_chain(values, chain, position);
-  return can_be_blocked(x) && ConvMaker(values, chain, sizes_of(*transposed, x, y), position).add();
+  if (!can_be_blocked(x)) return false;
+  const ConvSizes sizes = conv != nullptr ? sizes_of(*conv, x, y) : sizes_of(*transposed, x, y);
+  return ConvMaker(values, chain, sizes, position).add();
 }
 
 }  // namespace narrow

@@ -43,11 +43,10 @@ class GraphCompiler {
       : graph_(graph),
         facts_(infer_facts(graph)),
         chains_(find_conv_chains(graph, facts_)),
-        softmax_chains_(find_softmax_chains(graph, facts_)),
+        softmax_chains_(find_softmax_chains(graph, facts_, chains_)),
         values_(graph, facts_, read_weight) {
     softmax_of_.resize(graph.nodes.size(), nullptr);
-    for (SoftmaxChain& chain : softmax_chains_) {
-      if (chains_.of(chain.nodes.front()) != nullptr) leave_addend(graph, chain);
+    for (const SoftmaxChain& chain : softmax_chains_) {
       for (const int node : chain.nodes) softmax_of_[static_cast<std::size_t>(node)] = &chain;
     }
   }

@@ -41,9 +41,11 @@ struct AxisResize {
   }
 
   void run(const float* x, float* y) const {
-    if (inner == 8 && only_repeats()) return repeat<8>(x, y);
-    if (inner == 16 && only_repeats()) return repeat<16>(x, y);
-    if (inner == 1 && only_repeats()) return repeat<1>(x, y);
+    if (only_repeats()) {
+      if (inner == 1) return repeat<1>(x, y);
+      if (inner == 8) return repeat<8>(x, y);
+      if (inner == 16) return repeat<16>(x, y);
+    }
     for (std::size_t o = 0; o < outer; ++o, x += in * inner) {
       for (const std::vector<Tap>& sum : taps) {
         if (sum.size() == 1 && sum[0].weight == 1) {

@@ -11,7 +11,8 @@ namespace {
 
 class Finder {
  public:
-  Finder(const Graph& graph, const FactTable& facts) : graph_(graph), facts_(facts), uses_(graph) {}
+  Finder(const Graph& graph, const FactTable& facts, const ConvChains& convs)
+      : graph_(graph), facts_(facts), convs_(convs), uses_(graph) {}
 
   std::vector<SoftmaxChain> run() const {
     std::vector<SoftmaxChain> chains;
@@ -40,26 +41,20 @@ class Finder {
              return dimension.is_free() || dimension.size == 0;
            });
   }
-  [[nodiscard]] const Node* producer(ValueId id) const {
-    const int node = graph_.producer(id);
-    return node < 0 ? nullptr : &graph_.nodes[static_cast<std::size_t>(node)];
-  }
-
   // The sum before it, of which one operand has the sum's shape and whole rows of the other are
   // added.
   void take_addend(SoftmaxChain& chain) const {
-    const Node* const sum = producer(chain.x);
-    if (sum == nullptr || !std::holds_alternative<op::Add>(sum->attributes) ||
-        uses_.only_user(chain.x) != chain.softmax) {
-      return;
-    }
+    const int producer = graph_.producer(chain.x);
+    if (producer < 0 || convs_.of(producer) != nullptr) return;
+    const Node& sum = graph_.nodes[static_cast<std::size_t>(producer)];
+    if (!is_any<op::Add>(sum) || uses_.only_user(chain.x) != chain.softmax) return;
     for (const std::size_t whole : {0U, 1U}) {
-      const ValueId x = sum->inputs[whole];
-      const ValueId addend = sum->inputs[1 - whole];
+      const ValueId x = sum.inputs[whole];
+      const ValueId addend = sum.inputs[1 - whole];
       if (!is_array(x) || !is_array(addend) || graph_.is_stored(x)) continue;
       if (dimensions(x) != dimensions(chain.x) || dimensions(addend).empty()) continue;
       if (dimensions(addend).back() != dimensions(x).back()) continue;
-      chain.nodes.insert(chain.nodes.begin(), graph_.producer(chain.x));
+      chain.nodes.insert(chain.nodes.begin(), producer);
       chain.x = x;
       chain.addend = addend;
       return;
@@ -93,6 +88,7 @@ class Finder {
 
   const Graph& graph_;
   const FactTable& facts_;
+  const ConvChains& convs_;
   ValueUses uses_;
 };
 
@@ -117,14 +113,9 @@ std::vector<std::uint32_t> addend_rows(Shape x, Shape addend) {
 
 }  // namespace
 
-std::vector<SoftmaxChain> find_softmax_chains(const Graph& graph, const FactTable& facts) {
-  return Finder(graph, facts).run();
-}
-
-void leave_addend(const Graph& graph, SoftmaxChain& chain) {
-  chain.x = graph.nodes[static_cast<std::size_t>(chain.softmax)].inputs[0];
-  chain.addend = kNoValue;
-  chain.nodes.erase(chain.nodes.begin());
+std::vector<SoftmaxChain> find_softmax_chains(const Graph& graph, const FactTable& facts,
+                                              const ConvChains& convs) {
+  return Finder(graph, facts, convs).run();
 }
 
 void add_softmax_chain(ProgramValues& values, const SoftmaxChain& chain) {

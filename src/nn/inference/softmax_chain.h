@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "nn/inference/conv_step.h"
 #include "nn/inference/program_values.h"
 
 namespace narrow {
@@ -18,11 +19,10 @@ struct SoftmaxChain {
   std::vector<int> nodes;  // in order
 };
 
-// Chains of float32 values of known sizes.
-std::vector<SoftmaxChain> find_softmax_chains(const Graph& graph, const FactTable& facts);
-
-// Without the sum before it, which something else computes.
-void leave_addend(const Graph& graph, SoftmaxChain& chain);
+// Chains of float32 values of known sizes, without the sums that convolutions or products take
+// along.
+std::vector<SoftmaxChain> find_softmax_chains(const Graph& graph, const FactTable& facts,
+                                              const ConvChains& convs);
 
 void add_softmax_chain(ProgramValues& values, const SoftmaxChain& chain);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
@@ -46,6 +47,12 @@ std::array<NamedSet, 8> known_sets() {
            {"AVX512_CORE_AMX", cpu_isa::avx512_core_amx, has_bf16}}};
 }
 
+// As oneDNN compares them: whether letters are large does not matter.
+bool is_same_name(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
+}
+
 std::string limit_in_environment() {
   for (const char* variable : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"}) {
     if (const char* value = std::getenv(variable)) return value;
@@ -68,7 +75,7 @@ std::uint32_t usable_instruction_sets(std::string_view limit) {
   std::uint32_t allowed = ~std::uint32_t{0};
   for (const NamedSet& set : sets) {
     if (set.is_there) usable |= static_cast<std::uint32_t>(set.isa);
-    if (set.name == limit) allowed = static_cast<std::uint32_t>(set.isa);
+    if (is_same_name(set.name, limit)) allowed = static_cast<std::uint32_t>(set.isa);
   }
   return usable & allowed;
 }

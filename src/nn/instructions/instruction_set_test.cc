@@ -16,6 +16,7 @@ TEST(InstructionSet, HoldsWhatOneDnnUses) {
 TEST(InstructionSet, IsLimitedAsOneDnnIs) {
   const auto avx2 = static_cast<std::uint32_t>(dnnl::cpu_isa::avx2);
   EXPECT_EQ(usable_instruction_sets("AVX2") & ~avx2, 0U);
+  EXPECT_EQ(usable_instruction_sets("avx2") & ~avx2, 0U);
   EXPECT_EQ(usable_instruction_sets("no such set"), usable_instruction_sets(""));
 }
 

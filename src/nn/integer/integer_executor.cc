@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "graph/matchers.h"
 #include "graph/operators.h"
 #include "graph/shapes.h"
 #include "narrow/error.h"
@@ -31,6 +32,8 @@ bool fits_16_bits(const IntegerFormat& format) {
 struct PreparedStep {
   const QuantizedStep* step = nullptr;
   StepTime name;
+  std::vector<ValueId> operands;                // its inputs that are not stored
+  std::vector<const ReferenceTensor*> further;  // by input of its node: what is stored, else null
   std::optional<IntegerLinear> linear;
   std::vector<CodeTable> tables;  // by operand: of kTable, and of kMove where formats differ
 };
@@ -58,6 +61,7 @@ struct IntegerExecutor::Program {
       is_wide = is_wide || !fits;
     }
     for (const QuantizedStep& step : quantized.steps()) prepare(step);
+    for (const ValueId id : graph.outputs) stored_outputs.push_back(quantized.stored(id));
   }
 
   Graph graph;
@@ -65,6 +69,7 @@ struct IntegerExecutor::Program {
   ExecutorOptions options;
   bool is_wide = false;
   std::vector<PreparedStep> steps;
+  std::vector<const ReferenceTensor*> stored_outputs;  // null for what is computed
   std::vector<AccumulatorUse> accumulators;
 
  private:
@@ -76,6 +81,15 @@ struct IntegerExecutor::Program {
       const bool is_first = prepared.name.op.empty();
       prepared.name.op += is_first ? "" : "+";
       prepared.name.op += operator_of(graph.nodes[static_cast<std::size_t>(node)]).name;
+    }
+    for (const ValueId id : step.inputs) {
+      if (id != kNoValue && quantized.stored(id) == nullptr) prepared.operands.push_back(id);
+    }
+    // Others do not look at what their nodes have stored: weights stay codes.
+    if (step.kind == StepKind::kFloat || step.kind == StepKind::kMove) {
+      for (const ValueId id : step.node(graph).inputs) {
+        prepared.further.push_back(quantized.stored(id));
+      }
     }
     if (step.kind == StepKind::kLinear) {
       prepared.linear.emplace(quantized, step, is_wide);
@@ -137,7 +151,7 @@ class IntegerRun {
       : program_(program), graph_(program.graph), values_(graph_.values.size()) {
     for (std::size_t i = 0; i < inputs.size(); ++i) at(graph_.inputs[i]).given = &inputs[i];
     for (const PreparedStep& prepared : program.steps) {
-      for (const ValueId id : operands(*prepared.step)) ++at(id).uses_left;
+      for (const ValueId id : prepared.operands) ++at(id).uses_left;
     }
     for (const ValueId id : graph_.outputs) ++at(id).uses_left;
   }
@@ -150,24 +164,15 @@ class IntegerRun {
       if (seconds != nullptr) (*seconds)[i] += time.count();
     }
     GraphArrays outputs;
-    for (const ValueId id : graph_.outputs) {
-      const ReferenceTensor* const stored = program_.quantized.stored(id);
-      outputs.push_back((stored != nullptr ? *stored : numbers(id)).as_constant());
+    for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {
+      const ReferenceTensor* const stored = program_.stored_outputs[i];
+      outputs.push_back((stored != nullptr ? *stored : numbers(graph_.outputs[i])).as_constant());
     }
     return outputs;
   }
 
  private:
   RunValue& at(ValueId id) { return values_[static_cast<std::size_t>(id)]; }
-
-  // That are not stored.
-  [[nodiscard]] std::vector<ValueId> operands(const QuantizedStep& step) const {
-    std::vector<ValueId> ids;
-    for (const ValueId id : step.inputs) {
-      if (id != kNoValue && program_.quantized.stored(id) == nullptr) ids.push_back(id);
-    }
-    return ids;
-  }
 
   CodeOperand operand(ValueId id) { return {&*at(id).codes, program_.quantized.format(id)}; }
 
@@ -183,17 +188,16 @@ class IntegerRun {
   }
 
   void run(const PreparedStep& prepared) {
-    const QuantizedStep& step = *prepared.step;
     try {
       compute(prepared);
     } catch (const Error& error) {
-      const Node& node = step.node(graph_);
+      const Node& node = prepared.step->node(graph_);
       throw Error(error.category(),
                   fmt::format("{} {} of {}: {}", operator_of(node).name, node.name, graph_.name,
                               error.what()),
                   error.remedy());
     }
-    for (const ValueId id : operands(step)) {
+    for (const ValueId id : prepared.operands) {
       if (--at(id).uses_left == 0) at(id) = {};
     }
   }
@@ -201,7 +205,7 @@ class IntegerRun {
   void compute(const PreparedStep& prepared) {
     const QuantizedStep& step = *prepared.step;
     if (step.kind == StepKind::kFloat) {
-      run_node(step);
+      run_node(prepared);
     } else if (step.makes_codes) {
       at(step.output).codes = codes_of(prepared, *program_.quantized.format(step.output));
     } else {
@@ -268,17 +272,15 @@ class IntegerRun {
       looked_up.push_back(look_up(prepared.tables[i], x.back(), program_.is_wide));
       x.back() = {&looked_up.back(), &to};
     }
-    std::vector<const ReferenceTensor*> further;
-    for (const ValueId id : node.inputs) further.push_back(program_.quantized.stored(id));
-    return move_codes(node, x, further);
+    return move_codes(node, x, prepared.further);
   }
 
-  void run_node(const QuantizedStep& step) {
-    const Node& node = step.node(graph_);
-    std::vector<const ReferenceTensor*> inputs;
-    for (const ValueId id : node.inputs) {
-      const ReferenceTensor* const stored = program_.quantized.stored(id);
-      inputs.push_back(id == kNoValue || stored != nullptr ? stored : &numbers(id));
+  void run_node(const PreparedStep& prepared) {
+    const Node& node = prepared.step->node(graph_);
+    std::vector<const ReferenceTensor*> inputs = prepared.further;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const ValueId id = node.inputs[i];
+      if (id != kNoValue && inputs[i] == nullptr) inputs[i] = &numbers(id);
     }
     std::vector<ReferenceTensor> results = run_operator_results(node.attributes, inputs);
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
@@ -334,11 +336,8 @@ GraphArrays IntegerExecutor::run(std::span<const GraphArray> inputs, StepTimes* 
 }
 
 bool has_quantized_activations(const Graph& graph) {
-  return std::ranges::any_of(graph.nodes, [&](const Node& node) {
-    return std::holds_alternative<op::QuantizeLinear>(node.attributes) ||
-           std::holds_alternative<op::QLinearConv>(node.attributes) ||
-           std::holds_alternative<op::QLinearMatMul>(node.attributes);
-  });
+  return std::ranges::any_of(graph.nodes,
+                             is_any<op::QuantizeLinear, op::QLinearConv, op::QLinearMatMul>);
 }
 
 }  // namespace narrow

@@ -6,7 +6,9 @@
 #include <hwy/highway.h>
 
 #include <cmath>
+#include <cstdint>
 
+#include "base/testing/expected_error.h"
 #include "graph/shapes.h"
 #include "nn/integer/testing/quantized_builder.h"
 #include "nn/reference/reference_network.h"
@@ -191,6 +193,51 @@ TEST(IntegerExecutor, MovesCodesAndTheLargest) {
       {StepKind::kQuantize, StepKind::kMove, StepKind::kMove, StepKind::kMove, StepKind::kMove});
 }
 
+TEST(IntegerExecutor, WindowsOfPaddingAloneGiveTheLeast) {
+  QuantizedBuilder builder("padding");
+  const ValueId x = builder.round(builder.input("x", {1, 3, 4, 4}), kX);
+  const ValueId pool = builder.add("pool", op::MaxPool{square_window(1, 1, 1)}, {x});
+  const ValueId same = builder.round(pool, kX);
+  const ValueId swish = builder.add("swish", op::Unary{op::UnaryKind::kHardSwish}, {same});
+  const Graph graph = builder.finish({builder.quantize(swish, kY)});
+  expect_as_in_float(graph, hashed_array({1, 3, 4, 4}, -4, 7, 3),
+                     {StepKind::kQuantize, StepKind::kMove, StepKind::kTable});
+}
+
+// Clip gives its greatest number then, which is no bound of codes around 0 here.
+TEST(IntegerExecutor, BoundsMayContradictEachOther) {
+  QuantizedBuilder builder("bounds");
+  const ValueId x = builder.round(builder.input("x", {2, 6}), kX);
+  const ValueId sum = builder.add("sum", op::Add{}, {x, x});
+  const ValueId clip =
+      builder.add("clip", op::Clip{}, {sum, builder.reals({}, {0}), builder.reals({}, {-2})});
+  const Graph graph = builder.finish({builder.quantize(clip, kY)});
+  const GraphArray input = hashed_array({2, 6}, -3, 7, 3);
+  EXPECT_EQ(run_integers(graph, input), run_float(graph, input));
+}
+
+TEST(IntegerExecutor, SumsBeyondWhatIsExactAreRefused) {
+  const auto make = [](double bias, DType type, std::int64_t greatest) {
+    QuantizedBuilder builder("large");
+    const ValueId x = builder.round(builder.input("x", {1, 512}), {0.5, 0, DType::kUInt16});
+    const std::vector<std::int64_t> codes(512, greatest);
+    const ValueId w = builder.stored({512, 1}, codes, {0.5}, 1, type);
+    const ValueId y = builder.add("gemm", op::Gemm{}, {x, w, builder.reals({1}, {bias})});
+    return builder.finish({y});
+  };
+  const auto refused = [&](const Graph& graph) {
+    return error_message(ErrorCategory::kUnsupported, [&] {
+      const IntegerExecutor executor(graph, no_weight, {1, false});
+    });
+  };
+  EXPECT_EQ(refused(make(0, DType::kInt32, INT32_MAX)),
+            "gemm of large: its sums need 57 bits, expected at most 53");
+  EXPECT_EQ(refused(make(1e30, DType::kInt8, 1)),
+            "gemm of large: its bias 1e+30 has 4e+30 units of 0.25, expected fewer than 2^53");
+  EXPECT_EQ(refused(make(INFINITY, DType::kInt8, 1)),
+            "gemm of large: its bias inf has inf units of 0.25, expected fewer than 2^53");
+}
+
 // As files of QOperator have it: codes are moved as they are.
 TEST(IntegerExecutor, OperatorsOnCodesAreExpanded) {
   QuantizedBuilder builder("codes");
@@ -284,6 +331,22 @@ TEST(IntegerExecutor, TheRestIsComputedInFloat) {
   expect_as_in_float(graph, hashed_array({2, 6}, -3, 7, 3),
                      {StepKind::kQuantize, StepKind::kDequantize, StepKind::kFloat,
                       StepKind::kFloat, StepKind::kQuantize});
+}
+
+// Through a node with several results, too.
+TEST(IntegerExecutor, ExamplesMayBeComputedAtOnce) {
+  QuantizedBuilder builder("examples");
+  const ValueId x = builder.round(builder.input("x", {Dimension::free("N"), 8}), kX);
+  const std::vector<ValueId> parts = builder.add_node("parts", op::Split{1, 2}, {x}, 2);
+  const ValueId share = builder.add("share", op::Softmax{1}, {parts[1]});
+  const ValueId sum = builder.add("sum", op::Add{}, {parts[0], share});
+  const Graph graph = builder.finish({builder.quantize(sum, kY)});
+  const GraphArray input = hashed_array({64, 8}, -3, 7, 3);
+  const GraphArray expected = run_float(graph, input);
+  for (const int threads : {1, 4}) {
+    const IntegerExecutor executor(graph, no_weight, {threads, true});
+    EXPECT_EQ(executor.run(std::span(&input, 1), nullptr).front(), expected) << threads;
+  }
 }
 
 }  // namespace

@@ -12,11 +12,15 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "base/for_vectors-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace narrow::integer {
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+
+using narrow::HWY_NAMESPACE::ForVectors;
 
 // Half a tile is a whole number of narrow vectors, a tile of wide ones.
 using Narrow = hn::CappedTag<std::int32_t, kHalfTile>;
@@ -173,20 +177,10 @@ void MultiplyDepthwise(const TileInput& input, const std::int32_t* weights,
   }
 }
 
-// Calls body(tag, i) for whole vectors of [0, count), then for single elements.
-template <typename Body>
-HWY_INLINE void ForLanes(std::size_t count, const Body& body) {
-  const Narrow d;
-  const hn::CappedTag<std::int32_t, 1> single;
-  std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) body(d, i);
-  for (; i < count; ++i) body(single, i);
-}
-
 void AddCodes(const std::int16_t* a, const std::int16_t* b, std::size_t count,
               const float (&scales)[3], float least, float greatest, std::int16_t* y) {
-  ForLanes(count, [&](auto d, std::size_t i) HWY_ATTR {
-    const hn::RebindToFloat<decltype(d)> real;
+  ForVectors(count, [&](auto real, std::size_t i) HWY_ATTR {
+    const hn::RebindToSigned<decltype(real)> d;
     const hn::Rebind<std::int16_t, decltype(d)> codes;
     const auto first = hn::ConvertTo(real, hn::PromoteTo(d, hn::LoadU(codes, a + i)));
     const auto second = hn::ConvertTo(real, hn::PromoteTo(d, hn::LoadU(codes, b + i)));
@@ -198,8 +192,7 @@ void AddCodes(const std::int16_t* a, const std::int16_t* b, std::size_t count,
 
 void QuantizeNumbers(const float* x, std::size_t count, float scale, float least, float greatest,
                      std::int16_t* y) {
-  ForLanes(count, [&](auto d, std::size_t i) HWY_ATTR {
-    const hn::RebindToFloat<decltype(d)> real;
+  ForVectors(count, [&](auto real, std::size_t i) HWY_ATTR {
     StoreNearest(real, hn::Div(hn::LoadU(real, x + i), hn::Set(real, scale)), least, greatest,
                  y + i);
   });

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <vector>
 
 #include "nn/integer/code_array.h"
+#include "nn/integer/packed_linear.h"
 #include "nn/integer/requantization.h"
 
 namespace narrow {
@@ -30,41 +31,25 @@ class IntegerLinear {
   [[nodiscard]] ReferenceTensor numbers(const CodeArray& x) const;
 
   [[nodiscard]] const SumBounds& bounds() const { return bounds_; }
-  // Whether all sums are computed in 32 bits by vector kernels.
-  [[nodiscard]] bool is_fast() const { return !packed_.empty(); }
 
  private:
   void take_weights(const QuantizedGraph& graph, const Node& node);
   void take_biases(const QuantizedGraph& graph, const Node& node);
-  void find_bounds(const IntegerFormat& x);
-  void pack();
-  void pack_depthwise();
-  // Blocks of groups whose channels fill whole vectors.
-  [[nodiscard]] std::int64_t groups_together() const;
+  void find_bounds(const QuantizedGraph& graph, const Node& node, const IntegerFormat& x);
 
   // What the sums of a channel count.
   [[nodiscard]] float unit(std::size_t channel) const;
   // Elements of a channel of an example, one after the other in row-major order.
   [[nodiscard]] std::size_t inner_of(const Shape& result) const;
   static CodeArray as_matrix(const CodeArray& x);
+  [[nodiscard]] Shape shape_of_rows(const CodeArray& x) const;
 
-  // By the reference operator, row-major.
-  [[nodiscard]] ReferenceTensor plain_sums(const CodeArray& x) const;
-
-  struct Geometry;
-  [[nodiscard]] Geometry geometry(const Shape& x) const;
-  template <typename Take>
-  void for_each_tile(const CodeArray& x, const Geometry& geometry, const Take& take) const;
-  void run_fast(const CodeArray& x, const Geometry& geometry, std::int16_t* codes,
-                std::int32_t* sums, std::size_t stride) const;
+  // Row-major.
+  [[nodiscard]] ReferenceTensor sums(const CodeArray& x) const;
 
   Attributes attributes_;
   float x_scale_ = 1;
-  Window window_;  // of two axes; none of products of matrices
-  std::int64_t groups_ = 1;
-  std::size_t in_channels_ = 0;
-  std::size_t out_channels_ = 0;
-  std::size_t taps_ = 1;
+  LinearSizes sizes_;
   bool is_rows_ = false;               // a product of matrices
   bool is_plain_ = false;              // by the reference operator only
   std::vector<std::int64_t> weights_;  // [out, in / group, taps]
@@ -74,12 +59,7 @@ class IntegerLinear {
   SumBounds bounds_;
   Requantization requantization_;
   bool makes_codes_ = false;
-
-  bool is_depthwise_ = false;
-  std::size_t blocks_ = 1;  // of groups
-  std::vector<std::int32_t> packed_;
-  std::vector<std::int32_t> packed_biases_;  // of whole tiles, by block
-  std::vector<float> packed_factors_;
+  std::optional<PackedLinear> packed_;  // where all sums fit in 32 bits
 };
 
 }  // namespace narrow

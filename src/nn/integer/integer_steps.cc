@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
-#include "narrow/error.h"
+#include "graph/dimension_math.h"
 #include "nn/integer/integer_kernels.h"
 #include "nn/integer/requantization.h"
 #include "nn/reference/reference_kernels.h"
@@ -14,12 +13,9 @@ namespace {
 
 // The shape to which both are broadcast.
 Shape broadcast_shape(const Shape& a, const Shape& b) {
-  Shape result(std::max(a.size(), b.size()), 1);
-  for (const Shape* const shape : {&a, &b}) {
-    const std::size_t ahead = result.size() - shape->size();
-    for (std::size_t i = 0; i < shape->size(); ++i) {
-      if ((*shape)[i] != 1) result[ahead + i] = (*shape)[i];
-    }
+  Shape result;
+  for (const Dimension& size : broadcast({a.begin(), a.end()}, {b.begin(), b.end()}, "combined")) {
+    result.push_back(size.size);
   }
   return result;
 }
@@ -106,9 +102,9 @@ CodeArray window_mean(const op::AveragePool& pool, const CodeOperand& x, const I
   return CodeArray::of(mean, usual_layout(mean.shape), x.codes->is_wide());
 }
 
-// The largest code of each window that lies in the image, channels last.
+// The largest code of each window that lies in the image, channels last; `least` where none does.
 template <typename Code>
-void max_pool(const op::MaxPool& pool, const CodeArray& x, CodeArray& y) {
+void max_pool(const op::MaxPool& pool, const CodeArray& x, Code least, CodeArray& y) {
   const auto height = static_cast<std::int64_t>(x.shape()[2]);
   const auto width = static_cast<std::int64_t>(x.shape()[3]);
   const WindowPlaces rows = window_places(pool.window, 0, height, pool.ceil_mode);
@@ -118,7 +114,7 @@ void max_pool(const op::MaxPool& pool, const CodeArray& x, CodeArray& y) {
     const Code* const image = x.codes<Code>() + n * height * width * stride;
     for (std::int64_t i = 0; i < rows.count * columns.count; ++i) {
       Code* const to = y.codes<Code>() + (n * rows.count * columns.count + i) * stride;
-      std::fill(to, to + stride, std::numeric_limits<Code>::min());
+      std::fill(to, to + stride, least);
       for (std::int64_t ky = 0; ky < pool.window.kernel[0]; ++ky) {
         const std::int64_t row = i / columns.count * pool.window.strides[0] +
                                  ky * pool.window.dilations[0] - rows.before;
@@ -264,12 +260,20 @@ CodeArray move_codes(const Node& node, std::span<const CodeOperand> x,
       shape[axis + 2] = window_places(pool->window, axis, shape[axis + 2], pool->ceil_mode).count;
     }
     CodeArray largest(shape, CodeLayout::kChannelsLast, first.is_wide());
-    first.with_code([&]<typename Code>(Code) { max_pool<Code>(*pool, first, largest); });
+    first.with_code([&]<typename Code>(Code) {
+      max_pool(*pool, first, static_cast<Code>(x.front().format->least), largest);
+    });
     return largest;
   }
   const auto* const concat = std::get_if<op::Concat>(&node.attributes);
+  const auto fits_first = [&](const CodeOperand& operand) {
+    if (!is_image(operand)) return false;
+    Shape shape = operand.codes->shape();
+    shape[1] = first.shape()[1];
+    return shape == first.shape();
+  };
   const bool is_by_channel = concat != nullptr && (concat->axis == 1 || concat->axis == -3) &&
-                             std::ranges::all_of(x, is_image);
+                             std::ranges::all_of(x, fits_first);
   if (is_by_channel) return concatenate_channels(x);
   std::vector<ReferenceTensor> numbers;
   for (const CodeOperand& operand : x) numbers.push_back(operand.codes->as_numbers());

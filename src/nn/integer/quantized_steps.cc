@@ -27,11 +27,6 @@ bool is_linear(const Node& node) {
          (gemm != nullptr && gemm->alpha == 1 && gemm->beta == 1 && !gemm->transpose_a);
 }
 
-bool is_product(const Node& node) {
-  const auto* const binary = std::get_if<op::Binary>(&node.attributes);
-  return binary != nullptr && binary->kind == op::BinaryKind::kMul;
-}
-
 bool is_mean(const Node& node) { return is_any<op::GlobalAveragePool, op::AveragePool>(node); }
 
 // Of one operand and without regard to others.
@@ -47,6 +42,11 @@ bool only_moves(const Node& node) {
          is_any<op::Identity, op::Reshape, op::Flatten, op::Squeeze, op::Unsqueeze, op::Transpose,
                 op::MaxPool, op::GlobalMaxPool, op::Slice, op::Split, op::DepthToSpace,
                 op::SpaceToDepth, op::Concat>(node);
+}
+
+bool multiplies_elements(const Node& node) {
+  const auto* const binary = std::get_if<op::Binary>(&node.attributes);
+  return binary != nullptr && binary->kind == op::BinaryKind::kMul;
 }
 
 std::size_t output_axis(const Node& node, std::size_t rank) {
@@ -168,7 +168,8 @@ class QuantizedGraph::Finder {
                        [&](ValueId id) { return id == kNoValue || found_.stored(id) != nullptr; });
   }
 
-  // The codes of bounds bound the codes, as rounding keeps the order.
+  // The codes of bounds bound the codes, as rounding keeps the order. Where the least is more than
+  // the greatest, Clip gives the greatest.
   void bound_by(const Node& bound, IntegerFormat& format) const {
     std::optional<float> least;
     std::optional<float> greatest;
@@ -182,9 +183,9 @@ class QuantizedGraph::Finder {
       greatest = at(2);
     }
     const IntegerFormat whole = format;
-    if (least) format.least = std::max(format.least, centered_code(*least, whole));
-    if (greatest) format.greatest = std::min(format.greatest, centered_code(*greatest, whole));
-    format.greatest = std::max(format.greatest, format.least);
+    if (least) format.least = centered_code(*least, whole);
+    if (greatest) format.greatest = centered_code(*greatest, whole);
+    format.least = std::min(format.least, format.greatest);
   }
 
   [[nodiscard]] std::optional<QuantizedStep> step_of(int index) {
@@ -196,7 +197,7 @@ class QuantizedGraph::Finder {
       step.kind = step.inputs.size() == 2 ? StepKind::kProduct : StepKind::kLinear;
     } else if (std::holds_alternative<op::Add>(made.attributes) && take_codes(made, 2, step)) {
       step.kind = StepKind::kAdd;
-    } else if (is_product(made) && take_codes(made, 2, step)) {
+    } else if (multiplies_elements(made) && take_codes(made, 2, step)) {
       step.kind = StepKind::kMul;
     } else if (is_mean(made) && take_codes(made, 1, step)) {
       step.kind = StepKind::kMean;

@@ -101,6 +101,8 @@ class QuantizedGraph {
 
 // Whether the node only moves elements of its first operand, or of all, or takes the largest.
 bool only_moves(const Node& node);
+// Whether the node multiplies two values element by element.
+bool multiplies_elements(const Node& node);
 // The axis of the output channels of the weights of Conv, ConvTranspose, Gemm or MatMul of this
 // rank.
 std::size_t output_axis(const Node& node, std::size_t rank);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/dimension_math.h"
+#include "graph/matchers.h"
 #include "graph/operators.h"
 #include "graph/prune_graph.h"
 #include "graph/rules/fact_rules.h"
@@ -84,8 +85,7 @@ class Folder {
 
   // Loops may take long, and run when they are asked to.
   [[nodiscard]] bool reads_constants(const Node& node) const {
-    const bool is_loop = std::holds_alternative<op::Loop>(node.attributes) ||
-                         std::holds_alternative<op::Scan>(node.attributes);
+    const bool is_loop = is_any<op::Loop, op::Scan>(node);
     return !is_loop && !node.inputs.empty() && std::ranges::all_of(node.inputs, [&](ValueId id) {
       return id == kNoValue || graph_.constant_of(id) != nullptr;
     });

@@ -13,4 +13,7 @@ namespace narrow {
 // infer_facts and the operators throw, naming the node.
 Graph fold_constants(Graph graph, std::uint64_t most_bytes = std::uint64_t{16} << 20);
 
+// As `most_bytes`: enough for weights that are codes and are to be computed beforehand.
+inline constexpr std::uint64_t kMostFoldedWeights = std::uint64_t{8} << 30;
+
 }  // namespace narrow

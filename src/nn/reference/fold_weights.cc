@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/dimension_math.h"
+#include "graph/matchers.h"
 #include "graph/prune_graph.h"
 #include "graph/shapes.h"
 
@@ -82,8 +83,7 @@ class WeightFolder {
   }
 
   bool fold(const Node& node) {
-    const bool is_loop = std::holds_alternative<op::Loop>(node.attributes) ||
-                         std::holds_alternative<op::Scan>(node.attributes);
+    const bool is_loop = is_any<op::Loop, op::Scan>(node);
     if (is_loop || node.inputs.empty()) return false;
     std::uint64_t read = 0;
     for (const ValueId id : node.inputs) {

@@ -62,6 +62,7 @@ ReferenceTensor entry_of(const ReferenceTensor& x, std::size_t axis, std::int64_
 // Entries of one shape along a new axis.
 class Stack {
  public:
+  [[nodiscard]] bool is_empty() const { return entries_.empty(); }
   void add(ReferenceTensor entry) {
     if (!entries_.empty() && entry.shape != entries_.front().shape) {
       refuse(fmt::format("its rounds give values {} and {}, which cannot be stacked",
@@ -70,18 +71,12 @@ class Stack {
     entries_.push_back(std::move(entry));
   }
 
-  // Without entries it has the known sizes of `fact`, 0 for others.
-  [[nodiscard]] ReferenceTensor take(const op::ScanAxis& along, const Fact& fact) const {
-    Shape shape;
-    for (const Dimension& size : fact.dimensions) shape.push_back(size.is_free() ? 0 : size.size);
-    const std::size_t axis = axis_of(along.axis, shape.size());
-    if (!entries_.empty()) {
-      shape = entries_.front().shape;
-      shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis), std::ssize(entries_));
-    } else {
-      shape[axis] = 0;
-    }
-    ReferenceTensor y = ReferenceTensor::zeros(std::move(shape), fact.type);
+  // Of at least one entry.
+  [[nodiscard]] ReferenceTensor take(const op::ScanAxis& along) const {
+    Shape shape = entries_.front().shape;
+    const std::size_t axis = axis_of(along.axis, shape.size() + 1);
+    shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis), std::ssize(entries_));
+    ReferenceTensor y = ReferenceTensor::zeros(std::move(shape), entries_.front().type);
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       const ReferenceTensor& entry = entries_[i];
       const std::size_t place = along.reverse ? entries_.size() - 1 - i : i;
@@ -114,6 +109,26 @@ Facts facts_of(const Attributes& attributes, Inputs inputs) {
   return infer_facts(attributes, known);
 }
 
+// Of a stack without entries: it has the known sizes of `fact`, 0 for others.
+ReferenceTensor empty_stack(const op::ScanAxis& along, const Fact& fact) {
+  Shape shape;
+  for (const Dimension& size : fact.dimensions) shape.push_back(size.is_free() ? 0 : size.size);
+  shape[axis_of(along.axis, shape.size())] = 0;
+  return ReferenceTensor::zeros(std::move(shape), fact.type);
+}
+
+// The stacks, which are the results of the operator behind its states, each along one axis.
+void give_stacks(const Attributes& attributes, Inputs inputs, const std::vector<Stack>& stacks,
+                 const std::vector<op::ScanAxis>& along, Outputs outputs) {
+  const std::size_t first = outputs.size() - stacks.size();
+  const bool is_empty = !stacks.empty() && stacks.front().is_empty();
+  const Facts facts = is_empty ? facts_of(attributes, inputs) : Facts();
+  for (std::size_t i = 0; i < stacks.size(); ++i) {
+    outputs[first + i] =
+        is_empty ? empty_stack(along[i], facts[first + i]) : stacks[i].take(along[i]);
+  }
+}
+
 }  // namespace
 
 void run(const op::If& branches, Inputs inputs, Outputs outputs) {
@@ -143,11 +158,8 @@ void run(const op::Loop& loop, Inputs inputs, Outputs outputs) {
     for (std::size_t i = 0; i < stacks.size(); ++i)
       stacks[i].add(std::move(results[1 + states + i]));
   }
-  const Facts facts = facts_of(loop, inputs);
   for (std::size_t i = 0; i < states; ++i) outputs[i] = std::move(read[2 + i]);
-  for (std::size_t i = 0; i < stacks.size(); ++i) {
-    outputs[states + i] = stacks[i].take({}, facts[states + i]);
-  }
+  give_stacks(loop, inputs, stacks, std::vector<op::ScanAxis>(stacks.size()), outputs);
 }
 
 void run(const op::Scan& scan, Inputs inputs, Outputs outputs) {
@@ -172,11 +184,8 @@ void run(const op::Scan& scan, Inputs inputs, Outputs outputs) {
     for (std::size_t i = 0; i < states; ++i) read[i] = std::move(results[i]);
     for (std::size_t i = 0; i < stacks.size(); ++i) stacks[i].add(std::move(results[states + i]));
   }
-  const Facts facts = facts_of(scan, inputs);
   for (std::size_t i = 0; i < states; ++i) outputs[i] = std::move(read[i]);
-  for (std::size_t i = 0; i < stacks.size(); ++i) {
-    outputs[states + i] = stacks[i].take(scan.outputs[i], facts[states + i]);
-  }
+  give_stacks(scan, inputs, stacks, scan.outputs, outputs);
 }
 
 }  // namespace narrow::reference

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
-#include <map>
 #include <mutex>
 
 #include "base/parallel.h"
@@ -13,31 +11,14 @@
 #include "graph/prune_graph.h"
 #include "model/image_classifier.h"
 #include "narrow/error.h"
+#include "nn/example_groups.h"
 #include "nn/execution/make_executor.h"
 #include "nn/reference/fold_constants.h"
 #include "tasks/network/calibration_images.h"
+#include "tasks/network/image_graph.h"
 
 namespace narrow {
 namespace {
-
-// Weights are computed from their codes beforehand.
-constexpr std::uint64_t kMostFoldedBytes = std::uint64_t{8} << 30;
-
-// One image as the graph takes it.
-GraphArray image_at(const Activations& images, std::int64_t index, bool channels_last) {
-  const std::size_t floats = images.floats_per_image();
-  const float* const from = images.values.data() + static_cast<std::size_t>(index) * floats;
-  GraphArray image = {DType::kFloat32, {1, images.channels, images.height, images.width}, {}};
-  if (channels_last) image.shape = {1, images.height, images.width, images.channels};
-  image.bytes.resize(floats * sizeof(float));
-  const auto channels = static_cast<std::size_t>(images.channels);
-  const std::size_t pixels = floats / channels;
-  for (std::size_t i = 0; i < floats; ++i) {
-    const std::size_t to = channels_last ? i : i % channels * pixels + i / channels;
-    std::memcpy(image.bytes.data() + to * sizeof(float), from + i, sizeof(float));
-  }
-  return image;
-}
 
 std::span<const float> floats_of(const GraphArray& array) {
   return {reinterpret_cast<const float*>(array.bytes.data()), array.bytes.size() / sizeof(float)};
@@ -50,8 +31,8 @@ std::vector<ValueStatistics> observe_values(const Graph& graph, const std::vecto
                                             const CalibrationImages& images, const RunOptions& run,
                                             std::uint64_t& image_count) {
   const bool channels_last = image_input(graph).channels_last;
-  const Activations all = load_calibration_images(images);
-  image_count = static_cast<std::uint64_t>(all.images);
+  const GraphArray all = input_of_images(load_calibration_images(images), channels_last);
+  image_count = static_cast<std::uint64_t>(all.shape.front());
   Graph watched = graph;
   watched.outputs.clear();
   std::vector<std::size_t> places;  // in `values`, of the outputs
@@ -62,11 +43,11 @@ std::vector<ValueStatistics> observe_values(const Graph& graph, const std::vecto
     if (!is_input) watched.outputs.push_back(values[i]);
   }
   Value& input = watched.values[static_cast<std::size_t>(graph.inputs.front())];
-  const Shape shape = image_at(all, 0, channels_last).shape;
-  input.dimensions.assign(shape.begin(), shape.end());
+  input.dimensions.assign(all.shape.begin(), all.shape.end());
+  input.dimensions.front() = 1;
   remove_unused(watched);
-  const auto executor =
-      make_executor(fold_constants(std::move(watched), kMostFoldedBytes), read_weight, {1, false});
+  const auto executor = make_executor(fold_constants(std::move(watched), kMostFoldedWeights),
+                                      read_weight, {1, false});
 
   std::vector<ValueStatistics> statistics(values.size());
   std::mutex mutex;
@@ -85,11 +66,11 @@ std::vector<ValueStatistics> observe_values(const Graph& graph, const std::vecto
   };
   parallel_for(static_cast<std::size_t>(limit.threads()), [&](std::size_t) {
     std::vector<ValueStatistics> own(values.size());
-    for (auto i = next.fetch_add(1, std::memory_order_relaxed); i < all.images;
+    for (auto i = next.fetch_add(1, std::memory_order_relaxed); i < all.shape.front();
          i = next.fetch_add(1, std::memory_order_relaxed)) {
-      const GraphArray image = image_at(all, i, channels_last);
-      for (const std::size_t place : inputs) take(own, place, image);
-      const GraphArrays outputs = executor->run(std::span(&image, 1), nullptr);
+      const GraphArrays image = take_examples(std::span(&all, 1), i, 1);
+      for (const std::size_t place : inputs) take(own, place, image.front());
+      const GraphArrays outputs = executor->run(image, nullptr);
       for (std::size_t k = 0; k < outputs.size(); ++k) take(own, places[k], outputs[k]);
       const std::lock_guard lock(mutex);
       report_progress(run.observer, ++done, image_count, ProgressUnit::kImages);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/operators/small_types.h"
 #include "narrow/error.h"
 #include "tensor/element_values.h"
 
@@ -44,9 +45,25 @@ double scale_of(const Scheme& scheme, const BlockParams& params) {
   return params.scale;
 }
 
-DType type_of(const Scheme& scheme, bool is_signed) {
-  if (scheme.bits > 8) return is_signed ? DType::kInt16 : DType::kUInt16;
-  return is_signed ? DType::kInt8 : DType::kUInt8;
+// Gives codes without zero points a type. All channels have the same: signed, where one is or was
+// turned around by its norm. The least code of a signed type has no opposite, and becomes the
+// greatest.
+void choose_type(const LinearLayer& layer, const Scheme& scheme,
+                 const std::vector<BlockParams>& params, LayerCodes& codes) {
+  const bool is_symmetric = scheme.kind == SchemeKind::kSymmetric;
+  const bool all_signed = is_symmetric || std::ranges::all_of(params, &BlockParams::is_signed);
+  const bool is_signed = is_symmetric || std::ranges::any_of(params, &BlockParams::is_signed) ||
+                         std::ranges::any_of(codes.codes, [](auto code) { return code < 0; });
+  // Unsigned codes need one bit more among signed ones.
+  const int bits = scheme.bits + (is_signed && !all_signed ? 1 : 0);
+  if (bits > 16) {
+    refuse(layer, fmt::format("codes of {} bits, of which only some have a sign, expected at most "
+                              "15 bits",
+                              scheme.bits));
+  }
+  codes.type = type_of_codes(is_signed, bits);
+  const std::int64_t greatest = integer_range(codes.type, SmallType::kNone)->greatest;
+  for (std::int64_t& code : codes.codes) code = std::min(code, greatest);
 }
 
 void fold_norm(const LinearLayer& layer, const TensorStore& tensors, LayerCodes& codes) {
@@ -103,23 +120,17 @@ std::optional<LayerCodes> layer_codes(const LinearLayer& layer, const TensorResu
   if (result == nullptr || !result->quantized) return std::nullopt;
   const Scheme& scheme = result->scheme;
   require_integers(layer, scheme);
-  const bool has_all = result->params.size() == result->blocks &&
-                       (result->blocks == 1 || result->blocks == layer.out_channels);
-  if (!has_all) {
+  if (result->blocks != 1 && result->blocks != layer.out_channels) {
     refuse(layer, fmt::format("{} scales, expected one or {}", result->blocks, layer.out_channels));
+  }
+  if (result->params.size() != result->blocks) {
+    refuse(layer, fmt::format("{} scales, expected at most {}", result->blocks,
+                              TensorResult::kMaxReportedBlocks));
   }
   const std::vector<double> restored = tensors.numbers(layer.weights);
   const bool is_affine = scheme.kind == SchemeKind::kAffine;
-  const bool is_signed =
-      !is_affine && (scheme.kind == SchemeKind::kSymmetric ||
-                     std::ranges::any_of(result->params, &BlockParams::is_signed));
-  // A fixed-point tensor of which some channels are signed has one type for all.
-  const bool is_mixed = scheme.kind == SchemeKind::kFixedPoint && is_signed &&
-                        !std::ranges::all_of(result->params, &BlockParams::is_signed);
   LayerCodes codes;
-  Scheme stored = scheme;
-  if (is_mixed) ++stored.bits;
-  codes.type = type_of(stored, is_signed);
+  codes.type = type_of_codes(!is_affine, scheme.bits);
   for (const BlockParams& params : result->params) {
     codes.scales.push_back(static_cast<double>(static_cast<float>(scale_of(scheme, params))));
     if (is_affine) codes.zeros.push_back(params.zero);
@@ -135,12 +146,8 @@ std::optional<LayerCodes> layer_codes(const LinearLayer& layer, const TensorResu
     }
   }
   if (layer.bias) codes.biases = tensors.numbers(*layer.bias);
-  if (layer.norm) {
-    if (is_affine && codes.zeros.size() == 1) {
-      codes.zeros.assign(layer.out_channels, codes.zeros[0]);
-    }
-    fold_norm(layer, tensors, codes);
-  }
+  if (layer.norm) fold_norm(layer, tensors, codes);
+  if (!is_affine) choose_type(layer, scheme, result->params, codes);
   return codes;
 }
 

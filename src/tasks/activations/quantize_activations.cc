@@ -130,12 +130,7 @@ void describe(const Graph& graph, const ReadWeight& read_weight, IntegerNetworkR
 void write_file(const CheckpointReader& reader, const Graph& graph, const TensorStore& tensors,
                 const std::filesystem::path& path, Overwrite overwrite) {
   onnx::ModelProto model = export_onnx(graph);
-  for (const auto& [key, value] : reader.metadata()) {
-    if (key.starts_with("narrow.")) continue;
-    onnx::StringStringEntryProto& entry = *model.add_metadata_props();
-    entry.set_key(key);
-    entry.set_value(value);
-  }
+  copy_metadata(reader, model);
   const auto writer = create_onnx_file(model, path, overwrite);
   for (const Weight& weight : graph.weights) {
     TensorInfo info = tensors.info(weight.name);
