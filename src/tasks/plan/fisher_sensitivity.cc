@@ -183,7 +183,7 @@ void add_all(Portions& portions, const ShareKey& key, SquareSums& part, SquareSu
     const std::uint64_t mine = first + share.index;
     const bool has_portion = share.count > 0 && mine < portions.count();
     if (has_portion) portions.add(mine, part);
-    if (share.is_whole() && exchange().makes_result()) {
+    if (exchange().is_alone()) {
       sums.merge(part);
       continue;
     }

@@ -149,7 +149,7 @@ void ShardedResult::make_files(const ShardJob& job, const std::vector<bool>& is_
 }
 
 void ShardedResult::exchange_files(const ShardJob& job, const std::vector<bool>& is_mine) {
-  if (exchange().share().is_whole() && exchange().makes_result()) return;
+  if (exchange().is_alone()) return;
   ByteRecord record;
   for (std::size_t file = 0; file < is_mine.size(); ++file) {
     if (!is_mine[file]) continue;

@@ -225,7 +225,7 @@ class SweepRun {
 
   // Puts together what all processes have, one network after the other.
   void exchange_logits() {
-    if (exchange().share().is_whole() && exchange().makes_result()) return;
+    if (exchange().is_alone()) return;
     const auto key = [this] {
       return fmt::format("{} {} {} {} of {} networks", fingerprint(reader_),
                          fingerprint(data_, evaluate_), options_.model_name,
