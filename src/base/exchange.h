@@ -32,6 +32,9 @@ struct Share {
 // only where parts need it.
 using ShareKey = std::function<std::string()>;
 
+// The same text, made at the first call.
+ShareKey made_once(ShareKey key);
+
 class Exchange {
  public:
   virtual ~Exchange() = default;

@@ -213,10 +213,10 @@ SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const Allocati
   Portions portions(network, data, request, threads);
   SquareSums part(network);
   SquareSums sums(network);
-  const auto key = [&] {
+  const ShareKey key = made_once([&] {
     return fmt::format("{} {} {}", fingerprint(reader), fingerprint(data, options),
                        request.batch_size);
-  };
+  });
   add_all(portions, key, part, sums);
   if (!exchange().makes_result()) return {};
   return sums.take_sensitivity(0.5 * request.batch_size / static_cast<double>(portions.batches()));
