@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "base/ranks.h"
@@ -32,6 +33,13 @@ std::vector<std::vector<std::byte>> Exchange::gather(std::string_view /*job*/,
   std::vector<std::vector<std::byte>> all;
   all.push_back(std::move(mine));
   return all;
+}
+
+ShareKey made_once(ShareKey key) {
+  return [key = std::move(key), text = std::optional<std::string>()]() mutable {
+    if (!text) text = key();
+    return *text;
+  };
 }
 
 Exchange& exchange() {

@@ -32,6 +32,9 @@ struct Share {
 // only where parts need it.
 using ShareKey = std::function<std::string()>;
 
+// The same text, made at the first call.
+ShareKey made_once(ShareKey key);
+
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -40,6 +43,8 @@ class Exchange {
   [[nodiscard]] virtual std::uint64_t processes() const { return share().count; }
   // Of the processes one: its job gives the whole result, that of others what their shares give.
   [[nodiscard]] virtual bool makes_result() const { return true; }
+  // Whether this process does everything and makes the result, so that nothing need be gathered.
+  [[nodiscard]] bool is_alone() const { return share().is_whole() && makes_result(); }
   // Hands over what this process's share of `job` gave; where the result is made, gives that of
   // all processes, in their order. Parts with another key do not belong together. Called by all
   // processes in the same order.

@@ -108,6 +108,13 @@ std::string read_small_file(const std::filesystem::path& path, std::uint64_t max
   return text;
 }
 
+std::vector<std::byte> read_whole_file(const std::filesystem::path& path) {
+  const InputFile file(path);
+  std::vector<std::byte> bytes(file.size());
+  file.read_at(0, bytes);
+  return bytes;
+}
+
 OutputFile::OutputFile(std::filesystem::path path)
     : path_(std::move(path)), fd_(create_file(path_)) {
   buffer_.reserve(kBufferBytes);

@@ -23,11 +23,6 @@ std::span<std::byte> bytes_of(std::uint64_t& number) {
   return std::as_writable_bytes(std::span(&number, 1));
 }
 
-Ranks& process_ranks() {
-  static Ranks instance;
-  return instance;
-}
-
 }  // namespace
 
 std::vector<std::vector<std::byte>> Ranks::gather(std::span<const std::byte> mine) {
@@ -144,8 +139,11 @@ void Ranks::broadcast_from(int root, std::vector<std::byte>& bytes) {
   if (root == rank()) bytes_sent_ += length * static_cast<std::uint64_t>(size() - 1);
 }
 
-Ranks& ranks() { return process_ranks(); }
+Ranks& ranks() {
+  static Ranks of_process;
+  return of_process;
+}
 
-void connect_ranks(RankTransport* transport) { process_ranks() = Ranks(transport); }
+void connect_ranks(RankTransport* transport) { ranks() = Ranks(transport); }
 
 }  // namespace narrow

@@ -45,9 +45,15 @@ LoadedNetwork load_network(const CheckpointReader& reader) {
   const CheckpointVariables source(reader, false);
   const std::string scope = find_network_scope(reader);
   Graph graph = network_of_checkpoint(reader, source, scope, class_count_of(reader, source, scope));
-  check_weights(graph, source);
   std::vector<Layer> found = layers(graph);
   require_plain_layers(found);
+  Weights weights = load_float_weights(graph, reader);
+  return {std::move(graph), std::move(found), std::move(weights)};
+}
+
+Weights load_float_weights(const Graph& graph, const CheckpointReader& reader) {
+  const CheckpointVariables source(reader, false);
+  check_weights(graph, source);
   Weights weights(graph);
   for (const Weight& weight : graph.weights) {
     const DType dtype = source.find(weight.name)->dtype;
@@ -60,7 +66,7 @@ LoadedNetwork load_network(const CheckpointReader& reader) {
     source.read(weight.name, values);
     require_usable(weight, values, reader);
   }
-  return {std::move(graph), std::move(found), std::move(weights)};
+  return weights;
 }
 
 void require_plain_layers(const std::vector<Layer>& layers) {

@@ -25,6 +25,10 @@ struct LoadedNetwork {
 // NaN or infinity or a moving variance below 0.
 LoadedNetwork load_network(const CheckpointReader& reader);
 
+// All weights of the graph. Throws what check_weights throws; Error(kUnsupported) naming one that
+// is not float32, Error(kNumeric) one with NaN or infinity or a moving variance below 0.
+Weights load_float_weights(const Graph& graph, const CheckpointReader& reader);
+
 // Methods take weights as [height, width, in, out] of one group, and a layer's constants as either
 // a batch normalization or a bias. Throws Error(kUnsupported) naming a layer that is not so.
 void require_plain_layers(const std::vector<Layer>& layers);

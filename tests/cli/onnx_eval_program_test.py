@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """ONNX files as networks: evaluated on pictures and arrays, swept, inspected; refused where they
 cannot be used. What comes out is compared with NumPy's."""
+import json
 import unittest
 
 import numpy as np
@@ -194,6 +195,10 @@ class OnnxEval(ProgramCase):
         text = self.narrow("eval", "w.onnx", "q.onnx", "--inputs=plain.npz")
         self.assertIn("no output of classes, no labels", text)
         self.assertNotIn("same class", text)
+        for part in ("0/2", "1/2"):
+            self.narrow("eval", "w.onnx", "q.onnx", "--inputs=plain.npz", "--json", "--part", part)
+        merged = json.loads(self.narrow("merge", "eval.part-0-of-2", "eval.part-1-of-2"))
+        self.assertEqual(merged["outputs"], [outputs])
         self.narrow("sweep", "w.onnx", "--schemes=bin", "--bits=2,3", "--inputs=plain.npz",
                     "-o", "out")
         self.assertIn("Signal-to-noise ratio of the outputs",

@@ -91,6 +91,14 @@ class Ranks(SharedCase):
             self.assertEqual(errors.count("\n"), count > 1, errors)
             self.assertEqual(errors.startswith(note), count > 1, errors)
 
+    def test_eval_of_fewer_images_than_a_portion(self):
+        command = ["eval", "model.ckpt-7", *IMAGES, "--max_num_batches", 1, "--batch_size", 5,
+                   "--json", "--predictions"]
+        expected = self.narrow(*command, "one.csv")
+        text, _ = self.ranks(2, *command, "two.csv")
+        self.assert_same_json(text, expected)
+        self.assertEqual((self.dir / "two.csv").read_bytes(), (self.dir / "one.csv").read_bytes())
+
     def test_ranks_agree_on_the_least_instructions(self):
         command = ["eval", "model.ckpt-7", *IMAGES, "--predictions"]
         least = {**ENVIRONMENT, "ONEDNN_MAX_CPU_ISA": "SSE41"}

@@ -5,7 +5,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -55,10 +54,7 @@ std::size_t parse_journal_file(std::span<const std::byte> bytes, const std::stri
 
 std::size_t read_journal_file(const std::filesystem::path& path, const std::string& header,
                               const TakeJournalBytes& take) {
-  const InputFile file(path);
-  std::vector<std::byte> bytes(file.size());
-  if (!bytes.empty()) file.read_at(0, bytes);
-  return parse_journal_file(bytes, header, take);
+  return parse_journal_file(read_whole_file(path), header, take);
 }
 
 JournalFile::JournalFile(const std::filesystem::path& path, const std::string& header,

@@ -18,13 +18,6 @@ namespace {
 constexpr std::string_view kMagic("narrow part 1\n\0\0", 16);
 constexpr std::uint64_t kMostParts = std::uint64_t{1} << 20;
 
-std::vector<std::byte> read_file(const std::filesystem::path& path) {
-  const InputFile file(path);
-  std::vector<std::byte> bytes(file.size());
-  if (!bytes.empty()) file.read_at(0, bytes);
-  return bytes;
-}
-
 void require_share(const Share& share) {
   if (share.count >= 1 && share.count <= kMostParts && share.index < share.count) return;
   throw Error(ErrorCategory::kUsage,
@@ -134,7 +127,7 @@ MergeExchange::MergeExchange(std::span<const std::filesystem::path> files) {
   if (files.empty()) throw Error(ErrorCategory::kUsage, "there are no parts to merge");
   std::vector<std::pair<Part, std::string>> found;
   for (const auto& file : files) {
-    found.emplace_back(parse_part(read_file(file), file.string()), file.string());
+    found.emplace_back(parse_part(read_whole_file(file), file.string()), file.string());
     require_same_command(found.front().first, found.front().second, found.back().first,
                          found.back().second);
   }

@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "base/exchange.h"
-#include "narrow/overwrite.h"
 
 namespace narrow {
 

@@ -61,7 +61,7 @@ std::vector<std::string> words_of_parts(const std::vector<std::string>& words) {
 }
 
 void require_one_process(bool has_files, const std::string& why) {
-  if (has_files || (exchange().share().is_whole() && exchange().makes_result())) return;
+  if (has_files || exchange().is_alone()) return;
   throw Error(ErrorCategory::kUsage,
               fmt::format("several processes share the files of a result that has several "
                           "(--format safetensors-shards), but {}; run it in one process",

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -60,6 +61,40 @@ void predict(const EvaluationData& data, std::span<const EvaluatedNetwork> prepa
       });
 }
 
+void put_prediction(const Prediction& prediction, ByteRecord& record) {
+  record.put(prediction.record);
+  record.put(prediction.label);
+  record.put(prediction.argmax);
+  record.put(prediction.is_in_top_5);
+  record.put(prediction.cross_entropy);
+  record.put(prediction.label_probability);
+  record.put(prediction.ranked);
+  record.put(prediction.classes);
+  record.put(prediction.probabilities);
+}
+
+// Throws Error(kCorrupt) for classes that the network does not have.
+Prediction take_prediction(ByteRecordReader& reader, std::size_t classes) {
+  Prediction prediction;
+  prediction.record = reader.take<std::uint64_t>();
+  prediction.label = reader.take<int>();
+  prediction.argmax = reader.take<int>();
+  prediction.is_in_top_5 = reader.take<std::uint8_t>() != 0;
+  prediction.cross_entropy = reader.take<double>();
+  prediction.label_probability = reader.take<float>();
+  prediction.ranked = reader.take<int>();
+  prediction.classes = reader.take<std::array<int, kRankedClasses>>();
+  prediction.probabilities = reader.take<std::array<float, kRankedClasses>>();
+  const auto is_below = [](int number, std::size_t end) {
+    return number >= 0 && static_cast<std::size_t>(number) < end;
+  };
+  if ((prediction.label != -1 && !is_below(prediction.label, classes)) ||
+      !is_below(prediction.argmax, classes) || !is_below(prediction.ranked, kRankedClasses + 1)) {
+    throw Error(ErrorCategory::kCorrupt, "a part of the evaluation is of other classes");
+  }
+  return prediction;
+}
+
 // What the networks gave for the images at these positions.
 std::vector<std::byte> serialize(std::span<const std::uint64_t> positions, const Results& results,
                                  std::size_t classes) {
@@ -67,7 +102,7 @@ std::vector<std::byte> serialize(std::span<const std::uint64_t> positions, const
   record.put_all(positions);
   for (std::size_t i = 0; i < results.evaluations.size(); ++i) {
     for (const std::uint64_t position : positions) {
-      record.put(results.evaluations[i].predictions[position]);
+      put_prediction(results.evaluations[i].predictions[position], record);
       if (results.logits.empty()) continue;
       record.put_all(
           std::span<const float>(results.logits[i]).subspan(position * classes, classes));
@@ -83,7 +118,7 @@ std::size_t take_part(std::span<const std::byte> part, const Results& results, s
   const auto positions = reader.take_all<std::uint64_t>();
   for (std::size_t i = 0; i < results.evaluations.size(); ++i) {
     for (const std::uint64_t position : positions) {
-      const auto prediction = reader.take<Prediction>();
+      const Prediction prediction = take_prediction(reader, classes);
       const auto logits = results.logits.empty() ? std::vector<float>() : reader.take_all<float>();
       if (position >= images || (!logits.empty() && logits.size() != classes)) {
         throw Error(ErrorCategory::kCorrupt, "a part of the evaluation is of other images");
@@ -101,7 +136,7 @@ std::size_t take_part(std::span<const std::byte> part, const Results& results, s
 void exchange_results(std::span<const std::shared_ptr<const CheckpointReader>> checkpoints,
                       const EvaluateOptions& options, const EvaluationData& data,
                       std::span<const std::uint64_t> positions, const Results& results) {
-  if (positions.size() == data.images && exchange().makes_result()) return;
+  if (exchange().is_alone()) return;
   const auto classes = static_cast<std::size_t>(data.class_count());
   const auto key = [&] {
     std::string text = fingerprint(data, options);

@@ -145,13 +145,10 @@ std::size_t EvaluationData::image_floats() const {
 
 int EvaluationData::load(std::uint64_t position, std::span<float> pixels) const {
   const std::size_t index = position % size();
-  if (examples) {
-    pixels.front() = static_cast<float>(index);
-    return examples->labels().of(index);
-  }
-  if (arrays) {
-    arrays->load(index, pixels);
-    return arrays->labels().of(index);
+  if (has_arrays()) {
+    if (arrays) arrays->load(index, pixels);
+    if (examples) pixels.front() = static_cast<float>(index);
+    return arrays_labels().of(index);
   }
   const LabeledImage labeled = dataset->read(index);
   preprocess_for_evaluation(labeled.image, preprocessing, pixels);
@@ -201,8 +198,8 @@ EvaluatedImages describe(const EvaluationData& data, const EvaluateOptions& opti
   images.image_size = data.height == data.width ? data.height : 0;
   images.has_classes = !data.classes.empty();
   if (data.has_arrays()) {
-    images.records = data.arrays ? data.arrays->path() : data.examples->path();
-    images.has_labels = (data.arrays ? data.arrays->labels() : data.examples->labels()).are_there();
+    images.records = data.arrays_path();
+    images.has_labels = data.arrays_labels().are_there();
     images.preprocessing = "none";
     return images;
   }
@@ -227,11 +224,11 @@ std::vector<std::uint64_t> positions_of(const Share& share, std::uint64_t images
 
 std::string fingerprint(const EvaluationData& data, const EvaluateOptions& options) {
   const std::string examples =
-      data.arrays ? fmt::format("arrays of {} bytes", InputFile(data.arrays->path()).size())
-                  : fingerprint(data.dataset->records());
+      data.has_arrays() ? fmt::format("arrays of {} bytes", InputFile(data.arrays_path()).size())
+                        : fingerprint(data.dataset->records());
   return fmt::format("{} {} {} {} {} {} {}", examples, data.images, data.height, data.width,
                      to_string(data.preprocessing.kind), data.class_count(),
-                     data.arrays ? "" : describe_changes(options.images));
+                     data.has_arrays() ? "" : describe_changes(options.images));
 }
 
 }  // namespace narrow

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,6 +35,13 @@ struct EvaluationData {
 
   [[nodiscard]] std::uint64_t size() const;
   [[nodiscard]] bool has_arrays() const { return arrays || examples; }
+  // The file and the labels of arrays, where there are some.
+  [[nodiscard]] const std::filesystem::path& arrays_path() const {
+    return arrays ? arrays->path() : examples->path();
+  }
+  [[nodiscard]] const ExampleLabels& arrays_labels() const {
+    return arrays ? arrays->labels() : examples->labels();
+  }
   // Logits, or other numbers, of an example.
   [[nodiscard]] int class_count() const {
     return classes.empty() ? outputs : static_cast<int>(classes.size());

@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
-#include "model/checkpoint_network.h"
+#include "data/images/image.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 
@@ -16,7 +15,9 @@ namespace {
 int image_size_in(const Graph& graph, int asked) {
   if (asked != 0 || !takes_images(graph)) return asked;
   const Dimension height = image_input(graph).height;
-  return height.is_free() ? kDefaultImageSize : static_cast<int>(height.size);
+  return height.is_free()
+             ? kDefaultImageSize
+             : static_cast<int>(std::min(height.size, std::int64_t{kMaxImageSide} + 1));
 }
 
 }  // namespace
@@ -56,29 +57,6 @@ ImageClassifier classifier_of_images(const CheckpointReader& reader, const Image
                             where));
   }
   return classifier;
-}
-
-Weights load_float_weights(const Graph& graph, const CheckpointReader& reader) {
-  const CheckpointVariables source(reader, false);
-  check_weights(graph, source);
-  Weights weights(graph);
-  for (const Weight& weight : graph.weights) {
-    const DType dtype = source.find(weight.name)->dtype;
-    if (dtype != DType::kFloat32) {
-      throw Error(ErrorCategory::kUnsupported,
-                  fmt::format("{}: {} is {}; methods that use the network need float32",
-                              reader.location().path.string(), weight.name, to_string(dtype)));
-    }
-    const std::span<float> values = weights.values(weight.name);
-    source.read(weight.name, values);
-    const auto is_finite = [](float value) { return std::isfinite(value); };
-    if (std::ranges::all_of(values, is_finite)) continue;
-    throw Error(ErrorCategory::kNumeric,
-                fmt::format("{}: {} has NaN or infinite values; no method that uses the network "
-                            "can work with it",
-                            reader.location().path.string(), weight.name));
-  }
-  return weights;
 }
 
 ReadWeight values_of(const Weights& weights) {

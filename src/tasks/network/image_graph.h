@@ -29,10 +29,6 @@ Graph graph_for_images(const CheckpointReader& reader, int image_size);
 ImageClassifier classifier_of_images(const CheckpointReader& reader, const ImageSource* images,
                                      int image_size);
 
-// All weights of the graph. Throws what check_weights throws; Error(kUnsupported) naming one that
-// is not float32, Error(kNumeric) one that is not finite.
-Weights load_float_weights(const Graph& graph, const CheckpointReader& reader);
-
 // Of `weights`, as they are when they are asked for. They must outlive this.
 ReadWeight values_of(const Weights& weights);
 

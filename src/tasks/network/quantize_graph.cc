@@ -4,6 +4,7 @@
 
 #include "base/join_some.h"
 #include "base/run_progress.h"
+#include "model/network_variables.h"
 #include "narrow/error.h"
 #include "nn/execution/graph_walk.h"
 #include "tasks/network/calibration_images.h"

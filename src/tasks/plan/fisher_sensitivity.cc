@@ -183,7 +183,7 @@ void add_all(Portions& portions, const ShareKey& key, SquareSums& part, SquareSu
     const std::uint64_t mine = first + share.index;
     const bool has_portion = share.count > 0 && mine < portions.count();
     if (has_portion) portions.add(mine, part);
-    if (share.is_whole() && exchange().makes_result()) {
+    if (exchange().is_alone()) {
       sums.merge(part);
       continue;
     }
@@ -213,10 +213,10 @@ SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const Allocati
   Portions portions(network, data, request, threads);
   SquareSums part(network);
   SquareSums sums(network);
-  const auto key = [&] {
+  const ShareKey key = made_once([&] {
     return fmt::format("{} {} {}", fingerprint(reader), fingerprint(data, options),
                        request.batch_size);
-  };
+  });
   add_all(portions, key, part, sums);
   if (!exchange().makes_result()) return {};
   return sums.take_sensitivity(0.5 * request.batch_size / static_cast<double>(portions.batches()));

@@ -10,6 +10,7 @@
 
 #include "base/run_progress.h"
 #include "graph/linear_layers.h"
+#include "model/network_variables.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"

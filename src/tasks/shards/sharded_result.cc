@@ -52,14 +52,15 @@ ShardedResult::ShardedResult(const CheckpointReader& reader, const fs::path& out
 void ShardedResult::run(const ShardJob& job, Observer* observer) {
   const Share share = exchange().share();
   const std::vector<bool> is_mine = deal_out(bytes_, share);
+  const std::string digest = digest_of(job.key);
   if (share.count > 0) {
-    work_.open(share.index, digest_of(job.key), overwrite_ == Overwrite::kYes,
+    work_.open(share.index, digest, overwrite_ == Overwrite::kYes,
                [&](std::uint64_t file, std::span<const std::byte> notes) {
                  return take_file(job, file, notes);
                });
   }
   make_files(job, is_mine, observer);
-  exchange_files(job, is_mine);
+  exchange_files(job, digest, is_mine);
 }
 
 void ShardedResult::finish() {
@@ -148,15 +149,16 @@ void ShardedResult::make_files(const ShardJob& job, const std::vector<bool>& is_
   }
 }
 
-void ShardedResult::exchange_files(const ShardJob& job, const std::vector<bool>& is_mine) {
-  if (exchange().share().is_whole() && exchange().makes_result()) return;
+void ShardedResult::exchange_files(const ShardJob& job, const std::string& digest,
+                                   const std::vector<bool>& is_mine) {
+  if (exchange().is_alone()) return;
   ByteRecord record;
   for (std::size_t file = 0; file < is_mine.size(); ++file) {
     if (!is_mine[file]) continue;
     record.put(static_cast<std::uint64_t>(file));
     record.put_all(std::span<const std::byte>(notes_[file]));
   }
-  const auto key = [&] { return digest_of(job.key); };
+  const auto key = [&] { return digest; };
   for (const auto& part : exchange().gather("the files", key, record.take())) {
     ByteRecordReader reader(part, "a part of the files");
     while (!reader.is_empty()) {

@@ -76,7 +76,8 @@ class ShardedResult {
   [[nodiscard]] ShardPlace place_of(std::size_t file) const;
   bool take_file(const ShardJob& job, std::uint64_t file, std::span<const std::byte> notes);
   void make_files(const ShardJob& job, const std::vector<bool>& is_mine, Observer* observer);
-  void exchange_files(const ShardJob& job, const std::vector<bool>& is_mine);
+  void exchange_files(const ShardJob& job, const std::string& digest,
+                      const std::vector<bool>& is_mine);
   void require_all() const;
 
   const CheckpointReader& reader_;

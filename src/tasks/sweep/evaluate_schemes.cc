@@ -8,6 +8,8 @@
 #include <numeric>
 #include <optional>
 #include <set>
+#include <span>
+#include <utility>
 
 #include "base/byte_record.h"
 #include "base/exchange.h"
@@ -119,19 +121,22 @@ class SweepRun {
     const auto path = shared_journal_path(options_.journal, exchange().share().index);
     journal_.emplace(path, key, options_.replace_journal, take);
     // What others have done, now or when there were more of them.
-    if (path != options_.journal && std::filesystem::exists(options_.journal)) {
-      read_journal(options_.journal, key, take);
-    }
-    read_other_journals(options_.journal, key, take);
+    read_other_journals(options_.journal, path, key, take);
   }
 
   // A record of this sweep; those of other schemes are left for other runs.
   void load(const JournalRecord& record) {
-    if (record.classes != class_count_) return;
+    if (record.classes != class_count_ || !are_labels(record.labels)) return;
     for (NetworkLogits& network : networks_) {
       if (network.id != record.network) continue;
       keep(network, {0, record.positions, record.labels, record.logits});
     }
+  }
+
+  // Of classes that the network has, or -1 for none.
+  [[nodiscard]] bool are_labels(std::span<const int> labels) const {
+    return std::ranges::all_of(
+        labels, [&](int label) { return label >= -1 && std::cmp_less(label, class_count_); });
   }
 
   // Returns how many images are new.
@@ -225,12 +230,12 @@ class SweepRun {
 
   // Puts together what all processes have, one network after the other.
   void exchange_logits() {
-    if (exchange().share().is_whole() && exchange().makes_result()) return;
-    const auto key = [this] {
+    if (exchange().is_alone()) return;
+    const ShareKey key = made_once([this] {
       return fmt::format("{} {} {} {} of {} networks", fingerprint(reader_),
                          fingerprint(data_, evaluate_), options_.model_name,
                          options_.use_moving_averages, networks_.size());
-    };
+    });
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       const auto name = fmt::format("the logits of network {}", i);
       for (const auto& part : exchange().gather(name, key, serialize(networks_[i]))) {
@@ -260,7 +265,7 @@ class SweepRun {
     for (const std::uint64_t position : positions) {
       const auto label = reader.take<int>();
       const auto logits = reader.take_all<float>();
-      if (logits.size() != class_count_) {
+      if (logits.size() != class_count_ || !are_labels({&label, 1})) {
         throw Error(ErrorCategory::kCorrupt, "a part of the sweep is of another network");
       }
       keep(network, {0, {&position, 1}, {&label, 1}, logits});

@@ -248,7 +248,7 @@ std::size_t take_part(std::span<const std::byte> part, std::size_t schemes,
 // Puts together what all processes have, where the result is made.
 void exchange_costs(const CheckpointReader& reader, std::span<const Scheme> schemes,
                     const std::vector<bool>& is_mine, std::vector<TensorSweep>& tensors) {
-  if (exchange().share().is_whole() && exchange().makes_result()) return;
+  if (exchange().is_alone()) return;
   const auto key = [&] {
     return fmt::format("{} {} schemes, {} tensors", fingerprint(reader), schemes.size(),
                        tensors.size());

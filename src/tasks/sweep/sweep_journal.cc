@@ -89,23 +89,20 @@ std::filesystem::path shared_journal_path(const std::filesystem::path& path, std
   return other += fmt::format(".{}", index);
 }
 
-void read_journal(const std::filesystem::path& path, const std::string& key,
-                  const TakeJournalRecord& take) {
-  read_journal_file(path, header_of(key), parse_into(take));
-}
-
-void read_other_journals(const std::filesystem::path& path, const std::string& key,
-                         const TakeJournalRecord& take) {
+void read_other_journals(const std::filesystem::path& path, const std::filesystem::path& own,
+                         const std::string& key, const TakeJournalRecord& take) {
   const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
-  const std::string prefix = path.filename().string() + ".";
+  const std::string first = path.filename().string();
+  const std::string prefix = first + ".";
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     const std::string name = entry.path().filename().string();
     const bool is_numbered =
         name.starts_with(prefix) && name.size() > prefix.size() &&
         name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
-    if (is_numbered && entry.is_regular_file(error)) {
-      read_journal(entry.path(), key, take);
+    const bool is_other = (name == first || is_numbered) && name != own.filename();
+    if (is_other && entry.is_regular_file(error)) {
+      read_journal_file(entry.path(), header_of(key), parse_into(take));
     }
   }
 }

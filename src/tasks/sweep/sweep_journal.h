@@ -33,13 +33,11 @@ using TakeJournalRecord = std::function<void(const JournalRecord&)>;
 std::size_t parse_journal(std::span<const std::byte> bytes, const std::string& key,
                           const TakeJournalRecord& take);
 
-// The same for the journal at `path`, of which nothing is taken when it belongs to another sweep.
-void read_journal(const std::filesystem::path& path, const std::string& key,
-                  const TakeJournalRecord& take);
-// The same for the journals beside `path` of processes that share the sweep: PATH.1, PATH.2, ...
-// Another process may be writing to them. Throws Error(kIo).
-void read_other_journals(const std::filesystem::path& path, const std::string& key,
-                         const TakeJournalRecord& take);
+// The same for the journals of all processes that share a sweep but `own`: PATH, PATH.1, PATH.2,
+// ... Other processes may be writing to them. Nothing is taken of those that belong to another
+// sweep. Throws Error(kIo).
+void read_other_journals(const std::filesystem::path& path, const std::filesystem::path& own,
+                         const std::string& key, const TakeJournalRecord& take);
 // Where process `index` of those that share a sweep keeps its results.
 std::filesystem::path shared_journal_path(const std::filesystem::path& path, std::uint64_t index);
 

@@ -112,7 +112,7 @@ std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_
     items.add([&](Sha256& digest) { add_tensor(digest, reader, i); });
   }
   if (data.has_arrays()) {
-    add_file(items, InputFile(data.arrays ? data.arrays->path() : data.examples->path()));
+    add_file(items, InputFile(data.arrays_path()));
   } else if (options.images.pictures.empty()) {
     for (const auto& file : data.dataset->records().files()) add_file(items, InputFile(file));
   } else {
