@@ -123,9 +123,8 @@ void run(Arguments args, const Command& command) {
   run.dry_run = args.dry_run;
   run.command = args.best ? best.command : plain_command_line(command, {outside_options(), {}});
   const QuantizeReports reports =
-      args.integers.any()
-          ? quantize_to_integers(*reader, named, methods, args.network.images, args.integers, run)
-          : quantize_and_report(*reader, named.plan, named.title, methods, run);
+      args.integers.any() ? quantize_to_integers(*reader, named, methods, args.integers, run)
+                          : quantize_and_report(*reader, named.plan, named.title, methods, run);
   if (part.is_done()) return;
   saved_plan.write(*reader, named.plan);
   note_moving_averages(reports.summary.copied_by_reason);

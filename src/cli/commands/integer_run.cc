@@ -15,9 +15,8 @@ namespace {
   throw Error(ErrorCategory::kUsage, sentence);
 }
 
-ActivationOptions options_of(const IntegerArguments& args, const CalibrationImages& images) {
-  const ImageSource& source = images.source;
-  if (source.pictures.empty() && source.dataset_dir.empty()) {
+ActivationOptions options_of(const IntegerArguments& args, const NetworkMethods& methods) {
+  if (!methods.images) {
     refuse(
         "--to qdq needs images to take the ranges of activations from: --images or "
         "--dataset_name and --dataset_dir");
@@ -30,7 +29,7 @@ ActivationOptions options_of(const IntegerArguments& args, const CalibrationImag
     options.scheme.kind = ActivationSchemeKind::kSymmetric;
   }
   parse_activation_range(args.range, options.scheme);
-  options.images = images;
+  options.images = *methods.images;
   return options;
 }
 
@@ -72,9 +71,9 @@ void require_integer_options(const Command& command, const IntegerArguments& arg
 }
 
 QuantizeReports quantize_to_integers(const CheckpointReader& reader, const NamedPlan& plan,
-                                     const NetworkMethods& methods, const CalibrationImages& images,
-                                     const IntegerArguments& args, const QuantizeRun& run) {
-  const ActivationOptions options = options_of(args, images);
+                                     const NetworkMethods& methods, const IntegerArguments& args,
+                                     const QuantizeRun& run) {
+  const ActivationOptions options = options_of(args, methods);
   ConsoleObserver observer(run.line_every, count_quantized(plan.plan));
   catch_interrupts();
   const IntegerNetworkResult result =

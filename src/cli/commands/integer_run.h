@@ -24,10 +24,11 @@ void add_integer_options(Command& command, IntegerArguments& args);
 // an integer file has no use for.
 void require_integer_options(const Command& command, const IntegerArguments& args);
 
-// Writes to run.output unless it is a dry run. Throws Error(kUsage) without images and for options
-// that do not go together; what quantize_activations throws.
+// Writes to run.output unless it is a dry run. The images of the methods are those that ranges are
+// taken from. Throws Error(kUsage) without images and for options that do not go together; what
+// quantize_activations throws.
 QuantizeReports quantize_to_integers(const CheckpointReader& reader, const NamedPlan& plan,
-                                     const NetworkMethods& methods, const CalibrationImages& images,
-                                     const IntegerArguments& args, const QuantizeRun& run);
+                                     const NetworkMethods& methods, const IntegerArguments& args,
+                                     const QuantizeRun& run);
 
 }  // namespace narrow
