@@ -54,6 +54,9 @@ class InputFile {
 // The whole of a small file. Throws Error(kCorrupt) when it is longer than `max_bytes`.
 std::string read_small_file(const std::filesystem::path& path, std::uint64_t max_bytes);
 
+// The whole of a file of any length.
+std::vector<std::byte> read_whole_file(const std::filesystem::path& path);
+
 // A new file that is written front to back. Errors are thrown as Error(kIo) by the call that met
 // them; nothing is lost silently, because finish() reports what the last write left open.
 class OutputFile {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/join_some.h"
 #include "base/special_file.h"
 #include "checkpoint/container/formats.h"
 #include "checkpoint/container/known_files.h"
@@ -209,10 +210,7 @@ std::string list_flat_files(const fs::path& directory) {
     names.push_back(at->path().filename().string());
   }
   std::ranges::sort(names);
-  const std::size_t left_out = names.size() - std::min(names.size(), kMostListed);
-  names.resize(names.size() - left_out);
-  return fmt::format("{}{}", fmt::join(names, ", "),
-                     left_out == 0 ? "" : fmt::format(" and {} more", left_out));
+  return list_some(names, kMostListed);
 }
 
 // The index of safetensors files in `directory`. Throws Error(kNotFound) when there are several.

@@ -1,15 +1,18 @@
 #include "report/integer_report.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
+#include "base/join_some.h"
 #include "report/quantize_report.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {
 namespace {
+
+// In the summary; the rest is in --json.
+constexpr std::size_t kMostNodes = 4;
 
 using nlohmann::ordered_json;
 using enum CellStyle;
@@ -47,16 +50,6 @@ Table accumulators_table(const IntegerNetworkResult& result) {
   return table;
 }
 
-// The rest is in --json.
-std::string first_names(const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 4;
-  const std::size_t count = std::min(names.size(), kShown);
-  std::string text = fmt::format(
-      "{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count), ", "));
-  if (count < names.size()) text += fmt::format(" and {} more", names.size() - count);
-  return text;
-}
-
 }  // namespace
 
 std::string integer_summary_text(const IntegerNetworkResult& result) {
@@ -73,10 +66,10 @@ std::string integer_summary_text(const IntegerNetworkResult& result) {
     text += fmt::format(
         "larger weight scales of some channels in {} layers, so that biases fit in "
         "32 bits: {}\n",
-        result.widened.size(), first_names(result.widened));
+        result.widened.size(), list_some(result.widened, kMostNodes));
   }
   if (result.float_nodes.empty()) return text + "every operator is computed in integers\n";
-  return text + fmt::format("in floating point: {}\n", first_names(result.float_nodes));
+  return text + fmt::format("in floating point: {}\n", list_some(result.float_nodes, kMostNodes));
 }
 
 ordered_json integer_json(const IntegerNetworkResult& result) {

@@ -98,6 +98,14 @@ class Best(ProgramCase):
         self.assertIn("images would allow more", text)
         self.assertNotIn("batch norms", text)
 
+    def test_options_of_integer_files_are_not_for_the_plan(self):
+        text = self.narrow("quantize", "net.onnx", "--bits", 3, "--best", "--to=qdq",
+                           "--activations=8", *IMAGES, "--dry-run")
+        plan, quantize = (line.strip() for line in text.splitlines()
+                          if line.startswith("  narrow "))
+        self.narrow(*shlex.split(plan)[1:])
+        self.assertIn("--activations 8 --to qdq", quantize)
+
     def test_folded_batch_norms_leave_the_network_as_it_is(self):
         self.narrow("quantize", "net.onnx", "--scheme", "symmetric", "--bits", 24, "--granularity",
                     "channel", "--fold", "-o", "fold.onnx")
@@ -118,6 +126,11 @@ class Best(ProgramCase):
     def test_what_is_not_possible_is_said(self):
         self.assertIn("goes with --best", self.error("quantize", "net.onnx", "--bits", 4,
                                                      "--uniform"))
+        self.assertIn("go through all of its layers",
+                      self.error("quantize", "net.onnx", "--bits", 4, "--best", "--part=0/2"))
+        self.assertIn("those of a codebook are not",
+                      self.error("quantize", "net.onnx", "--bits", 4, "--best",
+                                 "--scheme=codebook"))
         self.assertIn("needs images", self.error("plan", "net.onnx", "--average-bits", 4,
                                                  "--damage", "measured"))
 

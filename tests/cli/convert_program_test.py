@@ -56,13 +56,14 @@ class Convert(ProgramCase):
         inputs = values(2, 3, 28, 28)
         np.savez(self.dir / "in.npz", images=inputs)
         logits = []
-        for network in ("lenet", "lenet.onnx"):
-            self.narrow("run", network, "--inputs", "in.npz", "-o", "out.npz", "--force")
+        for network, *how in (("lenet",), ("lenet.onnx",), ("lenet", "--execution", "integer")):
+            self.narrow("run", network, "--inputs", "in.npz", *how, "-o", "out.npz", "--force")
             with np.load(self.dir / "out.npz") as outputs:
                 (array,) = outputs.values()
             logits.append(array)
         self.assertEqual(logits[0].shape, (2, 5))
         np.testing.assert_allclose(logits[0], logits[1], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(logits[0], logits[2], rtol=1e-5, atol=1e-6)
         said = json.loads(self.narrow("convert", "lenet.onnx", "--to", "onnx", "-o", "again.onnx",
                                       "--json"))
         self.assertEqual(said["network"], "LeNet")
@@ -75,6 +76,7 @@ class Convert(ProgramCase):
                       self.error("convert", "lenet.onnx", "--to", "onnx", "--eval_image_size=32",
                                  "-o", "x.onnx"))
         self.assertIn("exists already", self.error(*to_onnx, "again.onnx"))
+        self.assertIn("a single file", self.error(*to_onnx, "x.onnx", "--part", "0/2"))
 
     def test_names_types_and_layout(self):
         (self.dir / "names").write_text("net/conv/biases\tb\n")

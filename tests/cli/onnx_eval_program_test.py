@@ -303,6 +303,31 @@ class OnnxEval(ProgramCase):
         self.assertIn("needs images", self.error(*plain, "--to=qdq", "-o", "j.onnx"))
         self.assertIn("expected 2 to 16 bits", self.error(
             *plain, "--activations=17", *images, "--to=qdq", "-o", "j.onnx"))
+        for option in ("--target=openvino", "--activation-range=mse"):
+            self.assertIn(f"{option.split('=')[0]} is for an integer file",
+                          self.error(*plain, option))
+        integers = (*plain, *images, "--to=qdq", "-o")
+        self.assertIn("--format does not go", self.error(*integers, "j.onnx", "--format=npz"))
+        self.assertIn("is the input itself", self.error(*integers, "m.onnx", "--force"))
+        self.assertIn("a single file", self.error(*integers, "j.onnx", "--part=0/2"))
+        self.assertFalse((self.dir / "j.onnx").exists())
+
+    def test_the_plan_of_an_integer_file_is_saved(self):
+        how = ("--activations=8", *self.pictures(), "--calibration_images=6",
+               f"--eval_image_size={SIZE}", "--to=qdq", "-o")
+        text = self.narrow("quantize", "m.onnx", "--scheme=symmetric", "--bits=8",
+                           "--granularity=channel", "--save-plan=plan.json", *how, "i.onnx")
+        self.assertIn("plan: plan.json", text)
+        self.narrow("quantize", "m.onnx", "--plan=plan.json", *how, "again.onnx")
+        self.assertEqual((self.dir / "i.onnx").read_bytes(),
+                         (self.dir / "again.onnx").read_bytes())
+
+    def test_a_network_without_codes_runs_in_integers_too(self):
+        source = self.pictures()
+        exact, integers = (self.json("eval", "m.onnx", *source, *how)["checkpoints"][0]
+                           for how in ((), ("--execution=integer",)))
+        self.assertEqual(integers["execution"], "integer")
+        self.assertAlmostEqual(exact["loss"], integers["loss"], delta=1e-3 * exact["loss"])
 
     def test_jobs_that_know_slims_variables_only_refuse(self):
         images = ("--images=pictures", *SIZES, VGG)

@@ -4,12 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
 #include "base/byte_record.h"
 #include "base/crc32c.h"
 #include "base/file.h"
+#include "base/join_some.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -17,6 +19,25 @@ namespace {
 
 constexpr std::string_view kMagic("narrow part 1\n\0\0", 16);
 constexpr std::uint64_t kMostParts = std::uint64_t{1} << 20;
+
+void require_magic(std::span<const std::byte> bytes, const std::string& name) {
+  if (bytes.size() >= kMagic.size() &&
+      std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) == 0) {
+    return;
+  }
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("{} is no part of a result that this version could merge", name));
+}
+
+// A file that is no part is not read whole.
+std::vector<std::byte> read_part_file(const std::filesystem::path& path) {
+  std::array<std::byte, kMagic.size()> start;
+  const InputFile file(path);
+  const std::size_t length = std::min<std::uint64_t>(file.size(), start.size());
+  file.read_at(0, std::span(start).first(length));
+  require_magic(std::span(start).first(length), path.string());
+  return read_whole_file(path);
+}
 
 void require_share(const Share& share) {
   if (share.count >= 1 && share.count <= kMostParts && share.index < share.count) return;
@@ -39,11 +60,12 @@ void require_same_command(const Part& first, const std::string& first_name, cons
 }
 
 void require_all(const std::vector<Part>& parts, const std::vector<std::string>& names) {
-  std::vector<std::uint64_t> missing;
+  constexpr std::size_t kMostListed = 10;
+  std::vector<std::string> missing;
   std::size_t next = 0;
   for (std::uint64_t index = 0; index < parts.front().count; ++index) {
     if (next == parts.size() || parts[next].index != index) {
-      missing.push_back(index);
+      missing.push_back(std::to_string(index));
       continue;
     }
     if (++next < parts.size() && parts[next].index == index) {
@@ -55,7 +77,7 @@ void require_all(const std::vector<Part>& parts, const std::vector<std::string>&
   if (missing.empty()) return;
   throw Error(ErrorCategory::kUsage,
               fmt::format("{} {} of {} {} missing; the command of the others makes {}",
-                          missing.size() == 1 ? "part" : "parts", fmt::join(missing, ", "),
+                          missing.size() == 1 ? "part" : "parts", list_some(missing, kMostListed),
                           parts.front().count, missing.size() == 1 ? "is" : "are",
                           missing.size() == 1 ? "it" : "them"));
 }
@@ -91,11 +113,7 @@ std::vector<std::byte> serialize(const Part& part) {
 }
 
 Part parse_part(std::span<const std::byte> bytes, const std::string& name) {
-  if (bytes.size() < kMagic.size() ||
-      std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} is no part of a result that this version could merge", name));
-  }
+  require_magic(bytes, name);
   if (bytes.size() < kMagic.size() + sizeof(std::uint32_t)) {
     throw Error(ErrorCategory::kCorrupt, fmt::format("{} is cut; make that part again", name));
   }
@@ -127,7 +145,7 @@ MergeExchange::MergeExchange(std::span<const std::filesystem::path> files) {
   if (files.empty()) throw Error(ErrorCategory::kUsage, "there are no parts to merge");
   std::vector<std::pair<Part, std::string>> found;
   for (const auto& file : files) {
-    found.emplace_back(parse_part(read_whole_file(file), file.string()), file.string());
+    found.emplace_back(parse_part(read_part_file(file), file.string()), file.string());
     require_same_command(found.front().first, found.front().second, found.back().first,
                          found.back().second);
   }

@@ -76,6 +76,9 @@ TEST_F(PartFiles, ThatDoNotBelongTogetherAreNamed) {
     return sentence_of([&] { MergeExchange{files}; });
   };
   EXPECT_THAT(merge({first}), testing::HasSubstr("parts 1, 2 of 3 are missing"));
+  EXPECT_THAT(
+      merge({write_part(0, 14)}),
+      testing::HasSubstr("parts 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 3 more of 14 are missing"));
   EXPECT_THAT(merge({first, write_part(2, 3)}), testing::HasSubstr("part 1 of 3 is missing"));
   EXPECT_THAT(merge({first, first}), testing::HasSubstr("are both part 0 of 3"));
   EXPECT_THAT(merge({first, write_part(1, 3, "sweep")}),

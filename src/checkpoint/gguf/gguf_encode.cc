@@ -116,7 +116,7 @@ bool q5_1_block(const float* values, std::byte* out) {
   return fits;
 }
 
-// BlockCodes of -127 to 127, halves away from zero.
+// Codes of -127 to 127, halves away from zero.
 bool q8_0_block(const float* values, std::byte* out) {
   const float d = std::fabs(extreme(values)) / 127;
   const float id = inverse(d);

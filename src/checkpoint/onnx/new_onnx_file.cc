@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "base/file.h"
 #include "base/staging/staged_output.h"
 #include "checkpoint/onnx/number_stream.h"
+#include "checkpoint/onnx/onnx_message.h"
 #include "checkpoint/onnx/onnx_result.h"
 #include "checkpoint/onnx/onnx_types.h"
 #include "narrow/error.h"
@@ -33,13 +33,6 @@ struct Pending {
   TensorInfo info;
   std::uint64_t offset = 0;  // in the file of external data
 };
-
-bool is_pending(const onnx::TensorProto& tensor) {
-  return !tensor.has_raw_data() && tensor.float_data_size() == 0 && tensor.int32_data_size() == 0 &&
-         tensor.int64_data_size() == 0 && tensor.double_data_size() == 0 &&
-         tensor.uint64_data_size() == 0 && tensor.string_data_size() == 0 &&
-         std::ranges::find(tensor.dims(), 0) == tensor.dims().end();
-}
 
 TensorInfo info_of(const onnx::TensorProto& tensor) {
   TensorInfo info;
@@ -81,7 +74,7 @@ class NewOnnxFile final : public CheckpointWriter {
               std::uint64_t most_bytes)
       : name_(path.filename().string()) {
     for (const onnx::TensorProto& tensor : model.graph().initializer()) {
-      if (is_pending(tensor)) pending_.push_back({info_of(tensor), 0});
+      if (lacks_values(tensor)) pending_.push_back({info_of(tensor), 0});
     }
     is_external_ = total_bytes(model) >= most_bytes;
     lay_out(model);
@@ -178,7 +171,7 @@ class NewOnnxFile final : public CheckpointWriter {
     graph.push_back({begin.SerializeAsString(), false});
     std::size_t next = 0;
     for (const onnx::TensorProto& tensor : model.graph().initializer()) {
-      if (is_pending(tensor)) {
+      if (lacks_values(tensor)) {
         graph.push_back(part_of(tensor, pending_[next]));
         ++next;
       } else {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,6 +36,14 @@ onnx::ModelProto read_onnx_message(const std::filesystem::path& path,
                 fmt::format("{} is damaged: its messages cannot be parsed", path.string()));
   }
   return model;
+}
+
+bool lacks_values(const onnx::TensorProto& tensor) {
+  return !tensor.has_raw_data() && tensor.float_data_size() == 0 && tensor.int32_data_size() == 0 &&
+         tensor.int64_data_size() == 0 && tensor.double_data_size() == 0 &&
+         tensor.uint64_data_size() == 0 && tensor.string_data_size() == 0 &&
+         tensor.data_location() != onnx::TensorProto::EXTERNAL &&
+         std::ranges::find(tensor.dims(), 0) == tensor.dims().end();
 }
 
 }  // namespace narrow

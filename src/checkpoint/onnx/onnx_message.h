@@ -16,4 +16,7 @@ namespace narrow {
 onnx::ModelProto read_onnx_message(const std::filesystem::path& path,
                                    std::uint64_t most_value_bytes);
 
+// Whether the tensor has elements, but neither their values nor the name of a file that has them.
+bool lacks_values(const onnx::TensorProto& tensor);
+
 }  // namespace narrow

@@ -26,10 +26,17 @@ constexpr std::uint64_t kMostMeasuredImages = 32;
 // Besides what changes nothing in the result.
 const std::vector<std::string> kOutsideOptions = both(outside_options(), {"--best", "--uniform"});
 // Of `quantize` alone.
-const std::vector<std::string> kMethodOptions = {
-    "--fold",     "--equalize",     "--absorb-channel-scales",
-    "--round",    "--bias-correct", "--calibration_images",
-    "--nonfinite"};
+const std::vector<std::string> kMethodOptions = {"--fold",
+                                                 "--equalize",
+                                                 "--absorb-channel-scales",
+                                                 "--round",
+                                                 "--bias-correct",
+                                                 "--calibration_images",
+                                                 "--nonfinite",
+                                                 "--to",
+                                                 "--activations",
+                                                 "--activation-range",
+                                                 "--target"};
 // What a plan says.
 const std::vector<std::string> kSchemeOptions = {
     "--scheme", "--bits",     "--granularity", "--axis",          "--scaling",
@@ -89,10 +96,9 @@ std::string plan_command(const Command& command, const LineChanges& scheme,
 
 // What was not typed of the scheme.
 LineChanges choose_scheme(const Command& command, PlanOptions& options) {
-  const std::string typed = command_line(command);
   LineChanges changes{kOutsideOptions, {}};
   const auto choose = [&](const std::string& option, const std::string& value, std::string& to) {
-    if (typed.find(" " + option) != std::string::npos) return;
+    if (command.count(option) > 0) return;
     to = value;
     changes.added[option] = value;
   };
@@ -131,6 +137,9 @@ void require_possible(const CheckpointReader& reader, const PlanOptions& options
   const bool has_rules = !options.rules.empty() || !options.rule_file.empty();
   if (!options.plan.empty() || has_rules || options.bits == 0) {
     refuse("--best chooses methods for --bits, and takes no --plan and no rules");
+  }
+  if (options.scheme.kind == "codebook") {
+    refuse("--best rounds to codes that are equally far apart; those of a codebook are not");
   }
 }
 

@@ -22,8 +22,8 @@ struct BestRecipe {
 };
 
 // Fills in the options that were not typed to `command`. With `uniform` every tensor gets the same
-// width. Throws Error(kUsage) for another checkpoint than an ONNX file, for a plan or rules, and
-// without bits.
+// width. Throws Error(kUsage) for another checkpoint than an ONNX file, for a plan, rules or
+// codebooks, and without bits.
 BestRecipe choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
                        PlanOptions& options, NetworkArguments& network);
 

@@ -204,6 +204,7 @@ void check_network_arguments(const Arguments& args) {
 
 void convert_network(const Arguments& args) {
   check_network_arguments(args);
+  require_one_process(false, "this one is a single file");
   const auto reader = see_dequantized(open_checkpoint(args.checkpoint));
   const CheckpointLocation output =
       output_location(reader->location(), CheckpointFormat::kOnnx, args.output, "");
@@ -218,13 +219,13 @@ void convert_network(const Arguments& args) {
 }
 
 void run(const Arguments& args) {
+  PartRun part(args.part, "convert", args.force);
   if (!args.to.empty()) return convert_network(args);
   if (!args.network.model_name.empty() || args.network.image_size != 0 || args.network.dequantize) {
     throw Error(ErrorCategory::kUsage,
                 "--model_name, --eval_image_size and --dequantize are for networks: give them with "
                 "--to onnx");
   }
-  PartRun part(args.part, "convert", args.force);
   const ConvertOptions options = options_of(args);
   const auto reader = open_input(args);
   const CheckpointLocation output = output_location(

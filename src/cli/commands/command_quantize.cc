@@ -69,37 +69,52 @@ void add_options(Command& command, Arguments& args) {
   command.show_first_names();
 }
 
+// Throws Error(kUsage) for options that do not go together.
+void require_options(const Arguments& args, const Command& command) {
+  if (args.uniform && !args.best) {
+    throw Error(ErrorCategory::kUsage, "--uniform goes with --best; a scheme is uniform by itself");
+  }
+  require_integer_options(command, args.integers);
+  if (args.integers.any() && args.output.empty() && !args.dry_run) {
+    throw Error(ErrorCategory::kUsage, "--to qdq needs -o FILE.onnx");
+  }
+}
+
+CheckpointFormat format_of(const Arguments& args, const CheckpointReader& reader) {
+  return args.integers.any() ? CheckpointFormat::kOnnx
+                             : output_format(args.format, reader.location().format);
+}
+
+void require_shared_files(const Arguments& args, CheckpointFormat format,
+                          const NetworkMethods& methods) {
+  const bool has_files = traits_of(format).result == CheckpointFormat::kSafetensorsShards;
+  require_one_process(has_files && !args.dry_run && !methods.any(),
+                      args.dry_run    ? "a dry run has none"
+                      : methods.any() ? "a network's methods go through all of its layers"
+                                      : "this one is a single file");
+}
+
 void run(Arguments args, const Command& command) {
+  require_options(args, command);
   PartRun part(args.part, "quantize", args.force);
   Exports exports(args.exports, args.force);
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);
   SavedPlan saved_plan(args.plan_options, args.force);
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.plan_options.cast));
-  if (args.uniform && !args.best) {
-    throw Error(ErrorCategory::kUsage, "--uniform goes with --best; a scheme is uniform by itself");
-  }
   BestRecipe best;
   if (args.best) {
     best = choose_best(*reader, command, args.uniform, args.plan_options, args.network);
   }
   const NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
+  const CheckpointFormat format = format_of(args, *reader);
+  // Before widths are planned, which a part of several cannot do alone.
+  require_shared_files(args, format, methods);
   const NamedPlan named = best.plan ? plan_widths(*reader, *best.plan, args.threads)
                                     : named_plan(args.plan_options, *reader);
   QuantizeRun run;
-  if (args.integers.any()) {
-    run.options.non_finite = args.plan_options.non_finite;
-    run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
-    run.threads = args.threads;
-    run.overwrite = overwrite_of(args.force);
-    run.dry_run = args.dry_run;
-    quantize_to_integers(*reader, named, methods, args.network.images, args.integers, args.output,
-                         run, exports, {args.json, args.per_tensor, best.text});
-    return;
-  }
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
-    run.output =
-        output_location(reader->location(), output_format(args.format, reader->location().format),
-                        args.output, network_directory_name(named.directory, methods));
+    run.output = output_location(reader->location(), format, args.output,
+                                 network_directory_name(named.directory, methods));
   }
   run.options.non_finite = args.plan_options.non_finite;
   run.threads = args.threads;
@@ -107,13 +122,9 @@ void run(Arguments args, const Command& command) {
   run.overwrite = overwrite_of(args.force);
   run.dry_run = args.dry_run;
   run.command = args.best ? best.command : plain_command_line(command, {outside_options(), {}});
-  const bool has_files = run.output.format == CheckpointFormat::kSafetensorsShards;
-  require_one_process(has_files && !args.dry_run && !methods.any(),
-                      args.dry_run    ? "a dry run has none"
-                      : methods.any() ? "a network's methods go through all of its layers"
-                                      : "this one is a single file");
   const QuantizeReports reports =
-      quantize_and_report(*reader, named.plan, named.title, methods, run);
+      args.integers.any() ? quantize_to_integers(*reader, named, methods, args.integers, run)
+                          : quantize_and_report(*reader, named.plan, named.title, methods, run);
   if (part.is_done()) return;
   saved_plan.write(*reader, named.plan);
   note_moving_averages(reports.summary.copied_by_reason);

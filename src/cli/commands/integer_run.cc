@@ -1,12 +1,12 @@
 #include "cli/commands/integer_run.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
-#include "base/utf8.h"
 #include "narrow/error.h"
+#include "narrow/quantize_activations.h"
 #include "report/integer_report.h"
-#include "report/report.h"
-#include "report/table/table_formats.h"
 
 namespace narrow {
 namespace {
@@ -15,26 +15,21 @@ namespace {
   throw Error(ErrorCategory::kUsage, sentence);
 }
 
-ActivationOptions options_of(const IntegerArguments& args, const CalibrationImages& images) {
-  if (args.to.empty()) {
-    refuse("--activations makes an integer file: name it with --to qdq -o FILE.onnx");
-  }
-  const ImageSource& source = images.source;
-  if (source.pictures.empty() && source.dataset_dir.empty()) {
+ActivationOptions options_of(const IntegerArguments& args, const NetworkMethods& methods) {
+  if (!methods.images) {
     refuse(
         "--to qdq needs images to take the ranges of activations from: --images or "
         "--dataset_name and --dataset_dir");
   }
   ActivationOptions options;
   options.target = parse_integer_target(args.target);
-  const bool is_tensorrt = options.target == IntegerTarget::kTensorRt;
-  const std::string usual = is_tensorrt ? "8:symmetric" : "8";
-  options.scheme = parse_activations(args.activations.empty() ? usual : args.activations);
-  if (is_tensorrt && args.activations.find(':') == std::string::npos) {
+  if (!args.activations.empty()) options.scheme = parse_activations(args.activations);
+  const bool names_kind = args.activations.find(':') != std::string::npos;
+  if (options.target == IntegerTarget::kTensorRt && !names_kind) {
     options.scheme.kind = ActivationSchemeKind::kSymmetric;
   }
   parse_activation_range(args.range, options.scheme);
-  options.images = images;
+  options.images = *methods.images;
   return options;
 }
 
@@ -65,33 +60,35 @@ void add_integer_options(Command& command, IntegerArguments& args) {
       .group(group);
 }
 
-void quantize_to_integers(const CheckpointReader& reader, const NamedPlan& plan,
-                          const NetworkMethods& methods, const CalibrationImages& images,
-                          const IntegerArguments& args, const std::string& output,
-                          const QuantizeRun& run, Exports& exports,
-                          const IntegerReporting& reporting) {
-  const ActivationOptions options = options_of(args, images);
-  if (output.empty() && !run.dry_run) refuse("--to qdq needs -o FILE.onnx");
+void require_integer_options(const Command& command, const IntegerArguments& args) {
+  for (const char* option : {"--activations", "--activation-range", "--target"}) {
+    if (args.any() || command.count(option) == 0) continue;
+    refuse(fmt::format("{} is for an integer file: name it with --to qdq -o FILE.onnx", option));
+  }
+  if (args.any() && command.count("--format") > 0) {
+    refuse("--to qdq makes an ONNX file, so --format does not go with it");
+  }
+}
+
+QuantizeReports quantize_to_integers(const CheckpointReader& reader, const NamedPlan& plan,
+                                     const NetworkMethods& methods, const IntegerArguments& args,
+                                     const QuantizeRun& run) {
+  const ActivationOptions options = options_of(args, methods);
   ConsoleObserver observer(run.line_every, count_quantized(plan.plan));
   catch_interrupts();
-  const IntegerNetworkResult result = quantize_activations(
-      reader, plan.plan, methods, run.options, options, run.dry_run ? std::string() : output,
-      run.overwrite, {run.threads, &observer});
+  const IntegerNetworkResult result =
+      quantize_activations(reader, plan.plan, methods, run.options, options,
+                           run.dry_run ? std::filesystem::path() : run.output.path, run.overwrite,
+                           {run.threads, &observer});
   observer.finish();
   nlohmann::ordered_json json = integer_json(result);
   json["input"] = reader.location().path.string();
-  if (!run.dry_run) json["output"] = output;
-  const Report report = integer_report(result, plan.title, std::move(json));
-  if (!exports.is_empty()) exports.write(report);
-  if (reporting.json) {
-    print_result(report_json(report));
-    return;
-  }
-  if (reporting.per_tensor) {
-    for (const Table& table : report.tables) print_result(table_text(table));
-  }
-  print_result(reporting.first_text + integer_summary_text(result));
-  print_result(run.dry_run ? "dry run: nothing was written\n" : "written: " + shown(output) + "\n");
+  if (!run.dry_run) json["output"] = run.output.path.string();
+  QuantizeReports reports;
+  reports.report = integer_report(result, plan.title, std::move(json));
+  reports.summary = result.weights.quantization.summary;
+  reports.summary_text = integer_summary_text(result);
+  return reports;
 }
 
 }  // namespace narrow

@@ -4,10 +4,8 @@
 #include <string>
 
 #include "cli/commands/network_run.h"
-#include "cli/options/exports.h"
 #include "cli/options/plan_options.h"
 #include "cli/parser/command.h"
-#include "narrow/quantize_activations.h"
 
 namespace narrow {
 
@@ -17,23 +15,20 @@ struct IntegerArguments {
   std::string to;
   std::string target = "portable";
 
-  [[nodiscard]] bool any() const { return !to.empty() || !activations.empty(); }
+  [[nodiscard]] bool any() const { return !to.empty(); }
 };
 
 void add_integer_options(Command& command, IntegerArguments& args);
 
-// How a run reports, besides what QuantizeRun says.
-struct IntegerReporting {
-  bool json = false;
-  bool per_tensor = false;
-  std::string first_text;  // before the summary
-};
+// Throws Error(kUsage) for options of integer files without --to, and for options of `command` that
+// an integer file has no use for.
+void require_integer_options(const Command& command, const IntegerArguments& args);
 
-// Throws Error(kUsage) for options that do not go together; what quantize_activations throws.
-void quantize_to_integers(const CheckpointReader& reader, const NamedPlan& plan,
-                          const NetworkMethods& methods, const CalibrationImages& images,
-                          const IntegerArguments& args, const std::string& output,
-                          const QuantizeRun& run, Exports& exports,
-                          const IntegerReporting& reporting);
+// Writes to run.output unless it is a dry run. The images of the methods are those that ranges are
+// taken from. Throws Error(kUsage) without images and for options that do not go together; what
+// quantize_activations throws.
+QuantizeReports quantize_to_integers(const CheckpointReader& reader, const NamedPlan& plan,
+                                     const NetworkMethods& methods, const IntegerArguments& args,
+                                     const QuantizeRun& run);
 
 }  // namespace narrow

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
+#include <string_view>
 #include <utility>
 
 #include "base/file.h"
@@ -11,6 +13,7 @@
 #include "base/utf8.h"
 #include "cli/console/console.h"
 #include "cli/options/common_options.h"
+#include "cli/options/number_text.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -22,13 +25,11 @@ std::vector<std::string>& program_words() {
 }
 
 Share parse_part_number(const std::string& text) {
-  Share share;
-  const char* const end = text.data() + text.size();
-  const auto index = std::from_chars(text.data(), end, share.index);
-  if (index.ec == std::errc() && index.ptr != end && *index.ptr == '/') {
-    const auto count = std::from_chars(index.ptr + 1, end, share.count);
-    if (count.ec == std::errc() && count.ptr == end && share.index < share.count) return share;
-  }
+  const std::string_view whole = text;
+  const std::size_t slash = std::min(whole.find('/'), whole.size());
+  const auto index = number_of<std::uint64_t>(whole.substr(0, slash));
+  const auto count = number_of<std::uint64_t>(whole.substr(std::min(slash + 1, whole.size())));
+  if (index && count && *index < *count) return {*index, *count};
   throw Error(
       ErrorCategory::kUsage,
       fmt::format("--part {} is no part; say I/N with I from 0 to N - 1: --part 0/4", text));

@@ -82,6 +82,24 @@ int print_error(std::string_view sentence, int status = kExitError) {
   return end_by_error(error_text(sentence), status);
 }
 
+// Of the exception that is being handled. Returns the exit status.
+int report_exception() {
+  try {
+    throw;
+  } catch (const RankFailure& failure) {
+    write_standard_error(failure.sentence);
+    return failure.status;
+  } catch (const Error& error) {
+    return print_error(
+        error.what() + remedy_text(error.remedy()),
+        error.category() == ErrorCategory::kInterrupted ? kExitInterrupted : kExitError);
+  } catch (const std::bad_alloc&) {
+    return print_error("out of memory");
+  } catch (const std::exception& error) {
+    return print_error(error.what());
+  }
+}
+
 // One line on what is wrong with the command line and one on where to look.
 int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const auto used = app.get_subcommands();
@@ -217,19 +235,10 @@ CallResult call_command(std::vector<std::string> arguments) {
     return {};
   } catch (const CLI::Success&) {
     return {};
-  } catch (const RankFailure& failure) {
-    write_standard_error(failure.sentence);
-    return {failure.status};
   } catch (const CLI::ParseError& error) {
     return {report_usage_error(app, error)};
-  } catch (const Error& error) {
-    return {print_error(
-        error.what() + remedy_text(error.remedy()),
-        error.category() == ErrorCategory::kInterrupted ? kExitInterrupted : kExitError)};
-  } catch (const std::bad_alloc&) {
-    return {print_error("out of memory")};
-  } catch (const std::exception& error) {
-    return {print_error(error.what())};
+  } catch (...) {
+    return {report_exception()};
   }
 }
 
@@ -240,8 +249,8 @@ int merge_parts(const CommandOutcome& asked) {
   try {
     merge.emplace(asked.parts);
     words = merge->command();
-  } catch (const Error& error) {
-    return print_error(error.what() + remedy_text(error.remedy()));
+  } catch (...) {
+    return report_exception();
   }
   words.insert(words.end(), asked.words_for_merge.begin(), asked.words_for_merge.end());
   set_exchange(&*merge);
@@ -253,8 +262,8 @@ int merge_parts(const CommandOutcome& asked) {
 int run_commands(std::vector<std::string> arguments) {
   try {
     join_launched_ranks();
-  } catch (const Error& error) {
-    return print_error(error.what());
+  } catch (...) {
+    return report_exception();
   }
   if (!ranks().is_first()) mute_standard_streams();
   CallResult result = call_command(std::move(arguments));

@@ -63,8 +63,12 @@ Facts infer(const op::TopK& top, FactInputs inputs) {
   const Fact& x = *inputs[0];
   const std::size_t axis = axis_of(top.axis, x.dimensions.size());
   Dimensions result = x.dimensions;
+  require_index(*inputs[1]);
   const auto count = known_integers(inputs[1]);
-  result[axis] = count && count->size() == 1 ? as_dimension({(*count)[0]}) : Dimension();
+  if (count && count->size() != 1) {
+    refuse_inputs(fmt::format("{} numbers of elements, expected one", count->size()));
+  }
+  result[axis] = count ? as_dimension({(*count)[0]}) : Dimension();
   const Dimension& size = x.dimensions[axis];
   if (!result[axis].is_free() && !size.is_free() && result[axis].size > size.size) {
     refuse_inputs(fmt::format("{} elements of axis {} of {}", result[axis].size, axis,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "checkpoint/onnx/onnx_message.h"
 #include "graph/constants.h"
 #include "graph/operators.h"
 #include "graph/prune_graph.h"
@@ -27,14 +28,6 @@ Dimensions dimensions_of(const onnx::TensorShapeProto& shape) {
     }
   }
   return dimensions;
-}
-
-// Whether the tensor came without its values, which a checkpoint has.
-bool lacks_values(const onnx::TensorProto& tensor) {
-  return !tensor.has_raw_data() && tensor.float_data_size() == 0 && tensor.int32_data_size() == 0 &&
-         tensor.int64_data_size() == 0 && tensor.uint64_data_size() == 0 &&
-         tensor.double_data_size() == 0 && tensor.data_location() != onnx::TensorProto::EXTERNAL &&
-         element_count(shape_of_onnx(tensor)) > 0;
 }
 
 // A larger constant that a branch reads is an input of it.
@@ -121,6 +114,7 @@ void GraphImport::add_tensor(const std::string& name, const onnx::TensorProto& t
   try {
     const DType type = dtype_of_onnx(tensor.data_type());
     const SmallType small = small_type_of_onnx(tensor.data_type());
+    // Of integers those whose values stayed in the checkpoint.
     const bool is_weight = parent_ == nullptr && is_integer(type) && lacks_values(tensor);
     if ((!is_floating_point(type) && !is_weight) || small != SmallType::kNone) {
       add_constant(name, read_onnx_tensor(tensor));

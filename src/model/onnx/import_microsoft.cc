@@ -11,12 +11,12 @@ namespace {
 // The numbers of the codes at `first`, which scale and zero point follow.
 ValueId numbers_at(const NodeImport& node, std::size_t first, const char* suffix,
                    std::int64_t axis = 1) {
-  std::vector<ValueId> inputs = {node.input(first), node.input(first + 1), node.input(first + 2)};
-  if (inputs.back() == kNoValue) inputs.pop_back();
-  return node.make(suffix, op::DequantizeLinear{axis}, std::move(inputs));
+  return node.make(suffix, op::DequantizeLinear{axis},
+                   {node.input(first), node.input(first + 1), node.input(first + 2)});
 }
 
-// The node gives codes of the numbers in the format whose scale is at `scale`.
+// The node gives codes of the numbers in the format whose scale is at `scale`. Without a zero point
+// they are of the type of the first codes.
 void emit_codes(const NodeImport& node, ValueId numbers, std::size_t scale) {
   op::QuantizeLinear quantize;
   std::vector<ValueId> inputs = {numbers, node.input(scale)};
@@ -26,7 +26,7 @@ void emit_codes(const NodeImport& node, ValueId numbers, std::size_t scale) {
     quantize.small = node.small_type(scale + 1);
     inputs.push_back(zero);
   } else {
-    quantize.to = node.fact(scale == 1 ? 2 : 0).type;
+    quantize.to = node.fact(scale == 0 ? 2 : 0).type;
   }
   node.emit(quantize, std::move(inputs));
 }
@@ -69,13 +69,10 @@ void import_leaky_relu(const NodeImport& node) {
 // Scale and zero point of the result, then codes, scale and zero point of each operand.
 void import_qlinear_concat(const NodeImport& node) {
   std::vector<ValueId> parts;
-  for (std::size_t i = 2; i + 2 < node.inputs().size() + 1; i += 3) {
+  for (std::size_t i = 2; i < node.inputs().size(); i += 3) {
     parts.push_back(numbers_at(node, i, "part"));
   }
-  const ValueId whole = node.make("numbers", op::Concat{node.integer("axis", 0)}, parts);
-  op::QuantizeLinear quantize;
-  quantize.to = node.fact(1).type;
-  node.emit(quantize, {whole, node.input(0), node.input(1)});
+  emit_codes(node, node.make("numbers", op::Concat{node.integer("axis", 0)}, std::move(parts)), 0);
 }
 
 // Without a scale of the result it gives numbers.

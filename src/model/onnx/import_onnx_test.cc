@@ -366,6 +366,24 @@ TEST(ImportOnnx, RefusesWhatContradictsItself) {
   Model inputs(13);
   inputs.node("Add", {"x"}, {"y"}).set_name("n");
   inputs.expect_refused(ErrorCategory::kUnsupported, "Add n: 1 inputs, expected 2 to 2");
+  Model hole(13);
+  hole.node("Max", {"x", "", "x"}, {"y"}).set_name("n");
+  hole.expect_refused(ErrorCategory::kUnsupported,
+                      "Max n: an input is left out, expected all of them");
+  Model codes(13);
+  onnx::OperatorSetIdProto& opset = *codes.message().add_opset_import();
+  opset.set_domain("com.microsoft");
+  opset.set_version(1);
+  onnx::NodeProto& sigmoid = codes.node("QLinearSigmoid", {"x"}, {"y"});
+  sigmoid.set_name("n");
+  sigmoid.set_domain("com.microsoft");
+  codes.expect_refused(ErrorCategory::kUnsupported,
+                       "QLinearSigmoid n: 1 inputs of DequantizeLinear, expected 2 to 3");
+  Model many(13);
+  many.node("TopK", {"x", "x"}, {"y"}).set_name("n");
+  many.expect_refused(ErrorCategory::kUnsupported,
+                      "TopK n: an input is [N, 2, 4] of type float32, expected integers on one "
+                      "axis");
   Model wrong(13);
   set_integers(wrong.node("LeakyRelu", {"x"}, {"y"}), "alpha", {1});
   wrong.expect_refused(ErrorCategory::kCorrupt,

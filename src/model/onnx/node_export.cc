@@ -62,11 +62,14 @@ namespace {
 template <typename Operator>
 void describe(const Operator& /*of*/, NodeExport& /*node*/) {}
 
+bool is_dilated(const Window& window) {
+  return std::ranges::any_of(window.dilations, [](std::int64_t by) { return by != 1; });
+}
+
 void set_window(const Window& window, NodeExport& node) {
   node.set("kernel_shape", window.kernel);
   node.set("strides", window.strides);
-  const bool is_dilated = std::ranges::any_of(window.dilations, [](auto by) { return by != 1; });
-  if (is_dilated) node.set("dilations", window.dilations);
+  if (is_dilated(window)) node.set("dilations", window.dilations);
   if (window.auto_pad == AutoPad::kNotSet) {
     node.set("pads", window.pads);
   } else {
@@ -86,10 +89,6 @@ void describe(const op::ConvTranspose& conv, NodeExport& node) {
   describe_conv(conv, node);
   node.set("output_padding", conv.output_padding);
   node.set("output_shape", conv.output_shape);
-}
-
-bool is_dilated(const Window& window) {
-  return std::ranges::any_of(window.dilations, [](std::int64_t by) { return by != 1; });
 }
 
 void describe(const op::MaxPool& pool, NodeExport& node) {

@@ -164,24 +164,30 @@ ValueId NodeImport::constant(std::string_view suffix, Constant constant) const {
   return graph_.add_own_constant(fmt::format("{}/{}", name_, suffix), std::move(constant));
 }
 
+void NodeImport::settle_inputs(const Operator& row, std::vector<ValueId>& inputs) const {
+  while (!inputs.empty() && inputs.back() == kNoValue) inputs.pop_back();
+  // Of any number only Loop may lack some, which needs none.
+  const bool needs_all = row.most_inputs == kAnyNumber && row.fewest_inputs > 0;
+  const std::size_t needed = needs_all ? inputs.size() : row.fewest_inputs;
+  bool fits = inputs.size() <= row.most_inputs && inputs.size() >= row.fewest_inputs;
+  for (std::size_t i = 0; fits && i < needed; ++i) fits = inputs[i] != kNoValue;
+  if (fits) return;
+  if (needs_all) refuse("an input is left out, expected all of them");
+  refuse(fmt::format("{} inputs{}, expected {} to {}", inputs.size(),
+                     row.name == node_.op_type() ? "" : fmt::format(" of {}", row.name),
+                     row.fewest_inputs, row.most_inputs));
+}
+
 ValueId NodeImport::make(std::string_view suffix, Attributes attributes,
                          std::vector<ValueId> inputs) const {
+  settle_inputs(operator_of(attributes), inputs);
   return graph_.add_own_node(fmt::format("{}/{}", name_, suffix), std::move(attributes),
                              std::move(inputs));
 }
 
 void NodeImport::emit(Attributes attributes, std::vector<ValueId> inputs) const {
-  while (!inputs.empty() && inputs.back() == kNoValue) inputs.pop_back();
   const Operator& row = operator_of(attributes);
-  const auto is_missing = [&](std::size_t i) {
-    return i >= inputs.size() || inputs[i] == kNoValue;
-  };
-  bool fits = inputs.size() <= row.most_inputs;
-  for (std::size_t i = 0; i < row.fewest_inputs; ++i) fits = fits && !is_missing(i);
-  if (!fits) {
-    refuse(fmt::format("{} inputs, expected {} to {}", inputs.size(), row.fewest_inputs,
-                       row.most_inputs));
-  }
+  settle_inputs(row, inputs);
   if (output_count() > row.most_outputs) {
     refuse(fmt::format("{} outputs, expected at most {}", output_count(), row.most_outputs));
   }

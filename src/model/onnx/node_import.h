@@ -11,6 +11,7 @@
 
 #include "graph/facts.h"
 #include "graph/graph.h"
+#include "graph/operators.h"
 #include "model/onnx/flat_nodes.h"
 #include "model/onnx/graph_import.h"
 #include "onnx_model.pb.h"
@@ -76,6 +77,8 @@ class NodeImport {
   }
 
  private:
+  // Cuts off inputs that are left out at the end; refuses others than the operator takes.
+  void settle_inputs(const Operator& row, std::vector<ValueId>& inputs) const;
   [[nodiscard]] std::size_t place_of_text(std::string_view name, std::string_view otherwise,
                                           std::span<const std::string_view> texts) const;
   [[nodiscard]] const onnx::AttributeProto* find(std::string_view name) const;

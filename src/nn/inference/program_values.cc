@@ -1,7 +1,6 @@
 #include "nn/inference/program_values.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <tuple>
 #include <utility>
@@ -19,15 +18,6 @@ Tag blocked_tag(std::size_t rank) {
   if (rank == 3) return wide ? Tag::nCw16c : Tag::nCw8c;
   if (rank == 4) return activation_format();
   return wide ? Tag::nCdhw16c : Tag::nCdhw8c;
-}
-
-// As the operator has it.
-ReferenceTensor used_weight(const Weight& weight, ReferenceTensor stored) {
-  if (weight.layout == WeightLayout::kAsUsed) return stored;
-  const std::array<std::int64_t, 4> order = {3, 2, 0, 1};
-  const op::Transpose transpose{{order.begin(), order.end()}};
-  const ReferenceTensor* const input = &stored;
-  return run_operator(transpose, std::span(&input, 1));
 }
 
 }  // namespace

@@ -345,8 +345,7 @@ std::optional<ReferenceTensor> QuantizedGraph::compute_stored(ValueId id) const 
     return ReferenceTensor::of(*constant);
   }
   if (const Weight* const weight = graph_.weight_of(id)) {
-    if (weight->layout != WeightLayout::kAsUsed) return std::nullopt;
-    return read_weight_(*weight);
+    return used_weight(*weight, read_weight_(*weight));
   }
   const int producer = producers_[static_cast<std::size_t>(id)];
   if (producer < 0) return std::nullopt;

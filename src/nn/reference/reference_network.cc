@@ -12,20 +12,6 @@
 namespace narrow {
 namespace {
 
-// As the operator has it.
-ReferenceTensor used_weight(const Weight& weight, ReferenceTensor stored) {
-  if (weight.layout == WeightLayout::kAsUsed) return stored;
-  ReferenceTensor used = ReferenceTensor::zeros(weight.used_shape(), stored.type);
-  const auto in = static_cast<std::size_t>(weight.shape[2]);
-  const auto out = static_cast<std::size_t>(weight.shape[3]);
-  const std::size_t taps = stored.values.size() / (in * out);
-  for (std::size_t i = 0; i < stored.values.size(); ++i) {
-    const std::size_t tap = i / (in * out);
-    used.values[(i % out * in + i / out % in) * taps + tap] = stored.values[i];
-  }
-  return used;
-}
-
 class Run {
  public:
   explicit Run(const Graph& graph)
@@ -81,6 +67,23 @@ class Run {
 };
 
 }  // namespace
+
+ReferenceTensor used_weight(const Weight& weight, ReferenceTensor stored) {
+  if (weight.layout == WeightLayout::kAsUsed) return stored;
+  ReferenceTensor used = ReferenceTensor::zeros(weight.used_shape(), stored.type);
+  const auto in = static_cast<std::size_t>(weight.shape[2]);
+  const auto out = static_cast<std::size_t>(weight.shape[3]);
+  const std::size_t taps = stored.values.size() / (in * out);
+  std::size_t next = 0;
+  for (std::size_t tap = 0; tap < taps; ++tap) {
+    for (std::size_t i = 0; i < in; ++i) {
+      for (std::size_t o = 0; o < out; ++o) {
+        used.values[(o * in + i) * taps + tap] = stored.values[next++];
+      }
+    }
+  }
+  return used;
+}
 
 ReferenceWeights reference_weights(const Graph& graph, const WeightSource& source) {
   ReferenceWeights weights;

@@ -27,6 +27,9 @@ std::vector<ReferenceTensor> run_reference(const Graph& graph, const ReferenceWe
 // Gives a weight as the checkpoint stores it, in its own type.
 using WeightReader = std::function<ReferenceTensor(const Weight&)>;
 
+// The weight as the operator has it, from what the checkpoint stores.
+ReferenceTensor used_weight(const Weight& weight, ReferenceTensor stored);
+
 // Is told how long each node took, by its index.
 using NodeTimer = std::function<void(std::size_t node, double seconds)>;
 

@@ -1,10 +1,10 @@
 #include "report/sweep/sweep_report.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
+#include "base/join_some.h"
 #include "report/channel_axis.h"
 #include "report/copied_report.h"
 #include "report/format_report.h"
@@ -143,11 +143,8 @@ std::string left_out_text(const SweepOutcome& outcome) {
   if (names.size() == 1) {
     return fmt::format("left out: {} has {} NaN or infinite values\n", names.front(), values);
   }
-  const std::size_t count = names.size();
-  names.resize(std::min(count, kMostNames));
-  return fmt::format("left out: {} tensors have {} NaN or infinite values: {}{}\n", count, values,
-                     fmt::join(names, ", "),
-                     count > names.size() ? fmt::format(" and {} more", count - names.size()) : "");
+  return fmt::format("left out: {} tensors have {} NaN or infinite values: {}\n", names.size(),
+                     values, list_some(names, kMostNames));
 }
 
 std::string subject_text(const SweepOutcome& outcome) {
