@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "graph/drop_identities.h"
+#include "graph/drop_quantizers.h"
 #include "graph/graph_edit.h"
 #include "graph/matchers.h"
 #include "graph/operators.h"
@@ -50,11 +50,7 @@ class Dequantizer {
   Graph run() {
     for (int i = 0; i < static_cast<int>(graph_.nodes.size()); ++i) {
       const Node& node = graph_.nodes[static_cast<std::size_t>(i)];
-      if (const auto product = product_of(node)) {
-        make_real(*product, i);
-      } else if (const ValueId x = before_quantization(node); x != kNoValue) {
-        put(i, op::Identity{}, {x});
-      }
+      if (const auto product = product_of(node)) make_real(*product, i);
     }
     return edit_.finish();
   }
@@ -63,24 +59,6 @@ class Dequantizer {
   static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
   [[nodiscard]] const Node* producer(ValueId id) const {
     return id == kNoValue ? nullptr : producers_[at(id)];
-  }
-
-  [[nodiscard]] bool are_same(ValueId a, ValueId b) const {
-    if (a == b) return true;
-    const Constant* const first = graph_.constant_of(a);
-    const Constant* const second = graph_.constant_of(b);
-    return first != nullptr && second != nullptr && *first == *second;
-  }
-
-  // What DequantizeLinear would give if it had not been quantized; kNoValue for other nodes.
-  [[nodiscard]] ValueId before_quantization(const Node& node) const {
-    if (!is<op::DequantizeLinear>(&node)) return kNoValue;
-    const Node* const quantize = producer(node.inputs[0]);
-    if (!is<op::QuantizeLinear>(quantize)) return kNoValue;
-    const bool fits = are_same(node.inputs[1], quantize->inputs[1]) &&
-                      are_same(input_of(node, 2), input_of(*quantize, 2)) &&
-                      facts_[at(node.output())].type == facts_[at(quantize->inputs[0])].type;
-    return fits ? quantize->inputs[0] : kNoValue;
   }
 
   // Of a Mul that multiplies integers, cast to real numbers, with the scales of both operands.
@@ -177,8 +155,7 @@ void require_no_integers(const Graph& graph) {
 }  // namespace
 
 void dequantize_graph(Graph& graph) {
-  graph = Dequantizer(graph).run();
-  drop_identities(graph);
+  graph = drop_quantizers(Dequantizer(graph).run());
   require_no_integers(graph);
 }
 

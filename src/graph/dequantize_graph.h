@@ -6,7 +6,7 @@
 namespace narrow {
 
 // Takes away what rounds the values between nodes:
-//  - DequantizeLinear directly after a QuantizeLinear with the same scale and zero point;
+//  - what drop_quantizers does;
 //  - DynamicQuantizeLinear before MatMulInteger or ConvInteger with stored weights, whose result is
 //    cast to float32 and multiplied with both scales, as ONNX Runtime's dynamic quantization writes
 //    it. The product becomes MatMul or Conv of real numbers and dequantized weights.

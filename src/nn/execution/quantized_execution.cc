@@ -2,12 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
-
+#include "graph/drop_quantizers.h"
 #include "graph/matchers.h"
 #include "graph/operators.h"
-#include "graph/prune_graph.h"
 #include "narrow/error.h"
 #include "nn/execution/make_executor.h"
 #include "nn/integer/integer_executor.h"
@@ -16,32 +13,14 @@
 namespace narrow {
 namespace {
 
-// Numbers go where codes of them went.
-Graph without_quantizers(Graph graph) {
-  std::map<ValueId, ValueId> numbers;  // by what a QuantizeLinear makes of them
-  std::map<ValueId, ValueId> instead;
-  const auto replace = [&](ValueId& id) {
-    const auto found = instead.find(id);
-    if (found != instead.end()) id = found->second;
-  };
-  for (Node& node : graph.nodes) {
-    std::ranges::for_each(node.inputs, replace);
-    if (is_any<op::QLinearConv, op::QLinearMatMul>(node)) {
-      throw Error(ErrorCategory::kUsage,
-                  fmt::format("{} has operators on codes alone, such as {} {}: it is computed in "
-                              "integers only",
-                              graph.name, operator_of(node).name, node.name));
-    }
-    if (std::holds_alternative<op::QuantizeLinear>(node.attributes)) {
-      numbers[node.output()] = node.inputs[0];
-    } else if (std::holds_alternative<op::DequantizeLinear>(node.attributes)) {
-      const auto found = numbers.find(node.inputs[0]);
-      if (found != numbers.end()) instead[node.output()] = found->second;
-    }
+void require_no_operators_on_codes(const Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    if (!is_any<op::QLinearConv, op::QLinearMatMul>(node)) continue;
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} has operators on codes alone, such as {} {}: it is computed in "
+                            "integers only",
+                            graph.name, operator_of(node).name, node.name));
   }
-  std::ranges::for_each(graph.outputs, replace);
-  remove_unused(graph);
-  return graph;
 }
 
 }  // namespace
@@ -59,7 +38,10 @@ std::unique_ptr<GraphExecutor> make_executor(Graph graph, const ReadWeight& read
   if (!has_quantized_activations(graph)) {
     return make_executor(fold_constants(std::move(graph)), read_weight, options);
   }
-  if (execution == Execution::kFloat) graph = without_quantizers(std::move(graph));
+  if (execution == Execution::kFloat) {
+    require_no_operators_on_codes(graph);
+    graph = drop_quantizers(graph);
+  }
   return make_executor(fold_constants(std::move(graph), kMostFoldedWeights), read_weight, options);
 }
 

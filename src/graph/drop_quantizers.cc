@@ -1,0 +1,142 @@
+#include "graph/drop_quantizers.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "graph/constants.h"
+#include "graph/drop_identities.h"
+#include "graph/graph_edit.h"
+#include "graph/matchers.h"
+#include "graph/operators.h"
+#include "graph/shapes.h"
+#include "tensor/element_values.h"
+
+namespace narrow {
+namespace {
+
+ValueId input_of(const Node& node, std::size_t index) {
+  return index < node.inputs.size() ? node.inputs[index] : kNoValue;
+}
+
+// Operators that make nothing below 0 of numbers of which none is below 0.
+bool keeps_sign(const Node& node) {
+  return is_any<op::MaxPool, op::AveragePool, op::GlobalMaxPool, op::GlobalAveragePool, op::Reshape,
+                op::Flatten, op::Transpose, op::Squeeze, op::Unsqueeze, op::Identity, op::Slice>(
+      node);
+}
+
+class QuantizerDropper {
+ public:
+  explicit QuantizerDropper(const Graph& graph)
+      : graph_(graph),
+        facts_(infer_facts(graph)),
+        producers_(graph.values.size(), nullptr),
+        is_never_negative_(graph.values.size(), false),
+        edit_(graph) {}
+
+  Graph run() {
+    for (int i = 0; i < static_cast<int>(graph_.nodes.size()); ++i) {
+      const Node& node = graph_.nodes[static_cast<std::size_t>(i)];
+      for (const ValueId id : node.outputs) {
+        if (id != kNoValue) producers_[at(id)] = &node;
+      }
+      note_sign(node);
+      if (const Node* const quantize = quantizer_of(node)) let_through(i, *quantize);
+    }
+    Graph result = edit_.finish();
+    drop_identities(result);
+    return result;
+  }
+
+ private:
+  static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
+
+  [[nodiscard]] bool are_same(ValueId a, ValueId b) const {
+    if (a == b) return true;
+    const Constant* const first = graph_.constant_of(a);
+    const Constant* const second = graph_.constant_of(b);
+    return first != nullptr && second != nullptr && *first == *second;
+  }
+
+  // What made the codes of a DequantizeLinear that takes them as they were meant; null for others.
+  [[nodiscard]] const Node* quantizer_of(const Node& node) const {
+    if (!is_any<op::DequantizeLinear>(node)) return nullptr;
+    const Node* const quantize = producers_[at(node.inputs[0])];
+    if (quantize == nullptr || !is_any<op::QuantizeLinear>(*quantize)) return nullptr;
+    const bool fits = are_same(node.inputs[1], quantize->inputs[1]) &&
+                      are_same(input_of(node, 2), input_of(*quantize, 2)) &&
+                      facts_[at(node.output())].type == facts_[at(quantize->inputs[0])].type;
+    return fits ? quantize : nullptr;
+  }
+
+  // The greatest number of codes whose least one is 0, where both are known.
+  [[nodiscard]] std::optional<double> greatest_above_zero(const Node& quantize) const {
+    const auto& to = std::get<op::QuantizeLinear>(quantize.attributes);
+    const auto range = integer_range(to.to, to.small);
+    const Constant* const scale = graph_.constant_of(quantize.inputs[1]);
+    if (!range || scale == nullptr || element_count(scale->shape) != 1) return std::nullopt;
+    std::int64_t zero = 0;
+    if (const ValueId id = input_of(quantize, 2); id != kNoValue) {
+      const Constant* const constant = graph_.constant_of(id);
+      if (constant == nullptr || !is_integer(constant->type)) return std::nullopt;
+      zero = decode_integers(constant->type, constant->bytes).at(0);
+    }
+    if (zero != range->least) return std::nullopt;
+    return static_cast<double>(range->greatest - zero) *
+           decode_reals(scale->type, scale->bytes).at(0);
+  }
+
+  void note_sign(const Node& node) {
+    if (node.outputs.size() != 1) return;
+    const auto is_known = [&](ValueId id) { return id != kNoValue && is_never_negative_[at(id)]; };
+    bool& is_never_negative = is_never_negative_[at(node.output())];
+    if (const auto* const unary = std::get_if<op::Unary>(&node.attributes)) {
+      is_never_negative = unary->kind == op::UnaryKind::kSigmoid ||
+                          unary->kind == op::UnaryKind::kAbs || unary->kind == op::UnaryKind::kExp;
+    } else if (is_any<op::Clip>(node)) {
+      const Constant* const least = graph_.constant_of(input_of(node, 1));
+      is_never_negative =
+          is_known(node.inputs[0]) ||
+          (least != nullptr && is_floating_point(least->type) &&
+           std::ranges::min(decode_reals(least->type, least->bytes)) >= 0);
+    } else if (keeps_sign(node)) {
+      is_never_negative = is_known(node.inputs[0]);
+    } else if (is_any<op::Add, op::Concat>(node)) {
+      is_never_negative = std::ranges::all_of(node.inputs, is_known);
+    } else {
+      is_never_negative = is_any<op::Relu, op::Softmax>(node);
+    }
+    if (const Node* const quantize = quantizer_of(node)) {
+      is_never_negative = is_known(quantize->inputs[0]) || greatest_above_zero(*quantize);
+    }
+  }
+
+  void let_through(int index, const Node& quantize) {
+    const ValueId x = quantize.inputs[0];
+    const auto greatest = greatest_above_zero(quantize);
+    Node& node = edit_.node(index);
+    if (!greatest || is_never_negative_[at(x)]) {
+      node.attributes = op::Identity{};
+      node.inputs = {x};
+      return;
+    }
+    const DType type = facts_[at(x)].type;
+    node.attributes = op::Clip{};
+    node.inputs = {x, edit_.constant(node.name + "/least", make_scalar(type, 0)),
+                   edit_.constant(node.name + "/greatest", make_scalar(type, *greatest))};
+  }
+
+  const Graph& graph_;
+  FactTable facts_;
+  std::vector<const Node*> producers_;   // by ValueId
+  std::vector<bool> is_never_negative_;  // by ValueId
+  GraphEdit edit_;
+};
+
+}  // namespace
+
+Graph drop_quantizers(const Graph& graph) { return QuantizerDropper(graph).run(); }
+
+}  // namespace narrow
