@@ -36,7 +36,7 @@ NARROW_EXPORT std::vector<TensorInspection> inspect_checkpoint(const CheckpointR
 
 // What a network is looked at with. Sizes that the network itself gives need not be here.
 struct InputSizes {
-  int image_size = 224;                 // height and width of images, where these are free
+  int image_size = 0;  // height and width of images, where these are free; 0: the network's own
   std::map<std::string, Shape> shapes;  // by input; whole shapes
 };
 

@@ -218,13 +218,13 @@ def inspect(
     stats: bool = False,
     graph: bool = False,
     model_name: str = "",
-    eval_image_size: int = 224,
+    eval_image_size: int = 0,
     shape: Mapping[str, Sequence[int]] | None = None,
 ) -> results.InspectResult:
     """Lists the tensors of a checkpoint, or with graph the network that they make.
 
-    stats: reads the values, for min, max, mean, rms, zeros, NaN. model_name, eval_image_size, shape
-    (whole shapes by input) are for graph.
+    stats: reads the values, for min, max, mean, rms, zeros, NaN. model_name, eval_image_size (0: the
+    network's own), shape (whole shapes by input) are for graph.
     """
     if graph:
         shapes = {name: list(sizes) for name, sizes in (shape or {}).items()}

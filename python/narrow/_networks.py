@@ -316,18 +316,18 @@ def train(
     train_dir: StrPath,
     *,
     quantize: str | None = None,
-    train_image_size: int = 224,
+    train_image_size: int = 0,
     threads: int = 0,
     progress: Progress = None,
     **options: Any,
 ) -> results.TrainResult:
-    """Trains a ResNet V1 as TF-Slim's train_image_classifier.py does (docs/slim.md).
+    """Trains one of TF-Slim's networks as its train_image_classifier.py does (docs/slim.md).
 
     train_dir: for checkpoints and events; continues what is there. options: TF-Slim's flags under
     their names (model_name, checkpoint_path, max_number_of_steps, learning_rate, optimizer, ...)
-    and images. quantize: "bin:4", weights in the forward pass. progress: called with
-    (step, last, "steps"). Stopped by Ctrl-C or an exception of the callback, it saves a checkpoint
-    first.
+    and images; train_image_size 0: the network's own. quantize: "bin:4", weights in the forward
+    pass. progress: called with (step, last, "steps"). Stopped by Ctrl-C or an exception of the
+    callback, it saves a checkpoint first.
     """
     rest: dict[str, Any] = dict(options)
     images = split_images(rest)

@@ -29,8 +29,6 @@
 namespace narrow {
 namespace {
 
-constexpr int kUsualImageSize = 224;
-
 // Free sizes of TF-Slim's only input, [N, 3, height, width].
 void set_image_size(Graph& graph, const CheckpointReader& reader,
                     const NetworkExportOptions& options) {
@@ -41,9 +39,8 @@ void set_image_size(Graph& graph, const CheckpointReader& reader,
                             "and eval_image_size are for checkpoints of TF-Slim's variables",
                             reader.location().path.string()));
   }
-  const SlimNetwork* const known = slim_network_of(reader, options.model_name);
-  const int usual = known == nullptr ? kUsualImageSize : known->image_size;
-  const int size = options.image_size == 0 ? usual : options.image_size;
+  int size = options.image_size;
+  if (size == 0) size = usual_image_size(slim_network_of(reader, options.model_name));
   Dimensions& images = graph.values[static_cast<std::size_t>(graph.inputs.at(0))].dimensions;
   for (const std::size_t axis : {2, 3}) images.at(axis) = size;
 }

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "base/parallel.h"
+#include "graph/slim/slim_networks.h"
 #include "graph/tabulate_graph.h"
 #include "model/checkpoint_network.h"
 #include "model/image_classifier.h"
@@ -55,7 +56,8 @@ std::uint64_t string_bytes(const CheckpointReader& reader, std::size_t index) {
 }
 
 // With the shapes that are given, and images of a size where a height or width is free.
-std::vector<Dimensions> input_dimensions(const Graph& graph, const InputSizes& sizes) {
+std::vector<Dimensions> input_dimensions(const Graph& graph, const InputSizes& sizes,
+                                         int image_size) {
   check_names(sizes.shapes, graph);
   std::vector<Dimensions> inputs;
   for (const ValueId id : graph.inputs) {
@@ -67,7 +69,7 @@ std::vector<Dimensions> input_dimensions(const Graph& graph, const InputSizes& s
   if (!takes_images(graph)) return inputs;
   const std::size_t rows = image_input(graph).channels_last ? 1 : 2;
   for (const std::size_t axis : {rows, rows + 1}) {
-    if (axis < inputs[0].size() && inputs[0][axis].is_free()) inputs[0][axis] = sizes.image_size;
+    if (axis < inputs[0].size() && inputs[0][axis].is_free()) inputs[0][axis] = image_size;
   }
   return inputs;
 }
@@ -127,7 +129,10 @@ GraphTable inspect_graph(const CheckpointReader& reader, const std::string& mode
       reader, variables, scope,
       is_onnx(reader) ? 0 : checkpoint_class_count(variables, scope).value_or(1));
   check_weights(graph, variables);
-  return tabulate_graph(graph, shapes_when_folded(graph, input_dimensions(graph, sizes)));
+  int image_size = sizes.image_size;
+  if (image_size == 0) image_size = usual_image_size(slim_network_of(reader, model_name));
+  return tabulate_graph(graph,
+                        shapes_when_folded(graph, input_dimensions(graph, sizes, image_size)));
 }
 
 }  // namespace narrow

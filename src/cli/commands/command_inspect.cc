@@ -58,9 +58,8 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
       .type_name("NAME");
   command
       .add_option(slim_flag("eval_image_size"), args->sizes.image_size,
-                  "with --graph: height and width that the network sees")
-      .in_range(1, 8192)
-      .capture_default_str();
+                  "with --graph: height and width that the network sees; default: the network's own")
+      .in_range(1, 8192);
   add_shape_option(command, args->shapes, "with --graph");
   add_json_flag(command, args->json);
   add_export_options(command, args->exports);

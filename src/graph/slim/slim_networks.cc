@@ -69,6 +69,10 @@ const SlimNetwork* find_other_slim_network(std::string_view name) {
   return found == nullptr || found->make == make_v1 ? nullptr : found;
 }
 
+int usual_image_size(const SlimNetwork* network) {
+  return network == nullptr ? kUsualImageSize : network->image_size;
+}
+
 SlimGraph with_resnet_v1_scope(Graph graph) {
   SlimGraph network{std::move(graph), {}, {}};
   for (const Weight& weight : network.graph.weights) {

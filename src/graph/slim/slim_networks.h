@@ -12,10 +12,13 @@
 
 namespace narrow {
 
+// Height and width of images where nothing says another.
+constexpr int kUsualImageSize = 224;
+
 struct SlimNetwork {
   std::string_view name;   // Slim's model_name: "inception_v3"
   std::string_view scope;  // of its variables: "InceptionV3"
-  int image_size = 224;    // Slim's default_image_size
+  int image_size = kUsualImageSize;  // Slim's default_image_size
   SlimGraph (*make)(const SlimRequest& request) = nullptr;
 };
 
@@ -27,6 +30,9 @@ std::vector<std::string> slim_network_names();
 const SlimNetwork* find_slim_network(std::string_view name);
 // The same, but for ResNet V1, which has executors, methods and training of its own.
 const SlimNetwork* find_other_slim_network(std::string_view name);
+
+// What it was made for; of null kUsualImageSize.
+int usual_image_size(const SlimNetwork* network);
 
 // As its evaluation computes it: from [N, 3, height, width] to [N, classes]. With `training` there
 // are also Dropout and, as a second output, the head that helps in training only; the variables are

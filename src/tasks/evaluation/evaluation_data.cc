@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/file.h"
+#include "graph/slim/slim_networks.h"
 #include "model/checkpoint_network.h"
 #include "model/image_classifier.h"
 #include "model/onnx/onnx_network.h"
@@ -18,7 +19,6 @@
 namespace narrow {
 namespace {
 
-constexpr int kUsualImageSize = 224;  // of other ResNet V1
 // Results for so many images are kept: some 100 bytes each.
 constexpr std::uint64_t kMostImages = std::uint64_t{1} << 28;
 // Dealt out together: several micro-batches of the executors.
@@ -56,7 +56,7 @@ Graph network_of(const CheckpointReader& reader, const EvaluateOptions& options)
 }
 
 int image_size_of(const CheckpointReader& reader, const SlimNetwork* slim) {
-  if (!is_onnx(reader)) return slim != nullptr ? slim->image_size : kUsualImageSize;
+  if (!is_onnx(reader)) return usual_image_size(slim);
   const std::string where = reader.location().path.string();
   const Graph graph = onnx_network(reader);
   const ImageInput input = image_input(graph);

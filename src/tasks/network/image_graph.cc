@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "data/images/image.h"
+#include "graph/slim/slim_networks.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 
@@ -16,7 +17,7 @@ int image_size_in(const Graph& graph, int asked) {
   if (asked != 0 || !takes_images(graph)) return asked;
   const Dimension height = image_input(graph).height;
   return height.is_free()
-             ? kDefaultImageSize
+             ? kUsualImageSize
              : static_cast<int>(std::min(height.size, std::int64_t{kMaxImageSide} + 1));
 }
 

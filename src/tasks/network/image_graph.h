@@ -11,9 +11,6 @@
 
 namespace narrow {
 
-// Of networks that say nothing.
-constexpr int kDefaultImageSize = 224;
-
 // Height and width of what the network of an ONNX file sees: those asked for or, where that is 0,
 // the file's own, or 224. Throws what onnx_network throws.
 int image_size_of(const CheckpointReader& reader, int asked);

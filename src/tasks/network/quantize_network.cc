@@ -12,6 +12,7 @@
 
 #include "base/parallel.h"
 #include "base/run_progress.h"
+#include "graph/slim/slim_networks.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"
@@ -66,7 +67,7 @@ std::map<std::string, Scheme> schemes_of(const CheckpointReader& reader, const Q
 // The size of images as the network has it where none was asked for.
 NetworkMethods with_image_size(NetworkMethods methods, const CheckpointReader& reader) {
   const auto settle = [&](int& size) {
-    if (size == 0) size = is_onnx(reader) ? image_size_of(reader, 0) : kDefaultImageSize;
+    if (size == 0) size = is_onnx(reader) ? image_size_of(reader, 0) : kUsualImageSize;
   };
   settle(methods.image_size);
   if (methods.images) settle(methods.images->source.image_size);

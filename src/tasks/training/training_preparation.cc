@@ -15,7 +15,6 @@
 namespace narrow {
 namespace {
 
-constexpr int kUsualImageSize = 224;
 
 void require(bool holds, const std::string& sentence) {
   if (!holds) throw Error(ErrorCategory::kUsage, sentence);
@@ -64,9 +63,7 @@ std::int64_t decay_steps_of(const TrainOptions& options, std::uint64_t records) 
 
 // Where the options leave it open. A variant of ResNet V1 sees images as ResNet V1 does.
 void see_images_as(const SlimNetwork* network, ImageSource& images) {
-  if (images.image_size == 0) {
-    images.image_size = network != nullptr ? network->image_size : kUsualImageSize;
-  }
+  if (images.image_size == 0) images.image_size = usual_image_size(network);
   if (images.preprocessing_name.empty() && network != nullptr) {
     images.preprocessing_name = network->name;
   }
