@@ -55,6 +55,7 @@ std::string network_summary_text(const NetworkResult& result) {
         format_ratio(result.original.mean_relative_l2),
         format_ratio(result.original.pooled.relative_l2()));
   }
+  if (result.layers.empty()) return text;
   return text + fmt::format(
                     "output error of {} layers ({}):\n"
                     "                maximum {}\n"
@@ -93,9 +94,10 @@ Report network_report(const NetworkResult& result, const std::string& method, or
   Report report = quantize_report(result.quantization, method, std::move(json));
   report.facts.emplace_back("relative error, average, in units of the checkpoint",
                             format_ratio(result.original.mean_relative_l2));
+  add_original_errors(result, report.tables.front());
+  if (result.layers.empty()) return report;
   report.facts.emplace_back(fmt::format("output error of a layer, average ({})", source_of(result)),
                             format_ratio(result.mean_output_error()));
-  add_original_errors(result, report.tables.front());
   report.tables.push_back(layer_table(result));
   return report;
 }

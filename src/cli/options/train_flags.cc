@@ -207,9 +207,7 @@ void add_flags_of_slim_only(Command& command) {
   add_meaningless_flag(command, "num_readers", "--threads counts all threads");
   add_meaningless_flag(command, "num_preprocessing_threads", "--threads counts all threads");
   add_meaningless_flag(command, "replicas_to_aggregate", "a step has all clones");
-  const char* alone =
-      "there are no servers of parameters; leave it out, and type mpirun -n 4 narrow train "
-      "--num_clones 4 for four processes that train together";
+  const char* alone = "processes train together by mpirun -n 4 narrow train --num_clones 4";
   add_constant_flag(command, "worker_replicas", 1, alone);
   add_constant_flag(command, "num_ps_tasks", 0, alone);
   add_constant_flag(command, "task", 0, alone);
