@@ -74,7 +74,7 @@ TEST(DropQuantizers, NothingBoundsWhatIsNeverNegative) {
   ValueId x = builder.add("relu", op::Relu{}, {builder.input("x", {2, 4})});
   x = quantized(builder, "a", x, {});
   x = builder.add("flat", op::Flatten{}, {x});
-  x = quantized(builder, "b", x, {.scale = 0.25});
+  x = quantized(builder, "b", x, {DType::kUInt8, std::nullopt, 0.25});
   x = quantized(builder, "c", builder.add("twice", op::Add{}, {x, x}), {});
   const ValueId least = builder.constant("least", make_scalar(DType::kFloat32, 0));
   x = quantized(builder, "d", builder.add("clip", op::Clip{}, {x, least}), {});
