@@ -61,7 +61,7 @@ std::vector<double> bounds(const Codes& codes) {
 
 TEST(DropQuantizers, APairWhoseLeastNumberIsZeroIsAnActivation) {
   EXPECT_THAT(bounds({}), ElementsAre(0, 127.5));
-  EXPECT_THAT(bounds({DType::kUInt8, 0, 0.1}), ElementsAre(0, 255 * double{0.1F}));
+  EXPECT_THAT(bounds({DType::kUInt8, 0, 0.1}), ElementsAre(0, static_cast<float>(255 * double{0.1F})));
   EXPECT_THAT(bounds({DType::kInt8, -128}), ElementsAre(0, 127.5));
   EXPECT_THAT(bounds({DType::kUInt16, 0}), ElementsAre(0, 32767.5));
   EXPECT_THAT(bounds({DType::kUInt8, 1}), IsEmpty());
