@@ -111,6 +111,7 @@ class Measurement:
         found = self.contenders(self.folder / f"half{self.half}.npz", 1, (1,))
         paths = [self.folder / f"logits{index}.npz" for index in range(len(found))]
         for contender, path in zip(found, paths):
+            path.unlink(missing_ok=True)
             contender.outputs(path)
             contender.stop()
         table = self.folder / f"half{self.half}.csv"
