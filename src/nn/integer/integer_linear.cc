@@ -41,7 +41,8 @@ int SumBounds::bits() const {
   return 1 + static_cast<int>(std::bit_width(std::max(magnitude(least), magnitude(greatest))));
 }
 
-IntegerLinear::IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& step, bool is_wide) {
+IntegerLinear::IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& step,
+                             CodeWidth width) {
   const Node& node = step.node(graph.graph());
   const IntegerFormat& x = *graph.format(step.inputs[0]);
   attributes_ = node.attributes;
@@ -54,8 +55,9 @@ IntegerLinear::IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& s
   const bool is_narrow = fits_32_bits(bounds_.least) && fits_32_bits(bounds_.greatest) &&
                          std::ranges::all_of(biases_, fits_32_bits) &&
                          std::ranges::all_of(weights_, is_16_bits);
-  if (is_wide || is_plain_ || !is_narrow || weights_.empty()) return;
-  packed_.emplace(sizes_, weights_, biases_, makes_codes_ ? &requantization_ : nullptr);
+  if (width == CodeWidth::kLong || is_plain_ || !is_narrow || weights_.empty()) return;
+  packed_.emplace(sizes_, weights_, biases_, makes_codes_ ? &requantization_ : nullptr,
+                  storage_of(x, width));
   weights_.clear();
   plain_weights_ = {};
 }
@@ -203,7 +205,7 @@ CodeArray IntegerLinear::codes(const CodeArray& x) const {
       const auto sum = static_cast<std::int64_t>(y.values[i]);
       y.values[i] = static_cast<double>(requantization_(sum, i / inner % sizes_.out_channels));
     }
-    return CodeArray::of(y, usual_layout(y.shape), x.is_wide());
+    return CodeArray::of(y, usual_layout(y.shape), storage_of(requantization_.format(), x.width()));
   }
   if (is_rows_ && x.shape().size() != 2) return codes(as_matrix(x)).reshaped(shape_of_rows(x));
   if (x.layout() != CodeLayout::kChannelsLast) return codes(x.as(CodeLayout::kChannelsLast));

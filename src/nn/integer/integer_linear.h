@@ -22,8 +22,8 @@ struct SumBounds {
 class IntegerLinear {
  public:
   // `step` is a kLinear one of the graph. Throws Error(kUnsupported) naming the node whose sums do
-  // not fit in 53 bits, in which they are exact everywhere here.
-  IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& step, bool is_wide);
+  // not fit in 53 bits, in which they are exact everywhere here. `width`: of all codes.
+  IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& step, CodeWidth width);
 
   // For a step that makes codes.
   [[nodiscard]] CodeArray codes(const CodeArray& x) const;

@@ -30,9 +30,10 @@ CodeArray multiply_matrices(const CodeOperand& a, const CodeOperand& b, const In
 
 // A code for each code from the format's least one on.
 using CodeTable = std::vector<std::int32_t>;
-CodeArray look_up(const CodeTable& table, const CodeOperand& x, bool is_wide);
+CodeArray look_up(const CodeTable& table, const CodeOperand& x, const IntegerFormat& y);
 
-// The codes of the operands, which all stand for the same numbers, where the node puts them.
+// The codes of the operands, which all stand for the same numbers and are stored alike, where the
+// node puts them.
 // `further`: the operands of the node that are stored; those of codes are null.
 CodeArray move_codes(const Node& node, std::span<const CodeOperand> x,
                      std::span<const ReferenceTensor* const> further);
