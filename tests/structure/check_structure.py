@@ -59,6 +59,7 @@ PUBLIC_HEADERS = {
     "graph_table.h": "graph",
     "batch_norm_mode.h": "nn",
     "execution.h": "graph",
+    "integer_arithmetic.h": "nn",
     "optimizer.h": "nn",
     "selection.h": "stream",
     "channel_axes.h": "stream",

@@ -17,6 +17,7 @@
 #include "graph/shapes.h"
 #include "narrow/error.h"
 #include "nn/example_groups.h"
+#include "nn/integer/code_tables.h"
 #include "nn/integer/expand_quantized.h"
 #include "nn/integer/integer_steps.h"
 
@@ -38,29 +39,24 @@ struct PreparedStep {
   std::vector<CodeTable> tables;  // by operand: of kTable, and of kMove where formats differ
 };
 
-// Formats of the operands of a step are those of the values, but where tables changed them.
-CodeTable requantizing_table(const IntegerFormat& from, const IntegerFormat& to) {
-  CodeTable table;
-  for (std::int64_t code = from.least; code <= from.greatest; ++code) {
-    const float number = static_cast<float>(code) * from.scale;
-    table.push_back(static_cast<std::int32_t>(centered_code(number, to)));
-  }
-  return table;
-}
-
 }  // namespace
 
 struct IntegerExecutor::Program {
-  Program(Graph whole, const ReadWeight& read_weight, const ExecutorOptions& executor_options)
+  Program(Graph whole, const ReadWeight& read_weight, const ExecutorOptions& executor_options,
+          const IntegerArithmetic& arithmetic)
       : graph(std::move(whole)),
-        quantized(graph,
-                  [&](const Weight& weight) { return ReferenceTensor::of(read_weight(weight)); }),
+        quantized(
+            graph, [&](const Weight& weight) { return ReferenceTensor::of(read_weight(weight)); },
+            arithmetic),
         options(executor_options) {
     for (const QuantizedStep& step : quantized.steps()) {
       const bool fits = !step.makes_codes || fits_16_bits(*quantized.format(step.output));
       is_wide = is_wide || !fits;
     }
-    for (const QuantizedStep& step : quantized.steps()) prepare(step);
+    for (const QuantizedStep& step : quantized.steps()) {
+      check_arithmetic(quantized, step);
+      prepare(step);
+    }
     for (const ValueId id : graph.outputs) stored_outputs.push_back(quantized.stored(id));
   }
 
@@ -95,41 +91,7 @@ struct IntegerExecutor::Program {
       prepared.linear.emplace(quantized, step, is_wide);
       accumulators.push_back({prepared.name.name, prepared.linear->bounds()});
     }
-    if (step.kind == StepKind::kTable) prepared.tables = {function_table(step)};
-    if (step.kind == StepKind::kMove) {
-      const IntegerFormat& to = *quantized.format(step.output);
-      for (const ValueId id : step.inputs) {
-        const IntegerFormat& from = *quantized.format(id);
-        const bool is_same =
-            from.same_numbers(to) && from.least >= to.least && from.greatest <= to.greatest;
-        prepared.tables.push_back(is_same ? CodeTable() : requantizing_table(from, to));
-      }
-    }
-  }
-
-  // What the nodes make of every code that the operand may have.
-  [[nodiscard]] CodeTable function_table(const QuantizedStep& step) const {
-    const IntegerFormat& from = *quantized.format(step.inputs[0]);
-    const IntegerFormat& to = *quantized.format(step.output);
-    ReferenceTensor values =
-        ReferenceTensor::zeros({from.greatest - from.least + 1}, DType::kFloat32);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const auto code = static_cast<float>(from.least + static_cast<std::int64_t>(i));
-      values.values[i] = static_cast<double>(code * from.scale);
-    }
-    for (const int index : step.nodes) {
-      const Node& node = graph.nodes[static_cast<std::size_t>(index)];
-      std::vector<const ReferenceTensor*> inputs = {&values};
-      for (std::size_t i = 1; i < node.inputs.size(); ++i) {
-        inputs.push_back(quantized.stored(node.inputs[i]));
-      }
-      values = run_operator(node.attributes, inputs);
-    }
-    CodeTable table;
-    for (const std::int64_t code : values.integers) {
-      table.push_back(static_cast<std::int32_t>(code - to.zero));
-    }
-    return table;
+    prepared.tables = step_tables(quantized, step);
   }
 };
 
@@ -296,8 +258,10 @@ class IntegerRun {
 }  // namespace
 
 IntegerExecutor::IntegerExecutor(const Graph& graph, const ReadWeight& read_weight,
-                                 const ExecutorOptions& options)
-    : program_(std::make_unique<Program>(expand_quantized(graph), read_weight, options)) {}
+                                 const ExecutorOptions& options,
+                                 const IntegerArithmetic& arithmetic)
+    : program_(
+          std::make_unique<Program>(expand_quantized(graph), read_weight, options, arithmetic)) {}
 
 IntegerExecutor::~IntegerExecutor() = default;
 

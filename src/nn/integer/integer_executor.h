@@ -22,10 +22,10 @@ struct AccumulatorUse {
 // as their operator pages say, in double with results in float32.
 class IntegerExecutor : public GraphExecutor {
  public:
-  // Weights are read at once. Throws Error(kUnsupported) naming a node whose sums are too large,
-  // what infer_facts and reading the weights throw.
-  IntegerExecutor(const Graph& graph, const ReadWeight& read_weight,
-                  const ExecutorOptions& options);
+  // Weights are read at once. Throws Error(kUnsupported) naming a node whose sums are too large or
+  // whose scales the arithmetic cannot take, what infer_facts and reading the weights throw.
+  IntegerExecutor(const Graph& graph, const ReadWeight& read_weight, const ExecutorOptions& options,
+                  const IntegerArithmetic& arithmetic = {});
   ~IntegerExecutor() override;
 
   [[nodiscard]] GraphArrays run(std::span<const GraphArray> inputs,

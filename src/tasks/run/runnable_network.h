@@ -43,7 +43,8 @@ class RunnableNetwork {
   // In the order of the graph's inputs and of types that they declare. Throws as run_network does.
   [[nodiscard]] GraphArrays ordered(std::span<const NamedArray> arrays) const;
   [[nodiscard]] PreparedNetwork prepare(std::span<const GraphArray> inputs, int threads,
-                                        Execution execution = Execution::kDefault) const;
+                                        Execution execution = Execution::kDefault,
+                                        const IntegerArithmetic& arithmetic = {}) const;
 
  private:
   void watch(const std::string& pattern);
@@ -54,7 +55,8 @@ class RunnableNetwork {
   // That the graph declares.
   [[nodiscard]] std::vector<DType> output_types(std::span<const GraphArray> inputs) const;
   [[nodiscard]] std::unique_ptr<GraphExecutor> make(Graph graph, ExecutorOptions options,
-                                                    Execution execution) const;
+                                                    Execution execution,
+                                                    const IntegerArithmetic& arithmetic) const;
 
   const CheckpointReader& reader_;
   CheckpointVariables variables_;
