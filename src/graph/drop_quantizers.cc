@@ -16,8 +16,8 @@
 namespace narrow {
 namespace {
 
-ValueId input_of(const Node& node, std::size_t index) {
-  return index < node.inputs.size() ? node.inputs[index] : kNoValue;
+ValueId zero_point_of(const Node& node) {
+  return node.inputs.size() > 2 ? node.inputs[2] : kNoValue;
 }
 
 // Operators that make nothing below 0 of numbers of which none is below 0.
@@ -42,7 +42,9 @@ class QuantizerDropper {
       for (const ValueId id : node.outputs) {
         if (id != kNoValue) producers_[at(id)] = &node;
       }
-      note_sign(node);
+      if (node.outputs.size() == 1 && node.output() != kNoValue) {
+        is_never_negative_[at(node.output())] = gives_no_negative(node);
+      }
       if (const Node* const quantize = quantizer_of(node)) let_through(i, *quantize);
     }
     Graph result = edit_.finish();
@@ -66,7 +68,7 @@ class QuantizerDropper {
     const Node* const quantize = producers_[at(node.inputs[0])];
     if (quantize == nullptr || !is_any<op::QuantizeLinear>(*quantize)) return nullptr;
     const bool fits = are_same(node.inputs[1], quantize->inputs[1]) &&
-                      are_same(input_of(node, 2), input_of(*quantize, 2)) &&
+                      are_same(zero_point_of(node), zero_point_of(*quantize)) &&
                       facts_[at(node.output())].type == facts_[at(quantize->inputs[0])].type;
     return fits ? quantize : nullptr;
   }
@@ -78,7 +80,7 @@ class QuantizerDropper {
     const Constant* const scale = graph_.constant_of(quantize.inputs[1]);
     if (!range || scale == nullptr || element_count(scale->shape) != 1) return std::nullopt;
     std::int64_t zero = 0;
-    if (const ValueId id = input_of(quantize, 2); id != kNoValue) {
+    if (const ValueId id = zero_point_of(quantize); id != kNoValue) {
       const Constant* const constant = graph_.constant_of(id);
       if (constant == nullptr || !is_integer(constant->type)) return std::nullopt;
       zero = decode_integers(constant->type, constant->bytes).at(0);
@@ -88,29 +90,32 @@ class QuantizerDropper {
            decode_reals(scale->type, scale->bytes).at(0);
   }
 
-  void note_sign(const Node& node) {
-    if (node.outputs.size() != 1) return;
-    const auto is_known = [&](ValueId id) { return id != kNoValue && is_never_negative_[at(id)]; };
-    bool& is_never_negative = is_never_negative_[at(node.output())];
-    if (const auto* const unary = std::get_if<op::Unary>(&node.attributes)) {
-      is_never_negative = unary->kind == op::UnaryKind::kSigmoid ||
-                          unary->kind == op::UnaryKind::kAbs || unary->kind == op::UnaryKind::kExp;
-    } else if (is_any<op::Clip>(node)) {
-      const Constant* const least = graph_.constant_of(input_of(node, 1));
-      is_never_negative =
-          is_known(node.inputs[0]) ||
-          (least != nullptr && is_floating_point(least->type) &&
-           std::ranges::min(decode_reals(least->type, least->bytes)) >= 0);
-    } else if (keeps_sign(node)) {
-      is_never_negative = is_known(node.inputs[0]);
-    } else if (is_any<op::Add, op::Concat>(node)) {
-      is_never_negative = std::ranges::all_of(node.inputs, is_known);
-    } else {
-      is_never_negative = is_any<op::Relu, op::Softmax>(node);
-    }
+  [[nodiscard]] bool is_known(ValueId id) const {
+    return id != kNoValue && is_never_negative_[at(id)];
+  }
+
+  // Whether no element of the node's result is below 0, as far as can be told from its inputs'.
+  [[nodiscard]] bool gives_no_negative(const Node& node) const {
     if (const Node* const quantize = quantizer_of(node)) {
-      is_never_negative = is_known(quantize->inputs[0]) || greatest_above_zero(*quantize);
+      return is_known(quantize->inputs[0]) || greatest_above_zero(*quantize).has_value();
     }
+    if (const auto* const unary = std::get_if<op::Unary>(&node.attributes)) {
+      return unary->kind == op::UnaryKind::kSigmoid || unary->kind == op::UnaryKind::kAbs ||
+             unary->kind == op::UnaryKind::kExp;
+    }
+    if (is_any<op::Clip>(node) && node.inputs.size() > 1) {
+      const Constant* const least = graph_.constant_of(node.inputs[1]);
+      if (least != nullptr && is_floating_point(least->type) &&
+          std::ranges::all_of(decode_reals(least->type, least->bytes),
+                              [](double bound) { return bound >= 0; })) {
+        return true;
+      }
+    }
+    if (is_any<op::Clip>(node) || keeps_sign(node)) return is_known(node.inputs[0]);
+    if (is_any<op::Add, op::Concat>(node)) {
+      return std::ranges::all_of(node.inputs, [this](ValueId id) { return is_known(id); });
+    }
+    return is_any<op::Relu, op::Softmax>(node);
   }
 
   void let_through(int index, const Node& quantize) {

@@ -61,7 +61,7 @@ std::vector<double> bounds(const Codes& codes) {
 
 TEST(DropQuantizers, APairWhoseLeastNumberIsZeroIsAnActivation) {
   EXPECT_THAT(bounds({}), ElementsAre(0, 127.5));
-  EXPECT_THAT(bounds({DType::kUInt8, 0, 0.1}), ElementsAre(0, 255 * double{0.1F}));
+  EXPECT_THAT(bounds({DType::kUInt8, 0, 0.1}), ElementsAre(0, static_cast<float>(255 * double{0.1F})));
   EXPECT_THAT(bounds({DType::kInt8, -128}), ElementsAre(0, 127.5));
   EXPECT_THAT(bounds({DType::kUInt16, 0}), ElementsAre(0, 32767.5));
   EXPECT_THAT(bounds({DType::kUInt8, 1}), IsEmpty());
@@ -74,7 +74,7 @@ TEST(DropQuantizers, NothingBoundsWhatIsNeverNegative) {
   ValueId x = builder.add("relu", op::Relu{}, {builder.input("x", {2, 4})});
   x = quantized(builder, "a", x, {});
   x = builder.add("flat", op::Flatten{}, {x});
-  x = quantized(builder, "b", x, {.scale = 0.25});
+  x = quantized(builder, "b", x, {DType::kUInt8, std::nullopt, 0.25});
   x = quantized(builder, "c", builder.add("twice", op::Add{}, {x, x}), {});
   const ValueId least = builder.constant("least", make_scalar(DType::kFloat32, 0));
   x = quantized(builder, "d", builder.add("clip", op::Clip{}, {x, least}), {});
