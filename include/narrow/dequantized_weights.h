@@ -22,4 +22,9 @@ namespace narrow {
 NARROW_EXPORT std::unique_ptr<CheckpointReader> see_dequantized(
     std::unique_ptr<CheckpointReader> reader);
 
+// The same to run the network: but where the network quantizes values while it runs, weights stay
+// codes, which exact integers are computed with, and `reader` itself is returned.
+NARROW_EXPORT std::unique_ptr<CheckpointReader> see_dequantized_to_run(
+    std::unique_ptr<CheckpointReader> reader);
+
 }  // namespace narrow

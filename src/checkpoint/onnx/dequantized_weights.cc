@@ -344,14 +344,26 @@ class DequantizedReader final : public CheckpointReader {
   std::map<std::string, std::string> values_;    // see dequantized_values()
 };
 
+// Of an ONNX file.
+bool has_codes(const CheckpointReader& reader) {
+  return reader.location().format == CheckpointFormat::kOnnx &&
+         std::ranges::any_of(reader.tensors(),
+                             [](const TensorInfo& info) { return code_type_of(info) != nullptr; });
+}
+
 }  // namespace
 
+std::unique_ptr<CheckpointReader> see_dequantized_to_run(std::unique_ptr<CheckpointReader> reader) {
+  if (!has_codes(*reader)) return reader;
+  const onnx::ModelProto model = read_onnx_message(reader->location().path, 0);
+  const bool quantizes = std::ranges::any_of(model.graph().node(), [](const onnx::NodeProto& node) {
+    return node.op_type() == "QuantizeLinear";
+  });
+  return quantizes ? std::move(reader) : see_dequantized(std::move(reader));
+}
+
 std::unique_ptr<CheckpointReader> see_dequantized(std::unique_ptr<CheckpointReader> reader) {
-  const bool may_have = reader->location().format == CheckpointFormat::kOnnx &&
-                        std::ranges::any_of(reader->tensors(), [](const TensorInfo& info) {
-                          return code_type_of(info) != nullptr;
-                        });
-  if (!may_have) return reader;
+  if (!has_codes(*reader)) return reader;
   const onnx::ModelProto model = read_onnx_message(reader->location().path, 0);
   const Finder finder(*reader, model.graph());
   std::map<std::size_t, Dequantization> found;
