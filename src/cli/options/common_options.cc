@@ -28,7 +28,7 @@ void add_non_finite_option(Command& command, NonFinitePolicy& policy) {
       .one_of({"error", "keep"});
 }
 
-void add_arithmetic_options(Command& command, IntegerArithmetic& arithmetic) {
+void add_requantize_option(Command& command, IntegerArithmetic& arithmetic) {
   command
       .add_option_function<std::string>(
           "--requantize",
@@ -37,6 +37,18 @@ void add_arithmetic_options(Command& command, IntegerArithmetic& arithmetic) {
           "Lite does, or by shifts where all scales are powers of two")
       .type_name("HOW")
       .one_of({"float", "multiplier", "shift"});
+}
+
+void add_execution_option(Command& command, Execution& execution, IntegerArithmetic& arithmetic) {
+  command
+      .add_option_function<std::string>(
+          "--execution",
+          [&execution](const std::string& name) { execution = parse_execution(name); },
+          "of quantized values: float, simulate or integer;\n"
+          "default integer where values between operators are codes, else float")
+      .type_name("HOW")
+      .one_of({"float", "simulate", "integer"});
+  add_requantize_option(command, arithmetic);
   command
       .add_option_function<std::string>(
           "--round-mode",
@@ -53,18 +65,6 @@ void add_arithmetic_options(Command& command, IntegerArithmetic& arithmetic) {
           "of --requantize shift")
       .type_name("HOW")
       .one_of({"saturate", "symmetric", "zero", "wrap"});
-}
-
-void add_execution_option(Command& command, Execution& execution, IntegerArithmetic& arithmetic) {
-  command
-      .add_option_function<std::string>(
-          "--execution",
-          [&execution](const std::string& name) { execution = parse_execution(name); },
-          "of quantized values: float, simulate or integer;\n"
-          "default integer where values between operators are codes, else float")
-      .type_name("HOW")
-      .one_of({"float", "simulate", "integer"});
-  add_arithmetic_options(command, arithmetic);
 }
 
 Option add_list_option(Command& command, const char* name, std::vector<std::string>& list,

@@ -29,8 +29,8 @@ void add_non_finite_option(Command& command, NonFinitePolicy& policy);
 
 // --execution of a network.
 void add_execution_option(Command& command, Execution& execution, IntegerArithmetic& arithmetic);
-// How sums of integers are requantized.
-void add_arithmetic_options(Command& command, IntegerArithmetic& arithmetic);
+// How sums of integers are requantized; without round mode and overflow.
+void add_requantize_option(Command& command, IntegerArithmetic& arithmetic);
 
 // An option whose value is a list with commas.
 Option add_list_option(Command& command, const char* name, std::vector<std::string>& list,

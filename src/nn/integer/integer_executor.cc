@@ -118,6 +118,20 @@ class IntegerRun {
     for (const ValueId id : graph_.outputs) ++at(id).uses_left;
   }
 
+  // Of every step, once it is computed.
+  void trace(const std::function<void(const IntegerExecutor::TracedStep&)>& see) {
+    for (const PreparedStep& prepared : program_.steps) {
+      const QuantizedStep& step = *prepared.step;
+      std::optional<ReferenceTensor> sums;
+      if (prepared.linear) sums = prepared.linear->sums(*at(step.inputs[0]).codes);
+      if (step.output != kNoValue) ++at(step.output).uses_left;
+      run(prepared);
+      if (step.output == kNoValue) continue;
+      see({step, numbers(step.output), sums ? &*sums : nullptr});
+      if (--at(step.output).uses_left == 0) at(step.output) = {};
+    }
+  }
+
   GraphArrays run(std::vector<double>* seconds) {
     for (std::size_t i = 0; i < program_.steps.size(); ++i) {
       const auto start = std::chrono::steady_clock::now();
@@ -297,6 +311,17 @@ GraphArrays IntegerExecutor::run(std::span<const GraphArray> inputs, StepTimes* 
     (*times)[i].seconds = before + seconds[i];
   }
   return outputs;
+}
+
+void IntegerExecutor::trace(std::span<const GraphArray> inputs,
+                            const std::function<void(const TracedStep&)>& see) const {
+  const ThreadLimit limit(program_->options.threads);
+  std::vector<Dimensions> shapes;
+  for (const GraphArray& input : inputs) {
+    shapes.emplace_back(input.shape.begin(), input.shape.end());
+  }
+  check_inputs(program_->graph, shapes);
+  IntegerRun(*program_, inputs).trace(see);
 }
 
 bool has_quantized_activations(const Graph& graph) {

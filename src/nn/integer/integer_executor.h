@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,18 @@ class IntegerExecutor : public GraphExecutor {
 
   [[nodiscard]] GraphArrays run(std::span<const GraphArray> inputs,
                                 StepTimes* times) const override;
+
+  // What a step computes: codes with their zero point, or numbers; and the exact sums of a linear
+  // one. Both are row-major.
+  struct TracedStep {
+    const QuantizedStep& step;
+    const ReferenceTensor& values;
+    const ReferenceTensor* sums = nullptr;
+  };
+  // Runs once with all examples together and shows every step, in the order of execution. Throws
+  // what run throws.
+  void trace(std::span<const GraphArray> inputs,
+             const std::function<void(const TracedStep&)>& see) const;
 
   // Operators on codes are expanded in its graph (expand_quantized.h).
   [[nodiscard]] const QuantizedGraph& quantized() const;

@@ -68,6 +68,8 @@ Requantization::Requantization(float x_scale, const std::vector<float>& weight_s
 Requantization Requantization::of_mean(float x_scale, std::int64_t count, const IntegerFormat& to) {
   Requantization mean;
   mean.format_ = to;
+  const bool is_float = to.arithmetic.mode == RequantizationMode::kFloat;
+  if (!is_float) count = std::max<std::int64_t>(count, 1);  // a sum of nothing is 0
   switch (to.arithmetic.mode) {
     case RequantizationMode::kFloat:
       mean.factors_ = {x_scale / (to.scale * static_cast<float>(count))};

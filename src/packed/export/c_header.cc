@@ -9,7 +9,7 @@
 
 #include "base/bytes.h"
 #include "narrow/quantize_values.h"
-#include "packed/export/identifiers.h"
+#include "base/identifiers.h"
 #include "packed/export/memory_image.h"
 #include "quant/blocks/block_layout.h"
 

@@ -14,7 +14,7 @@
 #include "checkpoint/npz/npy_header.h"
 #include "narrow/error.h"
 #include "packed/export/c_header.h"
-#include "packed/export/identifiers.h"
+#include "base/identifiers.h"
 #include "packed/export/manifest.h"
 #include "packed/export/memory_image.h"
 

@@ -168,14 +168,23 @@ void RunnableNetwork::check_shapes(std::span<const GraphArray> inputs) const {
 std::unique_ptr<GraphExecutor> RunnableNetwork::make(Graph graph, ExecutorOptions options,
                                                      Execution execution,
                                                      const IntegerArithmetic& arithmetic) const {
-  const auto read = [this](const Weight& weight) {
+  return make_executor(std::move(graph), weight_reader(), options, execution, arithmetic);
+}
+
+ReadWeight RunnableNetwork::weight_reader() const {
+  return [this](const Weight& weight) {
     const std::size_t index = *reader_.find(weight.name);
     const TensorInfo& info = reader_.tensors()[index];
     GraphArray array = {info.dtype, info.shape, std::vector<std::byte>(info.byte_size())};
     reader_.read(index, array.bytes);
     return converted(std::move(array), weight.type);
   };
-  return make_executor(std::move(graph), read, options, execution, arithmetic);
+}
+
+bool RunnableNetwork::takes_examples_apart(std::span<const GraphArray> inputs) const {
+  if (!share_examples(inputs) || !all_start_with_one_or_free()) return false;
+  const bool is_freed = is_made_for_one() && inputs.front().shape.front() != 1;
+  return is_freed || with_independent_examples(graph_, inputs).has_value();
 }
 
 bool RunnableNetwork::all_start_with_one_or_free() const {

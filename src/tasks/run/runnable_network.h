@@ -42,6 +42,11 @@ class RunnableNetwork {
 
   // In the order of the graph's inputs and of types that they declare. Throws as run_network does.
   [[nodiscard]] GraphArrays ordered(std::span<const NamedArray> arrays) const;
+  // Whether every example along the first axis of these, in the order of the graph's inputs, may go
+  // through the network by itself.
+  [[nodiscard]] bool takes_examples_apart(std::span<const GraphArray> inputs) const;
+  // Weights in the types that the graph has for them.
+  [[nodiscard]] ReadWeight weight_reader() const;
   [[nodiscard]] PreparedNetwork prepare(std::span<const GraphArray> inputs, int threads,
                                         Execution execution = Execution::kDefault,
                                         const IntegerArithmetic& arithmetic = {}) const;
