@@ -30,11 +30,12 @@ def exported(narrow, network, inputs, how, folder):
     return json.loads(done.stdout)
 
 
-def computed(narrow, network, inputs, how, folder):
-    """Outputs and the codes of the input, as narrow has them."""
+def computed(narrow, network, inputs, how, report, folder):
+    """What C has as outputs and the codes of its input, as narrow has them."""
     out = folder / "out.npz"
-    subprocess.run([narrow, "run", network, "--inputs", inputs, *how, "--nodes=*_codes", "-o", out],
-                   check=True, stdout=subprocess.DEVNULL)
+    nodes = [f"--nodes={result['value']}" for result in report["outputs"]]
+    subprocess.run([narrow, "run", network, "--inputs", inputs, *how, "--nodes=*_codes", *nodes,
+                    "-o", out], check=True, stdout=subprocess.DEVNULL)
     with np.load(out) as arrays:
         return dict(arrays)
 
@@ -58,7 +59,7 @@ def main():
                         folder / "general.o"], check=True)
         narrow_bits = subprocess.run([*STRICT, "-O2", "-m32", "-ffreestanding", "-c", source, "-o",
                                       folder / "narrow.o"], capture_output=True, check=False)
-        values = computed(args.narrow, args.network, args.inputs, how, folder)
+        values = computed(args.narrow, args.network, args.inputs, how, report, folder)
         entry, results = report["inputs"][0], report["outputs"]
         net = ctypes.CDLL(str(library))
         size = subprocess.run(["size", folder / "general.o"], check=True, capture_output=True,

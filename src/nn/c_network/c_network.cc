@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "base/identifiers.h"
@@ -250,6 +251,7 @@ class NetworkWriter {
       }
     } catch (const Error& error) {
       const Node& node = step.node(graph_);
+      if (std::string_view(error.what()).starts_with(node.name + " of ")) throw;
       throw Error(error.category(), fmt::format("{} {} of {}: {}", operator_of(node).name,
                                                 node.name, graph_.name, error.what()));
     }
