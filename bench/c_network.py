@@ -5,8 +5,8 @@ gcc's program takes.
     c_network.py NARROW Q.onnx INPUTS.npz [--requantize MODE] [--cflags "-O3 -march=native"]
 
 INPUTS.npz has the one input of the network, an example a row. The function is compiled with the
-strict flags that docs/deploy.md promises, 64 bits and, where gcc can, 32 bits; every output of every
-example is compared with what `narrow run` computes."""
+strict flags that docs/deploy.md promises, 64 bits and, where gcc can, 32 bits; every output of
+every example is compared with what `narrow run` computes."""
 import argparse
 import ctypes
 import json
