@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
-"""One integer file of EfficientNet-Lite0, run by four: exactly by narrow, exactly by ONNX Runtime, as
-ONNX Runtime runs it on this processor, and by OpenVINO.
+"""One integer file of EfficientNet-Lite0, run by four: in exact integers by narrow, exactly by ONNX
+Runtime, as ONNX Runtime runs it on this processor, and by OpenVINO. Beside them the float network.
 
-usage: integers_lite0.py MODEL.onnx FOLDER --narrow PROGRAM [--weights 8,7,4] [--images 250]
+usage: integers_lite0.py MODEL.onnx FOLDER --narrow PROGRAM [--bits 8,7,4] [--images 250]
+                         [--rounds 5] [--timed 64]
 
 MODEL.onnx is what tests/interop/lite0_model.py writes, FOLDER has labels.csv (file,label) and the
 pictures. They are cut in two, every second one; each half is measured with the file that the other one
-calibrated, and a figure is over both. Engines see what NumPy makes of Pillow's pixels, as narrow does.
-Prints a table in Markdown: classes that are right, and pictures a second.
+calibrated, and a figure is over both. All contenders get the same arrays, what NumPy makes of Pillow's
+pixels. Times are taken in turns on the first pictures of a half, each engine at the faster of two
+settings (one picture on all threads, or one on each thread). Prints a table in Markdown for each width
+of weights: classes that are right, classes that are those of narrow's integers, the greatest
+difference of a logit from narrow's, pictures a second, and how many times faster narrow's integers are.
+The exit status is 1 where they are not 1.2 times as fast as ONNX Runtime's exact mode and 1.1 times as
+fast as narrow's float.
 """
 
 import argparse
@@ -15,70 +21,55 @@ import csv
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
 
+from onnx_networks import Narrow, Peer, time_rounds
 from peer_environments import environment_python
 
 HERE = pathlib.Path(__file__).resolve().parent
+INTEROP = HERE.parent.parent / "tests/interop"
 RECIPE = ["--preprocessing_name", "vgg", "--mean", "127,127,127", "--std", "128,128,128",
           "--resize_side", "256", "--eval_image_size", "224"]
 SCHEME = ["--scheme", "symmetric", "--granularity", "channel", "--activations", "8", "--to", "qdq"]
-# Run with ONNX Runtime, OpenVINO and Pillow: the class of every picture of a table by each engine.
-ENGINES = """
-import csv, json, pathlib, sys, time
+ENGINES = {"onnxruntime_exact": "ONNX Runtime, exact", "onnxruntime": "ONNX Runtime here",
+           "openvino": "OpenVINO"}
+INTEGERS, FLOAT = "narrow", "narrow, float"
+ASKED = {FLOAT: 1.1, ENGINES["onnxruntime_exact"]: 1.2}
+
+# Run with NumPy and Pillow.
+PREPARE = """
+import csv, pathlib, sys
 sys.path.insert(0, sys.argv[1])
-import numpy as np, onnxruntime, openvino
+import numpy as np
 from PIL import Image
 from numpy_recipes import slim_vgg
-table, threads = pathlib.Path(sys.argv[3]), int(sys.argv[4])
-rows = list(csv.DictReader(open(table, newline="")))
+rows = list(csv.DictReader(open(sys.argv[2], newline="")))
 def seen(row):
-    pixels = np.asarray(Image.open(table.parent / row["file"]).convert("RGB"))
-    image = slim_vgg(pixels, 256, 224, [127] * 3, [128] * 3).transpose(2, 0, 1)[None]
-    return np.ascontiguousarray(image, np.float32)
-images = [seen(row) for row in rows]
-labels = [int(row["label"]) for row in rows]
-def session(exact):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    if exact:
-        options.add_session_config_entry("session.x64quantprecision", "1")
-    made = onnxruntime.InferenceSession(sys.argv[2], options, providers=["CPUExecutionProvider"])
-    name = made.get_inputs()[0].name
-    return lambda image: made.run(None, {name: image})[0]
-def compiled():
-    model = openvino.Core().compile_model(sys.argv[2], "CPU", {"INFERENCE_NUM_THREADS": threads})
-    return lambda image: model([image])[0]
-for engine, run in (("exact", session(True)), ("here", session(False)), ("openvino", compiled())):
-    run(images[0])
-    start = time.perf_counter()
-    right = sum(int(run(image).argmax()) == label for image, label in zip(images, labels))
-    seconds = time.perf_counter() - start
-    print(json.dumps({"engine": engine, "right": right, "images": len(images), "seconds": seconds}))
+    pixels = np.asarray(Image.open(row["file"]).convert("RGB"))
+    return slim_vgg(pixels, 256, 224, [127] * 3, [128] * 3).transpose(2, 0, 1)
+images = np.ascontiguousarray([seen(row) for row in rows], np.float32)
+np.savez(sys.argv[3], images=images)
+np.savez(sys.argv[4], images=images[:int(sys.argv[5])])
+"""
+# Arguments: the table, then files of logits, the first of narrow's integers.
+SCORE = """
+import csv, json, sys
+import numpy as np
+labels = [int(row["label"]) for row in csv.DictReader(open(sys.argv[1], newline=""))]
+logits = [np.load(path)["logits"] for path in sys.argv[2:]]
+own = logits[0].argmax(1)
+print(json.dumps([{"images": len(labels), "right": int((one.argmax(1) == labels).sum()),
+                   "same": int((one.argmax(1) == own).sum()),
+                   "difference": float(np.abs(one - logits[0]).max())} for one in logits]))
 """
 
 
-def run(options, command, *words):
-    words = [options.narrow, command, *words, "--threads", options.threads]
-    return subprocess.run([str(word) for word in words], check=True, text=True,
+def output_of(command):
+    return subprocess.run([str(word) for word in command], check=True, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-
-
-def ours(options, model, table):
-    result = json.loads(run(options, "eval", model, "--images", table, *RECIPE, "--json"))
-    accuracy = result["checkpoints"][0]["accuracy"]
-    return {"right": accuracy["hits"], "images": accuracy["images"],
-            "seconds": result["images"] / result["images_per_second"]}
-
-
-def engines(options, model, table):
-    done = subprocess.run([environment_python("onnx"), "-c", ENGINES, HERE.parent.parent /
-                           "tests/interop", model, table, str(options.threads)], check=True,
-                          text=True, stdout=subprocess.PIPE)
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return {line.pop("engine"): line for line in lines}
 
 
 def halves(labels, folder):
@@ -95,10 +86,68 @@ def halves(labels, folder):
     return tables
 
 
-def cell(counts):
-    right, images, seconds = (sum(count[key] for count in counts)
-                              for key in ("right", "images", "seconds"))
-    return f"{100 * right / images:.1f} % ({images / seconds:.1f}/s)"
+class Measurement:
+    """Of one file and one half of the pictures."""
+
+    def __init__(self, options, python, integers, folder, half):
+        self.options, self.python, self.integers = options, python, integers
+        self.folder, self.half = folder, half
+
+    def narrow(self, name, model, inputs):
+        contender = Narrow(self.options.narrow, model, inputs, self.options.threads)
+        contender.name = name
+        return contender
+
+    def contenders(self, inputs, examples, streams):
+        made = [self.narrow(INTEGERS, self.integers, inputs),
+                self.narrow(FLOAT, self.options.model, inputs)]
+        for engine in ENGINES:
+            for count in streams:
+                made.append(Peer(self.python, (engine, 1, count), self.integers, inputs, examples,
+                                 self.options.threads))
+        return made
+
+    def scores(self):
+        found = self.contenders(self.folder / f"half{self.half}.npz", 1, (1,))
+        paths = [self.folder / f"logits{index}.npz" for index in range(len(found))]
+        for contender, path in zip(found, paths):
+            contender.outputs(path)
+            contender.stop()
+        table = self.folder / f"half{self.half}.csv"
+        scores = json.loads(output_of([self.python, "-c", SCORE, table, *paths]))
+        return dict(zip((INTEGERS, FLOAT, *ENGINES.values()), scores))
+
+    def seconds(self):
+        """By contender, a list over the rounds; of each engine those of its faster setting."""
+        timed = self.options.timed
+        found = self.contenders(self.folder / f"timed{self.half}.npz", timed,
+                                sorted({1, self.options.threads}))
+        taken = time_rounds(found, timed, self.options.rounds)
+        for contender in found:
+            contender.stop()
+        best = {name: taken[name] for name in (INTEGERS, FLOAT)}
+        for engine, name in ENGINES.items():
+            best[name] = min((of for key, of in taken.items() if key.startswith(engine + ",")),
+                             key=statistics.median)
+        return best
+
+
+def print_table(bits, scores, seconds, timed):
+    """Gives whether narrow is as fast as asked."""
+    print(f"\n| {bits}-bit weights | top-1 | classes as narrow's | greatest difference of a logit | "
+          "pictures/s | narrow is faster by |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    fast = True
+    for name in scores[0]:
+        of = [half[name] for half in scores]
+        images, right, same = (sum(one[key] for one in of) for key in ("images", "right", "same"))
+        taken = [one for half in seconds for one in half[name]]
+        own = [one for half in seconds for one in half[INTEGERS]]
+        ratio = statistics.median(other / mine for other, mine in zip(taken, own))
+        fast &= ratio >= ASKED.get(name, 0)
+        print(f"| {name} | {100 * right / images:.1f} | {100 * same / images:.1f} % | "
+              f"{max(one['difference'] for one in of):.3g} | "
+              f"{timed / statistics.median(taken):.1f} | {ratio:.2f} |", flush=True)
+    return fast
 
 
 def main():
@@ -106,29 +155,35 @@ def main():
     parser.add_argument("model", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--narrow", type=pathlib.Path, required=True)
-    parser.add_argument("--weights", default="8,7,4")
-    parser.add_argument("--images", type=int, default=250)
+    parser.add_argument("--bits", default="8,7,4", help="of the weights")
+    parser.add_argument("--images", type=int, default=250, help="that calibrate")
+    parser.add_argument("--timed", type=int, default=64, help="pictures of a pass that is timed")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--more", default="", help="further options of quantize: '--best'")
     options = parser.parse_args()
-    options.narrow = options.narrow.resolve()
+    options.narrow, options.model = options.narrow.resolve(), options.model.resolve()
+    python = environment_python("onnx")
+    fast = True
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         tables = halves(options.folder.resolve() / "labels.csv", folder)
-        print("float:", cell([ours(options, options.model, table) for table in tables]))
-        print("| weights | narrow | ONNX Runtime, exact | ONNX Runtime here | OpenVINO |")
-        print("| ---: | ---: | ---: | ---: | ---: |", flush=True)
-        out = folder / "out.onnx"
-        for bits in options.weights.split(","):
-            found = {"narrow": [], "exact": [], "here": [], "openvino": []}
-            for calibration, measured in (tables, tables[::-1]):
-                run(options, "quantize", options.model, *SCHEME, "--bits", bits, "--images",
-                    calibration, "--calibration_images", options.images, *RECIPE, "-o", out,
-                    "--force", *options.more.split())
-                found["narrow"].append(ours(options, out, measured))
-                for engine, counts in engines(options, out, measured).items():
-                    found[engine].append(counts)
-            print(f"| {bits} | {' | '.join(cell(counts) for counts in found.values())} |", flush=True)
+        for half, table in enumerate(tables):
+            output_of([python, "-c", PREPARE, INTEROP, table, folder / f"half{half}.npz",
+                       folder / f"timed{half}.npz", options.timed])
+        for bits in options.bits.split(","):
+            scores, seconds = [], []
+            for half in range(2):
+                integers = folder / "integers.onnx"
+                output_of([options.narrow, "quantize", options.model, *SCHEME, "--bits", bits,
+                           "--images", tables[1 - half], "--calibration_images", options.images,
+                           *RECIPE, "-o", integers, "--force", *options.more.split(), "--threads",
+                           options.threads])
+                measurement = Measurement(options, python, integers, folder, half)
+                scores.append(measurement.scores())
+                seconds.append(measurement.seconds())
+            fast &= print_table(bits, scores, seconds, options.timed)
+    return int(not fast)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """ONNX Runtime or OpenVINO on an ONNX file, as a contender of onnx_networks.py.
 
-usage: onnx_network_peer.py onnxruntime|openvino MODEL INPUTS.npz BATCH STREAMS THREADS
+usage: onnx_network_peer.py onnxruntime|onnxruntime_exact|openvino MODEL INPUTS.npz BATCH STREAMS THREADS
 
 The arrays are cut into batches along their first axis. With STREAMS 1 all threads share a batch, with
-more each stream has threads and batches of its own. Answers every line on standard input with the
+more each stream has threads and batches of its own. onnxruntime_exact adds up products of 8-bit
+codes so that no sum saturates on any processor. Answers every line on standard input with the
 seconds one pass over all batches took; "outputs FILE.npz" also writes the outputs.
 """
 
@@ -22,10 +23,12 @@ def batches(arrays, batch):
             for i in range(0, count, batch)]
 
 
-def onnxruntime_pass(model, parts, streams, threads):
+def onnxruntime_pass(model, parts, streams, threads, exact=False):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    if exact:
+        options.add_session_config_entry("session.x64quantprecision", "1")
     options.intra_op_num_threads = threads // streams
     shapes = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).get_inputs()
     for info in shapes:  # sizes are known, as they are to a user who runs many of one size
@@ -38,6 +41,10 @@ def onnxruntime_pass(model, parts, streams, threads):
         return names, lambda: [session.run(None, part) for part in parts]
     pool = concurrent.futures.ThreadPoolExecutor(streams)
     return names, lambda: list(pool.map(lambda part: session.run(None, part), parts))
+
+
+def onnxruntime_exact_pass(*arguments):
+    return onnxruntime_pass(*arguments, exact=True)
 
 
 def openvino_pass(model, parts, streams, threads):
@@ -75,7 +82,8 @@ def main():
     batch, streams, threads = map(int, sys.argv[4:7])
     with np.load(inputs) as file:
         parts = batches(dict(file), batch)
-    make = {"onnxruntime": onnxruntime_pass, "openvino": openvino_pass}[engine]
+    make = {"onnxruntime": onnxruntime_pass, "onnxruntime_exact": onnxruntime_exact_pass,
+            "openvino": openvino_pass}[engine]
     names, run = make(model, parts, streams, threads)
     for _ in range(WARM_UP_PASSES):
         run()

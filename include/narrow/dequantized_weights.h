@@ -22,9 +22,9 @@ namespace narrow {
 NARROW_EXPORT std::unique_ptr<CheckpointReader> see_dequantized(
     std::unique_ptr<CheckpointReader> reader);
 
-// The same to run the network: but where the network quantizes values while it runs, weights stay
-// codes, which exact integers are computed with, and `reader` itself is returned.
-NARROW_EXPORT std::unique_ptr<CheckpointReader> see_dequantized_to_run(
+// What a network is computed from: as above, but `reader` itself where the file quantizes values
+// between operators, too. Then codes are what is computed with, and weights have to stay codes.
+NARROW_EXPORT std::unique_ptr<CheckpointReader> see_as_computed(
     std::unique_ptr<CheckpointReader> reader);
 
 }  // namespace narrow

@@ -292,6 +292,8 @@ class OnnxEval(ProgramCase):
         self.assertIn("in floating point: Add", text)
         report = self.json("eval", "m.onnx", "i.onnx", *source)
         self.assertEqual([one["execution"] for one in report["checkpoints"]], ["float", "integer"])
+        steps = self.narrow("run", "i.onnx", "--random=1", "--profile")
+        self.assertRegex(steps, r"Conv\+\S*QuantizeLinear ")
         exact, integers = (one["loss"] for one in report["checkpoints"])
         self.assertAlmostEqual(exact, integers, delta=0.1 * exact)
         simulated = self.json("eval", "i.onnx", *source, "--execution=simulate")

@@ -344,31 +344,26 @@ class DequantizedReader final : public CheckpointReader {
   std::map<std::string, std::string> values_;    // see dequantized_values()
 };
 
-// Of an ONNX file.
-bool has_codes(const CheckpointReader& reader) {
+bool may_have_codes(const CheckpointReader& reader) {
   return reader.location().format == CheckpointFormat::kOnnx &&
          std::ranges::any_of(reader.tensors(),
                              [](const TensorInfo& info) { return code_type_of(info) != nullptr; });
 }
 
-}  // namespace
-
-std::unique_ptr<CheckpointReader> see_dequantized_to_run(std::unique_ptr<CheckpointReader> reader) {
-  if (!has_codes(*reader)) return reader;
-  const onnx::ModelProto model = read_onnx_message(reader->location().path, 0);
-  const bool quantizes = std::ranges::any_of(model.graph().node(), [](const onnx::NodeProto& node) {
-    return node.op_type() == "QuantizeLinear";
+// Whether the network itself makes codes.
+bool makes_codes(const onnx::GraphProto& graph) {
+  return std::ranges::any_of(graph.node(), [](const onnx::NodeProto& node) {
+    const std::string& name = node.op_type();
+    return name == "QuantizeLinear" || name == "QGemm" || name.starts_with("QLinear");
   });
-  return quantizes ? std::move(reader) : see_dequantized(std::move(reader));
 }
 
-std::unique_ptr<CheckpointReader> see_dequantized(std::unique_ptr<CheckpointReader> reader) {
-  if (!has_codes(*reader)) return reader;
-  const onnx::ModelProto model = read_onnx_message(reader->location().path, 0);
-  const Finder finder(*reader, model.graph());
+std::unique_ptr<CheckpointReader> dequantized_view(std::unique_ptr<CheckpointReader> reader,
+                                                   const onnx::GraphProto& graph) {
+  const Finder finder(*reader, graph);
   std::map<std::size_t, Dequantization> found;
   std::map<std::string, std::string> values;
-  for (const onnx::NodeProto& node : model.graph().node()) {
+  for (const onnx::NodeProto& node : graph.node()) {
     auto by = finder.of(node);
     if (!by || node.output_size() == 0) continue;
     values.emplace(node.output(0), reader->tensors()[by->codes].name);
@@ -377,6 +372,21 @@ std::unique_ptr<CheckpointReader> see_dequantized(std::unique_ptr<CheckpointRead
   if (found.empty()) return reader;
   return std::make_unique<DequantizedReader>(std::move(reader), std::move(found),
                                              std::move(values));
+}
+
+}  // namespace
+
+std::unique_ptr<CheckpointReader> see_dequantized(std::unique_ptr<CheckpointReader> reader) {
+  if (!may_have_codes(*reader)) return reader;
+  const onnx::ModelProto model = read_onnx_message(reader->location().path, 0);
+  return dequantized_view(std::move(reader), model.graph());
+}
+
+std::unique_ptr<CheckpointReader> see_as_computed(std::unique_ptr<CheckpointReader> reader) {
+  if (!may_have_codes(*reader)) return reader;
+  const onnx::ModelProto model = read_onnx_message(reader->location().path, 0);
+  if (makes_codes(model.graph())) return reader;
+  return dequantized_view(std::move(reader), model.graph());
 }
 
 std::map<std::string, std::string> dequantized_values(const CheckpointReader& reader) {

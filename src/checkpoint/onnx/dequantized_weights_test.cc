@@ -43,7 +43,7 @@ TEST_F(DequantizedWeights, StayCodesToRunWhereValuesAreQuantized) {
   add_node(graph, "MatMul", {"x", "v"}, "y");
   const auto type_to_run = [&] {
     put_model(directory() / "m.onnx", model);
-    const auto reader = see_dequantized_to_run(open_checkpoint(directory() / "m.onnx"));
+    const auto reader = see_as_computed(open_checkpoint(directory() / "m.onnx"));
     return reader->tensors()[reader->find("w").value()].dtype;
   };
   EXPECT_EQ(type_to_run(), DType::kFloat32);
@@ -69,6 +69,25 @@ TEST_F(DequantizedWeights, ChannelsHaveTheirScalesAndZeroPoints) {
   EXPECT_EQ(info.channel_axis, 1);
   EXPECT_THAT(values_of(*reader, "w"), ElementsAre(0, -1.5F, 8, -254));
   EXPECT_EQ(reader->tensors()[reader->find("z").value()].dtype, DType::kInt8);
+}
+
+// Networks that compute with codes need those of their weights.
+TEST_F(DequantizedWeights, StayCodesWhereTheNetworkMakesCodes) {
+  auto model = empty_model();
+  auto& graph = *model.mutable_graph();
+  *graph.add_initializer() =
+      tensor_message("w", onnx::TensorProto::INT8, {1, 2}, raw<std::int8_t>({1, -2}));
+  *graph.add_initializer() = floats("s", {}, {0.5F});
+  add_node(graph, "DequantizeLinear", {"w", "s"}, "v");
+  add_node(graph, "MatMul", {"x", "v"}, "y");
+  const auto type_of_weight = [&] {
+    put_model(directory() / "m.onnx", model);
+    const auto reader = see_as_computed(open_checkpoint(directory() / "m.onnx"));
+    return reader->tensors()[reader->find("w").value()].dtype;
+  };
+  EXPECT_EQ(type_of_weight(), DType::kFloat32);
+  add_node(graph, "QuantizeLinear", {"y", "s"}, "z");
+  EXPECT_EQ(type_of_weight(), DType::kInt8);
 }
 
 TEST_F(DequantizedWeights, BlocksOfFourBitsAreUnpacked) {

@@ -105,7 +105,7 @@ void run(Arguments& args) {
   args.options.use_moving_averages = args.moving_average_decay != 0;
   std::vector<std::shared_ptr<const CheckpointReader>> readers;
   for (const std::string& path : args.checkpoints) {
-    readers.push_back(see_dequantized_to_run(open_unpacked(path)));
+    readers.push_back(see_as_computed(open_unpacked(path)));
   }
   PartRun part(args.part, "eval", args.force);
   Exports exports(args.exports, args.force);

@@ -38,7 +38,7 @@ void run(const Arguments& args) {
   if (!args.output.empty()) {
     writer = create_checkpoint({CheckpointFormat::kNpz, args.output}, overwrite_of(args.force));
   }
-  const auto reader = see_dequantized_to_run(open_unpacked(args.model));
+  const auto reader = see_as_computed(open_unpacked(args.model));
   const auto arrays = network_inputs(*reader, args.options.model_name, args.inputs);
   NotingProgress progress("running");
   const NetworkRun result = run_network(*reader, arrays, args.options, {args.threads, &progress});

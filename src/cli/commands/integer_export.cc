@@ -131,7 +131,7 @@ void require_integer_options(const Command& command, const std::string& format) 
 void run_integer_export(const std::string& input, const std::string& format,
                         const IntegerExportArguments& args, const std::string& output, int threads,
                         bool force, bool json) {
-  const auto reader = see_dequantized_to_run(open_unpacked(input));
+  const auto reader = see_as_computed(open_unpacked(input));
   NotingProgress progress("exporting");
   const std::vector<NamedArray> arrays = arrays_of(*reader, args);
   const RunOptions run{threads, &progress};

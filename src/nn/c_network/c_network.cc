@@ -205,7 +205,7 @@ class NetworkWriter {
                                 "not have here",
                                 made->node(graph_).name, graph_.name));
       }
-      const IntegerLinear linear(quantized_, *made, true);
+      const IntegerLinear linear(quantized_, *made, CodeWidth::kLong);
       type = c_network::sum_type_of(linear);
       for (std::size_t c = 0; c < linear.sizes().out_channels; ++c) {
         port.units.push_back(linear.unit(c));

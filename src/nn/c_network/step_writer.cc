@@ -204,7 +204,7 @@ std::string StepWriter::format_fields(const std::string& name,
 }
 
 void StepWriter::write_linear(const Step& step) {
-  const IntegerLinear linear(graph_, step.step, true);
+  const IntegerLinear linear(graph_, step.step, CodeWidth::kLong);
   const LinearSizes& sizes = linear.sizes();
   const ValueId x = step.step.inputs[0];
   const Shape from = shape_of(x);

@@ -1,6 +1,7 @@
 #include "nn/integer/code_array.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "nn/integer/integer_kernels.h"
@@ -8,7 +9,7 @@
 namespace narrow {
 namespace {
 
-constexpr std::size_t kStrideMultiple = 8;
+constexpr std::int64_t kGreatestByte = std::numeric_limits<std::uint8_t>::max();
 
 // Calls visit(place in row-major order, place in channels-last order).
 template <typename Visit>
@@ -31,13 +32,16 @@ void clear_rest(CodeArray& array) {
   if (array.layout() != CodeLayout::kChannelsLast || channels == stride) return;
   Code* const codes = array.codes<Code>();
   for (std::size_t i = 0; i < array.size(); i += stride) {
-    std::fill(codes + i + channels, codes + i + stride, Code());
+    std::fill(codes + i + channels, codes + i + stride, static_cast<Code>(array.offset()));
   }
 }
 
 // array[place] = value(place in row-major order)
 template <typename Value>
-void fill(CodeArray& array, const Value& value) {
+void fill(CodeArray& array, const Value& code_of) {
+  const auto value = [&](std::size_t i) {
+    return static_cast<std::int64_t>(code_of(i)) + array.offset();
+  };
   array.with_code([&]<typename Code>(Code) {
     Code* const codes = array.codes<Code>();
     if (array.layout() == CodeLayout::kRowMajor) {
@@ -57,24 +61,48 @@ void for_each_code(const CodeArray& array, const Visit& visit) {
   array.with_code([&]<typename Code>(Code) {
     const Code* const codes = array.codes<Code>();
     if (array.layout() == CodeLayout::kRowMajor) {
-      for (std::size_t i = 0; i < array.size(); ++i) visit(i, codes[i]);
+      for (std::size_t i = 0; i < array.size(); ++i) visit(i, codes[i] - array.offset());
       return;
     }
-    for_each_place(array.shape(), array.pixels(), array.stride(),
-                   [&](std::size_t row, std::size_t place) { visit(row, codes[place]); });
+    for_each_place(
+        array.shape(), array.pixels(), array.stride(),
+        [&](std::size_t row, std::size_t place) { visit(row, codes[place] - array.offset()); });
   });
 }
 
 }  // namespace
 
-CodeArray::CodeArray(Shape shape, CodeLayout layout, bool is_wide)
-    : shape_(std::move(shape)), layout_(layout), is_wide_(is_wide) {
+integer::CodeBounds bounds_of(const IntegerFormat& format, CodeStorage storage) {
+  return {static_cast<float>(format.least), static_cast<float>(format.greatest), storage.offset};
+}
+
+CodeWidth width_of(const IntegerFormat& format) {
+  const std::int32_t offset = storage_of(format, CodeWidth::kByte).offset;
+  if (format.least + offset >= 0 && format.greatest + offset <= kGreatestByte) {
+    return CodeWidth::kByte;
+  }
+  const bool is_short = format.least >= std::numeric_limits<std::int16_t>::min() &&
+                        format.greatest <= std::numeric_limits<std::int16_t>::max();
+  return is_short ? CodeWidth::kShort : CodeWidth::kLong;
+}
+
+CodeStorage storage_of(const IntegerFormat& format, CodeWidth width) {
+  if (width != CodeWidth::kByte) return {width, 0};
+  const std::int64_t least =
+      format.type == DType::kInt8 ? std::numeric_limits<std::int8_t>::min() : 0;
+  return {width, static_cast<std::int32_t>(format.zero - least)};
+}
+
+CodeArray::CodeArray(Shape shape, CodeLayout layout, CodeStorage storage)
+    : shape_(std::move(shape)), layout_(layout), storage_(storage) {
   size_ = static_cast<std::size_t>(element_count(shape_));
   if (layout_ == CodeLayout::kChannelsLast) {
-    stride_ = (channels() + kStrideMultiple - 1) / kStrideMultiple * kStrideMultiple;
+    stride_ =
+        (channels() + integer::kTileChannels - 1) / integer::kTileChannels * integer::kTileChannels;
     size_ = static_cast<std::size_t>(shape_[0]) * pixels() * stride_;
   }
-  const std::size_t code_size = is_wide_ ? sizeof(std::int32_t) : sizeof(std::int16_t);
+  std::size_t code_size = 0;
+  with_code([&]<typename Code>(Code) { code_size = sizeof(Code); });
   bytes_ = std::make_unique_for_overwrite<std::byte[]>(size_ * code_size);
 }
 
@@ -83,7 +111,7 @@ std::size_t CodeArray::pixels() const {
 }
 
 CodeArray CodeArray::as(CodeLayout layout) const {
-  CodeArray result(shape_, layout, is_wide_);
+  CodeArray result(shape_, layout, storage_);
   with_code([&]<typename Code>(Code) {
     const Code* const from = codes<Code>();
     Code* const to = result.codes<Code>();
@@ -115,8 +143,8 @@ ReferenceTensor CodeArray::as_numbers() const {
   return numbers;
 }
 
-CodeArray CodeArray::of(const ReferenceTensor& numbers, CodeLayout layout, bool is_wide) {
-  CodeArray codes(numbers.shape, layout, is_wide);
+CodeArray CodeArray::of(const ReferenceTensor& numbers, CodeLayout layout, CodeStorage storage) {
+  CodeArray codes(numbers.shape, layout, storage);
   fill(codes, [&](std::size_t i) { return numbers.values[i]; });
   return codes;
 }
@@ -142,18 +170,22 @@ ReferenceTensor with_zero_point(const CodeArray& codes, const IntegerFormat& for
 }
 
 CodeArray quantized(std::span<const float> values, const Shape& shape, const IntegerFormat& format,
-                    bool is_wide) {
-  if (!is_wide) {
-    CodeArray rows(shape, CodeLayout::kRowMajor, false);
-    integer::integer_kernels().quantize(
-        values.data(), values.size(), format.scale, static_cast<float>(format.least),
-        static_cast<float>(format.greatest), rows.codes<std::int16_t>());
-    const bool is_done = usual_layout(shape) == CodeLayout::kRowMajor;
-    return is_done ? std::move(rows) : rows.as(CodeLayout::kChannelsLast);
+                    CodeWidth width) {
+  const CodeStorage storage = storage_of(format, width);
+  if (width == CodeWidth::kLong) {
+    CodeArray codes(shape, usual_layout(shape), storage);
+    fill(codes, [&](std::size_t i) { return centered_code(values[i], format); });
+    return codes;
   }
-  CodeArray codes(shape, usual_layout(shape), true);
-  fill(codes, [&](std::size_t i) { return centered_code(values[i], format); });
-  return codes;
+  CodeArray rows(shape, CodeLayout::kRowMajor, storage);
+  rows.with_code([&]<typename Code>(Code code) {
+    if constexpr (sizeof(Code) < sizeof(std::int32_t)) {
+      integer::integer_kernels().of(code).quantize(values.data(), values.size(), format.scale,
+                                                   bounds_of(format, storage), rows.codes<Code>());
+    }
+  });
+  const bool is_done = usual_layout(shape) == CodeLayout::kRowMajor;
+  return is_done ? std::move(rows) : rows.as(CodeLayout::kChannelsLast);
 }
 
 }  // namespace narrow

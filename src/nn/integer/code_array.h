@@ -1,10 +1,11 @@
-// Codes of a value while a network runs, less their zero point.
+// Codes of a value while a network runs.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
+#include "nn/integer/integer_kernels.h"
 #include "nn/integer/quantized_steps.h"
 #include "nn/reference/reference_operators.h"
 
@@ -13,19 +14,39 @@ namespace narrow {
 // How the elements lie.
 enum class CodeLayout : std::uint8_t {
   kRowMajor,
-  // Axis 1 runs fastest, filled up to a multiple of 8 with codes that do not count.
+  // Axis 1 runs fastest, filled up to a multiple of 16 with codes that do not count.
   kChannelsLast,
 };
 
-// Codes of 16 bits or, where formats need them, of 32.
+// Of 8, 16 or 32 bits. All values of a graph have the same.
+enum class CodeWidth : std::uint8_t { kByte, kShort, kLong };
+
+// What stands in memory for a code: the code less its zero point, plus `offset`.
+struct CodeStorage {
+  CodeWidth width = CodeWidth::kShort;
+  std::int32_t offset = 0;  // not 0 for bytes only
+
+  bool operator==(const CodeStorage&) const = default;
+};
+
+// The smallest width that holds all codes of the format.
+CodeWidth width_of(const IntegerFormat& format);
+// In bytes, the codes of a format are those of its type, from the least one on.
+CodeStorage storage_of(const IntegerFormat& format, CodeWidth width);
+
+// Of codes that are stored so.
+integer::CodeBounds bounds_of(const IntegerFormat& format, CodeStorage storage);
+
 class CodeArray {
  public:
   // The elements are not initialized.
-  CodeArray(Shape shape, CodeLayout layout, bool is_wide);
+  CodeArray(Shape shape, CodeLayout layout, CodeStorage storage);
 
   [[nodiscard]] const Shape& shape() const { return shape_; }
   [[nodiscard]] CodeLayout layout() const { return layout_; }
-  [[nodiscard]] bool is_wide() const { return is_wide_; }
+  [[nodiscard]] CodeStorage storage() const { return storage_; }
+  [[nodiscard]] CodeWidth width() const { return storage_.width; }
+  [[nodiscard]] std::int32_t offset() const { return storage_.offset; }
   // Elements in memory.
   [[nodiscard]] std::size_t size() const { return size_; }
   // From one pixel to the next of kChannelsLast.
@@ -34,7 +55,7 @@ class CodeArray {
   [[nodiscard]] std::size_t channels() const { return static_cast<std::size_t>(shape_[1]); }
   [[nodiscard]] std::size_t pixels() const;
 
-  // Code is std::int16_t, or std::int32_t when it is wide.
+  // Code is std::uint8_t, std::int16_t or std::int32_t, as the width is.
   template <typename Code>
   [[nodiscard]] Code* codes() {
     return reinterpret_cast<Code*>(bytes_.get());
@@ -46,10 +67,13 @@ class CodeArray {
   // Calls action(Code()).
   template <typename Action>
   void with_code(const Action& action) const {
-    if (is_wide_) {
-      action(std::int32_t());
-    } else {
-      action(std::int16_t());
+    switch (storage_.width) {
+      case CodeWidth::kByte:
+        return action(std::uint8_t());
+      case CodeWidth::kShort:
+        return action(std::int16_t());
+      case CodeWidth::kLong:
+        return action(std::int32_t());
     }
   }
 
@@ -58,15 +82,15 @@ class CodeArray {
   // Of another shape with as many elements, of kRowMajor.
   [[nodiscard]] CodeArray reshaped(Shape shape) const;
 
-  // Row-major, as real numbers.
+  // Row-major, as real numbers, less the offset.
   [[nodiscard]] ReferenceTensor as_numbers() const;
   // From real numbers that are codes.
-  static CodeArray of(const ReferenceTensor& numbers, CodeLayout layout, bool is_wide);
+  static CodeArray of(const ReferenceTensor& numbers, CodeLayout layout, CodeStorage storage);
 
  private:
   Shape shape_;
   CodeLayout layout_;
-  bool is_wide_;
+  CodeStorage storage_;
   std::size_t stride_ = 0;
   std::size_t size_ = 0;
   std::unique_ptr<std::byte[]> bytes_;
@@ -81,6 +105,6 @@ ReferenceTensor dequantized(const CodeArray& codes, const IntegerFormat& format)
 ReferenceTensor with_zero_point(const CodeArray& codes, const IntegerFormat& format);
 // ONNX's QuantizeLinear of row-major numbers.
 CodeArray quantized(std::span<const float> values, const Shape& shape, const IntegerFormat& format,
-                    bool is_wide);
+                    CodeWidth width);
 
 }  // namespace narrow

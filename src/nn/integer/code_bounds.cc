@@ -17,9 +17,9 @@ std::optional<std::int64_t> bound_of(std::optional<float> number, float scale) {
 
 }  // namespace
 
-IntegerFormat bounded_format(IntegerFormat format, std::span<const CodeBounds> bounds) {
+IntegerFormat bounded_format(IntegerFormat format, std::span<const ActivationBounds> bounds) {
   const IntegerFormat type = format;
-  for (const CodeBounds& bound : bounds) {
+  for (const ActivationBounds& bound : bounds) {
     if (const auto least = bound_of(bound.least, type.scale)) {
       format.bound_least = std::max(format.bound_least, *least);
       format.bound_greatest = std::max(format.bound_greatest, *least);

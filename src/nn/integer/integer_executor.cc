@@ -24,11 +24,6 @@
 namespace narrow {
 namespace {
 
-bool fits_16_bits(const IntegerFormat& format) {
-  return format.least >= std::numeric_limits<std::int16_t>::min() &&
-         format.greatest <= std::numeric_limits<std::int16_t>::max();
-}
-
 // A step with what was worked out for it beforehand.
 struct PreparedStep {
   const QuantizedStep* step = nullptr;
@@ -50,8 +45,7 @@ struct IntegerExecutor::Program {
             arithmetic),
         options(executor_options) {
     for (const QuantizedStep& step : quantized.steps()) {
-      const bool fits = !step.makes_codes || fits_16_bits(*quantized.format(step.output));
-      is_wide = is_wide || !fits;
+      if (step.makes_codes) width = std::max(width, width_of(*quantized.format(step.output)));
     }
     for (const QuantizedStep& step : quantized.steps()) {
       check_arithmetic(quantized, step);
@@ -63,7 +57,7 @@ struct IntegerExecutor::Program {
   Graph graph;
   QuantizedGraph quantized;
   ExecutorOptions options;
-  bool is_wide = false;
+  CodeWidth width = CodeWidth::kByte;  // of all values
   std::vector<PreparedStep> steps;
   std::vector<const ReferenceTensor*> stored_outputs;  // null for what is computed
   std::vector<AccumulatorUse> accumulators;
@@ -88,10 +82,17 @@ struct IntegerExecutor::Program {
       }
     }
     if (step.kind == StepKind::kLinear) {
-      prepared.linear.emplace(quantized, step, is_wide);
+      prepared.linear.emplace(quantized, step, width);
       accumulators.push_back({prepared.name.name, prepared.linear->bounds()});
     }
     prepared.tables = step_tables(quantized, step);
+    for (std::size_t i = 0; step.kind == StepKind::kMove && i < step.inputs.size(); ++i) {
+      const IntegerFormat& from = *quantized.format(step.inputs[i]);
+      const IntegerFormat& to = *quantized.format(step.output);
+      const bool is_stored_alike = storage_of(from, width) == storage_of(to, width);
+      CodeTable& table = prepared.tables[i];
+      if (table.empty() && !is_stored_alike) table = requantizing_table(from, to);
+    }
   }
 };
 
@@ -206,7 +207,7 @@ class IntegerRun {
       case StepKind::kMean:
         return mean_codes(step.node(graph_).attributes, operand(x), to);
       case StepKind::kTable:
-        return look_up(prepared.tables[0], operand(x), program_.is_wide);
+        return look_up(prepared.tables[0], operand(x), to);
       default:
         return move(prepared, to);
     }
@@ -225,7 +226,7 @@ class IntegerRun {
     if (value.given != nullptr && value.given->type == DType::kFloat32) {
       std::vector<float> values(value.given->bytes.size() / sizeof(float));
       std::memcpy(values.data(), value.given->bytes.data(), value.given->bytes.size());
-      return quantized(values, value.given->shape, to, program_.is_wide);
+      return quantized(values, value.given->shape, to, program_.width);
     }
     const ReferenceTensor& x = numbers(id);
     std::vector<float> values(x.size());
@@ -233,7 +234,7 @@ class IntegerRun {
       values[i] =
           static_cast<float>(x.is_real() ? x.values[i] : static_cast<double>(x.integers[i]));
     }
-    return quantized(values, x.shape, to, program_.is_wide);
+    return quantized(values, x.shape, to, program_.width);
   }
 
   CodeArray move(const PreparedStep& prepared, const IntegerFormat& to) {
@@ -245,7 +246,7 @@ class IntegerRun {
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
       x.push_back(operand(step.inputs[i]));
       if (prepared.tables[i].empty()) continue;
-      looked_up.push_back(look_up(prepared.tables[i], x.back(), program_.is_wide));
+      looked_up.push_back(look_up(prepared.tables[i], x.back(), to));
       x.back() = {&looked_up.back(), &to};
     }
     return move_codes(node, x, prepared.further);

@@ -51,7 +51,11 @@ struct ConvCase {
   TestFormat x;
   TestFormat y;
   bool per_channel = true;
+  DType weights = DType::kInt8;  // of kUInt8, some do not fit in signed bytes
 };
+
+// Rows of more pixels than kernels take at once.
+Shape image_shape(std::int64_t channels) { return {2, channels, 5, 17}; }
 
 // The same convolution twice: as quantized operators between float ones, and as QLinearConv.
 class ConvTest : public testing::TestWithParam<std::int64_t> {
@@ -70,7 +74,9 @@ class ConvTest : public testing::TestWithParam<std::int64_t> {
     const Shape shape = {conv.out, conv.in / conv.group, conv.window.kernel[0],
                          conv.window.kernel[1]};
     const auto count = static_cast<std::size_t>(conv.out * conv.in / conv.group * taps);
-    const auto weights = hashed_integers(count, -127, 127, 7);
+    const DType type = conv.weights;
+    const auto weights = type == DType::kInt8 ? hashed_integers(count, -127, 127, 7)
+                                              : hashed_integers(count, 0, 255, 7);
     const auto biases = hashed_integers(static_cast<std::size_t>(conv.out), -3000, 3000, 99);
     std::vector<double> scales;
     std::vector<double> units;
@@ -80,26 +86,26 @@ class ConvTest : public testing::TestWithParam<std::int64_t> {
       units.push_back(static_cast<float>(conv.x.scale) * scale);
     }
     QuantizedBuilder one("qdq");
-    const ValueId image = one.input("x", {2, conv.in, 7, 6});
+    const ValueId image = one.input("x", {2, conv.in, 5, 17});
     const ValueId x = one.round(image, conv.x);
-    const ValueId w = one.stored(shape, weights, scales, 0);
+    const ValueId w = one.stored(shape, weights, scales, 0, type);
     const ValueId b = one.stored({conv.out}, biases, units, 0, DType::kInt32);
     const ValueId y = one.add("conv", op::Conv{conv.window, conv.group}, {x, w, b});
     const Graph graph = one.finish({one.quantize(y, conv.y)});
 
     QuantizedBuilder other("qlinear");
-    const ValueId codes = other.quantize(other.input("x", {2, conv.in, 7, 6}), conv.x);
+    const ValueId codes = other.quantize(other.input("x", {2, conv.in, 5, 17}), conv.x);
     const Shape by = scales.size() == 1 ? Shape{} : Shape{conv.out};
     const ValueId z = other.add(
         "conv", op::QLinearConv{conv.window, conv.group},
         {codes, other.reals({}, {conv.x.scale}), other.integers(conv.x.type, {}, {conv.x.zero}),
-         other.integers(DType::kInt8, shape, weights), other.reals(by, scales),
-         other.integers(DType::kInt8, {}, {0}), other.reals({}, {conv.y.scale}),
+         other.integers(type, shape, weights), other.reals(by, scales),
+         other.integers(type, {}, {0}), other.reals({}, {conv.y.scale}),
          other.integers(conv.y.type, {}, {conv.y.zero}),
          other.integers(DType::kInt32, {conv.out}, biases)});
     const Graph expected = other.finish({z});
 
-    const GraphArray input = hashed_array({2, conv.in, 7, 6}, -6, 13, 5);
+    const GraphArray input = hashed_array(image_shape(conv.in), -6, 13, 5);
     EXPECT_EQ(kinds(graph), (std::vector{StepKind::kQuantize, StepKind::kLinear}));
     const GraphArray result = run_integers(graph, input);
     EXPECT_EQ(result, run_float(expected, input))
@@ -121,6 +127,8 @@ TEST_P(ConvTest, SumsAreThoseOfQLinearConv) {
   Window dilated = square_window(3, 1, 2);
   dilated.dilations = {2, 2};
   expect_equal({2, 9, 1, dilated, x, y, true});
+  expect_equal({5, 33, 1, square_window(3, 1, 1), x, y, true, DType::kUInt8});
+  expect_equal({70, 17, 1, square_window(1, 2), {0.1, -3, DType::kInt8}, y, true});
 }
 
 TEST_P(ConvTest, GroupsAreThoseOfQLinearConv) {
@@ -131,6 +139,11 @@ TEST_P(ConvTest, GroupsAreThoseOfQLinearConv) {
   expect_equal({6, 9, 3, square_window(3, 1, 1), x, y, true});
   expect_equal({4, 8, 4, square_window(3, 1, 1), x, y, false});
   expect_equal({64, 32, 2, square_window(1, 1), x, y, true});
+  expect_equal({18, 18, 18, square_window(3, 1, 1), {0.1, -3, DType::kInt8}, y, true});
+  expect_equal({18, 18, 18, square_window(5, 1, 2), x, y, true});
+  expect_equal({33, 33, 33, same_window(5, 2), x, y, true});
+  expect_equal({3, 3, 3, square_window(3, 3, 1), x, y, true});
+  expect_equal({18, 18, 18, square_window(5, 1, 2), x, y, true, DType::kUInt8});
 }
 
 INSTANTIATE_TEST_SUITE_P(AllTargets, ConvTest, testing::ValuesIn([] {
@@ -166,6 +179,32 @@ TEST(IntegerExecutor, AddsInFloat32) {
   const Graph graph = builder.finish({builder.quantize(relu, kY)});
   expect_as_in_float(graph, hashed_array({2, 5, 3, 3}, -8, 8, 3),
                      {StepKind::kQuantize, StepKind::kQuantize, StepKind::kAdd});
+}
+
+// Codes of types with and without a sign are stored apart from each other.
+TEST(IntegerExecutor, MovesCodesBetweenTypes) {
+  QuantizedBuilder builder("types");
+  const ValueId x = builder.round(builder.input("x", {2, 5, 4, 4}), {0.05, 0, DType::kInt8});
+  const ValueId relu = builder.add("relu", op::Relu{}, {x});
+  const ValueId positive = builder.round(relu, {0.05, 0, DType::kInt8});
+  const ValueId pool = builder.add("pool", op::MaxPool{square_window(2, 2)}, {positive});
+  const ValueId y = builder.round(pool, {0.05, 0, DType::kUInt8});
+  const ValueId mean = builder.add("mean", op::AveragePool{square_window(2, 2)}, {y});
+  const Graph graph = builder.finish({builder.quantize(mean, {0.03, -5, DType::kInt8})});
+  expect_as_in_float(graph, hashed_array({2, 5, 4, 4}, -5, 7, 3),
+                     {StepKind::kQuantize, StepKind::kTable, StepKind::kMove, StepKind::kMean});
+}
+
+// One value of 16 bits, and all are held so.
+TEST(IntegerExecutor, WidthsMayDiffer) {
+  QuantizedBuilder builder("widths");
+  const ValueId x = builder.round(builder.input("x", {2, 5, 4, 4}), kX);
+  const ValueId wide =
+      builder.round(builder.add("twice", op::Add{}, {x, x}), {1.0 / 1024, -77, DType::kInt16});
+  const ValueId sum = builder.add("sum", op::Add{}, {x, wide});
+  const Graph graph = builder.finish({builder.quantize(sum, kY)});
+  expect_as_in_float(graph, hashed_array({2, 5, 4, 4}, -5, 9, 3),
+                     {StepKind::kQuantize, StepKind::kAdd, StepKind::kAdd});
 }
 
 TEST(IntegerExecutor, FunctionsOfOneElementAreTables) {

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "nn/integer/dot_product_kernel.h"
+
 // Arrays of vectors need vectors of known size. A build that names targets of its own, as that with
 // sanitizers, is for x86.
 #ifndef HWY_DISABLED_TARGETS
@@ -22,11 +24,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using narrow::HWY_NAMESPACE::ForVectors;
 
-// Half a tile is a whole number of narrow vectors, a tile of wide ones.
-using Narrow = hn::CappedTag<std::int32_t, kHalfTile>;
+using Narrow = hn::CappedTag<std::int32_t, 8>;
 using Wide = hn::CappedTag<std::int32_t, kTileChannels>;
-// Pixels whose sums stay in registers together, of two narrow vectors each.
-constexpr std::size_t kNarrowPixels = 6;
+// Pixels whose sums stay in registers together: of two vectors each, half as many where the
+// processor has 16 registers.
+constexpr std::size_t kMostPixels = HWY_CAP_GE512 ? kTilePixels : kTilePixels / 2;
 
 // sums + the products of the lower halves of a and b + those of the upper halves; each lane of the
 // two is a pair of 16-bit numbers.
@@ -52,35 +54,59 @@ HWY_INLINE hn::Vec<D> BroadcastPair(D d, const std::int16_t* pair) {
   return hn::Set(d, both);
 }
 
-// The nearest code of numbers in units of its scale; the least for NaN. The bounds are integers, so
-// the rounded number lies within them too.
-template <class D, class V>
-HWY_INLINE void StoreNearest(D real, V numbers, float least, float greatest, std::int16_t* codes) {
-  const auto lowest = hn::Set(real, least);
-  const auto known = hn::IfThenElse(hn::Eq(numbers, numbers), numbers, lowest);
-  const auto bounded = hn::Min(hn::Max(known, lowest), hn::Set(real, greatest));
-  const hn::Rebind<std::int16_t, D> d;
-  hn::StoreU(hn::DemoteTo(d, hn::NearestInt(bounded)), d, codes);
+template <class D>
+HWY_INLINE void StoreCodes(D /*d*/, hn::Vec<D> codes, std::int32_t /*offset*/, std::int16_t* to) {
+  const hn::Rebind<std::int16_t, D> shorts;
+  hn::StoreU(hn::DemoteTo(shorts, codes), shorts, to);
+}
+template <class D>
+HWY_INLINE void StoreCodes(D d, hn::Vec<D> codes, std::int32_t offset, std::uint8_t* to) {
+  const hn::Rebind<std::uint8_t, D> bytes;
+  hn::StoreU(hn::DemoteTo(bytes, hn::Add(codes, hn::Set(d, offset))), bytes, to);
 }
 
+template <class D>
+HWY_INLINE hn::Vec<D> LoadCodes(D d, const std::int16_t* from) {
+  return hn::PromoteTo(d, hn::LoadU(hn::Rebind<std::int16_t, D>(), from));
+}
+template <class D>
+HWY_INLINE hn::Vec<D> LoadCodes(D d, const std::uint8_t* from) {
+  return hn::PromoteTo(d, hn::LoadU(hn::Rebind<std::uint8_t, D>(), from));
+}
+
+// The nearest code of numbers in units of its scale; the least for NaN. The bounds are integers, so
+// the rounded number lies within them too.
+template <class D, class V, typename Code>
+HWY_INLINE void StoreNearest(D real, V numbers, const CodeBounds& bounds, Code* codes) {
+  const auto lowest = hn::Set(real, bounds.least);
+  const auto known = hn::IfThenElse(hn::Eq(numbers, numbers), numbers, lowest);
+  const auto bounded = hn::Min(hn::Max(known, lowest), hn::Set(real, bounds.greatest));
+  StoreCodes(hn::RebindToSigned<D>(), hn::NearestInt(bounded), bounds.offset, codes);
+}
+
+// At a place of `output`, of which `channel` is a part.
 template <class D, class V>
-HWY_INLINE void StoreSums(D d, V sums, const TileOutput& output, std::size_t pixel,
+HWY_INLINE void StoreSums(D d, V sums, const TileOutput& output, std::size_t place,
                           std::size_t channel) {
-  const std::size_t place = pixel * output.stride + channel;
   if (output.sums != nullptr) {
     hn::StoreU(sums, d, output.sums + place);
     return;
   }
   const hn::RebindToFloat<D> real;
   const auto scaled = hn::Mul(hn::ConvertTo(real, sums), hn::LoadU(real, output.factors + channel));
-  StoreNearest(real, scaled, output.least, output.greatest, output.codes + place);
+  if (output.bytes != nullptr) {
+    StoreNearest(real, scaled, output.bounds, output.bytes + place);
+  } else {
+    StoreNearest(real, scaled, output.bounds, output.shorts + place);
+  }
 }
 
-// kVectors vectors of channels from `channel` on, of pixels from `first` on.
+// kVectors vectors of channels from `channel` on, of kPixels pixels from `first` on.
 template <std::size_t kPixels, std::size_t kVectors, class D>
-HWY_INLINE void MultiplyPart(D d, const TileInput& input, std::size_t first, std::size_t pairs,
-                             const std::int32_t* weights, const std::int32_t* biases,
-                             std::size_t channels, std::size_t channel, const TileOutput& output) {
+HWY_INLINE void MultiplyPart(D d, const TileInput<std::int16_t>& input, std::size_t first,
+                             std::size_t pairs, const std::int32_t* weights,
+                             const std::int32_t* biases, std::size_t channels, std::size_t channel,
+                             const TileOutput& output) {
   const std::size_t lanes = hn::Lanes(d);
   hn::Vec<D> sums[kPixels][kVectors];
   for (std::size_t v = 0; v < kVectors; ++v) {
@@ -88,17 +114,14 @@ HWY_INLINE void MultiplyPart(D d, const TileInput& input, std::size_t first, std
     for (std::size_t p = 0; p < kPixels; ++p) sums[p][v] = bias;
   }
   const std::int32_t* at = weights + channel;
-  for (std::size_t tap = 0; tap < input.taps; ++tap) {
+  for (std::size_t tap = 0; tap < input.tap_count; ++tap) {
     const std::int16_t* x[kPixels];
-    for (std::size_t p = 0; p < kPixels; ++p) {
-      const std::size_t pixel = first + p < input.pixels ? first + p : first;
-      x[p] = input.x[tap * input.x_step + pixel] + input.channel;
-    }
-    for (std::size_t pair = 0; pair < pairs; ++pair, at += channels) {
+    for (std::size_t p = 0; p < kPixels; ++p) x[p] = input.x[first + p] + input.taps[tap];
+    for (std::size_t i = 0; i < pairs; ++i, at += channels) {
       hn::Vec<D> w[kVectors];
       for (std::size_t v = 0; v < kVectors; ++v) w[v] = hn::LoadU(d, at + v * lanes);
       for (std::size_t p = 0; p < kPixels; ++p) {
-        const auto both = BroadcastPair(d, x[p] + pair * 2);
+        const auto both = BroadcastPair(d, x[p] + i * 2);
         for (std::size_t v = 0; v < kVectors; ++v) {
           sums[p][v] = AddProducts(d, sums[p][v], both, w[v]);
         }
@@ -106,18 +129,30 @@ HWY_INLINE void MultiplyPart(D d, const TileInput& input, std::size_t first, std
     }
   }
   for (std::size_t p = 0; p < kPixels; ++p) {
-    if (first + p >= input.pixels) break;
     for (std::size_t v = 0; v < kVectors; ++v) {
-      StoreSums(d, sums[p][v], output, first + p, channel + v * lanes);
+      const std::size_t at_channel = channel + v * lanes;
+      StoreSums(d, sums[p][v], output, (first + p) * output.stride + at_channel, at_channel);
     }
   }
 }
 
+// All channels of `count` pixels, at most kPixels, from `first` on.
 template <std::size_t kPixels>
-HWY_INLINE void MultiplyNarrow(const TileInput& input, std::size_t first, std::size_t pairs,
-                               const std::int32_t* weights, const std::int32_t* biases,
-                               std::size_t channels, const TileOutput& output) {
+HWY_INLINE void MultiplyPixels(const TileInput<std::int16_t>& input, std::size_t first,
+                               std::size_t count, std::size_t pairs, const std::int32_t* weights,
+                               const std::int32_t* biases, std::size_t channels,
+                               const TileOutput& output) {
+  if constexpr (kPixels > 1) {
+    if (count < kPixels) {
+      MultiplyPixels<kPixels - 1>(input, first, count, pairs, weights, biases, channels, output);
+      return;
+    }
+  }
+#if HWY_CAP_GE512
+  const Wide d;
+#else
   const Narrow d;
+#endif
   const std::size_t lanes = hn::Lanes(d);
   std::size_t channel = 0;
   for (; channel + 2 * lanes <= channels; channel += 2 * lanes) {
@@ -128,79 +163,90 @@ HWY_INLINE void MultiplyNarrow(const TileInput& input, std::size_t first, std::s
   }
 }
 
-void Multiply(const TileInput& input, std::size_t pairs, const std::int32_t* weights,
+void Multiply(const TileInput<std::int16_t>& input, std::size_t pairs, const std::int32_t* weights,
               const std::int32_t* biases, std::size_t channels, const TileOutput& output) {
-  const Wide wide;
-  if (input.pixels == 1) {
-    MultiplyNarrow<1>(input, 0, pairs, weights, biases, channels, output);
-  } else if (channels == hn::Lanes(wide)) {
-    MultiplyPart<kTilePixels, 1>(wide, input, 0, pairs, weights, biases, channels, 0, output);
-  } else {
-    for (std::size_t first = 0; first < input.pixels; first += kNarrowPixels) {
-      MultiplyNarrow<kNarrowPixels>(input, first, pairs, weights, biases, channels, output);
-    }
+  // In parts of about the same size.
+  const std::size_t parts = (input.pixels + kMostPixels - 1) / kMostPixels;
+  for (std::size_t part = 0; part < parts; ++part) {
+    const std::size_t first = part * input.pixels / parts;
+    const std::size_t count = (part + 1) * input.pixels / parts - first;
+    MultiplyPixels<kMostPixels>(input, first, count, pairs, weights, biases, channels, output);
   }
 }
 
 // One vector of channels of all pixels. The upper half of each weight is 0, so that the sign of x
 // in its upper half does not count.
-template <class D>
-HWY_INLINE void MultiplyChannels(D d, const TileInput& input, const std::int32_t* weights,
+template <class D, typename Code>
+HWY_INLINE void MultiplyChannels(D d, const TileInput<Code>& input, const std::int32_t* weights,
                                  const std::int32_t* biases, std::size_t channels,
                                  std::size_t channel, const TileOutput& output) {
-  const hn::Rebind<std::int16_t, D> codes;
   hn::Vec<D> sums[kTilePixels];
   for (auto& sum : sums) sum = hn::LoadU(d, biases + channel);
-  for (std::size_t tap = 0; tap < input.taps; ++tap) {
+  for (std::size_t tap = 0; tap < input.tap_count; ++tap) {
     const auto w = hn::LoadU(d, weights + tap * channels + channel);
-    const std::int16_t* const* const x = input.x + tap * input.x_step;
+    const std::ptrdiff_t place = input.taps[tap] + static_cast<std::ptrdiff_t>(channel);
     for (std::size_t p = 0; p < kTilePixels; ++p) {
-      const std::int16_t* const at = x[p < input.pixels ? p : 0] + channel;
-      sums[p] = AddProducts(d, sums[p], hn::PromoteTo(d, hn::LoadU(codes, at)), w);
+      const Code* const at = input.x[p < input.pixels ? p : 0] + place;
+      sums[p] = AddProducts(d, sums[p], LoadCodes(d, at), w);
     }
   }
   for (std::size_t p = 0; p < kTilePixels; ++p) {
-    if (p < input.pixels) StoreSums(d, sums[p], output, p, channel);
+    if (p < input.pixels) StoreSums(d, sums[p], output, p * output.stride + channel, channel);
   }
 }
 
-void MultiplyDepthwise(const TileInput& input, const std::int32_t* weights,
+template <typename Code>
+void MultiplyDepthwise(const TileInput<Code>& input, const std::int32_t* weights,
                        const std::int32_t* biases, std::size_t channels, const TileOutput& output) {
-  const Wide wide;
-  const Narrow narrow;
-  std::size_t channel = 0;
-  for (; channel + hn::Lanes(wide) <= channels; channel += hn::Lanes(wide)) {
-    MultiplyChannels(wide, input, weights, biases, channels, channel, output);
-  }
-  for (; channel < channels; channel += hn::Lanes(narrow)) {
-    MultiplyChannels(narrow, input, weights, biases, channels, channel, output);
+  const Wide d;
+  for (std::size_t channel = 0; channel < channels; channel += hn::Lanes(d)) {
+    MultiplyChannels(d, input, weights, biases, channels, channel, output);
   }
 }
 
-void AddCodes(const std::int16_t* a, const std::int16_t* b, std::size_t count,
-              const float (&scales)[3], float least, float greatest, std::int16_t* y) {
+template <typename Code>
+void AddCodes(const Code* a, const Code* b, std::size_t count, const AddOperands& operands,
+              const CodeBounds& bounds, Code* y) {
   ForVectors(count, [&](auto real, std::size_t i) HWY_ATTR {
     const hn::RebindToSigned<decltype(real)> d;
-    const hn::Rebind<std::int16_t, decltype(d)> codes;
-    const auto first = hn::ConvertTo(real, hn::PromoteTo(d, hn::LoadU(codes, a + i)));
-    const auto second = hn::ConvertTo(real, hn::PromoteTo(d, hn::LoadU(codes, b + i)));
-    const auto sum = hn::Add(hn::Mul(first, hn::Set(real, scales[0])),
-                             hn::Mul(second, hn::Set(real, scales[1])));
-    StoreNearest(real, hn::Div(sum, hn::Set(real, scales[2])), least, greatest, y + i);
+    const auto number = [&](const Code* from, std::int32_t offset, float scale) HWY_ATTR {
+      const auto code = hn::Sub(LoadCodes(d, from + i), hn::Set(d, offset));
+      return hn::Mul(hn::ConvertTo(real, code), hn::Set(real, scale));
+    };
+    const auto sum = hn::Add(number(a, operands.offset_a, operands.scale_a),
+                             number(b, operands.offset_b, operands.scale_b));
+    StoreNearest(real, hn::Div(sum, hn::Set(real, operands.scale_y)), bounds, y + i);
   });
 }
 
-void QuantizeNumbers(const float* x, std::size_t count, float scale, float least, float greatest,
-                     std::int16_t* y) {
+template <typename Code>
+void QuantizeNumbers(const float* x, std::size_t count, float scale, const CodeBounds& bounds,
+                     Code* y) {
   ForVectors(count, [&](auto real, std::size_t i) HWY_ATTR {
-    StoreNearest(real, hn::Div(hn::LoadU(real, x + i), hn::Set(real, scale)), least, greatest,
-                 y + i);
+    StoreNearest(real, hn::Div(hn::LoadU(real, x + i), hn::Set(real, scale)), bounds, y + i);
   });
+}
+
+void Widen(const std::uint8_t* x, std::size_t count, std::int32_t offset, std::int16_t* y) {
+  ForVectors(count, [&](auto real, std::size_t i) HWY_ATTR {
+    const hn::RebindToSigned<decltype(real)> d;
+    StoreCodes(d, hn::Sub(LoadCodes(d, x + i), hn::Set(d, offset)), 0, y + i);
+  });
+}
+
+template <typename Code>
+constexpr CodeKernels<Code> KernelsOf() {
+  return {MultiplyDepthwise<Code>, AddCodes<Code>, QuantizeNumbers<Code>};
 }
 
 const IntegerKernels* AllIntegerKernels() {
-  static constexpr IntegerKernels kKernels = {Multiply, MultiplyDepthwise, AddCodes,
-                                              QuantizeNumbers};
+  static const IntegerKernels kKernels = [] {
+    const DotProductKernels bytes =
+        HWY_TARGET == HWY_AVX3 ? dot_product_kernels() : DotProductKernels();
+    return IntegerKernels{
+        Multiply, bytes.multiply_bytes,      bytes.multiply_row_3,     bytes.multiply_row_5,
+        Widen,    KernelsOf<std::int16_t>(), KernelsOf<std::uint8_t>()};
+  }();
   return &kKernels;
 }
 

@@ -43,7 +43,8 @@ int SumBounds::bits() const {
   return 1 + static_cast<int>(std::bit_width(std::max(magnitude(least), magnitude(greatest))));
 }
 
-IntegerLinear::IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& step, bool is_wide) {
+IntegerLinear::IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& step,
+                             CodeWidth width) {
   const Node& node = step.node(graph.graph());
   const IntegerFormat& x = *graph.format(step.inputs[0]);
   attributes_ = node.attributes;
@@ -68,9 +69,10 @@ IntegerLinear::IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& s
   const bool is_narrow = fits_32_bits(bounds_.least) && fits_32_bits(bounds_.greatest) &&
                          std::ranges::all_of(biases_, fits_32_bits) &&
                          std::ranges::all_of(weights_, is_16_bits);
-  if (is_wide || is_plain_ || !is_narrow || weights_.empty()) return;
+  if (width == CodeWidth::kLong || is_plain_ || !is_narrow || weights_.empty()) return;
   const bool has_factors = !requantization_.factors().empty();
-  packed_.emplace(sizes_, weights_, biases_, has_factors ? &requantization_ : nullptr);
+  packed_.emplace(sizes_, weights_, biases_, has_factors ? &requantization_ : nullptr,
+                  storage_of(x, width));
   weights_.clear();
   plain_weights_ = {};
 }
@@ -210,19 +212,19 @@ Shape IntegerLinear::shape_of_rows(const CodeArray& x) const {
   return shape;
 }
 
-CodeArray IntegerLinear::requantized(ReferenceTensor y, bool is_wide) const {
+CodeArray IntegerLinear::requantized(ReferenceTensor y, CodeWidth width) const {
   const std::size_t inner = inner_of(y.shape);
   for (std::size_t i = 0; i < y.values.size(); ++i) {
     const auto sum = static_cast<std::int64_t>(y.values[i]);
     y.values[i] = static_cast<double>(requantization_(sum, i / inner % sizes_.out_channels));
   }
-  return CodeArray::of(y, usual_layout(y.shape), is_wide);
+  return CodeArray::of(y, usual_layout(y.shape), storage_of(requantization_.format(), width));
 }
 
 CodeArray IntegerLinear::codes(const CodeArray& x) const {
-  if (!packed_) return requantized(sums(x), x.is_wide());
+  if (!packed_) return requantized(sums(x), x.width());
   if (is_rows_ && x.shape().size() != 2) return codes(as_matrix(x)).reshaped(shape_of_rows(x));
-  if (requantization_.factors().empty()) return requantized(sums(x), false);
+  if (requantization_.factors().empty()) return requantized(sums(x), x.width());
   if (x.layout() != CodeLayout::kChannelsLast) return codes(x.as(CodeLayout::kChannelsLast));
   return packed_->codes(x);
 }

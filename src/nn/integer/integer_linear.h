@@ -22,8 +22,8 @@ struct SumBounds {
 class IntegerLinear {
  public:
   // `step` is a kLinear one of the graph. Throws Error(kUnsupported) naming the node whose sums do
-  // not fit in 53 bits, in which they are exact everywhere here.
-  IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& step, bool is_wide);
+  // not fit in 53 bits, in which they are exact everywhere here. `width`: of all codes.
+  IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& step, CodeWidth width);
 
   // For a step that makes codes.
   [[nodiscard]] CodeArray codes(const CodeArray& x) const;
@@ -35,7 +35,7 @@ class IntegerLinear {
 
   [[nodiscard]] const SumBounds& bounds() const { return bounds_; }
   [[nodiscard]] const LinearSizes& sizes() const { return sizes_; }
-  // [out, in / group, taps], less their zero points; none but where `is_wide` was asked for.
+  // [out, in / group, taps], less their zero points; none but for a width of kLong.
   [[nodiscard]] const std::vector<std::int64_t>& weights() const { return weights_; }
   // In units of s_x s_w.
   [[nodiscard]] const std::vector<std::int64_t>& biases() const { return biases_; }
@@ -53,7 +53,7 @@ class IntegerLinear {
   [[nodiscard]] std::size_t inner_of(const Shape& result) const;
   static CodeArray as_matrix(const CodeArray& x);
   [[nodiscard]] Shape shape_of_rows(const CodeArray& x) const;
-  [[nodiscard]] CodeArray requantized(ReferenceTensor sums, bool is_wide) const;
+  [[nodiscard]] CodeArray requantized(ReferenceTensor sums, CodeWidth width) const;
 
   Attributes attributes_;
   float x_scale_ = 1;

@@ -23,15 +23,19 @@ Shape broadcast_shape(const Shape& a, const Shape& b) {
 
 // y = code_of(a, b) for each element.
 template <typename CodeOf>
-CodeArray combine(const CodeArray& a, const CodeArray& b, const CodeOf& code_of) {
+CodeArray combine(const CodeArray& a, const CodeArray& b, CodeStorage storage,
+                  const CodeOf& code_of) {
+  const auto code = [](auto stored, const CodeArray& array) {
+    return static_cast<std::int64_t>(stored) - array.offset();
+  };
   if (a.shape() == b.shape() && a.layout() == b.layout()) {
-    CodeArray y(a.shape(), a.layout(), a.is_wide());
+    CodeArray y(a.shape(), a.layout(), storage);
     y.with_code([&]<typename Code>(Code) {
       const Code* const of_a = a.codes<Code>();
       const Code* const of_b = b.codes<Code>();
       Code* const to = y.codes<Code>();
       for (std::size_t i = 0; i < y.size(); ++i) {
-        to[i] = static_cast<Code>(code_of(of_a[i], of_b[i]));
+        to[i] = static_cast<Code>(code_of(code(of_a[i], a), code(of_b[i], b)) + storage.offset);
       }
     });
     return y;
@@ -45,7 +49,7 @@ CodeArray combine(const CodeArray& a, const CodeArray& b, const CodeOf& code_of)
         y.values[i] = static_cast<double>(code_of(static_cast<std::int64_t>(of_a.values[from[0]]),
                                                   static_cast<std::int64_t>(of_b.values[from[1]])));
       });
-  return CodeArray::of(y, usual_layout(y.shape), a.is_wide());
+  return CodeArray::of(y, usual_layout(y.shape), storage);
 }
 
 // [N, C, H, W] with one element for each channel of an example.
@@ -59,20 +63,21 @@ CodeArray global_mean(const CodeOperand& x, const IntegerFormat& to) {
   const CodeArray& from = *x.codes;
   Shape shape = from.shape();
   std::fill(shape.begin() + 2, shape.end(), 1);
-  CodeArray y(shape, CodeLayout::kChannelsLast, from.is_wide());
+  const CodeStorage storage = storage_of(to, from.width());
+  CodeArray y(shape, CodeLayout::kChannelsLast, storage);
   const std::size_t pixels = from.pixels();
   const std::size_t stride = from.stride();
   const auto mean = Requantization::of_mean(x.format->scale, static_cast<std::int64_t>(pixels), to);
   from.with_code([&]<typename Code>(Code) {
     std::vector<std::int64_t> sums(stride);
     for (std::size_t n = 0; n < static_cast<std::size_t>(shape[0]); ++n) {
-      std::ranges::fill(sums, 0);
+      std::ranges::fill(sums, -static_cast<std::int64_t>(pixels) * from.offset());
       const Code* at = from.codes<Code>() + n * pixels * stride;
       for (std::size_t p = 0; p < pixels; ++p, at += stride) {
         for (std::size_t c = 0; c < stride; ++c) sums[c] += at[c];
       }
       for (std::size_t c = 0; c < stride; ++c) {
-        y.codes<Code>()[n * stride + c] = static_cast<Code>(mean(sums[c], 0));
+        y.codes<Code>()[n * stride + c] = static_cast<Code>(mean(sums[c], 0) + storage.offset);
       }
     }
   });
@@ -104,7 +109,7 @@ CodeArray window_mean(const op::AveragePool& pool, const CodeOperand& x, const I
     }
     mean.values[i] = static_cast<double>(known->second(sum, 0));
   }
-  return CodeArray::of(mean, usual_layout(mean.shape), x.codes->is_wide());
+  return CodeArray::of(mean, usual_layout(mean.shape), storage_of(to, x.codes->width()));
 }
 
 // The largest code of each window that lies in the image, channels last; `least` where none does.
@@ -141,7 +146,7 @@ CodeArray concatenate_channels(std::span<const CodeOperand> x) {
   Shape shape = x.front().codes->shape();
   shape[1] = 0;
   for (const CodeOperand& operand : x) shape[1] += operand.codes->shape()[1];
-  CodeArray y(shape, CodeLayout::kChannelsLast, x.front().codes->is_wide());
+  CodeArray y(shape, CodeLayout::kChannelsLast, x.front().codes->storage());
   y.with_code([&]<typename Code>(Code) {
     const std::size_t pixels = y.stride() == 0 ? 0 : y.size() / y.stride();
     for (std::size_t p = 0; p < pixels; ++p) {
@@ -151,7 +156,7 @@ CodeArray concatenate_channels(std::span<const CodeOperand> x) {
         const CodeArray& from = *operand.codes;
         to = std::copy_n(from.codes<Code>() + p * from.stride(), from.channels(), to);
       }
-      std::fill(to, end, Code());
+      std::fill(to, end, static_cast<Code>(y.offset()));
     }
   });
   return y;
@@ -169,21 +174,27 @@ ReferenceTensor matrix_sums(const CodeOperand& a, const CodeOperand& b) {
 CodeArray add_codes(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y) {
   const CodeArray& of_a = *a.codes;
   const CodeArray& of_b = *b.codes;
+  const CodeStorage storage = storage_of(y, of_a.width());
   const bool is_float = y.arithmetic.mode == RequantizationMode::kFloat;
-  if (is_float && !of_a.is_wide() && of_a.shape() == of_b.shape() &&
+  if (is_float && of_a.width() != CodeWidth::kLong && of_a.shape() == of_b.shape() &&
       of_a.layout() == of_b.layout()) {
-    CodeArray sum(of_a.shape(), of_a.layout(), false);
-    const float scales[] = {a.format->scale, b.format->scale, y.scale};
-    integer::integer_kernels().add(of_a.codes<std::int16_t>(), of_b.codes<std::int16_t>(),
-                                   sum.size(), scales, static_cast<float>(y.least),
-                                   static_cast<float>(y.greatest), sum.codes<std::int16_t>());
+    CodeArray sum(of_a.shape(), of_a.layout(), storage);
+    const integer::AddOperands operands = {a.format->scale, b.format->scale, y.scale, of_a.offset(),
+                                           of_b.offset()};
+    sum.with_code([&]<typename Code>(Code code) {
+      if constexpr (sizeof(Code) < sizeof(std::int32_t)) {
+        integer::integer_kernels().of(code).add(of_a.codes<Code>(), of_b.codes<Code>(), sum.size(),
+                                                operands, bounds_of(y, storage), sum.codes<Code>());
+      }
+    });
     return sum;
   }
-  return combine(of_a, of_b, AddedCodes(*a.format, *b.format, y));
+  return combine(of_a, of_b, storage, AddedCodes(*a.format, *b.format, y));
 }
 
 CodeArray multiply_codes(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y) {
   const Requantization requantize(a.format->scale, {b.format->scale}, y);
+  const CodeStorage storage = storage_of(y, a.codes->width());
   const auto code_of = [&](std::int64_t code_a, std::int64_t code_b) {
     return requantize(code_a * code_b, 0);
   };
@@ -193,16 +204,23 @@ CodeArray multiply_codes(const CodeOperand& a, const CodeOperand& b, const Integ
   const bool has_factors = a_is_factor || is_channel_factor(b.codes->shape(), a.codes->shape());
   if (!has_factors || image.layout() != CodeLayout::kChannelsLast ||
       factors.layout() != CodeLayout::kChannelsLast) {
-    return combine(*a.codes, *b.codes, code_of);
+    return combine(*a.codes, *b.codes, storage, code_of);
   }
-  CodeArray product(image.shape(), CodeLayout::kChannelsLast, image.is_wide());
+  CodeArray product(image.shape(), CodeLayout::kChannelsLast, storage);
   product.with_code([&]<typename Code>(Code) {
     const std::size_t stride = image.stride();
     const std::size_t pixels = image.pixels();
-    for (std::size_t i = 0; i < product.size(); ++i) {
-      const std::size_t example = i / (pixels * stride);
-      product.codes<Code>()[i] = static_cast<Code>(
-          code_of(image.codes<Code>()[i], factors.codes<Code>()[example * stride + i % stride]));
+    const Code* from = image.codes<Code>();
+    Code* to = product.codes<Code>();
+    for (std::size_t i = 0; stride != 0 && i < product.size() / stride; ++i) {
+      const Code* const by = factors.codes<Code>() + i / pixels * stride;
+      for (std::size_t c = 0; c < stride; ++c) {
+        const std::int64_t code =
+            code_of(std::int64_t{from[c]} - image.offset(), std::int64_t{by[c]} - factors.offset());
+        to[c] = static_cast<Code>(code + storage.offset);
+      }
+      from += stride;
+      to += stride;
     }
   });
   return product;
@@ -233,20 +251,25 @@ CodeArray multiply_matrices(const CodeOperand& a, const CodeOperand& b, const In
   for (double& sum : sums.values) {
     sum = static_cast<double>(requantize(static_cast<std::int64_t>(sum), 0));
   }
-  return CodeArray::of(sums, usual_layout(sums.shape), a.codes->is_wide());
+  return CodeArray::of(sums, usual_layout(sums.shape), storage_of(y, a.codes->width()));
 }
 
-CodeArray look_up(const CodeTable& table, const CodeOperand& x, bool is_wide) {
-  CodeArray y(x.codes->shape(), x.codes->layout(), is_wide);
-  const auto first = static_cast<std::ptrdiff_t>(x.format->least);
-  y.with_code([&]<typename Code>(Code) {
+CodeArray look_up(const CodeTable& table, const CodeOperand& x, const IntegerFormat& y) {
+  const CodeStorage storage = storage_of(y, x.codes->width());
+  CodeArray result(x.codes->shape(), x.codes->layout(), storage);
+  const std::int64_t first = x.format->least + x.codes->offset();
+  result.with_code([&]<typename Code>(Code) {
+    std::vector<Code> stored(table.size());
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      stored[i] = static_cast<Code>(table[i] + storage.offset);
+    }
     const Code* const from = x.codes->codes<Code>();
-    Code* const to = y.codes<Code>();
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      to[i] = static_cast<Code>(table[static_cast<std::size_t>(from[i] - first)]);
+    Code* const to = result.codes<Code>();
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      to[i] = stored[static_cast<std::size_t>(from[i] - first)];
     }
   });
-  return y;
+  return result;
 }
 
 CodeArray move_codes(const Node& node, std::span<const CodeOperand> x,
@@ -262,9 +285,10 @@ CodeArray move_codes(const Node& node, std::span<const CodeOperand> x,
     for (const std::size_t axis : {0, 1}) {
       shape[axis + 2] = window_places(pool->window, axis, shape[axis + 2], pool->ceil_mode).count;
     }
-    CodeArray largest(shape, CodeLayout::kChannelsLast, first.is_wide());
+    CodeArray largest(shape, CodeLayout::kChannelsLast, first.storage());
     first.with_code([&]<typename Code>(Code) {
-      max_pool(*pool, first, static_cast<Code>(x.front().format->least), largest);
+      const std::int64_t least = x.front().format->least + first.offset();
+      max_pool(*pool, first, static_cast<Code>(least), largest);
     });
     return largest;
   }
@@ -283,7 +307,7 @@ CodeArray move_codes(const Node& node, std::span<const CodeOperand> x,
   std::vector<const ReferenceTensor*> inputs(further.begin(), further.end());
   for (std::size_t i = 0; i < numbers.size(); ++i) inputs[i] = &numbers[i];
   const ReferenceTensor moved = run_operator(node.attributes, inputs);
-  return CodeArray::of(moved, usual_layout(moved.shape), first.is_wide());
+  return CodeArray::of(moved, usual_layout(moved.shape), first.storage());
 }
 
 }  // namespace narrow

@@ -29,9 +29,10 @@ CodeArray mean_codes(const Attributes& pool, const CodeOperand& x, const Integer
 ReferenceTensor multiply_matrices(const CodeOperand& a, const CodeOperand& b);
 CodeArray multiply_matrices(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y);
 
-CodeArray look_up(const CodeTable& table, const CodeOperand& x, bool is_wide);
+CodeArray look_up(const CodeTable& table, const CodeOperand& x, const IntegerFormat& y);
 
-// The codes of the operands, which all stand for the same numbers, where the node puts them.
+// The codes of the operands, which all stand for the same numbers and are stored alike, where the
+// node puts them.
 // `further`: the operands of the node that are stored; those of codes are null.
 CodeArray move_codes(const Node& node, std::span<const CodeOperand> x,
                      std::span<const ReferenceTensor* const> further);

@@ -160,7 +160,7 @@ class QuantizedGraph::Finder {
       id = next.output();
     }
     if (functions) return tail;
-    std::vector<CodeBounds> limits;
+    std::vector<ActivationBounds> limits;
     for (const int bound : bounds) limits.push_back(bounds_of(node(bound)));
     tail.format = bounded_format(tail.format, limits);
     return tail;
@@ -172,7 +172,7 @@ class QuantizedGraph::Finder {
   }
 
   // Of Relu and Clip.
-  [[nodiscard]] CodeBounds bounds_of(const Node& bound) const {
+  [[nodiscard]] ActivationBounds bounds_of(const Node& bound) const {
     if (std::holds_alternative<op::Relu>(bound.attributes)) return {0.0F, std::nullopt};
     if (!std::holds_alternative<op::Clip>(bound.attributes)) return {};
     const auto at = [&](std::size_t i) -> std::optional<float> {

@@ -142,7 +142,7 @@ TEST(CodeBounds, OverflowsComeAfterTheActivation) {
   const auto bounded = [](Overflow overflow, std::optional<float> least,
                           std::optional<float> greatest) {
     const IntegerArithmetic shift = {RequantizationMode::kShift, RoundMode::kHalfEven, overflow};
-    const CodeBounds bounds[] = {{least, greatest}};
+    const ActivationBounds bounds[] = {{least, greatest}};
     return bounded_format(format_of(shift, 0.5F, -128, 127), bounds);
   };
   const IntegerFormat wrapped = bounded(Overflow::kWrap, 0.0F, std::nullopt);

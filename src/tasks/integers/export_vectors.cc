@@ -123,7 +123,7 @@ class VectorGatherer {
   }
 
   void add_stored(const QuantizedStep& step, const Node& node) {
-    const IntegerLinear linear(quantized_, step, true);
+    const IntegerLinear linear(quantized_, step, CodeWidth::kLong);
     const auto channels = static_cast<std::int64_t>(linear.sizes().out_channels);
     const auto taps = static_cast<std::int64_t>(linear.sizes().taps());
     const auto count = static_cast<std::int64_t>(linear.weights().size());
