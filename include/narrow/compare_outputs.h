@@ -9,6 +9,7 @@
 #include "narrow/checkpoint.h"
 #include "narrow/compare_checkpoints.h"
 #include "narrow/export.h"
+#include "narrow/integer_arithmetic.h"
 #include "narrow/run_network.h"
 #include "narrow/run_options.h"
 
@@ -18,6 +19,7 @@ struct CompareOutputsOptions {
   std::string model_name = {};          // as in RunNetworkOptions
   std::vector<std::string> nodes = {};  // patterns of values inside that are compared too
   Execution execution = Execution::kDefault;
+  IntegerArithmetic arithmetic = {};  // of Execution::kInteger
 };
 
 struct NARROW_EXPORT OutputComparison {

@@ -16,6 +16,7 @@
 #include "narrow/execution.h"
 #include "narrow/export.h"
 #include "narrow/image_source.h"
+#include "narrow/integer_arithmetic.h"
 #include "narrow/run_options.h"
 
 namespace narrow {
@@ -34,6 +35,7 @@ struct EvaluateOptions {
   bool slim_batches = false;
   bool use_moving_averages = false;  // read NAME/ExponentialMovingAverage for every variable NAME
   Execution execution = Execution::kDefault;  // of ONNX files
+  IntegerArithmetic arithmetic = {};          // of Execution::kInteger
 };
 
 // How many classes a prediction ranks; fewer when the network has fewer.
@@ -74,6 +76,7 @@ struct NARROW_EXPORT Evaluation {
   CheckpointLocation checkpoint;
   std::string network;                      // scope of its variables, or name of the graph
   Execution execution = Execution::kFloat;  // not kDefault
+  IntegerArithmetic arithmetic = {};        // of Execution::kInteger
   std::optional<std::int64_t> global_step;  // when the checkpoint has one
   // The checkpoint looks as if its variables had been quantized where its moving averages were
   // evaluated, or the other way round.

@@ -13,6 +13,7 @@
 #include "narrow/execution.h"
 #include "narrow/export.h"
 #include "narrow/inspect_checkpoint.h"
+#include "narrow/integer_arithmetic.h"
 #include "narrow/run_options.h"
 
 namespace narrow {
@@ -55,6 +56,7 @@ struct RunNetworkOptions {
   int repeat = 0;
   bool profile = false;  // also the time of every node
   Execution execution = Execution::kDefault;
+  IntegerArithmetic arithmetic = {};  // of Execution::kInteger
 };
 
 // The time of a node, or of all nodes of an operator, in one run: added up over threads.
@@ -71,6 +73,7 @@ struct NARROW_EXPORT NetworkRun {
   std::vector<NamedArray> outputs;          // in the order of the network
   std::vector<NamedArray> nodes;            // in the order of execution, without outputs
   Execution execution = Execution::kFloat;  // not kDefault
+  IntegerArithmetic arithmetic = {};
   Batching batching = Batching::kWhole;
   std::uint64_t examples = 0;              // the first dimension that all inputs share, else 1
   double preparation_seconds = 0;          // reading the network and making it ready

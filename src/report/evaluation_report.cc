@@ -95,7 +95,11 @@ ordered_json checkpoint_json(const Evaluation& evaluation, bool has_labels, std:
                        {"format", to_string(evaluation.checkpoint.format)},
                        {"network", evaluation.network},
                        {"execution", to_string(evaluation.execution)},
+                       {"requantization", nullptr},
                        {"global_step", nullptr}};
+  if (evaluation.execution == Execution::kInteger) {
+    json["requantization"] = to_text(evaluation.arithmetic);
+  }
   if (has_labels) {
     json["accuracy"] = hit_rate_json(evaluation.accuracy);
     json["recall_at_5"] = hit_rate_json(evaluation.recall_at_5);

@@ -163,9 +163,11 @@ ordered_json run_json(const CheckpointLocation& location, const NetworkRun& run)
                        {"path", location.path.string()},
                        {"network", run.network},
                        {"execution", to_string(run.execution)},
+                       {"requantization", nullptr},
                        {"batching", to_string(run.batching)},
                        {"examples", run.examples},
                        {"outputs", table_json(tables[0])}};
+  if (run.execution == Execution::kInteger) json["requantization"] = to_text(run.arithmetic);
   if (tables.size() > 1) json["nodes"] = table_json(tables[1]);
   if (!run.node_times.empty()) {
     json["node_times"] = table_json(node_times_table(run));

@@ -33,6 +33,7 @@ scripts=(
   "tensorflow slim_networks.py $build/narrow"
   "onnx onnx_models.py $build/narrow"
   "tensorflow evaluation.py $build/narrow"
+  "tensorflow tflite_integers.py $build/narrow"
   "tensorflow tensorflow_checkpoints.py $build/tests/interop/checkpoint_dump"
   "onnx onnx_checkpoints.py $build"
   "onnx onnx_node_tests.py $build"

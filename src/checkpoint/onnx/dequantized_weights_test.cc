@@ -32,6 +32,25 @@ onnx::TensorProto floats(const std::string& name, const std::vector<std::int64_t
   return tensor_message(name, onnx::TensorProto::FLOAT, dims, raw(values));
 }
 
+// Integers are computed with the codes themselves.
+TEST_F(DequantizedWeights, StayCodesToRunWhereValuesAreQuantized) {
+  auto model = empty_model();
+  auto& graph = *model.mutable_graph();
+  *graph.add_initializer() =
+      tensor_message("w", onnx::TensorProto::INT8, {2, 2}, raw<std::int8_t>({1, -2, 3, -128}));
+  *graph.add_initializer() = floats("s", {}, {0.5F});
+  add_node(graph, "DequantizeLinear", {"w", "s"}, "v");
+  add_node(graph, "MatMul", {"x", "v"}, "y");
+  const auto type_to_run = [&] {
+    put_model(directory() / "m.onnx", model);
+    const auto reader = see_as_computed(open_checkpoint(directory() / "m.onnx"));
+    return reader->tensors()[reader->find("w").value()].dtype;
+  };
+  EXPECT_EQ(type_to_run(), DType::kFloat32);
+  add_node(graph, "QuantizeLinear", {"y", "s"}, "z");
+  EXPECT_EQ(type_to_run(), DType::kInt8);
+}
+
 TEST_F(DequantizedWeights, ChannelsHaveTheirScalesAndZeroPoints) {
   auto model = empty_model();
   auto& graph = *model.mutable_graph();

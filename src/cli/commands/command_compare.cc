@@ -73,7 +73,8 @@ bool compare_networks(const Arguments& args, const Command& command, Exports& ex
 
 void require_output_options(const Arguments& args, const Command& command) {
   for (const char* option :
-       {"--inputs", "--random", "--shape", "--nodes", "--execution", "--min-sqnr", "--threads"}) {
+       {"--inputs", "--random", "--shape", "--nodes", "--execution", "--requantize", "--round-mode",
+        "--overflow", "--min-sqnr", "--threads"}) {
     if (args.outputs || command.count(option) == 0) continue;
     throw Error(ErrorCategory::kUsage, fmt::format("{} goes with --outputs", option));
   }
@@ -91,7 +92,7 @@ void add_output_options(Command& command, Arguments& args) {
   add_network_input_options(command, args.inputs);
   add_nodes_option(command, args.output_options.nodes,
                    "also compare the values inside of nodes with such names, '*' for all");
-  add_execution_option(command, args.output_options.execution);
+  add_execution_option(command, args.output_options.execution, args.output_options.arithmetic);
   command.add_option("--min-sqnr", args.min_sqnr, "least SQNR in dB of an output that passes")
       .type_name("DB");
   add_threads_option(command, args.threads);

@@ -54,7 +54,7 @@ void add_network_options(Command& command, Arguments& args) {
                   "not 0: evaluate the moving averages of the variables")
       .type_name("X")
       .not_negative();
-  add_execution_option(command, args.options.execution);
+  add_execution_option(command, args.options.execution, args.options.arithmetic);
   add_threads_option(command, args.threads);
 }
 

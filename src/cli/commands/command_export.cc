@@ -12,6 +12,7 @@
 #include "base/special_file.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/integer_export.h"
 #include "cli/console/job_progress.h"
 #include "cli/options/common_options.h"
 #include "cli/options/plan_options.h"
@@ -35,6 +36,7 @@ struct Arguments {
   std::string format;
   std::string output;
   PlanOptions plan_options;  // of a checkpoint; a packed file has its own
+  IntegerExportArguments integers;
   int threads = 0;
   bool force = false;
   bool json = false;
@@ -116,6 +118,15 @@ nlohmann::ordered_json export_json(const Arguments& args, const fs::path& manife
 
 void run(const Arguments& args) {
   if (args.output == "-") refuse_special_target(args.output);
+  if (is_integer_export(args.format)) {
+    IntegerExportArguments integers = args.integers;
+    const FormatOptions& format = args.plan_options.scheme.format;
+    IntegerArithmetic& arithmetic = integers.options.arithmetic;
+    if (!format.round_mode.empty()) arithmetic.round_mode = parse_round_mode(format.round_mode);
+    if (!format.overflow.empty()) arithmetic.overflow = parse_overflow(format.overflow);
+    return run_integer_export(args.input, args.format, integers, args.output, args.threads,
+                              args.force, args.json);
+  }
   JobProgress progress("exporting");
   const std::vector<ExportedCodes> exported = export_input(args, progress);
   progress.finish();
@@ -133,20 +144,22 @@ void run(const Arguments& args) {
 }  // namespace
 
 void add_export_command(Command& program, CommandOutcome& /*outcome*/) {
-  Command command =
-      program.add_subcommand("export", "Write codes for C, Verilog, FPGA tools and NumPy");
+  Command command = program.add_subcommand(
+      "export", "Write codes for C, Verilog, FPGA tools and NumPy, or a network in C");
   auto args = std::make_shared<Arguments>();
   command
       .add_option("input", args->input,
-                  "what narrow pack wrote, or with --scheme or --plan a checkpoint")
+                  "what narrow pack wrote, with --scheme or --plan a checkpoint, or a network\n"
+                  "whose values are codes")
       .required()
-      .type_name("FILE|CKPT");
+      .type_name("FILE|CKPT|MODEL");
   command.add_option("--to", args->format, "see below")
       .required()
-      .one_of({"c-header", "mem", "hex", "coe", "mif", "npy"});
+      .one_of({"c-header", "mem", "hex", "coe", "mif", "npy", "c-network", "vectors"});
   command.add_option("-o,--output", args->output, "a file for c-header, else a directory")
       .required();
   add_plan_options(command, args->plan_options);
+  add_integer_export_options(command, args->integers);
   add_threads_option(command, args->threads);
   add_force_flag(command, args->force);
   add_json_flag(command, args->json);
@@ -155,12 +168,19 @@ void add_export_command(Command& program, CommandOutcome& /*outcome*/) {
       "         mem, hex  $readmemh of Verilog, under two usual names\n"
       "         coe, mif  memory initialization of Xilinx and Intel tools\n"
       "         npy       NumPy arrays of the smallest integer type\n"
-      "All but c-header give a file for each tensor, named after it, and manifest.json with "
+      "         c-network the quantized network as C99 without a library or floating point, and "
+      "with\n"
+      "                   --inputs or --random a test of it\n"
+      "         vectors   integers of every step for --inputs or --random, NumPy and .mem\n"
+      "All others but c-header give a file for each tensor, named after it, and manifest.json with "
       "scheme,\n"
       "parameters, shape and test vector of every one (c-header: FILE.manifest.json), which is "
       "also\n"
       "what --json prints. --include and --exclude choose among the tensors that are quantized.");
-  command.callback([args] { run(*args); });
+  command.callback([args, command] {
+    require_integer_options(command, args->format);
+    run(*args);
+  });
 }
 
 }  // namespace narrow

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +11,7 @@
 #include "cli/options/network_input_flags.h"
 #include "cli/options/slim_flags.h"
 #include "narrow/dequantized_weights.h"
+#include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/run_network.h"
 #include "report/report.h"
@@ -40,6 +43,12 @@ void run(const Arguments& args) {
   NotingProgress progress("running");
   const NetworkRun result = run_network(*reader, arrays, args.options, {args.threads, &progress});
   progress.finish();
+  if (args.options.arithmetic != IntegerArithmetic() && result.execution != Execution::kInteger) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("{} is computed in floating point: --requantize {} is for exact integers",
+                    args.model, to_string(args.options.arithmetic.mode)));
+  }
   if (writer) {
     std::vector<NamedArray> written = result.outputs;
     written.insert(written.end(), result.nodes.begin(), result.nodes.end());
@@ -71,7 +80,7 @@ void add_run_command(Command& program, CommandOutcome& /*outcome*/) {
   command.add_option("--repeat", args->options.repeat, "time so many runs, after one that warms up")
       .type_name("N")
       .in_range(1, kMostRuns);
-  add_execution_option(command, args->options.execution);
+  add_execution_option(command, args->options.execution, args->options.arithmetic);
   command.add_flag("--profile", args->options.profile, "also the time of every node and operator");
   command
       .add_option(slim_flag("model_name"), args->options.model_name,

@@ -28,7 +28,18 @@ void add_non_finite_option(Command& command, NonFinitePolicy& policy) {
       .one_of({"error", "keep"});
 }
 
-void add_execution_option(Command& command, Execution& execution) {
+void add_requantize_option(Command& command, IntegerArithmetic& arithmetic) {
+  command
+      .add_option_function<std::string>(
+          "--requantize",
+          [&arithmetic](const std::string& name) { arithmetic.mode = parse_requantization(name); },
+          "sums of integers by float32 factors (the default), by 31-bit multipliers as TensorFlow\n"
+          "Lite does, or by shifts where all scales are powers of two")
+      .type_name("HOW")
+      .one_of({"float", "multiplier", "shift"});
+}
+
+void add_execution_option(Command& command, Execution& execution, IntegerArithmetic& arithmetic) {
   command
       .add_option_function<std::string>(
           "--execution",
@@ -37,6 +48,23 @@ void add_execution_option(Command& command, Execution& execution) {
           "default integer where values between operators are codes, else float")
       .type_name("HOW")
       .one_of({"float", "simulate", "integer"});
+  add_requantize_option(command, arithmetic);
+  command
+      .add_option_function<std::string>(
+          "--round-mode",
+          [&arithmetic](const std::string& name) {
+            arithmetic.round_mode = parse_round_mode(name);
+          },
+          "of --requantize shift")
+      .type_name("MODE")
+      .one_of({"half-even", "half-up", "half-away", "half-zero", "half-down", "floor", "zero"});
+  command
+      .add_option_function<std::string>(
+          "--overflow",
+          [&arithmetic](const std::string& name) { arithmetic.overflow = parse_overflow(name); },
+          "of --requantize shift")
+      .type_name("HOW")
+      .one_of({"saturate", "symmetric", "zero", "wrap"});
 }
 
 Option add_list_option(Command& command, const char* name, std::vector<std::string>& list,

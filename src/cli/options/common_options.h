@@ -6,6 +6,7 @@
 
 #include "cli/parser/command.h"
 #include "narrow/execution.h"
+#include "narrow/integer_arithmetic.h"
 #include "narrow/overwrite.h"
 #include "narrow/quantize_plan.h"
 
@@ -27,7 +28,9 @@ void add_json_flag(Command& command, bool& json,
 void add_non_finite_option(Command& command, NonFinitePolicy& policy);
 
 // --execution of a network.
-void add_execution_option(Command& command, Execution& execution);
+void add_execution_option(Command& command, Execution& execution, IntegerArithmetic& arithmetic);
+// How sums of integers are requantized; without round mode and overflow.
+void add_requantize_option(Command& command, IntegerArithmetic& arithmetic);
 
 // An option whose value is a list with commas.
 Option add_list_option(Command& command, const char* name, std::vector<std::string>& list,

@@ -21,7 +21,7 @@ const std::vector<CommandGroup>& groups() {
       {{"unscale"}, "undo the channel scales that quantize absorbed"},
       {{"sweep", "plan"}, "what every width costs; the best widths within a budget"},
       {{"pack", "unpack", "verify"}, "real integers in a file, and back"},
-      {{"export"}, "integers for hardware: C, .mem, .hex, .coe, .mif, NumPy"},
+      {{"export"}, "integers for hardware: C, .mem, .hex, .coe, .mif, NumPy; networks in C"},
       {{"example"}, "data, training, both methods, evaluation: all in one go"},
       {{"train", "eval", "calibrate"}, "ResNet V1 as TF-Slim trains and evaluates it"},
       {{"run"}, "a network's outputs on arrays, and how long it takes"},

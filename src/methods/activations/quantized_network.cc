@@ -19,6 +19,14 @@ std::vector<double> reals_of(const Graph& graph, ValueId id) {
   return decode_reals(constant.type, constant.bytes);
 }
 
+bool is_power_of_two(double scale) {
+  int exponent = 0;
+  return std::frexp(scale, &exponent) == 0.5;
+}
+
+// The least power of two that is not below the number.
+double next_power(double number) { return std::exp2(std::ceil(std::log2(number))); }
+
 // The DequantizeLinear that makes the value, or none.
 const Node* dequantizer(const Graph& graph, ValueId id) {
   const int producer = graph.producer(id);
@@ -53,7 +61,8 @@ class BiasQuantizer {
     const std::vector<double> before = grown;
     for (std::size_t c = 0; c < biases.size(); ++c) {
       const double least = std::abs(biases[c]) / (kMostUnits * x_scale);
-      if (grown[c] < least) grown[c] = as_float(least);
+      if (grown[c] < least)
+        grown[c] = is_power_of_two(grown[c]) ? next_power(least) : as_float(least);
     }
     const bool is_widened = grown != before;
     if (is_widened) {

@@ -31,9 +31,11 @@ Execution execution_of(const Graph& graph, Execution wanted) {
 }
 
 std::unique_ptr<GraphExecutor> make_executor(Graph graph, const ReadWeight& read_weight,
-                                             const ExecutorOptions& options, Execution execution) {
+                                             const ExecutorOptions& options, Execution execution,
+                                             const IntegerArithmetic& arithmetic) {
   if (execution == Execution::kInteger) {
-    return std::make_unique<IntegerExecutor>(graph, read_weight, options);
+    check(arithmetic);
+    return std::make_unique<IntegerExecutor>(graph, read_weight, options, arithmetic);
   }
   if (!has_quantized_activations(graph)) {
     return make_executor(fold_constants(std::move(graph)), read_weight, options);

@@ -17,6 +17,7 @@
 #include "graph/shapes.h"
 #include "narrow/error.h"
 #include "nn/example_groups.h"
+#include "nn/integer/code_tables.h"
 #include "nn/integer/expand_quantized.h"
 #include "nn/integer/integer_steps.h"
 
@@ -33,28 +34,23 @@ struct PreparedStep {
   std::vector<CodeTable> tables;  // by operand: of kTable, and of kMove where formats differ
 };
 
-// Formats of the operands of a step are those of the values, but where tables changed them.
-CodeTable requantizing_table(const IntegerFormat& from, const IntegerFormat& to) {
-  CodeTable table;
-  for (std::int64_t code = from.least; code <= from.greatest; ++code) {
-    const float number = static_cast<float>(code) * from.scale;
-    table.push_back(static_cast<std::int32_t>(centered_code(number, to)));
-  }
-  return table;
-}
-
 }  // namespace
 
 struct IntegerExecutor::Program {
-  Program(Graph whole, const ReadWeight& read_weight, const ExecutorOptions& executor_options)
+  Program(Graph whole, const ReadWeight& read_weight, const ExecutorOptions& executor_options,
+          const IntegerArithmetic& arithmetic)
       : graph(std::move(whole)),
-        quantized(graph,
-                  [&](const Weight& weight) { return ReferenceTensor::of(read_weight(weight)); }),
+        quantized(
+            graph, [&](const Weight& weight) { return ReferenceTensor::of(read_weight(weight)); },
+            arithmetic),
         options(executor_options) {
     for (const QuantizedStep& step : quantized.steps()) {
       if (step.makes_codes) width = std::max(width, width_of(*quantized.format(step.output)));
     }
-    for (const QuantizedStep& step : quantized.steps()) prepare(step);
+    for (const QuantizedStep& step : quantized.steps()) {
+      check_arithmetic(quantized, step);
+      prepare(step);
+    }
     for (const ValueId id : graph.outputs) stored_outputs.push_back(quantized.stored(id));
   }
 
@@ -89,42 +85,14 @@ struct IntegerExecutor::Program {
       prepared.linear.emplace(quantized, step, width);
       accumulators.push_back({prepared.name.name, prepared.linear->bounds()});
     }
-    if (step.kind == StepKind::kTable) prepared.tables = {function_table(step)};
-    if (step.kind == StepKind::kMove) {
+    prepared.tables = step_tables(quantized, step);
+    for (std::size_t i = 0; step.kind == StepKind::kMove && i < step.inputs.size(); ++i) {
+      const IntegerFormat& from = *quantized.format(step.inputs[i]);
       const IntegerFormat& to = *quantized.format(step.output);
-      for (const ValueId id : step.inputs) {
-        const IntegerFormat& from = *quantized.format(id);
-        const bool is_same = from.same_numbers(to) && from.least >= to.least &&
-                             from.greatest <= to.greatest &&
-                             storage_of(from, width) == storage_of(to, width);
-        prepared.tables.push_back(is_same ? CodeTable() : requantizing_table(from, to));
-      }
+      const bool is_stored_alike = storage_of(from, width) == storage_of(to, width);
+      CodeTable& table = prepared.tables[i];
+      if (table.empty() && !is_stored_alike) table = requantizing_table(from, to);
     }
-  }
-
-  // What the nodes make of every code that the operand may have.
-  [[nodiscard]] CodeTable function_table(const QuantizedStep& step) const {
-    const IntegerFormat& from = *quantized.format(step.inputs[0]);
-    const IntegerFormat& to = *quantized.format(step.output);
-    ReferenceTensor values =
-        ReferenceTensor::zeros({from.greatest - from.least + 1}, DType::kFloat32);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const auto code = static_cast<float>(from.least + static_cast<std::int64_t>(i));
-      values.values[i] = static_cast<double>(code * from.scale);
-    }
-    for (const int index : step.nodes) {
-      const Node& node = graph.nodes[static_cast<std::size_t>(index)];
-      std::vector<const ReferenceTensor*> inputs = {&values};
-      for (std::size_t i = 1; i < node.inputs.size(); ++i) {
-        inputs.push_back(quantized.stored(node.inputs[i]));
-      }
-      values = run_operator(node.attributes, inputs);
-    }
-    CodeTable table;
-    for (const std::int64_t code : values.integers) {
-      table.push_back(static_cast<std::int32_t>(code - to.zero));
-    }
-    return table;
   }
 };
 
@@ -149,6 +117,20 @@ class IntegerRun {
       for (const ValueId id : prepared.operands) ++at(id).uses_left;
     }
     for (const ValueId id : graph_.outputs) ++at(id).uses_left;
+  }
+
+  // Of every step, once it is computed.
+  void trace(const std::function<void(const IntegerExecutor::TracedStep&)>& see) {
+    for (const PreparedStep& prepared : program_.steps) {
+      const QuantizedStep& step = *prepared.step;
+      std::optional<ReferenceTensor> sums;
+      if (prepared.linear) sums = prepared.linear->sums(*at(step.inputs[0]).codes);
+      if (step.output != kNoValue) ++at(step.output).uses_left;
+      run(prepared);
+      if (step.output == kNoValue) continue;
+      see({step, numbers(step.output), sums ? &*sums : nullptr});
+      if (--at(step.output).uses_left == 0) at(step.output) = {};
+    }
   }
 
   GraphArrays run(std::vector<double>* seconds) {
@@ -291,8 +273,10 @@ class IntegerRun {
 }  // namespace
 
 IntegerExecutor::IntegerExecutor(const Graph& graph, const ReadWeight& read_weight,
-                                 const ExecutorOptions& options)
-    : program_(std::make_unique<Program>(expand_quantized(graph), read_weight, options)) {}
+                                 const ExecutorOptions& options,
+                                 const IntegerArithmetic& arithmetic)
+    : program_(
+          std::make_unique<Program>(expand_quantized(graph), read_weight, options, arithmetic)) {}
 
 IntegerExecutor::~IntegerExecutor() = default;
 
@@ -328,6 +312,17 @@ GraphArrays IntegerExecutor::run(std::span<const GraphArray> inputs, StepTimes* 
     (*times)[i].seconds = before + seconds[i];
   }
   return outputs;
+}
+
+void IntegerExecutor::trace(std::span<const GraphArray> inputs,
+                            const std::function<void(const TracedStep&)>& see) const {
+  const ThreadLimit limit(program_->options.threads);
+  std::vector<Dimensions> shapes;
+  for (const GraphArray& input : inputs) {
+    shapes.emplace_back(input.shape.begin(), input.shape.end());
+  }
+  check_inputs(program_->graph, shapes);
+  IntegerRun(*program_, inputs).trace(see);
 }
 
 bool has_quantized_activations(const Graph& graph) {

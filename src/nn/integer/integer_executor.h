@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,14 +23,26 @@ struct AccumulatorUse {
 // as their operator pages say, in double with results in float32.
 class IntegerExecutor : public GraphExecutor {
  public:
-  // Weights are read at once. Throws Error(kUnsupported) naming a node whose sums are too large,
-  // what infer_facts and reading the weights throw.
-  IntegerExecutor(const Graph& graph, const ReadWeight& read_weight,
-                  const ExecutorOptions& options);
+  // Weights are read at once. Throws Error(kUnsupported) naming a node whose sums are too large or
+  // whose scales the arithmetic cannot take, what infer_facts and reading the weights throw.
+  IntegerExecutor(const Graph& graph, const ReadWeight& read_weight, const ExecutorOptions& options,
+                  const IntegerArithmetic& arithmetic = {});
   ~IntegerExecutor() override;
 
   [[nodiscard]] GraphArrays run(std::span<const GraphArray> inputs,
                                 StepTimes* times) const override;
+
+  // What a step computes: codes with their zero point, or numbers; and the exact sums of a linear
+  // one. Both are row-major.
+  struct TracedStep {
+    const QuantizedStep& step;
+    const ReferenceTensor& values;
+    const ReferenceTensor* sums = nullptr;
+  };
+  // Runs once with all examples together and shows every step, in the order of execution. Throws
+  // what run throws.
+  void trace(std::span<const GraphArray> inputs,
+             const std::function<void(const TracedStep&)>& see) const;
 
   // Operators on codes are expanded in its graph (expand_quantized.h).
   [[nodiscard]] const QuantizedGraph& quantized() const;

@@ -16,6 +16,8 @@ namespace {
 
 // Doubles hold every integer of a smaller magnitude.
 constexpr double kMostExact = 0x1p53;
+// Bits of a sum that is multiplied.
+constexpr int kMostMultiplied = 32;
 
 bool is_16_bits(std::int64_t value) {
   return std::abs(value) <= std::numeric_limits<std::int16_t>::max();
@@ -50,13 +52,26 @@ IntegerLinear::IntegerLinear(const QuantizedGraph& graph, const QuantizedStep& s
   makes_codes_ = step.makes_codes;
   take_weights(graph, node);
   take_biases(graph, node);
-  if (makes_codes_) requantization_ = {x_scale_, scales_, *graph.format(step.output)};
+  if (makes_codes_) {
+    try {
+      requantization_ = {x_scale_, scales_, *graph.format(step.output)};
+    } catch (const Error& error) {
+      refuse_sums(graph, node, error.what());
+    }
+  }
   find_bounds(graph, node, x);
+  if (!requantization_.multipliers().empty() && bounds_.bits() > kMostMultiplied) {
+    refuse_sums(graph, node,
+                fmt::format("its sums need {} bits, expected at most {} for a requantization by "
+                            "multipliers",
+                            bounds_.bits(), kMostMultiplied));
+  }
   const bool is_narrow = fits_32_bits(bounds_.least) && fits_32_bits(bounds_.greatest) &&
                          std::ranges::all_of(biases_, fits_32_bits) &&
                          std::ranges::all_of(weights_, is_16_bits);
   if (width == CodeWidth::kLong || is_plain_ || !is_narrow || weights_.empty()) return;
-  packed_.emplace(sizes_, weights_, biases_, makes_codes_ ? &requantization_ : nullptr,
+  const bool has_factors = !requantization_.factors().empty();
+  packed_.emplace(sizes_, weights_, biases_, has_factors ? &requantization_ : nullptr,
                   storage_of(x, width));
   weights_.clear();
   plain_weights_ = {};
@@ -197,17 +212,19 @@ Shape IntegerLinear::shape_of_rows(const CodeArray& x) const {
   return shape;
 }
 
-CodeArray IntegerLinear::codes(const CodeArray& x) const {
-  if (!packed_) {
-    ReferenceTensor y = sums(x);
-    const std::size_t inner = inner_of(y.shape);
-    for (std::size_t i = 0; i < y.values.size(); ++i) {
-      const auto sum = static_cast<std::int64_t>(y.values[i]);
-      y.values[i] = static_cast<double>(requantization_(sum, i / inner % sizes_.out_channels));
-    }
-    return CodeArray::of(y, usual_layout(y.shape), storage_of(requantization_.format(), x.width()));
+CodeArray IntegerLinear::requantized(ReferenceTensor y, CodeWidth width) const {
+  const std::size_t inner = inner_of(y.shape);
+  for (std::size_t i = 0; i < y.values.size(); ++i) {
+    const auto sum = static_cast<std::int64_t>(y.values[i]);
+    y.values[i] = static_cast<double>(requantization_(sum, i / inner % sizes_.out_channels));
   }
+  return CodeArray::of(y, usual_layout(y.shape), storage_of(requantization_.format(), width));
+}
+
+CodeArray IntegerLinear::codes(const CodeArray& x) const {
+  if (!packed_) return requantized(sums(x), x.width());
   if (is_rows_ && x.shape().size() != 2) return codes(as_matrix(x)).reshaped(shape_of_rows(x));
+  if (requantization_.factors().empty()) return requantized(sums(x), x.width());
   if (x.layout() != CodeLayout::kChannelsLast) return codes(x.as(CodeLayout::kChannelsLast));
   return packed_->codes(x);
 }

@@ -30,22 +30,30 @@ class IntegerLinear {
   // For one that makes numbers: fl(fl(sum) * fl(s_x s_w)), in float32.
   [[nodiscard]] ReferenceTensor numbers(const CodeArray& x) const;
 
+  // Exact, row-major.
+  [[nodiscard]] ReferenceTensor sums(const CodeArray& x) const;
+
   [[nodiscard]] const SumBounds& bounds() const { return bounds_; }
+  [[nodiscard]] const LinearSizes& sizes() const { return sizes_; }
+  // [out, in / group, taps], less their zero points; none but for a width of kLong.
+  [[nodiscard]] const std::vector<std::int64_t>& weights() const { return weights_; }
+  // In units of s_x s_w.
+  [[nodiscard]] const std::vector<std::int64_t>& biases() const { return biases_; }
+  // What a sum of the channel counts: fl(s_x s_w).
+  [[nodiscard]] float unit(std::size_t channel) const;
+  // For a step that makes codes.
+  [[nodiscard]] const Requantization& requantization() const { return requantization_; }
 
  private:
   void take_weights(const QuantizedGraph& graph, const Node& node);
   void take_biases(const QuantizedGraph& graph, const Node& node);
   void find_bounds(const QuantizedGraph& graph, const Node& node, const IntegerFormat& x);
 
-  // What the sums of a channel count.
-  [[nodiscard]] float unit(std::size_t channel) const;
   // Elements of a channel of an example, one after the other in row-major order.
   [[nodiscard]] std::size_t inner_of(const Shape& result) const;
   static CodeArray as_matrix(const CodeArray& x);
   [[nodiscard]] Shape shape_of_rows(const CodeArray& x) const;
-
-  // Row-major.
-  [[nodiscard]] ReferenceTensor sums(const CodeArray& x) const;
+  [[nodiscard]] CodeArray requantized(ReferenceTensor sums, CodeWidth width) const;
 
   Attributes attributes_;
   float x_scale_ = 1;

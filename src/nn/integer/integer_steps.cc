@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "graph/dimension_math.h"
 #include "nn/integer/integer_kernels.h"
@@ -66,7 +67,7 @@ CodeArray global_mean(const CodeOperand& x, const IntegerFormat& to) {
   CodeArray y(shape, CodeLayout::kChannelsLast, storage);
   const std::size_t pixels = from.pixels();
   const std::size_t stride = from.stride();
-  const float factor = x.format->scale / (to.scale * static_cast<float>(pixels));
+  const auto mean = Requantization::of_mean(x.format->scale, static_cast<std::int64_t>(pixels), to);
   from.with_code([&]<typename Code>(Code) {
     std::vector<std::int64_t> sums(stride);
     for (std::size_t n = 0; n < static_cast<std::size_t>(shape[0]); ++n) {
@@ -76,8 +77,7 @@ CodeArray global_mean(const CodeOperand& x, const IntegerFormat& to) {
         for (std::size_t c = 0; c < stride; ++c) sums[c] += at[c];
       }
       for (std::size_t c = 0; c < stride; ++c) {
-        y.codes<Code>()[n * stride + c] = static_cast<Code>(
-            nearest_code(static_cast<float>(sums[c]) * factor, to) + storage.offset);
+        y.codes<Code>()[n * stride + c] = static_cast<Code>(mean(sums[c], 0) + storage.offset);
       }
     }
   });
@@ -98,11 +98,16 @@ CodeArray window_mean(const op::AveragePool& pool, const CodeOperand& x, const I
   const ReferenceTensor* const of_ones[] = {&ones};
   ReferenceTensor mean = run_operator(whole, of_codes);
   const ReferenceTensor share = run_operator(whole, of_ones);
+  std::map<std::int64_t, Requantization> means;  // by the number of elements
   for (std::size_t i = 0; i < mean.values.size(); ++i) {
-    const double sum = std::nearbyint(mean.values[i] * window);
-    const double count = pool.count_include_pad ? window : std::nearbyint(share.values[i] * window);
-    const float factor = x.format->scale / (to.scale * static_cast<float>(count));
-    mean.values[i] = static_cast<double>(nearest_code(static_cast<float>(sum) * factor, to));
+    const auto sum = std::llrint(mean.values[i] * window);
+    const auto count = std::llrint(pool.count_include_pad ? window : share.values[i] * window);
+    auto known = means.find(count);
+    if (known == means.end()) {
+      const auto made = Requantization::of_mean(x.format->scale, count, to);
+      known = means.emplace(count, made).first;
+    }
+    mean.values[i] = static_cast<double>(known->second(sum, 0));
   }
   return CodeArray::of(mean, usual_layout(mean.shape), storage_of(to, x.codes->width()));
 }
@@ -170,7 +175,8 @@ CodeArray add_codes(const CodeOperand& a, const CodeOperand& b, const IntegerFor
   const CodeArray& of_a = *a.codes;
   const CodeArray& of_b = *b.codes;
   const CodeStorage storage = storage_of(y, of_a.width());
-  if (of_a.width() != CodeWidth::kLong && of_a.shape() == of_b.shape() &&
+  const bool is_float = y.arithmetic.mode == RequantizationMode::kFloat;
+  if (is_float && of_a.width() != CodeWidth::kLong && of_a.shape() == of_b.shape() &&
       of_a.layout() == of_b.layout()) {
     CodeArray sum(of_a.shape(), of_a.layout(), storage);
     const integer::AddOperands operands = {a.format->scale, b.format->scale, y.scale, of_a.offset(),
@@ -183,18 +189,14 @@ CodeArray add_codes(const CodeOperand& a, const CodeOperand& b, const IntegerFor
     });
     return sum;
   }
-  return combine(of_a, of_b, storage, [&](std::int64_t code_a, std::int64_t code_b) {
-    const float number_a = static_cast<float>(code_a) * a.format->scale;
-    const float number_b = static_cast<float>(code_b) * b.format->scale;
-    return nearest_code((number_a + number_b) / y.scale, y);
-  });
+  return combine(of_a, of_b, storage, AddedCodes(*a.format, *b.format, y));
 }
 
 CodeArray multiply_codes(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y) {
-  const float factor = a.format->scale * b.format->scale / y.scale;
+  const Requantization requantize(a.format->scale, {b.format->scale}, y);
   const CodeStorage storage = storage_of(y, a.codes->width());
   const auto code_of = [&](std::int64_t code_a, std::int64_t code_b) {
-    return nearest_code(static_cast<float>(code_a * code_b) * factor, y);
+    return requantize(code_a * code_b, 0);
   };
   const bool a_is_factor = is_channel_factor(a.codes->shape(), b.codes->shape());
   const CodeArray& image = a_is_factor ? *b.codes : *a.codes;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "nn/integer/code_array.h"
+#include "nn/integer/code_tables.h"
 
 namespace narrow {
 
@@ -28,8 +29,6 @@ CodeArray mean_codes(const Attributes& pool, const CodeOperand& x, const Integer
 ReferenceTensor multiply_matrices(const CodeOperand& a, const CodeOperand& b);
 CodeArray multiply_matrices(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y);
 
-// A code for each code from the format's least one on.
-using CodeTable = std::vector<std::int32_t>;
 CodeArray look_up(const CodeTable& table, const CodeOperand& x, const IntegerFormat& y);
 
 // The codes of the operands, which all stand for the same numbers and are stored alike, where the

@@ -11,6 +11,7 @@
 
 #include "graph/matchers.h"
 #include "graph/operators/small_types.h"
+#include "nn/integer/code_bounds.h"
 #include "nn/integer/requantization.h"
 
 namespace narrow {
@@ -103,6 +104,7 @@ class QuantizedGraph::Finder {
     }
     format.least = range->least - format.zero;
     format.greatest = range->greatest - format.zero;
+    format.arithmetic = found_.arithmetic_;
     const bool is_sound = format.scale > 0 && std::isfinite(format.scale);
     if (!is_sound || format.least > 0 || format.greatest < 0) return std::nullopt;
     return format;
@@ -158,8 +160,9 @@ class QuantizedGraph::Finder {
       id = next.output();
     }
     if (functions) return tail;
-    // The last one first: what it lets through, the ones before it have bounded.
-    for (const int bound : bounds) bound_by(node(bound), tail.format);
+    std::vector<ActivationBounds> limits;
+    for (const int bound : bounds) limits.push_back(bounds_of(node(bound)));
+    tail.format = bounded_format(tail.format, limits);
     return tail;
   }
 
@@ -168,24 +171,15 @@ class QuantizedGraph::Finder {
                        [&](ValueId id) { return id == kNoValue || found_.stored(id) != nullptr; });
   }
 
-  // The codes of bounds bound the codes, as rounding keeps the order. Where the least is more than
-  // the greatest, Clip gives the greatest.
-  void bound_by(const Node& bound, IntegerFormat& format) const {
-    std::optional<float> least;
-    std::optional<float> greatest;
-    if (std::holds_alternative<op::Relu>(bound.attributes)) least = 0.0F;
-    if (std::holds_alternative<op::Clip>(bound.attributes)) {
-      const auto at = [&](std::size_t i) -> std::optional<float> {
-        if (i >= bound.inputs.size() || bound.inputs[i] == kNoValue) return std::nullopt;
-        return static_cast<float>(found_.stored(bound.inputs[i])->values.at(0));
-      };
-      least = at(1);
-      greatest = at(2);
-    }
-    const IntegerFormat whole = format;
-    if (least) format.least = centered_code(*least, whole);
-    if (greatest) format.greatest = centered_code(*greatest, whole);
-    format.least = std::min(format.least, format.greatest);
+  // Of Relu and Clip.
+  [[nodiscard]] ActivationBounds bounds_of(const Node& bound) const {
+    if (std::holds_alternative<op::Relu>(bound.attributes)) return {0.0F, std::nullopt};
+    if (!std::holds_alternative<op::Clip>(bound.attributes)) return {};
+    const auto at = [&](std::size_t i) -> std::optional<float> {
+      if (i >= bound.inputs.size() || bound.inputs[i] == kNoValue) return std::nullopt;
+      return static_cast<float>(found_.stored(bound.inputs[i])->values.at(0));
+    };
+    return {at(1), at(2)};
   }
 
   [[nodiscard]] std::optional<QuantizedStep> step_of(int index) {
@@ -318,8 +312,12 @@ class QuantizedGraph::Finder {
   std::map<ValueId, IntegerFormat> quantized_;  // of every QuantizeLinear
 };
 
-QuantizedGraph::QuantizedGraph(const Graph& graph, WeightReader read_weight)
-    : graph_(graph), read_weight_(std::move(read_weight)), producers_(graph.values.size(), -1) {
+QuantizedGraph::QuantizedGraph(const Graph& graph, WeightReader read_weight,
+                               const IntegerArithmetic& arithmetic)
+    : graph_(graph),
+      read_weight_(std::move(read_weight)),
+      arithmetic_(arithmetic),
+      producers_(graph.values.size(), -1) {
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     for (const ValueId id : graph.nodes[i].outputs) {
       if (id != kNoValue) producers_[static_cast<std::size_t>(id)] = static_cast<int>(i);

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <vector>
 
 #include "graph/graph.h"
+#include "narrow/integer_arithmetic.h"
 #include "nn/reference/reference_network.h"
 
 namespace narrow {
@@ -22,6 +24,10 @@ struct IntegerFormat {
   // Of codes less the zero point; 0 lies between them.
   std::int64_t least = 0;
   std::int64_t greatest = 0;
+  // How sums become codes, and between what the activation bounds them before they overflow.
+  IntegerArithmetic arithmetic = {};
+  std::int64_t bound_least = std::numeric_limits<std::int64_t>::min();
+  std::int64_t bound_greatest = std::numeric_limits<std::int64_t>::max();
 
   // Whether the same code stands for the same number.
   [[nodiscard]] bool same_numbers(const IntegerFormat& other) const {
@@ -67,7 +73,8 @@ struct StoredCodes {
 class QuantizedGraph {
  public:
   // Weights are read when they are asked for. The graph must outlive this.
-  QuantizedGraph(const Graph& graph, WeightReader read_weight);
+  QuantizedGraph(const Graph& graph, WeightReader read_weight,
+                 const IntegerArithmetic& arithmetic = {});
 
   [[nodiscard]] const Graph& graph() const { return graph_; }
   // In an order in which they can be computed; what nothing needs is left out.
@@ -92,6 +99,7 @@ class QuantizedGraph {
 
   const Graph& graph_;
   WeightReader read_weight_;
+  IntegerArithmetic arithmetic_;
   std::vector<int> producers_;  // by ValueId; -1 for what no node makes
   std::vector<QuantizedStep> steps_;
   std::map<ValueId, IntegerFormat> formats_;

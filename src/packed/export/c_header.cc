@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/identifiers.h"
 #include "narrow/quantize_values.h"
-#include "packed/export/identifiers.h"
 #include "packed/export/memory_image.h"
 #include "quant/blocks/block_layout.h"
 

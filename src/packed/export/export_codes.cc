@@ -8,13 +8,13 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/identifiers.h"
 #include "base/name_pattern.h"
 #include "base/run_progress.h"
 #include "base/staging/staged_output.h"
 #include "checkpoint/npz/npy_header.h"
 #include "narrow/error.h"
 #include "packed/export/c_header.h"
-#include "packed/export/identifiers.h"
 #include "packed/export/manifest.h"
 #include "packed/export/memory_image.h"
 

@@ -7,6 +7,7 @@
 
 #include "graph/operators/small_types.h"
 #include "narrow/error.h"
+#include "narrow/quantize_values.h"
 #include "tensor/element_values.h"
 
 namespace narrow {
@@ -66,7 +67,9 @@ void choose_type(const LinearLayer& layer, const Scheme& scheme,
   for (std::int64_t& code : codes.codes) code = std::min(code, greatest);
 }
 
-void fold_norm(const LinearLayer& layer, const TensorStore& tensors, LayerCodes& codes) {
+// Of a batch norm: its factor for each channel. Folds it into the codes.
+std::vector<double> fold_norm(const LinearLayer& layer, const TensorStore& tensors,
+                              LayerCodes& codes) {
   const std::vector<double> gamma = tensors.numbers(layer.norm->gamma);
   const std::vector<double> beta = tensors.numbers(layer.norm->beta);
   const std::vector<double> mean = tensors.numbers(layer.norm->moving_mean);
@@ -78,6 +81,42 @@ void fold_norm(const LinearLayer& layer, const TensorStore& tensors, LayerCodes&
     offsets[c] = beta[c] - slopes[c] * mean[c];
   }
   fold_into_codes(layer, slopes, offsets, codes);
+  return slopes;
+}
+
+bool are_powers_of_two(const std::vector<double>& scales) {
+  return std::ranges::all_of(scales, [](double scale) {
+    int exponent = 0;
+    return std::frexp(scale, &exponent) == 0.5;
+  });
+}
+
+// A norm's slopes are no powers of two: where scales are to be, the products of weights and slopes
+// are quantized anew, by the same scheme. The parameters of the blocks.
+std::vector<BlockParams> fit_folded(const LinearLayer& layer, const Scheme& scheme,
+                                    std::size_t blocks, std::span<const double> weights,
+                                    std::span<const double> slopes, LayerCodes& codes) {
+  const std::size_t channels = layer.out_channels / blocks;  // of a block
+  std::vector<BlockParams> params;
+  for (std::size_t block = 0; block < blocks; ++block) {
+    std::vector<float> folded;
+    for (std::size_t c = block * channels; c < (block + 1) * channels; ++c) {
+      for (std::size_t i = 0; i < layer.columns; ++i) {
+        folded.push_back(static_cast<float>(weights[layer.index(c, i)] * slopes[c]));
+      }
+    }
+    params.push_back(fit(folded, scheme));
+    std::vector<std::int64_t> block_codes(folded.size());
+    encode(folded, scheme, params.back(), block_codes);
+    std::size_t next = 0;
+    for (std::size_t c = block * channels; c < (block + 1) * channels; ++c) {
+      codes.scales[c] = scale_of(scheme, params.back());
+      for (std::size_t i = 0; i < layer.columns; ++i) {
+        codes.codes[layer.index(c, i)] = block_codes[next++];
+      }
+    }
+  }
+  return params;
 }
 
 }  // namespace
@@ -116,7 +155,8 @@ std::vector<double> TensorStore::numbers(const std::string& name) const {
 }
 
 std::optional<LayerCodes> layer_codes(const LinearLayer& layer, const TensorResult* result,
-                                      const TensorStore& tensors) {
+                                      const TensorStore& tensors,
+                                      std::span<const double> original) {
   if (result == nullptr || !result->quantized) return std::nullopt;
   const Scheme& scheme = result->scheme;
   require_integers(layer, scheme);
@@ -146,8 +186,15 @@ std::optional<LayerCodes> layer_codes(const LinearLayer& layer, const TensorResu
     }
   }
   if (layer.bias) codes.biases = tensors.numbers(*layer.bias);
-  if (layer.norm) fold_norm(layer, tensors, codes);
-  if (!is_affine) choose_type(layer, scheme, result->params, codes);
+  std::vector<BlockParams> params = result->params;
+  if (layer.norm) {
+    const std::vector<double> slopes = fold_norm(layer, tensors, codes);
+    if (scheme.kind == SchemeKind::kFixedPoint && !are_powers_of_two(codes.scales)) {
+      const std::span<const double> weights = original.empty() ? std::span(restored) : original;
+      params = fit_folded(layer, scheme, result->blocks, weights, slopes, codes);
+    }
+  }
+  if (!is_affine) choose_type(layer, scheme, params, codes);
   return codes;
 }
 

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,9 +42,12 @@ class TensorStore final : public CheckpointWriter {
 };
 
 // Nothing for a layer whose weights were not quantized. Scales are rounded to float32, batch norms
-// folded. Throws Error(kUsage) for schemes without integers or with other blocks than the tensor or
-// its output channels.
+// folded. Fixed-point codes keep scales that are powers of two: where a norm has other slopes, its
+// products with `original`, the weights before they were quantized, are quantized instead (empty:
+// with the quantized ones, which methods made). Throws Error(kUsage) for schemes without integers
+// or with other blocks than the tensor or its output channels.
 std::optional<LayerCodes> layer_codes(const LinearLayer& layer, const TensorResult* result,
-                                      const TensorStore& tensors);
+                                      const TensorStore& tensors,
+                                      std::span<const double> original = {});
 
 }  // namespace narrow

@@ -15,10 +15,12 @@ void put(TensorStore& tensors, const std::string& name, const std::vector<double
 
 // Two channels of two weights with the fixed-point codes of one format each, behind which a norm
 // has slopes 2 and -2.
-std::optional<LayerCodes> fixed_point(int bits, const std::vector<double>& weights) {
+std::optional<LayerCodes> fixed_point(int bits, const std::vector<double>& weights,
+                                      const std::vector<double>& gamma = {2, -2},
+                                      const std::vector<double>& original = {}) {
   TensorStore tensors;
   put(tensors, "w", weights);
-  put(tensors, "gamma", {2, -2});
+  put(tensors, "gamma", gamma);
   put(tensors, "beta", {0, 1});
   put(tensors, "mean", {0, 0});
   put(tensors, "variance", {1, 1});
@@ -40,7 +42,7 @@ std::optional<LayerCodes> fixed_point(int bits, const std::vector<double>& weigh
     result.params[c].fraction_bits = 1;
     result.params[c].is_signed = weights[2 * c] < 0 || weights[2 * c + 1] < 0;
   }
-  return layer_codes(layer, &result, tensors);
+  return layer_codes(layer, &result, tensors, original);
 }
 
 TEST(LayerCodes, TurnedAroundTheyStayInTheirType) {
@@ -48,6 +50,15 @@ TEST(LayerCodes, TurnedAroundTheyStayInTheirType) {
   EXPECT_EQ(codes->type, DType::kInt8);
   EXPECT_EQ(codes->codes, (std::vector<std::int64_t>{-128, 127, 127, -127}));
   EXPECT_EQ(codes->scales, (std::vector<double>{1, 1}));
+}
+
+// Slopes of 0.75 and -3: the products are quantized, by formats of their own.
+TEST(LayerCodes, FixedPointKeepsPowersOfTwo) {
+  const auto codes = fixed_point(8, {-64, 63.5, -1, 0.5}, {0.75, -3}, {-64, 63.3, -1, 0.4});
+  EXPECT_EQ(codes->scales, (std::vector<double>{0.5, 1.0 / 32}));
+  EXPECT_EQ(codes->codes, (std::vector<std::int64_t>{-96, 95, 96, -38}));
+  const auto restored = fixed_point(8, {-64, 63.5, -1, 0.5}, {0.75, -3});
+  EXPECT_EQ(restored->codes, (std::vector<std::int64_t>{-96, 95, 96, -48}));
 }
 
 TEST(LayerCodes, UnsignedOnesGetASignWhereSomeAreNegative) {

@@ -22,6 +22,7 @@
 #include "nn/reference/fold_constants.h"
 #include "tasks/activations/calibration.h"
 #include "tasks/activations/layer_codes.h"
+#include "tensor/element_values.h"
 
 namespace narrow {
 namespace {
@@ -71,15 +72,31 @@ NetworkResult quantize_weights(const CheckpointReader& reader, const QuantizePla
   return result;
 }
 
+std::vector<double> numbers_of(const CheckpointReader& reader, std::size_t index) {
+  const TensorInfo& info = reader.tensors()[index];
+  std::vector<std::byte> bytes(info.byte_size());
+  reader.read(index, bytes);
+  return decode_reals(info.dtype, bytes);
+}
+
+// `original`: the weights before; null where methods changed them.
 std::vector<std::optional<LayerCodes>> all_codes(const std::vector<LinearLayer>& layers,
                                                  const QuantizeResult& result,
-                                                 const TensorStore& tensors) {
+                                                 const TensorStore& tensors,
+                                                 const CheckpointReader* original) {
   std::map<std::string, const TensorResult*> by_name;
   for (const TensorResult& tensor : result.tensors) by_name[tensor.info.name] = &tensor;
   std::vector<std::optional<LayerCodes>> codes;
   for (const LinearLayer& layer : layers) {
     const auto found = by_name.find(layer.weights);
-    codes.push_back(layer_codes(layer, found == by_name.end() ? nullptr : found->second, tensors));
+    const TensorResult* const quantized = found == by_name.end() ? nullptr : found->second;
+    const bool has_slopes =
+        layer.norm && quantized != nullptr && quantized->scheme.kind == SchemeKind::kFixedPoint;
+    const auto index =
+        has_slopes && original != nullptr ? original->find(layer.weights) : std::nullopt;
+    std::vector<double> numbers;
+    if (index) numbers = numbers_of(*original, *index);
+    codes.push_back(layer_codes(layer, quantized, tensors, numbers));
   }
   return codes;
 }
@@ -176,7 +193,8 @@ IntegerNetworkResult quantize_activations(const CheckpointReader& reader, const 
   Graph graph = fold_constants(onnx_network(reader));
   drop_identities(graph);
   const std::vector<LinearLayer> layers = linear_layers(graph);
-  const auto codes = all_codes(layers, result.weights.quantization, tensors);
+  const auto codes =
+      all_codes(layers, result.weights.quantization, tensors, methods.any() ? nullptr : &reader);
   if (std::ranges::none_of(codes, [](const auto& of) { return of.has_value(); })) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("{}: no linear layer has quantized weights of its own, so there is "

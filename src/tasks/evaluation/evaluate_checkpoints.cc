@@ -175,6 +175,7 @@ EvaluateResult evaluate_checkpoints(
     evaluation.checkpoint = networks.back().checkpoint;
     evaluation.network = networks.back().scope;
     evaluation.execution = networks.back().execution;
+    evaluation.arithmetic = options.arithmetic;
     evaluation.global_step = networks.back().global_step;
     evaluation.predictions.resize(data.images);
     evaluation.quantized_part_is_not_evaluated =

@@ -56,12 +56,13 @@ void require_classes(const CheckpointReader& reader, int found, const Evaluation
 std::unique_ptr<ImageNetwork> make_network(const CheckpointReader& reader,
                                            const CheckpointVariables& variables, Graph graph,
                                            bool is_resnet_v1, const EvaluationData& data,
-                                           int threads, Execution execution) {
+                                           int threads, Execution execution,
+                                           const IntegerArithmetic& arithmetic) {
   if (data.examples) {
     ArrayClassifier classifier = array_classifier(std::move(graph), data.examples->shapes(1));
     require_classes(reader, classifier.outputs, data);
     return make_array_network(std::move(classifier), *data.examples, reader, variables, threads,
-                              execution);
+                              execution, arithmetic);
   }
   if (is_resnet_v1) {
     return make_slim_network(graph, variables, data.height, data.width, threads);
@@ -69,7 +70,7 @@ std::unique_ptr<ImageNetwork> make_network(const CheckpointReader& reader,
   ImageClassifier classifier = image_classifier(std::move(graph), data.height, data.width);
   require_classes(reader, classifier.class_count, data);
   return make_graph_network(std::move(classifier), reader, variables, data.height, data.width,
-                            threads, execution);
+                            threads, execution, arithmetic);
 }
 
 // Each worker reads and preprocesses the images of its own next micro-batch, so that no core waits
@@ -165,9 +166,9 @@ EvaluatedNetwork prepare_network(const CheckpointReader& reader, const EvaluateO
   const bool is_resnet_v1 = !is_onnx(reader) && find_other_slim_network(scope) == nullptr;
   const Execution execution = execution_of(graph, options.execution);
   try {
-    return {
-        reader.location(), scope, read_global_step(reader), execution,
-        make_network(reader, variables, std::move(graph), is_resnet_v1, data, threads, execution)};
+    return {reader.location(), scope, read_global_step(reader), execution,
+            make_network(reader, variables, std::move(graph), is_resnet_v1, data, threads,
+                         execution, options.arithmetic)};
   } catch (const Error& error) {
     throw Error(error.category(),
                 fmt::format("{}: {}", reader.location().path.string(), error.what()),

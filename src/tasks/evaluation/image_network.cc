@@ -83,6 +83,7 @@ class GraphNetwork final : public ImageNetwork {
     std::size_t outputs = 1;  // numbers for an example
     int threads = 1;
     Execution execution = Execution::kFloat;
+    IntegerArithmetic arithmetic = {};
   };
 
   // The graph is for `sizes.micro_batch` examples.
@@ -92,7 +93,7 @@ class GraphNetwork final : public ImageNetwork {
     executor_ = make_executor(
         std::move(graph),
         [weights = weights_](const Weight& weight) { return weights->at(weight.name); }, {},
-        sizes_.execution);
+        sizes_.execution, sizes_.arithmetic);
   }
 
   [[nodiscard]] std::uint64_t weight_bytes() const override { return weights_->bytes(); }
@@ -207,7 +208,8 @@ std::unique_ptr<ImageNetwork> make_slim_network(const Graph& graph, const Weight
 std::unique_ptr<ImageNetwork> make_graph_network(ImageClassifier classifier,
                                                  const CheckpointReader& reader,
                                                  const CheckpointVariables& variables, int height,
-                                                 int width, int threads, Execution execution) {
+                                                 int width, int threads, Execution execution,
+                                                 const IntegerArithmetic& arithmetic) {
   check_weights(classifier.graph, variables);
   auto weights = std::make_shared<StoredWeights>(classifier.graph, reader, variables);
   const int micro_batch = classifier.one_by_one ? 1 : kMicroBatch;
@@ -223,9 +225,12 @@ std::unique_ptr<ImageNetwork> make_graph_network(ImageClassifier classifier,
     return {{DType::kFloat32, shape,
              last ? std::vector(bytes.begin(), bytes.end()) : as_planes(images, pixels)}};
   };
-  const GraphNetwork::Sizes sizes = {micro_batch, pixels * kPixelChannels,
-                                     static_cast<std::size_t>(classifier.class_count), threads,
-                                     execution};
+  const GraphNetwork::Sizes sizes = {micro_batch,
+                                     pixels * kPixelChannels,
+                                     static_cast<std::size_t>(classifier.class_count),
+                                     threads,
+                                     execution,
+                                     arithmetic};
   return std::make_unique<GraphNetwork>(std::move(graph), sizes, inputs_of, std::move(weights));
 }
 
@@ -233,7 +238,8 @@ std::unique_ptr<ImageNetwork> make_array_network(ArrayClassifier classifier,
                                                  const ArrayExamples& examples,
                                                  const CheckpointReader& reader,
                                                  const CheckpointVariables& variables, int threads,
-                                                 Execution execution) {
+                                                 Execution execution,
+                                                 const IntegerArithmetic& arithmetic) {
   Graph& graph = classifier.graph;
   check_weights(graph, variables);
   auto weights = std::make_shared<StoredWeights>(graph, reader, variables);
@@ -248,8 +254,8 @@ std::unique_ptr<ImageNetwork> make_array_network(ArrayClassifier classifier,
     const std::vector<std::size_t> chosen(positions.begin(), positions.end());
     return examples.take(chosen, types);
   };
-  const GraphNetwork::Sizes sizes = {micro_batch, 1, static_cast<std::size_t>(classifier.outputs),
-                                     threads, execution};
+  const GraphNetwork::Sizes sizes = {
+      micro_batch, 1, static_cast<std::size_t>(classifier.outputs), threads, execution, arithmetic};
   return std::make_unique<GraphNetwork>(std::move(graph), sizes, inputs_of, std::move(weights));
 }
 

@@ -39,13 +39,15 @@ std::unique_ptr<ImageNetwork> make_graph_network(ImageClassifier classifier,
                                                  const CheckpointReader& reader,
                                                  const CheckpointVariables& variables, int height,
                                                  int width, int threads,
-                                                 Execution execution = Execution::kFloat);
+                                                 Execution execution = Execution::kFloat,
+                                                 const IntegerArithmetic& arithmetic = {});
 
 // The same for examples that are arrays, which must outlive it: an image is the position of one.
 std::unique_ptr<ImageNetwork> make_array_network(ArrayClassifier classifier,
                                                  const ArrayExamples& examples,
                                                  const CheckpointReader& reader,
                                                  const CheckpointVariables& variables, int threads,
-                                                 Execution execution = Execution::kFloat);
+                                                 Execution execution = Execution::kFloat,
+                                                 const IntegerArithmetic& arithmetic = {});
 
 }  // namespace narrow

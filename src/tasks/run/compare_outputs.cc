@@ -20,6 +20,7 @@ NetworkRun run_one(const CheckpointReader& reader, std::span<const NamedArray> i
     run_options.model_name = options.model_name;
     run_options.nodes = options.nodes;
     run_options.execution = options.execution;
+    run_options.arithmetic = options.arithmetic;
     return run_network(reader, inputs, run_options, run);
   } catch (const Error& error) {
     const std::string path = reader.location().path.string();

@@ -130,11 +130,13 @@ NetworkRun run_network(const CheckpointReader& reader, std::span<const NamedArra
   const auto start = Clock::now();
   const RunnableNetwork network(reader, options.model_name, options.nodes);
   const GraphArrays arrays = network.ordered(inputs);
-  const PreparedNetwork prepared = network.prepare(arrays, limit.threads(), options.execution);
+  const PreparedNetwork prepared =
+      network.prepare(arrays, limit.threads(), options.execution, options.arithmetic);
   tell(network, prepared, run.observer);
   NetworkRun result;
   result.network = network.graph().name;
   result.execution = prepared.execution;
+  result.arithmetic = options.arithmetic;
   result.batching = prepared.batching;
   result.examples = examples_of(arrays);
   result.preparation_seconds = seconds_since(start);

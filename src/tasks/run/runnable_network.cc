@@ -166,15 +166,25 @@ void RunnableNetwork::check_shapes(std::span<const GraphArray> inputs) const {
 }
 
 std::unique_ptr<GraphExecutor> RunnableNetwork::make(Graph graph, ExecutorOptions options,
-                                                     Execution execution) const {
-  const auto read = [this](const Weight& weight) {
+                                                     Execution execution,
+                                                     const IntegerArithmetic& arithmetic) const {
+  return make_executor(std::move(graph), weight_reader(), options, execution, arithmetic);
+}
+
+ReadWeight RunnableNetwork::weight_reader() const {
+  return [this](const Weight& weight) {
     const std::size_t index = *reader_.find(weight.name);
     const TensorInfo& info = reader_.tensors()[index];
     GraphArray array = {info.dtype, info.shape, std::vector<std::byte>(info.byte_size())};
     reader_.read(index, array.bytes);
     return converted(std::move(array), weight.type);
   };
-  return make_executor(std::move(graph), read, options, execution);
+}
+
+bool RunnableNetwork::takes_examples_apart(std::span<const GraphArray> inputs) const {
+  if (!share_examples(inputs) || !all_start_with_one_or_free()) return false;
+  const bool is_freed = is_made_for_one() && inputs.front().shape.front() != 1;
+  return is_freed || with_independent_examples(graph_, inputs).has_value();
 }
 
 bool RunnableNetwork::all_start_with_one_or_free() const {
@@ -205,7 +215,8 @@ std::vector<DType> RunnableNetwork::output_types(std::span<const GraphArray> inp
 }
 
 PreparedNetwork RunnableNetwork::prepare(std::span<const GraphArray> inputs, int threads,
-                                         Execution execution) const {
+                                         Execution execution,
+                                         const IntegerArithmetic& arithmetic) const {
   PreparedNetwork prepared;
   prepared.execution = execution_of(graph_, execution);
   prepared.threads = threads;
@@ -221,13 +232,13 @@ PreparedNetwork RunnableNetwork::prepare(std::span<const GraphArray> inputs, int
   if (auto free = may_split ? with_independent_examples(graph, inputs) : std::nullopt) {
     prepared.batching = Batching::kIndependent;
     prepared.is_freed = is_freed;
-    prepared.executor = make(std::move(*free), {threads, true}, prepared.execution);
+    prepared.executor = make(std::move(*free), {threads, true}, prepared.execution, arithmetic);
     return prepared;
   }
   Graph fixed = graph;
   set_sizes(fixed, sizes, nullptr);
   prepared.batching = is_freed ? Batching::kOneByOne : Batching::kWhole;
-  prepared.executor = make(std::move(fixed), {threads, false}, prepared.execution);
+  prepared.executor = make(std::move(fixed), {threads, false}, prepared.execution, arithmetic);
   return prepared;
 }
 

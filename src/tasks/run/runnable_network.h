@@ -42,8 +42,14 @@ class RunnableNetwork {
 
   // In the order of the graph's inputs and of types that they declare. Throws as run_network does.
   [[nodiscard]] GraphArrays ordered(std::span<const NamedArray> arrays) const;
+  // Whether every example along the first axis of these, in the order of the graph's inputs, may go
+  // through the network by itself.
+  [[nodiscard]] bool takes_examples_apart(std::span<const GraphArray> inputs) const;
+  // Weights in the types that the graph has for them.
+  [[nodiscard]] ReadWeight weight_reader() const;
   [[nodiscard]] PreparedNetwork prepare(std::span<const GraphArray> inputs, int threads,
-                                        Execution execution = Execution::kDefault) const;
+                                        Execution execution = Execution::kDefault,
+                                        const IntegerArithmetic& arithmetic = {}) const;
 
  private:
   void watch(const std::string& pattern);
@@ -54,7 +60,8 @@ class RunnableNetwork {
   // That the graph declares.
   [[nodiscard]] std::vector<DType> output_types(std::span<const GraphArray> inputs) const;
   [[nodiscard]] std::unique_ptr<GraphExecutor> make(Graph graph, ExecutorOptions options,
-                                                    Execution execution) const;
+                                                    Execution execution,
+                                                    const IntegerArithmetic& arithmetic) const;
 
   const CheckpointReader& reader_;
   CheckpointVariables variables_;

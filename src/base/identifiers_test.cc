@@ -1,4 +1,4 @@
-#include "packed/export/identifiers.h"
+#include "base/identifiers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

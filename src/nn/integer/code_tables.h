@@ -1,0 +1,25 @@
+// What is worked out for a step before anything runs.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "nn/integer/quantized_steps.h"
+
+namespace narrow {
+
+// A code, less its zero point, for each code from the format's least one on.
+using CodeTable = std::vector<std::int32_t>;
+
+// By operand: of kTable, and of kMove where formats differ, else empty. None for other steps.
+// Functions are computed in float32 for every arithmetic; codes that move to another format are
+// requantized as the arithmetic says.
+std::vector<CodeTable> step_tables(const QuantizedGraph& graph, const QuantizedStep& step);
+
+// Codes of a format as those of another.
+CodeTable requantizing_table(const IntegerFormat& from, const IntegerFormat& to);
+
+// Throws Error(kUnsupported) naming the node of a step whose formats the arithmetic cannot take.
+void check_arithmetic(const QuantizedGraph& graph, const QuantizedStep& step);
+
+}  // namespace narrow
