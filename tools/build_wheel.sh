@@ -12,12 +12,13 @@ export PATH="$(dirname "$python"):$PATH"
 cmake -B "$build" -DNARROW_BUILD_PYTHON=ON -DPython_EXECUTABLE="$python"
 cmake --build "$build" --target _narrow narrow_program
 rm -rf build/wheel
-"$python" -m build --wheel --no-isolation --outdir build/wheel python \
+"$python" -m build --wheel --no-isolation --outdir build/wheel . \
   --config-setting="build-dir=$PWD/build/wheel/cmake" \
   --config-setting="cmake.define.NARROW_BUILD_DIR=$build"
 mkdir -p dist
 rm -f dist/narrow_quant-*.whl
 "$python" -m auditwheel repair --wheel-dir dist build/wheel/narrow_quant-*.whl
+"$python" python/wheel/add_licenses.py dist/narrow_quant-*.whl
 wheel=$(echo dist/narrow_quant-*.whl)
 bytes=$(stat -c %s "$wheel")
 if [ "$bytes" -gt 60000000 ]; then

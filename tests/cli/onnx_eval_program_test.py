@@ -309,7 +309,7 @@ class OnnxEval(ProgramCase):
         integers = (*plain, *images, "--to=qdq", "-o")
         self.assertIn("--format does not go", self.error(*integers, "j.onnx", "--format=npz"))
         self.assertIn("is the input itself", self.error(*integers, "m.onnx", "--force"))
-        self.assertIn("a single file", self.error(*integers, "j.onnx", "--part=0/2"))
+        self.assertIn("run it in one process", self.error(*integers, "j.onnx", "--part=0/2"))
         self.assertFalse((self.dir / "j.onnx").exists())
 
     def test_the_plan_of_an_integer_file_is_saved(self):

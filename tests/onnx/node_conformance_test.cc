@@ -111,7 +111,8 @@ std::vector<ReferenceTensor> run_program(const Graph& graph, const WeightReader&
     arrays.push_back(input.as_constant());
   }
   std::vector<ReferenceTensor> outputs;
-  for (const Constant& output : CompiledGraph(graph, read_weight, shapes).run(arrays)) {
+  const auto read_array = [&](const Weight& weight) { return read_weight(weight).as_constant(); };
+  for (const Constant& output : CompiledGraph(graph, read_array, shapes).run(arrays)) {
     outputs.push_back(ReferenceTensor::of(output));
   }
   return outputs;

@@ -12,11 +12,8 @@ std::shared_ptr<const CompiledGraph> CompiledExecutor::program_for(
   const std::lock_guard lock(mutex_);
   const auto [place, is_new] = programs_.try_emplace(shapes);
   if (!is_new) return place->second;
-  const auto read = [this](const Weight& weight) {
-    return ReferenceTensor::of(read_weight_(weight));
-  };
   try {
-    place->second = std::make_shared<const CompiledGraph>(graph_, read, shapes);
+    place->second = std::make_shared<const CompiledGraph>(graph_, read_weight_, shapes);
   } catch (const Error& error) {
     if (error.category() != ErrorCategory::kUnsupported) {
       programs_.erase(place);

@@ -19,9 +19,7 @@ constexpr std::int64_t kTogether = 4;
 class PartExecutor final : public GraphExecutor {
  public:
   PartExecutor(const Graph& graph, const ReadWeight& read_weight)
-      : program_(
-            graph, [&](const Weight& weight) { return ReferenceTensor::of(read_weight(weight)); },
-            shapes_of(graph)) {}
+      : program_(graph, read_weight, shapes_of(graph)) {}
 
   [[nodiscard]] GraphArrays run(std::span<const GraphArray> inputs,
                                 StepTimes* /*times*/) const override {

@@ -41,7 +41,7 @@ std::vector<Constant> joined(const std::vector<std::vector<Constant>>& parts, st
   return whole;
 }
 
-InferenceProgram compile(const Graph& graph, const WeightReader& read_weight,
+InferenceProgram compile(const Graph& graph, const ReadWeight& read_weight,
                          const std::vector<Shape>& inputs) {
   try {
     const OneDnnThreads single_threaded(1);
@@ -147,7 +147,7 @@ void CompiledGraph::State::check_arrays(std::span<const Constant> inputs, bool e
   }
 }
 
-CompiledGraph::CompiledGraph(const Graph& graph, const WeightReader& read_weight,
+CompiledGraph::CompiledGraph(const Graph& graph, const ReadWeight& read_weight,
                              const std::vector<Shape>& inputs)
     : state_(std::make_unique<State>()) {
   for (const ValueId id : graph.inputs) state_->names.push_back(graph.value(id).name);

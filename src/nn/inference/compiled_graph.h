@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "nn/reference/reference_network.h"
+#include "nn/executor.h"
 
 namespace narrow {
 
@@ -31,7 +31,7 @@ class CompiledGraph {
   // checkpoint has them.
   // Throws Error(kUnsupported) naming an input or a node that does not fit; what `read_weight`
   // throws.
-  CompiledGraph(const Graph& graph, const WeightReader& read_weight,
+  CompiledGraph(const Graph& graph, const ReadWeight& read_weight,
                 const std::vector<Shape>& inputs);
   ~CompiledGraph();
   CompiledGraph(CompiledGraph&& other) noexcept;

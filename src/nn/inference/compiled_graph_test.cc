@@ -288,7 +288,7 @@ TEST(CompiledGraph, ExamplesInParts) {
   const Graph graph =
       builder.finish({builder.add("conv", op::Conv{square_window(3, 1, 1)}, {x, w})});
   const Constant examples = random_tensor({7, 8, 5, 5}, 3).as_constant();
-  const CompiledGraph program(graph, random_weight, {{3, 8, 5, 5}});
+  const CompiledGraph program(graph, random_array, {{3, 8, 5, 5}});
   const auto expected = program.run_examples(std::span(&examples, 1), 1);
   ASSERT_EQ(expected[0].shape, (Shape{7, 6, 5, 5}));
   for (const int threads : {2, 5}) {
@@ -304,7 +304,7 @@ TEST(CompiledGraph, ExamplesThatShareSteps) {
   const ValueId y = builder.add("second", op::MatMul{}, {hidden, builder.weight({"b", {300, 40}})});
   const Graph graph = builder.finish({builder.add("softmax", op::Softmax{-1}, {y})});
   const Constant examples = random_tensor({11, 3, 40}, 3).as_constant();
-  const CompiledGraph program(graph, random_weight, {{1, 3, 40}});
+  const CompiledGraph program(graph, random_array, {{1, 3, 40}});
   std::vector<std::byte> expected;
   const std::size_t bytes = examples.bytes.size() / 11;
   for (std::size_t i = 0; i < 11; ++i) {
@@ -326,11 +326,11 @@ TEST(CompiledGraph, OtherInputsAreRefused) {
   GraphBuilder builder("network");
   const ValueId x = builder.input("x", {4});
   const Graph graph = builder.finish({builder.add("relu", op::Relu{}, {x})});
-  const CompiledGraph program(graph, random_weight, {{4}});
+  const CompiledGraph program(graph, random_array, {{4}});
   const Constant wrong = random_tensor({5}, 1).as_constant();
   EXPECT_THROW(std::ignore = program.run(std::span(&wrong, 1)), Error);
   EXPECT_THROW(std::ignore = program.run({}), Error);
-  EXPECT_THROW(CompiledGraph(graph, random_weight, {{5}}), Error);
+  EXPECT_THROW(CompiledGraph(graph, random_array, {{5}}), Error);
 }
 
 }  // namespace

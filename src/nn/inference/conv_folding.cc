@@ -43,10 +43,9 @@ class Folder {
       value = node.output();
     }
     FoldedWeights folded;
-    const auto stored = values_.stored(node_.inputs[1]);
-    folded.weights.resize(stored->values.size());
+    folded.weights = values_.stored_floats(node_.inputs[1]);
     for (std::size_t i = 0; i < folded.weights.size(); ++i) {
-      folded.weights[i] = static_cast<float>(stored->values[i] * scale_[channel_of(i)]);
+      folded.weights[i] = static_cast<float>(folded.weights[i] * scale_[channel_of(i)]);
     }
     for (const double shift : shift_) folded.biases.push_back(static_cast<float>(shift));
     return folded;

@@ -39,7 +39,7 @@ Graph with_sizes(Graph graph, const std::vector<Shape>& inputs) {
 
 class GraphCompiler {
  public:
-  GraphCompiler(const Graph& graph, const WeightReader& read_weight)
+  GraphCompiler(const Graph& graph, const ReadWeight& read_weight)
       : graph_(graph),
         facts_(infer_facts(graph)),
         chains_(find_conv_chains(graph, facts_)),
@@ -210,7 +210,7 @@ class GraphCompiler {
 
 }  // namespace
 
-InferenceProgram compile_graph(const Graph& graph, const WeightReader& read_weight,
+InferenceProgram compile_graph(const Graph& graph, const ReadWeight& read_weight,
                                const std::vector<Shape>& inputs) {
   const Graph sized = with_sizes(graph, inputs);
   return GraphCompiler(sized, read_weight).compile();

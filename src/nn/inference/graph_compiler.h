@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "nn/executor.h"
 #include "nn/inference/inference_program.h"
-#include "nn/reference/reference_network.h"
 
 namespace narrow {
 
@@ -13,7 +13,7 @@ namespace narrow {
 // which there is nothing fast run their reference operators.
 // Throws Error(kUnsupported) naming an input or a node that does not fit, and what reading a weight
 // throws.
-InferenceProgram compile_graph(const Graph& graph, const WeightReader& read_weight,
+InferenceProgram compile_graph(const Graph& graph, const ReadWeight& read_weight,
                                const std::vector<Shape>& inputs);
 
 }  // namespace narrow

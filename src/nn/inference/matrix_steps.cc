@@ -112,7 +112,7 @@ bool add_gemm(ProgramValues& values, const Node& node, const op::Gemm& gemm) {
 bool add_product_chain(ProgramValues& values, const ConvChain& chain, int position) {
   const Node& node = values.graph().nodes[static_cast<std::size_t>(chain.conv)];
   const auto* const gemm = std::get_if<op::Gemm>(&node.attributes);
-  const Shape& given = values.stored(node.inputs[1])->shape;
+  const Shape given = *values.shape_of(node.inputs[1]);
   const Shape shape = *values.shape_of(chain.output);
   const bool columns_first = gemm != nullptr && gemm->transpose_b;
   const std::int64_t inputs = given[columns_first ? 1 : 0];

@@ -1,10 +1,12 @@
 #include "nn/inference/program_values.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <tuple>
 #include <utility>
 
+#include "graph/constants.h"
 #include "tensor/element_values.h"
 
 namespace narrow {
@@ -63,7 +65,7 @@ std::vector<float> as_floats(const ReferenceTensor& x) {
   return floats;
 }
 
-ProgramValues::ProgramValues(const Graph& graph, FactTable facts, WeightReader read_weight)
+ProgramValues::ProgramValues(const Graph& graph, FactTable facts, ReadWeight read_weight)
     : graph_(graph),
       facts_(std::move(facts)),
       read_weight_(std::move(read_weight)),
@@ -99,12 +101,28 @@ bool ProgramValues::is_stored(ValueId id) const {
 std::shared_ptr<const ReferenceTensor> ProgramValues::stored(ValueId id) {
   if (held(id).stored == nullptr) {
     if (const Weight* const weight = graph_.weight_of(id)) {
-      define_stored(id, used_weight(*weight, read_weight_(*weight)));
+      define_stored(id, used_weight(*weight, ReferenceTensor::of(read_weight_(*weight))));
     } else if (const Constant* const constant = graph_.constant_of(id)) {
       define_stored(id, ReferenceTensor::of(*constant));
     }
   }
   return held(id).stored;
+}
+
+std::vector<float> ProgramValues::stored_floats(ValueId id) {
+  const Weight* const weight = graph_.weight_of(id);
+  if (weight == nullptr || held(id).stored != nullptr || weight->type != DType::kFloat32) {
+    return as_floats(*stored(id));
+  }
+  std::vector<float> floats;
+  {
+    const GraphArray array = read_weight_(*weight);
+    check(array);
+    floats.resize(array.bytes.size() / sizeof(float));
+    std::memcpy(floats.data(), array.bytes.data(), array.bytes.size());
+  }
+  if (weight->layout == WeightLayout::kAsUsed) return floats;
+  return ordered_as_used(*weight, floats);
 }
 
 void ProgramValues::forget_weights(const Node& node) {

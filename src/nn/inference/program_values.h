@@ -9,6 +9,7 @@
 #include "graph/facts.h"
 #include "graph/graph.h"
 #include "graph/shapes.h"
+#include "nn/executor.h"
 #include "nn/inference/program_builder.h"
 #include "nn/reference/reference_network.h"
 
@@ -43,7 +44,7 @@ std::vector<float> as_floats(const ReferenceTensor& x);
 class ProgramValues {
  public:
   // The graph must outlive it; inputs are as its facts say. Weights are read when they are needed.
-  ProgramValues(const Graph& graph, FactTable facts, WeightReader read_weight);
+  ProgramValues(const Graph& graph, FactTable facts, ReadWeight read_weight);
 
   [[nodiscard]] const Graph& graph() const { return graph_; }
   [[nodiscard]] ProgramBuilder& builder() { return builder_; }
@@ -61,6 +62,9 @@ class ProgramValues {
   [[nodiscard]] bool is_stored(ValueId id) const;
   // Its elements; null when it is not stored.
   [[nodiscard]] std::shared_ptr<const ReferenceTensor> stored(ValueId id);
+
+  // The same of a stored float32 value; large weights are not held for it in another type.
+  std::vector<float> stored_floats(ValueId id);
 
   // Gives back the memory of the weights that the node reads; they are read again when needed.
   void forget_weights(const Node& node);
@@ -95,7 +99,7 @@ class ProgramValues {
 
   const Graph& graph_;
   FactTable facts_;
-  WeightReader read_weight_;
+  ReadWeight read_weight_;
   ProgramBuilder builder_;
   std::vector<HeldValue> held_;       // by ValueId
   std::vector<HeldValue> converted_;  // in the other layout

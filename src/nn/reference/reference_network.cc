@@ -70,19 +70,7 @@ class Run {
 
 ReferenceTensor used_weight(const Weight& weight, ReferenceTensor stored) {
   if (weight.layout == WeightLayout::kAsUsed) return stored;
-  ReferenceTensor used = ReferenceTensor::zeros(weight.used_shape(), stored.type);
-  const auto in = static_cast<std::size_t>(weight.shape[2]);
-  const auto out = static_cast<std::size_t>(weight.shape[3]);
-  const std::size_t taps = stored.values.size() / (in * out);
-  std::size_t next = 0;
-  for (std::size_t tap = 0; tap < taps; ++tap) {
-    for (std::size_t i = 0; i < in; ++i) {
-      for (std::size_t o = 0; o < out; ++o) {
-        used.values[(o * in + i) * taps + tap] = stored.values[next++];
-      }
-    }
-  }
-  return used;
+  return {weight.used_shape(), ordered_as_used(weight, stored.values), stored.type};
 }
 
 ReferenceWeights reference_weights(const Graph& graph, const WeightSource& source) {

@@ -27,6 +27,22 @@ std::vector<ReferenceTensor> run_reference(const Graph& graph, const ReferenceWe
 // Gives a weight as the checkpoint stores it, in its own type.
 using WeightReader = std::function<ReferenceTensor(const Weight&)>;
 
+// The elements of a kernel that is stored as [height, width, in, out], as [out, in, height, width].
+template <typename T>
+std::vector<T> ordered_as_used(const Weight& weight, const std::vector<T>& stored) {
+  const auto in = static_cast<std::size_t>(weight.shape[2]);
+  const auto out = static_cast<std::size_t>(weight.shape[3]);
+  const std::size_t taps = stored.size() / (in * out);
+  std::vector<T> used(stored.size());
+  std::size_t next = 0;
+  for (std::size_t tap = 0; tap < taps; ++tap) {
+    for (std::size_t i = 0; i < in; ++i) {
+      for (std::size_t o = 0; o < out; ++o) used[(o * in + i) * taps + tap] = stored[next++];
+    }
+  }
+  return used;
+}
+
 // The weight as the operator has it, from what the checkpoint stores.
 ReferenceTensor used_weight(const Weight& weight, ReferenceTensor stored);
 

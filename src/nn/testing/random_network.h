@@ -14,6 +14,7 @@
 #include "graph/graph_builder.h"
 #include "graph/testing/hashed_values.h"
 #include "nn/inference/compiled_graph.h"
+#include "nn/reference/reference_network.h"
 
 namespace narrow {
 
@@ -32,6 +33,8 @@ inline ReferenceTensor random_weight(const Weight& weight) {
   const double least = weight.role == WeightRole::kMovingVariance ? 0.5 : -1;
   return random_tensor(weight.shape, static_cast<unsigned>(weight.name.size()), least);
 }
+
+inline GraphArray random_array(const Weight& weight) { return random_weight(weight).as_constant(); }
 
 // A graph of one test, put together node by node.
 class RandomNetwork {
@@ -88,7 +91,7 @@ class RandomNetwork {
       shapes.push_back(input.shape);
       arrays.push_back(input.as_constant());
     }
-    const CompiledGraph program(graph, random_weight, shapes);
+    const CompiledGraph program(graph, random_array, shapes);
     for (const CompiledStep& step : program.steps()) {
       EXPECT_FALSE(step.is_reference) << step.operators << " " << step.node;
       step_operators_.push_back(step.operators);
