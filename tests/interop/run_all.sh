@@ -30,6 +30,7 @@ export -f run
 
 scripts=(
   "tensorflow slim_training.py $build/narrow"
+  "tensorflow slim_network_training.py $build/narrow"
   "tensorflow slim_networks.py $build/narrow"
   "onnx onnx_models.py $build/narrow"
   "tensorflow evaluation.py $build/narrow"

@@ -81,6 +81,7 @@ class SlimTrainer:
                 else:
                     self.train = opt.apply_gradients(gradients, global_step=step)
             self.saver = tf.train.Saver()
+            self.variables = tf.global_variables()
             self.initializer = tf.global_variables_initializer()
             self.session = tf.Session()
             self.model_saver = tf.train.Saver(self.model_variables)

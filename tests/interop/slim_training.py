@@ -1,11 +1,10 @@
 """Compares `narrow train` with tf_slim: the same initial checkpoint, the same batches.
 
-usage: slim_training.py NARROW             ResNet V1, mobilenet_v1_025 and cifarnet
-       slim_training.py NARROW NETWORK...  others of OTHER_NETWORKS, which take minutes
+usage: slim_training.py NARROW
 
-A small ResNet V1, and other networks of Slim, are trained by both for ten steps with each optimizer: the loss of every step, and
+A small ResNet V1 is trained by both for ten steps with each optimizer: the loss of every step, and
 then weights, moving statistics, slots and moving averages have to agree. Then each continues from
-the other's checkpoint, slots included.
+the other's checkpoint, slots included. slim_network_training.py has the other networks.
 
 Two float32 implementations cannot agree always. An activation that is zero up to rounding may pass
 one ReLU and not the other, and a single such image changes gradients by a thousandth of their scale.
@@ -26,7 +25,6 @@ import tempfile
 import numpy as np
 from slim_evaluation import image_batches
 from slim_trainer import SlimTrainer, resnet_v1_maker
-from slim_training_networks import training_network
 
 NAME = "resnet_v1_small"
 BLOCKS = [(8, 2, 2), (16, 3, 2), (16, 2, 1)]
@@ -53,59 +51,19 @@ CASES = [
      "batch_norm_decay": 0.9, "weight_decay": 0.001},
 ]
 
-# The same with other networks of Slim, dropout turned off. With batch norms that use the batch, 27
-# of them one after the other and no sum around them, TensorFlow's own gradients change by a tenth
-# when the images are multiplied by 1 + 1e-6.
-NETWORKS = [
-    {"model_name": "mobilenet_v1_025", "size": 32, "optimizer": "momentum", "rate": 1e-6,
-     "batch_norm": "frozen"},
-    {"model_name": "cifarnet", "size": 32, "optimizer": "momentum", "rate": 1e-6},
-]
-OTHER_NETWORKS = {
-    case["model_name"]: case
-    for case in NETWORKS
-    + [
-        {"model_name": "lenet", "size": 28, "optimizer": "momentum", "rate": 1e-7},
-        {"model_name": "mobilenet_v2_035", "size": 32, "optimizer": "momentum", "rate": 1e-6,
-         "batch_norm": "frozen"},
-        {"model_name": "resnet_v2_50", "size": 32, "optimizer": "momentum", "rate": 1e-6,
-         "batch_norm": "frozen"},
-        {"model_name": "inception_v1", "size": 224, "optimizer": "momentum", "rate": 1e-6,
-         "batch_norm": "frozen"},
-        {"model_name": "inception_v2", "size": 64, "optimizer": "momentum", "rate": 1e-6,
-         "batch_norm": "frozen"},
-        {"model_name": "inception_v3", "size": 299, "optimizer": "momentum", "rate": 1e-6,
-         "batch_norm": "frozen"},
-        {"model_name": "alexnet_v2", "size": 224, "optimizer": "momentum", "rate": 1e-7},
-        {"model_name": "vgg_a", "size": 224, "optimizer": "momentum", "rate": 1e-7},
-    ]
-}
 
-
-def take_batches(records, count, size):
+def take_batches(records, count):
     import tensorflow.compat.v1 as tf
 
     tf.disable_eager_execution()
     with tf.Graph().as_default(), tf.Session() as session:
-        batch = image_batches(records, BATCH, size, max(SIDE, size))
+        batch = image_batches(records, BATCH, SIZE, SIDE)
         return [session.run(batch) for _ in range(count)]
 
 
-def narrow_train(program, folder, train_dir, steps, case):
-    flags = {
-        "train_dir": train_dir, "dataset_name": "fashion_mnist", "dataset_dir": folder,
-        "dataset_split_name": "test", "model_name": case.get("model_name", NAME),
-        "checkpoint_path": f"{folder}/initial", "preprocessing_name": "vgg",
-        "dropout_keep_prob": 1, "batch_size": BATCH, "train_image_size": case.get("size", SIZE), "resize_side": max(SIDE, case.get("size", SIZE)), "augment": "none",
-        "shuffle": "false", "log_every_n_steps": 1, "max_number_of_steps": steps,
-        "optimizer": case["optimizer"], "learning_rate": case["rate"],
-    }
-    for name in ("label_smoothing", "moving_average_decay", "batch_norm_decay", "weight_decay",
-                 "batch_norm"):
-        if name in case:
-            flags[name] = case[name]
-    if "trainable_scope" in case:
-        flags["trainable_scopes"] = case["trainable_scope"]
+def narrow_train(program, flags):
+    """Images in their order and as they are; the losses of all steps and the last checkpoint."""
+    flags = {"augment": "none", "shuffle": "false", "log_every_n_steps": 1, **flags}
     done = subprocess.run(
         [program, "train", "--json", *(f"--{name}={value}" for name, value in flags.items())],
         check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -113,16 +71,21 @@ def narrow_train(program, folder, train_dir, steps, case):
     return [line["loss"] for line in report["log"]], report["checkpoint"]
 
 
+def train_resnet(program, folder, train_dir, steps, case):
+    names = {"rate": "learning_rate", "trainable_scope": "trainable_scopes"}
+    flags = {
+        "train_dir": train_dir, "dataset_name": "fashion_mnist", "dataset_dir": folder,
+        "dataset_split_name": "test", "model_name": NAME, "checkpoint_path": f"{folder}/initial",
+        "preprocessing_name": "vgg", "batch_size": BATCH, "train_image_size": SIZE,
+        "resize_side": SIDE, "max_number_of_steps": steps,
+    }
+    return narrow_train(program, flags | {names.get(k, k): v for k, v in case.items()})
+
+
 def slim_trainer(case):
-    options = {k: v for k, v in case.items()
-               if k not in ("optimizer", "rate", "batch_norm_decay", "batch_norm", "model_name",
-                            "size")}
+    options = {k: v for k, v in case.items() if k not in ("optimizer", "rate", "batch_norm_decay")}
+    make = resnet_v1_maker(NAME, BLOCKS, case.get("batch_norm_decay", 0.997))
     decay_steps = int(RECORDS * 2.0 / BATCH)
-    if "model_name" in case:
-        make = training_network(case["model_name"], case.get("batch_norm") != "frozen")
-        options["size"] = case["size"]
-    else:
-        make = resnet_v1_maker(NAME, BLOCKS, case.get("batch_norm_decay", 0.997))
     return SlimTrainer(make, CLASSES, case["optimizer"], case["rate"], decay_steps, **options)
 
 
@@ -164,13 +127,13 @@ def compare(program, folder, case, batches, slim):
     further = [slim.step(*batch) for batch in batches[STEPS:]]
     their_end = slim.save(f"{folder}/ends", STEPS + MORE_STEPS)
 
-    our_losses, our_checkpoint = narrow_train(program, folder, ours, STEPS, case)
+    our_losses, our_checkpoint = train_resnet(program, folder, ours, STEPS, case)
     found = {"loss": worst_loss(losses, our_losses)}
     found["tensor"], worst = worst_tensor(their_checkpoint, our_checkpoint)
     slim.restore(our_checkpoint)
     found["continued by TensorFlow"] = worst_loss(
         further, [slim.step(*batch) for batch in batches[STEPS:]])
-    our_further, our_end = narrow_train(program, folder, theirs, STEPS + MORE_STEPS, case)
+    our_further, our_end = train_resnet(program, folder, theirs, STEPS + MORE_STEPS, case)
     found["continued by narrow"] = worst_loss(further, our_further)
     found["tensor then"], _ = worst_tensor(their_end, our_end)
     return found, worst
@@ -193,19 +156,16 @@ def check(program, data, case, batches):
     return False
 
 
-def main(program, networks):
+def main(program):
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([program, "download", "fashion_mnist", "--dataset_dir", folder],
                        check=True, stdout=subprocess.DEVNULL)
-        records = f"{folder}/fashion_mnist_test.tfrecord"
-        results = []
-        for case in networks or CASES + NETWORKS:
-            batches = take_batches(records, STEPS + MORE_STEPS, case.get("size", SIZE))
-            results.append(check(program, folder, case, batches))
+        batches = take_batches(f"{folder}/fashion_mnist_test.tfrecord", STEPS + MORE_STEPS)
+        results = [check(program, folder, case, batches) for case in CASES]
     return 0 if all(results) else 1
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
+    if len(sys.argv) != 2:
         sys.exit(__doc__)
-    sys.exit(main(sys.argv[1], [OTHER_NETWORKS[name] for name in sys.argv[2:]]))
+    sys.exit(main(sys.argv[1]))

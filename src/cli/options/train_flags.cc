@@ -90,7 +90,8 @@ void add_image_flags(Command& command, TrainOptions& options) {
   command
       .add_option("--augment", options.augment,
                   "none: as in evaluation; slim: random scale, crop and\n"
-                  "flip; cifar: flip, and shift by up to 4 pixels")
+                  "flip, inception colours too; cifar: flip, and shift\n"
+                  "by up to 4 pixels")
       .type_name("none|slim|cifar")
       .capture_default_str();
   command

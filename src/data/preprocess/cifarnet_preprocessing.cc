@@ -73,10 +73,6 @@ int centered_offset(int size, int wanted) {
   return size >= wanted ? (size - wanted) / 2 : -((wanted - size) / 2);
 }
 
-float uniform_between(RandomStream& random, double low, double high) {
-  return static_cast<float>(low + (high - low) * random.uniform());
-}
-
 // The middle of the image, or the image in the middle of zeros.
 void copy_middle(const Image& image, int size, std::span<float> out) {
   copy_window(image, centered_offset(image.height, size), centered_offset(image.width, size), size,

@@ -192,10 +192,9 @@ void validate(const PreprocessingOptions& options) {
 void validate_for_training(const PreprocessingOptions& options) {
   validate(options);
   if (options.augmentation != Augmentation::kSlim) return;
-  require(options.kind != PreprocessingKind::kImagenet &&
-              options.kind != PreprocessingKind::kInception && options.resize == ResizeMode::kCrop,
-          "Slim's augmentation crops at random as vgg or cifarnet; choose the augmentation none or "
-          "cifar for another preprocessing");
+  require(options.kind != PreprocessingKind::kImagenet && options.resize == ResizeMode::kCrop,
+          "Slim's augmentation crops at random as vgg, inception or cifarnet; choose the "
+          "augmentation none or cifar for another preprocessing");
 }
 
 std::string describe_changes(const PreprocessingOptions& options) {
@@ -216,6 +215,10 @@ std::string describe_changes(const PreprocessingOptions& options) {
 std::size_t preprocessed_size(const PreprocessingOptions& options) {
   const auto side = static_cast<std::size_t>(options.output_size);
   return side * side * kImageChannels;
+}
+
+float uniform_between(RandomStream& random, double low, double high) {
+  return static_cast<float>(low + (high - low) * random.uniform());
 }
 
 void throw_crop_too_large(int crop, std::int64_t side) {
@@ -263,6 +266,8 @@ void preprocess_for_training(const Image& image, const PreprocessingOptions& opt
   validate_for_training(options);
   if (options.kind == PreprocessingKind::kVgg) {
     vgg_for_training(image, options, random, out);
+  } else if (options.kind == PreprocessingKind::kInception) {
+    inception_for_training(image, options, random, out);
   } else if (options.kind == PreprocessingKind::kLenet) {
     lenet_for_evaluation(image, options, out);  // nothing is random in Slim's
   } else {

@@ -107,9 +107,10 @@ void preprocess_for_evaluation(const Image& image, const PreprocessingOptions& o
                                std::span<float> out);
 
 // The random path. kSlim draws from `random` in this order: kVgg side, row, column, flip; kCifarnet
-// row, column, flip, brightness, contrast. kCifar draws row, column, flip: the smaller side becomes
-// output_size, and the window of that size moves by up to 4 pixels over the preprocessed image's
-// centre, with zeros around it (the mean colour). Throws as above.
+// row, column, flip, brightness, contrast; kInception box, flip, brightness, saturation. kCifar
+// draws row, column, flip: the smaller side becomes output_size, and the window of that size moves
+// by up to 4 pixels over the preprocessed image's centre, with zeros around it (the mean colour).
+// Throws as above.
 void preprocess_for_training(const Image& image, const PreprocessingOptions& options,
                              RandomStream& random, std::span<float> out);
 

@@ -15,6 +15,8 @@ void imagenet_for_evaluation(const Image& image, const PreprocessingOptions& opt
                              std::span<float> out);
 void inception_for_evaluation(const Image& image, const PreprocessingOptions& options,
                               std::span<float> out);
+void inception_for_training(const Image& image, const PreprocessingOptions& options,
+                            RandomStream& random, std::span<float> out);
 void lenet_for_evaluation(const Image& image, const PreprocessingOptions& options,
                           std::span<float> out);
 void cifarnet_for_evaluation(const Image& image, const PreprocessingOptions& options,
@@ -25,6 +27,9 @@ void cifarnet_for_training(const Image& image, const PreprocessingOptions& optio
 // Augmentation::kCifar, for either kind.
 void shifted_for_training(const Image& image, const PreprocessingOptions& options,
                           RandomStream& random, std::span<float> out);
+
+// Uniform between the two, rounded to float32.
+float uniform_between(RandomStream& random, double low, double high);
 
 // A crop of `crop` pixels from a side of `side`; TensorFlow's sentence, and what to do.
 [[noreturn]] void throw_crop_too_large(int crop, std::int64_t side);

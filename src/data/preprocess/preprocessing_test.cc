@@ -7,7 +7,9 @@
 #include <cmath>
 #include <set>
 #include <tuple>
+#include <utility>
 
+#include "data/preprocess/inception_distortion.h"
 #include "data/testing/golden_examples.h"
 
 namespace narrow {
@@ -98,7 +100,86 @@ TEST(Preprocessing, InceptionIsTensorFlowsToTheBit) {
   EXPECT_EQ(evaluate(patterned_image(1, 1), options).front(), -1.0F);
 }
 
-// From lenet_evaluation of the same file: a row of zeros above and below, columns cut off.
+std::vector<float> distorted(const InceptionDistortion& distortion) {
+  std::vector<float> out(3 * 3 * kImageChannels);
+  apply_inception_distortion(patterned_image(17, 23), distortion, 3, out);
+  return out;
+}
+
+// From inception_training of tests/golden/data/slim_reference.py.
+TEST(Preprocessing, InceptionDistortionIsTensorFlowsToTheBit) {
+  const std::vector<float> darker = {
+      -0x1.0ddaa8p-1F, -0x1.7643p-4F,  0x1.6093dp-2F,   -0x1.c6d7fp-3F,  0x1.b5713p-3F,
+      -0x1.d1f418p-2F, 0x1.5375ap-4F,  -0x1.2be7a4p-1F, -0x1.335558p-3F, 0x1.9e26bp-2F,
+      -0x1.0e86p-2F,   0x1.5f3d4p-3F,  0x1.491bep-4F,   -0x1.8f3fcp-4F,  0x1.5a54ap-2F,
+      -0x1.5056p-3F,   -0x1.8bdbap-4F, -0x1.96b324p-2F, 0x1.8a9bep-4F,   0x1.4fb67p-3F,
+      -0x1.17c25p-3F,  0x1.81dcap-4F,  -0x1.50ea88p-2F, -0x1.1c22p-3F,   -0x1.36308p-4F,
+      -0x1.0bfadp-3F,  -0x1.7cddb8p-3F};
+  EXPECT_EQ(distorted({{0, 0, 17, 23}, false, -0.12F, 0.55F}), darker);
+  const std::vector<float> brighter = {
+      0x1.b30868p-1F,  -0x1.b45f0cp-1F, 0x1.06e4cp-2F,   -0x1.674528p-2F, 0x1.842eep-1F,
+      -0x1.e3388cp-1F, 0x1p+0F,         -0x1.39393cp-1F, 0x1.fd3088p-2F,  -0x1.217c9p-3F,
+      0x1.4f8878p-1F,  -0x1.c10b3p-4F,  0x1.75035p-2F,   -0x1.9a506p-2F,  -0x1.d45188p-3F,
+      0x1.bb106cp-1F,  -0x1.ac56f8p-1F, 0x1.16f508p-2F,  0x1.b79568p-2F,  -0x1.7ea8p-6F,
+      0x1.d8111p-2F,   0x1.1430a4p-1F,  0x1.98b518p-2F,  0x1.09092p-2F,   0x1.47f2a4p-1F,
+      -0x1p+0F,        0x1.1a91ap-4F};
+  EXPECT_EQ(distorted({{3, 5, 11, 13}, true, 0.1F, 1.4F}), brighter);
+}
+
+TEST(Preprocessing, InceptionBoxesLieInTheImageAndCoverATenth) {
+  RandomStream random(3, "boxes");
+  double least = 1;
+  double greatest = 0;
+  int flips = 0;
+  constexpr int kDraws = 3000;
+  for (int i = 0; i < kDraws; ++i) {
+    const InceptionDistortion drawn = draw_inception_distortion(60, 80, random);
+    const PixelWindow& box = drawn.box;
+    ASSERT_GE(box.top, 0);
+    ASSERT_GE(box.left, 0);
+    ASSERT_LE(box.top + box.height, 60);
+    ASSERT_LE(box.left + box.width, 80);
+    const double area = box.height * box.width / 4800.0;
+    ASSERT_GE(area, 0.1);
+    ASSERT_GE(box.width, 0.75 * box.height - 0.5);
+    ASSERT_LE(box.width, 1.33 * box.height + 0.5);
+    least = std::min(least, area);
+    greatest = std::max(greatest, area);
+    flips += drawn.flipped ? 1 : 0;
+    ASSERT_LE(std::abs(drawn.brightness), 32 / 255.0F);
+    ASSERT_GE(drawn.saturation, 0.5F);
+    ASSERT_LE(drawn.saturation, 1.5F);
+  }
+  EXPECT_LT(least, 0.11);
+  EXPECT_GT(greatest, 0.9);
+  EXPECT_NEAR(flips, kDraws / 2, 150);
+}
+
+// No box of a narrow strip has a ratio from 0.75 to 1.33 and a tenth of its pixels.
+TEST(Preprocessing, AStripIsSeenWhole) {
+  RandomStream random(3, "strip");
+  for (const auto& [height, width] : {std::pair{1, 400}, std::pair{300, 3}, std::pair{1, 1}}) {
+    const PixelWindow box = draw_inception_distortion(height, width, random).box;
+    EXPECT_EQ(box.height, height);
+    EXPECT_EQ(box.width, width);
+  }
+}
+
+TEST(Preprocessing, InceptionTrainingIsWhatWasDrawn) {
+  const Image image = patterned_image(17, 23);
+  const PreprocessingOptions options = {.kind = PreprocessingKind::kInception, .output_size = 9};
+  std::vector<float> found(preprocessed_size(options));
+  RandomStream random(5, "picture");
+  preprocess_for_training(image, options, random, found);
+  RandomStream same(5, "picture");
+  std::vector<float> expected(found.size());
+  apply_inception_distortion(image, draw_inception_distortion(17, 23, same), 9, expected);
+  EXPECT_EQ(found, expected);
+  EXPECT_GE(std::ranges::min(found), -1.0F);
+  EXPECT_LE(std::ranges::max(found), 1.0F);
+}
+
+// From lenet_evaluation of slim_reference.py: a row of zeros above and below, columns cut off.
 TEST(Preprocessing, LenetIsTensorFlowsToTheBit) {
   const PreprocessingOptions options = {.kind = PreprocessingKind::kLenet, .output_size = 19};
   const auto values = evaluate(patterned_image(17, 23), options);
@@ -123,8 +204,8 @@ TEST(Preprocessing, OnlyWhatInceptionAndLenetHaveCanBeGiven) {
     options.resize = ResizeMode::kLetterbox;
     error_message(ErrorCategory::kUsage, [&] { validate(options); });
   }
-  const PreprocessingOptions inception = {.kind = PreprocessingKind::kInception};
-  EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { validate_for_training(inception); }),
+  const PreprocessingOptions imagenet = {.kind = PreprocessingKind::kImagenet};
+  EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { validate_for_training(imagenet); }),
               HasSubstr("augmentation none or cifar"));
 }
 
@@ -148,7 +229,8 @@ TEST(Preprocessing, ResizeSideOfTheImageKeepsItsPixels) {
 
 TEST(Preprocessing, TrainingDependsOnTheStreamOnly) {
   const Image image = position_image(32, 40);
-  for (const auto kind : {PreprocessingKind::kVgg, PreprocessingKind::kCifarnet}) {
+  for (const auto kind :
+       {PreprocessingKind::kVgg, PreprocessingKind::kCifarnet, PreprocessingKind::kInception}) {
     const PreprocessingOptions options = {
         .kind = kind, .output_size = 24, .resize_side_min = 24, .resize_side_max = 64};
     EXPECT_EQ(train(image, options, 1), train(image, options, 1));

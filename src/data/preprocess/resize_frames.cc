@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 #include "data/preprocess/preprocessing_kinds.h"
 
@@ -18,6 +19,17 @@ int scaled_side(int other, int side, int size) {
 }
 
 }  // namespace
+
+Image cut_out(const Image& image, const PixelWindow& window) {
+  Image part{window.height, window.width, {}};
+  const std::int64_t row_bytes = std::int64_t{window.width} * kImageChannels;
+  part.pixels.reserve(static_cast<std::size_t>(window.height * row_bytes));
+  for (std::int64_t y = window.top; y < window.top + window.height; ++y) {
+    const auto row = image.pixels.begin() + (y * image.width + window.left) * kImageChannels;
+    part.pixels.insert(part.pixels.end(), row, row + row_bytes);
+  }
+  return part;
+}
 
 ResizeFrame stretched_frame(int size) { return {size, size, {0, 0, size, size}, 0, 0}; }
 

@@ -16,6 +16,9 @@ struct ResizeFrame {
   int left = 0;
 };
 
+// The pixels of a window that lies in the image.
+Image cut_out(const Image& image, const PixelWindow& window);
+
 // Whole and distorted.
 ResizeFrame stretched_frame(int size);
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/ranks.h"
+#include "graph/shapes.h"
 #include "graph/slim/slim_networks.h"
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
@@ -14,7 +15,6 @@
 
 namespace narrow {
 namespace {
-
 
 void require(bool holds, const std::string& sentence) {
   if (!holds) throw Error(ErrorCategory::kUsage, sentence);
@@ -69,6 +69,19 @@ void see_images_as(const SlimNetwork* network, ImageSource& images) {
   }
 }
 
+// Whether all outputs are logits of the same classes.
+bool heads_fit(const Graph& network, int image_size) {
+  try {
+    const ShapeTable shapes = infer_shapes(network, image_size, image_size);
+    const Dimensions& logits = shapes[static_cast<std::size_t>(network.outputs.front())];
+    return std::ranges::all_of(network.outputs, [&](ValueId output) {
+      return shapes[static_cast<std::size_t>(output)] == logits;
+    });
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 TrainingOptions network_options(const TrainingPreparation& preparation, int threads) {
   const TrainOptions& options = preparation.options;
   TrainingOptions network;
@@ -101,6 +114,14 @@ TrainingOptions network_options(const TrainingPreparation& preparation, int thre
 
 }  // namespace
 
+void require_heads_fit(const Graph& network, std::string_view name, int image_size) {
+  if (network.outputs.size() < 2 || heads_fit(network, image_size)) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{} is trained with an auxiliary head, into which images of {} pixels do "
+                          "not fit; choose its own image size, {}",
+                          name, image_size, usual_image_size(find_slim_network(name))));
+}
+
 TrainingPreparation::TrainingPreparation(const TrainOptions& given, Observer& observer)
     : options((validate_options(given), given)), dataset(open_dataset(options.images)) {
   require(dataset.size() > 0,
@@ -110,6 +131,7 @@ TrainingPreparation::TrainingPreparation(const TrainOptions& given, Observer& ob
   start = find_training_start(options, dataset.class_count(), observer);
   see_images_as(find_slim_network(start.name), options.images);
   training_preprocessing(options);
+  require_heads_fit(start.network, start.name, options.images.image_size);
   trained = trained_variables(start.network, options.trainable_scopes, observer);
   make_plan();
 }

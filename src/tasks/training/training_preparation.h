@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/dataset.h"
@@ -30,6 +31,11 @@ struct TrainingPreparation {
  private:
   void make_plan();
 };
+
+// For square images of that size. The auxiliary head of an Inception ends in a kernel as large as
+// what reaches it at the network's own size (in Slim smaller images make a smaller kernel, another
+// variable). Throws Error(kUsage) where it does not.
+void require_heads_fit(const Graph& network, std::string_view name, int image_size);
 
 // The following refer to the preparation, which has to live as long.
 

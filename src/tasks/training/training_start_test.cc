@@ -1,10 +1,12 @@
 #include "tasks/training/training_start.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "data/testing/golden_data.h"
 #include "graph/slim/slim_networks.h"
 #include "tasks/testing/training_observer.h"
+#include "tasks/training/training_preparation.h"
 
 namespace narrow {
 namespace {
@@ -156,6 +158,21 @@ TEST_F(TrainingStartTest, TrainableScopesAreExpressionsForTheBeginning) {
   for (const char* scope : {"logits", "resnet_v1_small/conv1/BatchNorm/moving_mean", "("}) {
     error_message(ErrorCategory::kUsage, [&] { trained_variables(network, {{scope}}, observer); });
   }
+}
+
+TEST(TrainingPreparation, AuxiliaryHeadsWantImagesOfTheirSize) {
+  for (const char* name : {"inception_v3", "inception_v4", "inception_resnet_v2"}) {
+    const Graph network = slim_network(name, 10, true).graph;
+    require_heads_fit(network, name, 299);
+    for (const int size : {75, 150, 280, 400}) {
+      EXPECT_EQ(
+          error_message(ErrorCategory::kUsage, [&] { require_heads_fit(network, name, size); }),
+          fmt::format("{} is trained with an auxiliary head, into which images of {} pixels "
+                      "do not fit; choose its own image size, 299",
+                      name, size));
+    }
+  }
+  require_heads_fit(slim_network("inception_v1", 10, true).graph, "inception_v1", 64);
 }
 
 }  // namespace

@@ -148,6 +148,18 @@ def inception_evaluation(pixels, output_size):
     return ((image - 0.5) * 2.0).numpy()
 
 
+def inception_training(pixels, box, flipped, brightness, saturation, output_size):
+    """In fast_mode, with what is random given. box: top, left, height, width."""
+    top, left, height, width = box
+    image = tf.image.convert_image_dtype(pixels, tf.float32)[top:top + height, left:left + width]
+    image = tf.compat.v1.image.resize_images(image, [output_size, output_size])
+    if flipped:
+        image = tf.image.flip_left_right(image)
+    image = tf.image.adjust_brightness(image, np.float32(brightness))
+    image = tf.image.adjust_saturation(image, np.float32(saturation))
+    return ((tf.clip_by_value(image, 0.0, 1.0) - 0.5) * 2.0).numpy()
+
+
 def lenet_evaluation(pixels, output_size):
     image = tf.image.resize_with_crop_or_pad(tf.cast(pixels, tf.float32), output_size, output_size)
     return ((image - 128.0) / 128.0).numpy()
