@@ -1,5 +1,5 @@
 // Elements of 16 bits: bfloat16 and IEEE binary16, many at once, to the bits of SmallFloat
-// (elements/half.h). Included once for every instruction set.
+// (half.h). Included once for every instruction set.
 #if defined(NARROW_QUANT_KERNELS_SMALL_FLOATS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NARROW_QUANT_KERNELS_SMALL_FLOATS_INL_H_
 #undef NARROW_QUANT_KERNELS_SMALL_FLOATS_INL_H_
@@ -10,7 +10,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "quant/elements/half.h"
+#include "quant/kernels/half.h"
 #include "quant/kernels/loops-inl.h"
 
 HWY_BEFORE_NAMESPACE();

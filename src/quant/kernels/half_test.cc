@@ -1,4 +1,4 @@
-#include "quant/elements/half.h"
+#include "quant/kernels/half.h"
 
 #include <gtest/gtest.h>
 
