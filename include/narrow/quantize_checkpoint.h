@@ -13,6 +13,9 @@ namespace narrow {
 
 struct QuantizeOptions {
   NonFinitePolicy non_finite = NonFinitePolicy::kError;
+  // Without it TensorResult::params has those of the first block only: of many blocks they take
+  // much memory.
+  bool all_params = true;
   bool code_statistics = false;  // count codes: codes_used and entropy_bits of widths up to 16
 };
 

@@ -60,7 +60,7 @@ std::string run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan
     total_bytes += results[i].info.byte_size();
   }
   ItemPool<QuantizePiece> pool;
-  PieceSource source(reader, plan, non_finite, pool, results);
+  PieceSource source(reader, plan, non_finite, 0, pool, results);
   ContentDigest content;
   TensorDigest tensor;
   std::uint64_t bytes_done = 0;

@@ -118,12 +118,8 @@ ErrorSums measure_error(std::span<const double> original, std::span<const double
 ErrorSums measure_error(std::span<const float> original, std::span<const float> restored) {
   require_equal(original.size(), restored.size(), "original and restored values");
   const KernelTable& table = kernels();
-  std::array<double, kChunk> originals;
-  std::array<double, kChunk> results;
   return sum_chunks(original.size(), [&](std::size_t begin, std::size_t length, LaneSums* lanes) {
-    std::copy_n(original.begin() + begin, length, originals.begin());
-    std::copy_n(restored.begin() + begin, length, results.begin());
-    table.add_errors(originals.data(), results.data(), length, lanes);
+    table.add_float_errors(original.data() + begin, restored.data() + begin, length, lanes);
   });
 }
 

@@ -5,7 +5,8 @@
 // Second pass, piece by piece on any thread: PieceBlocks hands out the constants of the blocks of a
 // piece (it fits local ones on the way). A piece is done in chunks of kChunk values: the kernel of
 // the scheme restores and measures float32 in place where lanes meet blocks; otherwise values are
-// copied, restored in double, rounded to the tensor's type, and measured after that. encode() gets
+// copied, restored in double, rounded to the tensor's type, and measured after that. Short groups
+// of affine and symmetric codes are fitted and restored a whole chunk at once. encode() gets
 // integer codes from the same blocks and packs them. Lane sums are added up in the order that
 // docs/numerics.md defines.
 #include "quant/tensor_quantizer.h"
@@ -14,6 +15,7 @@
 #include <array>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -160,15 +162,14 @@ class PieceRoundTrip {
   // `counter` may be null.
   ErrorSums run(CodeCounter* counter) {
     ErrorSums sums;
-    const bool in_place = blocks_.lanes_meet_blocks();
+    CodeIndex* const indices = counter == nullptr ? nullptr : counter->indices();
+    const auto groups = indices == nullptr ? blocks_.uniform_groups() : std::nullopt;
     for (std::uint64_t done = 0; done < blocks_.count(); done += kChunk) {
       const std::size_t length = std::min<std::uint64_t>(kChunk, blocks_.count() - done);
       LaneSums lanes;
-      CodeIndex* const indices = counter == nullptr ? nullptr : counter->indices();
-      if (in_place) {
-        round_trip_in_place(done, length, &lanes, indices);
-      } else {
-        round_trip_copied(done, length, &lanes, indices);
+      if (!groups || length % groups->run != 0 ||
+          !round_trip_groups(*groups, done, length, &lanes)) {
+        round_trip_chunk(done, length, &lanes, indices);
       }
       if (counter != nullptr) counter->add_chunk(length);
       sums.merge(combine_lanes(lanes, length));
@@ -183,12 +184,35 @@ class PieceRoundTrip {
     return target_ == nullptr ? scratch_.data() : target_ + done * element_size(dtype_);
   }
 
+  // The values of a chunk where they will be restored.
+  [[nodiscard]] float* values_in_place(std::uint64_t done, std::size_t length) {
+    std::byte* const to = place(done);
+    if (target_ == nullptr) std::copy_n(blocks_.element(done), length * sizeof(float), to);
+    return reinterpret_cast<float*>(to);
+  }
+
+  void round_trip_chunk(std::uint64_t done, std::size_t length, LaneSums* lanes,
+                        CodeIndex* indices) {
+    if (blocks_.lanes_meet_blocks()) return round_trip_in_place(done, length, lanes, indices);
+    round_trip_copied(done, length, lanes, indices);
+  }
+
+  // False when a value is not finite.
+  bool round_trip_groups(const UniformGroups& groups, std::uint64_t done, std::size_t length,
+                         LaneSums* lanes) {
+    if (blocks_.is_aligned_float()) {
+      return kernels().round_trip_groups(groups, values_in_place(done, length), length, lanes);
+    }
+    load_as_float(dtype_, blocks_.element(done), length, values_.data());
+    if (!kernels().restore_groups(groups, values_.data(), length, restored_.data())) return false;
+    store_and_measure(done, length, lanes);
+    return true;
+  }
+
   // The kernel that does everything at once.
   void round_trip_in_place(std::uint64_t done, std::size_t length, LaneSums* lanes,
                            CodeIndex* indices) {
-    std::byte* const to = place(done);
-    if (target_ == nullptr) std::copy_n(blocks_.element(done), length * sizeof(float), to);
-    auto* const values = reinterpret_cast<float*>(to);
+    float* const values = values_in_place(done, length);
     blocks_.for_each_part(
         done, length,
         [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
@@ -201,7 +225,6 @@ class PieceRoundTrip {
   void round_trip_copied(std::uint64_t done, std::size_t length, LaneSums* lanes,
                          CodeIndex* indices) {
     load_as_float(dtype_, blocks_.element(done), length, values_.data());
-    load_as_double(dtype_, blocks_.element(done), length, originals_.data());
     blocks_.for_each_part(
         done, length,
         [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
@@ -209,6 +232,16 @@ class PieceRoundTrip {
           rule_kernels.restore(constants, values_.data() + offset, part, restored_.data() + offset,
                                indices == nullptr ? nullptr : indices + offset);
         });
+    store_and_measure(done, length, lanes);
+  }
+
+  // From values_ and restored_.
+  void store_and_measure(std::uint64_t done, std::size_t length, LaneSums* lanes) {
+    if (is_small_float(dtype_)) {
+      store_small(dtype_, restored_.data(), length, place(done), stored_.data());
+      return kernels().add_float_errors(values_.data(), stored_.data(), length, lanes);
+    }
+    load_as_double(dtype_, blocks_.element(done), length, originals_.data());
     store_rounded(dtype_, restored_.data(), length, place(done));
     kernels().add_errors(originals_.data(), restored_.data(), length, lanes);
   }
@@ -218,6 +251,7 @@ class PieceRoundTrip {
   std::byte* target_;
   std::uint64_t overflowed_ = 0;
   std::array<float, kChunk> values_;
+  std::array<float, kChunk> stored_;
   std::array<double, kChunk> originals_;
   std::array<double, kChunk> restored_;
   alignas(64) std::array<std::byte, kChunk * sizeof(double)> scratch_;

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "narrow/error.h"
 #include "quant/elements/element_chunk.h"
-#include "quant/elements/half.h"
+#include "quant/kernels/half.h"
 #include "quant/tensor_quantizer.h"
 #include "quant/testing/test_values.h"
 

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
 #include <cstring>
 #include <optional>
 
@@ -144,8 +147,11 @@ Outcome run(const Case& c, const std::vector<std::byte>& bytes, std::size_t misa
     std::vector<std::byte> packed;
     std::vector<BlockParams> params;
     EXPECT_EQ(quantizer.encode(first, values, &packed, &params), measured.overflowed);
+    std::vector<std::byte> uncounted(values.begin(), values.end());
+    EXPECT_TRUE(same_bits(quantizer.round_trip(first, uncounted, nullptr), measured));
     outcomes[i].sums = quantizer.round_trip(first, values, &outcomes[i].counts);
     EXPECT_TRUE(same_bits(measured, outcomes[i].sums));
+    EXPECT_TRUE(std::ranges::equal(uncounted, values));
   });
   Outcome outcome;
   for (const Outcome& one : outcomes) {
@@ -349,12 +355,38 @@ TEST(TensorQuantizer, EveryWidthAndKindOfValue) {
       for (const DType dtype : kFloatTypes) {
         for (const ValueKind kind : kValueKinds) {
           if (dtype == DType::kFloat16 && kind == ValueKind::kAnyBits) continue;
-          scheme.granularity = bits % 2 == 0 ? by_group(40) : by_channel(-1);
-          const Case c{scheme, {"t", dtype, {13, 17}}, -1};
+          scheme.granularity = bits % 2 == 0 ? by_group(bits % 4 == 0 ? 16 : 40) : by_channel(-1);
+          const Case c{scheme, {"t", dtype, {13, 16}}, -1};
           check(c, random_bytes(c.info, kind, &random));
           if (HasFatalFailure()) return;
         }
       }
+    }
+  }
+}
+
+// Groups whose quotients are ties, or the floats beside them, and one of zeros.
+TEST(TensorQuantizer, GroupsOfTies) {
+  for (const SchemeKind kind : {SchemeKind::kSymmetric, SchemeKind::kAffine}) {
+    for (const int bits : {2, 4, 8, 16}) {
+      Scheme scheme{kind, bits, Scaling::kBinary, {}};
+      scheme.granularity = by_group(32);
+      const float largest = std::ldexp(1.0F, bits - 1) - 1;
+      std::vector<float> values(64);  // the first group holds zeros
+      for (const float scale : {1.0F, 0.1F, 3e-39F, 1e38F / largest}) {
+        values.push_back(largest * scale);
+        values.push_back(-largest * scale);
+        for (int i = 0; i < 30; ++i) {
+          const int code = i % std::min(10, static_cast<int>(largest));
+          const float tie = (static_cast<float>(code) + 0.5F) * scale;
+          const float beside = std::nextafter(tie, i < 10 ? 0.0F : FLT_MAX);
+          values.push_back((i % 2 == 0 ? 1.0F : -1.0F) * (i < 20 ? beside : tie));
+        }
+      }
+      const Case c{scheme, {"t", DType::kFloat32, {static_cast<std::int64_t>(values.size())}}, -1};
+      const auto bytes = std::as_bytes(std::span(values));
+      check(c, {bytes.begin(), bytes.end()});
+      if (HasFatalFailure()) return;
     }
   }
 }

@@ -1,5 +1,7 @@
 // A tensor that is quantized is read once for its ranges. Up to kMaxKeptBytes its pieces are kept
-// in memory and handed on from there; a larger one is read a second time from a new stream. Copied
+// in memory and handed on from there; a larger one is read a second time from a new stream, piece
+// and piece about with the first pass over the next larger one, so that neither the disk nor the
+// threads wait for the other. Copied
 // tensors are streamed in pieces of kCopyPieceBytes, strings are one piece. next() is a state
 // machine: kept pieces first, then the open stream, then the next tensor of the plan. A tensor
 // without elements is one empty piece, so that the end of every tensor comes through.
@@ -9,7 +11,7 @@
 #include <utility>
 
 #include "narrow/channel_axes.h"
-#include "stream/tensor_passes.h"
+#include "quant/fitting/value_fit.h"
 
 namespace narrow {
 namespace {
@@ -56,44 +58,80 @@ QuantizePiece* PieceSource::begin_tensor() {
   }
   piece_bytes_ = kCopyPieceBytes / element_bytes_ * element_bytes_;
   if (plan.scheme.has_value()) {
-    scan_tensor(plan, info);
+    scan_tensor(info);
     if (!kept_.empty()) return next_of_kept();
   }
   if (bytes_left_ == 0) return finished_piece();
   stream_ = reader_.open(plan.index);
+  if (ahead_ == nullptr) look_ahead();
   return nullptr;
 }
 
+Scheme PieceSource::scheme_of(std::size_t plan_index) const {
+  const TensorPlan& plan = plan_[plan_index];
+  return with_channel_axes(*plan.scheme, reader_.tensors()[plan.index], reader_.location().format);
+}
+
+bool PieceSource::is_kept(std::size_t plan_index) const {
+  return reader_.tensors()[plan_[plan_index].index].byte_size() <= kMaxKeptBytes;
+}
+
+std::unique_ptr<TensorScan> PieceSource::new_scan(std::size_t plan_index) const {
+  const std::size_t index = plan_[plan_index].index;
+  std::vector<TensorQuantizer> quantizers;
+  quantizers.emplace_back(scheme_of(plan_index), reader_.tensors()[index], 0);
+  return std::make_unique<TensorScan>(reader_, index, std::move(quantizers));
+}
+
 // Finds the ranges, and keeps the pieces of a tensor that is not too large for that.
-void PieceSource::scan_tensor(const TensorPlan& plan, const TensorInfo& info) {
-  const Scheme scheme = with_channel_axes(*plan.scheme, info, reader_.location().format);
-  auto quantizer = std::make_shared<TensorQuantizer>(scheme, info, 0);
-  const std::uint64_t piece_bytes = quantizer->piece_elements() * element_bytes_;
-  const bool keep = bytes_left_ <= kMaxKeptBytes;
-  QuantizePiece* piece = nullptr;
-  const auto stream = reader_.open(plan.index);
-  for (std::uint64_t left = bytes_left_; left > 0;) {
-    if (piece == nullptr || keep) piece = pool_.take();
-    if (keep) kept_.push_back(piece);
-    piece->bytes.resize(std::min(left, piece_bytes));
-    stream->read(piece->bytes);
-    quantizer->scan(piece->bytes);
-    left -= piece->bytes.size();
-  }
-  if (piece != nullptr && !keep) pool_.give_back(piece);
-  quantizer->finish_scan();
+void PieceSource::scan_tensor(const TensorInfo& info) {
+  auto quantizer =
+      std::make_shared<TensorQuantizer>(is_kept(plan_index_) ? scan_kept(info) : scan_large());
   TensorResult& result = results_[plan_index_];
   if (keep_non_finite(*quantizer, non_finite_, result)) return;
   quantizer->release_values();
-  describe(*quantizer, scheme, result);
+  describe(*quantizer, scheme_of(plan_index_), result, reported_blocks_);
+  piece_bytes_ = quantizer->piece_elements() * element_bytes_;
   quantizer_ = std::move(quantizer);
-  piece_bytes_ = piece_bytes;
+}
+
+TensorQuantizer PieceSource::scan_kept(const TensorInfo& info) {
+  TensorQuantizer quantizer(scheme_of(plan_index_), info, 0);
+  const std::uint64_t piece_bytes = quantizer.piece_elements() * element_bytes_;
+  const auto stream = reader_.open(plan_[plan_index_].index);
+  for (std::uint64_t left = bytes_left_; left > 0;) {
+    QuantizePiece* piece = pool_.take();
+    kept_.push_back(piece);
+    piece->bytes.resize(std::min(left, piece_bytes));
+    stream->read(piece->bytes);
+    quantizer.scan(piece->bytes);
+    left -= piece->bytes.size();
+  }
+  quantizer.finish_scan();
+  return quantizer;
+}
+
+TensorQuantizer PieceSource::scan_large() {
+  const bool has_begun = ahead_ != nullptr && ahead_index_ == plan_index_;
+  const auto scan = has_begun ? std::move(ahead_) : new_scan(plan_index_);
+  return std::move(scan->finish().front());
+}
+
+// Begins the first pass over the next tensor that is not kept; one that would collect all its
+// values waits until those of this one are gone.
+void PieceSource::look_ahead() {
+  std::size_t next = plan_index_ + 1;
+  while (next < plan_.size() && (!plan_[next].scheme.has_value() || is_kept(next))) ++next;
+  if (next == plan_.size() || fit_needs_values(*plan_[next].scheme)) return;
+  ahead_ = new_scan(next);
+  ahead_index_ = next;
 }
 
 QuantizePiece* PieceSource::next_of_stream() {
   QuantizePiece* piece = pool_.take();
   piece->bytes.resize(std::min(bytes_left_, piece_bytes_));
   stream_->read(piece->bytes);
+  if (ahead_ != nullptr) ahead_->step();
   return passed_on(piece);
 }
 

@@ -14,6 +14,7 @@
 #include "base/raw_bytes.h"
 #include "narrow/quantize_plan.h"
 #include "quant/tensor_quantizer.h"
+#include "stream/tensor_passes.h"
 
 namespace narrow {
 
@@ -44,14 +45,22 @@ std::size_t pieces_in_flight(int threads);
 std::size_t pieces_in_flight_ahead(int threads);
 
 // First stage: cuts the tensors of the plan into pieces, after a pass over each tensor that is to
-// be quantized which finds its ranges. Only large tensors are read again after that pass. Fills in
+// be quantized which finds its ranges. Only large tensors are read again after that pass, and while
+// one is, the pass over the next of them goes on. Fills in
 // what is known of a tensor then: of `results`, in the order of the plan, everything but the
 // errors.
 class PieceSource {
  public:
+  // `reported_blocks`: of so many blocks of a tensor the parameters are in its result.
   PieceSource(const CheckpointReader& reader, const QuantizePlan& plan, NonFinitePolicy non_finite,
-              ItemPool<QuantizePiece>& pool, std::vector<TensorResult>& results)
-      : reader_(reader), plan_(plan), non_finite_(non_finite), pool_(pool), results_(results) {}
+              std::uint64_t reported_blocks, ItemPool<QuantizePiece>& pool,
+              std::vector<TensorResult>& results)
+      : reader_(reader),
+        plan_(plan),
+        non_finite_(non_finite),
+        reported_blocks_(reported_blocks),
+        pool_(pool),
+        results_(results) {}
 
   // The next piece, from the pool, or null after the last. Throws Error(kNumeric) for values that
   // cannot be quantized and must not be kept, and what the reader throws.
@@ -59,7 +68,13 @@ class PieceSource {
 
  private:
   QuantizePiece* begin_tensor();
-  void scan_tensor(const TensorPlan& plan, const TensorInfo& info);
+  [[nodiscard]] Scheme scheme_of(std::size_t plan_index) const;
+  [[nodiscard]] bool is_kept(std::size_t plan_index) const;
+  [[nodiscard]] std::unique_ptr<TensorScan> new_scan(std::size_t plan_index) const;
+  void scan_tensor(const TensorInfo& info);
+  TensorQuantizer scan_kept(const TensorInfo& info);
+  TensorQuantizer scan_large();
+  void look_ahead();
   QuantizePiece* next_of_stream();
   QuantizePiece* next_of_kept();
   QuantizePiece* passed_on(QuantizePiece* piece);
@@ -70,11 +85,14 @@ class PieceSource {
   const CheckpointReader& reader_;
   const QuantizePlan& plan_;
   NonFinitePolicy non_finite_;
+  std::uint64_t reported_blocks_;
   ItemPool<QuantizePiece>& pool_;
   std::vector<TensorResult>& results_;
   std::size_t plan_index_ = 0;
   std::deque<QuantizePiece*> kept_;  // the pieces of the tensor that were read and not passed on
   std::unique_ptr<TensorStream> stream_;
+  std::unique_ptr<TensorScan> ahead_;  // of a later tensor that is not kept
+  std::size_t ahead_index_ = 0;
   std::shared_ptr<const TensorQuantizer> quantizer_;
   std::uint64_t element_bytes_ = 1;
   std::uint64_t piece_bytes_ = 0;

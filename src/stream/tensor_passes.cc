@@ -1,6 +1,7 @@
 #include "stream/tensor_passes.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "stream/non_finite.h"
@@ -29,6 +30,28 @@ void scan_tensor(const CheckpointReader& reader, std::size_t index,
   for (TensorQuantizer& quantizer : quantizers) quantizer.finish_scan();
 }
 
+TensorScan::TensorScan(const CheckpointReader& reader, std::size_t index,
+                       std::vector<TensorQuantizer> quantizers)
+    : quantizers_(std::move(quantizers)), stream_(reader.open(index)) {
+  const TensorInfo& info = reader.tensors()[index];
+  left_ = info.byte_size();
+  step_bytes_ = kScanBytes / element_size(info.dtype) * element_size(info.dtype);
+}
+
+void TensorScan::step() {
+  if (left_ == 0) return;
+  bytes_.resize(std::min(left_, step_bytes_));
+  stream_->read(bytes_);
+  for (TensorQuantizer& quantizer : quantizers_) quantizer.scan(bytes_);
+  left_ -= bytes_.size();
+}
+
+std::vector<TensorQuantizer> TensorScan::finish() {
+  while (left_ > 0) step();
+  for (TensorQuantizer& quantizer : quantizers_) quantizer.finish_scan();
+  return std::move(quantizers_);
+}
+
 void scan_tensor(std::span<const std::byte> values, TensorQuantizer& quantizer) {
   quantizer.scan(values);
   quantizer.finish_scan();
@@ -46,13 +69,14 @@ ErrorSums round_trip_tensor(const TensorQuantizer& quantizer, std::size_t elemen
   return errors;
 }
 
-void describe(const TensorQuantizer& quantizer, const Scheme& scheme, TensorResult& result) {
+void describe(const TensorQuantizer& quantizer, const Scheme& scheme, TensorResult& result,
+              std::uint64_t blocks) {
   result.quantized = true;
   result.scheme = scheme;
   result.blocks = quantizer.block_count();
   result.clipped_blocks = quantizer.clipped_blocks();
   result.clipped_values = quantizer.clipped_values();
-  result.params = quantizer.block_params(TensorResult::kMaxReportedBlocks);
+  result.params = quantizer.block_params(blocks);
 }
 
 bool keep_non_finite(const TensorQuantizer& quantizer, NonFinitePolicy policy,

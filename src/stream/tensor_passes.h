@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
+#include <vector>
 
 #include "narrow/quantize_plan.h"
 #include "quant/tensor_quantizer.h"
@@ -26,13 +28,35 @@ void scan_tensor(const CheckpointReader& reader, std::size_t index,
 // The same of a tensor in memory.
 void scan_tensor(std::span<const std::byte> values, TensorQuantizer& quantizer);
 
+// A first pass that is taken in steps, so that it goes on while another tensor is in its second
+// one.
+class TensorScan {
+ public:
+  TensorScan(const CheckpointReader& reader, std::size_t index,
+             std::vector<TensorQuantizer> quantizers);
+
+  // Reads and scans the next kScanBytes, if any are left.
+  void step();
+  // Does the rest.
+  std::vector<TensorQuantizer> finish();
+
+ private:
+  std::vector<TensorQuantizer> quantizers_;
+  std::unique_ptr<TensorStream> stream_;
+  std::uint64_t left_;
+  std::uint64_t step_bytes_;
+  std::vector<std::byte> bytes_;
+};
+
 // Second pass over a tensor in memory, whose elements have `element_bytes`: they become their
 // restored values. Throws what TensorQuantizer::round_trip throws.
 ErrorSums round_trip_tensor(const TensorQuantizer& quantizer, std::size_t element_bytes,
                             std::span<std::byte> values);
 
-// Sets what a quantizer knows of its tensor after the first pass.
-void describe(const TensorQuantizer& quantizer, const Scheme& scheme, TensorResult& result);
+// Sets what a quantizer knows of its tensor after the first pass, with the parameters of `blocks`
+// blocks at most.
+void describe(const TensorQuantizer& quantizer, const Scheme& scheme, TensorResult& result,
+              std::uint64_t blocks = TensorResult::kMaxReportedBlocks);
 
 // Whether a tensor stays what it is for NaN or infinite values, which is noted in `result` then.
 // Throws non_finite_error unless the policy keeps such tensors.

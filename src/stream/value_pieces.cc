@@ -50,7 +50,18 @@ double float8_e5m2_value(std::uint8_t bits) {
   return finite_float8(bits, 2, 15);
 }
 
-void to_doubles(DType dtype, std::span<const std::byte> bytes, std::span<double> values) {
+}  // namespace
+
+double float8_value(DType dtype, std::uint8_t code) noexcept {
+  return dtype == DType::kFloat8E4M3 ? float8_e4m3_value(code) : float8_e5m2_value(code);
+}
+
+int values_per_element(DType dtype) noexcept {
+  if (dtype == DType::kString || dtype == DType::kOpaque) return 0;
+  return dtype == DType::kComplex64 || dtype == DType::kComplex128 ? 2 : 1;
+}
+
+void load_values(DType dtype, std::span<const std::byte> bytes, std::span<double> values) {
   switch (dtype) {
     case DType::kFloat32:
     case DType::kFloat64:
@@ -94,17 +105,6 @@ void to_doubles(DType dtype, std::span<const std::byte> bytes, std::span<double>
   throw Error(ErrorCategory::kUsage, "strings and opaque types have no numeric value");
 }
 
-}  // namespace
-
-double float8_value(DType dtype, std::uint8_t code) noexcept {
-  return dtype == DType::kFloat8E4M3 ? float8_e4m3_value(code) : float8_e5m2_value(code);
-}
-
-int values_per_element(DType dtype) noexcept {
-  if (dtype == DType::kString || dtype == DType::kOpaque) return 0;
-  return dtype == DType::kComplex64 || dtype == DType::kComplex128 ? 2 : 1;
-}
-
 ValuePieces::ValuePieces(const CheckpointReader& reader, std::size_t index)
     : dtype_(reader.tensors()[index].dtype),
       elements_left_(element_count(reader.tensors()[index].shape)),
@@ -117,7 +117,7 @@ std::span<const double> ValuePieces::next(std::size_t max_values) {
   values_.resize(elements * parts);
   if (elements == 0) return {};
   stream_->read(bytes_);
-  to_doubles(dtype_, bytes_, values_);
+  load_values(dtype_, bytes_, values_);
   elements_left_ -= elements;
   return values_;
 }

@@ -16,7 +16,11 @@ int values_per_element(DType dtype) noexcept;
 // The value of a code of kFloat8E4M3 or kFloat8E5M2.
 double float8_value(DType dtype, std::uint8_t code) noexcept;
 
-// Reads a tensor front to back. int64 and uint64 beyond 2^53 are rounded.
+// `values` gets those of the elements in `bytes`, values_per_element(dtype) of each. int64 and
+// uint64 beyond 2^53 are rounded. Throws Error(kUsage) for a type without values.
+void load_values(DType dtype, std::span<const std::byte> bytes, std::span<double> values);
+
+// Reads a tensor front to back: see load_values.
 class ValuePieces {
  public:
   ValuePieces(const CheckpointReader& reader, std::size_t index);

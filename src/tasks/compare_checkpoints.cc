@@ -4,10 +4,17 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "base/item_pool.h"
+#include "base/parallel.h"
+#include "base/raw_bytes.h"
+#include "quant/elements/element_chunk.h"
+#include "stream/quantize_pieces.h"
 #include "stream/value_pieces.h"
 
 namespace narrow {
@@ -16,9 +23,20 @@ namespace {
 constexpr std::size_t kPieceValues = 65536;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 
+// The elements at the same place of two tensors.
+struct PiecePair {
+  std::size_t tensor = 0;  // of the result
+  RawBytes reference;
+  RawBytes other;
+  // What the second stage made of them.
+  bool identical = true;
+  std::uint64_t non_finite_differences = 0;
+  ErrorSums errors;
+};
+
 // Takes positions with a non-finite value out of the sums: both become 0. Gives how many of them
 // differ.
-std::uint64_t neutralize_non_finite(std::vector<double>& reference, std::vector<double>& other) {
+std::uint64_t neutralize_non_finite(std::span<double> reference, std::span<double> other) {
   std::uint64_t differences = 0;
   for (std::size_t i = 0; i < reference.size(); ++i) {
     if (std::isfinite(reference[i]) && std::isfinite(other[i])) continue;
@@ -31,24 +49,95 @@ std::uint64_t neutralize_non_finite(std::vector<double>& reference, std::vector<
   return differences;
 }
 
-void compare_values(const CheckpointReader& reference, std::size_t reference_index,
-                    const CheckpointReader& other, std::size_t other_index,
-                    TensorComparison& result) {
-  ValuePieces reference_pieces(reference, reference_index);
-  ValuePieces other_pieces(other, other_index);
-  std::vector<double> a;
-  std::vector<double> b;
-  while (true) {
-    const auto reference_values = reference_pieces.next(kPieceValues);
-    const auto other_values = other_pieces.next(kPieceValues);
-    if (reference_values.empty()) break;
-    result.identical =
-        result.identical && std::ranges::equal(reference_pieces.raw(), other_pieces.raw());
-    a.assign(reference_values.begin(), reference_values.end());
-    b.assign(other_values.begin(), other_values.end());
-    result.non_finite_differences += neutralize_non_finite(a, b);
-    result.errors.merge(measure_error(a, b));
+// First stage: goes through the tensors that are measured, both files front to back.
+class PairReader {
+ public:
+  struct Job {
+    std::size_t tensor = 0;
+    std::size_t reference = 0;
+    std::size_t other = 0;
+  };
+  PairReader(const CheckpointReader& reference, const CheckpointReader& other,
+             std::vector<Job> jobs, ItemPool<PiecePair>& pool)
+      : reference_(reference), other_(other), jobs_(std::move(jobs)), pool_(pool) {}
+
+  // Null after the last.
+  PiecePair* next() {
+    while (elements_left_ == 0) {
+      if (next_job_ == jobs_.size()) return nullptr;
+      open(jobs_[next_job_++]);
+    }
+    const DType reference = type_of(reference_, jobs_[next_job_ - 1].reference);
+    const DType other = type_of(other_, jobs_[next_job_ - 1].other);
+    const auto parts = static_cast<std::uint64_t>(values_per_element(reference));
+    const std::uint64_t count = std::min<std::uint64_t>(elements_left_, kPieceValues / parts);
+    PiecePair* piece = pool_.take();
+    piece->tensor = jobs_[next_job_ - 1].tensor;
+    piece->reference.resize(count * element_size(reference));
+    piece->other.resize(count * element_size(other));
+    reference_stream_->read(piece->reference);
+    other_stream_->read(piece->other);
+    elements_left_ -= count;
+    return piece;
   }
+
+ private:
+  static DType type_of(const CheckpointReader& reader, std::size_t index) {
+    return reader.tensors()[index].dtype;
+  }
+
+  void open(const Job& job) {
+    elements_left_ = element_count(reference_.tensors()[job.reference].shape);
+    if (elements_left_ == 0) return;
+    reference_stream_ = reference_.open(job.reference);
+    other_stream_ = other_.open(job.other);
+  }
+
+  const CheckpointReader& reference_;
+  const CheckpointReader& other_;
+  std::vector<Job> jobs_;
+  ItemPool<PiecePair>& pool_;
+  std::size_t next_job_ = 0;  // the one after the current
+  std::uint64_t elements_left_ = 0;
+  std::unique_ptr<TensorStream> reference_stream_;
+  std::unique_ptr<TensorStream> other_stream_;
+};
+
+bool is_float32_or_smaller(DType dtype) {
+  return dtype == DType::kFloat32 || is_small_float(dtype);
+}
+
+ErrorSums measure_floats(const TensorComparison& tensor, const PiecePair& piece) {
+  const std::size_t count = piece.reference.size() / element_size(tensor.reference.dtype);
+  std::vector<float> reference(count);
+  std::vector<float> other(count);
+  load_as_float(tensor.reference.dtype, piece.reference.data(), count, reference.data());
+  load_as_float(tensor.other.dtype, piece.other.data(), count, other.data());
+  return measure_error(std::span<const float>(reference), other);
+}
+
+void measure_values(const TensorComparison& tensor, PiecePair& piece) {
+  const DType dtype = tensor.reference.dtype;
+  const auto parts = static_cast<std::size_t>(values_per_element(dtype));
+  const std::size_t count = piece.reference.size() / element_size(dtype) * parts;
+  std::vector<double> reference(count);
+  std::vector<double> other(count);
+  load_values(dtype, piece.reference, reference);
+  load_values(tensor.other.dtype, piece.other, other);
+  piece.non_finite_differences = neutralize_non_finite(reference, other);
+  piece.errors = measure_error(reference, other);
+}
+
+// Second stage.
+void compare_piece(const TensorComparison& tensor, PiecePair& piece) {
+  piece.identical = std::ranges::equal(piece.reference, piece.other);
+  piece.non_finite_differences = 0;
+  if (is_float32_or_smaller(tensor.reference.dtype) && is_float32_or_smaller(tensor.other.dtype)) {
+    piece.errors = measure_floats(tensor, piece);
+    // A value that is not finite makes this sum so.
+    if (std::isfinite(piece.errors.sum_d2)) return;
+  }
+  measure_values(tensor, piece);
 }
 
 // Numbers with numbers of any type; what has no numeric values with its own type.
@@ -80,8 +169,9 @@ bool have_same_bytes(const CheckpointReader& reference, std::size_t reference_in
   return same;
 }
 
-TensorComparison compare_tensor(const CheckpointReader& reference, std::size_t reference_index,
-                                const CheckpointReader& other, std::size_t other_index) {
+// All but the errors of numbers.
+TensorComparison paired(const CheckpointReader& reference, std::size_t reference_index,
+                        const CheckpointReader& other, std::size_t other_index) {
   TensorComparison result;
   result.reference = reference.tensors()[reference_index];
   result.other = other.tensors()[other_index];
@@ -92,10 +182,25 @@ TensorComparison compare_tensor(const CheckpointReader& reference, std::size_t r
     result.identical = have_same_bytes(reference, reference_index, other, other_index);
   } else if (result.reference.dtype == DType::kString) {
     result.identical = reference.read_strings(reference_index) == other.read_strings(other_index);
-  } else {
-    compare_values(reference, reference_index, other, other_index, result);
   }
   return result;
+}
+
+// Pieces are read in order, measured on all threads and added up in order.
+void measure(const CheckpointReader& reference, const CheckpointReader& other,
+             std::vector<PairReader::Job> jobs, std::vector<TensorComparison>& tensors) {
+  ItemPool<PiecePair> pool;
+  PairReader reader(reference, other, std::move(jobs), pool);
+  run_pipeline<PiecePair>(
+      pieces_in_flight_ahead(available_threads()), [&] { return reader.next(); },
+      [&](PiecePair& piece) { compare_piece(tensors[piece.tensor], piece); },
+      [&](PiecePair& piece) {
+        TensorComparison& tensor = tensors[piece.tensor];
+        tensor.identical = tensor.identical && piece.identical;
+        tensor.non_finite_differences += piece.non_finite_differences;
+        tensor.errors.merge(piece.errors);
+        pool.give_back(&piece);
+      });
 }
 
 // Of each tensor of `reference` the one of `other` that belongs to it.
@@ -152,6 +257,7 @@ CheckpointComparison compare_checkpoints(const CheckpointReader& reference,
   CheckpointComparison result;
   const Partners partners = find_partners(reference, other, pairs);
   std::vector<bool> is_paired(other.tensors().size());
+  std::vector<PairReader::Job> jobs;
   for (std::size_t i = 0; i < partners.size(); ++i) {
     if (!partners[i].has_value()) {
       result.only_reference.push_back(reference.tensors()[i].name);
@@ -159,13 +265,18 @@ CheckpointComparison compare_checkpoints(const CheckpointReader& reference,
     }
     is_paired[*partners[i]] = true;
     const TensorComparison& tensor =
-        result.tensors.emplace_back(compare_tensor(reference, i, other, *partners[i]));
-    result.pooled.merge(tensor.errors);
-    result.max_relative_l2 = std::max(result.max_relative_l2, tensor.relative_l2());
-    if (tensor.identical) ++result.identical;
+        result.tensors.emplace_back(paired(reference, i, other, *partners[i]));
+    if (!tensor.comparable || values_per_element(tensor.reference.dtype) == 0) continue;
+    jobs.push_back({result.tensors.size() - 1, i, *partners[i]});
   }
   for (std::size_t i = 0; i < is_paired.size(); ++i) {
     if (!is_paired[i]) result.only_other.push_back(other.tensors()[i].name);
+  }
+  measure(reference, other, std::move(jobs), result.tensors);
+  for (const TensorComparison& tensor : result.tensors) {
+    result.pooled.merge(tensor.errors);
+    result.max_relative_l2 = std::max(result.max_relative_l2, tensor.relative_l2());
+    if (tensor.identical) ++result.identical;
   }
   return result;
 }

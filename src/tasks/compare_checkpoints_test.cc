@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "checkpoint/testing/memory_checkpoint.h"
 
@@ -57,6 +59,32 @@ TEST(CompareCheckpoints, OtherTypesAreComparedByValueOtherShapesNotAtAll) {
   EXPECT_EQ(result.tensors[0].relative_l2(), 0);
   EXPECT_FALSE(result.tensors[1].comparable);
   EXPECT_TRUE(std::isinf(result.tensors[1].relative_l2()));
+}
+
+TEST(CompareCheckpoints, PiecesOfManyTensorsAreAddedUpInOrder) {
+  std::vector<float> values(200'000);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i));
+  std::vector<float> others = values;
+  for (std::size_t i = 0; i < others.size(); i += 3) others[i] += 0.25F;
+  std::vector<float> damaged = others;
+  damaged[150'000] = kNan;
+  const MemoryReader a({floats("a", values), floats("b", {1, 2}), floats("c", values)});
+  const MemoryReader b({floats("c", damaged), floats("b", {1, 2}), floats("a", others)});
+  const auto result = compare_checkpoints(a, b);
+  ASSERT_EQ(result.tensors.size(), 3u);
+  EXPECT_EQ(result.identical, 1u);
+  ErrorSums expected;
+  for (std::size_t begin = 0; begin < values.size(); begin += 65'536) {
+    const std::size_t count = std::min<std::size_t>(65'536, values.size() - begin);
+    expected.merge(measure_error(std::span<const float>(values).subspan(begin, count),
+                                 std::span<const float>(others).subspan(begin, count)));
+  }
+  EXPECT_EQ(result.tensors[0].errors.sum_d2, expected.sum_d2);
+  EXPECT_EQ(result.tensors[0].errors.sum_xr, expected.sum_xr);
+  EXPECT_EQ(result.tensors[0].errors.max_abs_d, expected.max_abs_d);
+  EXPECT_EQ(result.tensors[0].errors.count, values.size());
+  EXPECT_EQ(result.tensors[0].non_finite_differences, 0u);
+  EXPECT_EQ(result.tensors[2].non_finite_differences, 1u);
 }
 
 TEST(CompareCheckpoints, OtherNamesArePairedByShapeInTheirOrder) {

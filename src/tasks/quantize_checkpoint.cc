@@ -83,7 +83,9 @@ QuantizeResult quantize_checkpoint(const CheckpointReader& reader, const Quantiz
     writer.add(info);
   }
   ItemPool<QuantizePiece> pool;
-  PieceSource source(reader, plan, options.non_finite, pool, result.tensors);
+  PieceSource source(reader, plan, options.non_finite,
+                     options.all_params ? TensorResult::kMaxReportedBlocks : 1, pool,
+                     result.tensors);
   PieceSink sink(result.tensors, total_bytes, writer, run.observer);
   run_pipeline<QuantizePiece>(
       pieces_in_flight_ahead(limit.threads()), [&] { return source.next(); },

@@ -93,6 +93,35 @@ TEST(QuantizeCheckpoint, LargeTensorsRestoreOrStayAsTheyAre) {
   }
 }
 
+// The ranges of a large tensor are found while the one before it is restored.
+TEST(QuantizeCheckpoint, LargeTensorsInARowHaveTheirOwnRanges) {
+  const std::int64_t elements = 3'200'000;
+  std::vector<MemoryTensor> tensors;
+  for (const float factor : {1.0F, 3.0F, 0.1F}) {
+    auto values = normal_values(static_cast<std::size_t>(elements), "row");
+    for (float& value : values) value *= factor;
+    const std::string name = std::to_string(factor);
+    tensors.push_back(memory_tensor(name, DType::kFloat32, {elements}, values));
+    values.resize(100);
+    tensors.push_back(memory_tensor(name + ".small", DType::kFloat32, {100}, values));
+  }
+  const MemoryReader reader(tensors);
+  const Scheme scheme = scheme_of(SchemeKind::kBin, 5);
+  QuantizePlan plan = make_plan(reader, scheme, {});
+  plan[2].scheme.reset();
+  MemoryWriter writer;
+  QuantizeOptions options;
+  options.all_params = false;
+  const QuantizeResult result = quantize_checkpoint(reader, plan, options, writer);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto values = floats(tensors[i]);
+    std::vector<float> expected(values.begin(), values.end());
+    if (i != 2) round_trip(values, scheme, fit(values, scheme), expected);
+    EXPECT_TRUE(std::ranges::equal(floats(writer.tensors[i]), expected)) << i;
+    EXPECT_EQ(result.tensors[i].params.size(), i == 2 ? 0U : 1U);
+  }
+}
+
 TEST(QuantizeCheckpoint, SummaryFollowsFromTheTensors) {
   const MemoryReader reader(mixed_tensors());
   NullWriter writer;

@@ -118,7 +118,9 @@ void run(Arguments args, const Command& command) {
   }
   run.options.non_finite = args.plan_options.non_finite;
   run.threads = args.threads;
-  run.options.code_statistics = args.json || args.per_tensor || !exports.is_empty();
+  run.with_report = args.json || args.per_tensor || !exports.is_empty();
+  run.options.code_statistics = run.with_report;
+  run.options.all_params = run.with_report;
   run.overwrite = overwrite_of(args.force);
   run.dry_run = args.dry_run;
   run.command = args.best ? best.command : plain_command_line(command, {outside_options(), {}});

@@ -94,7 +94,9 @@ void run(Arguments& args) {
   run.output = output_location(reader->location(), CheckpointFormat::kTensorFlowV2, "",
                                network_directory_name(result_directory_name(scheme), methods));
   run.threads = args.threads;
-  run.options.code_statistics = args.json || !exports.is_empty();
+  run.with_report = args.json || !exports.is_empty();
+  run.options.code_statistics = run.with_report;
+  run.options.all_params = run.with_report;
   run.overwrite = overwrite_of(args.force);
   run.line_every = args.json ? 0 : kLineEvery;
   if (!args.json) {

@@ -118,7 +118,9 @@ QuantizeReports quantize_and_report(const CheckpointReader& reader, const Quanti
   } else {
     const QuantizeResult result = run_quantization(reader, plan, run);
     reports.summary = result.summary;
-    reports.report = quantize_report(result, title, add_paths(quantize_json(result)));
+    if (run.with_report) {
+      reports.report = quantize_report(result, title, add_paths(quantize_json(result)));
+    }
   }
   reports.summary_text = float8_text(reader) + quantize_summary_text(reports.summary);
   return reports;

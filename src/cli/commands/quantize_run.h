@@ -17,6 +17,7 @@ struct QuantizeRun {
   int threads = 0;
   Overwrite overwrite = Overwrite::kNo;
   bool dry_run = false;
+  bool with_report = true;     // a table and JSON of all tensors
   std::string command;         // that makes the same again, for formats that keep it; may be empty
   std::size_t line_every = 0;  // ConsoleObserver's
 };

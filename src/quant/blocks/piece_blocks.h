@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -60,6 +61,20 @@ class PieceBlocks {
   [[nodiscard]] bool is_aligned_float() const {
     return dtype_ == DType::kFloat32 &&
            reinterpret_cast<std::uintptr_t>(elements_) % alignof(float) == 0;
+  }
+
+  // For kernels that fit groups themselves, where every chunk but the last has whole ones.
+  [[nodiscard]] std::optional<UniformGroups> uniform_groups() const {
+    const bool is_symmetric = scheme_.kind == SchemeKind::kSymmetric;
+    if (!is_symmetric && scheme_.kind != SchemeKind::kAffine) return std::nullopt;
+    const bool fits_chunks = layout_.run % kLanes == 0 && kChunk % layout_.run == 0;
+    if (layout_.kind != BlockLayout::Kind::kLocal || !fits_chunks || !found_.params.empty() ||
+        scheme_.bits > UniformGroups::kMaxBits) {
+      return std::nullopt;
+    }
+    const int magnitude_bits = scheme_.bits - (is_symmetric ? 1 : 0);
+    return UniformGroups{is_symmetric, static_cast<double>((std::int64_t{1} << magnitude_bits) - 1),
+                         layout_.run};
   }
 
   // StoredBlocks::for_each_part for [done, done + length) of the piece.

@@ -1,13 +1,16 @@
 #include "quant/elements/element_chunk.h"
 
 #include <algorithm>
+#include <array>
 #include <cfloat>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <utility>
 
 #include "base/bytes.h"
-#include "quant/elements/half.h"
+#include "quant/kernels/kernel_table.h"
 
 namespace narrow {
 namespace {
@@ -37,32 +40,51 @@ struct Float64Codec {
   static Stored round(double value) { return value; }
 };
 
-template <typename Format>
-struct SmallCodec {
-  using Stored = std::uint16_t;
-  static double exact(Stored stored) { return Format::to_float(stored); }
-  static float nearest_float(Stored stored) { return Format::to_float(stored); }
-  static Stored round(double value) { return Format::from_double(value); }
-};
-
-// Calls body with the codec of the type.
+// Calls body with the codec of a type of 32 or 64 bits.
 template <typename Body>
 void with_codec(DType dtype, const Body& body) {
-  switch (dtype) {
-    case DType::kFloat64:
-      return body(Float64Codec());
-    case DType::kFloat16:
-      return body(SmallCodec<Half>());
-    case DType::kBFloat16:
-      return body(SmallCodec<BFloat16>());
-    default:
-      return body(Float32Codec());
+  if (dtype == DType::kFloat64) return body(Float64Codec());
+  body(Float32Codec());
+}
+
+const SmallFloatKernels& small_kernels(DType dtype) {
+  return dtype == DType::kFloat16 ? kernels().half : kernels().bfloat16;
+}
+
+// Kernels take aligned elements: others go through this.
+using SmallChunk = std::array<std::uint16_t, kChunk>;
+
+// Calls body(begin, length) for chunks of `count` elements.
+template <typename Body>
+void for_each_chunk(std::size_t count, const Body& body) {
+  for (std::size_t begin = 0; begin < count; begin += kChunk) {
+    body(begin, std::min(kChunk, count - begin));
   }
+}
+
+void load_small(DType dtype, const std::byte* elements, std::size_t count, float* values) {
+  const auto load = small_kernels(dtype).load;
+  SmallChunk chunk;
+  for_each_chunk(count, [&](std::size_t begin, std::size_t length) {
+    std::memcpy(chunk.data(), elements + begin * sizeof(chunk[0]), length * sizeof(chunk[0]));
+    load(chunk.data(), length, values + begin);
+  });
 }
 
 }  // namespace
 
+void store_small(DType dtype, const double* values, std::size_t count, std::byte* elements,
+                 float* stored) {
+  const auto store = small_kernels(dtype).store;
+  SmallChunk chunk;
+  for_each_chunk(count, [&](std::size_t begin, std::size_t length) {
+    store(values + begin, length, chunk.data(), stored + begin);
+    std::memcpy(elements + begin * sizeof(chunk[0]), chunk.data(), length * sizeof(chunk[0]));
+  });
+}
+
 void load_as_float(DType dtype, const std::byte* elements, std::size_t count, float* values) {
+  if (is_small_float(dtype)) return load_small(dtype, elements, count, values);
   with_codec(dtype, [=]<typename Codec>(Codec) {
     using Stored = typename Codec::Stored;
     for (std::size_t i = 0; i < count; ++i) {
@@ -72,6 +94,13 @@ void load_as_float(DType dtype, const std::byte* elements, std::size_t count, fl
 }
 
 void load_as_double(DType dtype, const std::byte* elements, std::size_t count, double* values) {
+  if (is_small_float(dtype)) {
+    std::array<float, kChunk> floats;
+    return for_each_chunk(count, [&](std::size_t begin, std::size_t length) {
+      load_small(dtype, elements + begin * element_size(dtype), length, floats.data());
+      std::copy_n(floats.begin(), length, values + begin);
+    });
+  }
   with_codec(dtype, [=]<typename Codec>(Codec) {
     using Stored = typename Codec::Stored;
     for (std::size_t i = 0; i < count; ++i) {
@@ -81,6 +110,14 @@ void load_as_double(DType dtype, const std::byte* elements, std::size_t count, d
 }
 
 void store_rounded(DType dtype, double* values, std::size_t count, std::byte* elements) {
+  if (is_small_float(dtype)) {
+    std::array<float, kChunk> floats;
+    return for_each_chunk(count, [&](std::size_t begin, std::size_t length) {
+      store_small(dtype, values + begin, length, elements + begin * element_size(dtype),
+                  floats.data());
+      std::copy_n(floats.begin(), length, values + begin);
+    });
+  }
   with_codec(dtype, [=]<typename Codec>(Codec) {
     using Stored = typename Codec::Stored;
     for (std::size_t i = 0; i < count; ++i) {

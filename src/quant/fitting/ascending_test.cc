@@ -30,6 +30,22 @@ RC_GTEST_PROP(Ascending, SortsAsComparisonsDo, (std::uint64_t seed)) {
   RC_ASSERT(same_bits(values, expected));
 }
 
+// More values than are copied for that, spread out and all of a few digits.
+TEST(Ascending, SortsManyValuesInPlace) {
+  RandomStream random(6, "many");
+  for (const bool are_alike : {false, true}) {
+    std::vector<float> values(1'200'000);
+    for (float& value : values) {
+      value = static_cast<float>(are_alike ? 1 + 1e-6 * static_cast<double>(random.below(4))
+                                           : random.normal());
+    }
+    std::vector<float> expected = values;
+    std::sort(expected.begin(), expected.end());
+    sort_ascending(values);
+    EXPECT_TRUE(same_bits(values, expected));
+  }
+}
+
 TEST(Ascending, ZerosInfinitiesAndTheExtremes) {
   const std::vector<float> expected = {-INFINITY, -FLT_MAX,     -1.0F, -FLT_TRUE_MIN, -0.0F,
                                        0.0F,      FLT_TRUE_MIN, 1.0F,  FLT_MAX,       INFINITY};

@@ -13,6 +13,7 @@ BlockValues::BlockValues(DType dtype, const BlockLayout& layout) : dtype_(dtype)
 void BlockValues::add(std::span<const std::byte> elements) {
   const std::size_t count = elements.size() / element_size(dtype_);
   const std::size_t begin = values_.size();
+  if (begin == 0) values_.reserve(layout_.elements);  // growing would take twice that for a moment
   values_.resize(begin + count);
   load_as_float(dtype_, elements.data(), count, values_.data() + begin);
 }

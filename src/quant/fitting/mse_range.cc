@@ -188,11 +188,16 @@ ValueRange best_fraction_bits(const PrefixMoments& block, const Scheme& scheme,
   return best;
 }
 
-// What the quantizer itself gives, every rounding included.
+// What the quantizer itself gives, every rounding included: chunk by chunk, as it adds up errors.
 double real_cost(const PrefixMoments& block, const Scheme& scheme, const ValueRange& range) {
-  std::vector<float> restored(block.size());
-  return round_trip(block.values(), scheme, fit_checked_range(range.lo, range.hi, scheme), restored)
-      .sum_d2;
+  const BlockParams params = fit_checked_range(range.lo, range.hi, scheme);
+  std::array<float, kChunk> restored;
+  ErrorSums sums;
+  for (std::size_t begin = 0; begin < block.size(); begin += kChunk) {
+    const auto values = block.values().subspan(begin, std::min(kChunk, block.size() - begin));
+    sums.merge(round_trip(values, scheme, params, std::span(restored).first(values.size())));
+  }
+  return sums.sum_d2;
 }
 
 }  // namespace

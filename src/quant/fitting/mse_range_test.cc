@@ -137,6 +137,26 @@ RC_GTEST_PROP(MseRange, FractionBitsAreTheBest, (std::uint64_t seed)) {
 }
 
 // A dense grid over both ends finds nothing that is much better.
+// Of many values not every sum is kept.
+TEST(MseRange, SumsOfManyValuesAreThoseInTheirOrder) {
+  std::vector<float> values(300'011);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) * 1e-5F - 1;
+  const PrefixMoments block(values);
+  const double middle = values[values.size() / 2];
+  double y = 0;
+  double y2 = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i % 1013 == 0 && i > 0) {
+      const double expected = y2 - y * y / static_cast<double>(i);
+      ASSERT_EQ(block.scatter(0, i), std::max(expected, 0.0)) << i;
+      ASSERT_EQ(block.mean(0, i), middle + y / static_cast<double>(i));
+    }
+    const double distance = double{values[i]} - middle;
+    y += distance;
+    y2 += distance * distance;
+  }
+}
+
 TEST(MseRange, AFineGridFindsLittleMore) {
   RandomStream random(6, "grid");
   for (const int bits : {1, 2, 3, 4, 6}) {

@@ -2,16 +2,23 @@
 
 namespace narrow {
 
+namespace {
+
+constexpr std::size_t kMany = std::size_t{1} << 18;
+constexpr std::size_t kStrideOfMany = 16;
+
+}  // namespace
+
 PrefixMoments::PrefixMoments(std::span<const float> ascending)
-    : values_(ascending), sums_(ascending.size() + 1) {
+    : values_(ascending),
+      stride_(ascending.size() > kMany ? kStrideOfMany : 1),
+      sums_(ascending.size() / stride_ + 1) {
   if (ascending.empty()) return;
   middle_ = double{ascending[ascending.size() / 2]};
   Sums sums;
   for (std::size_t i = 0; i < ascending.size(); ++i) {
-    const double y = double{ascending[i]} - middle_;
-    sums.y += y;
-    sums.y2 += y * y;
-    sums_[i + 1] = sums;
+    sums.add(double{ascending[i]} - middle_);
+    if ((i + 1) % stride_ == 0) sums_[(i + 1) / stride_] = sums;
   }
 }
 

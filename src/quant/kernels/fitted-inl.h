@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "quant/kernels/loops-inl.h"
 
@@ -49,9 +50,10 @@ HWY_INLINE DoubleVec SecondHalf(DoubleTag d, StepVec v) {
 }
 
 // Errors are added for whole steps of lanes: converting straight from memory costs less than from a
-// register.
+// register. `Value` is float where restored values are put in place.
+template <typename Value>
 HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_t count,
-                                  float* HWY_RESTRICT values, LaneSums* HWY_RESTRICT sums) {
+                                  Value* HWY_RESTRICT values, LaneSums* HWY_RESTRICT sums) {
   const DoubleTag d;
   const FloatTag df;
   const StepTag step;
@@ -74,7 +76,9 @@ HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_
         second.AddFloat(x2, r2, error2);
         second_max_d2 = hn::Max(second_max_d2, hn::Mul(error2, error2));
       }
-      hn::StoreU(hn::LoadU(step, restored + i), step, values + i);
+      if constexpr (!std::is_const_v<Value>) {
+        hn::StoreU(hn::LoadU(step, restored + i), step, values + i);
+      }
     }
     first.Store(d, sums, lane);
     hn::StoreU(first_max_d2, d, &sums->max_d2[lane]);
@@ -85,21 +89,42 @@ HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_
   }
 }
 
+void AddFloatErrors(const float* values, const float* restored, std::size_t count, LaneSums* sums) {
+  const std::size_t whole = count - count % kLanes;
+  AddErrorsAndStore(restored, whole, values, sums);
+  if (whole == count) return;
+  float tail_values[kLanes] = {};  // see AddErrors
+  float tail_restored[kLanes] = {};
+  std::copy_n(values + whole, count - whole, tail_values);
+  std::copy_n(restored + whole, count - whole, tail_restored);
+  AddErrorsAndStore<const float>(tail_restored, kLanes, tail_values, sums);
+}
+
+// A place for a chunk of restored values. It lies half a page away from the values, modulo the page
+// size: processors compare only these low bits of a load's address with those of earlier stores,
+// and wait when they are equal.
+class RestoredChunk {
+ public:
+  HWY_INLINE float* For(const float* values) {
+    const auto distance =
+        (reinterpret_cast<std::uintptr_t>(values) - reinterpret_cast<std::uintptr_t>(buffer_)) /
+        sizeof(float);
+    return buffer_ + (distance + kPageFloats / 2) % kPageFloats;
+  }
+
+ private:
+  static constexpr std::size_t kPageFloats = 4096 / sizeof(float);
+  alignas(64) float buffer_[kChunk + kPageFloats];
+};
+
 // One loop restores to a buffer in the first cache, a second one adds the errors and puts the
 // results in place: as one loop they would need more registers than there are.
 struct FittedBin {
   static bool Applies(const BlockConstants& c) { return c.exact_products && c.finite_ends; }
   static HWY_INLINE void RoundTrip(const BlockConstants& c, float* HWY_RESTRICT values,
                                    std::size_t count, LaneSums* HWY_RESTRICT sums) {
-    // The buffer lies half a page away from the values, modulo the page size: processors compare
-    // only these low bits of a load's address with those of earlier stores, and wait when they are
-    // equal.
-    constexpr std::size_t kPageFloats = 4096 / sizeof(float);
-    alignas(64) float buffer[kChunk + kPageFloats];
-    const auto distance =
-        (reinterpret_cast<std::uintptr_t>(values) - reinterpret_cast<std::uintptr_t>(buffer)) /
-        sizeof(float);
-    float* const restored = buffer + (distance + kPageFloats / 2) % kPageFloats;
+    RestoredChunk chunk;
+    float* const restored = chunk.For(values);
     while (count > 0) {
       const std::size_t part = std::min(kChunk, count);
       if (c.float_bin.applies) {

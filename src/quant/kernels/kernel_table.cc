@@ -14,9 +14,11 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "quant/kernels/divided-inl.h"
 #include "quant/kernels/fitted-inl.h"
 #include "quant/kernels/loops-inl.h"
 #include "quant/kernels/scan-inl.h"
+#include "quant/kernels/small_floats-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace narrow {
@@ -33,10 +35,17 @@ const KernelTable* Table() {
       Scan,
       ScanRows,
       AddErrors,
+      AddFloatErrors,
+      RoundTripGroups,
+      RestoreGroups,
+      {LoadSmall<Half>, StoreSmall<Half>},
+      {LoadSmall<BFloat16>, StoreSmall<BFloat16>},
       {{Kernels<RoundTripBlock<FittedBin, BinRule>, BinRule, BlockSource>(),
         Kernels<RoundTripBlock<FittedPowerOfTwo, PowerOfTwoRule>, PowerOfTwoRule, BlockSource>(),
         Kernels<RoundTrip<DecimalRule, BlockSource>, DecimalRule, BlockSource>(),
-        Kernels<RoundTrip<DividedRule, BlockSource>, DividedRule, BlockSource>(),
+        {RoundTripBlock<FittedDivided, DividedRule>, RestoreDivided,
+         Encode<DividedRule, BlockSource>, Decode<DividedRule, BlockSource, double>,
+         Decode<DividedRule, BlockSource, float>},
         Kernels<RoundTrip<CodebookRule, BlockSource>, CodebookRule, BlockSource>(),
         Kernels<RoundTrip<FormatRule, BlockSource>, FormatRule, BlockSource>()}},
       {{Kernels<RoundTrip<BinRule, RowSource>, BinRule, RowSource>(),

@@ -143,6 +143,23 @@ struct RuleKernels {
                        float* restored);
 };
 
+// Affine or symmetric blocks of `run` values, one after the other, each with its own range; steps
+// is 2^B - 1, or 2^(B - 1) - 1 for symmetric ones.
+struct UniformGroups {
+  // Of the kernels for groups: `run` and the number of values are multiples of kLanes.
+  static constexpr int kMaxBits = 16;
+  bool is_symmetric = false;
+  double steps = 0;
+  std::size_t run = 0;
+};
+
+// Types of 16 bits.
+struct SmallFloatKernels {
+  void (*load)(const std::uint16_t* stored, std::size_t count, float* values);
+  // Rounds once, nearest-even, the largest finite value at most; `values` gets what is stored.
+  void (*store)(const double* restored, std::size_t count, std::uint16_t* stored, float* values);
+};
+
 struct KernelTable {
   void (*scan)(const float* values, std::size_t count, KeyRange* range);
   // Entry i of the arrays takes value i; `range` takes all of them.
@@ -151,6 +168,16 @@ struct KernelTable {
   // Errors of `count` values, the first of which belongs to lane 0.
   void (*add_errors)(const double* values, const double* restored, std::size_t count,
                      LaneSums* sums);
+  void (*add_float_errors)(const float* values, const float* restored, std::size_t count,
+                           LaneSums* sums);
+  // Fit and restore at most kChunk values, whole groups; false when one is not finite, and then
+  // nothing was done. The first value belongs to lane 0.
+  bool (*round_trip_groups)(const UniformGroups& groups, float* values, std::size_t count,
+                            LaneSums* sums);
+  bool (*restore_groups)(const UniformGroups& groups, const float* values, std::size_t count,
+                         double* restored);
+  SmallFloatKernels half;
+  SmallFloatKernels bfloat16;
   std::array<RuleKernels<BlockConstants>, kRules> block;
   std::array<RuleKernels<RowConstants>, kRules> rows;
 };

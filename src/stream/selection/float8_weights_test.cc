@@ -10,7 +10,7 @@
 #include "checkpoint/testing/memory_checkpoint.h"
 #include "narrow/error.h"
 #include "narrow/selection.h"
-#include "quant/elements/half.h"
+#include "quant/kernels/half.h"
 #include "stream/selection/float8_scales.h"
 #include "stream/value_pieces.h"
 

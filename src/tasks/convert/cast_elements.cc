@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 #include "quant/elements/element_chunk.h"
-#include "quant/elements/half.h"
+#include "quant/kernels/half.h"
 
 namespace narrow {
 namespace {

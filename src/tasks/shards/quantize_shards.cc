@@ -49,8 +49,8 @@ class ShardQuantizer {
 
   ShardJob job() {
     ShardJob job;
-    job.key.push_back(fmt::format("quantize {} {}", static_cast<int>(options_.non_finite),
-                                  options_.code_statistics));
+    job.key.push_back(fmt::format("quantize {} {} {}", static_cast<int>(options_.non_finite),
+                                  options_.code_statistics, options_.all_params));
     for (const TensorPlan& tensor : plan_) {
       job.key.push_back(tensor.scheme ? scheme_json(*tensor.scheme).dump()
                                       : fmt::format("{}", static_cast<int>(tensor.reason)));

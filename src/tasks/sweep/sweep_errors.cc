@@ -1,8 +1,9 @@
 // Schemes that can share one scan of a tensor form a group. For each tensor, PieceSource scans it
-// once for all groups (small tensors stay in memory), then for each group fits all its schemes and
-// cuts the tensor into pieces. Of several processes each takes whole tensors. On all threads, every
-// scheme of the group measures a piece while it is in the cache; in order, the errors are added to
-// the cost of tensor and scheme, so that sums are those of narrow quantize to the bit.
+// once for all groups (small tensors stay in memory; the scan of a large one goes on while the one
+// before it is measured), then for each group fits all its schemes and cuts the tensor into pieces.
+// Of several processes each takes whole tensors. On all threads, every scheme of the group measures
+// a piece while it is in the cache; in order, the errors are added to the cost of tensor and
+// scheme, so that sums are those of narrow quantize to the bit.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "base/run_progress.h"
 #include "narrow/error.h"
 #include "narrow/sweep.h"
+#include "quant/fitting/value_fit.h"
 #include "quant/tensor_quantizer.h"
 #include "stream/non_finite.h"
 #include "stream/quantize_pieces.h"
@@ -95,11 +97,9 @@ class SweepPieces {
     TensorSweep& tensor = tensors_[tensor_++];
     scans_.clear();
     group_ = 0;
+    of_tensor_ = schemes_for(tensor.info);
     name_axes(tensor);
     if (!is_mine_[tensor_ - 1]) return;
-    for (const ScanGroup& group : groups_) {
-      scans_.emplace_back(of_tensor_[group.front()], tensor.info, 0);
-    }
     scan(tensor);
     const NonFinite& found = scans_.front().non_finite();
     if (found.count == 0) {
@@ -111,24 +111,62 @@ class SweepPieces {
     scans_.clear();
   }
 
-  // The schemes for this tensor.
-  void name_axes(TensorSweep& tensor) {
-    of_tensor_.clear();
+  [[nodiscard]] std::vector<Scheme> schemes_for(const TensorInfo& info) const {
+    std::vector<Scheme> schemes;
     for (const Scheme& scheme : schemes_) {
-      of_tensor_.push_back(
-          with_channel_axes(scheme, tensor.info, reader_.location().format, options_.axes));
-      if (tensor.channel_axes) continue;
-      tensor.channel_axes = channel_axes_of(of_tensor_.back(), tensor.info);
+      schemes.push_back(with_channel_axes(scheme, info, reader_.location().format, options_.axes));
     }
+    return schemes;
+  }
+
+  void name_axes(TensorSweep& tensor) const {
+    for (const Scheme& scheme : of_tensor_) {
+      if (tensor.channel_axes) return;
+      tensor.channel_axes = channel_axes_of(scheme, tensor.info);
+    }
+  }
+
+  // One for each group, before the first pass.
+  [[nodiscard]] Quantizers new_quantizers(const TensorInfo& info,
+                                          const std::vector<Scheme>& schemes) const {
+    Quantizers quantizers;
+    for (const ScanGroup& group : groups_) quantizers.emplace_back(schemes[group.front()], info, 0);
+    return quantizers;
   }
 
   // Keeps the bytes of a tensor that is no longer than one read.
   void scan(const TensorSweep& tensor) {
     is_kept_ = tensor.info.byte_size() <= kScanBytes;
-    if (!is_kept_) return scan_tensor(reader_, tensor.index, scans_);
+    if (!is_kept_) return scan_large(tensor);
+    scans_ = new_quantizers(tensor.info, of_tensor_);
     kept_.resize(tensor.info.byte_size());
     reader_.read(tensor.index, kept_);
     for (TensorQuantizer& quantizer : scans_) scan_tensor(kept_, quantizer);
+  }
+
+  // And begins the same for the next such tensor, to be taken piece and piece about with the pieces
+  // of this one.
+  void scan_large(const TensorSweep& tensor) {
+    if (ahead_ == nullptr || ahead_index_ != tensor_ - 1) {
+      ahead_ = std::make_unique<TensorScan>(reader_, tensor.index,
+                                            new_quantizers(tensor.info, of_tensor_));
+    }
+    scans_ = ahead_->finish();
+    ahead_.reset();
+    look_ahead();
+  }
+
+  void look_ahead() {
+    // These would collect all values of both tensors.
+    if (std::ranges::any_of(schemes_, fit_needs_values)) return;
+    for (std::size_t i = tensor_; i < tensors_.size(); ++i) {
+      const TensorInfo& info = tensors_[i].info;
+      if (!is_mine_[i] || info.byte_size() <= kScanBytes) continue;
+      ahead_ = std::make_unique<TensorScan>(reader_, tensors_[i].index,
+                                            new_quantizers(info, schemes_for(info)));
+      ahead_index_ = i;
+      return;
+    }
   }
 
   // Fits the schemes of the next group.
@@ -166,6 +204,7 @@ class SweepPieces {
     } else {
       stream_->read(piece->bytes);
     }
+    if (ahead_ != nullptr) ahead_->step();
     first_element_ += length / element_bytes;
     bytes_left_ -= length;
     return piece;
@@ -180,7 +219,9 @@ class SweepPieces {
   const std::vector<bool>& is_mine_;
   std::size_t tensor_ = 0;  // the one after the current
   std::vector<Scheme> of_tensor_;
-  std::vector<TensorQuantizer> scans_;
+  Quantizers scans_;
+  std::unique_ptr<TensorScan> ahead_;  // of a later tensor
+  std::size_t ahead_index_ = 0;
   std::size_t group_ = 0;  // the one after the current
   std::shared_ptr<const Quantizers> quantizers_;
   std::unique_ptr<TensorStream> stream_;
@@ -316,7 +357,7 @@ SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::si
   SweepPieces source(reader, schemes, groups, options, pool, result.tensors, is_mine);
   std::uint64_t bytes_done = 0;  // counted once for every group
   run_pipeline<Piece>(
-      pieces_in_flight(limit.threads()), [&] { return source.next(); }, measure,
+      pieces_in_flight_ahead(limit.threads()), [&] { return source.next(); }, measure,
       [&](Piece& piece) {
         for (std::size_t i = 0; i < piece.errors.size(); ++i) {
           result.tensors[piece.tensor].costs[(*piece.group)[i]].errors.merge(piece.errors[i]);

@@ -81,6 +81,30 @@ TEST(SweepErrors, AreThoseOfQuantizeCheckpointToTheBitForAnyThreads) {
   }
 }
 
+TEST(SweepErrors, LargeTensorsInARowHaveTheirOwnRanges) {
+  std::vector<MemoryTensor> list;
+  for (const std::int64_t rows : {300, 10, 500, 400}) {
+    const auto count = static_cast<std::size_t>(rows * 1000);
+    list.push_back(memory_tensor(std::to_string(rows), DType::kFloat32, {rows, 1000},
+                                 normal_values<float>(count, "row")));
+    for (std::byte& byte : list.back().bytes) byte ^= std::byte(rows / 100);
+  }
+  const MemoryReader reader(list);
+  const std::vector<Scheme> some = {
+      {SchemeKind::kBin, 4, Scaling::kBinary, {}},
+      {SchemeKind::kBin, 6, Scaling::kBinary, {}},
+      {SchemeKind::kAffine, 4, Scaling::kBinary, parse_granularity("group:64")}};
+  const SweepResult result = sweep_errors(reader, selected_indices(reader, {}), some, {}, {});
+  for (std::size_t s = 0; s < some.size(); ++s) {
+    NullWriter nowhere;
+    const QuantizeResult expected =
+        quantize_checkpoint(reader, make_plan(reader, some[s], {}), {}, nowhere);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      EXPECT_TRUE(same_bits(result.tensors[i].costs.at(s).errors, expected.tensors[i].errors));
+    }
+  }
+}
+
 TEST(SweepErrors, SizesCountCodesAndParameters) {
   const MemoryReader reader(tensors());
   Scheme scheme{SchemeKind::kBin, 3, Scaling::kBinary, parse_granularity("group:48")};

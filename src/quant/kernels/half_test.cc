@@ -1,10 +1,15 @@
-#include "quant/elements/half.h"
+#include "quant/kernels/half.h"
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
-#include <type_traits>
+#include <string>
+#include <vector>
+
+#include "quant/kernels/kernel_table.h"
+#include "quant/kernels/simd_targets.h"
 
 namespace narrow {
 namespace {
@@ -43,6 +48,47 @@ void check_every_pattern(int mantissa, int bias) {
     ASSERT_EQ(Format::from_double(std::nextafter(tie, far)), next);
   }
 }
+
+// The kernels of every instruction set give the same bits, for lengths that are no whole vectors
+// too.
+template <typename Format>
+void check_kernels(SmallFloatKernels KernelTable::*member) {
+  std::vector<std::uint16_t> patterns;
+  std::vector<double> values;
+  for (std::uint32_t pattern = 0; pattern < 0x10000; ++pattern) {
+    const auto bits = static_cast<std::uint16_t>(pattern);
+    patterns.push_back(bits);
+    if ((bits & 0x7fff) >= Format::kLargestBits) continue;
+    const double value = Format::to_float(bits);
+    const double tie = (value + double{Format::to_float(static_cast<std::uint16_t>(bits + 1))}) / 2;
+    for (const double near : {value, tie, std::nextafter(tie, -1e300), std::nextafter(tie, 1e300)})
+      values.push_back(near);
+  }
+  for (const double far : {1e-310, -1e-310, 0x1p-140, 65504.0, 65519.999, -65520.0, 1e39, -1e300})
+    values.push_back(far);
+  values.push_back(1 + 0x1p-11 + 0x1p-40);
+  for (const std::string& name : runnable_simd_targets()) {
+    SCOPED_TRACE(name);
+    const ForcedSimdTarget forced(name);
+    std::vector<float> loaded(patterns.size());
+    (kernels().*member).load(patterns.data(), patterns.size(), loaded.data());
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(loaded[i]),
+                std::bit_cast<std::uint32_t>(Format::to_float(patterns[i])));
+    }
+    std::vector<std::uint16_t> stored(values.size());
+    std::vector<float> as_stored(values.size());
+    (kernels().*member).store(values.data(), values.size(), stored.data(), as_stored.data());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      ASSERT_EQ(stored[i], Format::from_double(values[i])) << values[i];
+      ASSERT_EQ(as_stored[i], Format::to_float(stored[i]));
+    }
+  }
+}
+
+TEST(Half, KernelsGiveTheSameBits) { check_kernels<Half>(&KernelTable::half); }
+
+TEST(BFloat16, KernelsGiveTheSameBits) { check_kernels<BFloat16>(&KernelTable::bfloat16); }
 
 TEST(Half, EveryPatternAndEveryTie) { check_every_pattern<Half>(10, 15); }
 

@@ -16,6 +16,12 @@ struct SmallFloat {
   static constexpr std::uint16_t kSignBit = 0x8000;
   static constexpr std::uint16_t kInfinityBits = 0x7fff & ~((1U << kMantissa) - 1);
   static constexpr std::uint16_t kLargestBits = kInfinityBits - 1;
+  static constexpr int kMantissaBits = kMantissa;
+  static constexpr double kLeastNormal =
+      std::bit_cast<double>(static_cast<std::uint64_t>(1023 + kMinExponent) << 52);
+  // A float32 whose exponent field was moved from this format's is that factor too small.
+  static constexpr float kBiasFactor =
+      std::bit_cast<float>(static_cast<std::uint32_t>(127 + 126 + kMinExponent) << 23);
 
   // Exact; infinities and NaN stay what they are.
   static float to_float(std::uint16_t bits) {
@@ -24,9 +30,7 @@ struct SmallFloat {
     // constant factor, which multiplication mends exactly, for subnormal numbers too.
     const std::uint32_t moved = static_cast<std::uint32_t>(bits & 0x7fffU) << (23 - kMantissa);
     if ((bits & 0x7fffU) >= kInfinityBits) return std::bit_cast<float>(sign | 0x7f800000U | moved);
-    constexpr int kBiasDifference = 126 + kMinExponent;
-    constexpr auto kFactorBits = static_cast<std::uint32_t>(127 + kBiasDifference) << 23;
-    const float magnitude = std::bit_cast<float>(moved) * std::bit_cast<float>(kFactorBits);
+    const float magnitude = std::bit_cast<float>(moved) * kBiasFactor;
     return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
   }
 
