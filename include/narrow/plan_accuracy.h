@@ -44,10 +44,15 @@ struct PlanScore {
   double damage = 0;
   HitRate accuracy;
   PairedComparison comparison;  // the float network is the first
+  // What is lost of the accuracy when the probabilities of the float network are right, which has
+  // less noise than labels: the mean of that of its class less that of the other's class, which is
+  // taken as 0 beyond the first kRankedClasses.
+  double expected_drop = 0;
 };
 
 struct PlanTrial : PlanScore {
-  bool holds = false;  // keeps the goal on the images of the search
+  // Keeps the goal on the images of the search, by their labels and by expected_drop.
+  bool holds = false;
 };
 
 // Accuracy on the images that neither the damage, methods nor the search saw.
@@ -81,8 +86,9 @@ struct AccuracyPlan {
 };
 
 // Without a goal: the plan of plan_budget. With one: the smallest plan found that keeps the goal on
-// the images of the search. Plans are those of least damage within a size, tensors may stay as they
-// are (AllocationRequest::may_stay_float), and a single width that keeps the goal is never smaller.
+// the images of the search, by their labels and by what the float network expects of them. Plans
+// are those of least damage within a size, tensors may stay as they are
+// (AllocationRequest::may_stay_float), and a single width that keeps the goal is never smaller.
 // Sizes are tried from that of the least such width down, and then halfway between the largest that
 // failed and the smallest that held (docs/budgets.md). Either way the plan is verified on images
 // that nothing was chosen with.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -19,7 +20,10 @@ using nlohmann::ordered_json;
 constexpr double kPointsOfAll = 100;
 
 std::string goal_text(const AccuracyGoal& goal) {
-  if (goal.max_drop) return fmt::format("at most {} points of top-1 lost", *goal.max_drop);
+  if (goal.max_drop) {
+    return fmt::format("at most {} point{} of top-1 lost", *goal.max_drop,
+                       *goal.max_drop == 1 ? "" : "s");
+  }
   return fmt::format("top-1 of at least {} %", goal.min_accuracy.value_or(0));
 }
 
@@ -39,7 +43,8 @@ std::vector<TableColumn> score_columns() {
           {"accuracy", "top-1", kRate},
           {"accuracy_difference", "points", kDelta},
           {"difference_low", "95 % from", kDelta},
-          {"difference_high", "to", kDelta}};
+          {"difference_high", "to", kDelta},
+          {"expected_difference", "expected", kDelta}};
 }
 
 void append_difference(const PairedComparison& comparison, std::vector<TableCell>& row) {
@@ -51,14 +56,15 @@ std::vector<TableCell> score_cells(const PlanScore& score) {
   std::vector<TableCell> row = {name_of(score), score.bytes, score.average_bits,
                                 score.accuracy.value()};
   append_difference(score.comparison, row);
+  row.emplace_back(-score.expected_drop);
   return row;
 }
 
-// "loses 0.80 points (95 % interval -0.40 to 2.00)".
-std::string loss_text(const PairedComparison& comparison) {
+// "0.80 points below float (difference -2.00 to +0.40 with 95 %)".
+std::string difference_text(const PairedComparison& comparison) {
   const double points = kPointsOfAll * comparison.difference;
-  return fmt::format("{} {:.2f} points (95 % interval of the difference {:+.2f} to {:+.2f})",
-                     points <= 0 ? "loses" : "gains", std::abs(points),
+  return fmt::format("{:.2f} points {} float (difference {:+.2f} to {:+.2f} with 95 %)",
+                     std::abs(points), points <= 0 ? "below" : "above",
                      kPointsOfAll * comparison.difference_interval.low,
                      kPointsOfAll * comparison.difference_interval.high);
 }
@@ -107,6 +113,7 @@ ordered_json score_json(const PlanScore& score) {
                        {"accuracy", rate_json(score.accuracy)}};
   if (score.single_bits) json["single_bits"] = *score.single_bits;
   json.update(difference_json(score.comparison));
+  json["expected_difference"] = json_number(-score.expected_drop);
   return json;
 }
 
@@ -161,8 +168,13 @@ Table trials_table(const PlanAccuracy& accuracy) {
 Table verification_table(const PlanAccuracy& accuracy) {
   const PlanVerification& verification = accuracy.verification;
   Table table{"verification", "On images that nothing was chosen with", score_columns(), {}};
+  // A terminal is narrow, and bits a weight say the size.
+  for (TableColumn& column : table.columns) {
+    const bool is_for_programs = column.name == "bytes" || column.name == "expected_difference";
+    if (is_for_programs) column.audience = TableColumn::Audience::kPrograms;
+  }
   table.columns.insert(table.columns.end(),
-                       {{"plan_difference", "plan's points above", CellStyle::kDelta},
+                       {{"plan_difference", "plan above", CellStyle::kDelta},
                         {"plan_difference_low", "95 % from", CellStyle::kDelta},
                         {"plan_difference_high", "to", CellStyle::kDelta}});
   std::vector<TableCell> row = {"float", {}, {}, verification.float_accuracy.value()};
@@ -188,12 +200,11 @@ std::string accuracy_text(const AccuracyPlan& plan) {
   text += fmt::format("verified on {} of {} images, with which nothing was chosen:\n\n{}\n",
                       verification.images.images, verification.images.records_in_file,
                       table_text(verification_table(accuracy)));
-  text += fmt::format("there the plan {}", loss_text(verification.plan.comparison));
+  text += fmt::format("there the plan is {}", difference_text(verification.plan.comparison));
   if (!has_goal) return text + "\n";
-  return text + fmt::format(": {}\n", verification.holds
-                                          ? "the goal is kept"
-                                          : "the goal is missed; search with more images, or "
-                                            "ask for less than you need");
+  return text + (verification.holds ? ":\nthe goal is kept\n"
+                                    : ":\nthe goal is missed; search with more images, or ask for "
+                                      "less than is needed\n");
 }
 
 ordered_json plan_json(const AccuracyPlan& plan) {
@@ -230,7 +241,7 @@ Report plan_report(const AccuracyPlan& plan) {
   add("verified on", fmt::format("{} images", verification.images.images));
   add("top-1", fmt::format("{}, float {}", percent_text(verification.plan.accuracy),
                            percent_text(verification.float_accuracy)));
-  add("there the plan", loss_text(verification.plan.comparison));
+  add("there the plan", difference_text(verification.plan.comparison));
   std::ranges::move(report.tables, std::back_inserter(tables));
   report.tables = std::move(tables);
   report.json = plan_json(plan);

@@ -130,7 +130,7 @@ class Best(ProgramCase):
         self.assertNotIn("batch norms", text)
 
     def test_options_of_integer_files_are_not_for_the_plan(self):
-        text = self.narrow("quantize", "net.onnx", "--bits", 3, "--best", "--to=qdq",
+        text = self.narrow("quantize", "net.onnx", "--bits", 5, "--best", "--to=qdq",
                            "--activations=8", *IMAGES, "--dry-run")
         plan, quantize = (line.strip() for line in text.splitlines()
                           if line.startswith("  narrow "))

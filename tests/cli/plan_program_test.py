@@ -218,7 +218,7 @@ class PlanForAccuracy(ProgramCase):
         taken = search["trials"][search["taken"]]
         for trial in search["trials"]:
             lost = search["float"]["hits"] - trial["accuracy"]["hits"]
-            self.assertEqual(trial["holds"], lost <= 1.2)
+            self.assertEqual(trial["holds"], lost <= 1.2 and trial["expected_difference"] >= -0.02)
             self.assertTrue(trial["bytes"] >= taken["bytes"] or not trial["holds"])
         # The printed command makes what was verified.
         self.assertIn("on 60 of 120 images", done.stdout)
@@ -245,11 +245,11 @@ class PlanForAccuracy(ProgramCase):
         self.assertEqual([one["single_bits"] for one in verification["single_widths"]], [3, 4])
 
     def test_mistakes_are_explained(self):
-        plan = ("plan", "model.ckpt-7", "--eval_image_size=28")
+        plan = ("plan", "model.ckpt-7")
         self.assertIn("one of the four", self.error(*plan, "--max-drop=1", "--budget=1MB"))
         self.assertIn("--dataset_name", self.error(*plan, "--max-drop=1"))
         self.assertIn("methods are for", self.error(*plan, "--budget=1MB", "--round=flips"))
-        images = self.IMAGES[:2]
+        images = self.IMAGES
         self.assertIn("--method_images", self.error(*plan, "--max-drop=1", "--round=gptq", *images))
         self.assertIn("0 to 100", self.error(*plan, "--max-drop=101", *images))
         self.assertIn("out of reach", self.error(*plan, "--min-accuracy=99", *self.IMAGES))

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <utility>
 
 #include "base/exchange.h"
@@ -41,6 +42,27 @@ bool keeps_goal(const AccuracyGoal& goal, const HitRate& of_float, const HitRate
   return lost <= *goal.max_drop / kPercent * images + kRounding;
 }
 
+double expected_drop(std::span<const Prediction> of_float, std::span<const Prediction> found) {
+  double sum = 0;
+  for (std::size_t i = 0; i < of_float.size(); ++i) {
+    const Prediction& exact = of_float[i];
+    for (int rank = 0; rank < exact.ranked; ++rank) {
+      const auto place = static_cast<std::size_t>(rank);
+      if (exact.classes.at(place) == exact.argmax) sum += exact.probabilities.at(place);
+      if (exact.classes.at(place) == found[i].argmax) sum -= exact.probabilities.at(place);
+    }
+  }
+  return sum / static_cast<double>(of_float.size());
+}
+
+// The same for what is expected to be lost.
+bool expects_goal(const AccuracyGoal& goal, const HitRate& of_float, const PlanScore& score) {
+  constexpr double kRounding = 1e-9;
+  const double allowed =
+      goal.max_drop ? *goal.max_drop / kPercent : of_float.value() - *goal.min_accuracy / kPercent;
+  return score.expected_drop <= allowed + kRounding;
+}
+
 // The allocation of a choice, without what only the chosen one needs.
 BitAllocation allocation_of(const CheckpointReader& reader, const AllocationProblem& problem,
                             const AllocationRequest& request, const BitAllocation& empty,
@@ -52,9 +74,15 @@ BitAllocation allocation_of(const CheckpointReader& reader, const AllocationProb
 
 PlanScore score_of(const BitAllocation& plan, std::optional<int> single_bits,
                    const Evaluation& of_float, const Evaluation& found) {
-  return {single_bits,         plan.bytes(),
-          plan.average_bits(), plan.damage,
-          found.accuracy,      compare_predictions(of_float.predictions, found.predictions)};
+  PlanScore score;
+  score.single_bits = single_bits;
+  score.bytes = plan.bytes();
+  score.average_bits = plan.average_bits();
+  score.damage = plan.damage;
+  score.accuracy = found.accuracy;
+  score.comparison = compare_predictions(of_float.predictions, found.predictions);
+  score.expected_drop = expected_drop(of_float.predictions, found.predictions);
+  return score;
 }
 
 // Looks for the smallest plan that keeps the goal on some images.
@@ -118,8 +146,10 @@ class GoalSearch {
     const BitAllocation* const one = &plan;
     const Evaluation found = networks_.predict({&one, 1}, positions_).front();
     trials_.emplace(choice, result_.trials.size());
-    result_.trials.push_back({score_of(plan, single_bits, float_, found),
-                              keeps_goal(result_.goal, float_.accuracy, found.accuracy)});
+    PlanTrial trial{score_of(plan, single_bits, float_, found)};
+    trial.holds = keeps_goal(result_.goal, float_.accuracy, found.accuracy) &&
+                  expects_goal(result_.goal, float_.accuracy, trial);
+    result_.trials.push_back(trial);
     return result_.trials.back().holds;
   }
 

@@ -9,6 +9,7 @@ std::optional<std::uint64_t> least_passing_size(
   std::optional<std::uint64_t> passing;
   std::optional<std::uint64_t> failing;
   std::uint64_t size = search.start;
+  std::uint64_t step_up = search.step;
   for (int trial = 0; trial < search.most_trials; ++trial) {
     const SizeTrial found = attempt(size);
     if (found.passes) {
@@ -21,7 +22,8 @@ std::optional<std::uint64_t> least_passing_size(
     if (!failing) {
       size = *passing - std::min(search.step, *passing - search.least);
     } else if (!passing) {
-      size += std::min(search.step, search.most - size);
+      size += std::min(step_up, search.most - size);
+      step_up += std::min(step_up, search.most);
     } else if (*passing <= *failing || *passing - *failing <= search.resolution) {
       break;
     } else {

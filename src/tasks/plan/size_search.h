@@ -23,7 +23,8 @@ struct SizeSearch {
   int most_trials = 1;
 };
 
-// Steps down from `start` while sizes pass, or up while they do not, then halves what lies between.
+// Steps down from `start` while sizes pass, or up, each step twice the one before, while they do
+// not, then halves what lies between.
 // Gives the least size that passed; none when no trial did.
 std::optional<std::uint64_t> least_passing_size(
     const SizeSearch& search, const std::function<SizeTrial(std::uint64_t)>& attempt);
