@@ -173,6 +173,7 @@ void bind_accuracy(nb::module_& module) {
       .def_rw("methods", &AccuracyOptions::methods)
       .def_rw("search_images", &AccuracyOptions::search_images)
       .def_rw("verify_images", &AccuracyOptions::verify_images)
+      .def_rw("margin", &AccuracyOptions::margin)
       .def_rw("trials", &AccuracyOptions::most_trials);
   def_nested(type, "max_drop", &AccuracyOptions::goal, &AccuracyGoal::max_drop);
   def_nested(type, "min_accuracy", &AccuracyOptions::goal, &AccuracyGoal::min_accuracy);

@@ -125,6 +125,7 @@ def plan(
     calibration_images: int | None = None,
     search_images: int | None = None,
     verify_images: int | None = None,
+    margin: float | None = None,
     trials: int | None = None,
     method_images: int = 0,
     fold: bool = False,
@@ -147,7 +148,7 @@ def plan(
     fix, min, max: {"GLOB": bits}. same: patterns whose tensors get one width. vector_bits: of
     tensors of rank 0 and 1; None: as others. output: where the plan file goes, for
     quantize_checkpoint(plan=...). verify: with a budget, what the plan gives in accuracy.
-    search_images, verify_images, trials, and method_images for fold to bias_correct: as those of
+    search_images, verify_images, margin, trials, and method_images for fold to bias_correct: as those of
     `narrow plan`. options: granularity, axis, range, include and so on of `quantize_checkpoint`,
     images of `evaluate`.
     """
@@ -174,6 +175,7 @@ def plan(
             "min_accuracy": min_accuracy,
             "search_images": search_images,
             "verify_images": verify_images,
+            "margin": margin,
             "trials": trials,
         }
         accuracy = _accuracy_options(images, methods, method_images, given)

@@ -69,6 +69,16 @@ std::string difference_text(const PairedComparison& comparison) {
                      kPointsOfAll * comparison.difference_interval.high);
 }
 
+// Whether the interval of what the goal is about has the goal in it.
+bool is_within_noise(const PlanAccuracy& accuracy) {
+  const PlanScore& plan = accuracy.verification.plan;
+  if (accuracy.goal.min_accuracy) {
+    return kPointsOfAll * plan.accuracy.interval.high >= *accuracy.goal.min_accuracy;
+  }
+  return -kPointsOfAll * plan.comparison.difference_interval.high <=
+         accuracy.goal.max_drop.value_or(0);
+}
+
 std::string search_text(const AccuracyPlan& plan) {
   const PlanAccuracy& accuracy = plan.accuracy;
   const PlanTrial& taken = accuracy.trials.at(accuracy.taken);
@@ -202,9 +212,11 @@ std::string accuracy_text(const AccuracyPlan& plan) {
                       table_text(verification_table(accuracy)));
   text += fmt::format("there the plan is {}", difference_text(verification.plan.comparison));
   if (!has_goal) return text + "\n";
-  return text + (verification.holds ? ":\nthe goal is kept\n"
-                                    : ":\nthe goal is missed; search with more images, or ask for "
-                                      "less than is needed\n");
+  if (verification.holds) return text + ":\nthe goal is kept\n";
+  return text + fmt::format(":\nthe goal is missed{}; search with more images, or with a margin\n",
+                            is_within_noise(accuracy)
+                                ? ", by no more than the noise of so few images"
+                                : "");
 }
 
 ordered_json plan_json(const AccuracyPlan& plan) {

@@ -45,6 +45,7 @@ const std::vector<std::string> kPlanOptions = {"--budget",
                                                "--search_images",
                                                "--verify_images",
                                                "--trials",
+                                               "--margin",
                                                "--method_images",
                                                "--labels_offset",
                                                "--batch_size",
@@ -106,7 +107,8 @@ void add_goal_options(Command& command, GoalArguments& args) {
 }
 
 void add_verification_options(Command& command, GoalArguments& args) {
-  command.group("Accuracy, for --max-drop, --min-accuracy and --verify");
+  command.group(
+      "Accuracy, for --max-drop, --min-accuracy and --verify (of a dataset its split test)");
   AccuracyOptions& options = args.accuracy;
   command
       .add_option(slim_flag("search_images"), options.search_images,
@@ -118,6 +120,13 @@ void add_verification_options(Command& command, GoalArguments& args) {
       .add_option(slim_flag("verify_images"), options.verify_images,
                   "of the others: that the plan is verified on; 0: all")
       .type_name("N")
+      .capture_default_str();
+  command
+      .add_option("--margin", options.margin,
+                  "of the search: standard errors of the drop that have to be within\n"
+                  "the goal too; 1 where images are few")
+      .type_name("X")
+      .not_negative()
       .capture_default_str();
   command.add_option("--trials", options.most_trials, "networks that a search evaluates at most")
       .in_range(1, 1000)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <span>
 #include <utility>
@@ -21,21 +22,38 @@ constexpr double kPercent = 100;
 // Of a bit a weight: sizes that are closer are taken for one.
 constexpr std::uint64_t kResolutionParts = 16;
 
-void check_goal(const AccuracyGoal& goal) {
+void check_goal(const AccuracyGoal& goal, double margin) {
   const auto is_percent = [](double x) { return x >= 0 && x <= kPercent; };
   const bool is_good = is_percent(goal.max_drop.value_or(0)) &&
                        is_percent(goal.min_accuracy.value_or(0)) &&
                        !(goal.max_drop && goal.min_accuracy);
+  if (!(margin >= 0) || !std::isfinite(margin)) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("a margin of {} standard errors: expected a number from 0 on", margin));
+  }
   if (is_good) return;
   throw Error(ErrorCategory::kUsage,
               "the goal of a plan is a drop or an accuracy, not both, of 0 to 100 percent");
 }
 
-// In images, so that nothing is rounded but the goal itself.
-bool keeps_goal(const AccuracyGoal& goal, const HitRate& of_float, const HitRate& found) {
+// Of what a goal is about, as a part of the images: of a difference of paired hits, the lost and
+// won ones being independent counts, or of a rate.
+double standard_error(const AccuracyGoal& goal, const HitRate& found,
+                      const PairedComparison& comparison) {
+  const auto images = static_cast<double>(found.images);
+  if (goal.min_accuracy) return std::sqrt(found.value() * (1 - found.value()) / images);
+  const auto changed = static_cast<double>(comparison.only_first_correct) +
+                       static_cast<double>(comparison.only_other_correct);
+  const double variance = changed / images - comparison.difference * comparison.difference;
+  return std::sqrt(std::max(variance, 0.0) / images);
+}
+
+// In images, so that nothing is rounded but the goal itself; `margin` is a part of them.
+bool keeps_goal(const AccuracyGoal& goal, const HitRate& of_float, const HitRate& found,
+                double margin = 0) {
   constexpr double kRounding = 1e-9;
   const auto images = static_cast<double>(found.images);
-  const auto hits = static_cast<double>(found.hits);
+  const double hits = static_cast<double>(found.hits) - margin * images;
   if (goal.min_accuracy) return hits >= *goal.min_accuracy / kPercent * images - kRounding;
   if (!goal.max_drop) return true;
   const double lost = static_cast<double>(of_float.hits) - hits;
@@ -147,7 +165,9 @@ class GoalSearch {
     const Evaluation found = networks_.predict({&one, 1}, positions_).front();
     trials_.emplace(choice, result_.trials.size());
     PlanTrial trial{score_of(plan, single_bits, float_, found)};
-    trial.holds = keeps_goal(result_.goal, float_.accuracy, found.accuracy) &&
+    const double margin =
+        options_.margin * standard_error(result_.goal, found.accuracy, trial.comparison);
+    trial.holds = keeps_goal(result_.goal, float_.accuracy, found.accuracy, margin) &&
                   expects_goal(result_.goal, float_.accuracy, trial);
     result_.trials.push_back(trial);
     return result_.trials.back().holds;
@@ -267,7 +287,7 @@ PlanVerification verify(const CheckpointReader& reader, const AllocationProblem&
 
 AccuracyPlan plan_accuracy(const CheckpointReader& reader, const AllocationRequest& asked,
                            const AccuracyOptions& options, const RunOptions& run) {
-  check_goal(options.goal);
+  check_goal(options.goal, options.margin);
   AllocationRequest request = asked;
   const bool has_budget = asked.budget_bytes || asked.average_bits;
   if (options.goal.is_set() == has_budget) {

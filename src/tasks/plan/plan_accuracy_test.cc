@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <memory>
 #include <utility>
@@ -142,6 +143,18 @@ TEST_F(PlanAccuracyTest, TakesTheSmallestThatKeepsTheGoalAndSaysWhatItGives) {
   ASSERT_EQ(verification.singles.size(), 2U);
   EXPECT_LE(verification.singles[0].bytes, found.plan.bytes());
   EXPECT_GT(verification.singles[1].bytes, found.plan.bytes());
+}
+
+TEST_F(PlanAccuracyTest, AMarginTakesMoreBits) {
+  const std::uint64_t least = plan_for(5).plan.bytes();
+  options_.margin = 3;
+  const PlanAccuracy accuracy = plan_for(5).accuracy;
+  const PlanTrial& taken = accuracy.trials.at(accuracy.taken);
+  EXPECT_GT(taken.bytes, least);
+  const auto changed = static_cast<double>(taken.comparison.only_first_correct +
+                                           taken.comparison.only_other_correct);
+  const double drop = -taken.comparison.difference;
+  EXPECT_LE(drop + 3 * std::sqrt((2 * changed / kImages - drop * drop) / kImages * 2), 0.05);
 }
 
 TEST_F(PlanAccuracyTest, EvaluatesWhatTheMethodsMake) {
