@@ -148,15 +148,13 @@ def plan(
     fix, min, max: {"GLOB": bits}. same: patterns whose tensors get one width. vector_bits: of
     tensors of rank 0 and 1; None: as others. output: where the plan file goes, for
     quantize_checkpoint(plan=...). verify: with a budget, what the plan gives in accuracy.
-    search_images, verify_images, margin, trials, and method_images for fold to bias_correct: as those of
-    `narrow plan`. options: granularity, axis, range, include and so on of `quantize_checkpoint`,
-    images of `evaluate`.
+    search_images, verify_images, margin, trials, and method_images for fold to bias_correct: as
+    those of `narrow plan`. options: granularity, axis, range, include and so on of
+    `quantize_checkpoint`, images of `evaluate`.
     """
     aims = [budget, average_bits, max_drop, min_accuracy]
     if len([aim for aim in aims if aim is not None]) != 1:
-        raise Error(
-            "a plan needs one of budget, average_bits, max_drop and min_accuracy", "usage"
-        )
+        raise Error("a plan needs one of budget, average_bits, max_drop and min_accuracy", "usage")
     rest: dict[str, Any] = dict(options)
     images = split_images(rest)
     if damage in ("fisher", "measured"):

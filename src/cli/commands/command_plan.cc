@@ -115,7 +115,8 @@ void add_rule_options(Command& command, Arguments& args) {
 void add_image_options(Command& command, Arguments& args) {
   args.images.dataset_split_name = "train";
   args.images.image_size = 0;
-  command.group("Images for --damage measured and fisher and for accuracy; --damage output takes their size");
+  command.group(
+      "Images for --damage measured and fisher and for accuracy; --damage output takes their size");
   add_dataset_options(command, args.images, args.batch_size, args.max_num_batches);
   command.add_option("--batches", args.max_num_batches, "the same as --max_num_batches");
   command

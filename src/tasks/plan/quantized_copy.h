@@ -6,28 +6,19 @@
 #include <string>
 #include <vector>
 
-#include "narrow/checkpoint.h"
+#include "stream/quantized_reader.h"
 
 namespace narrow {
 
 // Tensors that are added must be of the original; all others are read from there, and so are
 // strings. Is read after finish().
-class QuantizedCopy final : public CheckpointReader, public CheckpointWriter {
+class QuantizedCopy final : public QuantizedReader, public CheckpointWriter {
  public:
   // The original must outlive this.
-  explicit QuantizedCopy(const CheckpointReader& original) : original_(original) {}
+  explicit QuantizedCopy(const CheckpointReader& original)
+      : QuantizedReader(original, {}, NonFinitePolicy::kError) {}
 
-  [[nodiscard]] const CheckpointLocation& location() const override { return original_.location(); }
-  [[nodiscard]] const std::vector<TensorInfo>& tensors() const override {
-    return original_.tensors();
-  }
   [[nodiscard]] std::unique_ptr<TensorStream> open(std::size_t index) const override;
-  [[nodiscard]] std::vector<std::string> read_strings(std::size_t index) const override {
-    return original_.read_strings(index);
-  }
-  [[nodiscard]] std::map<std::string, std::string> metadata() const override {
-    return original_.metadata();
-  }
 
   void add(const TensorInfo& info) override;
   void write(std::span<const std::byte> values) override;
@@ -35,7 +26,6 @@ class QuantizedCopy final : public CheckpointReader, public CheckpointWriter {
   void finish() override {}
 
  private:
-  const CheckpointReader& original_;
   std::vector<std::size_t> added_;                        // positions of tensors that have bytes
   std::size_t next_ = 0;                                  // of added_: the one that is written
   std::map<std::size_t, std::vector<std::byte>> values_;  // by position
