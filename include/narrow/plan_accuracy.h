@@ -35,7 +35,7 @@ struct AccuracyOptions {
   std::uint64_t verify_images = 0;
   // Of the search: so many standard errors of the drop, or of the accuracy, have to be within the
   // goal besides. 0 takes the images as they are.
-  double margin = 0;
+  double margin = 1;
   int most_trials = 20;  // networks that the search evaluates, besides the float one
 };
 

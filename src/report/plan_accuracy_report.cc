@@ -213,10 +213,10 @@ std::string accuracy_text(const AccuracyPlan& plan) {
   text += fmt::format("there the plan is {}", difference_text(verification.plan.comparison));
   if (!has_goal) return text + "\n";
   if (verification.holds) return text + ":\nthe goal is kept\n";
-  return text + fmt::format(":\nthe goal is missed{}; search with more images, or with a margin\n",
-                            is_within_noise(accuracy)
-                                ? ", by no more than the noise of so few images"
-                                : "");
+  return text +
+         fmt::format(
+             ":\nthe goal is missed{}: search with more\nimages, or with a wider margin\n",
+             is_within_noise(accuracy) ? ", by no more than the noise of so few images" : "");
 }
 
 ordered_json plan_json(const AccuracyPlan& plan) {

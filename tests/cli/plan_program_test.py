@@ -208,7 +208,7 @@ class PlanForAccuracy(ProgramCase):
         shutil.copytree(SOURCE / "tests/golden/evaluation", self.dir, dirs_exist_ok=True)
 
     def test_the_fewest_bits_are_verified_on_images_that_the_search_did_not_see(self):
-        done = self.run_program("plan", "model.ckpt-7", "--max-drop=2", "--bits=2..8",
+        done = self.run_program("plan", "model.ckpt-7", "--max-drop=2", "--margin=0", "--bits=2..8",
                                 "--round=flips", "--bias-correct", *self.IMAGES, "-o", "plan.json",
                                 "--export-json=report.json", "--export-html=report.html")
         report = json.loads((self.dir / "report.json").read_text())["accuracy"]

@@ -124,7 +124,7 @@ void add_verification_options(Command& command, GoalArguments& args) {
   command
       .add_option("--margin", options.margin,
                   "of the search: standard errors of the drop that have to be within\n"
-                  "the goal too; 1 where images are few")
+                  "the goal too; 0 takes the images as they are")
       .type_name("X")
       .not_negative()
       .capture_default_str();

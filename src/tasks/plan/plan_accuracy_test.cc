@@ -74,6 +74,7 @@ class PlanAccuracyTest : public TemporaryDirectoryTest {
     options_.images.image_size = options_.images.resize_side = kSize;
     options_.images.preprocessing_name = "vgg";
     options_.methods.image_size = kSize;
+    options_.margin = 0;
     write_noise_dataset(directory(), kImages);
     std::vector<int> labels;
     for (const Prediction& prediction : evaluate(reader_).predictions) {
