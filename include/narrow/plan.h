@@ -72,6 +72,9 @@ struct AllocationRequest {
   // Of kMeasured and, for ONNX files, kOutput: the damage that is left when the means of each
   // layer's output are corrected, as NetworkMethods::bias_correct does.
   bool bias_correct = false;
+  // The damage that is left when channel scales are absorbed, as NetworkMethods does; of a ResNet
+  // V1 or an ONNX file, for granularity tensor.
+  bool absorb_channel_scales = false;
   // Of kFisher: max_num_batches batches, the first of the split; 0: all of them.
   int batch_size = 8;
   std::uint64_t max_num_batches = 16;
@@ -87,6 +90,9 @@ struct AllocationRequest {
   // Width of tensors of rank 0 and 1 (batch norm's gamma and beta, biases) for which no fixed one
   // is given: they are few and sensitive. Absent: planned as the others are.
   std::optional<int> vector_bits = 16;
+  // Whether a tensor that no rule gives a fixed or a greatest width may also stay as it is: at its
+  // size in the checkpoint, without damage.
+  bool may_stay_float = false;
 };
 
 struct AllocatedTensor {
@@ -114,13 +120,15 @@ struct NARROW_EXPORT BitAllocation {
   std::string input_digest;  // checkpoint_digest
   std::uint64_t input_bytes = 0;
   DamageKind damage_kind = DamageKind::kWeight;
-  int image_size = 0;                 // that the damage is for; 0: it is for no images
-  std::uint64_t measured_images = 0;  // that the damage was measured on
-  bool bias_correct = false;          // whether it is what is left when means are corrected
+  int image_size = 0;                  // that the damage is for; 0: it is for no images
+  std::uint64_t measured_images = 0;   // that the damage was measured on
+  bool bias_correct = false;           // whether it is what is left when means are corrected
+  bool absorb_channel_scales = false;  // and when channel scales are absorbed
   std::uint64_t budget_bytes = 0;
   bool quantized_only = false;
-  std::vector<AllocatedTensor> tensors;  // the quantized ones in file order
-  std::uint64_t elements = 0;            // of these
+  std::vector<AllocatedTensor> tensors;   // the quantized ones in file order
+  std::vector<TensorInfo> left_in_float;  // planned, but better left as they are; in file order
+  std::uint64_t elements = 0;             // of both
   std::uint64_t quantized_bytes = 0;
   std::uint64_t copied = 0;  // tensors
   CopyCounts copied_by_reason;

@@ -25,6 +25,7 @@
 #include "narrow/inspect_checkpoint.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
+#include "narrow/plan_accuracy.h"
 #include "narrow/quantize_checkpoint.h"
 #include "narrow/quantize_network.h"
 #include "narrow/quantize_recipe.h"
@@ -35,6 +36,7 @@
 #include "report/graph_report.h"
 #include "report/network_report.h"
 #include "report/packed_report.h"
+#include "report/plan_accuracy_report.h"
 #include "report/plan_report.h"
 #include "report/quantize_report.h"
 #include "reports.h"
@@ -273,10 +275,23 @@ Report inspect_network(const std::filesystem::path& path, const std::string& mod
   return run_job({0, std::move(progress)}, work);
 }
 
-// The plan, and the text of its file, which is written when the output has a path.
+// The plan and the text of its file.
+std::pair<Report, std::string> make_allocation(const CheckpointReader& reader,
+                                               const AllocationRequest& request,
+                                               const std::optional<AccuracyOptions>& accuracy,
+                                               const RunOptions& run) {
+  if (accuracy) {
+    const AccuracyPlan plan = plan_accuracy(reader, request, *accuracy, run);
+    return {plan_report(plan), plan_file_text(plan)};
+  }
+  const BitAllocation plan = plan_budget(reader, request, run);
+  return {plan_report(plan), plan_file_text(plan)};
+}
+
+// The text is written when the output has a path.
 nb::tuple plan(const std::filesystem::path& path, const AllocationRequest& given,
-               const PlanArguments& args, const OutputArguments& output, int threads,
-               nb::object progress) {
+               const PlanArguments& args, const std::optional<AccuracyOptions>& accuracy,
+               const OutputArguments& output, int threads, nb::object progress) {
   AllocationRequest request = given;
   request.scheme = args.scheme.scheme;
   request.selection = args.selection;
@@ -289,15 +304,14 @@ nb::tuple plan(const std::filesystem::path& path, const AllocationRequest& given
       staged.emplace(directory, std::vector<std::string>{name}, overwrite_of(output));
     }
     const auto reader = open_unpacked(path, cast_of(args.cast));
-    const BitAllocation allocation = plan_budget(*reader, request, run);
-    const std::string text = plan_file_text(allocation);
+    auto made = make_allocation(*reader, request, accuracy, run);
     if (staged) {
       OutputFile file(staged->staging_path(name));
-      file.write(text);
+      file.write(made.second);
       file.finish();
       staged->commit();
     }
-    return std::pair(plan_report(allocation), text);
+    return made;
   };
   auto [report, text] = run_job({threads, std::move(progress)}, work);
   return nb::make_tuple(std::move(report), text);
@@ -336,8 +350,8 @@ void bind_jobs(nb::module_& module) {
   module.def("inspect", inspect, nb::arg("path"), nb::arg("stats"), progress);
   module.def("inspect_graph", inspect_network, nb::arg("path"), nb::arg("model_name"),
              nb::arg("eval_image_size"), nb::arg("shapes"), progress);
-  module.def("plan", plan, nb::arg("path"), nb::arg("request"), nb::arg("args"), nb::arg("output"),
-             threads, progress);
+  module.def("plan", plan, nb::arg("path"), nb::arg("request"), nb::arg("args"),
+             nb::arg("accuracy").none(), nb::arg("output"), threads, progress);
 }
 
 }  // namespace narrow::python

@@ -11,6 +11,7 @@
 #include "narrow/error.h"
 #include "narrow/evaluate.h"
 #include "narrow/plan.h"
+#include "narrow/plan_accuracy.h"
 #include "narrow/sweep_evaluation.h"
 #include "narrow/train.h"
 
@@ -149,6 +150,9 @@ void bind_request(nb::module_& module) {
       .def_rw("average_bits", &AllocationRequest::average_bits)
       .def_rw("quantized_only", &AllocationRequest::quantized_only)
       .def_rw("source", &AllocationRequest::images)
+      .def_rw("calibration_images", &AllocationRequest::measured_images)
+      .def_rw("bias_correct", &AllocationRequest::bias_correct)
+      .def_rw("absorb_channel_scales", &AllocationRequest::absorb_channel_scales)
       .def_rw("batch_size", &AllocationRequest::batch_size)
       .def_rw("max_num_batches", &AllocationRequest::max_num_batches)
       .def_rw("same", &AllocationRequest::same)
@@ -159,6 +163,20 @@ void bind_request(nb::module_& module) {
   def_named(type, "damage", [](AllocationRequest& request, const std::string& name) {
     request.damage = parse_damage_kind(name);
   });
+}
+
+// What a plan gives in accuracy; without images it is not looked at.
+void bind_accuracy(nb::module_& module) {
+  nb::class_<AccuracyOptions> type(module, "AccuracyOptions");
+  type.def(nb::init<>())
+      .def_rw("source", &AccuracyOptions::images)
+      .def_rw("methods", &AccuracyOptions::methods)
+      .def_rw("search_images", &AccuracyOptions::search_images)
+      .def_rw("verify_images", &AccuracyOptions::verify_images)
+      .def_rw("margin", &AccuracyOptions::margin)
+      .def_rw("trials", &AccuracyOptions::most_trials);
+  def_nested(type, "max_drop", &AccuracyOptions::goal, &AccuracyGoal::max_drop);
+  def_nested(type, "min_accuracy", &AccuracyOptions::goal, &AccuracyGoal::min_accuracy);
 }
 
 void bind_conversion(nb::module_& module) {
@@ -265,6 +283,7 @@ void bind_options(nb::module_& module) {
   bind_images(module);
   bind_jobs_with_images(module);
   bind_request(module);
+  bind_accuracy(module);
   bind_conversion(module);
   bind_training(module);
 }

@@ -132,6 +132,7 @@ class SweepEvaluationOptions: ...
 class AllocationRequest:
     vector_bits: int | None
 
+class AccuracyOptions: ...
 class ConvertOptions: ...
 
 class TrainOptions:
@@ -191,6 +192,7 @@ def plan(
     path: str,
     request: AllocationRequest,
     args: PlanArguments,
+    accuracy: AccuracyOptions | None,
     output: Output,
     threads: int,
     progress: _Progress,

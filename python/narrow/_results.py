@@ -178,13 +178,16 @@ class InspectResult(Result):
 
 @dataclass(frozen=True)
 class PlanResult(Result):
-    """Of `plan`: a width for every tensor; `text` is the plan file."""
+    """Of `plan`: a width for every tensor; `text` is the plan file. With a goal or verify=True
+    `accuracy` has what was tried, and what the plan gives on images it was not chosen with."""
 
     tensors: tuple[TensorResult, ...]
     bytes: int
     average_bits: float
     damage: float
     lower_bound: float
+    left_in_float: tuple[str, ...]
+    accuracy: dict[str, Any] | None = field(repr=False)
     text: str = field(repr=False)
 
 
@@ -284,5 +287,7 @@ def plan_result(report: _narrow.Report, text: str) -> PlanResult:
         average_bits=data["size"]["average_bits"],
         damage=data["damage"]["total"],
         lower_bound=data["damage"]["lower_bound"],
+        left_in_float=tuple(data.get("left_in_float", [])),
+        accuracy=data.get("accuracy"),
         text=text,
     )

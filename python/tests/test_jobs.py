@@ -163,7 +163,20 @@ def test_networks(tmp_path, classifier, images):
     )
     assert "accuracy" in str(swept.rows()[0])
     planned = narrow.plan(classifier, average_bits=6, damage="output", eval_image_size=28)
-    assert planned.average_bits <= 6
+    assert planned.average_bits <= 6 and planned.accuracy is None
+    fewest = narrow.plan(
+        classifier,
+        max_drop=100,
+        bits=[2, 8],
+        round="flips",
+        search_images=10,
+        verify_images=6,
+        **{**images, "dataset_split_name": "test"},
+    )
+    assert fewest.accuracy is not None and fewest.accuracy["verification"]["images"] == 6
+    assert fewest.average_bits < 3 and not fewest.left_in_float
+    with pytest.raises(narrow.Error, match="one of budget"):
+        narrow.plan(classifier, max_drop=1, average_bits=4)
     with pytest.raises(narrow.Error, match="images are needed"):
         narrow.evaluate(classifier)
     rows = narrow.inspect(classifier, graph=True, eval_image_size=28).as_dict()

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/join_some.h"
 #include "base/json_text.h"
 #include "base/utf8.h"
 #include "report/channel_axis.h"
@@ -42,6 +43,22 @@ std::string widths_text(const BitAllocation& plan) {
     }
   }
   return text;
+}
+
+std::vector<std::string> float_names(const BitAllocation& plan) {
+  std::vector<std::string> names;
+  for (const TensorInfo& info : plan.left_in_float)
+    names.push_back(replace_invalid_utf8(info.name));
+  return names;
+}
+
+// "dense/weights and 2 more (1.2 MB)".
+std::string float_text(const BitAllocation& plan) {
+  constexpr std::size_t kMostNamesListed = 5;
+  std::uint64_t bytes = 0;
+  for (const TensorInfo& info : plan.left_in_float) bytes += info.byte_size();
+  return fmt::format("{} ({})", list_some(float_names(plan), kMostNamesListed),
+                     format_short_bytes(static_cast<double>(bytes)));
 }
 
 // How good the plan is known to be.
@@ -98,12 +115,16 @@ Table allocation_table(const BitAllocation& plan) {
   return table;
 }
 
-std::string plan_summary_text(const BitAllocation& plan) {
-  std::string text =
-      fmt::format("{} tensors planned, {} copied\n", plan.tensors.size(), plan.copied);
+std::string plan_summary_text(const BitAllocation& plan, bool has_budget) {
+  const std::size_t in_float = plan.left_in_float.size();
+  std::string text = fmt::format(
+      "{} tensors planned{}, {} copied\n", plan.tensors.size() + in_float,
+      in_float > 0 ? fmt::format(", {} of them left in float", in_float) : "", plan.copied);
   text += copied_text(plan.copied_by_reason, "copied");
-  text += fmt::format("budget   {}{}\n", format_bytes(plan.budget_bytes),
-                      plan.quantized_only ? " for the planned tensors" : "");
+  if (has_budget) {
+    text += fmt::format("budget   {}{}\n", format_bytes(plan.budget_bytes),
+                        plan.quantized_only ? " for the planned tensors" : "");
+  }
   text += fmt::format("plan     {}", format_bytes(plan.bytes()));
   text += plan.quantized_only
               ? fmt::format(", and {} copied\n", format_bytes(plan.copied_bytes))
@@ -111,6 +132,7 @@ std::string plan_summary_text(const BitAllocation& plan) {
   text +=
       fmt::format("         {:.3f} bits per weight, parameters included\n", plan.average_bits());
   text += fmt::format("widths   {}\n", widths_text(plan));
+  if (in_float > 0) text += fmt::format("in float {}\n", float_text(plan));
   text += fmt::format("damage   {} ({}), at least {} for any plan: gap {:.3g} %\n",
                       format_short(plan.damage), damage_name(plan), format_short(plan.lower_bound),
                       100 * plan.gap());
@@ -122,6 +144,7 @@ ordered_json plan_json(const BitAllocation& plan) {
   for (AllocatedTensor& tensor : printable.tensors) {
     tensor.info.name = replace_invalid_utf8(tensor.info.name);
   }
+  for (TensorInfo& info : printable.left_in_float) info.name = replace_invalid_utf8(info.name);
   ordered_json json = parse_json(plan_file_text(printable));
   json["damage"]["gap"] = json_number(plan.gap());
   json["copied"] = plan.copied;
@@ -140,6 +163,7 @@ Report plan_report(const BitAllocation& plan) {
                   {"damage", fmt::format("{} ({})", format_short(plan.damage), damage_name(plan))},
                   {"lower bound", format_short(plan.lower_bound)},
                   {"gap", fmt::format("{:.3g} %", 100 * plan.gap())}};
+  if (!plan.left_in_float.empty()) report.facts.emplace_back("left in float", float_text(plan));
   report.tables = {curve_table(plan), allocation_table(plan)};
   report.json = plan_json(plan);
   return report;

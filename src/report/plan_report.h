@@ -15,7 +15,7 @@ Table curve_table(const BitAllocation& plan);
 Table allocation_table(const BitAllocation& plan);
 
 // The closing lines: budget, size, damage and how far from the bound it is.
-std::string plan_summary_text(const BitAllocation& plan);
+std::string plan_summary_text(const BitAllocation& plan, bool has_budget = true);
 
 // The plan file's object and "curve", an array.
 nlohmann::ordered_json plan_json(const BitAllocation& plan);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Few bits on an ONNX file: quantize --best, the commands that it prints, --fold, and plan."""
+import csv
 import json
 import shlex
 import unittest
@@ -84,6 +85,36 @@ class Best(ProgramCase):
         self.assertTrue(plan["damage"]["bias_correct"])
         self.assertLessEqual(plan["size"]["average_bits"], 5)
         self.assertGreater(len({t["bits"] for t in plan["tensors"]}), 1)
+
+    def test_the_fewest_bits_for_an_accuracy(self):
+        """The pictures have the classes that the network takes them for."""
+        self.narrow("eval", "net.onnx", *IMAGES, "--predictions=p.csv")
+        files = sorted(path.relative_to(self.dir) for path in self.dir.rglob("*.jpg"))
+        with open(self.dir / "p.csv", newline="", encoding="utf-8") as file:
+            classes = [row["class_1"] for row in csv.DictReader(file)]
+        (self.dir / "labels.csv").write_text("file,label\n" + "".join(
+            f"{name},{label}\n" for name, label in zip(files, classes, strict=True)))
+        images = ("--images=labels.csv", *IMAGES[1:])
+        done = self.run_program("plan", "net.onnx", "--max-drop=0", "--best", *images,
+                                "--calibration_images=2", "-o", "plan.json",
+                                "--export-json=report.json")
+        report = json.loads((self.dir / "report.json").read_text())
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        verification = report["accuracy"]["verification"]
+        self.assertEqual(verification["float"]["value"], 1)
+        self.assertEqual(report["accuracy"]["search"]["float"]["value"], 1)
+        self.assertEqual(report["damage"]["kind"], "measured")
+        command = next(line for line in done.stdout.splitlines() if "narrow quantize" in line)
+        self.assertIn("--bias-correct --plan", command.replace("--round flips ", ""))
+        self.narrow(*shlex.split(command)[1:], "-o", "q.onnx")
+        self.narrow("eval", "q.onnx", *images, "--predictions=q.csv")
+        with open(self.dir / "q.csv", newline="", encoding="utf-8") as file:
+            right = [row["class_1"] == row["label"] for row in csv.DictReader(file)]
+        seen = report["accuracy"]["search"]["images"]
+        self.assertEqual(verification["images"], len(right) - seen)
+        taken = report["accuracy"]["search"]["trials"][report["accuracy"]["search"]["taken"]]
+        self.assertEqual(sum(right),
+                         taken["accuracy"]["hits"] + verification["plan"]["accuracy"]["hits"])
 
     def test_uniform_with_images(self):
         commands, _ = self.same_by_printed_commands("--uniform", *IMAGES)

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """narrow plan, and quantize with its result."""
+import csv
 import itertools
 import json
+import shlex
 import shutil
 import unittest
 
@@ -184,6 +186,75 @@ class PlanForResnet(ProgramCase):
         plan = ("plan", "model.ckpt-0", "--average-bits", "4", "--bits", "3,4")
         self.assertIn("damage: output, ", self.narrow(*plan).splitlines()[0])
         self.assertIn("damage: weight, ", self.narrow(*plan, "--damage", "weight").splitlines()[0])
+
+
+def first_classes(path):
+    """By checkpoint, the records whose label is the largest logit."""
+    rows = {}
+    with open(path, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            right = rows.setdefault(row["checkpoint"], set())
+            if row["label"] == row["class_1"]:
+                right.add(int(row["record"]))
+    return list(rows.values())
+
+
+class PlanForAccuracy(ProgramCase):
+    IMAGES = ("--dataset_name=fashion_mnist", "--dataset_dir=.", "--resize_side=28",
+              "--eval_image_size=28")
+
+    def setUp(self):
+        super().setUp()
+        shutil.copytree(SOURCE / "tests/golden/evaluation", self.dir, dirs_exist_ok=True)
+
+    def test_the_fewest_bits_are_verified_on_images_that_the_search_did_not_see(self):
+        done = self.run_program("plan", "model.ckpt-7", "--max-drop=2", "--margin=0", "--bits=2..8",
+                                "--round=flips", "--bias-correct", *self.IMAGES, "-o", "plan.json",
+                                "--export-json=report.json", "--export-html=report.html")
+        report = json.loads((self.dir / "report.json").read_text())["accuracy"]
+        search, verification = report["search"], report["verification"]
+        self.assertEqual(done.returncode, 0 if verification["holds"] else 1, done.stderr)
+        self.assertEqual((search["images"], verification["images"]), (60, 60))
+        taken = search["trials"][search["taken"]]
+        for trial in search["trials"]:
+            lost = search["float"]["hits"] - trial["accuracy"]["hits"]
+            self.assertEqual(trial["holds"], lost <= 1.2 and trial["expected_difference"] >= -0.02)
+            self.assertTrue(trial["bytes"] >= taken["bytes"] or not trial["holds"])
+        # The printed command makes what was verified.
+        self.assertIn("on 60 of 120 images", done.stdout)
+        command = next(line for line in done.stdout.splitlines() if "narrow quantize" in line)
+        self.narrow(*shlex.split(command)[1:], "-o", "q/")
+        self.narrow("eval", "model.ckpt-7", "q", "--predictions=p.csv", *self.IMAGES)
+        for right, found in zip(first_classes(self.dir / "p.csv"),
+                                (verification["float"], verification["plan"]["accuracy"])):
+            self.assertEqual(sum(record % 2 for record in right), found["hits"])
+        self.assertIn("Networks of the search", (self.dir / "report.html").read_text())
+        plan = json.loads((self.dir / "plan.json").read_text())
+        self.assertEqual(plan["accuracy"]["goal_kept"], verification["holds"])
+        self.assertEqual(plan["size"]["bytes"], taken["bytes"])
+
+    def test_a_plan_within_a_budget_is_verified(self):
+        plan = ("plan", "model.ckpt-7", "--average-bits=4", "--bits=2..6", *self.IMAGES)
+        text = self.narrow(*plan, "--verify", "-o", "p.json")
+        self.assertIn("verified on 120 of 120 images", text)
+        self.narrow(*plan, "-o", "plain.json")
+        bits = [[t["bits"] for t in json.loads((self.dir / name).read_text())["tensors"]]
+                for name in ("p.json", "plain.json")]
+        self.assertEqual(*bits)
+        verification = self.json(*plan, "--verify")["accuracy"]["verification"]
+        self.assertEqual([one["single_bits"] for one in verification["single_widths"]], [3, 4])
+
+    def test_mistakes_are_explained(self):
+        plan = ("plan", "model.ckpt-7")
+        self.assertIn("one of the four", self.error(*plan, "--max-drop=1", "--budget=1MB"))
+        self.assertIn("--dataset_name", self.error(*plan, "--max-drop=1"))
+        self.assertIn("methods are for", self.error(*plan, "--budget=1MB", "--round=flips"))
+        images = self.IMAGES
+        self.assertIn("--method_images", self.error(*plan, "--max-drop=1", "--round=gptq", *images))
+        self.assertIn("0 to 100", self.error(*plan, "--max-drop=101", *images))
+        self.assertIn("out of reach", self.error(*plan, "--min-accuracy=99", *self.IMAGES))
+        self.assertIn("none of", self.error(*plan, "--max-drop=0", "--bits=2", "--max", "*=2",
+                                            *self.IMAGES))
 
 
 if __name__ == "__main__":

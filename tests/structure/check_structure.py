@@ -88,6 +88,7 @@ PUBLIC_HEADERS = {
     "sweep_evaluation.h": "tasks",
     "sweep_histograms.h": "tasks",
     "plan.h": "tasks",
+    "plan_accuracy.h": "tasks",
     "datasets.h": "tasks",
     "train.h": "tasks",
     "run_example.h": "tasks",

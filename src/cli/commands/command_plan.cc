@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/plan_goal.h"
 #include "cli/console/console.h"
 #include "cli/console/job_progress.h"
 #include "cli/options/axis_options.h"
@@ -21,7 +22,9 @@
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
+#include "narrow/plan_accuracy.h"
 #include "narrow/sweep.h"
+#include "report/plan_accuracy_report.h"
 #include "report/plan_report.h"
 #include "report/report.h"
 #include "report/table/table_formats.h"
@@ -38,7 +41,7 @@ struct Arguments {
   ImageSource images;
   int batch_size = AllocationRequest().batch_size;
   std::uint64_t max_num_batches = AllocationRequest().max_num_batches;
-  bool bias_correct = false;
+  GoalArguments goal;
   std::uint64_t measured_images = AllocationRequest().measured_images;
   SchemeOptions scheme;
   std::string bits;
@@ -70,14 +73,13 @@ void add_budget_options(Command& command, Arguments& args) {
                   "instead: bits a weight of the planned tensors, parameters included")
       .type_name("X")
       .excludes(budget);
+  add_goal_options(command, args.goal);
   command.add_flag("--quantized-only", args.quantized_only,
                    "the budget leaves copied tensors out of account");
   command
       .add_option("--damage", args.damage,
                   "what is kept low: see below; default the best that is possible")
       .one_of({"weight", "output", "fisher", "measured"});
-  command.add_flag("--bias-correct", args.bias_correct,
-                   "ONNX: the damage that quantize --bias-correct leaves");
   args.scheme.kind = "bin";
   add_kind_option(command, args.scheme, "as in quantize; codebook above 8 bits: bin")
       .capture_default_str();
@@ -113,7 +115,8 @@ void add_rule_options(Command& command, Arguments& args) {
 void add_image_options(Command& command, Arguments& args) {
   args.images.dataset_split_name = "train";
   args.images.image_size = 0;
-  command.group("Images for --damage measured and fisher; --damage output takes their size");
+  command.group(
+      "Images for --damage measured and fisher and for accuracy; --damage output takes their size");
   add_dataset_options(command, args.images, args.batch_size, args.max_num_batches);
   command.add_option("--batches", args.max_num_batches, "the same as --max_num_batches");
   command
@@ -121,6 +124,11 @@ void add_image_options(Command& command, Arguments& args) {
                   "of --damage measured: how many, spread over the split")
       .in_range(2, 1 << 24)
       .capture_default_str();
+  add_verification_options(command, args.goal);
+  command.get_option("--bias-correct")
+      .description(
+          "moving statistics and biases absorb shifts of mean and spread;\n"
+          "damage to ONNX files is then what this leaves");
   command.group("Options");
   command.show_first_names();
 }
@@ -146,8 +154,13 @@ void add_output_options(Command& command, Arguments& args) {
       "        fisher    rise of the loss by mean squared gradients, for ResNet V1 and a dataset\n"
       "Of the rules of one kind the first that matches a tensor counts. The plan is the best\n"
       "there is, and 'at least' is a proof: no plan within the budget damages less.\n"
+      "With a goal, tensors may stay in float, and status 1 says that it was missed on the images\n"
+      "that verify the plan.\n"
       "Example: narrow plan model.ckpt-0 --budget 12MiB --fix '*/logits/*=8' -o plan.json\n"
-      "         narrow quantize model.ckpt-0 --plan plan.json");
+      "         narrow quantize model.ckpt-0 --plan plan.json\n"
+      "         narrow plan model.onnx --max-drop 1 --images pictures --preprocessing_name "
+      "imagenet "
+      "-o plan.json");
 }
 
 std::vector<WidthRule> rules_of(const std::vector<std::string>& texts, const char* option) {
@@ -178,8 +191,13 @@ AllocationRequest request_of(const Arguments& args) {
   request.axes = axis_rules(args.scheme.axes);
   request.widths = parse_widths(args.bits.empty() ? default_widths(request.scheme) : args.bits);
   request.selection = args.selection;
-  if (args.budget.empty() && !args.average_bits) {
-    throw Error(ErrorCategory::kUsage, "a plan needs a budget: --budget SIZE or --average-bits X");
+  const AccuracyGoal& goal = args.goal.accuracy.goal;
+  const int aims = (args.budget.empty() ? 0 : 1) + (args.average_bits ? 1 : 0) +
+                   (goal.max_drop ? 1 : 0) + (goal.min_accuracy ? 1 : 0);
+  if (aims != 1) {
+    throw Error(ErrorCategory::kUsage,
+                "a plan needs a budget, --budget SIZE or --average-bits X, or a goal, --max-drop "
+                "POINTS or --min-accuracy PERCENT: one of the four");
   }
   if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget);
   request.average_bits = args.average_bits;
@@ -194,7 +212,8 @@ AllocationRequest request_of(const Arguments& args) {
   request.batch_size = args.batch_size;
   request.max_num_batches = args.max_num_batches;
   request.measured_images = args.measured_images;
-  request.bias_correct = args.bias_correct;
+  request.bias_correct = args.goal.accuracy.methods.bias_correct;
+  request.absorb_channel_scales = args.goal.accuracy.methods.absorb_channel_scales;
   if (request.damage == DamageKind::kFisher) require_images(request.images);
   return request;
 }
@@ -228,7 +247,56 @@ void settle(const CheckpointReader& reader, const Arguments& args, AllocationReq
   if (args.damage.empty()) request.damage = best_damage(reader, request);
 }
 
-void run(const Arguments& args) {
+// The plan, with what it gives in accuracy where that is looked at.
+struct MadePlan {
+  AccuracyPlan made;
+  bool has_accuracy = false;
+
+  [[nodiscard]] std::string file_text() const {
+    return has_accuracy ? plan_file_text(made) : plan_file_text(made.plan);
+  }
+  [[nodiscard]] Report report() const {
+    return has_accuracy ? plan_report(made) : plan_report(made.plan);
+  }
+  [[nodiscard]] nlohmann::ordered_json json() const {
+    return has_accuracy ? plan_json(made) : plan_json(made.plan);
+  }
+  [[nodiscard]] bool holds() const { return made.accuracy.verification.holds; }
+};
+
+MadePlan make_asked(const CheckpointReader& reader, const Arguments& args,
+                    const AllocationRequest& request, const AccuracyOptions& accuracy) {
+  JobProgress progress("measuring every width");
+  const RunOptions run{args.threads, &progress};
+  MadePlan plan;
+  plan.has_accuracy = args.goal.is_asked();
+  if (plan.has_accuracy) {
+    plan.made = plan_accuracy(reader, request, accuracy, run);
+  } else {
+    plan.made.plan = plan_budget(reader, request, run);
+  }
+  progress.finish();
+  return plan;
+}
+
+void print_plan(const Command& command, const Arguments& args, const AllocationRequest& request,
+                const MadePlan& plan, bool is_in_file) {
+  const BitAllocation& allocation = plan.made.plan;
+  print_result(damage_text(args, request));
+  if (args.per_tensor) print_result(table_text(allocation_table(allocation)) + "\n");
+  const bool has_goal = plan.made.accuracy.goal.is_set();
+  if (!has_goal) print_result(table_text(curve_table(allocation)) + "\n");
+  print_result(plan_summary_text(allocation, !has_goal));
+  if (plan.has_accuracy) print_result("\n" + accuracy_text(plan.made));
+  if (!is_in_file) return;
+  print_result(fmt::format("written: {}\n", shown(args.output)));
+  if (!plan.has_accuracy) return;
+  print_result(
+      fmt::format("made by that plan:\n  {}\n", quantize_command(command, args.goal, args.output)));
+}
+
+int run(Arguments args, const Command& command) {
+  if (args.goal.best) choose_best_scheme(command, args.scheme, args.bits);
   AllocationRequest request = request_of(args);
   PartRun part(args.part, "plan", args.force);
   Exports exports(args.exports, args.force);
@@ -243,39 +311,37 @@ void run(const Arguments& args) {
     }
   }
   settle(*reader, args, request);
-  JobProgress progress("measuring every width");
-  const BitAllocation plan = plan_budget(*reader, request, {args.threads, &progress});
-  progress.finish();
-  if (part.is_done()) return;
+  if (args.goal.best) choose_best_methods(*reader, command, request, args.goal);
+  const AccuracyOptions accuracy = accuracy_options(command, args.goal, request);
+  const MadePlan plan = make_asked(*reader, args, request, accuracy);
+  if (part.is_done()) return 0;
+  const BitAllocation& allocation = plan.made.plan;
   AxisDoubts doubts(reader->location().format, request.axes);
-  for (const AllocatedTensor& tensor : plan.tensors) doubts.add(request.scheme, tensor.info);
+  for (const AllocatedTensor& tensor : allocation.tensors) doubts.add(request.scheme, tensor.info);
   doubts.tell();
-  note_moving_averages(plan.copied_by_reason);
+  note_moving_averages(allocation.copied_by_reason);
   note_float8(*reader);
-  if (file) file->write(plan_file_text(plan));
-  if (!exports.is_empty()) exports.write(plan_report(plan));
+  if (file) file->write(plan.file_text());
+  if (!exports.is_empty()) exports.write(plan.report());
   if (args.json) {
-    print_result(json_text(plan_json(plan)));
-    return;
+    print_result(json_text(plan.json()));
+  } else {
+    print_plan(command, args, request, plan, file && file->is_file());
   }
-  print_result(damage_text(args, request));
-  if (args.per_tensor) print_result(table_text(allocation_table(plan)) + "\n");
-  print_result(table_text(curve_table(plan)) + "\n");
-  print_result(plan_summary_text(plan));
-  if (file && file->is_file()) print_result(fmt::format("written: {}\n", shown(args.output)));
+  return plan.holds() ? 0 : 1;
 }
 
 }  // namespace
 
-void add_plan_command(Command& program, CommandOutcome& /*outcome*/) {
-  Command command =
-      program.add_subcommand("plan", "Choose the width of every tensor under a budget of bytes");
+void add_plan_command(Command& program, CommandOutcome& outcome) {
+  Command command = program.add_subcommand(
+      "plan", "Choose the width of every tensor under a budget or for an accuracy");
   auto args = std::make_shared<Arguments>();
   add_budget_options(command, *args);
   add_rule_options(command, *args);
   add_image_options(command, *args);
   add_output_options(command, *args);
-  command.callback([args] { run(*args); });
+  command.callback([args, command, &outcome] { outcome.exit_status = run(*args, command); });
 }
 
 }  // namespace narrow

@@ -55,9 +55,7 @@ NetworkMethods NetworkArguments::chosen(bool moving_averages) const {
   return chosen;
 }
 
-void add_network_options(Command& command, NetworkArguments& args) {
-  const std::string group = "Methods for ResNet V1 and ONNX files (docs/methods.md)";
-  NetworkMethods& methods = args.methods;
+void add_method_options(Command& command, NetworkMethods& methods, const std::string& group) {
   command
       .add_flag("--fold", methods.fold, "ONNX: multiply batch norms into the weights before them")
       .group(group);
@@ -81,6 +79,11 @@ void add_network_options(Command& command, NetworkArguments& args) {
       .add_flag("--bias-correct", methods.bias_correct,
                 "moving statistics and biases absorb shifts of mean and spread")
       .group(group);
+}
+
+void add_network_options(Command& command, NetworkArguments& args) {
+  add_method_options(command, args.methods,
+                     "Methods for ResNet V1 and ONNX files (docs/methods.md)");
   args.images.source.image_size = 0;
   add_calibration_options(command, args.images, ImagesOption::kPictures,
                           "Images for them (without labels)");

@@ -20,6 +20,10 @@ struct NetworkArguments {
   [[nodiscard]] NetworkMethods chosen(bool moving_averages) const;
 };
 
+// --fold to --bias-correct, in `group` of the help.
+void add_method_options(Command& command, NetworkMethods& methods, const std::string& group);
+
+// These and the images that they see.
 void add_network_options(Command& command, NetworkArguments& args);
 
 // `directory` and what the methods add: "bin_4bits-absorb-flips".

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "narrow/sweep.h"
+#include "tasks/plan/absorbed_weights.h"
 #include "tasks/plan/fisher_sensitivity.h"
 #include "tasks/plan/graph_sensitivity.h"
 #include "tasks/plan/measured_damage.h"
@@ -36,17 +38,54 @@ double relative_power(const ErrorSums& errors) {
   return errors.sum_x2 > 0 ? errors.sum_d2 / errors.sum_x2 : errors.sum_d2;
 }
 
+// The errors of a weight in units of the checkpoint, when channel scales are absorbed.
+void absorb_scales(const AbsorbedWeights& absorbed, const std::string& name,
+                   std::span<const Scheme> schemes, std::vector<WidthCost>& costs) {
+  for (std::size_t s = 0; s < schemes.size(); ++s) {
+    const std::vector<float> restored = absorbed.restored(name, schemes[s]);
+    const ErrorSums errors = measure_error(absorbed.values(name), std::span<const float>(restored));
+    costs[s].damage = relative_power(errors);
+    costs[s].relative_l2 = errors.relative_l2();
+  }
+}
+
+// sum s d^2 of the same.
+double absorbed_damage(const AbsorbedWeights& absorbed, const std::string& name,
+                       const Scheme& scheme, const Sensitivity& sensitivity) {
+  const std::vector<float> restored = absorbed.restored(name, scheme);
+  const std::span<const float> exact = absorbed.values(name);
+  std::vector<double> factors(exact.size());
+  sensitivity.get(0, factors);
+  double sum = 0;
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    const double d = static_cast<double>(restored[i]) - exact[i];
+    sum += factors[i] * (d * d);
+  }
+  return sum;
+}
+
 // Of the tensors that have sensitivities; false for one that has none.
 class Weighing {
  public:
+  // `absorbed` may be null.
   Weighing(const CheckpointReader& reader, std::span<const Scheme> schemes, const AxisRules& axes,
-           const SensitivityMap& sensitivities)
-      : reader_(reader), schemes_(schemes), axes_(axes), sensitivities_(sensitivities) {}
+           const SensitivityMap& sensitivities, const AbsorbedWeights* absorbed)
+      : reader_(reader),
+        schemes_(schemes),
+        axes_(axes),
+        sensitivities_(sensitivities),
+        absorbed_(absorbed) {}
 
   bool weigh(std::size_t index, std::vector<WidthCost>& costs) const {
     const TensorInfo& info = reader_.tensors()[index];
     const auto found = sensitivities_.find(info.name);
     if (found == sensitivities_.end()) return false;
+    if (absorbed_ != nullptr && absorbed_->has(info.name)) {
+      for (std::size_t s = 0; s < schemes_.size(); ++s) {
+        costs[s].damage = absorbed_damage(*absorbed_, info.name, schemes_[s], *found->second);
+      }
+      return true;
+    }
     std::vector<Scheme> of_tensor;
     for (const Scheme& scheme : schemes_) {
       of_tensor.push_back(with_channel_axes(scheme, info, reader_.location().format, axes_));
@@ -61,12 +100,11 @@ class Weighing {
   std::span<const Scheme> schemes_;
   const AxisRules& axes_;
   const SensitivityMap& sensitivities_;
+  const AbsorbedWeights* absorbed_;
 };
 
 void weigh_all(const CheckpointReader& reader, std::span<const std::size_t> indices,
-               std::span<const Scheme> schemes, const AxisRules& axes,
-               const SensitivityMap& sensitivities, std::vector<std::vector<WidthCost>>& table) {
-  const Weighing weighing(reader, schemes, axes, sensitivities);
+               const Weighing& weighing, std::vector<std::vector<WidthCost>>& table) {
   for (std::size_t t = 0; t < indices.size(); ++t) {
     if (weighing.weigh(indices[t], table[t])) continue;
     throw Error(ErrorCategory::kUsage,
@@ -80,7 +118,7 @@ void weigh_all(const CheckpointReader& reader, std::span<const std::size_t> indi
 // Of an ONNX file; tensors of which nothing is known keep the damage of weights.
 void weigh_known(const CheckpointReader& reader, std::span<const std::size_t> indices,
                  std::span<const Scheme> schemes, const AllocationRequest& request,
-                 std::vector<std::vector<WidthCost>>& table) {
+                 const AbsorbedWeights* absorbed, std::vector<std::vector<WidthCost>>& table) {
   const SensitivityMap sensitivities =
       graph_sensitivity(reader, request.images.image_size, request.bias_correct);
   if (sensitivities.empty()) {
@@ -89,7 +127,7 @@ void weigh_known(const CheckpointReader& reader, std::span<const std::size_t> in
                             "plan with the damage of weights, or measure it with images",
                             reader.location().path.string()));
   }
-  const Weighing weighing(reader, schemes, request.axes, sensitivities);
+  const Weighing weighing(reader, schemes, request.axes, sensitivities, absorbed);
   for (std::size_t t = 0; t < indices.size(); ++t) weighing.weigh(indices[t], table[t]);
 }
 
@@ -152,9 +190,9 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
   const ThreadLimit limit(run.threads);
   const SweepOptions options{NonFinitePolicy::kError, request.axes};
   const SweepResult swept = sweep_errors(reader, indices, schemes, options, run);
-  SensitivityMap fisher;
+  SensitivityMap sensitivities;
   if (request.damage == DamageKind::kFisher) {
-    fisher = fisher_sensitivity(reader, request, run.threads);
+    sensitivities = fisher_sensitivity(reader, request, run.threads);
   }
   std::vector<std::vector<WidthCost>> table;
   if (!exchange().makes_result()) return table;
@@ -165,15 +203,24 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
           {(cost.bits() + 7) / 8, relative_power(cost.errors), cost.errors.relative_l2()});
     }
   }
+  std::optional<AbsorbedWeights> absorbed;
+  if (request.absorb_channel_scales) {
+    absorbed.emplace(reader, request.images.image_size);
+    for (std::size_t t = 0; t < indices.size(); ++t) {
+      const std::string& name = reader.tensors()[indices[t]].name;
+      if (absorbed->has(name)) absorb_scales(*absorbed, name, schemes, table[t]);
+    }
+  }
+  const AbsorbedWeights* const scales = absorbed ? &*absorbed : nullptr;
   if (request.damage == DamageKind::kMeasured) {
-    measure_damage(reader, indices, schemes, request, run.observer, table);
+    measure_damage(reader, indices, schemes, request, scales, run.observer, table);
   } else if (request.damage == DamageKind::kOutput && is_onnx(reader)) {
-    weigh_known(reader, indices, schemes, request, table);
-  } else if (request.damage == DamageKind::kOutput) {
-    weigh_all(reader, indices, schemes, request.axes,
-              output_sensitivity(reader, request.images.image_size), table);
-  } else if (request.damage == DamageKind::kFisher) {
-    weigh_all(reader, indices, schemes, request.axes, fisher, table);
+    weigh_known(reader, indices, schemes, request, scales, table);
+  } else if (request.damage == DamageKind::kOutput || request.damage == DamageKind::kFisher) {
+    const bool is_output = request.damage == DamageKind::kOutput;
+    if (is_output) sensitivities = output_sensitivity(reader, request.images.image_size);
+    weigh_all(reader, indices, Weighing(reader, schemes, request.axes, sensitivities, scales),
+              table);
   }
   check_finite(reader, indices, table);
   return table;

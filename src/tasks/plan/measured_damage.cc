@@ -126,19 +126,16 @@ class KeptValues {
 // One tensor at its widths.
 class TensorMeasurement {
  public:
-  // `layer` is that whose means are to be corrected; it may be null.
+  // `layer` is that whose means are to be corrected; it may be null, as may `absorbed`.
   TensorMeasurement(const OutputChange& change, const TensorInfo& info, const LinearLayer* layer,
-                    Weights& weights)
-      : change_(change), info_(info), layer_(layer), weights_(weights) {
+                    const AbsorbedWeights* absorbed, Weights& weights)
+      : change_(change), info_(info), layer_(layer), absorbed_(absorbed), weights_(weights) {
     if (layer_ != nullptr) means_ = change_.channel_means(*layer_);
   }
 
   [[nodiscard]] double damage(const Scheme& scheme) const {
     const KeptValues kernel(weights_.values(info_.name));
-    const TensorGrid grid(kernel.kept(), scheme, info_, 0);
-    std::vector<std::int64_t> codes(kernel.kept().size());
-    grid.encode(0, kernel.kept(), codes);
-    grid.decode(0, codes, kernel.values());
+    quantize(scheme, kernel);
     if (layer_ == nullptr) return change_.divergence_now();
     const KeptValues constants(
         weights_.values(layer_->norm ? layer_->norm->moving_mean : *layer_->bias));
@@ -152,9 +149,21 @@ class TensorMeasurement {
   }
 
  private:
+  void quantize(const Scheme& scheme, const KeptValues& kernel) const {
+    if (absorbed_ != nullptr && absorbed_->has(info_.name)) {
+      std::ranges::copy(absorbed_->restored(info_.name, scheme), kernel.values().begin());
+      return;
+    }
+    const TensorGrid grid(kernel.kept(), scheme, info_, 0);
+    std::vector<std::int64_t> codes(kernel.kept().size());
+    grid.encode(0, kernel.kept(), codes);
+    grid.decode(0, codes, kernel.values());
+  }
+
   const OutputChange& change_;
   const TensorInfo& info_;
   const LinearLayer* layer_;
+  const AbsorbedWeights* absorbed_;
   Weights& weights_;
   std::vector<double> means_;  // of the layer's channels, unquantized
 };
@@ -209,7 +218,8 @@ void require_images(const CheckpointReader& reader, const ImageSource& images) {
 
 void measure_damage(const CheckpointReader& reader, std::span<const std::size_t> indices,
                     std::span<const Scheme> schemes, const AllocationRequest& request,
-                    Observer* observer, std::vector<std::vector<WidthCost>>& table) {
+                    const AbsorbedWeights* absorbed, Observer* observer,
+                    std::vector<std::vector<WidthCost>>& table) {
   require_images(reader, request.images);
   CalibrationImages images{request.images, request.measured_images};
   images.source.image_size = image_size_of(reader, request.images.image_size);
@@ -243,7 +253,7 @@ void measure_damage(const CheckpointReader& reader, std::span<const std::size_t>
     change.advance(node);
     const auto layer = corrected.find(info.name);
     const TensorMeasurement measurement(
-        change, info, layer != corrected.end() ? layer->second : nullptr, weights);
+        change, info, layer != corrected.end() ? layer->second : nullptr, absorbed, weights);
     measure_widths(measurement, of_tensor, info.name, table[t]);
     report_progress(observer, ++done, order.size(), ProgressUnit::kSteps);
   }

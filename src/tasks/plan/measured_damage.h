@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "tasks/plan/absorbed_weights.h"
 #include "tasks/plan/damage_table.h"
 
 namespace narrow {
@@ -13,6 +14,7 @@ namespace narrow {
 // those of kWeight. The images go through the network as far as the node that first reads a tensor,
 // where values are kept, and from there on once for each of its widths, on its nearest codes; with
 // request.bias_correct the moving means or biases of its layer take back the shift of the means.
+// `absorbed`, which may be null, says what weights with absorbed channel scales become.
 // From the first width on whose damage is below 10^-4 nats, wider ones are not measured: damage is
 // in proportion to the power of small noise, so it falls as that of kWeight does. Tensors that the
 // network does not use have no damage.
@@ -22,6 +24,7 @@ namespace narrow {
 // without images; Error(kNumeric) when outputs are not finite; kInterrupted.
 void measure_damage(const CheckpointReader& reader, std::span<const std::size_t> indices,
                     std::span<const Scheme> schemes, const AllocationRequest& request,
-                    Observer* observer, std::vector<std::vector<WidthCost>>& table);
+                    const AbsorbedWeights* absorbed, Observer* observer,
+                    std::vector<std::vector<WidthCost>>& table);
 
 }  // namespace narrow

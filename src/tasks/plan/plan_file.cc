@@ -13,6 +13,7 @@
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
+#include "narrow/plan_accuracy.h"
 #include "narrow/version.h"
 #include "quant/scheme_json.h"
 
@@ -161,7 +162,10 @@ std::string complaint(const PlanEntry& entry, const TensorInfo& found) {
 
 }  // namespace
 
-std::string plan_file_text(const BitAllocation& plan) {
+namespace {
+
+// What is known besides, and the plan's own names of tensors, come before the tensors.
+std::string text_of_plan(const BitAllocation& plan, const ordered_json* accuracy) {
   ordered_json json = head_of(plan.input, plan.input_digest, plan.input_bytes);
   json["budget"] = {{"bytes", plan.budget_bytes}, {"quantized_only", plan.quantized_only}};
   json["damage"] = {{"kind", to_string(plan.damage_kind)},
@@ -170,15 +174,36 @@ std::string plan_file_text(const BitAllocation& plan) {
                     {"unit_bytes", plan.unit_bytes}};
   if (plan.image_size > 0) json["damage"]["image_size"] = plan.image_size;
   if (plan.bias_correct) json["damage"]["bias_correct"] = true;
+  if (plan.absorb_channel_scales) json["damage"]["absorb_channel_scales"] = true;
   if (plan.measured_images > 0) json["damage"]["images"] = plan.measured_images;
   json["size"] = {{"bytes", plan.bytes()},
                   {"quantized_bytes", plan.quantized_bytes},
                   {"copied_bytes", plan.copied_bytes},
                   {"weights", plan.elements},
                   {"average_bits", plan.average_bits()}};
+  if (accuracy != nullptr) json["accuracy"] = *accuracy;
+  for (const TensorInfo& info : plan.left_in_float) json["left_in_float"].push_back(info.name);
   std::vector<ordered_json> tensors;
   for (const AllocatedTensor& tensor : plan.tensors) tensors.push_back(tensor_json(tensor));
   return file_text(json, tensors);
+}
+
+}  // namespace
+
+std::string plan_file_text(const BitAllocation& plan) { return text_of_plan(plan, nullptr); }
+
+std::string plan_file_text(const AccuracyPlan& plan) {
+  const PlanVerification& found = plan.accuracy.verification;
+  const Interval& interval = found.plan.comparison.difference_interval;
+  const AccuracyGoal& goal = plan.accuracy.goal;
+  ordered_json json = {{"images", found.images.images},
+                       {"float", found.float_accuracy.value()},
+                       {"plan", found.plan.accuracy.value()},
+                       {"difference_95", {interval.low, interval.high}}};
+  if (goal.max_drop) json["max_drop"] = *goal.max_drop;
+  if (goal.min_accuracy) json["min_accuracy"] = *goal.min_accuracy;
+  if (goal.is_set()) json["goal_kept"] = found.holds;
+  return text_of_plan(plan.plan, &json);
 }
 
 std::string plan_file_text(const CheckpointReader& reader, const QuantizePlan& plan) {

@@ -75,6 +75,12 @@ std::vector<int> widths_of(const TensorInfo& info, const AllocationRequest& requ
                           info.name, least, most, request.widths.front(), request.widths.back()));
 }
 
+bool may_stay_float(const TensorInfo& info, const AllocationRequest& request) {
+  const bool is_free = !request.vector_bits || info.shape.size() > 1;
+  return request.may_stay_float && is_free && !first_match(request.fixed, info.name) &&
+         !first_match(request.maximum, info.name);
+}
+
 // For every tensor the first one that it shares its width with.
 std::vector<std::size_t> leaders(const std::vector<TensorInfo>& tensors,
                                  const std::vector<std::string>& patterns) {
@@ -105,11 +111,12 @@ std::vector<WidthGroup> width_groups(const std::vector<TensorInfo>& tensors,
     const std::vector<int> widths = widths_of(tensors[i], request);
     if (leader[i] == i) {
       group_of[i] = groups.size();
-      groups.push_back({{i}, widths});
+      groups.push_back({{i}, widths, may_stay_float(tensors[i], request)});
       continue;
     }
     WidthGroup& group = groups[group_of[leader[i]]];
     group.members.push_back(i);
+    group.may_stay_float = group.may_stay_float && may_stay_float(tensors[i], request);
     std::vector<int> common;
     std::ranges::set_intersection(group.widths, widths, std::back_inserter(common));
     if (common.empty()) {

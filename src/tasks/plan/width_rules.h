@@ -13,6 +13,7 @@ namespace narrow {
 struct WidthGroup {
   std::vector<std::size_t> members;  // positions in the list of tensors, ascending
   std::vector<int> widths;           // ascending, at least one
+  bool may_stay_float = false;
 };
 
 // The groups by their first members. Throws Error(kNotFound) for a pattern that matches none of

@@ -10,8 +10,10 @@
 
 namespace narrow {
 
-// cifar10_test.tfrecord with this many 12 x 12 images of noise.
-inline void write_noise_dataset(const std::filesystem::path& directory, std::size_t images) {
+// cifar10_test.tfrecord with this many 12 x 12 images of noise; their labels, unless given, are
+// noise too.
+inline void write_noise_dataset(const std::filesystem::path& directory, std::size_t images,
+                                const std::vector<int>& labels = {}) {
   const auto path = directory / "cifar10_test.tfrecord";
   std::filesystem::remove(path);
   OutputFile file(path);
@@ -21,7 +23,8 @@ inline void write_noise_dataset(const std::filesystem::path& directory, std::siz
     Image image{12, 12, std::vector<std::uint8_t>(12 * 12 * 3)};
     const std::uint64_t level = stream.below(200);
     for (auto& pixel : image.pixels) pixel = static_cast<std::uint8_t>(level + stream.below(56));
-    const auto label = static_cast<std::int64_t>(stream.below(10));
+    const auto noise = static_cast<std::int64_t>(stream.below(10));
+    const std::int64_t label = labels.empty() ? noise : labels[i];
     writer.write(as_byte_span(serialize_image_example({encode_png(image), "png", label, 12, 12})));
   }
   file.finish();

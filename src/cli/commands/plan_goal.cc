@@ -1,0 +1,208 @@
+#include "cli/commands/plan_goal.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/commands/network_run.h"
+#include "cli/options/dataset_flags.h"
+#include "cli/options/slim_flags.h"
+#include "cli/parser/command_line.h"
+#include "narrow/error.h"
+
+namespace narrow {
+namespace {
+
+// Of `plan` alone.
+const std::vector<std::string> kPlanOptions = {"--budget",
+                                               "--average-bits",
+                                               "--quantized-only",
+                                               "--max-drop",
+                                               "--min-accuracy",
+                                               "--verify",
+                                               "--best",
+                                               "--damage",
+                                               "--scheme",
+                                               "--bits",
+                                               "--granularity",
+                                               "--axis",
+                                               "--scaling",
+                                               "--range",
+                                               "--fraction-bits",
+                                               "--signed",
+                                               "--overflow",
+                                               "--round-mode",
+                                               "--include",
+                                               "--exclude",
+                                               "--moving_averages",
+                                               "--fix",
+                                               "--min",
+                                               "--max",
+                                               "--same",
+                                               "--vector-bits",
+                                               "--search_images",
+                                               "--verify_images",
+                                               "--trials",
+                                               "--margin",
+                                               "--method_images",
+                                               "--labels_offset",
+                                               "--batch_size",
+                                               "--max_num_batches",
+                                               "--batches",
+                                               "--output",
+                                               "--threads",
+                                               "--force",
+                                               "--per-tensor",
+                                               "--json",
+                                               "--export-csv",
+                                               "--export-html",
+                                               "--export-json",
+                                               "--export-markdown",
+                                               "--part",
+                                               "--part-file",
+                                               "--calibration_images"};
+// That say which images methods see; the size counts without images too.
+const std::vector<std::string> kImageOptions = {"--images",
+                                                "--dataset_name",
+                                                "--dataset_dir",
+                                                "--dataset_split_name",
+                                                "--preprocessing_name",
+                                                "--resize",
+                                                "--interpolation",
+                                                "--crop_pct",
+                                                "--mean",
+                                                "--std",
+                                                "--resize_side",
+                                                "--channel_order",
+                                                "--jpeg_dct"};
+
+[[noreturn]] void refuse_option(const std::string& sentence) {
+  throw Error(ErrorCategory::kUsage, sentence);
+}
+
+// Besides absorbed scales and the correction of means, which the damage of widths knows.
+bool has_own_methods(const NetworkMethods& methods) {
+  return methods.fold || methods.equalize || methods.rounding != Rounding::kNearest;
+}
+
+}  // namespace
+
+void add_goal_options(Command& command, GoalArguments& args) {
+  AccuracyGoal& goal = args.accuracy.goal;
+  command
+      .add_option("--max-drop", goal.max_drop,
+                  "instead: the fewest bits that lose at most so many points of\n"
+                  "top-1 accuracy on labelled images")
+      .type_name("POINTS");
+  command.add_option("--min-accuracy", goal.min_accuracy, "instead: that keep so much of it")
+      .type_name("PERCENT");
+  command.add_flag("--verify", args.verify,
+                   "with a budget: say what the plan gives in accuracy, on images that\n"
+                   "nothing was chosen with; with a goal that is always done");
+  command.add_flag("--best", args.best,
+                   "what is not typed of scheme, ranges and methods as quantize --best\n"
+                   "has it: symmetric, channel, mse, 2..8 bits, flips, corrected biases");
+}
+
+void add_verification_options(Command& command, GoalArguments& args) {
+  command.group(
+      "Accuracy, for --max-drop, --min-accuracy and --verify (of a dataset its split test)");
+  AccuracyOptions& options = args.accuracy;
+  command
+      .add_option(slim_flag("search_images"), options.search_images,
+                  "most labelled images that a goal is searched on, spread over the\n"
+                  "split; at most half of it")
+      .type_name("N")
+      .capture_default_str();
+  command
+      .add_option(slim_flag("verify_images"), options.verify_images,
+                  "of the others: that the plan is verified on; 0: all")
+      .type_name("N")
+      .capture_default_str();
+  command
+      .add_option("--margin", options.margin,
+                  "of the search: standard errors of the drop that have to be within\n"
+                  "the goal too; 0 takes the images as they are")
+      .type_name("X")
+      .not_negative()
+      .capture_default_str();
+  command.add_option("--trials", options.most_trials, "networks that a search evaluates at most")
+      .in_range(1, 1000)
+      .capture_default_str();
+  command
+      .add_option(slim_flag("method_images"), args.method_images,
+                  "that methods see, spread over the split; 0: none, they estimate")
+      .type_name("N")
+      .capture_default_str();
+  add_method_options(command, options.methods,
+                     "Methods that the networks are quantized with (docs/methods.md)");
+}
+
+void choose_best_scheme(const Command& command, SchemeOptions& scheme, std::string& bits) {
+  if (command.count("--scheme") == 0) scheme.kind = "symmetric";
+  if (command.count("--granularity") == 0) scheme.granularity = "channel";
+  if (command.count("--range") == 0) scheme.range = "mse";
+  if (bits.empty()) bits = "2..8";
+}
+
+void choose_best_methods(const CheckpointReader& reader, const Command& command,
+                         AllocationRequest& request, GoalArguments& args) {
+  NetworkMethods& methods = args.accuracy.methods;
+  AllocationRequest without_images = request;
+  without_images.images.pictures.clear();
+  without_images.images.dataset_name.clear();
+  const bool is_known =
+      args.method_images > 0 || best_damage(reader, without_images) != DamageKind::kWeight;
+  methods.bias_correct = methods.bias_correct || is_known;
+  request.bias_correct = methods.bias_correct;
+  if (args.is_asked() && command.count("--round") == 0) methods.rounding = Rounding::kFlips;
+}
+
+AccuracyOptions accuracy_options(const Command& command, const GoalArguments& args,
+                                 const AllocationRequest& request) {
+  AccuracyOptions options = args.accuracy;
+  NetworkMethods& methods = options.methods;
+  if (!args.is_asked()) {
+    if (!has_own_methods(methods) && args.method_images == 0) return options;
+    refuse_option(
+        "methods are for --max-drop, --min-accuracy and --verify, which quantize networks; the "
+        "widths within a budget depend on --bias-correct and --absorb-channel-scales alone");
+  }
+  require_images(request.images);
+  options.images = request.images;
+  // Damage is measured on what the network was trained with, accuracy is not.
+  if (command.count("--dataset_split_name") == 0) options.images.dataset_split_name = "test";
+  methods.image_size = request.images.image_size;
+  if (args.method_images > 0 && methods.any()) {
+    methods.images = CalibrationImages{request.images, args.method_images};
+  } else if (args.method_images > 0) {
+    refuse_option("--method_images is for methods, and none is named");
+  } else if (methods.rounding == Rounding::kGptq) {
+    refuse_option("--round gptq needs images: name how many with --method_images");
+  }
+  return options;
+}
+
+std::string quantize_command(const Command& command, const GoalArguments& args,
+                             const std::string& file) {
+  LineChanges changes{kPlanOptions, {}};
+  const bool has_images = args.method_images > 0;
+  if (!has_images) {
+    changes.left_out.insert(changes.left_out.end(), kImageOptions.begin(), kImageOptions.end());
+  }
+  if (has_images) changes.added["--calibration_images"] = fmt::format("{}", args.method_images);
+  if (!args.accuracy.methods.any()) changes.left_out.emplace_back("--eval_image_size");
+  const NetworkMethods& methods = args.accuracy.methods;
+  if (methods.bias_correct) changes.added["--bias-correct"] = "";
+  if (methods.rounding != Rounding::kNearest) {
+    changes.added["--round"] = to_string(methods.rounding);
+  }
+  std::string line = command_line(command, changes);
+  constexpr std::string_view kPlan = "narrow plan";
+  if (line.starts_with(kPlan)) line.replace(0, kPlan.size(), "narrow quantize");
+  return line + " --plan " + shell_quote(file);
+}
+
+}  // namespace narrow

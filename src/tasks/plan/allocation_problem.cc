@@ -1,0 +1,172 @@
+#include "tasks/plan/allocation_problem.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include "base/exchange.h"
+#include "model/onnx/onnx_network.h"
+#include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
+#include "narrow/sweep.h"
+#include "tasks/network/image_graph.h"
+
+namespace narrow {
+namespace {
+
+std::vector<std::size_t> indices_by_name(const CheckpointReader& reader, const Selection& selection,
+                                         CopyCounts* copied) {
+  std::vector<std::size_t> indices = selected_indices(reader, selection, copied);
+  std::ranges::sort(indices, {},
+                    [&](std::size_t i) -> const std::string& { return reader.tensors()[i].name; });
+  return indices;
+}
+
+std::size_t place_of(std::span<const Scheme> schemes, int bits) {
+  const auto found = std::ranges::find(schemes, bits, &Scheme::bits);
+  return static_cast<std::size_t>(found - schemes.begin());
+}
+
+KnapsackItem item_of(const CheckpointReader& reader, const AllocationProblem& problem,
+                     const WidthGroup& group) {
+  KnapsackItem item;
+  for (const int bits : group.widths) {
+    const std::size_t scheme = place_of(problem.schemes, bits);
+    KnapsackOption option;
+    for (const std::size_t member : group.members) {
+      option.size += problem.costs[member][scheme].bytes;
+      option.damage += problem.costs[member][scheme].damage;
+    }
+    item.push_back(option);
+  }
+  if (!group.may_stay_float) return item;
+  KnapsackOption as_it_is;
+  for (const std::size_t member : group.members) {
+    as_it_is.size += reader.tensors()[problem.indices[member]].byte_size();
+  }
+  item.push_back(as_it_is);
+  return item;
+}
+
+// Throws Error(kUsage) when the scheme has no such width.
+Scheme scheme_of_width(Scheme scheme, int bits) {
+  const bool is_too_wide = scheme.kind == SchemeKind::kCodebook && bits > kMaxCodebookBits;
+  scheme.bits = is_too_wide ? kMaxCodebookBits : bits;
+  validate(scheme);
+  if (!is_too_wide) return scheme;
+  scheme.kind = SchemeKind::kBin;
+  scheme.bits = bits;
+  return scheme;
+}
+
+void count_copied(const CheckpointReader& reader, const AllocationProblem& problem,
+                  BitAllocation& plan) {
+  plan.copied_by_reason = problem.copied;
+  std::vector<bool> quantized(reader.tensors().size(), false);
+  for (const std::size_t index : problem.indices) quantized[index] = true;
+  for (std::size_t i = 0; i < quantized.size(); ++i) {
+    const TensorInfo& info = reader.tensors()[i];
+    plan.input_bytes += info.byte_size();
+    if (quantized[i]) {
+      plan.elements += element_count(info.shape);
+      continue;
+    }
+    ++plan.copied;
+    plan.copied_bytes += info.byte_size();
+  }
+}
+
+}  // namespace
+
+const Scheme* AllocationProblem::scheme_of(const WidthGroup& group, std::size_t option) const {
+  if (option == group.widths.size()) return nullptr;
+  return &schemes[place_of(schemes, group.widths[option])];
+}
+
+AllocationProblem pose_allocation(const CheckpointReader& reader, const AllocationRequest& request,
+                                  const RunOptions& run) {
+  AllocationProblem problem;
+  problem.indices = indices_by_name(reader, request.selection, &problem.copied);
+  std::vector<TensorInfo> tensors;
+  for (const std::size_t index : problem.indices) tensors.push_back(reader.tensors()[index]);
+  require_axis_matches(request.axes, tensors);
+  problem.groups = width_groups(tensors, request);
+  std::set<int> widths;
+  for (const WidthGroup& group : problem.groups) {
+    widths.insert(group.widths.begin(), group.widths.end());
+  }
+  for (const int bits : widths) problem.schemes.push_back(scheme_of_width(request.scheme, bits));
+  problem.costs = damage_table(reader, problem.indices, problem.schemes, request, run);
+  if (!exchange().makes_result()) return problem;
+  for (const WidthGroup& group : problem.groups) {
+    problem.items.push_back(item_of(reader, problem, group));
+  }
+  return problem;
+}
+
+WidthChoice single_width(const AllocationProblem& problem, int bits) {
+  WidthChoice choice;
+  for (const WidthGroup& group : problem.groups) {
+    const auto nearer = [&](int a, int b) { return std::abs(a - bits) < std::abs(b - bits); };
+    const auto best = std::ranges::min_element(group.widths, nearer);
+    choice.push_back(static_cast<std::size_t>(best - group.widths.begin()));
+  }
+  return choice;
+}
+
+BitAllocation empty_allocation(const CheckpointReader& reader, const AllocationProblem& problem,
+                               const AllocationRequest& request) {
+  BitAllocation plan;
+  plan.input = reader.location().path.filename().string();
+  plan.damage_kind = request.damage;
+  if (request.damage != DamageKind::kWeight) {
+    plan.image_size = is_onnx(reader) ? image_size_of(reader, request.images.image_size)
+                                      : request.images.image_size;
+  }
+  const bool is_of_images = plan.image_size > 0 && is_onnx(reader);
+  plan.absorb_channel_scales = request.absorb_channel_scales;
+  plan.bias_correct = request.bias_correct && is_of_images;
+  if (request.damage == DamageKind::kMeasured) plan.measured_images = request.measured_images;
+  // An average is that of the quantized weights.
+  plan.quantized_only = request.quantized_only || request.average_bits.has_value();
+  count_copied(reader, problem, plan);
+  plan.input_digest = checkpoint_digest(reader);
+  return plan;
+}
+
+void take_choice(const CheckpointReader& reader, const AllocationProblem& problem,
+                 const AxisRules& axes, const WidthChoice& choice, BitAllocation& plan) {
+  plan.quantized_bytes = size_of(problem.items, choice);
+  plan.damage = damage_of(problem.items, choice);
+  std::vector<std::pair<std::size_t, AllocatedTensor>> tensors;
+  std::vector<std::size_t> kept;
+  for (std::size_t g = 0; g < problem.groups.size(); ++g) {
+    const WidthGroup& group = problem.groups[g];
+    const Scheme* const scheme = problem.scheme_of(group, choice[g]);
+    for (const std::size_t member : group.members) {
+      const std::size_t index = problem.indices[member];
+      if (scheme == nullptr) {
+        kept.push_back(index);
+        continue;
+      }
+      const WidthCost& cost =
+          problem.costs[member][static_cast<std::size_t>(scheme - problem.schemes.data())];
+      const TensorInfo& info = reader.tensors()[index];
+      const Scheme named = with_channel_axes(*scheme, info, reader.location().format, axes);
+      tensors.push_back({index, {info, named, cost.bytes, cost.damage, cost.relative_l2}});
+    }
+  }
+  std::ranges::sort(tensors, {}, [](const auto& entry) { return entry.first; });
+  for (auto& [index, tensor] : tensors) plan.tensors.push_back(std::move(tensor));
+  std::ranges::sort(kept);
+  for (const std::size_t index : kept) plan.left_in_float.push_back(reader.tensors()[index]);
+}
+
+double bits_per_element(std::uint64_t bytes, std::uint64_t elements) {
+  return elements == 0 ? 0 : 8 * static_cast<double>(bytes) / static_cast<double>(elements);
+}
+
+}  // namespace narrow
