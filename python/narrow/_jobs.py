@@ -223,8 +223,8 @@ def inspect(
 ) -> results.InspectResult:
     """Lists the tensors of a checkpoint, or with graph the network that they make.
 
-    stats: reads the values, for min, max, mean, rms, zeros, NaN. model_name, eval_image_size (0: the
-    network's own), shape (whole shapes by input) are for graph.
+    stats: reads the values, for min, max, mean, rms, zeros, NaN. model_name, eval_image_size (0:
+    the network's own), shape (whole shapes by input) are for graph.
     """
     if graph:
         shapes = {name: list(sizes) for name, sizes in (shape or {}).items()}

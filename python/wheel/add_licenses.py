@@ -1,10 +1,10 @@
-"""Adds the licences of the libraries in a wheel that auditwheel has repaired, and names them in its SBOM.
+"""Adds the licences of the libraries in a wheel that auditwheel has repaired to it and its SBOM.
 
 usage: add_licenses.py WHEEL
 
 The bill of materials (CycloneDX, https://cyclonedx.org) that auditwheel leaves in dist-info/sboms
-names the Debian packages of the shared libraries. Beside them there is what was compiled in: libraries
-of headers alone, and nanobind. Each one's copyright file goes into dist-info/licenses.
+names the Debian packages of the shared libraries. Beside them there is what was compiled in:
+libraries of headers alone, and nanobind. Each one's copyright file goes into dist-info/licenses.
 """
 
 import importlib.metadata
@@ -34,7 +34,13 @@ def components_of_headers() -> Iterator[dict[str, Any]]:
     for package in HEADERS:
         version = debian_version(package)
         purl = f"pkg:deb/debian/{package}@{version.replace('+', '%2B')}"
-        yield {"type": "library", "bom-ref": purl, "name": package, "version": version, "purl": purl}
+        yield {
+            "type": "library",
+            "bom-ref": purl,
+            "name": package,
+            "version": version,
+            "purl": purl,
+        }
 
 
 def debian_licenses(text: str) -> list[str]:

@@ -302,6 +302,9 @@ class Usage(ProgramCase):
         text = self.narrow("version")
         self.assertRegex(text, r"narrow \d+\.\d+\.\d+\ncompiler: \w+ [\d.]+\nSIMD targets: .+chosen")
         self.assertRegex(self.narrow("--version"), r"^narrow \d")
+        found = self.json("version")
+        self.assertIn(f"narrow {found['version']}\ncompiler: {found['compiler']}\n", text)
+        self.assertIn(found["chosen_simd_target"], found["simd_targets"])
 
     def test_mistakes_get_two_lines_and_a_suggestion(self):
         self.assertIn("did you mean --bits?", self.error("quantize", "x", "--scheme", "bin", "--bit=4",

@@ -57,8 +57,9 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
                   "with --graph: scope of the network; default: the only one there is")
       .type_name("NAME");
   command
-      .add_option(slim_flag("eval_image_size"), args->sizes.image_size,
-                  "with --graph: height and width that the network sees; default: the network's own")
+      .add_option(
+          slim_flag("eval_image_size"), args->sizes.image_size,
+          "with --graph: height and width that the network sees; default: the network's own")
       .in_range(1, 8192);
   add_shape_option(command, args->shapes, "with --graph");
   add_json_flag(command, args->json);
