@@ -216,7 +216,7 @@ std::string accuracy_text(const AccuracyPlan& plan) {
   return text +
          fmt::format(
              ":\nthe goal is missed{}: search with more\nimages, or with a wider margin\n",
-             is_within_noise(accuracy) ? ", by no more than the noise of so few images" : "");
+             is_within_noise(accuracy) ? ", though the interval reaches it" : "");
 }
 
 ordered_json plan_json(const AccuracyPlan& plan) {
