@@ -214,9 +214,8 @@ std::string accuracy_text(const AccuracyPlan& plan) {
   if (!has_goal) return text + "\n";
   if (verification.holds) return text + ":\nthe goal is kept\n";
   return text +
-         fmt::format(
-             ":\nthe goal is missed{}: search with more\nimages, or with a wider margin\n",
-             is_within_noise(accuracy) ? ", though the interval reaches it" : "");
+         fmt::format(":\nthe goal is missed{}: search with more\nimages, or with a wider margin\n",
+                     is_within_noise(accuracy) ? ", though the interval reaches it" : "");
 }
 
 ordered_json plan_json(const AccuracyPlan& plan) {
