@@ -59,8 +59,9 @@ void require_possible(const CheckpointReader& reader, const ActivationOptions& o
 
 // The weights as the plan and the methods have them, and what became of each.
 NetworkResult quantize_weights(const CheckpointReader& reader, const QuantizePlan& plan,
-                               NetworkMethods methods, const QuantizeOptions& options,
+                               NetworkMethods methods, QuantizeOptions options,
                                TensorStore& tensors, const RunOptionsFor<QuantizeObserver>& run) {
+  options.all_params = true;  // of which the codes are made
   // Images alone are for the activations.
   if (!methods.bias_correct && methods.rounding != Rounding::kGptq) methods.images.reset();
   if (methods.any()) {
