@@ -80,7 +80,7 @@ Report quantize(const std::filesystem::path& path, const PlanArguments& args,
     const QuantizePlan plan = plan_of(args, *reader);
     const auto writer = writer_for(*reader, output);
     set_metadata(*reader, plan, args, output, call, *writer);
-    const QuantizeOptions options{args.non_finite, true};
+    const QuantizeOptions options{.non_finite = args.non_finite, .code_statistics = true};
     const QuantizeResult result = quantize_checkpoint(*reader, plan, options, *writer, run);
     require_quantized(*reader, result.summary.quantized, result.summary.copied_by_reason);
     writer->finish();
@@ -104,8 +104,9 @@ Report quantize_with_methods(const std::filesystem::path& path, const PlanArgume
       scales = create_checkpoint(channel_scales_location(location_of(output, *reader)),
                                  overwrite_of(output));
     }
-    const NetworkResult result =
-        quantize_network(*reader, plan, methods, {args.non_finite, true}, *writer, *scales, run);
+    const NetworkResult result = quantize_network(
+        *reader, plan, methods, {.non_finite = args.non_finite, .code_statistics = true}, *writer,
+        *scales, run);
     const QuantizeSummary& summary = result.quantization.summary;
     require_quantized(*reader, summary.quantized, summary.copied_by_reason);
     scales->finish();
