@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "narrow/error.h"
+#include "nn/integer/integer_executor.h"
 
 namespace narrow {
 namespace {
@@ -20,6 +21,14 @@ GraphArray example_of(const GraphArray& array, std::size_t index) {
   return example;
 }
 
+void require_codes(const Graph& graph) {
+  if (has_quantized_activations(graph)) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{} is not computed from codes: no value between its operators is "
+                          "quantized; quantize weights and activations of an ONNX file first",
+                          graph.name));
+}
+
 void require_known_sizes(const Graph& graph, const Value& input) {
   const bool has_free = std::ranges::any_of(
       input.dimensions, [](const Dimension& dimension) { return dimension.is_free(); });
@@ -32,6 +41,7 @@ void require_known_sizes(const Graph& graph, const Value& input) {
 }  // namespace
 
 ExampleGraph example_graph(const RunnableNetwork& network, std::span<const NamedArray> arrays) {
+  require_codes(network.graph());
   ExampleGraph result;
   result.graph = network.graph();
   const auto input = [&](std::size_t i) -> Value& {

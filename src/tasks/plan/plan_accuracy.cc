@@ -23,17 +23,18 @@ constexpr double kPercent = 100;
 constexpr std::uint64_t kResolutionParts = 16;
 
 void check_goal(const AccuracyGoal& goal, double margin) {
-  const auto is_percent = [](double x) { return x >= 0 && x <= kPercent; };
-  const bool is_good = is_percent(goal.max_drop.value_or(0)) &&
-                       is_percent(goal.min_accuracy.value_or(0)) &&
-                       !(goal.max_drop && goal.min_accuracy);
   if (!(margin >= 0) || !std::isfinite(margin)) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("a margin of {} standard errors: expected a number from 0 on", margin));
   }
-  if (is_good) return;
+  if (goal.max_drop && goal.min_accuracy) {
+    throw Error(ErrorCategory::kUsage, "the goal of a plan is a drop or an accuracy, not both");
+  }
+  const double percent = goal.max_drop.value_or(goal.min_accuracy.value_or(0));
+  if (percent >= 0 && percent <= kPercent) return;
   throw Error(ErrorCategory::kUsage,
-              "the goal of a plan is a drop or an accuracy, not both, of 0 to 100 percent");
+              fmt::format("{} of {}: expected 0 to 100 percent",
+                          goal.max_drop ? "a drop" : "an accuracy", percent));
 }
 
 // Of what a goal is about, as a part of the images: of a difference of paired hits, the lost and
