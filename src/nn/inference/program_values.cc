@@ -117,6 +117,9 @@ std::vector<float> ProgramValues::stored_floats(ValueId id) {
   std::vector<float> floats;
   {
     const GraphArray array = read_weight_(*weight);
+    if (array.type != DType::kFloat32) {
+      return as_floats(used_weight(*weight, ReferenceTensor::of(array)));
+    }
     check(array);
     floats.resize(array.bytes.size() / sizeof(float));
     std::memcpy(floats.data(), array.bytes.data(), array.bytes.size());
