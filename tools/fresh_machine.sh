@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A machine with nothing on it: a bare Debian 12 in a folder (debootstrap, minbase), the committed
-# tree cloned below the home of its root, as containers have it, and ./quickstart and ./check run
-# there. Prints how long each took; the exit status is 0 when all passed. Needs root, debootstrap and
-# git, some 15 GB of disk, and about the time that both take on an empty machine.
+# tree cloned to /narrow, and ./quickstart and ./check run there. Prints how long each took; the exit
+# status is 0 when all passed. Needs root, debootstrap and git, some 15 GB of disk, and about the
+# time that both take on an empty machine.
 #   tools/fresh_machine.sh [OPTIONS] [SCRATCH]    SCRATCH: where the machine is made; default $TMPDIR or /var/tmp
 #     --quickstart, --check, --command 'COMMAND'  what to run instead, in this order, any number of them
 #     --keep                                      do not remove the machine at the end
@@ -57,16 +57,18 @@ carry_settings() {
   carry /etc/resolv.conf
   carry /etc/hosts
   carry /usr/local/share/ca-certificates
-  for file in /etc/pip.conf /root/.config/pip/pip.conf /root/.pip/pip.conf; do carry "$file"; done
+  for file in /etc/pip.conf "$HOME/.config/pip/pip.conf" "$HOME/.pip/pip.conf"; do
+    carry "$file"
+  done
   if [ -n "$(sources_of_host)" ]; then
     sources_of_host | sed 's/^/deb /; s/$/ main/' >"$root/etc/apt/sources.list"
   fi
   apt-config dump 2>/dev/null | grep '^Acquire::' |
     grep -v -e '^Acquire::IndexTargets' -e '^Acquire::cdrom' -e '^Acquire::Changelogs' >"$root/etc/apt/apt.conf.d/90host"
   if [ -n "$cache" ]; then
-    mkdir -p "$root/root/.cache/pip"
+    mkdir -p "$root$HOME/.cache/pip"
     mount --bind "$cache/archives" "$root/var/cache/apt/archives" &&
-      mount --bind "$cache/pip" "$root/root/.cache/pip"
+      mount --bind "$cache/pip" "$root$HOME/.cache/pip"
   fi
 }
 
@@ -104,14 +106,16 @@ mount_system() {
 }
 
 prepare_machine() {
-  make_debian && carry_settings && mount_system && mv "$machine/narrow" "$root/root/narrow"
+  make_debian && carry_settings && mount_system && mkdir -p "$root$HOME" &&
+    mv "$machine/narrow" "$root/narrow"
 }
 
-# In the machine, with the environment of a fresh container.
+# In the machine, with the environment of a fresh container. The home has the name of this user's,
+# since carried settings of pip are there.
 run_in_machine() {
-  chroot "$root" env -i HOME=/root TERM=dumb \
+  chroot "$root" env -i HOME="$HOME" TERM=dumb \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${carried[@]}" \
-    bash -c "cd /root/narrow && $1" </dev/null
+    bash -c "cd /narrow && $1" </dev/null
 }
 
 # step NAME COMMAND...: runs it, with its output in a log too, and notes the result.
@@ -137,7 +141,7 @@ inside() {
     for command in "$@"; do
       echo "== $command"
       step "$command" run_in_machine "$command"
-      cp -R "$root/root/narrow/build/check-logs" "$logs/" 2>/dev/null
+      cp -R "$root/narrow/build/check-logs" "$logs/" 2>/dev/null
     done
   else
     tail -n 30 "$logs/step-0.log"
@@ -182,6 +186,7 @@ main() {
   done
   [ ${#commands[@]} -gt 0 ] || commands=(./quickstart ./check)
   [ "$(id -u)" -eq 0 ] || fail "only root can make a machine; run it with sudo"
+  [ -n "${HOME:-}" ] || fail "HOME is not set"
   for tool in debootstrap git unshare chroot apt-config; do
     command -v "$tool" >/dev/null || fail "$tool is missing"
   done

@@ -5,6 +5,9 @@
 # bytes.
 #   tools/release.sh [--skip-check] [--force] [FOLDER]    default dist/VERSION; --force replaces it
 set -euo pipefail
+umask 022
+refuse() { echo "$0: $1" >&2; exit 2; }
+
 check=yes
 force=no
 folder=
@@ -12,17 +15,22 @@ for word; do
   case $word in
     --skip-check) check=no ;;
     --force) force=yes ;;
-    -*) echo "$0: there is no $word; see the first lines of this script" >&2; exit 2 ;;
-    *) folder=$word ;;
+    -*) refuse "there is no $word; see the first lines of this script" ;;
+    *) [ -z "$folder" ] || refuse "two folders, $folder and $word"; folder=$word ;;
   esac
 done
 root=$(cd "$(dirname "$0")/.." && pwd)
 version=$(sed -n 's/^project(narrow VERSION \([0-9.]*\).*/\1/p' "$root/CMakeLists.txt")
 folder=$(realpath -m "${folder:-$root/dist/$version}")
-refuse() { echo "$0: $1" >&2; exit 2; }
-[ -z "$(git -C "$root" status --porcelain)" ] || refuse "$root has changes that are in no commit"
-grep -q "^## $version" "$root/CHANGELOG.md" || refuse "CHANGELOG.md has no section $version"
-if [ -e "$folder" ] && [ "$force" = no ]; then refuse "$folder is there; --force replaces it"; fi
+[ -n "$version" ] || refuse "CMakeLists.txt names no version"
+changes=$(git -C "$root" status --porcelain)
+[ -z "$changes" ] || refuse "$root has changes that are in no commit"
+grep -qE "^## ${version//./\\.}([^0-9.]|$)" "$root/CHANGELOG.md" ||
+  refuse "CHANGELOG.md has no section $version"
+if [ -e "$folder" ]; then
+  [ "$force" = yes ] || refuse "$folder is there; --force replaces it"
+  [ -f "$folder/SHA256SUMS" ] || refuse "$folder is no earlier release, so nothing replaces it"
+fi
 
 work=$(mktemp -d)
 trap '/bin/rm -rf "$work"' EXIT
@@ -30,7 +38,7 @@ git clone --quiet "$root" "$work/narrow"
 cd "$work/narrow"
 if [ "$check" = yes ]; then ./check; fi
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
-export SOURCE_DATE_EPOCH
+export SOURCE_DATE_EPOCH LC_ALL=C.UTF-8 TZ=UTC
 # Neither the clone's path nor the time gets into what is compiled.
 CXXFLAGS="-ffile-prefix-map=$PWD=." cmake --preset release -B build/publish \
   -DNARROW_BUILD_TESTS=OFF -DNARROW_UNITY_BUILD=ON >/dev/null

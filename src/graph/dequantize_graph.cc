@@ -22,10 +22,6 @@ bool is(const Node* node) {
   return node != nullptr && is_any<Operator>(*node);
 }
 
-ValueId input_of(const Node& node, std::size_t index) {
-  return index < node.inputs.size() ? node.inputs[index] : kNoValue;
-}
-
 // A product of integers with what makes it one of real numbers.
 struct Product {
   const Node* integers = nullptr;  // MatMulInteger or ConvInteger

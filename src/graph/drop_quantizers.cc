@@ -16,10 +16,6 @@
 namespace narrow {
 namespace {
 
-ValueId zero_point_of(const Node& node) {
-  return node.inputs.size() > 2 ? node.inputs[2] : kNoValue;
-}
-
 // Operators that make nothing below 0 of numbers of which none is below 0.
 bool keeps_sign(const Node& node) {
   return is_any<op::MaxPool, op::AveragePool, op::GlobalMaxPool, op::GlobalAveragePool, op::Reshape,
@@ -62,13 +58,23 @@ class QuantizerDropper {
     return first != nullptr && second != nullptr && *first == *second;
   }
 
+  // Whether both take each scale for the same elements, if the scales are the same.
+  [[nodiscard]] bool scale_alike(const Node& dequantize, const Node& quantize) const {
+    const auto& from = std::get<op::DequantizeLinear>(dequantize.attributes);
+    const auto& to = std::get<op::QuantizeLinear>(quantize.attributes);
+    if (from.axis == to.axis && from.block_size == to.block_size) return true;
+    return std::ranges::all_of(facts_[at(quantize.inputs[1])].dimensions,
+                               [](const Dimension& size) { return size == 1; });
+  }
+
   // What made the codes of a DequantizeLinear that takes them as they were meant; null for others.
   [[nodiscard]] const Node* quantizer_of(const Node& node) const {
     if (!is_any<op::DequantizeLinear>(node)) return nullptr;
     const Node* const quantize = producers_[at(node.inputs[0])];
     if (quantize == nullptr || !is_any<op::QuantizeLinear>(*quantize)) return nullptr;
     const bool fits = are_same(node.inputs[1], quantize->inputs[1]) &&
-                      are_same(zero_point_of(node), zero_point_of(*quantize)) &&
+                      are_same(input_of(node, 2), input_of(*quantize, 2)) &&
+                      scale_alike(node, *quantize) &&
                       facts_[at(node.output())].type == facts_[at(quantize->inputs[0])].type;
     return fits ? quantize : nullptr;
   }
@@ -80,18 +86,25 @@ class QuantizerDropper {
     const Constant* const scale = graph_.constant_of(quantize.inputs[1]);
     if (!range || scale == nullptr || element_count(scale->shape) != 1) return std::nullopt;
     std::int64_t zero = 0;
-    if (const ValueId id = zero_point_of(quantize); id != kNoValue) {
+    if (const ValueId id = input_of(quantize, 2); id != kNoValue) {
       const Constant* const constant = graph_.constant_of(id);
       if (constant == nullptr || !is_integer(constant->type)) return std::nullopt;
       zero = decode_integers(constant->type, constant->bytes).at(0);
     }
-    if (zero != range->least) return std::nullopt;
-    return static_cast<double>(range->greatest - zero) *
-           decode_reals(scale->type, scale->bytes).at(0);
+    const double step = decode_reals(scale->type, scale->bytes).at(0);
+    if (zero != range->least || !(step > 0)) return std::nullopt;
+    return static_cast<double>(range->greatest - zero) * step;
   }
 
   [[nodiscard]] bool is_known(ValueId id) const {
     return id != kNoValue && is_never_negative_[at(id)];
+  }
+
+  [[nodiscard]] bool is_bound_from_zero(ValueId id) const {
+    const Constant* const bound = graph_.constant_of(id);
+    return bound != nullptr && is_floating_point(bound->type) &&
+           std::ranges::all_of(decode_reals(bound->type, bound->bytes),
+                               [](double value) { return value >= 0; });
   }
 
   // Whether no element of the node's result is below 0, as far as can be told from its inputs'.
@@ -103,19 +116,19 @@ class QuantizerDropper {
       return unary->kind == op::UnaryKind::kSigmoid || unary->kind == op::UnaryKind::kAbs ||
              unary->kind == op::UnaryKind::kExp;
     }
-    if (is_any<op::Clip>(node) && node.inputs.size() > 1) {
-      const Constant* const least = graph_.constant_of(node.inputs[1]);
-      if (least != nullptr && is_floating_point(least->type) &&
-          std::ranges::all_of(decode_reals(least->type, least->bytes),
-                              [](double bound) { return bound >= 0; })) {
-        return true;
-      }
+    if (is_any<op::Clip>(node)) {
+      const ValueId greatest = input_of(node, 2);
+      return (is_known(node.inputs[0]) || is_bound_from_zero(input_of(node, 1))) &&
+             (greatest == kNoValue || is_bound_from_zero(greatest));
     }
-    if (is_any<op::Clip>(node) || keeps_sign(node)) return is_known(node.inputs[0]);
+    if (const auto* const softmax = std::get_if<op::Softmax>(&node.attributes)) {
+      return !softmax->logarithm;
+    }
+    if (keeps_sign(node)) return is_known(node.inputs[0]);
     if (is_any<op::Add, op::Concat>(node)) {
       return std::ranges::all_of(node.inputs, [this](ValueId id) { return is_known(id); });
     }
-    return is_any<op::Relu, op::Softmax>(node);
+    return is_any<op::Relu>(node);
   }
 
   void let_through(int index, const Node& quantize) {

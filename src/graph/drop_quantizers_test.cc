@@ -18,6 +18,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 struct Codes {
   DType type = DType::kUInt8;
@@ -61,12 +62,14 @@ std::vector<double> bounds(const Codes& codes) {
 
 TEST(DropQuantizers, APairWhoseLeastNumberIsZeroIsAnActivation) {
   EXPECT_THAT(bounds({}), ElementsAre(0, 127.5));
-  EXPECT_THAT(bounds({DType::kUInt8, 0, 0.1}), ElementsAre(0, static_cast<float>(255 * double{0.1F})));
+  EXPECT_THAT(bounds({DType::kUInt8, 0, 0.1}),
+              ElementsAre(0, static_cast<float>(255 * double{0.1F})));
   EXPECT_THAT(bounds({DType::kInt8, -128}), ElementsAre(0, 127.5));
   EXPECT_THAT(bounds({DType::kUInt16, 0}), ElementsAre(0, 32767.5));
   EXPECT_THAT(bounds({DType::kUInt8, 1}), IsEmpty());
   EXPECT_THAT(bounds({DType::kInt8, 0}), IsEmpty());
   EXPECT_THAT(bounds({DType::kInt8, std::nullopt}), IsEmpty());
+  EXPECT_THAT(bounds({DType::kUInt8, 0, -0.5}), IsEmpty());
 }
 
 TEST(DropQuantizers, NothingBoundsWhatIsNeverNegative) {
@@ -85,6 +88,21 @@ TEST(DropQuantizers, NothingBoundsWhatIsNeverNegative) {
   EXPECT_THAT(names, ElementsAre("relu", "flat", "twice", "clip", "sigmoid", "e"));
 }
 
+TEST(DropQuantizers, WhatMayBeNegativeAllTheSameIsBounded) {
+  GraphBuilder builder("g");
+  const ValueId x = builder.add("relu", op::Relu{}, {builder.input("x", {2, 4})});
+  const ValueId logarithm = builder.add("log", op::Softmax{-1, true}, {x});
+  const ValueId greatest = builder.constant("greatest", make_scalar(DType::kFloat32, -1));
+  const ValueId clipped = builder.add("clip", op::Clip{}, {x, kNoValue, greatest});
+  const Graph graph = drop_quantizers(builder.finish(
+      {quantized(builder, "a", logarithm, {}), quantized(builder, "b", clipped, {})}));
+  std::vector<std::string> clips;
+  for (const Node& node : graph.nodes) {
+    if (is_any<op::Clip>(node)) clips.push_back(node.name);
+  }
+  EXPECT_THAT(clips, UnorderedElementsAre("clip", "a", "b"));
+}
+
 TEST(DropQuantizers, OtherParametersBehindTheCodesStay) {
   GraphBuilder builder("g");
   const ValueId x = builder.input("x", {2, 4});
@@ -92,6 +110,15 @@ TEST(DropQuantizers, OtherParametersBehindTheCodesStay) {
   const ValueId other = builder.constant("other", make_scalar(DType::kFloat32, 0.25));
   const ValueId codes = builder.add("codes", op::QuantizeLinear{}, {x, scale});
   const Graph graph = builder.finish({builder.add("y", op::DequantizeLinear{}, {codes, other})});
+  EXPECT_EQ(drop_quantizers(graph), graph);
+}
+
+TEST(DropQuantizers, ScalesOfAnotherAxisBehindTheCodesStay) {
+  GraphBuilder builder("g");
+  const ValueId x = builder.input("x", {2, 2});
+  const ValueId scales = builder.constant("scales", make_constant(std::vector<double>{0.5, 0.25}));
+  const ValueId codes = builder.add("codes", op::QuantizeLinear{.axis = 0}, {x, scales});
+  const Graph graph = builder.finish({builder.add("y", op::DequantizeLinear{1}, {codes, scales})});
   EXPECT_EQ(drop_quantizers(graph), graph);
 }
 

@@ -17,6 +17,11 @@ bool is_any(const Node& node) {
   return (std::holds_alternative<Operators>(node.attributes) || ...);
 }
 
+// kNoValue for one that is left out, at the end too.
+inline ValueId input_of(const Node& node, std::size_t index) {
+  return index < node.inputs.size() ? node.inputs[index] : kNoValue;
+}
+
 // Who reads each value.
 class ValueUses {
  public:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""docs/tutorials: every command succeeds, and every line that is shown is printed, but for numbers."""
+"""docs/tutorials: every command succeeds, and prints every line that is shown, but for numbers."""
 import os
 import re
 import subprocess

@@ -6,8 +6,9 @@ usage: slim_network_training.py NARROW             those that are cheap
 
 The loss of every step has to agree, and then weights, biases, moving statistics and slots.
 
-From Slim's initial values little could be told: of 10^5 ReLUs about one has an input that is zero up
-to rounding, and one that passes in one program only changes the gradients below it by a hundredth.
+From Slim's initial values little could be told: of 10^5 ReLUs about one has an input that is zero
+up to rounding, and one that passes in one program only changes the gradients below it by a
+hundredth.
 So the betas of batch norms put nearly all inputs of a channel on one side of zero here. The same
 happens in networks without them, and where a max pool chooses between two pixels. So where a
 difference is above 1e-4, it is compared with that of TensorFlow to itself, images multiplied by

@@ -19,8 +19,9 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 from safetensors.numpy import save_file
+from slim_layers import slim
 from slim_values import random_value
-from slim_zoo import networks, slim
+from slim_zoo import networks
 
 TOLERANCE = 1e-4
 CLASSES = 10

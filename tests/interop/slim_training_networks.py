@@ -3,7 +3,9 @@
 import functools
 
 import tensorflow.compat.v1 as tf
-from slim_zoo import cifarnet, in_mobilenet_scope, lenet, mobilenet_v1, mobilenet_v2, slim
+from slim_layers import slim
+from slim_mobilenets import in_mobilenet_scope, mobilenet_v1, mobilenet_v2
+from slim_zoo import cifarnet, lenet
 from tf_slim.nets import alexnet, inception, overfeat, resnet_v2, vgg
 
 # Module, scope function, and what turns dropout off.

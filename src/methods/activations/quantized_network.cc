@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/power_of_two.h"
 #include "graph/constants.h"
 #include "graph/graph_edit.h"
 #include "graph/operators/small_types.h"
@@ -17,11 +18,6 @@ double as_float(double value) { return static_cast<double>(static_cast<float>(va
 std::vector<double> reals_of(const Graph& graph, ValueId id) {
   const Constant& constant = *graph.constant_of(id);
   return decode_reals(constant.type, constant.bytes);
-}
-
-bool is_power_of_two(double scale) {
-  int exponent = 0;
-  return std::frexp(scale, &exponent) == 0.5;
 }
 
 // The least power of two that is not below the number.
@@ -61,8 +57,9 @@ class BiasQuantizer {
     const std::vector<double> before = grown;
     for (std::size_t c = 0; c < biases.size(); ++c) {
       const double least = std::abs(biases[c]) / (kMostUnits * x_scale);
-      if (grown[c] < least)
+      if (grown[c] < least) {
         grown[c] = is_power_of_two(grown[c]) ? next_power(least) : as_float(least);
+      }
     }
     const bool is_widened = grown != before;
     if (is_widened) {

@@ -41,6 +41,7 @@ class Finder {
              return dimension.is_free() || dimension.size == 0;
            });
   }
+
   // The sum before it, of which one operand has the sum's shape and whole rows of the other are
   // added.
   void take_addend(SoftmaxChain& chain) const {

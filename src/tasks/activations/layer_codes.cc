@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/power_of_two.h"
 #include "graph/operators/small_types.h"
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
@@ -82,13 +83,6 @@ std::vector<double> fold_norm(const LinearLayer& layer, const TensorStore& tenso
   }
   fold_into_codes(layer, slopes, offsets, codes);
   return slopes;
-}
-
-bool are_powers_of_two(const std::vector<double>& scales) {
-  return std::ranges::all_of(scales, [](double scale) {
-    int exponent = 0;
-    return std::frexp(scale, &exponent) == 0.5;
-  });
 }
 
 // A norm's slopes are no powers of two: where scales are to be, the products of weights and slopes
@@ -189,7 +183,8 @@ std::optional<LayerCodes> layer_codes(const LinearLayer& layer, const TensorResu
   std::vector<BlockParams> params = result->params;
   if (layer.norm) {
     const std::vector<double> slopes = fold_norm(layer, tensors, codes);
-    if (scheme.kind == SchemeKind::kFixedPoint && !are_powers_of_two(codes.scales)) {
+    if (scheme.kind == SchemeKind::kFixedPoint &&
+        !std::ranges::all_of(codes.scales, is_power_of_two)) {
       const std::span<const double> weights = original.empty() ? std::span(restored) : original;
       params = fit_folded(layer, scheme, result->blocks, weights, slopes, codes);
     }
