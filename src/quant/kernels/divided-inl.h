@@ -66,16 +66,11 @@ struct FittedDivided {
   }
   static HWY_INLINE void RoundTrip(const BlockConstants& c, float* HWY_RESTRICT values,
                                    std::size_t count, LaneSums* HWY_RESTRICT sums) {
-    const Quotients block = Numbers(c);
-    RestoredChunk chunk;
-    float* const restored = chunk.For(values);
-    while (count > 0) {
-      const std::size_t part = std::min(kChunk, count);
-      RestoreQuotients(block, values, part, restored);
-      AddErrorsAndStore(restored, part, values, sums);
-      values += part;
-      count -= part;
-    }
+    RoundTripChunks<FittedDivided>(Numbers(c), values, count, sums);
+  }
+  static HWY_INLINE void Restore(const Quotients& block, const float* HWY_RESTRICT values,
+                                 std::size_t count, float* HWY_RESTRICT restored) {
+    RestoreQuotients(block, values, count, restored);
   }
 };
 
