@@ -16,6 +16,7 @@ usage: large_files.py --narrow PROGRAM [--gigabytes 16] [--rounds 3] [--dtype F3
 import argparse
 import array
 import json
+import math
 import pathlib
 import random
 import re
@@ -57,7 +58,7 @@ def normal_values(dtype):
     """The values of one weight, little-endian."""
     source = random.Random(20)
     values = array.array("f", (source.gauss(0, 0.05) for _ in range(1 << 16)))
-    values = array.array("f", (v for _ in range(SIDE * SIDE >> 16) for v in values))
+    values *= SIDE * SIDE >> 16
     if dtype == "F32":
         return values.tobytes()
     halves = array.array("H")
@@ -69,7 +70,7 @@ def write_header(file, dtype, shapes):
     """The header of a safetensors file; gives the bytes of the values that must follow."""
     header, position = {}, 0
     for name, shape in shapes.items():
-        end = position + ELEMENT_BYTES[dtype] * shape[0] * (shape[1] if len(shape) > 1 else 1)
+        end = position + ELEMENT_BYTES[dtype] * math.prod(shape)
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, end]}
         position = end
     text = json.dumps(header).encode()
@@ -125,14 +126,17 @@ def writers(narrow, index, out):
     return commands
 
 
-def readers(narrow, index, other):
-    """The same of commands that only read. `other`: a quantized copy, for compare."""
-    sweep = [narrow, "sweep", index, "--bits", "1,2,3,4,5,6,7,8", "--schemes"]
+def readers(narrow, index, out):
+    """The same of commands that only read. `out` has a quantized copy, for compare."""
+    folder = out.parent
+    plan = [narrow, "plan", index, "--average-bits", "4", "-o", folder / "plan.json", "--force"]
+    sweep = [narrow, "sweep", index, "--bits", "1,2,3,4,5,6,7,8", "-o", folder / "sweep",
+             "--force", "--schemes"]
     return {"cat": ["sh", "-c", 'cat "$0"/*.safetensors > /dev/null', index.parent],
-            "compare (both files)": [narrow, "compare", index, other],
-            "plan": [narrow, "plan", index, "--average-bits", "4", "-o", "plan.json", "--force"],
-            "sweep bin, 8 widths": [*sweep, "bin", "-o", "sweep", "--force"],
-            "sweep symmetric, 8 widths": [*sweep, "symmetric", "-o", "sweep", "--force"],
+            "compare (both files)": [narrow, "compare", index, out / index.name],
+            "plan": plan,
+            "sweep bin, 8 widths": [*sweep, "bin"],
+            "sweep symmetric, 8 widths": [*sweep, "symmetric"],
             "inspect --stats": [narrow, "inspect", index, "--stats"]}
 
 
@@ -212,7 +216,7 @@ def main():
         if len(commands) > 1:
             rows = measure_rounds(commands, options.rounds, lambda: empty(out))
             print_table("commands that write", rows, "cp and sync", gigabytes)
-        commands = chosen(readers(narrow, index, out / index.name))
+        commands = chosen(readers(narrow, index, out))
         if len(commands) > 1:
             if "compare (both files)" in commands:
                 empty(out)

@@ -1,10 +1,10 @@
 // A tensor that is quantized is read once for its ranges. Up to kMaxKeptBytes its pieces are kept
 // in memory and handed on from there; a larger one is read a second time from a new stream, piece
 // and piece about with the first pass over the next larger one, so that neither the disk nor the
-// threads wait for the other. Copied
-// tensors are streamed in pieces of kCopyPieceBytes, strings are one piece. next() is a state
-// machine: kept pieces first, then the open stream, then the next tensor of the plan. A tensor
-// without elements is one empty piece, so that the end of every tensor comes through.
+// threads wait for the other. Copied tensors are streamed in pieces of kCopyPieceBytes, strings are
+// one piece. next() is a state machine: kept pieces first, then the open stream, then the next
+// tensor of the plan. A tensor without elements is one empty piece, so that the end of every tensor
+// comes through.
 #include "stream/quantize_pieces.h"
 
 #include <algorithm>
@@ -112,7 +112,7 @@ TensorQuantizer PieceSource::scan_kept(const TensorInfo& info) {
 }
 
 TensorQuantizer PieceSource::scan_large() {
-  const bool has_begun = ahead_ != nullptr && ahead_index_ == plan_index_;
+  const bool has_begun = ahead_ != nullptr && next_large_ == plan_index_;
   const auto scan = has_begun ? std::move(ahead_) : new_scan(plan_index_);
   return std::move(scan->finish().front());
 }
@@ -120,11 +120,11 @@ TensorQuantizer PieceSource::scan_large() {
 // Begins the first pass over the next tensor that is not kept; one that would collect all its
 // values waits until those of this one are gone.
 void PieceSource::look_ahead() {
-  std::size_t next = plan_index_ + 1;
-  while (next < plan_.size() && (!plan_[next].scheme.has_value() || is_kept(next))) ++next;
-  if (next == plan_.size() || fit_needs_values(*plan_[next].scheme)) return;
-  ahead_ = new_scan(next);
-  ahead_index_ = next;
+  const auto is_large = [this](std::size_t i) { return plan_[i].scheme && !is_kept(i); };
+  next_large_ = std::max(next_large_, plan_index_ + 1);
+  while (next_large_ < plan_.size() && !is_large(next_large_)) ++next_large_;
+  if (next_large_ == plan_.size() || fit_needs_values(*plan_[next_large_].scheme)) return;
+  ahead_ = new_scan(next_large_);
 }
 
 QuantizePiece* PieceSource::next_of_stream() {

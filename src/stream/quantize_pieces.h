@@ -46,9 +46,8 @@ std::size_t pieces_in_flight_ahead(int threads);
 
 // First stage: cuts the tensors of the plan into pieces, after a pass over each tensor that is to
 // be quantized which finds its ranges. Only large tensors are read again after that pass, and while
-// one is, the pass over the next of them goes on. Fills in
-// what is known of a tensor then: of `results`, in the order of the plan, everything but the
-// errors.
+// one is, the pass over the next of them goes on. Fills in what is known of a tensor then: of
+// `results`, in the order of the plan, everything but the errors.
 class PieceSource {
  public:
   // `reported_blocks`: of so many blocks of a tensor the parameters are in its result.
@@ -91,8 +90,8 @@ class PieceSource {
   std::size_t plan_index_ = 0;
   std::deque<QuantizePiece*> kept_;  // the pieces of the tensor that were read and not passed on
   std::unique_ptr<TensorStream> stream_;
-  std::unique_ptr<TensorScan> ahead_;  // of a later tensor that is not kept
-  std::size_t ahead_index_ = 0;
+  std::unique_ptr<TensorScan> ahead_;  // of tensor next_large_ of the plan, which is not kept
+  std::size_t next_large_ = 0;         // found once, however many tensors come before it
   std::shared_ptr<const TensorQuantizer> quantizer_;
   std::uint64_t element_bytes_ = 1;
   std::uint64_t piece_bytes_ = 0;

@@ -8,18 +8,24 @@
 
 namespace narrow {
 
+TensorPieces::TensorPieces(const CheckpointReader& reader, std::size_t index,
+                           std::uint64_t piece_bytes)
+    : stream_(reader.open(index)), left_(reader.tensors()[index].byte_size()) {
+  const std::uint64_t element_bytes = element_size(reader.tensors()[index].dtype);
+  piece_bytes_ = piece_bytes / element_bytes * element_bytes;
+}
+
+std::span<std::byte> TensorPieces::next() {
+  bytes_.resize(std::min(left_, piece_bytes_));
+  stream_->read(bytes_);
+  left_ -= bytes_.size();
+  return bytes_;
+}
+
 void for_each_piece(const CheckpointReader& reader, std::size_t index, std::uint64_t piece_bytes,
                     const std::function<void(std::span<std::byte>)>& take) {
-  const TensorInfo& info = reader.tensors()[index];
-  const std::uint64_t element_bytes = element_size(info.dtype);
-  const std::uint64_t step = piece_bytes / element_bytes * element_bytes;
-  const auto stream = reader.open(index);
-  std::vector<std::byte> bytes;
-  for (std::uint64_t left = info.byte_size(); left > 0; left -= bytes.size()) {
-    bytes.resize(std::min(left, step));
-    stream->read(bytes);
-    take(bytes);
-  }
+  TensorPieces pieces(reader, index, piece_bytes);
+  while (!pieces.is_finished()) take(pieces.next());
 }
 
 void scan_tensor(const CheckpointReader& reader, std::size_t index,
@@ -32,22 +38,16 @@ void scan_tensor(const CheckpointReader& reader, std::size_t index,
 
 TensorScan::TensorScan(const CheckpointReader& reader, std::size_t index,
                        std::vector<TensorQuantizer> quantizers)
-    : quantizers_(std::move(quantizers)), stream_(reader.open(index)) {
-  const TensorInfo& info = reader.tensors()[index];
-  left_ = info.byte_size();
-  step_bytes_ = kScanBytes / element_size(info.dtype) * element_size(info.dtype);
-}
+    : quantizers_(std::move(quantizers)), pieces_(reader, index, kScanBytes) {}
 
 void TensorScan::step() {
-  if (left_ == 0) return;
-  bytes_.resize(std::min(left_, step_bytes_));
-  stream_->read(bytes_);
-  for (TensorQuantizer& quantizer : quantizers_) quantizer.scan(bytes_);
-  left_ -= bytes_.size();
+  if (pieces_.is_finished()) return;
+  const std::span<const std::byte> bytes = pieces_.next();
+  for (TensorQuantizer& quantizer : quantizers_) quantizer.scan(bytes);
 }
 
 std::vector<TensorQuantizer> TensorScan::finish() {
-  while (left_ > 0) step();
+  while (!pieces_.is_finished()) step();
   for (TensorQuantizer& quantizer : quantizers_) quantizer.finish_scan();
   return std::move(quantizers_);
 }

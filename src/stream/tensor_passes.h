@@ -17,8 +17,23 @@ namespace narrow {
 // So many bytes of a tensor are read at once where nothing else says how many.
 constexpr std::uint64_t kScanBytes = std::uint64_t{1} << 20;
 
-// Calls take(bytes) for the whole tensor in order, in pieces of `piece_bytes`, rounded down to
-// whole elements. The bytes may be changed; they are gone after the call.
+// The bytes of a tensor front to back, in pieces of `piece_bytes`, rounded down to whole elements.
+class TensorPieces {
+ public:
+  TensorPieces(const CheckpointReader& reader, std::size_t index, std::uint64_t piece_bytes);
+
+  [[nodiscard]] bool is_finished() const { return left_ == 0; }
+  // The next piece, before is_finished(). The bytes may be changed, and last until the next call.
+  std::span<std::byte> next();
+
+ private:
+  std::unique_ptr<TensorStream> stream_;
+  std::uint64_t left_;
+  std::uint64_t piece_bytes_;
+  std::vector<std::byte> bytes_;
+};
+
+// Calls take(bytes) for all TensorPieces.
 void for_each_piece(const CheckpointReader& reader, std::size_t index, std::uint64_t piece_bytes,
                     const std::function<void(std::span<std::byte>)>& take);
 
@@ -42,10 +57,7 @@ class TensorScan {
 
  private:
   std::vector<TensorQuantizer> quantizers_;
-  std::unique_ptr<TensorStream> stream_;
-  std::uint64_t left_;
-  std::uint64_t step_bytes_;
-  std::vector<std::byte> bytes_;
+  TensorPieces pieces_;
 };
 
 // Second pass over a tensor in memory, whose elements have `element_bytes`: they become their

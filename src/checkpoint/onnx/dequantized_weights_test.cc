@@ -18,6 +18,12 @@ class DequantizedWeights : public TemporaryDirectoryTest {
     put_model(directory() / "m.onnx", model);
     return see_dequantized(open_checkpoint(directory() / "m.onnx"));
   }
+  // What the weights of codes_model() are computed from.
+  DType type_to_run(const onnx::ModelProto& model) {
+    put_model(directory() / "m.onnx", model);
+    const auto reader = see_as_computed(open_checkpoint(directory() / "m.onnx"));
+    return reader->tensors()[reader->find("w").value()].dtype;
+  }
 };
 
 std::vector<float> values_of(const CheckpointReader& reader, const std::string& name) {
@@ -32,8 +38,8 @@ onnx::TensorProto floats(const std::string& name, const std::vector<std::int64_t
   return tensor_message(name, onnx::TensorProto::FLOAT, dims, raw(values));
 }
 
-// Integers are computed with the codes themselves.
-TEST_F(DequantizedWeights, StayCodesToRunWhereValuesAreQuantized) {
+// Weights that are codes in a product of floating point.
+onnx::ModelProto codes_model() {
   auto model = empty_model();
   auto& graph = *model.mutable_graph();
   *graph.add_initializer() =
@@ -41,14 +47,15 @@ TEST_F(DequantizedWeights, StayCodesToRunWhereValuesAreQuantized) {
   *graph.add_initializer() = floats("s", {}, {0.5F});
   add_node(graph, "DequantizeLinear", {"w", "s"}, "v");
   add_node(graph, "MatMul", {"x", "v"}, "y");
-  const auto type_to_run = [&] {
-    put_model(directory() / "m.onnx", model);
-    const auto reader = see_as_computed(open_checkpoint(directory() / "m.onnx"));
-    return reader->tensors()[reader->find("w").value()].dtype;
-  };
-  EXPECT_EQ(type_to_run(), DType::kFloat32);
-  add_node(graph, "QuantizeLinear", {"y", "s"}, "z");
-  EXPECT_EQ(type_to_run(), DType::kInt8);
+  return model;
+}
+
+// Integers are computed with the codes themselves.
+TEST_F(DequantizedWeights, StayCodesToRunWhereValuesAreQuantized) {
+  auto model = codes_model();
+  EXPECT_EQ(type_to_run(model), DType::kFloat32);
+  add_node(*model.mutable_graph(), "QuantizeLinear", {"y", "s"}, "z");
+  EXPECT_EQ(type_to_run(model), DType::kInt8);
 }
 
 TEST_F(DequantizedWeights, ChannelsHaveTheirScalesAndZeroPoints) {
@@ -73,21 +80,12 @@ TEST_F(DequantizedWeights, ChannelsHaveTheirScalesAndZeroPoints) {
 
 // Networks that compute with codes need those of their weights.
 TEST_F(DequantizedWeights, StayCodesWhereTheNetworkMakesCodes) {
-  auto model = empty_model();
-  auto& graph = *model.mutable_graph();
-  *graph.add_initializer() =
-      tensor_message("w", onnx::TensorProto::INT8, {1, 2}, raw<std::int8_t>({1, -2}));
-  *graph.add_initializer() = floats("s", {}, {0.5F});
-  add_node(graph, "DequantizeLinear", {"w", "s"}, "v");
-  add_node(graph, "MatMul", {"x", "v"}, "y");
-  const auto type_of_weight = [&] {
-    put_model(directory() / "m.onnx", model);
-    const auto reader = see_as_computed(open_checkpoint(directory() / "m.onnx"));
-    return reader->tensors()[reader->find("w").value()].dtype;
-  };
-  EXPECT_EQ(type_of_weight(), DType::kFloat32);
-  add_node(graph, "QuantizeLinear", {"y", "s"}, "z");
-  EXPECT_EQ(type_of_weight(), DType::kInt8);
+  for (const char* const type : {"QuantizeLinear", "QLinearMatMul", "QGemm"}) {
+    auto model = codes_model();
+    EXPECT_EQ(type_to_run(model), DType::kFloat32);
+    add_node(*model.mutable_graph(), type, {"y", "s"}, "z");
+    EXPECT_EQ(type_to_run(model), DType::kInt8) << type;
+  }
 }
 
 TEST_F(DequantizedWeights, BlocksOfFourBitsAreUnpacked) {

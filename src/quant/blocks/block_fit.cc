@@ -254,14 +254,4 @@ BlockConstants block_constants(const Scheme& scheme, const BlockParams& params) 
   return constants;
 }
 
-float value_of_key(std::int32_t key) noexcept {
-  return std::bit_cast<float>(key ^ (key < 0 ? INT32_MAX : 0));
-}
-
-bool all_finite(const KeyRange& range) noexcept {
-  constexpr std::int32_t kInfinity = 0x7f800000;
-  constexpr std::int32_t kMinusInfinity = ~kInfinity;
-  return range.max < kInfinity && range.min > kMinusInfinity;
-}
-
 }  // namespace narrow

@@ -16,10 +16,4 @@ BlockConstants block_constants(const Scheme& scheme, const BlockParams& params);
 // fit_range without checking scheme and range again, for loops over blocks.
 BlockParams fit_checked_range(double lo, double hi, const Scheme& scheme);
 
-// The key of a float and back: floats in the order of integers, -0 before +0.
-float value_of_key(std::int32_t key) noexcept;
-
-// Whether every value with a key in the range is finite.
-bool all_finite(const KeyRange& range) noexcept;
-
 }  // namespace narrow

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "quant/blocks/block_fit.h"
+#include "quant/blocks/block_layout.h"
 #include "quant/fitting/scalar_rules.h"
 
 namespace narrow {
@@ -188,14 +189,15 @@ ValueRange best_fraction_bits(const PrefixMoments& block, const Scheme& scheme,
   return best;
 }
 
-// What the quantizer itself gives, every rounding included: chunk by chunk, as it adds up errors.
+// What the quantizer itself gives, every rounding included: piece by piece, as it adds up errors.
 double real_cost(const PrefixMoments& block, const Scheme& scheme, const ValueRange& range) {
   const BlockParams params = fit_checked_range(range.lo, range.hi, scheme);
-  std::array<float, kChunk> restored;
+  std::vector<float> restored(std::min<std::size_t>(block.size(), kPieceElements));
   ErrorSums sums;
-  for (std::size_t begin = 0; begin < block.size(); begin += kChunk) {
-    const auto values = block.values().subspan(begin, std::min(kChunk, block.size() - begin));
-    sums.merge(round_trip(values, scheme, params, std::span(restored).first(values.size())));
+  for (std::size_t begin = 0; begin < block.size(); begin += restored.size()) {
+    const std::size_t length = std::min(restored.size(), block.size() - begin);
+    const auto values = block.values().subspan(begin, length);
+    sums.merge(round_trip(values, scheme, params, std::span(restored).first(length)));
   }
   return sums.sum_d2;
 }

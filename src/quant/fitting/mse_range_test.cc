@@ -136,7 +136,6 @@ RC_GTEST_PROP(MseRange, FractionBitsAreTheBest, (std::uint64_t seed)) {
   RC_ASSERT(std::fabs(real_cost(values, scheme, fit(values, scheme)) - best) <= 1e-9 * best);
 }
 
-// A dense grid over both ends finds nothing that is much better.
 // Of many values not every sum is kept.
 TEST(MseRange, SumsOfManyValuesAreThoseInTheirOrder) {
   std::vector<float> values(300'011);
@@ -157,6 +156,7 @@ TEST(MseRange, SumsOfManyValuesAreThoseInTheirOrder) {
   }
 }
 
+// A dense grid over both ends finds nothing that is much better.
 TEST(MseRange, AFineGridFindsLittleMore) {
   RandomStream random(6, "grid");
   for (const int bits : {1, 2, 3, 4, 6}) {

@@ -66,16 +66,11 @@ struct FittedDivided {
   }
   static HWY_INLINE void RoundTrip(const BlockConstants& c, float* HWY_RESTRICT values,
                                    std::size_t count, LaneSums* HWY_RESTRICT sums) {
-    const Quotients block = Numbers(c);
-    RestoredChunk chunk;
-    float* const restored = chunk.For(values);
-    while (count > 0) {
-      const std::size_t part = std::min(kChunk, count);
-      RestoreQuotients(block, values, part, restored);
-      AddErrorsAndStore(restored, part, values, sums);
-      values += part;
-      count -= part;
-    }
+    RoundTripChunks<FittedDivided>(Numbers(c), values, count, sums);
+  }
+  static HWY_INLINE void Restore(const Quotients& block, const float* HWY_RESTRICT values,
+                                 std::size_t count, float* HWY_RESTRICT restored) {
+    RestoreQuotients(block, values, count, restored);
   }
 };
 
@@ -101,12 +96,11 @@ class GroupQuotients {
       ScanShort(values + begin, groups.run, &range);
       all.min = std::min(all.min, range.min);
       all.max = std::max(all.max, range.max);
-      least_[blocks] = std::min(double{FloatOfKey(range.min)}, 0.0);
-      greatest_[blocks] = std::max(double{FloatOfKey(range.max)}, 0.0);
+      least_[blocks] = std::min(double{value_of_key(range.min)}, 0.0);
+      greatest_[blocks] = std::max(double{value_of_key(range.max)}, 0.0);
       ++blocks;
     }
-    constexpr std::int32_t kInfinityKey = 0x7f800000;
-    if (all.max >= kInfinityKey || all.min <= ~kInfinityKey) return false;
+    if (!all_finite(all)) return false;
     for (; blocks % hn::Lanes(DoubleTag()) != 0; ++blocks) least_[blocks] = greatest_[blocks] = 0;
     FitRanges(groups, blocks);
     return true;
@@ -117,13 +111,6 @@ class GroupQuotients {
 
  private:
   static constexpr std::size_t kMost = kChunk / kLanes;
-
-  static HWY_INLINE float FloatOfKey(std::int32_t key) {
-    const std::int32_t bits = key ^ (key < 0 ? INT32_MAX : 0);
-    float value = 0;
-    std::memcpy(&value, &bits, sizeof(value));
-    return value;
-  }
 
   // Of a few vectors, where four places at once do not pay.
   static HWY_INLINE void ScanShort(const float* values, std::size_t count, KeyRange* range) {

@@ -117,30 +117,40 @@ class RestoredChunk {
   alignas(64) float buffer_[kChunk + kPageFloats];
 };
 
-// One loop restores to a buffer in the first cache, a second one adds the errors and puts the
-// results in place: as one loop they would need more registers than there are.
+// Fitted::Restore restores a chunk to a buffer in the first cache, a second loop adds the errors
+// and puts the results in place: as one loop they would need more registers than there are.
+template <class Fitted, class Numbers>
+HWY_INLINE void RoundTripChunks(const Numbers& block, float* HWY_RESTRICT values, std::size_t count,
+                                LaneSums* HWY_RESTRICT sums) {
+  RestoredChunk chunk;
+  float* const restored = chunk.For(values);
+  while (count > 0) {
+    const std::size_t part = std::min(kChunk, count);
+    Fitted::Restore(block, values, part, restored);
+    AddErrorsAndStore(restored, part, values, sums);
+    values += part;
+    count -= part;
+  }
+}
+
 struct FittedBin {
   static bool Applies(const BlockConstants& c) { return c.exact_products && c.finite_ends; }
   static HWY_INLINE void RoundTrip(const BlockConstants& c, float* HWY_RESTRICT values,
                                    std::size_t count, LaneSums* HWY_RESTRICT sums) {
-    RestoredChunk chunk;
-    float* const restored = chunk.For(values);
-    while (count > 0) {
-      const std::size_t part = std::min(kChunk, count);
-      if (c.float_bin.applies) {
-        RestoreInFloat(c, values, part, restored);
-      } else {
-        Restore(c, values, part, restored);
-      }
-      AddErrorsAndStore(restored, part, values, sums);
-      values += part;
-      count -= part;
+    RoundTripChunks<FittedBin>(c, values, count, sums);
+  }
+  static HWY_INLINE void Restore(const BlockConstants& c, const float* HWY_RESTRICT values,
+                                 std::size_t count, float* HWY_RESTRICT restored) {
+    if (c.float_bin.applies) {
+      RestoreInFloat(c, values, count, restored);
+    } else {
+      RestoreInDouble(c, values, count, restored);
     }
   }
 
  private:
-  static HWY_INLINE void Restore(const BlockConstants& c, const float* HWY_RESTRICT values,
-                                 std::size_t count, float* HWY_RESTRICT restored) {
+  static HWY_INLINE void RestoreInDouble(const BlockConstants& c, const float* HWY_RESTRICT values,
+                                         std::size_t count, float* HWY_RESTRICT restored) {
     const DoubleTag d;
     const FloatTag df;
     const auto offset = hn::Set(d, c.offset);
@@ -181,7 +191,7 @@ struct FittedBin {
         hn::StoreU(hn::Add(coarse, fine), df, restored + i + lane);
       }
       if (HWY_UNLIKELY(!hn::AllTrue(df, hn::Le(distance, greatest_distance)))) {
-        Restore(c, values + i, kLanes, restored + i);
+        RestoreInDouble(c, values + i, kLanes, restored + i);
       }
     }
   }

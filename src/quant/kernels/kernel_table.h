@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -119,6 +120,17 @@ struct KeyRange {
   std::int32_t min = INT32_MAX;
   std::int32_t max = INT32_MIN;
 };
+
+inline float value_of_key(std::int32_t key) noexcept {
+  return std::bit_cast<float>(key ^ (key < 0 ? INT32_MAX : 0));
+}
+
+// Whether every value with a key in the range is finite.
+inline bool all_finite(const KeyRange& range) noexcept {
+  constexpr std::int32_t kInfinity = 0x7f800000;
+  constexpr std::int32_t kMinusInfinity = ~kInfinity;
+  return range.max < kInfinity && range.min > kMinusInfinity;
+}
 
 // Codes relative to min, for counting.
 using CodeIndex = std::int32_t;

@@ -56,12 +56,12 @@ void LoadSmall(const std::uint16_t* stored, std::size_t count, float* values) {
 // has the last place of the format, so that it rounds as the format does; subtracting it is exact.
 template <class Format>
 HWY_INLINE DoubleVec RoundToSmall(DoubleTag d, DoubleVec v) {
-  const auto exponent_bits = hn::BitCast(d, hn::Set(BitsTag(), std::uint64_t{0x7ff} << 52));
-  const auto power = hn::Max(hn::And(v, exponent_bits), hn::Set(d, Format::kLeastNormal));
-  const auto shift = hn::Mul(power, hn::Set(d, 0x1.8p52 / (1 << Format::kMantissaBits)));
-  const auto rounded = hn::CopySign(hn::Sub(hn::Add(v, shift), shift), v);
   const auto largest = hn::Set(d, double{Format::to_float(Format::kLargestBits)});
-  return Clamp(rounded, hn::Neg(largest), largest);
+  const auto clamped = Clamp(v, hn::Neg(largest), largest);  // so that the sum is finite
+  const auto exponent_bits = hn::BitCast(d, hn::Set(BitsTag(), std::uint64_t{0x7ff} << 52));
+  const auto power = hn::Max(hn::And(clamped, exponent_bits), hn::Set(d, Format::kLeastNormal));
+  const auto shift = hn::Mul(power, hn::Set(d, 0x1.8p52 / (1 << Format::kMantissaBits)));
+  return hn::CopySign(hn::Sub(hn::Add(clamped, shift), shift), v);
 }
 
 // The bits of float32 numbers that the format has.
