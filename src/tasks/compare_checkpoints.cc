@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <memory>
@@ -130,7 +131,11 @@ void measure_values(const TensorComparison& tensor, PiecePair& piece) {
 
 // Second stage.
 void compare_piece(const TensorComparison& tensor, PiecePair& piece) {
-  piece.identical = std::ranges::equal(piece.reference, piece.other);
+  // std::ranges::equal compares std::byte one by one.
+  const RawBytes& other = piece.other;
+  piece.identical =
+      piece.reference.size() == other.size() &&
+      (other.empty() || std::memcmp(piece.reference.data(), other.data(), other.size()) == 0);
   piece.non_finite_differences = 0;
   if (is_float32_or_smaller(tensor.reference.dtype) && is_float32_or_smaller(tensor.other.dtype)) {
     piece.errors = measure_floats(tensor, piece);
