@@ -22,7 +22,9 @@ constexpr double kPercent = 100;
 // Of a bit a weight: sizes that are closer are taken for one.
 constexpr std::uint64_t kResolutionParts = 16;
 
-void check_goal(const AccuracyGoal& goal, double margin) {
+void check_search(const AccuracyOptions& options) {
+  const AccuracyGoal& goal = options.goal;
+  const double margin = options.margin;
   const auto is_percent = [](double x) { return x >= 0 && x <= kPercent; };
   const bool is_good = is_percent(goal.max_drop.value_or(0)) &&
                        is_percent(goal.min_accuracy.value_or(0)) &&
@@ -30,6 +32,11 @@ void check_goal(const AccuracyGoal& goal, double margin) {
   if (!(margin >= 0) || !std::isfinite(margin)) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("a margin of {} standard errors: expected a number from 0 on", margin));
+  }
+  if (options.most_trials < 1) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("the most trials are {}; there must be at least 1", options.most_trials));
   }
   if (is_good) return;
   throw Error(ErrorCategory::kUsage,
@@ -133,7 +140,7 @@ class GoalSearch {
     search.start = size_of(problem_.items, single ? singles_[*single] : singles_.back());
     search.step = bit;
     search.resolution = std::max<std::uint64_t>(bit / kResolutionParts, 1);
-    search.most_trials = std::max(options_.most_trials - static_cast<int>(trials_.size()), 1);
+    search.most_trials = trials_left();
     least_passing_size(search, [&](std::uint64_t size) {
       const KnapsackSolution best = solve_knapsack(problem_.items, size, singles_);
       const bool holds = attempt(best.choice, std::nullopt);
@@ -173,11 +180,15 @@ class GoalSearch {
     return result_.trials.back().holds;
   }
 
-  // By halving the list of widths.
+  [[nodiscard]] int trials_left() const {
+    return options_.most_trials - static_cast<int>(trials_.size());
+  }
+
+  // By halving the list of widths, as far as trials allow.
   std::optional<std::size_t> least_single() {
     std::size_t first = 0;
     std::size_t end = singles_.size();
-    while (first < end) {
+    while (first < end && trials_left() > 0) {
       const std::size_t middle = first + (end - first) / 2;
       if (attempt(singles_[middle], request_.widths[middle])) {
         end = middle;
@@ -185,8 +196,8 @@ class GoalSearch {
         first = middle + 1;
       }
     }
-    if (first == singles_.size()) return std::nullopt;
-    return first;
+    if (end == singles_.size()) return std::nullopt;
+    return end;
   }
 
   // The last option of every group.
@@ -287,7 +298,7 @@ PlanVerification verify(const CheckpointReader& reader, const AllocationProblem&
 
 AccuracyPlan plan_accuracy(const CheckpointReader& reader, const AllocationRequest& asked,
                            const AccuracyOptions& options, const RunOptions& run) {
-  check_goal(options.goal, options.margin);
+  check_search(options);
   AllocationRequest request = asked;
   const bool has_budget = asked.budget_bytes || asked.average_bits;
   if (options.goal.is_set() == has_budget) {
