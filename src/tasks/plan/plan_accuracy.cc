@@ -318,9 +318,9 @@ AccuracyPlan plan_accuracy(const CheckpointReader& reader, const AllocationReque
                                    .run();
     request.budget_bytes =
         size_of(problem.items, choice) + (empty.quantized_only ? 0 : empty.copied_bytes);
-    result.plan = allocate(reader, problem, request, &choice);
+    result.plan = allocate(reader, problem, request, empty, &choice);
   } else {
-    result.plan = allocate(reader, problem, request);
+    result.plan = allocate(reader, problem, request, empty);
   }
   result.accuracy.verification = verify(reader, problem, request, empty, result.plan, options.goal,
                                         networks, parts.verification);
