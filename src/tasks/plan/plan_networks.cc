@@ -13,6 +13,7 @@
 #include "stream/quantized_reader.h"
 #include "tasks/evaluation/evaluation_metrics.h"
 #include "tasks/evaluation/evaluation_pass.h"
+#include "tasks/network/calibration_images.h"
 #include "tasks/plan/quantized_copy.h"
 
 namespace narrow {
@@ -72,7 +73,7 @@ EvaluateOptions labelled_evaluation(const CheckpointReader& reader,
 ImagePositions spread_positions(std::uint64_t count, std::uint64_t size) {
   count = std::min(count, size);
   ImagePositions positions;
-  for (std::uint64_t i = 0; i < count; ++i) positions.push_back(i * size / count);
+  for (std::uint64_t i = 0; i < count; ++i) positions.push_back(spread_position(i, count, size));
   return positions;
 }
 
