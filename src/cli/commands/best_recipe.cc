@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
 #include <vector>
 
 #include "cli/console/job_progress.h"
@@ -94,20 +93,6 @@ std::string plan_command(const Command& command, const LineChanges& scheme,
   return line + " -o plan.json";
 }
 
-// What was not typed of the scheme.
-LineChanges choose_scheme(const Command& command, PlanOptions& options) {
-  LineChanges changes{kOutsideOptions, {}};
-  const auto choose = [&](const std::string& option, const std::string& value, std::string& to) {
-    if (command.count(option) > 0) return;
-    to = value;
-    changes.added[option] = value;
-  };
-  choose("--scheme", "symmetric", options.scheme.kind);
-  choose("--granularity", "channel", options.scheme.granularity);
-  choose("--range", "mse", options.scheme.range);
-  return changes;
-}
-
 // The methods that go with what is known of the layers' inputs. Where widths are planned the large
 // layers have the fewest bits, and gptq fits them too closely to a few hundred images: flips keep
 // more (docs/results.md).
@@ -157,10 +142,23 @@ std::string missing_text(bool has_moments, bool has_images) {
 
 }  // namespace
 
+std::map<std::string, std::string> fill_best_scheme(const Command& command, SchemeOptions& scheme) {
+  std::map<std::string, std::string> added;
+  const auto choose = [&](const std::string& option, const std::string& value, std::string& to) {
+    if (command.count(option) > 0) return;
+    to = value;
+    added[option] = value;
+  };
+  choose("--scheme", "symmetric", scheme.kind);
+  choose("--granularity", "channel", scheme.granularity);
+  choose("--range", "mse", scheme.range);
+  return added;
+}
+
 BestRecipe choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
                        PlanOptions& options, NetworkArguments& network) {
   require_possible(reader, options);
-  const LineChanges scheme = choose_scheme(command, options);
+  const LineChanges scheme{kOutsideOptions, fill_best_scheme(command, options.scheme)};
   AllocationRequest request = request_of(options, network);
   request.damage = best_damage(reader, request);
   // Otherwise nothing is known of what layers see.
