@@ -73,7 +73,7 @@ AllocationRequest request_of(const PlanOptions& options, const NetworkArguments&
   return request;
 }
 
-// Whether widths can differ: with ranges of channels, as a plan knows no absorbed scales.
+// Whether widths can differ: with ranges of channels. With one range scales are absorbed instead.
 bool can_plan(const PlanOptions& options) {
   return options.bits >= kLeastPlannedBits && options.scheme.granularity == "channel";
 }
