@@ -28,11 +28,11 @@ from ._networks import (
     evaluate,
     init,
     model_names,
-    plan,
     quantize_network,
     sweep,
     train,
 )
+from ._plans import plan
 
 __all__ = [
     "Checkpoint",

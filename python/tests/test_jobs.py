@@ -177,6 +177,8 @@ def test_networks(tmp_path, classifier, images):
     assert fewest.average_bits < 3 and not fewest.left_in_float
     with pytest.raises(narrow.Error, match="one of budget"):
         narrow.plan(classifier, max_drop=1, average_bits=4)
+    with pytest.raises(narrow.Error, match="are for max_drop"):
+        narrow.plan(classifier, average_bits=4, round="flips")
     with pytest.raises(narrow.Error, match="images are needed"):
         narrow.evaluate(classifier)
     rows = narrow.inspect(classifier, graph=True, eval_image_size=28).as_dict()

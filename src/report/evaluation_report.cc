@@ -82,13 +82,6 @@ ordered_json outputs_json(const LogitsComparison& outputs) {
           {"mean_kl", json_number(outputs.mean_kl)}};
 }
 
-ordered_json hit_rate_json(const HitRate& rate) {
-  return {{"value", rate.value()},
-          {"hits", rate.hits},
-          {"images", rate.images},
-          {"wilson_95", {rate.interval.low, rate.interval.high}}};
-}
-
 ordered_json checkpoint_json(const Evaluation& evaluation, bool has_labels, std::size_t classes,
                              bool with_confusion) {
   ordered_json json = {{"path", evaluation.checkpoint.path.string()},
@@ -167,6 +160,13 @@ Table evaluation_table(const EvaluateResult& result) {
 }
 
 }  // namespace
+
+ordered_json hit_rate_json(const HitRate& rate) {
+  return {{"value", rate.value()},
+          {"hits", rate.hits},
+          {"images", rate.images},
+          {"wilson_95", {rate.interval.low, rate.interval.high}}};
+}
 
 std::string format_slim_number(float value) {
   const std::string digits = fmt::format("{:.6g}", value);

@@ -25,6 +25,9 @@ Report evaluation_report(const EvaluateResult& result, bool with_confusion);
 // probabilities. Floats have the shortest digits that read back as the same float32.
 std::string predictions_csv(const EvaluateResult& result);
 
+// {"value": ..., "hits": ..., "images": ..., "wilson_95": [low, high]}.
+nlohmann::ordered_json hit_rate_json(const HitRate& rate);
+
 // A float32 as TensorFlow's logging prints it: six significant digits if they read back as the
 // same number, else nine.
 std::string format_slim_number(float value);

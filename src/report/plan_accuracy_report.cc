@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "report/evaluation_report.h"
 #include "report/plan_report.h"
 #include "report/table/numbers.h"
 #include "report/table/table_formats.h"
@@ -100,18 +101,10 @@ std::string search_text(const AccuracyPlan& plan) {
   return text;
 }
 
-ordered_json interval_json(const Interval& interval) { return {interval.low, interval.high}; }
-
-ordered_json rate_json(const HitRate& rate) {
-  return {{"value", rate.value()},
-          {"hits", rate.hits},
-          {"images", rate.images},
-          {"wilson_95", interval_json(rate.interval)}};
-}
-
 ordered_json difference_json(const PairedComparison& comparison) {
   return {{"accuracy_difference", comparison.difference},
-          {"bonett_price_95", interval_json(comparison.difference_interval)},
+          {"bonett_price_95",
+           {comparison.difference_interval.low, comparison.difference_interval.high}},
           {"mcnemar_exact_p", comparison.mcnemar_p}};
 }
 
@@ -120,7 +113,7 @@ ordered_json score_json(const PlanScore& score) {
                        {"bytes", score.bytes},
                        {"average_bits", score.average_bits},
                        {"damage", json_number(score.damage)},
-                       {"accuracy", rate_json(score.accuracy)}};
+                       {"accuracy", hit_rate_json(score.accuracy)}};
   if (score.single_bits) json["single_bits"] = *score.single_bits;
   json.update(difference_json(score.comparison));
   json["expected_difference"] = json_number(-score.expected_drop);
@@ -134,7 +127,7 @@ ordered_json search_json(const PlanAccuracy& accuracy) {
     trials.back()["holds"] = trial.holds;
   }
   ordered_json json = {{"images", accuracy.search_images},
-                       {"float", rate_json(accuracy.search_float)},
+                       {"float", hit_rate_json(accuracy.search_float)},
                        {"trials", std::move(trials)},
                        {"taken", accuracy.taken},
                        {"least_single", nullptr}};
@@ -152,7 +145,7 @@ ordered_json verification_json(const PlanVerification& verification) {
           {"split", verification.images.split_name},
           {"images", verification.images.images},
           {"records", verification.images.records_in_file},
-          {"float", rate_json(verification.float_accuracy)},
+          {"float", hit_rate_json(verification.float_accuracy)},
           {"plan", score_json(verification.plan)},
           {"single_widths", std::move(singles)},
           {"holds", verification.holds}};

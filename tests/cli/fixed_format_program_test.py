@@ -146,6 +146,17 @@ class FixedFormat(ProgramCase):
             f"not hold them; most of them ({outside[most]}) are in {most}\n")
         self.assertEqual(warnings("memory.safetensors", "--q", "2.14"), "")
 
+    def test_one_bit_is_warned_of_whatever_is_reported(self):
+        """Only the second channel has a sign."""
+        channels = np.float32([[1, 2, 3], [-1, 2, -3]])
+        write_safetensors(self.dir / "channels.safetensors", {"w": channels})
+        for options in ((), ("--json",)):
+            done = self.run_program("quantize", "channels.safetensors", "--scheme", "fixed-point",
+                                    "--bits", "1", "--granularity", "channel", "--axis", "0",
+                                    "--dry-run", *options)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("signed fixed point with 1 bit has no positive code", done.stderr)
+
     def test_tables_have_the_counts(self):
         text = self.narrow("quantize", "memory.safetensors", "--q", "1.14", "--per-tensor",
                            "--dry-run", "--export-csv", "table.csv")

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
 #include <vector>
 
 #include "cli/console/job_progress.h"
@@ -74,7 +73,7 @@ AllocationRequest request_of(const PlanOptions& options, const NetworkArguments&
   return request;
 }
 
-// Whether widths can differ: with ranges of channels, as a plan knows no absorbed scales.
+// Whether widths can differ: with ranges of channels. With one range scales are absorbed instead.
 bool can_plan(const PlanOptions& options) {
   return options.bits >= kLeastPlannedBits && options.scheme.granularity == "channel";
 }
@@ -92,20 +91,6 @@ std::string plan_command(const Command& command, const LineChanges& scheme,
   }
   if (request.bias_correct) line += " --bias-correct";
   return line + " -o plan.json";
-}
-
-// What was not typed of the scheme.
-LineChanges choose_scheme(const Command& command, PlanOptions& options) {
-  LineChanges changes{kOutsideOptions, {}};
-  const auto choose = [&](const std::string& option, const std::string& value, std::string& to) {
-    if (command.count(option) > 0) return;
-    to = value;
-    changes.added[option] = value;
-  };
-  choose("--scheme", "symmetric", options.scheme.kind);
-  choose("--granularity", "channel", options.scheme.granularity);
-  choose("--range", "mse", options.scheme.range);
-  return changes;
 }
 
 // The methods that go with what is known of the layers' inputs. Where widths are planned the large
@@ -157,10 +142,23 @@ std::string missing_text(bool has_moments, bool has_images) {
 
 }  // namespace
 
+std::map<std::string, std::string> fill_best_scheme(const Command& command, SchemeOptions& scheme) {
+  std::map<std::string, std::string> added;
+  const auto choose = [&](const std::string& option, const std::string& value, std::string& to) {
+    if (command.count(option) > 0) return;
+    to = value;
+    added[option] = value;
+  };
+  choose("--scheme", "symmetric", scheme.kind);
+  choose("--granularity", "channel", scheme.granularity);
+  choose("--range", "mse", scheme.range);
+  return added;
+}
+
 BestRecipe choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
                        PlanOptions& options, NetworkArguments& network) {
   require_possible(reader, options);
-  const LineChanges scheme = choose_scheme(command, options);
+  const LineChanges scheme{kOutsideOptions, fill_best_scheme(command, options.scheme)};
   AllocationRequest request = request_of(options, network);
   request.damage = best_damage(reader, request);
   // Otherwise nothing is known of what layers see.

@@ -1,16 +1,21 @@
 // `quantize --best`: the best known recipe for what is there.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
 #include "cli/commands/network_run.h"
 #include "cli/options/plan_options.h"
+#include "cli/options/scheme_options.h"
 #include "cli/parser/command.h"
 #include "narrow/checkpoint.h"
 #include "narrow/plan.h"
 
 namespace narrow {
+
+// Fills in what was not typed of the scheme; gives the options that would have said it.
+std::map<std::string, std::string> fill_best_scheme(const Command& command, SchemeOptions& scheme);
 
 struct BestRecipe {
   // For people: the commands that make the same without --best, and what is missing for a better

@@ -120,7 +120,6 @@ void run(Arguments args, const Command& command) {
   run.threads = args.threads;
   run.with_report = args.json || args.per_tensor || !exports.is_empty();
   run.options.code_statistics = run.with_report;
-  run.options.all_params = run.with_report;
   run.overwrite = overwrite_of(args.force);
   run.dry_run = args.dry_run;
   run.command = args.best ? best.command : plain_command_line(command, {outside_options(), {}});

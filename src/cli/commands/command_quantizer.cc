@@ -96,7 +96,6 @@ void run(Arguments& args) {
   run.threads = args.threads;
   run.with_report = args.json || !exports.is_empty();
   run.options.code_statistics = run.with_report;
-  run.options.all_params = run.with_report;
   run.overwrite = overwrite_of(args.force);
   run.line_every = args.json ? 0 : kLineEvery;
   if (!args.json) {

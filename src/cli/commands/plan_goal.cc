@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/commands/best_recipe.h"
 #include "cli/commands/network_run.h"
 #include "cli/options/dataset_flags.h"
 #include "cli/options/slim_flags.h"
@@ -141,9 +142,7 @@ void add_verification_options(Command& command, GoalArguments& args) {
 }
 
 void choose_best_scheme(const Command& command, SchemeOptions& scheme, std::string& bits) {
-  if (command.count("--scheme") == 0) scheme.kind = "symmetric";
-  if (command.count("--granularity") == 0) scheme.granularity = "channel";
-  if (command.count("--range") == 0) scheme.range = "mse";
+  fill_best_scheme(command, scheme);
   if (bits.empty()) bits = "2..8";
 }
 

@@ -9,10 +9,23 @@
 namespace narrow {
 namespace {
 
+bool is_useless_with_sign(const Scheme& scheme) {
+  return scheme.kind == SchemeKind::kFixedPoint && scheme.bits == 1;
+}
+
 bool is_useless(const TensorResult& tensor) {
   const auto is_signed = [](const BlockParams& params) { return params.is_signed; };
-  return tensor.quantized && tensor.scheme.kind == SchemeKind::kFixedPoint &&
-         tensor.scheme.bits == 1 && std::ranges::any_of(tensor.params, is_signed);
+  return tensor.quantized && is_useless_with_sign(tensor.scheme) &&
+         std::ranges::any_of(tensor.params, is_signed);
+}
+
+// With the parameters of all blocks where a report or a warning is about them.
+QuantizeOptions checkpoint_options(const QuantizePlan& plan, const QuantizeRun& run) {
+  QuantizeOptions options = run.options;
+  options.all_params = run.with_report || std::ranges::any_of(plan, [](const TensorPlan& tensor) {
+                         return tensor.scheme && is_useless_with_sign(*tensor.scheme);
+                       });
+  return options;
 }
 
 }  // namespace
@@ -52,8 +65,8 @@ QuantizeResult run_on_shards(const CheckpointReader& reader, const QuantizePlan&
                              const QuantizeRun& run, ConsoleObserver& observer) {
   catch_interrupts();
   const QuantizeResult result =
-      quantize_shards(reader, plan, run.options, run.output, run.overwrite, reader.metadata(),
-                      {run.threads, &observer});
+      quantize_shards(reader, plan, checkpoint_options(plan, run), run.output, run.overwrite,
+                      reader.metadata(), {run.threads, &observer});
   observer.finish();
   warn_about_result(result);
   return result;
@@ -75,8 +88,8 @@ QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePl
   writer->set_metadata(keeps_recipe
                            ? metadata_with_recipe(reader, plan, run.options.non_finite, run.command)
                            : reader.metadata());
-  QuantizeResult result =
-      quantize_checkpoint(reader, plan, run.options, *writer, {run.threads, &observer});
+  QuantizeResult result = quantize_checkpoint(reader, plan, checkpoint_options(plan, run), *writer,
+                                              {run.threads, &observer});
   require_quantized(reader, result.summary);
   writer->finish();
   observer.finish();

@@ -1,5 +1,7 @@
 #include "methods/scales/absorb_scales.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -109,6 +111,16 @@ double clip_of(const Channel& channel, double bound, const Scheme& scheme) {
 }
 
 }  // namespace
+
+void require_one_range(const Scheme& scheme, std::string_view name) {
+  const bool has_range = scheme.kind != SchemeKind::kCodebook;
+  if (has_range && scheme.granularity.kind == Granularity::Kind::kTensor) return;
+  throw Error(
+      ErrorCategory::kUsage,
+      fmt::format("{}: absorbing channel scales gives every channel the same loading of one "
+                  "range, so it goes with granularity tensor and not with codebooks",
+                  name));
+}
 
 AbsorbedScales absorbable_scales(std::span<const float> weights, const Shape& shape,
                                  std::span<const double> tap_shares, const Scheme& scheme) {

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "narrow/scheme.h"
 #include "narrow/tensor.h"
 
 namespace narrow {
+
+// Throws Error(kUsage) naming the weight unless it has one range for the whole tensor.
+void require_one_range(const Scheme& scheme, std::string_view name);
 
 struct AbsorbedScales {
   std::vector<double> factors;  // of the output channels, at least 1

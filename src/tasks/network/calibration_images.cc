@@ -35,7 +35,7 @@ Activations load_images(const CalibrationImages& images, const Share& share) {
   parallel_for(mine, [&](std::size_t i) {
     const std::uint64_t image = share.index + i * share.count;
     preprocess_for_evaluation(
-        read_image(records, image * records.size() / count), preprocessing,
+        read_image(records, spread_position(image, count, records.size())), preprocessing,
         std::span(batch.values).subspan(i * batch.floats_per_image(), batch.floats_per_image()));
   });
   return batch;

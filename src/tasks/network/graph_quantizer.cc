@@ -1,7 +1,5 @@
 #include "tasks/network/graph_quantizer.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <iterator>
@@ -11,9 +9,9 @@
 #include "methods/rounding/round_flips.h"
 #include "methods/rounding/round_to_products.h"
 #include "methods/rounding/weighted_ranges.h"
+#include "methods/scales/absorb_scales.h"
 #include "methods/scales/fold_norms.h"
 #include "narrow/channel_axes.h"
-#include "narrow/error.h"
 #include "tasks/network/grid_result.h"
 
 namespace narrow {
@@ -82,14 +80,7 @@ GraphQuantizer::GraphQuantizer(const std::vector<LinearLayer>& layers,
 void GraphQuantizer::absorb(const LinearLayer& layer) {
   const Scheme* const scheme = scheme_of(layer.weights);
   if (scheme == nullptr) return;
-  if (scheme->kind == SchemeKind::kCodebook ||
-      scheme->granularity.kind != Granularity::Kind::kTensor) {
-    throw Error(
-        ErrorCategory::kUsage,
-        fmt::format("{}: absorbing channel scales gives every channel the same loading of one "
-                    "range, so it goes with granularity tensor and not with codebooks",
-                    layer.weights));
-  }
+  require_one_range(*scheme, layer.weights);
   AbsorbedRows absorbed = absorbable_rows(layer, *scheme, weights_);
   scale_rows(layer, absorbed.factors, weights_);
   bounds_[layer.name] = absorbed.bound;

@@ -1,7 +1,5 @@
 #include "tasks/network/layer_quantizer.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -12,7 +10,6 @@
 #include "methods/rounding/round_second_order.h"
 #include "methods/scales/absorb_scales.h"
 #include "methods/scales/equalize_channels.h"
-#include "narrow/error.h"
 #include "nn/layerwise/layer_values.h"
 #include "tasks/network/grid_result.h"
 
@@ -31,16 +28,6 @@ ErrorSums unscaled_errors(std::span<const float> values, std::span<const float> 
     result[i] = restored[i] / scale;
   }
   return measure_error(original, result);
-}
-
-void require_one_range(const Scheme& scheme, const std::string& name) {
-  const bool has_range = scheme.kind != SchemeKind::kCodebook;
-  if (has_range && scheme.granularity.kind == Granularity::Kind::kTensor) return;
-  throw Error(
-      ErrorCategory::kUsage,
-      fmt::format("{}: absorbing channel scales gives every channel the same loading of one "
-                  "range, so it goes with granularity tensor and not with codebooks",
-                  name));
 }
 
 std::vector<float> copy_of(std::span<const float> values) { return {values.begin(), values.end()}; }

@@ -1,14 +1,11 @@
 #include "tasks/plan/absorbed_weights.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "graph/tap_coverage.h"
 #include "methods/scales/absorb_scales.h"
 #include "methods/scales/fold_norms.h"
 #include "model/onnx/onnx_network.h"
-#include "narrow/error.h"
 #include "quant/tensor_grid.h"
 #include "tasks/network/image_graph.h"
 
@@ -47,13 +44,7 @@ AbsorbedWeights::AbsorbedWeights(const CheckpointReader& reader, int image_size)
 }
 
 std::vector<float> AbsorbedWeights::restored(const std::string& name, const Scheme& scheme) const {
-  if (scheme.kind == SchemeKind::kCodebook ||
-      scheme.granularity.kind != Granularity::Kind::kTensor) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("{}: absorbing channel scales gives every channel the same loading of "
-                            "one range, so it goes with granularity tensor and not with codebooks",
-                            name));
-  }
+  require_one_range(scheme, name);
   const Rows& rows = rows_.at(name);
   const TensorInfo info = *network_.weights.find(name);
   const std::span<const float> exact = values(name);

@@ -44,10 +44,11 @@ BitAllocation empty_allocation(const CheckpointReader& reader, const AllocationP
 void take_choice(const CheckpointReader& reader, const AllocationProblem& problem,
                  const AxisRules& axes, const WidthChoice& choice, BitAllocation& plan);
 
-// The plan of least damage within the request's budget, or that of `choice`. Throws as plan_budget
-// does.
+// The plan of least damage within the request's budget, or that of `choice`; `plan` is an
+// empty_allocation. Throws as plan_budget does.
 BitAllocation allocate(const CheckpointReader& reader, const AllocationProblem& problem,
-                       const AllocationRequest& request, const WidthChoice* choice = nullptr);
+                       const AllocationRequest& request, BitAllocation plan,
+                       const WidthChoice* choice = nullptr);
 
 // Bits an element.
 double bits_per_element(std::uint64_t bytes, std::uint64_t elements);

@@ -38,97 +38,75 @@ double relative_power(const ErrorSums& errors) {
   return errors.sum_x2 > 0 ? errors.sum_d2 / errors.sum_x2 : errors.sum_d2;
 }
 
-// The errors of a weight in units of the checkpoint, when channel scales are absorbed.
+// The costs of a weight whose channel scales are absorbed: its errors in units of the checkpoint,
+// and where there are sensitivities s the damage sum s d^2. `sensitivity` may be null.
 void absorb_scales(const AbsorbedWeights& absorbed, const std::string& name,
-                   std::span<const Scheme> schemes, std::vector<WidthCost>& costs) {
+                   std::span<const Scheme> schemes, const Sensitivity* sensitivity,
+                   std::vector<WidthCost>& costs) {
+  const std::span<const float> exact = absorbed.values(name);
+  std::vector<double> factors(sensitivity != nullptr ? exact.size() : 0);
+  if (sensitivity != nullptr) sensitivity->get(0, factors);
   for (std::size_t s = 0; s < schemes.size(); ++s) {
     const std::vector<float> restored = absorbed.restored(name, schemes[s]);
-    const ErrorSums errors = measure_error(absorbed.values(name), std::span<const float>(restored));
-    costs[s].damage = relative_power(errors);
+    const ErrorSums errors = measure_error(exact, std::span<const float>(restored));
     costs[s].relative_l2 = errors.relative_l2();
-  }
-}
-
-// sum s d^2 of the same.
-double absorbed_damage(const AbsorbedWeights& absorbed, const std::string& name,
-                       const Scheme& scheme, const Sensitivity& sensitivity) {
-  const std::vector<float> restored = absorbed.restored(name, scheme);
-  const std::span<const float> exact = absorbed.values(name);
-  std::vector<double> factors(exact.size());
-  sensitivity.get(0, factors);
-  double sum = 0;
-  for (std::size_t i = 0; i < exact.size(); ++i) {
-    const double d = static_cast<double>(restored[i]) - exact[i];
-    sum += factors[i] * (d * d);
-  }
-  return sum;
-}
-
-// Of the tensors that have sensitivities; false for one that has none.
-class Weighing {
- public:
-  // `absorbed` may be null.
-  Weighing(const CheckpointReader& reader, std::span<const Scheme> schemes, const AxisRules& axes,
-           const SensitivityMap& sensitivities, const AbsorbedWeights* absorbed)
-      : reader_(reader),
-        schemes_(schemes),
-        axes_(axes),
-        sensitivities_(sensitivities),
-        absorbed_(absorbed) {}
-
-  bool weigh(std::size_t index, std::vector<WidthCost>& costs) const {
-    const TensorInfo& info = reader_.tensors()[index];
-    const auto found = sensitivities_.find(info.name);
-    if (found == sensitivities_.end()) return false;
-    if (absorbed_ != nullptr && absorbed_->has(info.name)) {
-      for (std::size_t s = 0; s < schemes_.size(); ++s) {
-        costs[s].damage = absorbed_damage(*absorbed_, info.name, schemes_[s], *found->second);
-      }
-      return true;
+    costs[s].damage = sensitivity != nullptr ? 0 : relative_power(errors);
+    for (std::size_t i = 0; i < factors.size(); ++i) {
+      const double d = static_cast<double>(restored[i]) - exact[i];
+      costs[s].damage += factors[i] * (d * d);
     }
-    std::vector<Scheme> of_tensor;
-    for (const Scheme& scheme : schemes_) {
-      of_tensor.push_back(with_channel_axes(scheme, info, reader_.location().format, axes_));
-    }
-    const auto damages = sensitivity_errors(reader_, index, of_tensor, *found->second);
-    for (std::size_t s = 0; s < schemes_.size(); ++s) costs[s].damage = damages[s];
-    return true;
-  }
-
- private:
-  const CheckpointReader& reader_;
-  std::span<const Scheme> schemes_;
-  const AxisRules& axes_;
-  const SensitivityMap& sensitivities_;
-  const AbsorbedWeights* absorbed_;
-};
-
-void weigh_all(const CheckpointReader& reader, std::span<const std::size_t> indices,
-               const Weighing& weighing, std::vector<std::vector<WidthCost>>& table) {
-  for (std::size_t t = 0; t < indices.size(); ++t) {
-    if (weighing.weigh(indices[t], table[t])) continue;
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("{} is no trainable variable of the checkpoint's network, so its "
-                            "damage is not known: plan with the damage of weights, or leave it out",
-                            reader.tensors()[indices[t]].name),
-                {Remedy::Kind::kExclude});
   }
 }
 
-// Of an ONNX file; tensors of which nothing is known keep the damage of weights.
-void weigh_known(const CheckpointReader& reader, std::span<const std::size_t> indices,
-                 std::span<const Scheme> schemes, const AllocationRequest& request,
-                 const AbsorbedWeights* absorbed, std::vector<std::vector<WidthCost>>& table) {
-  const SensitivityMap sensitivities =
+void weigh(const CheckpointReader& reader, std::size_t index, std::span<const Scheme> schemes,
+           const AxisRules& axes, const Sensitivity& sensitivity, std::vector<WidthCost>& costs) {
+  std::vector<Scheme> of_tensor;
+  for (const Scheme& scheme : schemes) {
+    of_tensor.push_back(
+        with_channel_axes(scheme, reader.tensors()[index], reader.location().format, axes));
+  }
+  const auto damages = sensitivity_errors(reader, index, of_tensor, sensitivity);
+  for (std::size_t s = 0; s < schemes.size(); ++s) costs[s].damage = damages[s];
+}
+
+// Of kOutput. Throws Error(kUsage) for an ONNX file of which nothing is known.
+SensitivityMap known_sensitivity(const CheckpointReader& reader, const AllocationRequest& request) {
+  if (!is_onnx(reader)) return output_sensitivity(reader, request.images.image_size);
+  SensitivityMap sensitivities =
       graph_sensitivity(reader, request.images.image_size, request.bias_correct);
-  if (sensitivities.empty()) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("{}: what its layers see is not known, as no batch norms follow them; "
-                            "plan with the damage of weights, or measure it with images",
-                            reader.location().path.string()));
+  if (!sensitivities.empty()) return sensitivities;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{}: what its layers see is not known, as no batch norms follow them; "
+                          "plan with the damage of weights, or measure it with images",
+                          reader.location().path.string()));
+}
+
+// From the damage of weights to what sensitivities and absorbed scales make of it. Tensors of an
+// ONNX file of which nothing is known keep the damage of weights.
+void weigh_all(const CheckpointReader& reader, std::span<const std::size_t> indices,
+               std::span<const Scheme> schemes, const AllocationRequest& request,
+               const SensitivityMap& sensitivities, const AbsorbedWeights* absorbed,
+               std::vector<std::vector<WidthCost>>& table) {
+  const bool all_have_one = !is_onnx(reader) && (request.damage == DamageKind::kOutput ||
+                                                 request.damage == DamageKind::kFisher);
+  for (std::size_t t = 0; t < indices.size(); ++t) {
+    const std::string& name = reader.tensors()[indices[t]].name;
+    const auto found = sensitivities.find(name);
+    const Sensitivity* const known = found != sensitivities.end() ? found->second.get() : nullptr;
+    if (known == nullptr && all_have_one) {
+      throw Error(ErrorCategory::kUsage,
+                  fmt::format("{} is no trainable variable of the checkpoint's network, so its "
+                              "damage is not known: plan with the damage of weights, or leave it "
+                              "out",
+                              name),
+                  {Remedy::Kind::kExclude});
+    }
+    if (absorbed != nullptr && absorbed->has(name)) {
+      absorb_scales(*absorbed, name, schemes, known, table[t]);
+    } else if (known != nullptr) {
+      weigh(reader, indices[t], schemes, request.axes, *known, table[t]);
+    }
   }
-  const Weighing weighing(reader, schemes, request.axes, sensitivities, absorbed);
-  for (std::size_t t = 0; t < indices.size(); ++t) weighing.weigh(indices[t], table[t]);
 }
 
 void check_finite(const CheckpointReader& reader, std::span<const std::size_t> indices,
@@ -203,24 +181,13 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
           {(cost.bits() + 7) / 8, relative_power(cost.errors), cost.errors.relative_l2()});
     }
   }
+  if (request.damage == DamageKind::kOutput) sensitivities = known_sensitivity(reader, request);
   std::optional<AbsorbedWeights> absorbed;
-  if (request.absorb_channel_scales) {
-    absorbed.emplace(reader, request.images.image_size);
-    for (std::size_t t = 0; t < indices.size(); ++t) {
-      const std::string& name = reader.tensors()[indices[t]].name;
-      if (absorbed->has(name)) absorb_scales(*absorbed, name, schemes, table[t]);
-    }
-  }
+  if (request.absorb_channel_scales) absorbed.emplace(reader, request.images.image_size);
   const AbsorbedWeights* const scales = absorbed ? &*absorbed : nullptr;
+  weigh_all(reader, indices, schemes, request, sensitivities, scales, table);
   if (request.damage == DamageKind::kMeasured) {
     measure_damage(reader, indices, schemes, request, scales, run.observer, table);
-  } else if (request.damage == DamageKind::kOutput && is_onnx(reader)) {
-    weigh_known(reader, indices, schemes, request, scales, table);
-  } else if (request.damage == DamageKind::kOutput || request.damage == DamageKind::kFisher) {
-    const bool is_output = request.damage == DamageKind::kOutput;
-    if (is_output) sensitivities = output_sensitivity(reader, request.images.image_size);
-    weigh_all(reader, indices, Weighing(reader, schemes, request.axes, sensitivities, scales),
-              table);
   }
   check_finite(reader, indices, table);
   return table;

@@ -22,10 +22,17 @@ constexpr double kPercent = 100;
 // Of a bit a weight: sizes that are closer are taken for one.
 constexpr std::uint64_t kResolutionParts = 16;
 
-void check_goal(const AccuracyGoal& goal, double margin) {
+void check_search(const AccuracyOptions& options) {
+  const AccuracyGoal& goal = options.goal;
+  const double margin = options.margin;
   if (!(margin >= 0) || !std::isfinite(margin)) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("a margin of {} standard errors: expected a number from 0 on", margin));
+  }
+  if (options.most_trials < 1) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("the most trials are {}; there must be at least 1", options.most_trials));
   }
   if (goal.max_drop && goal.min_accuracy) {
     throw Error(ErrorCategory::kUsage, "the goal of a plan is a drop or an accuracy, not both");
@@ -134,7 +141,7 @@ class GoalSearch {
     search.start = size_of(problem_.items, single ? singles_[*single] : singles_.back());
     search.step = bit;
     search.resolution = std::max<std::uint64_t>(bit / kResolutionParts, 1);
-    search.most_trials = std::max(options_.most_trials - static_cast<int>(trials_.size()), 1);
+    search.most_trials = trials_left();
     least_passing_size(search, [&](std::uint64_t size) {
       const KnapsackSolution best = solve_knapsack(problem_.items, size, singles_);
       const bool holds = attempt(best.choice, std::nullopt);
@@ -174,11 +181,15 @@ class GoalSearch {
     return result_.trials.back().holds;
   }
 
-  // By halving the list of widths.
+  [[nodiscard]] int trials_left() const {
+    return options_.most_trials - static_cast<int>(trials_.size());
+  }
+
+  // By halving the list of widths, as far as trials allow.
   std::optional<std::size_t> least_single() {
     std::size_t first = 0;
     std::size_t end = singles_.size();
-    while (first < end) {
+    while (first < end && trials_left() > 0) {
       const std::size_t middle = first + (end - first) / 2;
       if (attempt(singles_[middle], request_.widths[middle])) {
         end = middle;
@@ -186,8 +197,8 @@ class GoalSearch {
         first = middle + 1;
       }
     }
-    if (first == singles_.size()) return std::nullopt;
-    return first;
+    if (end == singles_.size()) return std::nullopt;
+    return end;
   }
 
   // The last option of every group.
@@ -288,7 +299,7 @@ PlanVerification verify(const CheckpointReader& reader, const AllocationProblem&
 
 AccuracyPlan plan_accuracy(const CheckpointReader& reader, const AllocationRequest& asked,
                            const AccuracyOptions& options, const RunOptions& run) {
-  check_goal(options.goal, options.margin);
+  check_search(options);
   AllocationRequest request = asked;
   const bool has_budget = asked.budget_bytes || asked.average_bits;
   if (options.goal.is_set() == has_budget) {
@@ -308,9 +319,9 @@ AccuracyPlan plan_accuracy(const CheckpointReader& reader, const AllocationReque
                                    .run();
     request.budget_bytes =
         size_of(problem.items, choice) + (empty.quantized_only ? 0 : empty.copied_bytes);
-    result.plan = allocate(reader, problem, request, &choice);
+    result.plan = allocate(reader, problem, request, empty, &choice);
   } else {
-    result.plan = allocate(reader, problem, request);
+    result.plan = allocate(reader, problem, request, empty);
   }
   result.accuracy.verification = verify(reader, problem, request, empty, result.plan, options.goal,
                                         networks, parts.verification);

@@ -158,6 +158,16 @@ TEST_F(PlanAccuracyTest, AMarginTakesMoreBits) {
   EXPECT_LE(drop + 3 * std::sqrt((2 * changed / kImages - drop * drop) / kImages * 2), 0.05);
 }
 
+TEST_F(PlanAccuracyTest, TrialsAreNoMoreThanAllowed) {
+  for (const int most : {1, 2}) {
+    options_.most_trials = most;
+    const PlanAccuracy accuracy = plan_for(100).accuracy;
+    ASSERT_EQ(accuracy.trials.size(), static_cast<std::size_t>(most));
+    const PlanTrial& taken = accuracy.trials.at(accuracy.taken);
+    EXPECT_EQ(taken.single_bits, most == 1 ? 5 : 3) << "widths of 2 to 8 bits are halved";
+  }
+}
+
 TEST_F(PlanAccuracyTest, EvaluatesWhatTheMethodsMake) {
   options_.methods.rounding = Rounding::kFlips;
   options_.methods.bias_correct = true;
@@ -213,6 +223,13 @@ TEST_F(PlanAccuracyTest, AGoalThatCannotBeIsAnError) {
   narrow.widths = {1};
   narrow.maximum = {{"*", 1}};
   EXPECT_NE(sentence(options, narrow).find("keeps the goal"), std::string::npos);
+  options.most_trials = 0;
+  EXPECT_NE(sentence(options, request_).find("at least 1"), std::string::npos);
+  options.most_trials = 20;
+  AllocationRequest without_batches = request_;
+  without_batches.damage = DamageKind::kFisher;
+  without_batches.batch_size = 0;
+  EXPECT_NE(sentence(options, without_batches).find("batch size is 0"), std::string::npos);
   options.methods.images = CalibrationImages{options.images, kImages};
   EXPECT_NE(sentence(options, request_).find("0 would verify it"), std::string::npos);
 }

@@ -73,8 +73,8 @@ double BitAllocation::average_bits() const { return bits_per_element(quantized_b
 double BitAllocation::gap() const { return damage > lower_bound ? damage / lower_bound - 1 : 0; }
 
 BitAllocation allocate(const CheckpointReader& reader, const AllocationProblem& problem,
-                       const AllocationRequest& request, const WidthChoice* choice) {
-  BitAllocation plan = empty_allocation(reader, problem, request);
+                       const AllocationRequest& request, BitAllocation plan,
+                       const WidthChoice* choice) {
   plan.budget_bytes = budget_of(request, plan);
   std::vector<WidthChoice> singles;
   for (const int bits : request.widths) singles.push_back(single_width(problem, bits));
@@ -91,7 +91,7 @@ BitAllocation plan_budget(const CheckpointReader& reader, const AllocationReques
                           const RunOptions& run) {
   const AllocationProblem problem = pose_allocation(reader, request, run);
   if (!exchange().makes_result()) return {};
-  return allocate(reader, problem, request);
+  return allocate(reader, problem, request, empty_allocation(reader, problem, request));
 }
 
 }  // namespace narrow

@@ -160,10 +160,6 @@ std::string complaint(const PlanEntry& entry, const TensorInfo& found) {
                      to_string(entry.shape));
 }
 
-}  // namespace
-
-namespace {
-
 // What is known besides, and the plan's own names of tensors, come before the tensors.
 std::string text_of_plan(const BitAllocation& plan, const ordered_json* accuracy) {
   ordered_json json = head_of(plan.input, plan.input_digest, plan.input_bytes);

@@ -13,6 +13,7 @@
 #include "stream/quantized_reader.h"
 #include "tasks/evaluation/evaluation_metrics.h"
 #include "tasks/evaluation/evaluation_pass.h"
+#include "tasks/network/calibration_images.h"
 #include "tasks/plan/quantized_copy.h"
 
 namespace narrow {
@@ -39,11 +40,12 @@ ImagePositions seen_positions(std::uint64_t size, const AllocationRequest& reque
     add(spread_positions(request.measured_images, size));
   }
   if (is_same && request.damage == DamageKind::kFisher) {
-    const auto batch = static_cast<std::uint64_t>(request.batch_size);
-    const std::uint64_t batches =
-        request.max_num_batches > 0 ? request.max_num_batches : (size + batch - 1) / batch;
-    const std::uint64_t first = batches < size / batch + 1 ? batches * batch : size;
-    for (std::uint64_t i = 0; i < std::min(first, size); ++i) seen.push_back(i);
+    // Smaller ones are an error where gradients are computed.
+    const auto batch = static_cast<std::uint64_t>(std::max(request.batch_size, 1));
+    const std::uint64_t batches = request.max_num_batches;
+    const bool are_all = batches == 0 || batches > size / batch;
+    const std::uint64_t first = are_all ? size : batches * batch;
+    for (std::uint64_t i = 0; i < first; ++i) seen.push_back(i);
   }
   const auto& calibration = options.methods.images;
   if (calibration && is_same_source(calibration->source, options.images)) {
@@ -71,7 +73,7 @@ EvaluateOptions labelled_evaluation(const CheckpointReader& reader,
 ImagePositions spread_positions(std::uint64_t count, std::uint64_t size) {
   count = std::min(count, size);
   ImagePositions positions;
-  for (std::uint64_t i = 0; i < count; ++i) positions.push_back(i * size / count);
+  for (std::uint64_t i = 0; i < count; ++i) positions.push_back(spread_position(i, count, size));
   return positions;
 }
 

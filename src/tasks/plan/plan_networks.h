@@ -20,7 +20,7 @@ struct ImageParts {
   ImagePositions verification;
 };
 
-// i * size / count, i = 0 .. count - 1; all of them for a count of at least the size.
+// `count` of them, as images are taken for calibration; all for a count of at least the size.
 ImagePositions spread_positions(std::uint64_t count, std::uint64_t size);
 
 // Of `size` images. Throws Error(kUsage) when too few are left for the verification.

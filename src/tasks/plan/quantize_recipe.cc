@@ -189,7 +189,7 @@ std::vector<PackedDifference> verify_quantized(const CheckpointReader& result,
   if (input_digest(text) != checkpoint_digest(original)) {
     differences.push_back({"", "the checkpoint is not the one that the recipe was used on"});
   }
-  QuantizeOptions options;
+  QuantizeOptions options{.all_params = false};
   const auto non_finite = metadata.find(kNonFiniteKey);
   if (non_finite != metadata.end() && non_finite->second == kKeep) {
     options.non_finite = NonFinitePolicy::kKeep;
