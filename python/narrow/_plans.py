@@ -101,7 +101,12 @@ def plan(
         "bias_correct": bias_correct,
     }
     accuracy = None
-    if verify or max_drop is not None or min_accuracy is not None:
+    has_goal = max_drop is not None or min_accuracy is not None
+    if not has_goal and (search_images, margin, trials) != (None, None, None):
+        raise Error("search_images, margin and trials are for max_drop and min_accuracy", "usage")
+    if not has_goal and not verify and verify_images is not None:
+        raise Error("verify_images is for max_drop, min_accuracy and verify", "usage")
+    if verify or has_goal:
         given = {
             "max_drop": max_drop,
             "min_accuracy": min_accuracy,

@@ -249,6 +249,9 @@ class PlanForAccuracy(ProgramCase):
         self.assertIn("one of the four", self.error(*plan, "--max-drop=1", "--budget=1MB"))
         self.assertIn("--dataset_name", self.error(*plan, "--max-drop=1"))
         self.assertIn("methods are for", self.error(*plan, "--budget=1MB", "--round=flips"))
+        self.assertIn("--trials is for --max-drop", self.error(*plan, "--budget=1MB", "--verify",
+                                                               "--trials=3"))
+        self.assertIn("and --verify", self.error(*plan, "--budget=1MB", "--verify_images=9"))
         images = self.IMAGES
         self.assertIn("--method_images", self.error(*plan, "--max-drop=1", "--round=gptq", *images))
         self.assertIn("0 to 100", self.error(*plan, "--max-drop=101", *images))

@@ -88,6 +88,21 @@ bool has_own_methods(const NetworkMethods& methods) {
   return methods.fold || methods.equalize || methods.rounding != Rounding::kNearest;
 }
 
+// Throws Error(kUsage) for an option of a search or a verification that is not made.
+void require_used(const Command& command, const GoalArguments& args) {
+  const auto refuse = [&](const std::vector<std::string>& options, std::string_view aims) {
+    for (const std::string& option : options) {
+      if (command.count(option) > 0) refuse_option(fmt::format("{} is for {}", option, aims));
+    }
+  };
+  if (!args.accuracy.goal.is_set()) {
+    refuse({"--search_images", "--margin", "--trials"}, "--max-drop and --min-accuracy");
+  }
+  if (!args.is_asked()) {
+    refuse({"--verify_images"}, "--max-drop, --min-accuracy and --verify");
+  }
+}
+
 }  // namespace
 
 void add_goal_options(Command& command, GoalArguments& args) {
@@ -161,6 +176,7 @@ void choose_best_methods(const CheckpointReader& reader, const Command& command,
 
 AccuracyOptions accuracy_options(const Command& command, const GoalArguments& args,
                                  const AllocationRequest& request) {
+  require_used(command, args);
   AccuracyOptions options = args.accuracy;
   NetworkMethods& methods = options.methods;
   if (!args.is_asked()) {
