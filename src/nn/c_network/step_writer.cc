@@ -115,8 +115,7 @@ Shape StepWriter::shape_of(ValueId id) const {
 void StepWriter::write(const QuantizedStep& quantized, const std::string& name) {
   const Node& node = quantized.node(graph_.graph());
   const Step step = {quantized, node, name,
-                     fmt::format("{} {}", operator_of(node).name,
-                                 node.name.find("*/") == std::string::npos ? node.name : name)};
+                     fmt::format("{} {}", operator_of(node).name, node.name)};
   switch (quantized.kind) {
     case StepKind::kLinear:
       return write_linear(step);
