@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -102,11 +103,13 @@ class QuantizedGraph::Finder {
       if (zero == nullptr || zero->size() != 1 || zero->is_real()) return std::nullopt;
       format.zero = zero->integers[0];
     }
+    if (format.zero < range->least || format.zero > range->greatest) return std::nullopt;
     format.least = range->least - format.zero;
     format.greatest = range->greatest - format.zero;
     format.arithmetic = found_.arithmetic_;
-    const bool is_sound = format.scale > 0 && std::isfinite(format.scale);
-    if (!is_sound || format.least > 0 || format.greatest < 0) return std::nullopt;
+    const bool is_held = format.least >= std::numeric_limits<std::int32_t>::min() &&
+                         format.greatest <= std::numeric_limits<std::int32_t>::max();
+    if (!is_held || !(format.scale > 0) || !std::isfinite(format.scale)) return std::nullopt;
     return format;
   }
 
@@ -197,11 +200,13 @@ class QuantizedGraph::Finder {
       step.kind = StepKind::kMean;
     } else if (is_function(made) && has_stored_operands(made) && take_codes(made, 1, step)) {
       step.kind = StepKind::kTable;
-      const IntegerFormat& format = quantized_.at(step.inputs[0]);
-      if (format.greatest - format.least >= std::int64_t{1} << kMostTableBits) return std::nullopt;
     } else if (only_moves(made) && take_moved(made, step)) {
       step.kind = StepKind::kMove;
     } else {
+      return std::nullopt;
+    }
+    const bool looks_up = step.kind == StepKind::kTable || step.kind == StepKind::kMove;
+    if (looks_up && !std::ranges::all_of(step.inputs, [&](ValueId id) { return has_table(id); })) {
       return std::nullopt;
     }
     const auto tail = tail_of(made.output(), step.kind == StepKind::kTable);
@@ -217,6 +222,12 @@ class QuantizedGraph::Finder {
     if (!may_make_numbers) return std::nullopt;
     step.output = made.output();
     return step;
+  }
+
+  // Whether a table of all codes is small.
+  [[nodiscard]] bool has_table(ValueId codes) const {
+    const IntegerFormat& format = quantized_.at(codes);
+    return format.greatest - format.least < std::int64_t{1} << kMostTableBits;
   }
 
   [[nodiscard]] bool take_codes(const Node& made, std::size_t count, QuantizedStep& step) const {
@@ -394,7 +405,7 @@ std::optional<StoredCodes> QuantizedGraph::stored_codes(ValueId id, std::size_t 
   for (const double value : scale->values) result.scales.push_back(static_cast<float>(value));
   const ReferenceTensor* const zero = node.inputs.size() > 2 ? stored(node.inputs[2]) : nullptr;
   if (zero == nullptr) return result;
-  if (!fits(*zero) || zero->is_real()) return std::nullopt;
+  if (!fits(*zero) || !integer_range(zero->type, SmallType::kNone)) return std::nullopt;
   std::size_t inner = 1;
   for (std::size_t i = axis + 1; i < codes->shape.size(); ++i) {
     inner *= static_cast<std::size_t>(codes->shape[i]);
