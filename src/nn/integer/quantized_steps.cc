@@ -269,8 +269,11 @@ class QuantizedGraph::Finder {
     const bool has_bias = made.inputs.size() > 2 && made.inputs[2] != kNoValue;
     if (!has_bias) return true;
     const ReferenceTensor* const bias = found_.stored(made.inputs[2]);
-    return bias != nullptr &&
-           (bias->size() == 1 || bias->size() == static_cast<std::size_t>(codes->shape[axis]));
+    if (bias == nullptr) return false;
+    // Those of Gemm may differ by row instead.
+    const std::int64_t channels = codes->shape[axis];
+    return bias->size() == 1 ||
+           (bias->size() == static_cast<std::size_t>(channels) && bias->shape.back() == channels);
   }
 
   [[nodiscard]] QuantizedStep plain_step(int index) const {
