@@ -337,6 +337,7 @@ QuantizedGraph::QuantizedGraph(const Graph& graph, WeightReader read_weight,
       if (id != kNoValue) producers_[static_cast<std::size_t>(id)] = static_cast<int>(i);
     }
   }
+  find_stored();
   Finder(*this).run();
 }
 
@@ -345,30 +346,48 @@ const IntegerFormat* QuantizedGraph::format(ValueId id) const {
   return found == formats_.end() ? nullptr : &found->second;
 }
 
-const ReferenceTensor* QuantizedGraph::stored(ValueId id) const {
-  if (id == kNoValue) return nullptr;
-  auto found = stored_.find(id);
-  if (found == stored_.end()) found = stored_.emplace(id, compute_stored(id)).first;
-  return found->second ? &*found->second : nullptr;
+void QuantizedGraph::find_stored() {
+  is_stored_.assign(graph_.values.size(), false);
+  for (ValueId id = 0; id < static_cast<ValueId>(graph_.values.size()); ++id) {
+    is_stored_[static_cast<std::size_t>(id)] = graph_.is_stored(id);
+  }
+  const auto is_stored = [&](ValueId id) {
+    return id == kNoValue || is_stored_[static_cast<std::size_t>(id)];
+  };
+  for (const Node& node : graph_.nodes) {
+    if (node.outputs.size() != 1 || node.inputs.empty()) continue;
+    is_stored_[static_cast<std::size_t>(node.output())] =
+        std::ranges::all_of(node.inputs, is_stored);
+  }
 }
 
-std::optional<ReferenceTensor> QuantizedGraph::compute_stored(ValueId id) const {
-  if (const Constant* const constant = graph_.constant_of(id)) {
-    return ReferenceTensor::of(*constant);
+const ReferenceTensor* QuantizedGraph::stored(ValueId id) const {
+  if (id == kNoValue || !is_stored_[static_cast<std::size_t>(id)]) return nullptr;
+  std::set<int> makers;  // in the order of the graph
+  std::vector<ValueId> wanted = {id};
+  while (!wanted.empty()) {
+    const ValueId next = wanted.back();
+    wanted.pop_back();
+    if (next == kNoValue || stored_.contains(next)) continue;
+    if (const Constant* const constant = graph_.constant_of(next)) {
+      stored_.emplace(next, ReferenceTensor::of(*constant));
+    } else if (const Weight* const weight = graph_.weight_of(next)) {
+      stored_.emplace(next, used_weight(*weight, read_weight_(*weight)));
+    } else if (const int maker = producers_[static_cast<std::size_t>(next)];
+               makers.insert(maker).second) {
+      const Node& node = graph_.nodes[static_cast<std::size_t>(maker)];
+      wanted.insert(wanted.end(), node.inputs.begin(), node.inputs.end());
+    }
   }
-  if (const Weight* const weight = graph_.weight_of(id)) {
-    return used_weight(*weight, read_weight_(*weight));
+  for (const int maker : makers) {
+    const Node& node = graph_.nodes[static_cast<std::size_t>(maker)];
+    std::vector<const ReferenceTensor*> inputs;
+    for (const ValueId input : node.inputs) {
+      inputs.push_back(input == kNoValue ? nullptr : &stored_.at(input));
+    }
+    stored_.emplace(node.output(), run_operator(node.attributes, inputs));
   }
-  const int producer = producers_[static_cast<std::size_t>(id)];
-  if (producer < 0) return std::nullopt;
-  const Node& node = graph_.nodes[static_cast<std::size_t>(producer)];
-  if (node.outputs.size() != 1 || node.inputs.empty()) return std::nullopt;
-  std::vector<const ReferenceTensor*> inputs;
-  for (const ValueId input : node.inputs) {
-    inputs.push_back(stored(input));
-    if (input != kNoValue && inputs.back() == nullptr) return std::nullopt;
-  }
-  return run_operator(node.attributes, inputs);
+  return &stored_.at(id);
 }
 
 ValueId QuantizedGraph::codes_behind(ValueId id) const {

@@ -95,7 +95,7 @@ class QuantizedGraph {
 
  private:
   class Finder;
-  [[nodiscard]] std::optional<ReferenceTensor> compute_stored(ValueId id) const;
+  void find_stored();
 
   const Graph& graph_;
   WeightReader read_weight_;
@@ -103,8 +103,8 @@ class QuantizedGraph {
   std::vector<int> producers_;  // by ValueId; -1 for what no node makes
   std::vector<QuantizedStep> steps_;
   std::map<ValueId, IntegerFormat> formats_;
-  // Empty for a value that depends on the inputs.
-  mutable std::map<ValueId, std::optional<ReferenceTensor>> stored_;
+  std::vector<bool> is_stored_;  // by ValueId: does not depend on the inputs
+  mutable std::map<ValueId, ReferenceTensor> stored_;
 };
 
 // Whether the node only moves elements of its first operand, or of all, or takes the largest.
