@@ -29,6 +29,7 @@ FloatParts float_parts(float number) {
   int exponent = 0;
   const float share = std::frexp(number, &exponent);
   exponent -= kMantissaBits;
+  if (number < 0) refuse_step("a factor of its sums is below zero");
   if (exponent > kMostExponent) refuse_step("a factor of its sums is 2^100 or more");
   // Sums of 53 bits by less are less than half a code.
   if (exponent < -kMostExponent) return {};
@@ -354,7 +355,7 @@ void StepWriter::write_mean(const Step& step) {
   // By the number of elements, where that differs.
   std::vector<Requantization> means;
   for (std::int64_t count = counts_padding || !has_padding ? taps : 1; count <= taps; ++count) {
-    means.push_back(Requantization::of_mean(of_x.scale, count, to));
+    means.push_back(Requantization::of_mean(of_x, count, to));
   }
   source_.use.mean = true;
   const std::string fields =

@@ -2,6 +2,7 @@
 // and with what: found by looking at the graph.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -29,6 +30,8 @@ struct IntegerFormat {
   std::int64_t bound_least = std::numeric_limits<std::int64_t>::min();
   std::int64_t bound_greatest = std::numeric_limits<std::int64_t>::max();
 
+  // The largest of a code less the zero point.
+  [[nodiscard]] std::int64_t magnitude() const { return std::max(-least, greatest); }
   // Whether the same code stands for the same number.
   [[nodiscard]] bool same_numbers(const IntegerFormat& other) const {
     return scale == other.scale && zero == other.zero;
