@@ -323,7 +323,8 @@ void StepWriter::write_product(const Step& step) {
   const Shape factor = shape_of(b);
   const bool is_by_channel = of.size() == 4 && factor.size() == 4 && factor[1] == of[1] &&
                              factor[0] * factor[2] * factor[3] == 1;
-  if (of != factor && !is_by_channel && count_of(factor) != 1) {
+  const bool keeps_order = shape_of(step.step.output) == of;  // of elements in memory
+  if (!keeps_order || (of != factor && !is_by_channel && count_of(factor) != 1)) {
     refuse_step("a product of two values of different shapes");
   }
   const IntegerFormat& of_a = *graph_.format(a);
