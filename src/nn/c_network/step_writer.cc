@@ -177,7 +177,7 @@ std::string StepWriter::format_fields(const std::string& name,
       factors.push_back(multiplier.multiplier);
       shifts.push_back(std::min(multiplier.shift, 32));  // more saturates as much
     }
-    if (shifts.empty() || factors.empty()) {
+    if (factors.empty()) {
       shifts.assign(requantization.shifts().begin(), requantization.shifts().end());
     }
   }
