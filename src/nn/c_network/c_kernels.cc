@@ -6,23 +6,29 @@
 namespace narrow::c_network {
 namespace {
 
-constexpr std::string_view kLinearLayer = R"(
-/* Images have their channels last. Windows that reach beyond the image see codes of zero there. */
-typedef struct {
-  int32_t height;  /* of the input */
+// Of layers whose windows lie in images: without a line's end behind, as what stands for them.
+constexpr std::string_view kImageFields =
+    R"(  int32_t height;  /* of the input */
   int32_t width;
   int32_t channels;
   int32_t out_height;
-  int32_t out_width;
-  int32_t out_channels;
-  int32_t kernel_height;
+  int32_t out_width;)";
+constexpr std::string_view kWindowFields =
+    R"(  int32_t kernel_height;
   int32_t kernel_width;
   int32_t stride_y;
   int32_t stride_x;
   int32_t dilation_y;
   int32_t dilation_x;
   int32_t before_y;  /* padding */
-  int32_t before_x;
+  int32_t before_x;)";
+
+constexpr std::string_view kLinearLayer = R"(
+/* Images have their channels last. Windows that reach beyond the image see codes of zero there. */
+typedef struct {
+IMAGE_FIELDS
+  int32_t out_channels;
+WINDOW_FIELDS
   int32_t group_in;  /* channels */
   int32_t group_out;
   int32_t zero;         /* of the input */
@@ -44,19 +50,8 @@ typedef struct {
 
 constexpr std::string_view kWindowLayer = R"(
 typedef struct {
-  int32_t height;
-  int32_t width;
-  int32_t channels;
-  int32_t out_height;
-  int32_t out_width;
-  int32_t kernel_height;
-  int32_t kernel_width;
-  int32_t stride_y;
-  int32_t stride_x;
-  int32_t dilation_y;
-  int32_t dilation_x;
-  int32_t before_y;
-  int32_t before_x;
+IMAGE_FIELDS
+WINDOW_FIELDS
   int32_t counts_padding;
   int32_t zero;
   result_format to;
@@ -92,10 +87,7 @@ static void NAME(const linear_layer *layer, const X_T *x, Y_T *y)
         const X_T *const group = x + channel / layer->group_out * layer->group_in;
         A_T sum = biases[channel];
         for (tap = 0; tap < taps; ++tap) {
-          const int32_t row = out_row * layer->stride_y - layer->before_y +
-                              tap / layer->kernel_width * layer->dilation_y;
-          const int32_t column = out_column * layer->stride_x - layer->before_x +
-                                 tap % layer->kernel_width * layer->dilation_x;
+TAP_PLACE
           const int32_t weight = (channel * taps + tap) * layer->group_in;
           const X_T *at;
           if (row < 0 || row >= layer->height || column < 0 || column >= layer->width) continue;
@@ -134,6 +126,13 @@ static void NAME(const product_layer *layer, const X_T *a, const W_T *b, Y_T *y)
 }
 )";
 
+// The element of the image on which a tap lies.
+constexpr std::string_view kTapPlace =
+    R"(          const int32_t row = out_row * layer->stride_y - layer->before_y +
+                              tap / layer->kernel_width * layer->dilation_y;
+          const int32_t column = out_column * layer->stride_x - layer->before_x +
+                                 tap % layer->kernel_width * layer->dilation_x;)";
+
 // BEGIN, TAKE and END are what differs.
 constexpr std::string_view kWindows = R"(
 static void NAME(const window_layer *layer, const X_T *x, Y_T *y)
@@ -145,10 +144,7 @@ static void NAME(const window_layer *layer, const X_T *x, Y_T *y)
       for (channel = 0; channel < layer->channels; ++channel) {
 BEGIN
         for (tap = 0; tap < taps; ++tap) {
-          const int32_t row = out_row * layer->stride_y - layer->before_y +
-                              tap / layer->kernel_width * layer->dilation_y;
-          const int32_t column = out_column * layer->stride_x - layer->before_x +
-                                 tap % layer->kernel_width * layer->dilation_x;
+TAP_PLACE
           X_T code;
           if (row < 0 || row >= layer->height || column < 0 || column >= layer->width) continue;
           code = x[(row * layer->width + column) * layer->channels + channel];
@@ -219,6 +215,10 @@ std::string with(std::string_view pattern, const Replacements& replacements) {
   return text;
 }
 
+std::string with_fields(std::string_view layer) {
+  return with(layer, {{"IMAGE_FIELDS", kImageFields}, {"WINDOW_FIELDS", kWindowFields}});
+}
+
 std::string joined(std::initializer_list<std::string_view> parts) {
   std::string text;
   for (const std::string_view part : parts) {
@@ -230,7 +230,8 @@ std::string joined(std::initializer_list<std::string_view> parts) {
 
 Kernel window_kernel(std::string name, ElementType x, ElementType y, std::string_view begin,
                      std::string_view take, std::string_view end) {
-  std::string text = with(kWindows, {{"BEGIN", begin},
+  std::string text = with(kWindows, {{"TAP_PLACE", kTapPlace},
+                                     {"BEGIN", begin},
                                      {"TAKE", take},
                                      {"END", end},
                                      {"NAME", name},
@@ -246,7 +247,8 @@ Kernel linear_kernel(ElementType x, ElementType weight, ElementType sum, Element
   std::string name = makes_sums ? joined({"sums", x.name, weight.name, sum.name})
                                 : joined({"linear", x.name, weight.name, sum.name, y.name});
   std::string text =
-      with(kLinear, {{"NAME", name},
+      with(kLinear, {{"TAP_PLACE", kTapPlace},
+                     {"NAME", name},
                      {"RESULT", makes_sums ? "sum"
                                            : "(Y_T)(requantize(sum, &layer->to, channel) + "
                                              "layer->to.zero)"},
@@ -305,9 +307,9 @@ Kernel copy_kernel(ElementType x) {
   return {std::move(name), std::move(text)};
 }
 
-std::string_view linear_layer_text() { return kLinearLayer; }
+std::string linear_layer_text() { return with_fields(kLinearLayer); }
 std::string_view product_layer_text() { return kProductLayer; }
-std::string_view window_layer_text() { return kWindowLayer; }
+std::string window_layer_text() { return with_fields(kWindowLayer); }
 std::string_view table_layer_text() { return kTableLayer; }
 std::string_view copy_layer_text() { return kCopyLayer; }
 

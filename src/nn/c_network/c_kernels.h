@@ -54,10 +54,10 @@ Kernel weight_kernel(ElementType weight);
 // Of the format of a result, for the fields of `arithmetic`.
 std::string format_text(const IntegerArithmetic& arithmetic);
 // Of the layers of each kind.
-std::string_view linear_layer_text();
+std::string linear_layer_text();
 std::string add_layer_text(const IntegerArithmetic& arithmetic);
 std::string_view product_layer_text();
-std::string_view window_layer_text();
+std::string window_layer_text();
 std::string_view table_layer_text();
 std::string_view copy_layer_text();
 

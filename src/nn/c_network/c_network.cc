@@ -22,7 +22,7 @@
 namespace narrow {
 namespace {
 
-using c_network::BufferId;
+using c_network::comment_text;
 using c_network::CSource;
 using c_network::StepWriter;
 
@@ -128,14 +128,6 @@ class NetworkParts {
   std::vector<std::string> after_nodes_;
 };
 
-// In words, for comments: nothing in them ends a comment.
-std::string commented(std::string text) {
-  for (std::size_t at = text.find("*/"); at != std::string::npos; at = text.find("*/")) {
-    text.replace(at, 2, "* /");
-  }
-  return text;
-}
-
 std::string shape_in_c(const Shape& shape) {
   Shape order = shape;
   if (order.size() == 4) std::rotate(order.begin() + 1, order.begin() + 2, order.end());
@@ -180,9 +172,13 @@ class NetworkWriter {
   }
 
  private:
+  // With the number of the step in front, what begins with one of them is no name of another step,
+  // of a function, of a parameter or of C itself.
   void name_nodes() {
     std::vector<std::string> names;
-    for (const QuantizedStep& step : quantized_.steps()) names.push_back(step.node(graph_).name);
+    for (const QuantizedStep& step : quantized_.steps()) {
+      names.push_back(fmt::format("step{}_{}", names.size() + 1, step.node(graph_).name));
+    }
     identifiers_ = unique_identifiers(names);
   }
 
@@ -277,7 +273,7 @@ class NetworkWriter {
     const std::string macro = upper_case(network_.name + "_" + port.parameter);
     auto out = std::back_inserter(text);
     fmt::format_to(out, "\n/* {} {}{}: {} */\n", port.c_type, port.parameter,
-                   shape_in_c(port.shape), commented(port.value));
+                   shape_in_c(port.shape), comment_text(port.value));
     fmt::format_to(out, "#define {}_ELEMENTS {}\n", macro, port.elements());
     if (!port.is_codes()) {
       fmt::format_to(out,
@@ -307,15 +303,15 @@ class NetworkWriter {
         "   {} bytes of constants, of which weights {}; {} multiplications. */\n"
         "#ifndef {}\n#define {}\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {{\n"
         "#endif\n",
-        commented(graph_.name), build_info().version, to_text(arithmetic_), network_.constant_bytes,
-        network_.weight_bytes, network_.multiply_adds, guard, guard);
+        comment_text(graph_.name), build_info().version, to_text(arithmetic_),
+        network_.constant_bytes, network_.weight_bytes, network_.multiply_adds, guard, guard);
     for (const std::string& node : network_.before) {
-      text +=
-          fmt::format("\n/* Not part of this: {}, which computes an input. */\n", commented(node));
+      text += fmt::format("\n/* Not part of this: {}, which computes an input. */\n",
+                          comment_text(node));
     }
     for (const std::string& node : network_.after) {
       text += fmt::format("\n/* Not part of this: {}, which computes with an output. */\n",
-                          commented(node));
+                          comment_text(node));
     }
     for (const CNetworkPort& port : network_.inputs) describe(port, text);
     for (const CNetworkPort& port : network_.outputs) describe(port, text);

@@ -37,6 +37,16 @@ bool add_once(std::vector<Kernel>& kernels, const Kernel& kernel) {
 
 }  // namespace
 
+std::string comment_text(std::string_view text) {
+  std::string safe;
+  for (const char c : text) {
+    const char last = safe.empty() ? ' ' : safe.back();
+    if ((last == '*' && c == '/') || (last == '/' && c == '*')) safe += ' ';
+    safe += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return safe;
+}
+
 BufferId CSource::add_buffer(Buffer buffer) {
   buffers_.push_back(std::move(buffer));
   return buffers_.size() - 1;
@@ -149,8 +159,8 @@ std::string CSource::body() const {
     std::vector<std::string> arguments;
     for (const BufferId id : call.from) arguments.push_back(place_of(id, true));
     arguments.push_back(place_of(call.to, false));
-    text += fmt::format("  /* {} */\n  {}(&{}, {});\n", call.comment, call.kernel, call.layer,
-                        fmt::join(arguments, ", "));
+    text += fmt::format("  /* {} */\n  {}(&{}, {});\n", comment_text(call.comment), call.kernel,
+                        call.layer, fmt::join(arguments, ", "));
   }
   return text;
 }

@@ -5,11 +5,15 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "nn/c_network/c_kernels.h"
 
 namespace narrow::c_network {
+
+// What may stand in a comment: one line, in which nothing begins or ends one.
+std::string comment_text(std::string_view text);
 
 // Where elements lie: in an array of the caller, or in memory that is lent.
 struct Buffer {

@@ -29,6 +29,7 @@ FloatParts float_parts(float number) {
   int exponent = 0;
   const float share = std::frexp(number, &exponent);
   exponent -= kMantissaBits;
+  if (number < 0) refuse_step("a factor of its sums is below zero");
   if (exponent > kMostExponent) refuse_step("a factor of its sums is 2^100 or more");
   // Sums of 53 bits by less are less than half a code.
   if (exponent < -kMostExponent) return {};
@@ -115,8 +116,7 @@ Shape StepWriter::shape_of(ValueId id) const {
 void StepWriter::write(const QuantizedStep& quantized, const std::string& name) {
   const Node& node = quantized.node(graph_.graph());
   const Step step = {quantized, node, name,
-                     fmt::format("{} {}", operator_of(node).name,
-                                 node.name.find("*/") == std::string::npos ? node.name : name)};
+                     fmt::format("{} {}", operator_of(node).name, node.name)};
   switch (quantized.kind) {
     case StepKind::kLinear:
       return write_linear(step);
@@ -177,7 +177,7 @@ std::string StepWriter::format_fields(const std::string& name,
       factors.push_back(multiplier.multiplier);
       shifts.push_back(std::min(multiplier.shift, 32));  // more saturates as much
     }
-    if (shifts.empty() || factors.empty()) {
+    if (factors.empty()) {
       shifts.assign(requantization.shifts().begin(), requantization.shifts().end());
     }
   }
@@ -323,7 +323,8 @@ void StepWriter::write_product(const Step& step) {
   const Shape factor = shape_of(b);
   const bool is_by_channel = of.size() == 4 && factor.size() == 4 && factor[1] == of[1] &&
                              factor[0] * factor[2] * factor[3] == 1;
-  if (of != factor && !is_by_channel && count_of(factor) != 1) {
+  const bool keeps_order = shape_of(step.step.output) == of;  // of elements in memory
+  if (!keeps_order || (of != factor && !is_by_channel && count_of(factor) != 1)) {
     refuse_step("a product of two values of different shapes");
   }
   const IntegerFormat& of_a = *graph_.format(a);
@@ -355,7 +356,7 @@ void StepWriter::write_mean(const Step& step) {
   // By the number of elements, where that differs.
   std::vector<Requantization> means;
   for (std::int64_t count = counts_padding || !has_padding ? taps : 1; count <= taps; ++count) {
-    means.push_back(Requantization::of_mean(of_x.scale, count, to));
+    means.push_back(Requantization::of_mean(of_x, count, to));
   }
   source_.use.mean = true;
   const std::string fields =

@@ -1,9 +1,12 @@
 #include "nn/integer/code_array.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
 
+#include "narrow/error.h"
 #include "nn/integer/integer_kernels.h"
 
 namespace narrow {
@@ -93,13 +96,24 @@ CodeStorage storage_of(const IntegerFormat& format, CodeWidth width) {
   return {width, static_cast<std::int32_t>(format.zero - least)};
 }
 
+std::size_t held_elements(const Shape& sizes) {
+  constexpr std::uint64_t kMostElements = std::uint64_t{1} << 40;
+  const std::uint64_t count = element_count(sizes);
+  if (count > kMostElements) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("a value of {} elements in memory, expected at most 2^40", count));
+  }
+  return static_cast<std::size_t>(count);
+}
+
 CodeArray::CodeArray(Shape shape, CodeLayout layout, CodeStorage storage)
     : shape_(std::move(shape)), layout_(layout), storage_(storage) {
-  size_ = static_cast<std::size_t>(element_count(shape_));
+  size_ = held_elements(shape_);
   if (layout_ == CodeLayout::kChannelsLast) {
     stride_ =
         (channels() + integer::kTileChannels - 1) / integer::kTileChannels * integer::kTileChannels;
-    size_ = static_cast<std::size_t>(shape_[0]) * pixels() * stride_;
+    size_ = held_elements(
+        {shape_[0], static_cast<std::int64_t>(pixels()), static_cast<std::int64_t>(stride_)});
   }
   std::size_t code_size = 0;
   with_code([&]<typename Code>(Code) { code_size = sizeof(Code); });

@@ -37,9 +37,13 @@ CodeStorage storage_of(const IntegerFormat& format, CodeWidth width);
 // Of codes that are stored so.
 integer::CodeBounds bounds_of(const IntegerFormat& format, CodeStorage storage);
 
+// Of an array in memory with these sizes. Throws Error(kUnsupported) for more than 2^40, what
+// element_count throws.
+std::size_t held_elements(const Shape& sizes);
+
 class CodeArray {
  public:
-  // The elements are not initialized.
+  // The elements are not initialized. Throws what held_elements throws.
   CodeArray(Shape shape, CodeLayout layout, CodeStorage storage);
 
   [[nodiscard]] const Shape& shape() const { return shape_; }

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <bit>
 #include <cstddef>
 
 #include "narrow/error.h"
@@ -37,18 +35,27 @@ CodeTable function_table(const QuantizedGraph& quantized, const QuantizedStep& s
   return table;
 }
 
-std::int64_t magnitude_of(const IntegerFormat& format) {
-  return std::max(-format.least, format.greatest);
+// What the action throws, with the name of the step's node.
+template <typename Action>
+auto named(const QuantizedGraph& graph, const QuantizedStep& step, const Action& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    throw Error(error.category(), fmt::format("{} of {}: {}", step.node(graph.graph()).name,
+                                              graph.graph().name, error.what()));
+  }
 }
 
-// Products of two codes are multiplied as 32 bits.
-void check_product(const IntegerFormat& a, const IntegerFormat& b) {
-  const auto most = static_cast<std::uint64_t>(magnitude_of(a) * magnitude_of(b));
-  if (most >> 31U == 0) return;
-  throw Error(ErrorCategory::kUnsupported,
-              fmt::format("its products need {} bits, expected at most 32 for a requantization by "
-                          "multipliers",
-                          std::bit_width(most) + 1));
+std::vector<CodeTable> tables_of_move(const QuantizedGraph& graph, const QuantizedStep& step) {
+  const IntegerFormat& to = *graph.format(step.output);
+  std::vector<CodeTable> tables;
+  for (const ValueId id : step.inputs) {
+    const IntegerFormat& from = *graph.format(id);
+    const bool is_same =
+        from.same_numbers(to) && from.least >= to.least && from.greatest <= to.greatest;
+    tables.push_back(is_same ? CodeTable() : requantizing_table(from, to));
+  }
+  return tables;
 }
 
 }  // namespace
@@ -66,39 +73,31 @@ CodeTable requantizing_table(const IntegerFormat& from, const IntegerFormat& to)
 }
 
 std::vector<CodeTable> step_tables(const QuantizedGraph& graph, const QuantizedStep& step) {
-  if (step.kind == StepKind::kTable) return {function_table(graph, step)};
-  std::vector<CodeTable> tables;
-  if (step.kind != StepKind::kMove) return tables;
-  const IntegerFormat& to = *graph.format(step.output);
-  for (const ValueId id : step.inputs) {
-    const IntegerFormat& from = *graph.format(id);
-    const bool is_same =
-        from.same_numbers(to) && from.least >= to.least && from.greatest <= to.greatest;
-    tables.push_back(is_same ? CodeTable() : requantizing_table(from, to));
-  }
-  return tables;
+  return named(graph, step, [&]() -> std::vector<CodeTable> {
+    if (step.kind == StepKind::kTable) return {function_table(graph, step)};
+    if (step.kind == StepKind::kMove) return tables_of_move(graph, step);
+    return {};
+  });
 }
 
 void check_arithmetic(const QuantizedGraph& graph, const QuantizedStep& step) {
   if (!step.makes_codes) return;
   const IntegerFormat& to = *graph.format(step.output);
   if (to.arithmetic.mode == RequantizationMode::kFloat || step.kind == StepKind::kQuantize) return;
-  try {
+  named(graph, step, [&] {
     const IntegerFormat& x = *graph.format(step.inputs[0]);
     const bool is_product = step.kind == StepKind::kMul || step.kind == StepKind::kProduct;
     if (is_product) {
       const IntegerFormat& other = *graph.format(step.inputs[1]);
       const Requantization product(x.scale, {other.scale}, to);
-      if (to.arithmetic.mode == RequantizationMode::kMultiplier) check_product(x, other);
+      const auto most = static_cast<double>(x.magnitude() * other.magnitude());
+      check_multiplied(most, "products", to);
     } else if (step.kind == StepKind::kAdd) {
       const AddedCodes sum(x, *graph.format(step.inputs[1]), to);
     } else if (step.kind == StepKind::kMean) {
-      const auto mean = Requantization::of_mean(x.scale, 1, to);
+      const auto mean = Requantization::of_mean(x, 1, to);
     }
-  } catch (const Error& error) {
-    throw Error(error.category(), fmt::format("{} of {}: {}", step.node(graph.graph()).name,
-                                              graph.graph().name, error.what()));
-  }
+  });
 }
 
 }  // namespace narrow

@@ -13,7 +13,7 @@ using CodeTable = std::vector<std::int32_t>;
 
 // By operand: of kTable, and of kMove where formats differ, else empty. None for other steps.
 // Functions are computed in float32 for every arithmetic; codes that move to another format are
-// requantized as the arithmetic says.
+// requantized as the arithmetic says. Throws Error(kUnsupported) naming the node.
 std::vector<CodeTable> step_tables(const QuantizedGraph& graph, const QuantizedStep& step);
 
 // Codes of a format as those of another.

@@ -156,10 +156,11 @@ void IntegerLinear::find_bounds(const QuantizedGraph& graph, const Node& node,
     auto least_sum = static_cast<double>(biases_[c]);
     double greatest_sum = least_sum;
     for (std::size_t i = 0; i < columns; ++i) {
+      const auto weight = static_cast<double>(weights_[c * columns + i]);
       const auto [low, high] = std::minmax(
-          {weights_[c * columns + i] * x.least, weights_[c * columns + i] * x.greatest});
-      least_sum += static_cast<double>(low);
-      greatest_sum += static_cast<double>(high);
+          {weight * static_cast<double>(x.least), weight * static_cast<double>(x.greatest)});
+      least_sum += low;
+      greatest_sum += high;
     }
     least = std::min(least, least_sum);
     greatest = std::max(greatest, greatest_sum);

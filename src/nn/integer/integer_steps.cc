@@ -67,7 +67,7 @@ CodeArray global_mean(const CodeOperand& x, const IntegerFormat& to) {
   CodeArray y(shape, CodeLayout::kChannelsLast, storage);
   const std::size_t pixels = from.pixels();
   const std::size_t stride = from.stride();
-  const auto mean = Requantization::of_mean(x.format->scale, static_cast<std::int64_t>(pixels), to);
+  const auto mean = Requantization::of_mean(*x.format, static_cast<std::int64_t>(pixels), to);
   from.with_code([&]<typename Code>(Code) {
     std::vector<std::int64_t> sums(stride);
     for (std::size_t n = 0; n < static_cast<std::size_t>(shape[0]); ++n) {
@@ -104,7 +104,7 @@ CodeArray window_mean(const op::AveragePool& pool, const CodeOperand& x, const I
     const auto count = std::llrint(pool.count_include_pad ? window : share.values[i] * window);
     auto known = means.find(count);
     if (known == means.end()) {
-      const auto made = Requantization::of_mean(x.format->scale, count, to);
+      const auto made = Requantization::of_mean(*x.format, count, to);
       known = means.emplace(count, made).first;
     }
     mean.values[i] = static_cast<double>(known->second(sum, 0));
@@ -246,6 +246,9 @@ ReferenceTensor multiply_matrices(const CodeOperand& a, const CodeOperand& b) {
 }
 
 CodeArray multiply_matrices(const CodeOperand& a, const CodeOperand& b, const IntegerFormat& y) {
+  const auto terms = static_cast<double>(a.codes->shape().back());
+  const auto product = static_cast<double>(a.format->magnitude() * b.format->magnitude());
+  check_multiplied(product * terms, "sums", y);
   ReferenceTensor sums = matrix_sums(a, b);
   const Requantization requantize(a.format->scale, {b.format->scale}, y);
   for (double& sum : sums.values) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -102,11 +103,13 @@ class QuantizedGraph::Finder {
       if (zero == nullptr || zero->size() != 1 || zero->is_real()) return std::nullopt;
       format.zero = zero->integers[0];
     }
+    if (format.zero < range->least || format.zero > range->greatest) return std::nullopt;
     format.least = range->least - format.zero;
     format.greatest = range->greatest - format.zero;
     format.arithmetic = found_.arithmetic_;
-    const bool is_sound = format.scale > 0 && std::isfinite(format.scale);
-    if (!is_sound || format.least > 0 || format.greatest < 0) return std::nullopt;
+    const bool is_held = format.least >= std::numeric_limits<std::int32_t>::min() &&
+                         format.greatest <= std::numeric_limits<std::int32_t>::max();
+    if (!is_held || !(format.scale > 0) || !std::isfinite(format.scale)) return std::nullopt;
     return format;
   }
 
@@ -197,11 +200,13 @@ class QuantizedGraph::Finder {
       step.kind = StepKind::kMean;
     } else if (is_function(made) && has_stored_operands(made) && take_codes(made, 1, step)) {
       step.kind = StepKind::kTable;
-      const IntegerFormat& format = quantized_.at(step.inputs[0]);
-      if (format.greatest - format.least >= std::int64_t{1} << kMostTableBits) return std::nullopt;
     } else if (only_moves(made) && take_moved(made, step)) {
       step.kind = StepKind::kMove;
     } else {
+      return std::nullopt;
+    }
+    const bool looks_up = step.kind == StepKind::kTable || step.kind == StepKind::kMove;
+    if (looks_up && !std::ranges::all_of(step.inputs, [&](ValueId id) { return has_table(id); })) {
       return std::nullopt;
     }
     const auto tail = tail_of(made.output(), step.kind == StepKind::kTable);
@@ -217,6 +222,12 @@ class QuantizedGraph::Finder {
     if (!may_make_numbers) return std::nullopt;
     step.output = made.output();
     return step;
+  }
+
+  // Whether a table of all codes is small.
+  [[nodiscard]] bool has_table(ValueId codes) const {
+    const IntegerFormat& format = quantized_.at(codes);
+    return format.greatest - format.least < std::int64_t{1} << kMostTableBits;
   }
 
   [[nodiscard]] bool take_codes(const Node& made, std::size_t count, QuantizedStep& step) const {
@@ -258,8 +269,11 @@ class QuantizedGraph::Finder {
     const bool has_bias = made.inputs.size() > 2 && made.inputs[2] != kNoValue;
     if (!has_bias) return true;
     const ReferenceTensor* const bias = found_.stored(made.inputs[2]);
-    return bias != nullptr &&
-           (bias->size() == 1 || bias->size() == static_cast<std::size_t>(codes->shape[axis]));
+    if (bias == nullptr) return false;
+    // Those of Gemm may differ by row instead.
+    const std::int64_t channels = codes->shape[axis];
+    return bias->size() == 1 ||
+           (bias->size() == static_cast<std::size_t>(channels) && bias->shape.back() == channels);
   }
 
   [[nodiscard]] QuantizedStep plain_step(int index) const {
@@ -323,6 +337,7 @@ QuantizedGraph::QuantizedGraph(const Graph& graph, WeightReader read_weight,
       if (id != kNoValue) producers_[static_cast<std::size_t>(id)] = static_cast<int>(i);
     }
   }
+  find_stored();
   Finder(*this).run();
 }
 
@@ -331,30 +346,48 @@ const IntegerFormat* QuantizedGraph::format(ValueId id) const {
   return found == formats_.end() ? nullptr : &found->second;
 }
 
-const ReferenceTensor* QuantizedGraph::stored(ValueId id) const {
-  if (id == kNoValue) return nullptr;
-  auto found = stored_.find(id);
-  if (found == stored_.end()) found = stored_.emplace(id, compute_stored(id)).first;
-  return found->second ? &*found->second : nullptr;
+void QuantizedGraph::find_stored() {
+  is_stored_.assign(graph_.values.size(), false);
+  for (ValueId id = 0; id < static_cast<ValueId>(graph_.values.size()); ++id) {
+    is_stored_[static_cast<std::size_t>(id)] = graph_.is_stored(id);
+  }
+  const auto is_stored = [&](ValueId id) {
+    return id == kNoValue || is_stored_[static_cast<std::size_t>(id)];
+  };
+  for (const Node& node : graph_.nodes) {
+    if (node.outputs.size() != 1 || node.inputs.empty()) continue;
+    is_stored_[static_cast<std::size_t>(node.output())] =
+        std::ranges::all_of(node.inputs, is_stored);
+  }
 }
 
-std::optional<ReferenceTensor> QuantizedGraph::compute_stored(ValueId id) const {
-  if (const Constant* const constant = graph_.constant_of(id)) {
-    return ReferenceTensor::of(*constant);
+const ReferenceTensor* QuantizedGraph::stored(ValueId id) const {
+  if (id == kNoValue || !is_stored_[static_cast<std::size_t>(id)]) return nullptr;
+  std::set<int> makers;  // in the order of the graph
+  std::vector<ValueId> wanted = {id};
+  while (!wanted.empty()) {
+    const ValueId next = wanted.back();
+    wanted.pop_back();
+    if (next == kNoValue || stored_.contains(next)) continue;
+    if (const Constant* const constant = graph_.constant_of(next)) {
+      stored_.emplace(next, ReferenceTensor::of(*constant));
+    } else if (const Weight* const weight = graph_.weight_of(next)) {
+      stored_.emplace(next, used_weight(*weight, read_weight_(*weight)));
+    } else if (const int maker = producers_[static_cast<std::size_t>(next)];
+               makers.insert(maker).second) {
+      const Node& node = graph_.nodes[static_cast<std::size_t>(maker)];
+      wanted.insert(wanted.end(), node.inputs.begin(), node.inputs.end());
+    }
   }
-  if (const Weight* const weight = graph_.weight_of(id)) {
-    return used_weight(*weight, read_weight_(*weight));
+  for (const int maker : makers) {
+    const Node& node = graph_.nodes[static_cast<std::size_t>(maker)];
+    std::vector<const ReferenceTensor*> inputs;
+    for (const ValueId input : node.inputs) {
+      inputs.push_back(input == kNoValue ? nullptr : &stored_.at(input));
+    }
+    stored_.emplace(node.output(), run_operator(node.attributes, inputs));
   }
-  const int producer = producers_[static_cast<std::size_t>(id)];
-  if (producer < 0) return std::nullopt;
-  const Node& node = graph_.nodes[static_cast<std::size_t>(producer)];
-  if (node.outputs.size() != 1 || node.inputs.empty()) return std::nullopt;
-  std::vector<const ReferenceTensor*> inputs;
-  for (const ValueId input : node.inputs) {
-    inputs.push_back(stored(input));
-    if (input != kNoValue && inputs.back() == nullptr) return std::nullopt;
-  }
-  return run_operator(node.attributes, inputs);
+  return &stored_.at(id);
 }
 
 ValueId QuantizedGraph::codes_behind(ValueId id) const {
@@ -394,7 +427,7 @@ std::optional<StoredCodes> QuantizedGraph::stored_codes(ValueId id, std::size_t 
   for (const double value : scale->values) result.scales.push_back(static_cast<float>(value));
   const ReferenceTensor* const zero = node.inputs.size() > 2 ? stored(node.inputs[2]) : nullptr;
   if (zero == nullptr) return result;
-  if (!fits(*zero) || zero->is_real()) return std::nullopt;
+  if (!fits(*zero) || !integer_range(zero->type, SmallType::kNone)) return std::nullopt;
   std::size_t inner = 1;
   for (std::size_t i = axis + 1; i < codes->shape.size(); ++i) {
     inner *= static_cast<std::size_t>(codes->shape[i]);

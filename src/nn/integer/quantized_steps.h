@@ -2,6 +2,7 @@
 // and with what: found by looking at the graph.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -29,6 +30,8 @@ struct IntegerFormat {
   std::int64_t bound_least = std::numeric_limits<std::int64_t>::min();
   std::int64_t bound_greatest = std::numeric_limits<std::int64_t>::max();
 
+  // The largest of a code less the zero point.
+  [[nodiscard]] std::int64_t magnitude() const { return std::max(-least, greatest); }
   // Whether the same code stands for the same number.
   [[nodiscard]] bool same_numbers(const IntegerFormat& other) const {
     return scale == other.scale && zero == other.zero;
@@ -95,7 +98,7 @@ class QuantizedGraph {
 
  private:
   class Finder;
-  [[nodiscard]] std::optional<ReferenceTensor> compute_stored(ValueId id) const;
+  void find_stored();
 
   const Graph& graph_;
   WeightReader read_weight_;
@@ -103,8 +106,8 @@ class QuantizedGraph {
   std::vector<int> producers_;  // by ValueId; -1 for what no node makes
   std::vector<QuantizedStep> steps_;
   std::map<ValueId, IntegerFormat> formats_;
-  // Empty for a value that depends on the inputs.
-  mutable std::map<ValueId, std::optional<ReferenceTensor>> stored_;
+  std::vector<bool> is_stored_;  // by ValueId: does not depend on the inputs
+  mutable std::map<ValueId, ReferenceTensor> stored_;
 };
 
 // Whether the node only moves elements of its first operand, or of all, or takes the largest.

@@ -45,6 +45,14 @@ std::int64_t nearest_code(float value, const IntegerFormat& format) {
   return static_cast<std::int64_t>(code);
 }
 
+void check_multiplied(double magnitude, std::string_view what, const IntegerFormat& to) {
+  if (to.arithmetic.mode != RequantizationMode::kMultiplier || magnitude < 0x1p31) return;
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("its {} need {} bits, expected at most 32 for a requantization by "
+                          "multipliers",
+                          what, std::ilogb(magnitude) + 2));
+}
+
 Requantization::Requantization(float x_scale, const std::vector<float>& weight_scales,
                                const IntegerFormat& to)
     : format_(to) {
@@ -54,6 +62,12 @@ Requantization::Requantization(float x_scale, const std::vector<float>& weight_s
         factors_.push_back(x_scale * scale / to.scale);
         break;
       case RequantizationMode::kMultiplier:
+        if (!(scale >= 0) || !std::isfinite(scale)) {
+          throw Error(ErrorCategory::kUnsupported,
+                      fmt::format("its scale {:g} is no finite number from 0 on, which a "
+                                  "requantization by multipliers needs",
+                                  scale));
+        }
         multipliers_.push_back(
             fixed_multiplier(static_cast<double>(x_scale) * static_cast<double>(scale) /
                              static_cast<double>(to.scale)));
@@ -65,18 +79,20 @@ Requantization::Requantization(float x_scale, const std::vector<float>& weight_s
   }
 }
 
-Requantization Requantization::of_mean(float x_scale, std::int64_t count, const IntegerFormat& to) {
+Requantization Requantization::of_mean(const IntegerFormat& x, std::int64_t count,
+                                       const IntegerFormat& to) {
+  check_multiplied(static_cast<double>(x.magnitude()) * static_cast<double>(count), "sums", to);
   Requantization mean;
   mean.format_ = to;
   const bool is_float = to.arithmetic.mode == RequantizationMode::kFloat;
   if (!is_float) count = std::max<std::int64_t>(count, 1);  // a sum of nothing is 0
   switch (to.arithmetic.mode) {
     case RequantizationMode::kFloat:
-      mean.factors_ = {x_scale / (to.scale * static_cast<float>(count))};
+      mean.factors_ = {x.scale / (to.scale * static_cast<float>(count))};
       break;
     case RequantizationMode::kMultiplier:
       mean.multipliers_ = {
-          fixed_multiplier(static_cast<double>(x_scale) /
+          fixed_multiplier(static_cast<double>(x.scale) /
                            (static_cast<double>(to.scale) * static_cast<double>(count)))};
       break;
     case RequantizationMode::kShift:
@@ -85,7 +101,7 @@ Requantization Requantization::of_mean(float x_scale, std::int64_t count, const 
             ErrorCategory::kUnsupported,
             fmt::format("a mean of {} elements, expected at most {}", count, kMostMeanElements));
       }
-      mean.shifts_ = {shift_between(fraction_bits_of(x_scale), fraction_bits_of(to.scale))};
+      mean.shifts_ = {shift_between(fraction_bits_of(x.scale), fraction_bits_of(to.scale))};
       mean.divisor_ = count;
   }
   return mean;
@@ -101,19 +117,16 @@ std::int64_t Requantization::fixed(std::int64_t sum, std::size_t channel) const 
 
 AddedCodes::AddedCodes(const IntegerFormat& a, const IntegerFormat& b, const IntegerFormat& y)
     : scale_a_(a.scale), scale_b_(b.scale), format_(y) {
-  const auto magnitude = [](const IntegerFormat& format) {
-    return std::max(-format.least, format.greatest);
-  };
   if (y.arithmetic.mode == RequantizationMode::kMultiplier) {
     // https://github.com/tensorflow/tensorflow/blob/master/tensorflow/lite/kernels/add.cc
     constexpr std::int64_t kByteCodes = 255;
-    const bool are_bytes = magnitude(a) <= kByteCodes && magnitude(b) <= kByteCodes;
-    const int left = are_bytes ? 20 : 15;
-    if (std::max(magnitude(a), magnitude(b)) >= std::int64_t{1} << (31 - left)) {
+    const std::int64_t most = std::max(a.magnitude(), b.magnitude());
+    const int left = most <= kByteCodes ? 20 : 15;
+    if (most >= std::int64_t{1} << (31 - left)) {
       throw Error(ErrorCategory::kUnsupported,
                   fmt::format("its codes less their zero points reach {}, expected less than 65536 "
                               "for sums by multipliers",
-                              std::max(magnitude(a), magnitude(b))));
+                              most));
     }
     const double scale_a = a.scale;
     const double scale_b = b.scale;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "nn/integer/fixed_rounding.h"
@@ -12,6 +13,10 @@ namespace narrow {
 
 // The nearest code of a number that is already in units of its scale, less the zero point.
 std::int64_t nearest_code(float value, const IntegerFormat& format);
+
+// Throws Error(kUnsupported) where the format's arithmetic multiplies 32 bits, into which `what`
+// ("sums") of such a magnitude do not fit.
+void check_multiplied(double magnitude, std::string_view what, const IntegerFormat& to);
 
 // The three ways that the format of the result asks for (IntegerArithmetic):
 // - kFloat, ONNX Runtime's: y = clamp(nearest(float(sum) * m)), m = float(float(s_x s_w) / s_y),
@@ -23,10 +28,14 @@ class Requantization {
  public:
   Requantization() = default;
   // A weight scale for each output channel, or one for all. Throws Error(kUnsupported) for kShift
-  // and a scale that is no power of two, or for a shift to the left by more than kMostLeftShift.
+  // and a scale that is no power of two, or for a shift to the left by more than kMostLeftShift;
+  // for kMultiplier and a scale below zero or not finite.
   Requantization(float x_scale, const std::vector<float>& weight_scales, const IntegerFormat& to);
-  // Of a sum of `count` elements to their mean. kFloat: m = float(s_x / float(s_y count)).
-  static Requantization of_mean(float x_scale, std::int64_t count, const IntegerFormat& to);
+  // Of a sum of `count` elements to their mean. kFloat: m = float(s_x / float(s_y count)). Throws
+  // Error(kUnsupported) as the constructor does, and for sums that kMultiplier or kShift cannot
+  // take.
+  static Requantization of_mean(const IntegerFormat& x, std::int64_t count,
+                                const IntegerFormat& to);
 
   // Sums of 53 bits stay within 62.
   static constexpr int kMostLeftShift = 9;

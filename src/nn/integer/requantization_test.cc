@@ -122,8 +122,9 @@ TEST(Requantization, ShiftsOfFixedPoint) {
   const auto to = format_of(nearest_even, 0x1p-3F, -128, 127);
   EXPECT_EQ(Requantization(1, {1}, to)(5, 0), 40);  // to the left
   // Means divide by the number of elements, too.
-  EXPECT_EQ(Requantization::of_mean(0.5F, 3, to)(10, 0), 13);  // 10 * 4 / 3
-  EXPECT_EQ(Requantization::of_mean(0.5F, 0, to)(0, 0), 0);
+  const auto x = format_of(nearest_even, 0.5F, -128, 127);
+  EXPECT_EQ(Requantization::of_mean(x, 3, to)(10, 0), 13);  // 10 * 4 / 3
+  EXPECT_EQ(Requantization::of_mean(x, 0, to)(0, 0), 0);
 }
 
 TEST(Requantization, WhatDoesNotFitIsRefused) {
@@ -136,6 +137,17 @@ TEST(Requantization, WhatDoesNotFitIsRefused) {
       error_message(ErrorCategory::kUnsupported,
                     [&] { const Requantization made(1, {1}, format_of(shift, 0x1p-10F, -8, 7)); }),
       "its sums would be shifted to the left by 10 bits, expected at most 9");
+  const auto multiplied = format_of({RequantizationMode::kMultiplier}, 1, -128, 127);
+  EXPECT_EQ(error_message(ErrorCategory::kUnsupported,
+                          [&] {
+                            const Requantization made(1, {0.5F, -0.25F}, multiplied);
+                          }),
+            "its scale -0.25 is no finite number from 0 on, which a requantization by multipliers "
+            "needs");
+  const auto wide = format_of({}, 1, -32768, 32767);
+  EXPECT_EQ(error_message(ErrorCategory::kUnsupported,
+                          [&] { Requantization::of_mean(wide, 65536, multiplied); }),
+            "its sums need 33 bits, expected at most 32 for a requantization by multipliers");
 }
 
 TEST(CodeBounds, OverflowsComeAfterTheActivation) {

@@ -80,7 +80,7 @@ WindowImage<Code>::WindowImage(const void* image, CodeStorage storage, std::size
     return;
   }
   const std::int64_t rows = places.top + places.height + places.bottom;
-  const std::size_t count = static_cast<std::size_t>(rows * row_) * stride;
+  const std::size_t count = held_elements({rows, row_, stride_});
   copy_ = std::make_unique_for_overwrite<Code[]>(count + kSlack);
   codes_ = copy_.get();
   if constexpr (std::is_same_v<Code, std::uint8_t>) {

@@ -42,7 +42,8 @@ template <typename Code>
 class WindowImage {
  public:
   // `image`: the codes of one example, channels last, stored as `storage` says; they must outlive
-  // this. They are copied where there is padding or they are stored otherwise.
+  // this. They are copied where there is padding or they are stored otherwise. Throws what
+  // held_elements throws.
   WindowImage(const void* image, CodeStorage storage, std::size_t stride,
               const ImagePlaces& places);
 

@@ -179,11 +179,11 @@ VectorsExport export_vectors(const CheckpointReader& network, std::span<const Na
   if (inputs.empty()) {
     throw Error(ErrorCategory::kUsage, "test vectors need arrays for the network's inputs");
   }
+  check(options.arithmetic);
   const RunnableNetwork runnable(network, "", {});
   const ExampleGraph example = example_graph(runnable, inputs);
   const IntegerExecutor executor(example.graph, runnable.weight_reader(), {run.threads, false},
                                  options.arithmetic);
-  check(options.arithmetic);
   VectorGatherer gatherer(executor.quantized());
   VectorsExport result;
   result.examples = example.examples.size();
