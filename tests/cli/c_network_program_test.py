@@ -174,6 +174,8 @@ class CNetwork(ProgramCase):
         self.assertIn("round mode", self.error(
             *c, "--overflow=wrap"))
         self.assertIn("--bits says how", self.error(*c, "--bits=4"))
+        self.assertIn("--rule says how", self.error(*c, "--rule", "*: bits=4"))
+        self.assertIn("--nonfinite says how", self.error(*c, "--nonfinite=keep"))
         self.assertIn("needs --inputs", self.error("export", "q.onnx", "--to=vectors", "-o", "d"))
         self.assertIn("goes with --to", self.error("export", "q.onnx", "--to=npy", "-o", "d",
                                                    "--requantize=shift"))

@@ -117,7 +117,9 @@ void require_integer_options(const Command& command, const std::string& format) 
     }
   };
   if (is_integer) {
-    refuse({"--scheme", "--plan", "--include", "--exclude", "--bits", "--granularity", "--range"},
+    refuse({"--scheme", "--plan", "--include", "--exclude", "--bits", "--granularity", "--axis",
+            "--range", "--scaling", "--q", "--ap-fixed", "--fraction-bits", "--signed",
+            "--moving_averages", "--rule", "--rules", "--save-plan", "--nonfinite", "--cast"},
            fmt::format("says how weights are quantized; --to {} takes a network that is quantized "
                        "already, as quantize --to qdq writes it",
                        format));
