@@ -5,11 +5,11 @@
 
 namespace narrow {
 
-// The graph in which QuantizeLinear with DequantizeLinear of the same scale and zero point behind it
-// lets numbers through. Where the least number of the codes is 0 and its input may be negative, the
-// pair is an activation as well: ONNX Runtime's static quantization takes Relu and Clip away before
-// such a pair. It becomes Clip from 0 to the greatest number of the codes. Weights and other stored
-// codes stay as they are.
+// The graph in which QuantizeLinear with DequantizeLinear of the same scale and zero point behind
+// it lets numbers through. Where the least number of the codes is 0 and its input may be negative,
+// the pair is an activation as well: ONNX Runtime's static quantization takes Relu and Clip away
+// before such a pair. It becomes Clip from 0 to the greatest number of the codes. Weights and other
+// stored codes stay as they are.
 Graph drop_quantizers(const Graph& graph);
 
 }  // namespace narrow

@@ -16,8 +16,8 @@ namespace narrow {
 constexpr int kUsualImageSize = 224;
 
 struct SlimNetwork {
-  std::string_view name;   // Slim's model_name: "inception_v3"
-  std::string_view scope;  // of its variables: "InceptionV3"
+  std::string_view name;             // Slim's model_name: "inception_v3"
+  std::string_view scope;            // of its variables: "InceptionV3"
   int image_size = kUsualImageSize;  // Slim's default_image_size
   SlimGraph (*make)(const SlimRequest& request) = nullptr;
 };
