@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -12,7 +11,7 @@
 
 #include "graph/graph.h"
 #include "narrow/integer_arithmetic.h"
-#include "nn/reference/reference_network.h"
+#include "nn/integer/stored_values.h"
 
 namespace narrow {
 
@@ -66,13 +65,6 @@ struct QuantizedStep {
   }
 };
 
-// Stored codes with a scale for each output channel, or one.
-struct StoredCodes {
-  Shape shape;
-  std::vector<std::int64_t> codes;  // less their zero points
-  std::vector<float> scales;
-};
-
 class QuantizedGraph {
  public:
   // Weights are read when they are asked for. The graph must outlive this.
@@ -85,29 +77,24 @@ class QuantizedGraph {
   // Of a value that is codes of a step; null for others.
   [[nodiscard]] const IntegerFormat* format(ValueId id) const;
 
-  // A value that does not depend on the inputs of the graph; null for others. Throws what the
-  // operators throw.
-  [[nodiscard]] const ReferenceTensor* stored(ValueId id) const;
-  // What a DequantizeLinear makes the value from; kNoValue for others.
-  [[nodiscard]] ValueId codes_behind(ValueId id) const;
-  // The number of axes of stored codes behind a DequantizeLinear; nothing for other values.
-  [[nodiscard]] std::optional<std::size_t> stored_rank(ValueId id) const;
-  // What a DequantizeLinear of stored codes makes of them, in the layout of the value; nothing for
-  // other values. `axis`: of the output channels.
-  [[nodiscard]] std::optional<StoredCodes> stored_codes(ValueId id, std::size_t axis) const;
+  // As StoredValues has them.
+  [[nodiscard]] const ReferenceTensor* stored(ValueId id) const { return values_.stored(id); }
+  [[nodiscard]] ValueId codes_behind(ValueId id) const { return values_.codes_behind(id); }
+  [[nodiscard]] std::optional<std::size_t> stored_rank(ValueId id) const {
+    return values_.stored_rank(id);
+  }
+  [[nodiscard]] std::optional<StoredCodes> stored_codes(ValueId id, std::size_t axis) const {
+    return values_.stored_codes(id, axis);
+  }
 
  private:
   class Finder;
-  void find_stored();
 
   const Graph& graph_;
-  WeightReader read_weight_;
   IntegerArithmetic arithmetic_;
-  std::vector<int> producers_;  // by ValueId; -1 for what no node makes
+  StoredValues values_;
   std::vector<QuantizedStep> steps_;
   std::map<ValueId, IntegerFormat> formats_;
-  std::vector<bool> is_stored_;  // by ValueId: does not depend on the inputs
-  mutable std::map<ValueId, ReferenceTensor> stored_;
 };
 
 // Whether the node only moves elements of its first operand, or of all, or takes the largest.
