@@ -266,7 +266,15 @@ def test_an_exception_of_the_callback_stops_the_job(tmp_path, large):
     assert not out.exists() or narrow.open(out)
 
 
-def test_ctrl_c_stops_the_job(tmp_path, large):
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as a terminal has it; what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_stops_the_job(tmp_path, large, interruptible):
     before = signal.getsignal(signal.SIGINT)
     timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
     timer.start()
