@@ -51,9 +51,20 @@ std::string shape_of(const TensorInfo& info) {
   return fmt::format("{}{}", info.type_name(), to_string(info.shape));
 }
 
+// open_checkpoint would look for the other files that a checkpoint of this name may have.
+std::unique_ptr<CheckpointReader> open_arrays(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    throw Error(
+        ErrorCategory::kNotFound,
+        fmt::format("there is no file {} of arrays (NPZ) for the network's inputs", path.string()));
+  }
+  return open_checkpoint(path);
+}
+
 }  // namespace
 
-InputArrays::InputArrays(const std::filesystem::path& path) : reader_(open_checkpoint(path)) {
+InputArrays::InputArrays(const std::filesystem::path& path) : reader_(open_arrays(path)) {
   const CheckpointFormat format = reader_->location().format;
   if (format == CheckpointFormat::kNpz) return;
   throw Error(ErrorCategory::kUnsupported,

@@ -27,8 +27,8 @@ constexpr std::string_view kLabelsArray = "labels";
 // Safe to use from several threads.
 class InputArrays {
  public:
-  // Reads the names and shapes. Throws what open_checkpoint does, Error(kUnsupported) for a file
-  // that is no NPZ file.
+  // Reads the names and shapes. Throws what open_checkpoint does, Error(kNotFound) where there is
+  // no such file, Error(kUnsupported) for one that is no NPZ file.
   explicit InputArrays(const std::filesystem::path& path);
 
   // What the file holds, labels too.

@@ -105,6 +105,9 @@ TEST_F(InputArraysTest, TakesNpzFilesOnly) {
   writer->finish();
   EXPECT_THAT(error_message(ErrorCategory::kUnsupported, [&] { const InputArrays file(path); }),
               HasSubstr("arrays for a network's inputs come as NPZ"));
+  const std::filesystem::path missing = directory() / "missing.npz";
+  EXPECT_THAT(error_message(ErrorCategory::kNotFound, [&] { const InputArrays file(missing); }),
+              HasSubstr("there is no file " + missing.string() + " of arrays"));
 }
 
 }  // namespace
