@@ -2,9 +2,9 @@
 
 Arrays: `quantize`, `dequantize`, `fake_quantize`. Checkpoints of any format: `open`, `save`. Jobs,
 as the program `narrow` has them: `quantize_checkpoint`, `quantize_network`, `quantize_activations`,
-`plan`, `sweep`, `pack`, `unpack`, `verify`, `export`, `export_network`,
-`export_c_network`, `export_vectors`, `convert`, `compare`, `compare_outputs`, `inspect`,
-`evaluate`, `calibrate`, `train`, `init`. Networks on arrays: `Graph`. What goes wrong is an `Error`; notes go to the logger
+`plan`, `sweep`, `pack`, `unpack`, `verify`, `export`, `export_network`, `export_c_network`,
+`export_vectors`, `convert`, `compare`, `compare_outputs`, `inspect`, `evaluate`, `calibrate`,
+`train`, `init`. Networks on arrays: `Graph`. What goes wrong is an `Error`; notes go to the logger
 "narrow". All work is done in this process, by the library that the program uses, with the same
 bits.
 """

@@ -13,7 +13,6 @@ from . import _narrow
 from ._arrays import as_numpy
 from ._checkpoints import StrPath, library_type, numpy_type
 
-
 NativeArrays = list[tuple[str, str, list[int], npt.NDArray[np.uint8]]]
 
 

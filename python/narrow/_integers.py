@@ -46,7 +46,9 @@ def quantize_activations(
     rest: dict[str, Any] = dict(options)
     images = split_images(rest)
     if not any(images.get(name) for name in ("images", "dataset_name", "dataset_dir")):
-        raise Error("ranges of activations are taken from images: images=, or dataset_name=", "usage")
+        raise Error(
+            "ranges of activations are taken from images: images=, or dataset_name=", "usage"
+        )
     methods = network_methods(
         images,
         calibration_images,

@@ -209,6 +209,7 @@ def evaluate(
 def calibrate(
     path: str, source: ImageSource, count: int, output: Output, threads: int, progress: _Progress
 ) -> Report: ...
+
 class NetworkExportOptions: ...
 
 def export_network(
@@ -224,6 +225,7 @@ def sweep(
     threads: int,
     progress: _Progress,
 ) -> Report: ...
+
 class ActivationOptions:
     def __init__(self, activations: str, range: str, target: str) -> None: ...
 

@@ -55,8 +55,9 @@ def quantize_network(
     The methods of docs/methods.md: fold, equalize, absorb_channel_scales, round ("nearest",
     "flips", "gptq"), bias_correct. options: those of `quantize_checkpoint`, and images for the
     methods (those of `evaluate`), of which calibration_images are seen; eval_image_size, with or
-    without images, 0: what an ONNX file says, or 224. Bit for bit what `narrow quantize` writes with the same options. Raises what `quantize_checkpoint` raises, and
-    Error("not_found") for a checkpoint without such a network.
+    without images, 0: what an ONNX file says, or 224. Bit for bit what `narrow quantize` writes
+    with the same options. Raises what `quantize_checkpoint` raises, and Error("not_found") for a
+    checkpoint without such a network.
     """
     rest: dict[str, Any] = dict(options)
     methods = network_methods(
