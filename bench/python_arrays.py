@@ -1,90 +1,123 @@
 #!/usr/bin/env python3
-"""Compares narrow.quantize and narrow.fake_quantize on arrays with NumPy written out, and with
-torch.ao's fake quantization where PyTorch is installed; results are compared before anything is timed.
+"""narrow.quantize and narrow.fake_quantize on an array, with the call from C++, NumPy written out
+and torch.ao's fake quantization (where PyTorch is installed): one affine range, 8 bits. All results
+are compared before anything is timed.
 
-    PYTHONPATH=build/release/python bench/python_arrays.py [--megabytes N] [--rounds N]
+    tools/bench_python.sh     # builds, and runs this and python_checkpoints.py
+    PYTHONPATH=build/release/python bench/python_arrays.py [--cpp build/release/bench/bench_array]
 
-8 bits, one affine range for the array. The figures are the least of the rounds, taken in turns.
+The figures are the least of the rounds, taken in turns.
 """
 
 import argparse
+import pathlib
+import subprocess
+import tempfile
 import time
 
 import narrow
 import numpy as np
-from narrow import _narrow
-from narrow._arrays import make_scheme
 
 OPTIONS = {"scheme": "affine", "bits": 8}
 
 
-def by_numpy(x, params):
-    """The same codes and restored values, with as few passes as NumPy needs."""
-    codes = np.clip(np.rint(x / np.float64(params.scale)) + params.zero, 0, 255)
-    return codes.astype(np.uint8), ((codes - params.zero) * params.scale).astype(
-        np.float32
-    )
+def by_numpy(x):
+    """Range, codes and restored values, with as few passes as NumPy needs."""
+    low, high = min(x.min(), np.float32(0)), max(x.max(), np.float32(0))
+    scale = np.float32((high - low) / 255)
+    zero = np.float32(np.rint(-low / scale))
+    codes = np.clip(np.rint(x / scale) + zero, np.float32(0), np.float32(255))
+    return codes.astype(np.uint8), (codes - zero) * scale
+
+
+def of_torch(x, check):
+    """torch.ao's module: an observer of the least and the greatest value, and what it says."""
+    try:
+        import torch
+        from torch.ao.quantization import FakeQuantize, MinMaxObserver
+    except ImportError:
+        return {}
+    tensor = torch.from_numpy(x)
+    module = FakeQuantize(observer=MinMaxObserver, quant_min=0, quant_max=255, dtype=torch.quint8)
+    check("torch.ao", module(tensor).numpy())
+
+    def run():
+        module.activation_post_process.reset_min_max_vals()
+        return module(tensor)
+
+    return {"torch.ao FakeQuantize": run}
+
+
+class CallFromCpp:
+    """The program bench_array: answers every line with the seconds of a call."""
+
+    def __init__(self, program, x):
+        self.file = tempfile.NamedTemporaryFile(suffix=".f32")
+        x.tofile(self.file.name)
+        self.process = subprocess.Popen(
+            [program, self.file.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.sum = int(self.process.stdout.readline())
+
+    def seconds(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
 
 
 def candidates(x, out):
+    """name -> what is called."""
     q = narrow.quantize(x, **OPTIONS)
-    params = q.params[0]
-    codes, restored = by_numpy(x, params)
-    assert np.mean(codes != q.codes) < 1e-5, "NumPy gives other codes"
-    assert np.abs(restored - q.restored).max() <= 1.01 * params.scale
-    native = make_scheme(OPTIONS)
-    found = {
+    scale = q.params[0].scale
+
+    def check(name, restored):
+        worst = np.abs(restored - q.restored).max()
+        assert worst <= 1.01 * scale, f"{name} restores other values"
+
+    codes, restored = by_numpy(x)
+    assert np.mean(codes != q.codes) < 1e-4, "NumPy gives other codes"
+    check("NumPy", restored)
+    check("fake_quantize", narrow.fake_quantize(x, out=out, **OPTIONS))
+    return {
         "narrow.quantize": lambda: narrow.quantize(x, **OPTIONS),
-        "the library's quantize": lambda: _narrow.quantize(x, native),
-        "narrow.fake_quantize(out=)": lambda: narrow.fake_quantize(
-            x, out=out, **OPTIONS
-        ),
-        "NumPy, range, codes and values": lambda: (
-            x.min(),
-            x.max(),
-            by_numpy(x, params),
-        ),
-    }
-    try:
-        import torch
-    except ImportError:
-        return found
-    tensor = torch.from_numpy(x)
+        "narrow.fake_quantize(out=)": lambda: narrow.fake_quantize(x, out=out, **OPTIONS),
+        "NumPy": lambda: by_numpy(x),
+        **of_torch(x, check),
+    }, int(q.codes.sum())
 
-    def by_torch():
-        low, high = tensor.min(), tensor.max()
-        return (
-            torch.fake_quantize_per_tensor_affine(
-                tensor, params.scale, params.zero, 0, 255
-            ),
-            low,
-            high,
-        )
 
-    assert np.abs(by_torch()[0].numpy() - q.restored).max() <= 1.01 * params.scale
-    return {**found, "torch.fake_quantize": by_torch}
+def timed(function):
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cpp", type=pathlib.Path, help="the program bench_array")
     args = parser.parse_args()
-    x = (
-        np.random.default_rng(0)
-        .normal(size=args.megabytes * 250_000)
-        .astype(np.float32)
-    )
-    functions = candidates(x, np.empty_like(x))
-    least = dict.fromkeys(functions, float("inf"))
+    values = np.random.default_rng(0).normal(size=args.megabytes * 250_000)
+    x = values.astype(np.float32)
+    functions, sum_of_codes = candidates(x, np.empty_like(x))
+    clocks = {name: (lambda call=call: timed(call)) for name, call in functions.items()}
+    if args.cpp:
+        cpp = CallFromCpp(args.cpp, x)
+        assert cpp.sum == sum_of_codes, "C++ gives other codes"
+        clocks["quantize from C++"] = cpp.seconds
+    least = dict.fromkeys(clocks, float("inf"))
     for _ in range(args.rounds):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            least[name] = min(least[name], time.perf_counter() - start)
+        for name, clock in clocks.items():
+            least[name] = min(least[name], clock())
+    ours = least["narrow.quantize"]
+    faked = least["narrow.fake_quantize(out=)"]
+    print(f"{args.megabytes} MB of float32, 8 bits; times that of narrow.quantize, fake_quantize")
     for name, seconds in least.items():
+        speed = args.megabytes / 1e3 / seconds
         print(
-            f"{name:<32} {seconds * 1e3:8.1f} ms  {args.megabytes / 1e3 / seconds:6.2f} GB/s"
+            f"{name:<28} {seconds * 1e3:8.1f} ms {speed:6.2f} GB/s"
+            f" {seconds / ours:7.2f} {seconds / faked:7.2f}"
         )
 
 

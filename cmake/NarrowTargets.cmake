@@ -46,10 +46,12 @@ if(NARROW_SANITIZE MATCHES "address")
   target_compile_definitions(narrow_options INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4)")
 endif()
 if(NARROW_SANITIZE MATCHES "thread")
-  # src/base/fork_join.h says what ThreadSanitizer cannot see. Kernels for the instruction set of this
-  # machine are enough: instrumented, those for all of them would compile for minutes.
-  target_compile_definitions(narrow_options INTERFACE NARROW_THREAD_SANITIZER
-                                                      HWY_COMPILE_ONLY_STATIC)
+  # src/base/fork_join.h says what ThreadSanitizer cannot see.
+  target_compile_definitions(narrow_options INTERFACE NARROW_THREAD_SANITIZER)
+endif()
+if(NARROW_THIS_MACHINE_ONLY OR NARROW_SANITIZE MATCHES "thread")
+  # Kernels for all instruction sets take a good part of a build; instrumented ones take minutes.
+  target_compile_definitions(narrow_options INTERFACE HWY_COMPILE_ONLY_STATIC)
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
     target_compile_options(narrow_options INTERFACE -march=native)
   endif()

@@ -8,6 +8,7 @@
 #include "narrow/checkpoint.h"
 #include "narrow/export.h"
 #include "narrow/quantize_values.h"
+#include "narrow/run_options.h"
 
 namespace narrow {
 
@@ -48,9 +49,11 @@ enum class TensorPairs : std::uint8_t {
   kNamesThenShapes,
 };
 
-// Reads both once, in bounded memory. Throws Error from the readers.
+// Reads both once, in bounded memory. Progress is in bytes of the first. Throws Error from the
+// readers; kInterrupted.
 NARROW_EXPORT CheckpointComparison compare_checkpoints(const CheckpointReader& reference,
                                                        const CheckpointReader& other,
-                                                       TensorPairs pairs = TensorPairs::kNames);
+                                                       TensorPairs pairs = TensorPairs::kNames,
+                                                       const RunOptions& run = {});
 
 }  // namespace narrow

@@ -10,6 +10,7 @@
 #include "narrow/checkpoint.h"
 #include "narrow/export.h"
 #include "narrow/graph_table.h"
+#include "narrow/run_options.h"
 
 namespace narrow {
 
@@ -30,9 +31,11 @@ struct TensorInspection {
   std::optional<TensorStatistics> statistics;  // when asked for; of numbers only
 };
 
-// Every tensor in file order. With `with_statistics` all values are read (checksums included).
+// Every tensor in file order. With `with_statistics` all values are read (checksums included), and
+// progress is in their bytes. Throws Error from the reader; kInterrupted.
 NARROW_EXPORT std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
-                                                               bool with_statistics);
+                                                               bool with_statistics,
+                                                               const RunOptions& run = {});
 
 // What a network is looked at with. Sizes that the network itself gives need not be here.
 struct InputSizes {

@@ -58,7 +58,7 @@ struct NARROW_EXPORT PackedContents {
   std::vector<PackedTensor> tensors;  // in the order of the original
   CheckpointFormat input_format = CheckpointFormat::kSafetensors;
   std::string input_digest;  // of names, types, shapes and values, in hexadecimal
-  std::string tool;          // "narrow 0.1.0"
+  std::string tool;          // "narrow 0.2.0"
   std::map<std::string, std::string> metadata;  // the original's own
   std::uint64_t file_bytes = 0;
 

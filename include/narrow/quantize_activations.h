@@ -33,6 +33,13 @@ struct ActivationOptions {
   CalibrationImages images;  // what the ranges are taken from
 };
 
+// All but the images, of words: those of parse_activations (empty: 8 bits), parse_activation_range
+// and parse_integer_target. Where the first names no scheme, TensorRT gets symmetric codes, the
+// others affine ones. Throws Error(kUsage).
+NARROW_EXPORT ActivationOptions parse_activation_options(std::string_view activations,
+                                                         std::string_view range,
+                                                         std::string_view target);
+
 // A value between operators that became codes.
 struct QuantizedActivation {
   std::string value;  // its name in the graph

@@ -109,6 +109,11 @@ NARROW_EXPORT NetworkResult quantize_network(const CheckpointReader& reader,
 NARROW_EXPORT void undo_channel_scales(const CheckpointReader& reader,
                                        const CheckpointReader& scales, CheckpointWriter& writer);
 
+// Copies what undoes the scales of a checkpoint, where it has some, beside another one with the
+// same weights. Throws what reading and creating a file throw.
+NARROW_EXPORT void copy_channel_scales(const CheckpointLocation& from, const CheckpointLocation& to,
+                                       Overwrite overwrite);
+
 // Where the scales of a checkpoint lie: NAME.channel_scales.safetensors beside it, NAME being the
 // prefix or the file without its extension.
 NARROW_EXPORT CheckpointLocation channel_scales_location(const CheckpointLocation& checkpoint);

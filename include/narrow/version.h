@@ -9,7 +9,7 @@
 namespace narrow {
 
 struct BuildInfo {
-  std::string version;                    // "0.1.0"
+  std::string version;                    // "0.2.0"
   std::string compiler;                   // "GCC 12.2.0"
   std::vector<std::string> simd_targets;  // compiled in, best first
   std::string chosen_simd_target;         // used on this CPU

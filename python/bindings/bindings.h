@@ -18,5 +18,7 @@ void bind_options(nanobind::module_& module);
 void bind_jobs(nanobind::module_& module);
 // Networks: run, evaluated, trained.
 void bind_networks(nanobind::module_& module);
+// Networks in integers.
+void bind_integers(nanobind::module_& module);
 
 }  // namespace narrow::python

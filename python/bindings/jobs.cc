@@ -243,22 +243,22 @@ Report convert(const std::filesystem::path& path, const ConvertOptions& options,
 
 Report compare(const std::filesystem::path& reference, const std::filesystem::path& other,
                bool match, const std::string& cast, nb::object progress) {
-  const auto work = [&](const RunOptions& /*run*/, JobThread& /*job*/) {
+  const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
     const auto open = [&](const std::filesystem::path& path) {
       return restore_float8(see_dequantized(open_checkpoint(path)), cast_of(cast));
     };
     const CheckpointComparison comparison =
         compare_checkpoints(*open(reference), *open(other),
-                            match ? TensorPairs::kNamesThenShapes : TensorPairs::kNames);
+                            match ? TensorPairs::kNamesThenShapes : TensorPairs::kNames, run);
     return comparison_report(comparison, true);
   };
   return run_job({0, std::move(progress)}, work);
 }
 
 Report inspect(const std::filesystem::path& path, bool stats, nb::object progress) {
-  const auto work = [&](const RunOptions& /*run*/, JobThread& /*job*/) {
+  const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
     const auto reader = see_dequantized(open_checkpoint(path));
-    return inspection_report(reader->location(), inspect_checkpoint(*reader, stats));
+    return inspection_report(reader->location(), inspect_checkpoint(*reader, stats, run));
   };
   return run_job({0, std::move(progress)}, work);
 }
@@ -289,10 +289,12 @@ std::pair<Report, std::string> make_allocation(const CheckpointReader& reader,
   return {plan_report(plan), plan_file_text(plan)};
 }
 
-// The text is written when the output has a path.
+// The text is written when the output has a path. Without `damage` it is the best that the input
+// allows.
 nb::tuple plan(const std::filesystem::path& path, const AllocationRequest& given,
-               const PlanArguments& args, const std::optional<AccuracyOptions>& accuracy,
-               const OutputArguments& output, int threads, nb::object progress) {
+               const std::string& damage, const PlanArguments& args,
+               const std::optional<AccuracyOptions>& accuracy, const OutputArguments& output,
+               int threads, nb::object progress) {
   AllocationRequest request = given;
   request.scheme = args.scheme.scheme;
   request.selection = args.selection;
@@ -305,6 +307,10 @@ nb::tuple plan(const std::filesystem::path& path, const AllocationRequest& given
       staged.emplace(directory, std::vector<std::string>{name}, overwrite_of(output));
     }
     const auto reader = open_unpacked(path, cast_of(args.cast));
+    if (request.images.image_size == 0 && reader->location().format != CheckpointFormat::kOnnx) {
+      request.images.image_size = ImageSource().image_size;
+    }
+    request.damage = damage.empty() ? best_damage(*reader, request) : parse_damage_kind(damage);
     auto made = make_allocation(*reader, request, accuracy, run);
     if (staged) {
       OutputFile file(staged->staging_path(name));
@@ -351,7 +357,7 @@ void bind_jobs(nb::module_& module) {
   module.def("inspect", inspect, nb::arg("path"), nb::arg("stats"), progress);
   module.def("inspect_graph", inspect_network, nb::arg("path"), nb::arg("model_name"),
              nb::arg("eval_image_size"), nb::arg("shapes"), progress);
-  module.def("plan", plan, nb::arg("path"), nb::arg("request"), nb::arg("args"),
+  module.def("plan", plan, nb::arg("path"), nb::arg("request"), nb::arg("damage"), nb::arg("args"),
              nb::arg("accuracy").none(), nb::arg("output"), threads, progress);
 }
 

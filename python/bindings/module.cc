@@ -14,4 +14,5 @@ NB_MODULE(_narrow, module) {
   bindings::bind_options(module);
   bindings::bind_jobs(module);
   bindings::bind_networks(module);
+  bindings::bind_integers(module);
 }

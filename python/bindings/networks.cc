@@ -8,20 +8,24 @@
 #include <string>
 #include <vector>
 
-#include "arrays.h"
 #include "bindings.h"
 #include "job_options.h"
 #include "job_thread.h"
+#include "named_arrays.h"
 #include "narrow/calibrate_network.h"
+#include "narrow/dequantized_weights.h"
 #include "narrow/evaluate.h"
+#include "narrow/export_network.h"
 #include "narrow/model.h"
 #include "narrow/packed_checkpoint.h"
+#include "narrow/quantize_network.h"
 #include "narrow/ready_network.h"
 #include "narrow/sweep.h"
 #include "narrow/sweep_evaluation.h"
 #include "narrow/train.h"
 #include "output.h"
 #include "report/calibration_report.h"
+#include "report/convert_report.h"
 #include "report/evaluation_report.h"
 #include "report/sweep/sweep_report.h"
 #include "report/training_report.h"
@@ -53,7 +57,21 @@ Report calibrate(const std::filesystem::path& path, const ImageSource& source, s
     const CalibrationImages images{source, count};
     const CalibrationResult result = calibrate_network(*reader, images, *writer, run);
     writer->finish();
+    copy_channel_scales(reader->location(), to, overwrite_of(output));
     return calibration_report(result, images, reader->location(), to);
+  };
+  return run_job({threads, std::move(progress)}, work);
+}
+
+Report write_network(const std::filesystem::path& path, const NetworkExportOptions& options,
+                     const OutputArguments& output, int threads, nb::object progress) {
+  const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
+    const auto reader = see_dequantized(open_checkpoint(path));
+    const CheckpointLocation to = location_of(output, *reader);
+    return plain_report(
+        "network as ONNX",
+        exported_network_json(export_network(*reader, options, to.path, overwrite_of(output), run),
+                              *reader, to));
   };
   return run_job({threads, std::move(progress)}, work);
 }
@@ -119,36 +137,12 @@ void initialize(const std::string& network, int classes, std::uint64_t seed,
   writer->finish();
 }
 
-DType type_named(const std::string& name) {
-  for (int i = 0; i < static_cast<int>(DType::kOpaque); ++i) {
-    if (to_string(static_cast<DType>(i)) == name) return static_cast<DType>(i);
-  }
-  throw nb::type_error(("a network takes no arrays of type " + name).c_str());
-}
-
-// Tuples of name, type, shape and bytes, in and out.
 nb::list run_loaded(const ReadyNetwork& network, const nb::list& given, nb::object progress) {
-  std::vector<NamedArray> inputs;
-  for (const nb::handle item : given) {
-    const auto parts = nb::cast<nb::tuple>(item);
-    const auto values = nb::cast<Bytes>(parts[3]);
-    const auto bytes = std::as_bytes(values_of(values));
-    inputs.push_back({{nb::cast<std::string>(parts[0]), type_named(nb::cast<std::string>(parts[1])),
-                       nb::cast<Shape>(parts[2])},
-                      {bytes.begin(), bytes.end()}});
-  }
+  const std::vector<NamedArray> inputs = named_arrays(given);
   const auto work = [&](const RunOptions& /*run*/, JobThread& /*job*/) {
     return network.run(inputs);
   };
-  nb::list results;
-  for (NamedArray& array : run_job({0, std::move(progress)}, work)) {
-    std::vector<std::uint8_t> bytes(array.values.size());
-    std::memcpy(bytes.data(), array.values.data(), bytes.size());
-    const auto count = static_cast<std::int64_t>(bytes.size());
-    results.append(nb::make_tuple(array.info.name, std::string(to_string(array.info.dtype)),
-                                  array.info.shape, numpy_array(std::move(bytes), {count})));
-  }
-  return results;
+  return tuples_of(run_job({0, std::move(progress)}, work));
 }
 
 void bind_graph(nb::module_& module) {
@@ -175,6 +169,14 @@ void bind_networks(nb::module_& module) {
   module.def("evaluate", evaluate, nb::arg("paths"), nb::arg("options"), nb::arg("confusion"),
              threads, progress);
   module.def("calibrate", calibrate, nb::arg("path"), nb::arg("source"), nb::arg("count"),
+             nb::arg("output"), threads, progress);
+  nb::class_<NetworkExportOptions>(module, "NetworkExportOptions")
+      .def(nb::init<>())
+      .def_rw("model_name", &NetworkExportOptions::model_name)
+      .def_rw("eval_image_size", &NetworkExportOptions::image_size)
+      .def_rw("dequantize", &NetworkExportOptions::dequantize)
+      .def_rw("moving_averages", &NetworkExportOptions::use_moving_averages);
+  module.def("export_network", write_network, nb::arg("path"), nb::arg("options"),
              nb::arg("output"), threads, progress);
   module.def("train", train_network, nb::arg("options"), threads, progress);
   module.def("sweep", sweep, nb::arg("path"), nb::arg("schemes"), nb::arg("args"),

@@ -160,9 +160,6 @@ void bind_request(nb::module_& module) {
   def_widths(type, "fix", &AllocationRequest::fixed);
   def_widths(type, "min", &AllocationRequest::minimum);
   def_widths(type, "max", &AllocationRequest::maximum);
-  def_named(type, "damage", [](AllocationRequest& request, const std::string& name) {
-    request.damage = parse_damage_kind(name);
-  });
 }
 
 // What a plan gives in accuracy; without images it is not looked at.

@@ -1,8 +1,9 @@
 """How few bits can a neural network's numbers have, and what does that cost?
 
 Arrays: `quantize`, `dequantize`, `fake_quantize`. Checkpoints of any format: `open`, `save`. Jobs,
-as the program `narrow` has them: `quantize_checkpoint`, `quantize_network`, `plan`, `sweep`,
-`pack`, `unpack`, `verify`, `export`, `convert`, `compare`, `inspect`, `evaluate`, `calibrate`,
+as the program `narrow` has them: `quantize_checkpoint`, `quantize_network`, `quantize_activations`,
+`plan`, `sweep`, `pack`, `unpack`, `verify`, `export`, `export_network`, `export_c_network`,
+`export_vectors`, `convert`, `compare`, `compare_outputs`, `inspect`, `evaluate`, `calibrate`,
 `train`, `init`. Networks on arrays: `Graph`. What goes wrong is an `Error`; notes go to the logger
 "narrow". All work is done in this process, by the library that the program uses, with the same
 bits.
@@ -12,6 +13,7 @@ from ._arrays import QuantizedArray, dequantize, fake_quantize, quantize
 from ._checkpoints import Checkpoint, Tensor, formats, open, save
 from ._errors import Error
 from ._graph import Graph
+from ._integers import compare_outputs, export_c_network, export_vectors, quantize_activations
 from ._jobs import (
     compare,
     convert,
@@ -26,6 +28,7 @@ from ._narrow import version as __version__
 from ._networks import (
     calibrate,
     evaluate,
+    export_network,
     init,
     model_names,
     quantize_network,
@@ -43,10 +46,14 @@ __all__ = [
     "__version__",
     "calibrate",
     "compare",
+    "compare_outputs",
     "convert",
     "dequantize",
     "evaluate",
     "export",
+    "export_c_network",
+    "export_network",
+    "export_vectors",
     "fake_quantize",
     "formats",
     "init",
@@ -56,6 +63,7 @@ __all__ = [
     "pack",
     "plan",
     "quantize",
+    "quantize_activations",
     "quantize_checkpoint",
     "quantize_network",
     "save",

@@ -13,6 +13,20 @@ from . import _narrow
 from ._arrays import as_numpy
 from ._checkpoints import StrPath, library_type, numpy_type
 
+NativeArrays = list[tuple[str, str, list[int], npt.NDArray[np.uint8]]]
+
+
+def native_arrays(inputs: Mapping[str, Any] | StrPath) -> NativeArrays:
+    """Arrays by name, or those of an NPZ file: name, type, shape and bytes of each."""
+    if isinstance(inputs, (str, os.PathLike)):
+        return _narrow.read_arrays(os.fspath(inputs))
+    given: NativeArrays = []
+    for name, value in inputs.items():
+        array = np.ascontiguousarray(as_numpy(value)).reshape(np.shape(value))
+        bytes_of = array.reshape(-1).view(np.uint8)
+        given.append((name, library_type(array.dtype), list(array.shape), bytes_of))
+    return given
+
 
 class Graph:
     """The network of an ONNX file, or of a checkpoint of TF-Slim, ready for arrays.
@@ -59,20 +73,9 @@ class Graph:
         bfloat16. Raises Error: "usage" for a name that is no input, "not_found" for an input that
         is missing, "unsupported" for a type or shape. Ctrl-C is noticed when the run is over.
         """
-        given = []
-        for name, value in inputs.items():
-            array = np.ascontiguousarray(as_numpy(value)).reshape(np.shape(value))
-            given.append(
-                (
-                    name,
-                    library_type(array.dtype),
-                    list(array.shape),
-                    array.reshape(-1).view(np.uint8),
-                )
-            )
         return {
             name: values.view(numpy_type(dtype)).reshape(shape)
-            for name, dtype, shape, values in self._native.run(given, None)
+            for name, dtype, shape, values in self._native.run(native_arrays(inputs), None)
         }
 
     def __repr__(self) -> str:

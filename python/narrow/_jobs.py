@@ -200,7 +200,12 @@ def convert(
 
 
 def compare(
-    reference: StrPath, other: StrPath, *, match: bool = False, cast: str = ""
+    reference: StrPath,
+    other: StrPath,
+    *,
+    match: bool = False,
+    cast: str = "",
+    progress: Progress = None,
 ) -> results.CompareResult:
     """Tells how two checkpoints of any formats differ.
 
@@ -208,7 +213,7 @@ def compare(
     float8 weights become, "bfloat16" or "float32".
     """
     return results.compare_result(
-        _narrow.compare(os.fspath(reference), os.fspath(other), match, cast, None)
+        _narrow.compare(os.fspath(reference), os.fspath(other), match, cast, callback_of(progress))
     )
 
 
@@ -220,6 +225,7 @@ def inspect(
     model_name: str = "",
     eval_image_size: int = 0,
     shape: Mapping[str, Sequence[int]] | None = None,
+    progress: Progress = None,
 ) -> results.InspectResult:
     """Lists the tensors of a checkpoint, or with graph the network that they make.
 
@@ -232,5 +238,5 @@ def inspect(
             os.fspath(checkpoint), model_name, eval_image_size, shapes, None
         )
     else:
-        report = _narrow.inspect(os.fspath(checkpoint), stats, None)
+        report = _narrow.inspect(os.fspath(checkpoint), stats, callback_of(progress))
     return results.result_of(results.InspectResult, report)

@@ -11,6 +11,7 @@ compiler: str
 simd_target: str
 
 _Progress = Callable[[int, int, str], object] | None
+_Arrays = list[tuple[str, str, list[int], npt.NDArray[np.uint8]]]
 
 class Scheme:
     @property
@@ -191,6 +192,7 @@ def inspect_graph(
 def plan(
     path: str,
     request: AllocationRequest,
+    damage: str,
     args: PlanArguments,
     accuracy: AccuracyOptions | None,
     output: Output,
@@ -207,6 +209,12 @@ def evaluate(
 def calibrate(
     path: str, source: ImageSource, count: int, output: Output, threads: int, progress: _Progress
 ) -> Report: ...
+
+class NetworkExportOptions: ...
+
+def export_network(
+    path: str, options: NetworkExportOptions, output: Output, threads: int, progress: _Progress
+) -> Report: ...
 def train(options: TrainOptions, threads: int, progress: _Progress) -> Report: ...
 def sweep(
     path: str,
@@ -214,6 +222,58 @@ def sweep(
     args: PlanArguments,
     evaluation: SweepEvaluationOptions | None,
     call: str,
+    threads: int,
+    progress: _Progress,
+) -> Report: ...
+
+class ActivationOptions:
+    def __init__(self, activations: str, range: str, target: str) -> None: ...
+
+class IntegerExportOptions:
+    def __init__(self, name: str, requantize: str, round_mode: str, overflow: str) -> None: ...
+
+class CompareOutputsOptions:
+    def __init__(
+        self,
+        model_name: str,
+        nodes: Sequence[str],
+        execution: str,
+        requantize: str,
+        round_mode: str,
+        overflow: str,
+    ) -> None: ...
+
+def read_arrays(path: str) -> _Arrays: ...
+def quantize_activations(
+    path: str,
+    args: PlanArguments,
+    methods: NetworkMethods,
+    options: ActivationOptions,
+    output: Output,
+    threads: int,
+    progress: _Progress,
+) -> Report: ...
+def export_c_network(
+    path: str,
+    inputs: _Arrays,
+    options: IntegerExportOptions,
+    output: Output,
+    threads: int,
+    progress: _Progress,
+) -> Report: ...
+def export_vectors(
+    path: str,
+    inputs: _Arrays,
+    options: IntegerExportOptions,
+    output: Output,
+    threads: int,
+    progress: _Progress,
+) -> Report: ...
+def compare_outputs(
+    reference: str,
+    other: str,
+    inputs: _Arrays,
+    options: CompareOutputsOptions,
     threads: int,
     progress: _Progress,
 ) -> Report: ...
@@ -228,6 +288,4 @@ class ReadyNetwork:
     def inputs(self) -> list[TensorInfo]: ...
     @property
     def outputs(self) -> list[str]: ...
-    def run(
-        self, inputs: list[tuple[str, str, list[int], npt.NDArray[np.uint8]]], progress: _Progress
-    ) -> list[tuple[str, str, list[int], npt.NDArray[np.uint8]]]: ...
+    def run(self, inputs: _Arrays, progress: _Progress) -> _Arrays: ...

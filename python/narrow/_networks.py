@@ -20,6 +20,7 @@ from ._options import (
     callback_of,
     filled,
     image_source,
+    network_methods,
     plan_arguments,
     require_images,
     split_images,
@@ -53,27 +54,20 @@ def quantize_network(
 
     The methods of docs/methods.md: fold, equalize, absorb_channel_scales, round ("nearest",
     "flips", "gptq"), bias_correct. options: those of `quantize_checkpoint`, and images for the
-    methods (those of `evaluate`), of which calibration_images are seen. Bit for bit what
-    `narrow quantize` writes with the same options. Raises what `quantize_checkpoint` raises, and
-    Error("not_found") for a checkpoint without such a network.
+    methods (those of `evaluate`), of which calibration_images are seen; eval_image_size, with or
+    without images, 0: what an ONNX file says, or 224. Bit for bit what `narrow quantize` writes
+    with the same options. Raises what `quantize_checkpoint` raises, and Error("not_found") for a
+    checkpoint without such a network.
     """
     rest: dict[str, Any] = dict(options)
-    images = split_images(rest)
-    methods = filled(
-        _narrow.NetworkMethods(),
-        {
-            "fold": fold,
-            "equalize": equalize,
-            "absorb_channel_scales": absorb_channel_scales,
-            "round": round,
-            "bias_correct": bias_correct,
-        },
-    )
-    has_images = any(images.get(name) for name in ("images", "dataset_name", "dataset_dir"))
-    if has_images:
-        require_images(images)
-    methods.set_images(
-        image_source(images, dataset_split_name="train"), has_images, calibration_images
+    methods = network_methods(
+        split_images(rest),
+        calibration_images,
+        fold=fold,
+        equalize=equalize,
+        absorb_channel_scales=absorb_channel_scales,
+        round=round,
+        bias_correct=bias_correct,
     )
     return results.quantize_result(
         _narrow.quantize_network(
@@ -238,6 +232,45 @@ def calibrate(
             image_source(options, dataset_split_name="train"),
             calibration_images,
             native_output(output, None, force),
+            threads,
+            callback_of(progress),
+        ),
+    )
+
+
+def export_network(
+    checkpoint: StrPath,
+    output: StrPath,
+    *,
+    model_name: str = "",
+    eval_image_size: int = 0,
+    dequantize: bool = False,
+    moving_averages: bool = False,
+    force: bool = False,
+    threads: int = 0,
+    progress: Progress = None,
+) -> results.NetworkFileResult:
+    """Writes a network as a new ONNX file: `narrow convert --to onnx`.
+
+    checkpoint: of one of TF-Slim's networks (model_name where it holds several, eval_image_size 0:
+    the network's own), or an ONNX file; dequantize: what it quantizes while it runs stays real
+    numbers. Raises Error: "not_found" without a network, "unsupported", "exists" unless force.
+    """
+    options = filled(
+        _narrow.NetworkExportOptions(),
+        {
+            "model_name": model_name,
+            "eval_image_size": eval_image_size,
+            "dequantize": dequantize,
+            "moving_averages": moving_averages,
+        },
+    )
+    return results.result_of(
+        results.NetworkFileResult,
+        _narrow.export_network(
+            os.fspath(checkpoint),
+            options,
+            native_output(output, "onnx", force),
             threads,
             callback_of(progress),
         ),

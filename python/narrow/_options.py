@@ -128,6 +128,19 @@ def require_images(images: Mapping[str, Any], inputs: bool = False) -> None:
         raise Error("images are needed: images=, or dataset_name= and dataset_dir=", "usage")
 
 
+def network_methods(
+    images: Mapping[str, Any], calibration_images: int, **methods: Any
+) -> _narrow.NetworkMethods:
+    """The methods, with the images that the network sees, where some are named."""
+    native = filled(_narrow.NetworkMethods(), methods)
+    has_images = any(images.get(name) for name in ("images", "dataset_name", "dataset_dir"))
+    if has_images:
+        require_images(images)
+    source = image_source(images, dataset_split_name="train", eval_image_size=0)
+    native.set_images(source, has_images, calibration_images)
+    return native
+
+
 def callback_of(progress: Progress) -> Callable[[int, int, str], object] | None:
     """The callback; True: a bar of tqdm, where that is installed."""
     if progress is None or progress is False:

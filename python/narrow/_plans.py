@@ -26,13 +26,13 @@ def _accuracy_options(
 ) -> _narrow.AccuracyOptions:
     require_images(images)
     native = filled(_narrow.NetworkMethods(), methods)
-    source = image_source(images, dataset_split_name="train")
+    source = image_source(images, dataset_split_name="train", eval_image_size=0)
     native.set_images(source, method_images > 0, method_images)
     return filled(
         _narrow.AccuracyOptions(),
         {
             **given,
-            "source": image_source(images, dataset_split_name="test"),
+            "source": image_source(images, dataset_split_name="test", eval_image_size=0),
             "methods": native,
         },
     )
@@ -47,7 +47,7 @@ def plan(
     min_accuracy: float | None = None,
     verify: bool = False,
     quantized_only: bool = False,
-    damage: str = "weight",
+    damage: str | None = None,
     bits: Iterable[int] | None = None,
     fix: Mapping[str, int] | None = None,
     min: Mapping[str, int] | None = None,
@@ -78,7 +78,8 @@ def plan(
 
     budget: bytes. average_bits: bits a weight. max_drop: the fewest bits that lose at most so many
     points of top-1 accuracy. min_accuracy: that keep so many percent. damage: what is kept low,
-    "weight", "output", "measured" or "fisher" (these two need images). bits: widths to choose from.
+    "weight", "output", "measured" or "fisher" (these two need images); by itself the best that the
+    input allows. bits: widths to choose from.
     fix, min, max: {"GLOB": bits}. same: patterns whose tensors get one width. vector_bits: of
     tensors of rank 0 and 1; None: as others. output: where the plan file goes, for
     quantize_checkpoint(plan=...). verify: with a budget, what the plan gives in accuracy.
@@ -130,7 +131,6 @@ def plan(
             "budget": budget,
             "average_bits": average_bits,
             "quantized_only": quantized_only,
-            "damage": damage,
             "bits": sorted(set(bits)),
             "fix": fix,
             "min": min,
@@ -141,13 +141,14 @@ def plan(
             "calibration_images": calibration_images,
             "bias_correct": bias_correct,
             "absorb_channel_scales": absorb_channel_scales,
-            "source": image_source(images, dataset_split_name="train"),
+            "source": image_source(images, dataset_split_name="train", eval_image_size=0),
         },
     )
     request.vector_bits = vector_bits
     report, text = _narrow.plan(
         os.fspath(checkpoint),
         request,
+        damage or "",
         plan_arguments({"scheme": scheme, **rest}),
         accuracy,
         native_output(output, None, force),

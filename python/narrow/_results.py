@@ -111,6 +111,46 @@ class QuantizeResult(Result):
 
 
 @dataclass(frozen=True)
+class IntegerResult(QuantizeResult):
+    """Of `quantize_activations`. float_nodes are computed in floating point all the same."""
+
+    activations: tuple[dict[str, Any], ...] = ()
+    accumulators: tuple[dict[str, Any], ...] = ()
+    float_nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CNetworkResult(Result):
+    """Of `export_c_network`; sizes in bytes. `before` and `after` are not part of it."""
+
+    name: str
+    requantization: str
+    files: tuple[str, ...]
+    inputs: tuple[dict[str, Any], ...]
+    outputs: tuple[dict[str, Any], ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    weight_bytes: int
+    constant_bytes: int
+    memory_bytes: int
+    multiply_adds: int
+    tested_examples: int
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [*self.inputs, *self.outputs]
+
+
+@dataclass(frozen=True)
+class VectorsResult(Result):
+    """Of `export_vectors`: how many arrays and numbers."""
+
+    manifest: str
+    examples: int
+    arrays: int
+    numbers: int
+
+
+@dataclass(frozen=True)
 class PackResult(Result):
     """Of `pack` and `unpack`; sizes in bytes."""
 
@@ -158,6 +198,20 @@ class ConvertResult(Result):
 
 
 @dataclass(frozen=True)
+class NetworkFileResult(Result):
+    """Of `export_network`; inputs and outputs as "images float32 [N, 3, 224, 224]"."""
+
+    network: str
+    opset: int
+    nodes: int
+    weights: int
+    weight_bytes: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True)
 class CompareResult(Result):
     """Of `compare`."""
 
@@ -166,6 +220,20 @@ class CompareResult(Result):
     only_other: tuple[str, ...]
     identical: int
     max_relative_l2: float | None
+
+
+@dataclass(frozen=True)
+class OutputsResult(Result):
+    """Of `compare_outputs`: a row for each output; nodes are values inside."""
+
+    outputs: tuple[dict[str, Any], ...]
+    first_difference: str | None
+    min_sqnr_db: float | None
+    max_relative_l2: float | None
+    nodes: tuple[dict[str, Any], ...] = ()
+
+    def rows(self) -> list[dict[str, Any]]:
+        return list(self.outputs)
 
 
 @dataclass(frozen=True)
@@ -256,15 +324,32 @@ def result_of(cls: type[_R], report: _narrow.Report, **given: Any) -> _R:
     return _taken(cls, flat, _report=report, _object=data, **given)
 
 
+def _quantize_members(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tensors": _tensors(data),
+        "relative_l2": _taken(ErrorSummary, data["summary"]["relative_l2"]),
+        "output": data.get("output"),
+        "layers": tuple(_taken(LayerResult, layer) for layer in data.get("layers", [])),
+    }
+
+
 def quantize_result(report: _narrow.Report) -> QuantizeResult:
+    return result_of(QuantizeResult, report, **_quantize_members(json.loads(report.json())))
+
+
+def integer_result(report: _narrow.Report) -> IntegerResult:
     data = json.loads(report.json())
+    values = tuple(data["activations"]["values"])
+    return result_of(IntegerResult, report, activations=values, **_quantize_members(data))
+
+
+def outputs_result(report: _narrow.Report) -> OutputsResult:
+    summary = json.loads(report.json())["summary"]
     return result_of(
-        QuantizeResult,
+        OutputsResult,
         report,
-        tensors=_tensors(data),
-        relative_l2=_taken(ErrorSummary, data["summary"]["relative_l2"]),
-        output=data.get("output"),
-        layers=tuple(_taken(LayerResult, layer) for layer in data.get("layers", [])),
+        min_sqnr_db=summary["sqnr_db"]["min"],
+        max_relative_l2=summary["relative_l2"]["max"],
     )
 
 

@@ -185,6 +185,56 @@ def test_networks(tmp_path, classifier, images):
     assert "nodes" in rows or "rows" in rows
 
 
+def test_without_a_size_images_have_that_of_the_network(tmp_path, classifier):
+    network = tmp_path / "net.onnx"
+    made = narrow.export_network(classifier, network, eval_image_size=28)
+    assert made.inputs == ("images float32 [N, 3, 28, 28]",) and made.nodes > 5
+    options = {"scheme": "symmetric", "bits": 4, "round": "flips"}
+    outputs = [tmp_path / "own.onnx", tmp_path / "said.onnx"]
+    narrow.quantize_network(network, outputs[0], **options)
+    narrow.quantize_network(network, outputs[1], eval_image_size=28, **options)
+    assert narrow.compare(*outputs).max_relative_l2 == 0
+    plans = [narrow.plan(network, average_bits=5, **size) for size in ({}, {"eval_image_size": 28})]
+    assert plans[0].text == plans[1].text and plans[0].as_dict()["damage"]["kind"] == "output"
+
+
+def test_networks_in_integers(tmp_path, classifier, images):
+    network, integers = tmp_path / "net.onnx", tmp_path / "w8a8.onnx"
+    narrow.export_network(classifier, network, eval_image_size=28)
+    sources = {**images, "preprocessing_name": "vgg", "dataset_split_name": "test"}
+    options = {"scheme": "symmetric", "bits": 8, "granularity": "channel", **sources}
+    result = narrow.quantize_activations(network, integers, calibration_images=16, **options)
+    assert result.quantized > 5 and result.float_nodes == () and result.output == str(integers)
+    assert result.activations[0]["type"] == "uint8" and result.accumulators[0]["bits"] <= 32
+    with pytest.raises(narrow.Error, match="images"):
+        narrow.quantize_activations(network, scheme="symmetric", bits=8)
+    with pytest.raises(narrow.Error, match="activations"):
+        narrow.quantize_activations(network, activations=40, **options)
+    pictures = np.random.default_rng(1).uniform(-100, 100, (3, 3, 28, 28)).astype(np.float32)
+    given = {"images": pictures}
+    name = narrow.Graph.load(network).outputs[0]
+    same = narrow.compare_outputs(network, network, inputs=given)
+    assert same.first_difference is None and same.rows()[0]["name"] == name
+    differs = narrow.compare_outputs(network, integers, inputs=given)
+    assert differs.first_difference == name and 10 < differs.min_sqnr_db < 90
+    made = narrow.export_c_network(integers, tmp_path / "c", inputs=given, name="net")
+    assert made.tested_examples == 3 and made.weight_bytes < made.constant_bytes
+    assert {file.rsplit("/")[-1] for file in made.files} == {"net.h", "net.c", "net_test.c"}
+    np.savez(tmp_path / "given.npz", **given)
+    vectors = narrow.export_vectors(integers, tmp_path / "v", inputs=tmp_path / "given.npz")
+    assert vectors.examples == 3 and vectors.arrays > 10
+    with pytest.raises(narrow.Error, match="force=True"):
+        narrow.export_c_network(integers, tmp_path / "c", inputs=given, name="net")
+
+
+def test_scales_go_along_with_new_statistics(tmp_path, classifier, images):
+    options = {"scheme": "symmetric", "bits": 4, "eval_image_size": 28}
+    narrow.quantize_network(classifier, tmp_path / "q", absorb_channel_scales=True, **options)
+    narrow.calibrate(tmp_path / "q", tmp_path / "n", calibration_images=4, **images)
+    scales = [tmp_path / f"{name}.channel_scales.safetensors" for name in "qn"]
+    assert narrow.compare(*scales).max_relative_l2 == 0
+
+
 def test_training(tmp_path, classifier, images):
     options = {name: images[name] for name in ("dataset_name", "dataset_dir")}
     lines = []
@@ -285,6 +335,27 @@ def test_ctrl_c_stops_the_job(tmp_path, large, interruptible):
     assert time.monotonic() - start < 20
     assert signal.getsignal(signal.SIGINT) is before
     narrow.inspect(large)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        lambda files, stop: narrow.compare(files["large"], files["large"], progress=stop),
+        lambda files, stop: narrow.inspect(files["large"], stats=True, progress=stop),
+        lambda files, stop: narrow.calibrate(
+            files["classifier"], files["out"], progress=stop, **files["images"]
+        ),
+    ],
+)
+def test_every_long_job_can_be_stopped(tmp_path, large, classifier, images, job):
+    def stop(done, total, unit):
+        assert done <= total and unit in ("bytes", "images")
+        raise KeyboardInterrupt
+
+    files = {"large": large, "classifier": classifier, "out": tmp_path / "out", "images": images}
+    with pytest.raises(KeyboardInterrupt):
+        job(files, stop)
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_errors_are_sentences_with_a_category(model):

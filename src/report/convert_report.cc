@@ -81,20 +81,21 @@ std::string exported_network_text(const ExportedNetwork& network,
   return text + fmt::format("written: {}\n", shown(output.path.string()));
 }
 
-std::string exported_network_json(const ExportedNetwork& network, const CheckpointReader& input,
-                                  const CheckpointLocation& output) {
-  return json_text({{"schema", 1},
-                    {"input", input.location().path.string()},
-                    {"input_format", to_string(input.location().format)},
-                    {"output", output.path.string()},
-                    {"output_format", to_string(output.format)},
-                    {"network", network.name},
-                    {"opset", network.opset},
-                    {"nodes", network.nodes},
-                    {"weights", network.weights},
-                    {"weight_bytes", network.weight_bytes},
-                    {"inputs", network.inputs},
-                    {"outputs", network.outputs}});
+nlohmann::ordered_json exported_network_json(const ExportedNetwork& network,
+                                             const CheckpointReader& input,
+                                             const CheckpointLocation& output) {
+  return {{"schema", 1},
+          {"input", input.location().path.string()},
+          {"input_format", to_string(input.location().format)},
+          {"output", output.path.string()},
+          {"output_format", to_string(output.format)},
+          {"network", network.name},
+          {"opset", network.opset},
+          {"nodes", network.nodes},
+          {"weights", network.weights},
+          {"weight_bytes", network.weight_bytes},
+          {"inputs", network.inputs},
+          {"outputs", network.outputs}};
 }
 
 }  // namespace narrow

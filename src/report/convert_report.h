@@ -18,7 +18,8 @@ nlohmann::ordered_json conversion_json(const ConvertPlan& plan);
 
 // What was written, a line for the file and one for each input and output.
 std::string exported_network_text(const ExportedNetwork& network, const CheckpointLocation& output);
-std::string exported_network_json(const ExportedNetwork& network, const CheckpointReader& input,
-                                  const CheckpointLocation& output);
+nlohmann::ordered_json exported_network_json(const ExportedNetwork& network,
+                                             const CheckpointReader& input,
+                                             const CheckpointLocation& output);
 
 }  // namespace narrow

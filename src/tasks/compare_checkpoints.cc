@@ -14,6 +14,7 @@
 #include "base/item_pool.h"
 #include "base/parallel.h"
 #include "base/raw_bytes.h"
+#include "base/run_progress.h"
 #include "quant/elements/element_chunk.h"
 #include "stream/quantize_pieces.h"
 #include "stream/value_pieces.h"
@@ -193,7 +194,11 @@ TensorComparison paired(const CheckpointReader& reference, std::size_t reference
 
 // Pieces are read in order, measured on all threads and added up in order.
 void measure(const CheckpointReader& reference, const CheckpointReader& other,
-             std::vector<PairReader::Job> jobs, std::vector<TensorComparison>& tensors) {
+             std::vector<PairReader::Job> jobs, Observer* observer,
+             std::vector<TensorComparison>& tensors) {
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;
+  for (const PairReader::Job& job : jobs) total += reference.tensors()[job.reference].byte_size();
   ItemPool<PiecePair> pool;
   PairReader reader(reference, other, std::move(jobs), pool);
   run_pipeline<PiecePair>(
@@ -204,6 +209,7 @@ void measure(const CheckpointReader& reference, const CheckpointReader& other,
         tensor.identical = tensor.identical && piece.identical;
         tensor.non_finite_differences += piece.non_finite_differences;
         tensor.errors.merge(piece.errors);
+        report_progress(observer, done += piece.reference.size(), total, ProgressUnit::kBytes);
         pool.give_back(&piece);
       });
 }
@@ -258,7 +264,9 @@ double TensorComparison::relative_l2() const {
 }
 
 CheckpointComparison compare_checkpoints(const CheckpointReader& reference,
-                                         const CheckpointReader& other, TensorPairs pairs) {
+                                         const CheckpointReader& other, TensorPairs pairs,
+                                         const RunOptions& run) {
+  const ThreadLimit limit(run.threads);
   CheckpointComparison result;
   const Partners partners = find_partners(reference, other, pairs);
   std::vector<bool> is_paired(other.tensors().size());
@@ -277,7 +285,7 @@ CheckpointComparison compare_checkpoints(const CheckpointReader& reference,
   for (std::size_t i = 0; i < is_paired.size(); ++i) {
     if (!is_paired[i]) result.only_other.push_back(other.tensors()[i].name);
   }
-  measure(reference, other, std::move(jobs), result.tensors);
+  measure(reference, other, std::move(jobs), run.observer, result.tensors);
   for (const TensorComparison& tensor : result.tensors) {
     result.pooled.merge(tensor.errors);
     result.max_relative_l2 = std::max(result.max_relative_l2, tensor.relative_l2());

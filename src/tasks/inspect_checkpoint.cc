@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <mutex>
 #include <string_view>
 #include <unordered_map>
 
 #include "base/parallel.h"
+#include "base/run_progress.h"
 #include "graph/slim/slim_networks.h"
 #include "graph/tabulate_graph.h"
 #include "model/checkpoint_network.h"
@@ -95,7 +97,8 @@ ShapeTable shapes_when_folded(const Graph& graph, const std::vector<Dimensions>&
 }  // namespace
 
 std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
-                                                 bool with_statistics) {
+                                                 bool with_statistics, const RunOptions& run) {
+  const ThreadLimit limit(run.threads);
   const std::vector<TensorInfo>& infos = reader.tensors();
   std::vector<TensorInspection> inspections(infos.size());
   // Whatever thread meets the first error, the one of the first tensor is told.
@@ -108,9 +111,29 @@ std::vector<TensorInspection> inspect_checkpoint(const CheckpointReader& reader,
       inspections[i].statistics = statistics_of(reader, i);
     }
   };
+  std::mutex mutex;  // of what follows
+  std::uint64_t done = 0;
+  bool is_stopped = false;
+  std::uint64_t total = 0;
+  if (with_statistics) {
+    for (const TensorInfo& info : infos) total += info.byte_size();
+  }
+  const auto report = [&](std::size_t i) {
+    const std::lock_guard lock(mutex);
+    if (is_stopped) return;
+    is_stopped = true;  // unless the observer wants more
+    report_progress(run.observer, done += infos[i].byte_size(), total, ProgressUnit::kBytes);
+    is_stopped = false;
+  };
+  const auto goes_on = [&] {
+    const std::lock_guard lock(mutex);
+    return !is_stopped;
+  };
   parallel_for(infos.size(), [&](std::size_t i) {
     try {
+      if (!goes_on()) return;
       inspect(i);
+      if (with_statistics) report(i);
     } catch (...) {
       errors[i] = std::current_exception();
     }

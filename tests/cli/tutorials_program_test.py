@@ -34,6 +34,9 @@ class Tutorials(ProgramCase):
     def test_slim_to_4_bits(self):
         self.run_tutorial("slim_to_4_bits.md")
 
+    def test_onnx_to_microcontroller(self):
+        self.run_tutorial("onnx_to_microcontroller.md")
+
     def test_llm_budget(self):
         self.run_tutorial("llm_budget.md")
 

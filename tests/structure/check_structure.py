@@ -304,6 +304,14 @@ def check_prose(root, problems):
                                 "than 100")
 
 
+def check_endings(root, problems):
+    """Pages for users end with what to read next."""
+    for path in sorted(root.glob("docs/**/*.md")):
+        last = path.read_text(encoding="utf-8").rstrip().rpartition("\n\n")[2]
+        if not last.startswith("Read next: "):
+            problems.append(f"{path.relative_to(root)}: ends without 'Read next: '")
+
+
 def main(root):
     files = [path for folder in ("include", "src", "python/bindings") for path in sorted((root / folder).rglob("*"))
              if path.suffix in (".h", ".cc")]
@@ -324,6 +332,7 @@ def main(root):
     check_cycles(folder_edges(root, files), problems)
     check_types(root, files, problems)
     check_prose(root, problems)
+    check_endings(root, problems)
     for problem in problems:
         print(problem)
     print(f"{len(files)} files, {len(problems)} problems")

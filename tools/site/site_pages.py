@@ -36,7 +36,7 @@ def _linked(text: str) -> str:
 
 def _header_page(header: pathlib.Path) -> str:
     text = header.read_text(encoding="utf-8")
-    return f"# narrow/{header.name}\n\n```cpp\n{text}```\n\nNext: [the other headers](../cpp.md).\n"
+    return f"# narrow/{header.name}\n\n```cpp\n{text}```\n\nRead next: [the other headers](../cpp.md).\n"
 
 
 def _first_sentence(header: pathlib.Path) -> str:
@@ -61,7 +61,7 @@ def _cpp_index(headers: list[pathlib.Path]) -> str:
             "| --- | --- |",
             *rows,
             "",
-            "Next: [architecture](../architecture.md).",
+            "Read next: [architecture](../architecture.md).",
             "",
         ]
     )
@@ -71,7 +71,9 @@ def _python_page() -> str:
     init = (ROOT / "python/narrow/__init__.py").read_text(encoding="utf-8")
     names = re.findall(r'^    "([A-Za-z]\w*)",$', init, re.M)
     parts = [f"::: narrow.{name}" for name in names]
-    return "# Python\n\nThe package `narrow`: [what it is for](../python.md).\n\n" + "\n\n".join(parts)
+    return "# Python\n\nThe package `narrow`: [what it is for](../python.md).\n\n" + "\n\n".join(
+        [*parts, "Read next: [jobs with examples](../python.md), [C++](cpp.md).\n"]
+    )
 
 
 def _gallery_page(reports: list[pathlib.Path]) -> str:
@@ -81,7 +83,8 @@ def _gallery_page(reports: list[pathlib.Path]) -> str:
         rows.append(f"## [{report.stem.replace('_', ' ')}](gallery/{report.name})\n\n    {command}\n")
     return (
         "# Gallery of reports\n\nPages as the program makes them with `--export-html`, each a file "
-        "of its own that needs nothing else; under each is its command.\n\n" + "\n".join(rows)
+        "of its own that needs nothing else; under each is its command.\n\n"
+        + "\n".join([*rows, "Read next: [how tables are exported](sweep.md), [networks](networks.md).\n"])
     )
 
 

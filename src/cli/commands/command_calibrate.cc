@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <memory>
 
 #include "base/ranks.h"
@@ -32,19 +31,6 @@ struct Arguments {
   ExportOptions exports;
 };
 
-// The scales in the weights are the same after calibration: what undoes them goes along.
-void copy_channel_scales(const CheckpointLocation& from, const CheckpointLocation& to,
-                         Overwrite overwrite) {
-  const CheckpointLocation scales = channel_scales_location(from);
-  if (!std::filesystem::exists(scales.path)) return;
-  const auto reader = open_checkpoint(scales.path);
-  QuantizePlan plan;
-  for (std::size_t i = 0; i < reader->tensors().size(); ++i) plan.push_back({i, std::nullopt});
-  const auto writer = create_checkpoint(channel_scales_location(to), overwrite);
-  quantize_checkpoint(*reader, plan, {}, *writer);
-  writer->finish();
-}
-
 void run(const Arguments& args) {
   const ImageSource& source = args.images.source;
   if (source.pictures.empty() && (source.dataset_name.empty() || source.dataset_dir.empty())) {
@@ -66,6 +52,7 @@ void run(const Arguments& args) {
       calibrate_network(*reader, args.images, *writer, {.threads = args.threads});
   if (!ranks().is_first()) return;
   writer->finish();
+  // The scales in the weights are the same after calibration: what undoes them goes along.
   copy_channel_scales(reader->location(), output, overwrite);
 
   const Report report = calibration_report(result, args.images, reader->location(), output);

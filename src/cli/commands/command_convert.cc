@@ -214,7 +214,7 @@ void convert_network(const Arguments& args) {
   const ExportedNetwork result = export_network(
       *reader, options, output.path, overwrite_of(args.force), {args.threads, &progress});
   progress.finish();
-  print_result(args.json ? exported_network_json(result, *reader, output)
+  print_result(args.json ? json_text(exported_network_json(result, *reader, output))
                          : exported_network_text(result, output));
 }
 

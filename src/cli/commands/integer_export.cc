@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 #include "base/utf8.h"
 #include "cli/console/job_progress.h"
@@ -12,6 +11,7 @@
 #include "narrow/dequantized_weights.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
+#include "report/integer_export_report.h"
 #include "report/report.h"
 
 namespace narrow {
@@ -26,17 +26,6 @@ std::vector<NamedArray> arrays_of(const CheckpointReader& network,
   return network_inputs(network, "", args.inputs);
 }
 
-nlohmann::ordered_json json_of(const std::vector<CArray>& arrays) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::array();
-  for (const CArray& array : arrays) {
-    json.push_back({{"value", array.value},
-                    {"parameter", array.parameter},
-                    {"type", array.c_type},
-                    {"shape", array.shape}});
-  }
-  return json;
-}
-
 std::string lines_of(const std::vector<CArray>& arrays, const std::string& what) {
   std::string text;
   for (const CArray& array : arrays) {
@@ -47,22 +36,8 @@ std::string lines_of(const std::vector<CArray>& arrays, const std::string& what)
 }
 
 void print_c_network(const CNetworkExport& made, const IntegerArithmetic& arithmetic, bool json) {
-  std::vector<std::string> files;
-  for (const auto& file : made.files) files.push_back(file.string());
   if (json) {
-    print_result(json_text({{"schema", 1},
-                            {"name", made.name},
-                            {"requantization", to_text(arithmetic)},
-                            {"files", files},
-                            {"inputs", json_of(made.inputs)},
-                            {"outputs", json_of(made.outputs)},
-                            {"before", made.before},
-                            {"after", made.after},
-                            {"weight_bytes", made.weight_bytes},
-                            {"constant_bytes", made.constant_bytes},
-                            {"memory_bytes", made.memory_bytes},
-                            {"multiply_adds", made.multiply_adds},
-                            {"tested_examples", made.tested_examples}}));
+    print_result(json_text(c_network_json(made, arithmetic)));
     return;
   }
   const auto list = [](const std::vector<std::string>& nodes, const std::string& what) {
@@ -77,17 +52,15 @@ void print_c_network(const CNetworkExport& made, const IntegerArithmetic& arithm
   text += fmt::format("multiplications: {}\n", made.multiply_adds);
   if (made.tested_examples > 0)
     text += fmt::format("examples in the test: {}\n", made.tested_examples);
-  for (const std::string& file : files) text += fmt::format("written: {}\n", shown(file));
+  for (const auto& file : made.files) {
+    text += fmt::format("written: {}\n", shown(file.string()));
+  }
   print_result(text);
 }
 
 void print_vectors(const VectorsExport& made, bool json) {
   if (json) {
-    print_result(json_text({{"schema", 1},
-                            {"manifest", made.manifest.string()},
-                            {"examples", made.examples},
-                            {"arrays", made.values},
-                            {"numbers", made.numbers}}));
+    print_result(json_text(vectors_json(made)));
     return;
   }
   print_result(fmt::format("{} arrays with {} integers, of {} examples\nmanifest: {}\n",

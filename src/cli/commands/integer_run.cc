@@ -21,14 +21,7 @@ ActivationOptions options_of(const IntegerArguments& args, const NetworkMethods&
         "--to qdq needs images to take the ranges of activations from: --images or "
         "--dataset_name and --dataset_dir");
   }
-  ActivationOptions options;
-  options.target = parse_integer_target(args.target);
-  if (!args.activations.empty()) options.scheme = parse_activations(args.activations);
-  const bool names_kind = args.activations.find(':') != std::string::npos;
-  if (options.target == IntegerTarget::kTensorRt && !names_kind) {
-    options.scheme.kind = ActivationSchemeKind::kSymmetric;
-  }
-  parse_activation_range(args.range, options.scheme);
+  ActivationOptions options = parse_activation_options(args.activations, args.range, args.target);
   options.images = *methods.images;
   return options;
 }

@@ -178,6 +178,19 @@ std::string_view to_string(IntegerTarget target) noexcept {
   return "";
 }
 
+ActivationOptions parse_activation_options(std::string_view activations, std::string_view range,
+                                           std::string_view target) {
+  ActivationOptions options;
+  options.target = parse_integer_target(target);
+  if (!activations.empty()) options.scheme = parse_activations(activations);
+  const bool names_kind = activations.find(':') != std::string_view::npos;
+  if (options.target == IntegerTarget::kTensorRt && !names_kind) {
+    options.scheme.kind = ActivationSchemeKind::kSymmetric;
+  }
+  parse_activation_range(range, options.scheme);
+  return options;
+}
+
 IntegerNetworkResult quantize_activations(const CheckpointReader& reader, const QuantizePlan& plan,
                                           const NetworkMethods& methods,
                                           const QuantizeOptions& quantize_options,

@@ -1,0 +1,60 @@
+// Quantizes an array to 8 bits, affine, one range: what narrow.quantize of Python is compared with.
+//   bench_array FILE    float32 values as they lie in memory
+// Prints the sum of all codes, then answers every line with the seconds of a call.
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "narrow/quantize_tensor.h"
+
+namespace narrow {
+namespace {
+
+std::vector<float> read_floats(const std::string& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  std::vector<float> values(static_cast<std::size_t>(file.tellg()) / sizeof(float));
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(values.data()),
+            static_cast<std::streamsize>(values.size() * sizeof(float)));
+  return values;
+}
+
+void run(const std::string& path) {
+  const std::vector<float> values = read_floats(path);
+  const Shape shape{static_cast<std::int64_t>(values.size())};
+  Scheme scheme;
+  scheme.kind = SchemeKind::kAffine;
+  scheme.bits = 8;
+  const QuantizedTensor first = quantize(values, shape, scheme);
+  std::cout << std::accumulate(first.codes.begin(), first.codes.end(), std::int64_t{0})
+            << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+    const auto start = std::chrono::steady_clock::now();
+    const QuantizedTensor quantized = quantize(values, shape, scheme);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    std::cout << seconds.count() << std::endl;
+  }
+}
+
+}  // namespace
+}  // namespace narrow
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: bench_array FILE\n");
+    return 2;
+  }
+  try {
+    narrow::run(argv[1]);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 2;
+  }
+  return 0;
+}

@@ -1,0 +1,143 @@
+// The jobs on networks in integers, and how outputs of networks differ.
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings.h"
+#include "job_options.h"
+#include "job_thread.h"
+#include "named_arrays.h"
+#include "narrow/compare_outputs.h"
+#include "narrow/dequantized_weights.h"
+#include "narrow/export_integers.h"
+#include "narrow/packed_checkpoint.h"
+#include "narrow/quantize_activations.h"
+#include "output.h"
+#include "report/integer_export_report.h"
+#include "report/integer_report.h"
+#include "report/run_report.h"
+#include "reports.h"
+
+namespace narrow::python {
+namespace {
+
+namespace nb = nanobind;
+
+Report quantize_to_integers(const std::filesystem::path& path, const PlanArguments& args,
+                            const NetworkMethods& methods, const ActivationOptions& given,
+                            const OutputArguments& output, int threads, nb::object progress) {
+  ActivationOptions options = given;
+  options.images = methods.images.value();
+  const auto work = [&](const RunOptionsFor<QuantizeObserver>& run, JobThread& /*job*/) {
+    const auto reader = open_unpacked(path, cast_of(args.cast));
+    if (!output.path.empty()) (void)location_of(output, *reader);  // not the input itself
+    const QuantizeOptions quantize{.non_finite = args.non_finite, .code_statistics = true};
+    const IntegerNetworkResult result =
+        quantize_activations(*reader, plan_of(args, *reader), methods, quantize, options,
+                             output.path, overwrite_of(output), run);
+    nlohmann::ordered_json json = integer_json(result);
+    json["input"] = reader->location().path.string();
+    if (!output.path.empty()) json["output"] = output.path.string();
+    return integer_report(result, title_of(args), std::move(json));
+  };
+  return run_job<QuantizeObserver>({threads, std::move(progress)}, work);
+}
+
+// What `requantize`, `round_mode` and `overflow` say; empty words are the defaults.
+IntegerArithmetic arithmetic_of(const std::string& mode, const std::string& round_mode,
+                                const std::string& overflow) {
+  IntegerArithmetic arithmetic;
+  if (!mode.empty()) arithmetic.mode = parse_requantization(mode);
+  if (!round_mode.empty()) arithmetic.round_mode = parse_round_mode(round_mode);
+  if (!overflow.empty()) arithmetic.overflow = parse_overflow(overflow);
+  return arithmetic;
+}
+
+Report make_c_network(const std::filesystem::path& path, const nb::list& given,
+                      const IntegerExportOptions& options, const OutputArguments& output,
+                      int threads, nb::object progress) {
+  const std::vector<NamedArray> inputs = named_arrays(given);
+  const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
+    const auto reader = see_as_computed(open_unpacked(path));
+    const CNetworkExport made =
+        export_c_network(*reader, inputs, options, output.path, overwrite_of(output), run);
+    return plain_report("network in C", c_network_json(made, options.arithmetic));
+  };
+  return run_job({threads, std::move(progress)}, work);
+}
+
+Report make_vectors(const std::filesystem::path& path, const nb::list& given,
+                    const IntegerExportOptions& options, const OutputArguments& output, int threads,
+                    nb::object progress) {
+  const std::vector<NamedArray> inputs = named_arrays(given);
+  const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
+    const auto reader = see_as_computed(open_unpacked(path));
+    const VectorsExport made =
+        export_vectors(*reader, inputs, options, output.path, overwrite_of(output), run);
+    return plain_report("test vectors", vectors_json(made));
+  };
+  return run_job({threads, std::move(progress)}, work);
+}
+
+Report compare_networks(const std::filesystem::path& reference, const std::filesystem::path& other,
+                        const nb::list& given, const CompareOutputsOptions& options, int threads,
+                        nb::object progress) {
+  const std::vector<NamedArray> inputs = named_arrays(given);
+  const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
+    return output_comparison_report(
+        compare_outputs(*open_unpacked(reference), *open_unpacked(other), inputs, options, run));
+  };
+  return run_job({threads, std::move(progress)}, work);
+}
+
+}  // namespace
+
+void bind_integers(nb::module_& module) {
+  const auto threads = nb::arg("threads");
+  const auto progress = nb::arg("progress").none();
+  nb::class_<ActivationOptions>(module, "ActivationOptions")
+      .def(
+          "__init__",
+          [](ActivationOptions* self, const std::string& activations, const std::string& range,
+             const std::string& target) {
+            new (self) ActivationOptions(parse_activation_options(activations, range, target));
+          },
+          nb::arg("activations"), nb::arg("range"), nb::arg("target"));
+  nb::class_<IntegerExportOptions>(module, "IntegerExportOptions")
+      .def(
+          "__init__",
+          [](IntegerExportOptions* self, const std::string& name, const std::string& requantize,
+             const std::string& round_mode, const std::string& overflow) {
+            new (self) IntegerExportOptions{name, arithmetic_of(requantize, round_mode, overflow)};
+          },
+          nb::arg("name"), nb::arg("requantize"), nb::arg("round_mode"), nb::arg("overflow"));
+  nb::class_<CompareOutputsOptions>(module, "CompareOutputsOptions")
+      .def(
+          "__init__",
+          [](CompareOutputsOptions* self, const std::string& model_name,
+             const std::vector<std::string>& nodes, const std::string& execution,
+             const std::string& requantize, const std::string& round_mode,
+             const std::string& overflow) {
+            new (self) CompareOutputsOptions{model_name, nodes, parse_execution(execution),
+                                             arithmetic_of(requantize, round_mode, overflow)};
+          },
+          nb::arg("model_name"), nb::arg("nodes"), nb::arg("execution"), nb::arg("requantize"),
+          nb::arg("round_mode"), nb::arg("overflow"));
+  module.def(
+      "read_arrays", [](const std::filesystem::path& path) { return tuples_of(read_arrays(path)); },
+      nb::arg("path"));
+  module.def("quantize_activations", quantize_to_integers, nb::arg("path"), nb::arg("args"),
+             nb::arg("methods"), nb::arg("options"), nb::arg("output"), threads, progress);
+  module.def("export_c_network", make_c_network, nb::arg("path"), nb::arg("inputs"),
+             nb::arg("options"), nb::arg("output"), threads, progress);
+  module.def("export_vectors", make_vectors, nb::arg("path"), nb::arg("inputs"), nb::arg("options"),
+             nb::arg("output"), threads, progress);
+  module.def("compare_outputs", compare_networks, nb::arg("reference"), nb::arg("other"),
+             nb::arg("inputs"), nb::arg("options"), threads, progress);
+}
+
+}  // namespace narrow::python
