@@ -1,7 +1,7 @@
-// The transforms of Winograd's minimal filtering F(4x4, 3x3): a 4x4 tile of a convolution with a
-// 3x3 kernel and stride 1 takes 36 products for each pair of channels instead of 144. Lavin and
-// Gray, "Fast Algorithms for Convolutional Neural Networks", 2016. Compiled for every instruction
-// set, chosen at run time.
+// The transforms of Winograd's minimal filterings F(4x4, 3x3) and F(2x2, 5x5): a 4x4 tile of a
+// convolution with a 3x3 kernel and stride 1 takes 36 products for each pair of channels instead of
+// 144, and a 2x2 tile of one with a 5x5 kernel 36 instead of 100. Lavin and Gray, "Fast Algorithms
+// for Convolutional Neural Networks", 2016. Compiled for every instruction set, chosen at run time.
 //
 // With the matrices A, B and G of the paper, * for the product element by element, d the 6x6 pixels
 // that a tile y sees, g the kernel:
@@ -13,10 +13,12 @@
 
 namespace narrow::winograd {
 
-constexpr int kWinogradTile = 4;
+constexpr int kWinogradTile = 4;  // with 3x3 kernels
 constexpr std::size_t kWinogradPlanes = 36;
+// Of kernels of 3 or 5 taps along each axis: with either a tile sees 6x6 pixels.
+constexpr int winograd_tile(int taps) { return kWinogradTile + 3 - taps; }
 
-// One image, [height, width, channels], and a tile of 4x4 of its pixels from (top, left) on. Pixels
+// One image, [height, width, channels], and a tile of its pixels from (top, left) on. Pixels
 // outside of the image are zero and are not written.
 struct WinogradPlace {
   int height = 0;
@@ -28,7 +30,7 @@ struct WinogradPlace {
 
 // What is transformed has 36 values a channel; value p of all channels is at p * plane_step.
 struct WinogradKernels {
-  // B' d B of the pixels from (top - 1, left - 1) on.
+  // B' d B of the pixels from (top - margin, left - margin) on; the margin is (taps - 1) / 2.
   void (*transform_input)(const WinogradPlace& place, const float* image, float* planes,
                           std::size_t plane_step);
   // A' m A.
@@ -46,7 +48,7 @@ struct WinogradKernels {
                                     float* taps, std::size_t tap_step);
 };
 
-// Those of the best instruction set of this processor.
-const WinogradKernels& winograd_kernels();
+// For kernels of 3 or 5 taps along each axis, those of the best instruction set of this processor.
+const WinogradKernels& winograd_kernels(int taps);
 
 }  // namespace narrow::winograd

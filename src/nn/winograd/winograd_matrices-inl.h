@@ -1,5 +1,5 @@
-// The matrices of Winograd's F(4x4, 3x3) applied to vectors of channels. Included once for every
-// instruction set.
+// The matrices of Winograd's F(4x4, 3x3) and F(2x2, 5x5) applied to vectors of channels. Included
+// once for every instruction set.
 #if defined(NARROW_NN_WINOGRAD_MATRICES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NARROW_NN_WINOGRAD_MATRICES_INL_H_
 #undef NARROW_NN_WINOGRAD_MATRICES_INL_H_
@@ -17,11 +17,11 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int kTaps = 3;
-constexpr int kSeen = kWinogradTile + kTaps - 1;
+constexpr int kSeen = kWinogradTile + 2;
 
 // Each is one of the matrices, for the columns and the rows of what is transformed: kOut sums from
-// kIn vectors.
+// kIn vectors. Both filterings evaluate polynomials at 0, 1, -1, 2, -2 and infinity, so they share
+// B; the others have a row or column of powers of each point, as many as there are taps or pixels.
 
 struct InputTransform {  // B'
   static constexpr int kIn = kSeen;
@@ -44,9 +44,10 @@ struct InputTransform {  // B'
   }
 };
 
+template <int kTile>
 struct OutputTransform {  // A'
   static constexpr int kIn = kSeen;
-  static constexpr int kOut = kWinogradTile;
+  static constexpr int kOut = kTile;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
     const V even = hn::Add(x[1], x[2]);
@@ -55,48 +56,68 @@ struct OutputTransform {  // A'
     const V far_odd = hn::Sub(x[3], x[4]);
     y[0] = hn::Add(x[0], hn::Add(even, far_even));
     y[1] = hn::MulAdd(hn::Set(d, 2.0F), far_odd, odd);
-    y[2] = hn::MulAdd(hn::Set(d, 4.0F), far_even, even);
-    y[3] = hn::Add(hn::MulAdd(hn::Set(d, 8.0F), far_odd, odd), x[5]);
+    if constexpr (kTile == kWinogradTile) {
+      y[2] = hn::MulAdd(hn::Set(d, 4.0F), far_even, even);
+      y[3] = hn::MulAdd(hn::Set(d, 8.0F), far_odd, odd);
+    }
+    y[kTile - 1] = hn::Add(y[kTile - 1], x[5]);
   }
 };
 
+template <int kTile>
 struct OutputGradientTransform {  // A
-  static constexpr int kIn = kWinogradTile;
+  static constexpr int kIn = kTile;
   static constexpr int kOut = kSeen;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
-    const V even = hn::Add(x[0], x[2]);
-    const V odd = hn::Add(x[1], x[3]);
-    const V far_even = hn::MulAdd(hn::Set(d, 4.0F), x[2], x[0]);
-    const V far_odd = hn::MulAdd(hn::Set(d, 8.0F), x[3], hn::Add(x[1], x[1]));
+    V even = x[0];
+    V odd = x[1];
+    V far_even = x[0];
+    V far_odd = hn::Add(x[1], x[1]);
+    if constexpr (kTile == kWinogradTile) {
+      even = hn::Add(even, x[2]);
+      odd = hn::Add(odd, x[3]);
+      far_even = hn::MulAdd(hn::Set(d, 4.0F), x[2], far_even);
+      far_odd = hn::MulAdd(hn::Set(d, 8.0F), x[3], far_odd);
+    }
     y[0] = x[0];
     y[1] = hn::Add(even, odd);
     y[2] = hn::Sub(even, odd);
     y[3] = hn::Add(far_even, far_odd);
     y[4] = hn::Sub(far_even, far_odd);
-    y[5] = x[3];
+    y[5] = x[kTile - 1];
   }
 };
 
+template <int kTaps>
 struct KernelTransform {  // G
   static constexpr int kIn = kTaps;
   static constexpr int kOut = kSeen;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
     const V sixth = hn::Set(d, 1.0F / 6);
-    const V even = hn::Neg(hn::Mul(sixth, hn::Add(x[0], x[2])));
-    const V odd = hn::Mul(sixth, x[1]);
-    const V far_even = hn::MulAdd(hn::Set(d, 1.0F / 24), x[0], hn::Mul(sixth, x[2]));
-    const V far_odd = hn::Mul(hn::Set(d, 1.0F / 12), x[1]);
+    V all_even = hn::Add(x[0], x[2]);
+    V all_odd = x[1];
+    V far_even = hn::MulAdd(hn::Set(d, 1.0F / 24), x[0], hn::Mul(sixth, x[2]));
+    V far_odd = hn::Mul(hn::Set(d, 1.0F / 12), x[1]);
+    if constexpr (kTaps == 5) {
+      all_even = hn::Add(all_even, x[4]);
+      all_odd = hn::Add(all_odd, x[3]);
+      far_even = hn::MulAdd(hn::Set(d, 2.0F / 3), x[4], far_even);
+      far_odd = hn::MulAdd(hn::Set(d, 1.0F / 3), x[3], far_odd);
+    }
+    const V even = hn::Neg(hn::Mul(sixth, all_even));
+    const V odd = hn::Mul(sixth, all_odd);
     y[0] = hn::Mul(hn::Set(d, 0.25F), x[0]);
     y[1] = hn::Sub(even, odd);
     y[2] = hn::Add(even, odd);
     y[3] = hn::Add(far_even, far_odd);
     y[4] = hn::Sub(far_even, far_odd);
-    y[5] = x[2];
+    y[5] = x[kTaps - 1];
   }
 };
 
+template <int kTaps>
 struct KernelGradientTransform {  // G'
   static constexpr int kIn = kSeen;
   static constexpr int kOut = kTaps;
@@ -104,12 +125,18 @@ struct KernelGradientTransform {  // G'
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
     const V sixth = hn::Set(d, 1.0F / 6);
     const V even = hn::Mul(sixth, hn::Add(x[1], x[2]));
-    const V far_even = hn::Add(x[3], x[4]);
     const V odd = hn::Mul(sixth, hn::Sub(x[2], x[1]));
+    const V far_even = hn::Add(x[3], x[4]);
+    const V far_odd = hn::Sub(x[3], x[4]);
     y[0] = hn::Sub(hn::MulAdd(hn::Set(d, 1.0F / 24), far_even, hn::Mul(hn::Set(d, 0.25F), x[0])),
                    even);
-    y[1] = hn::MulAdd(hn::Set(d, 1.0F / 12), hn::Sub(x[3], x[4]), odd);
-    y[2] = hn::Add(hn::MulSub(sixth, far_even, even), x[5]);
+    y[1] = hn::MulAdd(hn::Set(d, 1.0F / 12), far_odd, odd);
+    y[2] = hn::MulSub(sixth, far_even, even);
+    if constexpr (kTaps == 5) {
+      y[3] = hn::MulAdd(hn::Set(d, 1.0F / 3), far_odd, odd);
+      y[4] = hn::MulSub(hn::Set(d, 2.0F / 3), far_even, even);
+    }
+    y[kTaps - 1] = hn::Add(y[kTaps - 1], x[5]);
   }
 };
 

@@ -9,8 +9,9 @@ namespace narrow {
 namespace {
 
 using winograd::kWinogradPlanes;
-using winograd::kWinogradTile;
 using winograd::winograd_kernels;
+using winograd::winograd_tile;
+using winograd::WinogradKernels;
 using winograd::WinogradPlace;
 
 // Images are taken a few at a time, so that what is transformed stays in the last level cache, but
@@ -19,9 +20,9 @@ constexpr std::size_t kBytesAtOnce = std::size_t{8} << 20;
 constexpr std::int64_t kFewestTiles = 128;
 constexpr std::int64_t kKernelsAtOnce = 4096;
 
-std::int64_t tiles_along(int size) { return (size + kWinogradTile - 1) / kWinogradTile; }
+std::int64_t tiles_along(int size, int tile) { return (size + tile - 1) / tile; }
 
-// Kernel 3 with stride 1: the 36 products of matrices between the transforms.
+// Kernel 3 or 5 with stride 1: the 36 products of matrices between the transforms.
 class WinogradConv : public TrainingConv {
  public:
   explicit WinogradConv(const ConvGeometry& geometry)
@@ -30,8 +31,10 @@ class WinogradConv : public TrainingConv {
         width_(geometry.in_width),
         in_(geometry.in_channels),
         out_(geometry.out_channels),
-        tiles_across_(tiles_along(width_)),
-        tiles_per_image_(tiles_along(height_) * tiles_across_),
+        tile_(winograd_tile(geometry.kernel)),
+        transforms_(winograd_kernels(geometry.kernel)),
+        tiles_across_(tiles_along(width_, tile_)),
+        tiles_per_image_(tiles_along(height_, tile_) * tiles_across_),
         images_at_once_(images_at_once()) {}
 
   // The kernels, or their gradients; the images before the products, and after them.
@@ -59,13 +62,13 @@ class WinogradConv : public TrainingConv {
       const std::int64_t tiles = tiles_from(first);
       for_each_tile(first, in_,
                     [&](const WinogradPlace& place, std::int64_t image, std::int64_t tile) {
-                      winograd_kernels().transform_input(place, x + image * image_size(in_),
-                                                         seen + tile * in_, tile_step(in_));
+                      transforms_.transform_input(place, x + image * image_size(in_),
+                                                  seen + tile * in_, tile_step(in_));
                     });
       for_each_tile(
           first, out_, [&](const WinogradPlace& place, std::int64_t image, std::int64_t tile) {
-            winograd_kernels().transform_output_gradient(place, dy + image * image_size(out_),
-                                                         gradients + tile * out_, tile_step(out_));
+            transforms_.transform_output_gradient(place, dy + image * image_size(out_),
+                                                  gradients + tile * out_, tile_step(out_));
           });
       for_each_plane([&](std::int64_t plane) {
         multiply(in_, out_, tiles, {seen + plane * tile_step(in_), in_, true},
@@ -74,8 +77,8 @@ class WinogradConv : public TrainingConv {
       });
     }
     for_each_kernel_part([&](std::int64_t from, std::int64_t count) {
-      winograd_kernels().transform_kernel_gradient(kernels + from, kernel_step(), count,
-                                                   dweights + from, kernel_step());
+      transforms_.transform_kernel_gradient(kernels + from, kernel_step(), count, dweights + from,
+                                            kernel_step());
     });
   }
 
@@ -92,14 +95,14 @@ class WinogradConv : public TrainingConv {
     float* seen = kernels + kWinogradPlanes * kernel_step();
     float* products = seen + kWinogradPlanes * tile_step(from.channels);
     for_each_kernel_part([&](std::int64_t first, std::int64_t count) {
-      winograd_kernels().transform_kernel(weights + first, kernel_step(), count, backward,
-                                          kernels + first, kernel_step());
+      transforms_.transform_kernel(weights + first, kernel_step(), count, backward, kernels + first,
+                                   kernel_step());
     });
     for (std::int64_t first = 0; first < images_; first += images_at_once_) {
       const std::int64_t tiles = tiles_from(first);
       for_each_tile(first, from.channels,
                     [&](const WinogradPlace& place, std::int64_t image, std::int64_t tile) {
-                      winograd_kernels().transform_input(
+                      transforms_.transform_input(
                           place, from.values + image * image_size(from.channels),
                           seen + tile * from.channels, tile_step(from.channels));
                     });
@@ -111,9 +114,9 @@ class WinogradConv : public TrainingConv {
       });
       for_each_tile(first, to.channels,
                     [&](const WinogradPlace& place, std::int64_t image, std::int64_t tile) {
-                      winograd_kernels().transform_output(
-                          place, products + tile * to.channels, tile_step(to.channels),
-                          to.values + image * image_size(to.channels));
+                      transforms_.transform_output(place, products + tile * to.channels,
+                                                   tile_step(to.channels),
+                                                   to.values + image * image_size(to.channels));
                     });
     }
   }
@@ -143,9 +146,9 @@ class WinogradConv : public TrainingConv {
     onednn_parallel_for(static_cast<int>(tiles_from(first) / tiles_across_), [&](int line) {
       const std::int64_t lines_per_image = tiles_per_image_ / tiles_across_;
       WinogradPlace place{height_, width_, static_cast<std::size_t>(channels),
-                          static_cast<int>(line % lines_per_image) * kWinogradTile, 0};
+                          static_cast<int>(line % lines_per_image) * tile_, 0};
       for (std::int64_t column = 0; column < tiles_across_; ++column) {
-        place.left = static_cast<int>(column) * kWinogradTile;
+        place.left = static_cast<int>(column) * tile_;
         body(place, first + line / lines_per_image, line * tiles_across_ + column);
       }
     });
@@ -170,6 +173,8 @@ class WinogradConv : public TrainingConv {
   int width_;
   std::int64_t in_;
   std::int64_t out_;
+  int tile_;
+  const WinogradKernels& transforms_;
   std::int64_t tiles_across_;
   std::int64_t tiles_per_image_;
   std::int64_t images_at_once_;
@@ -178,7 +183,8 @@ class WinogradConv : public TrainingConv {
 }  // namespace
 
 std::int64_t winograd_product_count(const ConvGeometry& geometry) {
-  return tiles_along(geometry.in_height) * tiles_along(geometry.in_width) *
+  const int tile = winograd_tile(geometry.kernel);
+  return tiles_along(geometry.in_height, tile) * tiles_along(geometry.in_width, tile) *
          static_cast<std::int64_t>(kWinogradPlanes);
 }
 
