@@ -52,27 +52,26 @@ void TransformPixels(const WinogradPlace& place, int margin, const float* image,
 template <int kTaps>
 void TransformInput(const WinogradPlace& place, const float* image, float* planes,
                     std::size_t plane_step) {
-  TransformPixels<InputTransform>(place, (kTaps - 1) / 2, image, planes, plane_step);
+  TransformPixels<InputTransform<kTaps>>(place, (kTaps - 1) / 2, image, planes, plane_step);
 }
 
 template <int kTaps>
 void TransformOutputGradient(const WinogradPlace& place, const float* image, float* planes,
                              std::size_t plane_step) {
-  TransformPixels<OutputGradientTransform<winograd_tile(kTaps)>>(place, 0, image, planes,
-                                                                 plane_step);
+  TransformPixels<OutputGradientTransform<kTaps>>(place, 0, image, planes, plane_step);
 }
 
 template <int kTaps>
 void TransformOutput(const WinogradPlace& place, const float* planes, std::size_t plane_step,
                      float* image) {
-  constexpr int kTile = winograd_tile(kTaps);
-  float* pixels[kTile][kTile];
+  float* pixels[kWinogradTile][kWinogradTile];
   FindPixels(place, place.top, place.left, image, pixels);
   ForVectors(place.channels, [&](auto d, std::size_t c) HWY_ATTR {
-    TransformBothWays<OutputTransform<kTile>>(
+    TransformBothWays<OutputTransform<kTaps>>(
         d,
-        [&](int row, int column)
-            HWY_ATTR { return hn::LoadU(d, planes + (row * kSeen + column) * plane_step + c); },
+        [&](int row, int column) HWY_ATTR {
+          return hn::LoadU(d, planes + (row * kSeenBy<kTaps> + column) * plane_step + c);
+        },
         [&](int row, int column, auto value) HWY_ATTR {
           if (float* pixel = pixels[row][column]) hn::StoreU(value, d, pixel + c);
         });
@@ -89,8 +88,9 @@ void TransformKernel(const float* taps, std::size_t tap_step, std::size_t count,
           const int tap = row * kTaps + column;
           return hn::LoadU(d, taps + (flipped ? kTaps * kTaps - 1 - tap : tap) * tap_step + i);
         },
-        [&](int row, int column, auto value)
-            HWY_ATTR { hn::StoreU(value, d, planes + (row * kSeen + column) * plane_step + i); });
+        [&](int row, int column, auto value) HWY_ATTR {
+          hn::StoreU(value, d, planes + (row * kSeenBy<kTaps> + column) * plane_step + i);
+        });
   });
 }
 
@@ -100,8 +100,9 @@ void TransformKernelGradient(const float* planes, std::size_t plane_step, std::s
   ForVectors(count, [&](auto d, std::size_t i) HWY_ATTR {
     TransformBothWays<KernelGradientTransform<kTaps>>(
         d,
-        [&](int row, int column)
-            HWY_ATTR { return hn::LoadU(d, planes + (row * kSeen + column) * plane_step + i); },
+        [&](int row, int column) HWY_ATTR {
+          return hn::LoadU(d, planes + (row * kSeenBy<kTaps> + column) * plane_step + i);
+        },
         [&](int row, int column, auto value)
             HWY_ATTR { hn::StoreU(value, d, taps + (row * kTaps + column) * tap_step + i); });
   });

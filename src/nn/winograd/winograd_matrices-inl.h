@@ -1,4 +1,4 @@
-// The matrices of Winograd's F(4x4, 3x3) and F(2x2, 5x5) applied to vectors of channels. Included
+// The matrices of Winograd's F(4x4, 3x3) and F(4x4, 5x5) applied to vectors of channels. Included
 // once for every instruction set.
 #if defined(NARROW_NN_WINOGRAD_MATRICES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NARROW_NN_WINOGRAD_MATRICES_INL_H_
@@ -17,13 +17,25 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int kSeen = kWinogradTile + 2;
+// Pixels along each axis that a tile sees.
+template <int kTaps>
+constexpr int kSeenBy = kWinogradTile + kTaps - 1;
+constexpr int kSeen = kSeenBy<3>;
 
 // Each is one of the matrices, for the columns and the rows of what is transformed: kOut sums from
-// kIn vectors. Both filterings evaluate polynomials at 0, 1, -1, 2, -2 and infinity, so they share
-// B; the others have a row or column of powers of each point, as many as there are taps or pixels.
+// kIn vectors. Polynomials are evaluated at 0, 1, -1, 2, -2 and infinity for 3 taps, for 5 at 1/2
+// and -1/2 too, before infinity.
 
+// y = a + b, a - b.
+template <class V>
+HWY_INLINE void SumAndDifference(V a, V b, V* y) {
+  y[0] = hn::Add(a, b);
+  y[1] = hn::Sub(a, b);
+}
+
+template <int kTaps>
 struct InputTransform {  // B'
+  static_assert(kTaps == 3);
   static constexpr int kIn = kSeen;
   static constexpr int kOut = kSeen;
   template <class D, class V = hn::Vec<D>>
@@ -44,10 +56,10 @@ struct InputTransform {  // B'
   }
 };
 
-template <int kTile>
+template <int kTaps>
 struct OutputTransform {  // A'
   static constexpr int kIn = kSeen;
-  static constexpr int kOut = kTile;
+  static constexpr int kOut = kWinogradTile;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
     const V even = hn::Add(x[1], x[2]);
@@ -56,36 +68,27 @@ struct OutputTransform {  // A'
     const V far_odd = hn::Sub(x[3], x[4]);
     y[0] = hn::Add(x[0], hn::Add(even, far_even));
     y[1] = hn::MulAdd(hn::Set(d, 2.0F), far_odd, odd);
-    if constexpr (kTile == kWinogradTile) {
-      y[2] = hn::MulAdd(hn::Set(d, 4.0F), far_even, even);
-      y[3] = hn::MulAdd(hn::Set(d, 8.0F), far_odd, odd);
-    }
-    y[kTile - 1] = hn::Add(y[kTile - 1], x[5]);
+    y[2] = hn::MulAdd(hn::Set(d, 4.0F), far_even, even);
+    y[3] = hn::Add(hn::MulAdd(hn::Set(d, 8.0F), far_odd, odd), x[5]);
   }
 };
 
-template <int kTile>
+template <int kTaps>
 struct OutputGradientTransform {  // A
-  static constexpr int kIn = kTile;
+  static constexpr int kIn = kWinogradTile;
   static constexpr int kOut = kSeen;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
-    V even = x[0];
-    V odd = x[1];
-    V far_even = x[0];
-    V far_odd = hn::Add(x[1], x[1]);
-    if constexpr (kTile == kWinogradTile) {
-      even = hn::Add(even, x[2]);
-      odd = hn::Add(odd, x[3]);
-      far_even = hn::MulAdd(hn::Set(d, 4.0F), x[2], far_even);
-      far_odd = hn::MulAdd(hn::Set(d, 8.0F), x[3], far_odd);
-    }
+    const V even = hn::Add(x[0], x[2]);
+    const V odd = hn::Add(x[1], x[3]);
+    const V far_even = hn::MulAdd(hn::Set(d, 4.0F), x[2], x[0]);
+    const V far_odd = hn::MulAdd(hn::Set(d, 8.0F), x[3], hn::Add(x[1], x[1]));
     y[0] = x[0];
     y[1] = hn::Add(even, odd);
     y[2] = hn::Sub(even, odd);
     y[3] = hn::Add(far_even, far_odd);
     y[4] = hn::Sub(far_even, far_odd);
-    y[5] = x[kTile - 1];
+    y[5] = x[3];
   }
 };
 
@@ -96,24 +99,16 @@ struct KernelTransform {  // G
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
     const V sixth = hn::Set(d, 1.0F / 6);
-    V all_even = hn::Add(x[0], x[2]);
-    V all_odd = x[1];
-    V far_even = hn::MulAdd(hn::Set(d, 1.0F / 24), x[0], hn::Mul(sixth, x[2]));
-    V far_odd = hn::Mul(hn::Set(d, 1.0F / 12), x[1]);
-    if constexpr (kTaps == 5) {
-      all_even = hn::Add(all_even, x[4]);
-      all_odd = hn::Add(all_odd, x[3]);
-      far_even = hn::MulAdd(hn::Set(d, 2.0F / 3), x[4], far_even);
-      far_odd = hn::MulAdd(hn::Set(d, 1.0F / 3), x[3], far_odd);
-    }
-    const V even = hn::Neg(hn::Mul(sixth, all_even));
-    const V odd = hn::Mul(sixth, all_odd);
+    const V even = hn::Neg(hn::Mul(sixth, hn::Add(x[0], x[2])));
+    const V odd = hn::Mul(sixth, x[1]);
+    const V far_even = hn::MulAdd(hn::Set(d, 1.0F / 24), x[0], hn::Mul(sixth, x[2]));
+    const V far_odd = hn::Mul(hn::Set(d, 1.0F / 12), x[1]);
     y[0] = hn::Mul(hn::Set(d, 0.25F), x[0]);
     y[1] = hn::Sub(even, odd);
     y[2] = hn::Add(even, odd);
     y[3] = hn::Add(far_even, far_odd);
     y[4] = hn::Sub(far_even, far_odd);
-    y[5] = x[kTaps - 1];
+    y[5] = x[2];
   }
 };
 
@@ -125,18 +120,116 @@ struct KernelGradientTransform {  // G'
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
     const V sixth = hn::Set(d, 1.0F / 6);
     const V even = hn::Mul(sixth, hn::Add(x[1], x[2]));
-    const V odd = hn::Mul(sixth, hn::Sub(x[2], x[1]));
     const V far_even = hn::Add(x[3], x[4]);
-    const V far_odd = hn::Sub(x[3], x[4]);
+    const V odd = hn::Mul(sixth, hn::Sub(x[2], x[1]));
     y[0] = hn::Sub(hn::MulAdd(hn::Set(d, 1.0F / 24), far_even, hn::Mul(hn::Set(d, 0.25F), x[0])),
                    even);
-    y[1] = hn::MulAdd(hn::Set(d, 1.0F / 12), far_odd, odd);
-    y[2] = hn::MulSub(sixth, far_even, even);
-    if constexpr (kTaps == 5) {
-      y[3] = hn::MulAdd(hn::Set(d, 1.0F / 3), far_odd, odd);
-      y[4] = hn::MulSub(hn::Set(d, 2.0F / 3), far_even, even);
-    }
-    y[kTaps - 1] = hn::Add(y[kTaps - 1], x[5]);
+    y[1] = hn::MulAdd(hn::Set(d, 1.0F / 12), hn::Sub(x[3], x[4]), odd);
+    y[2] = hn::Add(hn::MulSub(sixth, far_even, even), x[5]);
+  }
+};
+
+template <>
+struct InputTransform<5> {
+  static constexpr int kIn = kSeenBy<5>;
+  static constexpr int kOut = kSeenBy<5>;
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE void operator()(D d, const V* x, V* y) const {
+    const V outer = hn::Set(d, 5.25F);
+    const V inner = hn::Set(d, 4.25F);
+    const V middle = hn::Mul(hn::Set(d, 2.5F), x[3]);
+    y[0] = hn::MulAdd(outer, hn::Sub(x[4], x[2]), hn::Sub(x[0], x[6]));
+    SumAndDifference(hn::NegMulAdd(inner, x[4], hn::Add(x[2], x[6])),
+                     hn::NegMulAdd(inner, x[3], hn::Add(x[1], x[5])), y + 1);
+    SumAndDifference(
+        hn::MulAdd(hn::Set(d, 0.25F), x[2], hn::NegMulAdd(hn::Set(d, 1.25F), x[4], x[6])),
+        hn::MulAdd(hn::Set(d, 0.5F), x[1], hn::MulSub(hn::Set(d, 2.0F), x[5], middle)), y + 3);
+    SumAndDifference(
+        hn::MulAdd(hn::Set(d, 4.0F), x[2], hn::NegMulAdd(hn::Set(d, 5.0F), x[4], x[6])),
+        hn::MulAdd(hn::Set(d, 0.5F), x[5], hn::MulSub(hn::Set(d, 2.0F), x[1], middle)), y + 5);
+    y[7] = hn::MulAdd(outer, hn::Sub(x[3], x[5]), hn::Sub(x[7], x[1]));
+  }
+};
+
+template <>
+struct OutputTransform<5> {
+  static constexpr int kIn = kSeenBy<5>;
+  static constexpr int kOut = kWinogradTile;
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE void operator()(D d, const V* x, V* y) const {
+    const V even = hn::Add(x[1], x[2]);
+    const V odd = hn::Sub(x[1], x[2]);
+    const V far_even = hn::Add(x[3], x[4]);
+    const V far_odd = hn::Sub(x[3], x[4]);
+    const V near_even = hn::Add(x[5], x[6]);
+    const V near_odd = hn::Sub(x[5], x[6]);
+    y[0] = hn::Add(hn::Add(x[0], even), hn::Add(far_even, near_even));
+    y[1] = hn::MulAdd(hn::Set(d, 0.5F), near_odd, hn::MulAdd(hn::Set(d, 2.0F), far_odd, odd));
+    y[2] = hn::MulAdd(hn::Set(d, 0.25F), near_even, hn::MulAdd(hn::Set(d, 4.0F), far_even, even));
+    y[3] = hn::Add(
+        hn::MulAdd(hn::Set(d, 0.125F), near_odd, hn::MulAdd(hn::Set(d, 8.0F), far_odd, odd)), x[7]);
+  }
+};
+
+template <>
+struct OutputGradientTransform<5> {
+  static constexpr int kIn = kWinogradTile;
+  static constexpr int kOut = kSeenBy<5>;
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE void operator()(D d, const V* x, V* y) const {
+    y[0] = x[0];
+    SumAndDifference(hn::Add(x[0], x[2]), hn::Add(x[1], x[3]), y + 1);
+    SumAndDifference(hn::MulAdd(hn::Set(d, 4.0F), x[2], x[0]),
+                     hn::MulAdd(hn::Set(d, 8.0F), x[3], hn::Add(x[1], x[1])), y + 3);
+    SumAndDifference(hn::MulAdd(hn::Set(d, 0.25F), x[2], x[0]),
+                     hn::MulAdd(hn::Set(d, 0.125F), x[3], hn::Mul(hn::Set(d, 0.5F), x[1])), y + 5);
+    y[7] = x[3];
+  }
+};
+
+template <>
+struct KernelTransform<5> {
+  static constexpr int kIn = 5;
+  static constexpr int kOut = kSeenBy<5>;
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE void operator()(D d, const V* x, V* y) const {
+    const V one = hn::Set(d, -2.0F / 9);
+    const auto times = [&](float factor, V v) HWY_ATTR { return hn::Mul(hn::Set(d, factor), v); };
+    y[0] = x[0];
+    SumAndDifference(hn::Mul(one, hn::Add(hn::Add(x[0], x[2]), x[4])),
+                     hn::Mul(one, hn::Add(x[1], x[3])), y + 1);
+    SumAndDifference(hn::MulAdd(hn::Set(d, 8.0F / 45), x[4],
+                                hn::MulAdd(hn::Set(d, 2.0F / 45), x[2], times(1.0F / 90, x[0]))),
+                     hn::MulAdd(hn::Set(d, 4.0F / 45), x[3], times(1.0F / 45, x[1])), y + 3);
+    SumAndDifference(hn::MulAdd(hn::Set(d, 2.0F / 45), x[4],
+                                hn::MulAdd(hn::Set(d, 8.0F / 45), x[2], times(32.0F / 45, x[0]))),
+                     hn::MulAdd(hn::Set(d, 4.0F / 45), x[3], times(16.0F / 45, x[1])), y + 5);
+    y[7] = x[4];
+  }
+};
+
+template <>
+struct KernelGradientTransform<5> {
+  static constexpr int kIn = kSeenBy<5>;
+  static constexpr int kOut = 5;
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE void operator()(D d, const V* x, V* y) const {
+    const V one = hn::Set(d, -2.0F / 9);
+    const V even = hn::Mul(one, hn::Add(x[1], x[2]));
+    const V odd = hn::Mul(one, hn::Sub(x[1], x[2]));
+    const V far_even = hn::Add(x[3], x[4]);
+    const V far_odd = hn::Sub(x[3], x[4]);
+    const V near_even = hn::Add(x[5], x[6]);
+    const V near_odd = hn::Sub(x[5], x[6]);
+    // far and near of a row by these factors.
+    const auto add = [&](float far, V v, float near, V w, V sum) HWY_ATTR {
+      return hn::MulAdd(hn::Set(d, near / 45), w, hn::MulAdd(hn::Set(d, far / 45), v, sum));
+    };
+    y[0] = add(0.5F, far_even, 32, near_even, hn::Add(x[0], even));
+    y[1] = add(1, far_odd, 16, near_odd, odd);
+    y[2] = add(2, far_even, 8, near_even, even);
+    y[3] = add(4, far_odd, 4, near_odd, odd);
+    y[4] = add(8, far_even, 2, near_even, hn::Add(even, x[7]));
   }
 };
 

@@ -8,9 +8,9 @@
 namespace narrow {
 namespace {
 
-using winograd::kWinogradPlanes;
+using winograd::kWinogradTile;
 using winograd::winograd_kernels;
-using winograd::winograd_tile;
+using winograd::winograd_planes;
 using winograd::WinogradKernels;
 using winograd::WinogradPlace;
 
@@ -20,9 +20,9 @@ constexpr std::size_t kBytesAtOnce = std::size_t{8} << 20;
 constexpr std::int64_t kFewestTiles = 128;
 constexpr std::int64_t kKernelsAtOnce = 4096;
 
-std::int64_t tiles_along(int size, int tile) { return (size + tile - 1) / tile; }
+std::int64_t tiles_along(int size) { return (size + kWinogradTile - 1) / kWinogradTile; }
 
-// Kernel 3 or 5 with stride 1: the 36 products of matrices between the transforms.
+// Kernel 3 or 5 with stride 1: the 36 or 64 products of matrices between the transforms.
 class WinogradConv : public TrainingConv {
  public:
   explicit WinogradConv(const ConvGeometry& geometry)
@@ -31,15 +31,15 @@ class WinogradConv : public TrainingConv {
         width_(geometry.in_width),
         in_(geometry.in_channels),
         out_(geometry.out_channels),
-        tile_(winograd_tile(geometry.kernel)),
         transforms_(winograd_kernels(geometry.kernel)),
-        tiles_across_(tiles_along(width_, tile_)),
-        tiles_per_image_(tiles_along(height_, tile_) * tiles_across_),
+        planes_(winograd_planes(geometry.kernel)),
+        tiles_across_(tiles_along(width_)),
+        tiles_per_image_(tiles_along(height_) * tiles_across_),
         images_at_once_(images_at_once()) {}
 
   // The kernels, or their gradients; the images before the products, and after them.
   [[nodiscard]] std::size_t scratch_bytes() const override {
-    return kWinogradPlanes * sizeof(float) *
+    return planes_ * sizeof(float) *
            static_cast<std::size_t>(kernel_step() + tile_step(in_) + tile_step(out_));
   }
 
@@ -56,8 +56,8 @@ class WinogradConv : public TrainingConv {
   void backward_weights(const float* x, const float* dy, float* dweights,
                         std::byte* scratch) const override {
     auto* kernels = reinterpret_cast<float*>(scratch);
-    float* seen = kernels + kWinogradPlanes * kernel_step();
-    float* gradients = seen + kWinogradPlanes * tile_step(in_);
+    float* seen = kernels + planes_ * kernel_step();
+    float* gradients = seen + planes_ * tile_step(in_);
     for (std::int64_t first = 0; first < images_; first += images_at_once_) {
       const std::int64_t tiles = tiles_from(first);
       for_each_tile(first, in_,
@@ -92,8 +92,8 @@ class WinogradConv : public TrainingConv {
   void convolve(const Images<const float>& from, const float* weights, bool backward,
                 const Images<float>& to, std::byte* scratch) const {
     auto* kernels = reinterpret_cast<float*>(scratch);
-    float* seen = kernels + kWinogradPlanes * kernel_step();
-    float* products = seen + kWinogradPlanes * tile_step(from.channels);
+    float* seen = kernels + planes_ * kernel_step();
+    float* products = seen + planes_ * tile_step(from.channels);
     for_each_kernel_part([&](std::int64_t first, std::int64_t count) {
       transforms_.transform_kernel(weights + first, kernel_step(), count, backward, kernels + first,
                                    kernel_step());
@@ -122,8 +122,7 @@ class WinogradConv : public TrainingConv {
   }
 
   [[nodiscard]] std::int64_t images_at_once() const {
-    const auto bytes_of_tile =
-        static_cast<std::int64_t>(kWinogradPlanes * sizeof(float)) * (in_ + out_);
+    const auto bytes_of_tile = static_cast<std::int64_t>(planes_ * sizeof(float)) * (in_ + out_);
     const std::int64_t tiles =
         std::max(static_cast<std::int64_t>(kBytesAtOnce) / bytes_of_tile, kFewestTiles);
     return std::clamp<std::int64_t>(tiles / tiles_per_image_, 1, images_);
@@ -146,17 +145,17 @@ class WinogradConv : public TrainingConv {
     onednn_parallel_for(static_cast<int>(tiles_from(first) / tiles_across_), [&](int line) {
       const std::int64_t lines_per_image = tiles_per_image_ / tiles_across_;
       WinogradPlace place{height_, width_, static_cast<std::size_t>(channels),
-                          static_cast<int>(line % lines_per_image) * tile_, 0};
+                          static_cast<int>(line % lines_per_image) * kWinogradTile, 0};
       for (std::int64_t column = 0; column < tiles_across_; ++column) {
-        place.left = static_cast<int>(column) * tile_;
+        place.left = static_cast<int>(column) * kWinogradTile;
         body(place, first + line / lines_per_image, line * tiles_across_ + column);
       }
     });
   }
 
   template <typename Body>
-  static void for_each_plane(const Body& body) {
-    onednn_parallel_for(static_cast<int>(kWinogradPlanes), [&](int plane) { body(plane); });
+  void for_each_plane(const Body& body) const {
+    onednn_parallel_for(static_cast<int>(planes_), [&](int plane) { body(plane); });
   }
 
   template <typename Body>
@@ -173,8 +172,8 @@ class WinogradConv : public TrainingConv {
   int width_;
   std::int64_t in_;
   std::int64_t out_;
-  int tile_;
   const WinogradKernels& transforms_;
+  std::size_t planes_;
   std::int64_t tiles_across_;
   std::int64_t tiles_per_image_;
   std::int64_t images_at_once_;
@@ -183,9 +182,8 @@ class WinogradConv : public TrainingConv {
 }  // namespace
 
 std::int64_t winograd_product_count(const ConvGeometry& geometry) {
-  const int tile = winograd_tile(geometry.kernel);
-  return tiles_along(geometry.in_height, tile) * tiles_along(geometry.in_width, tile) *
-         static_cast<std::int64_t>(kWinogradPlanes);
+  return tiles_along(geometry.in_height) * tiles_along(geometry.in_width) *
+         static_cast<std::int64_t>(winograd_planes(geometry.kernel));
 }
 
 std::unique_ptr<TrainingConv> make_winograd_conv(const ConvGeometry& geometry) {
