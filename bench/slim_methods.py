@@ -24,18 +24,19 @@ NETWORKS = {
     "inception_resnet_v2": 96, "mobilenet_v1_025": 32, "mobilenet_v2_035": 32, "cifarnet": 32,
     "lenet": 28}
 IMAGES = ["--calibration_images", "4"]
+BIN = ["--scheme", "bin", "--bits", "4"]
 BUDGET = ["--average-bits", "4", "--vector-bits", "plan"]
 # Name of a column: command, its options, and whether it takes images.
 JOBS = {
-    "flips": ("quantize", ["--bits", "4", "--round", "flips"], False),
-    "absorb": ("quantize", ["--bits", "4", "--absorb-channel-scales"], False),
-    "correct": ("quantize", ["--bits", "4", "--bias-correct"], False),
-    "correct, images": ("quantize", ["--bits", "4", "--bias-correct", *IMAGES], True),
-    "gptq": ("quantize", ["--bits", "4", "--round", "gptq", *IMAGES], True),
-    "equalize": ("quantize", ["--bits", "4", "--equalize"], False),
+    "flips": ("quantize", [*BIN, "--round", "flips"], False),
+    "absorb": ("quantize", [*BIN, "--absorb-channel-scales"], False),
+    "correct": ("quantize", [*BIN, "--bias-correct"], False),
+    "correct, images": ("quantize", [*BIN, "--bias-correct", *IMAGES], True),
+    "gptq": ("quantize", [*BIN, "--round", "gptq", *IMAGES], True),
+    "equalize": ("quantize", [*BIN, "--equalize"], False),
     "calibrate": ("calibrate", IMAGES, True),
     "plan, output": ("plan", ["--damage", "output", *BUDGET], False),
-    "plan, measured": ("plan", ["--damage", "measured", "--bits", "4", *BUDGET, *IMAGES], True),
+    "plan, measured": ("plan", ["--damage", "measured", "--bits", "3,6", *BUDGET, *IMAGES], True),
     "plan, fisher": ("plan", ["--damage", "fisher", "--batch_size", "2", *BUDGET], True),
     "sweep": ("sweep", ["--bits", "4", "--granularity", "tensor,channel"], True),
 }

@@ -32,7 +32,7 @@ void require_possible(const CheckpointReader& reader, const NetworkMethods& meth
   };
   if (methods.equalize) refuse("but a network is equalized in ResNet V1 only");
   if (methods.fold && !is_onnx(reader)) {
-    refuse("but batch norms are folded in ONNX files only; narrow convert --to onnx makes one");
+    refuse("but batch norms are folded in ONNX files only; convert it to one first");
   }
   if (methods.fold && methods.absorb_channel_scales) {
     refuse("whose folded batch norms leave nothing that absorbs channel scales; choose one");
