@@ -15,14 +15,14 @@ namespace narrow {
 // Images without their labels: what a network has to see so that something can be learned about the
 // inputs of its layers.
 struct CalibrationImages {
-  // labels_offset has no effect.
+  // labels_offset has no effect. image_size 0: what the network was made for.
   ImageSource source = {.dataset_split_name = "train"};
   std::uint64_t count = 500;  // spread evenly over the split; at most all of it
 };
 
 // How far the stored statistics of a layer were from what the images show.
 struct LayerCalibration {
-  std::string layer;  // scope: "resnet_v1_50/conv1"
+  std::string layer;  // scope: "resnet_v1_50/conv1", or that of its batch norm
   // Root mean square over the channels of (new mean - old mean) / old deviation.
   double mean_shift = 0;
   // Root mean square over the channels of ln(new deviation / old deviation).
@@ -39,17 +39,16 @@ struct NARROW_EXPORT CalibrationResult {
   [[nodiscard]] double spread_shift() const;
 };
 
-// Copies the checkpoint of a ResNet V1 with new moving statistics: layer by layer, front to back,
-// moving mean and variance (the unbiased one, as training stores it) become mean and variance of
-// what the layer gives for the images, when all layers before have their new statistics. Sums are
-// merged image by image in double (Chan, Golub, LeVeque, "Algorithms for Computing the Sample
-// Variance", 1983). Nothing else changes, so it may follow any quantization. The caller calls
-// writer.finish(). Every number of threads gives the same result. Progress counts every image once
-// a layer.
-// Memory: the network once, and 0.2 MB an image of 32 pixels, 10 MB one of 224 (depth 50).
-// Throws Error: kNotFound, kUsage, kUnsupported and kNumeric for what is no float32 checkpoint of
-// one ResNet V1; what the dataset throws; kUsage for fewer than 2 images; kNumeric when a layer's
-// output is not finite; kInterrupted.
+// Copies the checkpoint of a network of TF-Slim with new moving statistics: layer by layer, front
+// to back, moving mean and variance (the unbiased one, as training stores it) become mean and
+// variance of what the layer gives for the images, when all layers before have their new
+// statistics. Sums are merged image by image in double (Chan, Golub, LeVeque, "Algorithms for
+// Computing the Sample Variance", 1983). Nothing else changes, so it may follow any quantization.
+// The caller calls writer.finish(). Every number of threads gives the same result. Progress counts
+// every image once a layer. Memory: the network once, and 0.2 MB an image of 32 pixels, 10 MB one
+// of 224 (depth 50). Throws Error: kNotFound, kUsage, kUnsupported and kNumeric for what is no
+// float32 checkpoint of one network with batch norms; what the dataset throws; kUsage for fewer
+// than 2 images; kNumeric when a layer's output is not finite; kInterrupted.
 NARROW_EXPORT CalibrationResult calibrate_network(const CheckpointReader& reader,
                                                   const CalibrationImages& images,
                                                   CheckpointWriter& writer,

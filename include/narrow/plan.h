@@ -28,15 +28,16 @@ enum class DamageKind {
   // Noise power after the batch norm of the tensor's layer, estimated from the checkpoint alone, of
   // a ResNet V1: sum over output channels c of gamma_c^2 / (v_c + epsilon) * sum_tj p_t d_ctj^2
   // E[r_j^2], with E[r_j^2] of input channel j from the batch norm before and p_t the share of
-  // output pixels for which tap t lies inside the image (docs/budgets.md). Of an ONNX file the
+  // output pixels for which tap t lies inside the image (docs/budgets.md). Of other networks the
   // share of that noise in the power of the layer's output; where nothing is known of what a tensor
   // meets, kWeight.
   kOutput,
   // Rise of the loss on images, to second order and without cross terms: sum F_j d_j^2 / 2, F_j the
-  // mean squared gradient of the loss, for a ResNet V1 (docs/budgets.md).
+  // mean squared gradient of the loss, for a network of TF-Slim (docs/budgets.md).
   kFisher,
-  // Of an ONNX file that classifies images: mean KL divergence, in nats, of the classes of the
-  // network from those with this tensor alone quantized, over images without labels.
+  // Of an ONNX file that classifies images or a network of TF-Slim but ResNet V1: mean KL
+  // divergence, in nats, of the classes of the network from those with this tensor alone quantized,
+  // over images without labels.
   kMeasured,
 };
 
@@ -69,11 +70,11 @@ struct AllocationRequest {
   ImageSource images = {};
   // Of kMeasured: spread evenly over the split, at most all of it.
   std::uint64_t measured_images = 64;
-  // Of kMeasured and, for ONNX files, kOutput: the damage that is left when the means of each
+  // Of kMeasured and, but for ResNet V1, kOutput: the damage that is left when the means of each
   // layer's output are corrected, as NetworkMethods::bias_correct does.
   bool bias_correct = false;
-  // The damage that is left when channel scales are absorbed, as NetworkMethods does; of a ResNet
-  // V1 or an ONNX file, for granularity tensor.
+  // The damage that is left when channel scales are absorbed, as NetworkMethods does, for
+  // granularity tensor.
   bool absorb_channel_scales = false;
   // Of kFisher: max_num_batches batches, the first of the split; 0: all of them.
   int batch_size = 8;
@@ -147,9 +148,9 @@ struct NARROW_EXPORT BitAllocation {
   [[nodiscard]] double gap() const;
 };
 
-// The best damage that the input allows: kMeasured for an ONNX file that classifies images, with
-// images; kOutput where it can be estimated, of a ResNet V1 or an ONNX file whose layers have batch
-// norms; kWeight otherwise. Throws what reading the checkpoint throws.
+// The best damage that the input allows: kMeasured, with images, for an ONNX file that classifies
+// images or a network of TF-Slim but ResNet V1; kOutput where it can be estimated, as layers have
+// batch norms; kWeight otherwise. Throws what reading the checkpoint throws.
 NARROW_EXPORT DamageKind best_damage(const CheckpointReader& reader,
                                      const AllocationRequest& request);
 
@@ -158,9 +159,9 @@ NARROW_EXPORT DamageKind best_damage(const CheckpointReader& reader,
 // gives the same plan. Progress is that of sweep_errors.
 // Throws Error: kUsage for contradictory rules, a budget below the smallest possible size, or a
 // tensor that the kind of damage is not defined for; kNotFound for a pattern that matches none of
-// the quantized tensors or a checkpoint without ResNet V1, for kMeasured one that is no ONNX file;
-// kNumeric for NaN or infinite values;
-// what the reader throws; for kFisher what evaluate_checkpoints throws; kInterrupted.
+// the quantized tensors or a checkpoint without a network, for kMeasured a ResNet V1;
+// kNumeric for NaN or infinite values; what the reader throws; for kFisher what
+// evaluate_checkpoints throws; kInterrupted.
 NARROW_EXPORT BitAllocation plan_budget(const CheckpointReader& reader,
                                         const AllocationRequest& request,
                                         const RunOptions& run = {});

@@ -1,6 +1,6 @@
-// Quantization of a ResNet V1 or an ONNX file as a network: methods that move scales and errors
-// between its variables, so that few bits cost less, with and without images. docs/methods.md
-// explains them, and which of them an ONNX file takes.
+// Quantization of a network of TF-Slim or an ONNX file as a network: methods that move scales and
+// errors between its variables, so that few bits cost less, with and without images.
+// docs/methods.md explains them, and which of them are for ResNet V1 or ONNX files only.
 #pragma once
 
 #include <map>
@@ -43,8 +43,8 @@ struct NetworkMethods {
   // what quantization did to the mean and the spread of every layer's output.
   bool bias_correct = false;
   // Height and width of what the network sees, with or without images: where it is small, many taps
-  // of the kernels meet padding only, and count less. 0: what an ONNX file says, or 224, here and
-  // in `images`.
+  // of the kernels meet padding only, and count less. 0: what the network was made for, or 224,
+  // here and in `images`.
   int image_size = 224;
   // Images that go through the network while it is quantized, front to back: every layer is fitted
   // to what it gets from the quantized ones before it. Absent: estimates from the checkpoint.
@@ -88,13 +88,13 @@ struct NARROW_EXPORT NetworkResult {
 // `writer` gets every tensor of the plan. `scales` gets what undo_channel_scales needs, when
 // methods.changes_scales(), and nothing otherwise. The caller calls finish() of both; NullWriters
 // make it a dry run.
-// An ONNX file takes images as they come to it, keeps up to 1.3 GB of what its layers make of them,
-// and two sets of weights in memory.
-// Throws Error: kNotFound for a checkpoint without ResNet V1; kUsage for methods that an ONNX file
-// does not take, or takes with images only, and for images without their preprocessing;
-// kUnsupported for one that does not classify images one by one; kUsage for a plan that quantizes
-// moving statistics, methods that do not go with the scheme, or kGptq without images; kNumeric for
-// variables that are not finite; what quantize_checkpoint throws; kInterrupted.
+// Networks other than ResNet V1 take images as they come to them, keep up to 1.3 GB of what their
+// layers make of them, and two sets of weights in memory. Throws Error: kNotFound for a checkpoint
+// without a network; kUsage for methods that its graph does not take, or takes with images only,
+// and for images without their preprocessing; kUnsupported for one that does not classify images
+// one by one; kUsage for a plan that quantizes moving statistics, methods that do not go with the
+// scheme, or kGptq without images; kNumeric for variables that are not finite; what
+// quantize_checkpoint throws; kInterrupted.
 NARROW_EXPORT NetworkResult quantize_network(const CheckpointReader& reader,
                                              const QuantizePlan& plan,
                                              const NetworkMethods& methods,

@@ -2,10 +2,19 @@
 
 #include <algorithm>
 
+#include "graph/constants.h"
 #include "graph/matchers.h"
 
 namespace narrow {
 namespace {
+
+// From rows, columns, inputs, outputs to outputs, inputs, rows, columns.
+const std::vector<std::int64_t> kOutputsFirst = {2, 3, 0, 1};
+
+const Node* producer_of(const Graph& graph, ValueId id) {
+  const int index = graph.producer(id);
+  return index < 0 ? nullptr : &graph.nodes[static_cast<std::size_t>(index)];
+}
 
 class LinearFinder {
  public:
@@ -23,8 +32,8 @@ class LinearFinder {
   [[nodiscard]] std::optional<LinearLayer> layer_of(int index) const {
     const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
     if (node.inputs.size() < 2 || graph_.is_stored(node.inputs[0])) return std::nullopt;
-    const Weight* const kernel = own_weight(node.inputs[1]);
-    if (kernel == nullptr || kernel->layout != WeightLayout::kAsUsed) return std::nullopt;
+    const Weight* const kernel = kernel_of(node);
+    if (kernel == nullptr) return std::nullopt;
     LinearLayer layer;
     layer.name = node.name;
     layer.node = index;
@@ -48,16 +57,27 @@ class LinearFinder {
     return weight != nullptr && uses_.users(id).size() == 1 ? weight : nullptr;
   }
 
-  static bool take_kind(const Node& node, const Weight& kernel, LinearLayer& layer) {
+  [[nodiscard]] const Weight* kernel_of(const Node& node) const {
+    if (const Weight* const kernel = own_weight(node.inputs[1])) return kernel;
+    const ValueId stored = depthwise_weight(graph_, node);
+    const bool is_own = stored != kNoValue && uses_.only_user(node.inputs[1]) >= 0;
+    return is_own ? own_weight(stored) : nullptr;
+  }
+
+  [[nodiscard]] bool take_kind(const Node& node, const Weight& kernel, LinearLayer& layer) const {
     if (element_count(kernel.shape) == 0) return false;
     if (const auto* conv = std::get_if<op::Conv>(&node.attributes)) {
       layer.window = conv->window;
       layer.groups = static_cast<std::size_t>(conv->group);
-      layer.out_channels = static_cast<std::size_t>(kernel.shape.at(0));
+      const bool is_direct = graph_.weight_of(node.inputs[1]) != nullptr;
+      layer.rows_first = is_direct && kernel.layout == WeightLayout::kAsUsed;
+      layer.out_channels = static_cast<std::size_t>(is_direct ? kernel.used_shape().at(0)
+                                                              : kernel.shape[2] * kernel.shape[3]);
       layer.columns = element_count(kernel.shape) / layer.out_channels;
       return true;
     }
     const auto* const gemm = std::get_if<op::Gemm>(&node.attributes);
+    if (kernel.layout != WeightLayout::kAsUsed) return false;
     const bool is_product =
         std::holds_alternative<op::MatMul>(node.attributes) ||
         (gemm != nullptr && gemm->alpha == 1 && gemm->beta == 1 && !gemm->transpose_a);
@@ -77,10 +97,15 @@ class LinearFinder {
     std::vector<std::string> names;
     for (std::size_t i = 1; i < 5; ++i) {
       const Weight* const weight = own_weight(node.inputs.at(i));
+      if (weight == nullptr && i == 1 && has_unit_scale(graph_, node)) {
+        names.emplace_back();
+        continue;
+      }
       if (weight == nullptr || element_count(weight->shape) != layer.out_channels) return;
       names.push_back(weight->name);
     }
-    layer.norm = LayerNorm{names[0], names[1], names[2], names[3], norm->epsilon};
+    layer.norm = LinearNorm{{}, names[1], names[2], names[3], norm->epsilon};
+    if (!names[0].empty()) layer.norm->gamma = names[0];
     layer.output = node.output();
   }
 
@@ -94,6 +119,26 @@ std::size_t LinearLayer::taps() const {
   std::size_t count = 1;
   for (const std::int64_t size : window.kernel) count *= static_cast<std::size_t>(size);
   return count;
+}
+
+bool has_unit_scale(const Graph& graph, const Node& norm) {
+  const Constant* const scale = graph.constant_of(norm.inputs[1]);
+  const auto reals = scale == nullptr ? std::nullopt : fact_of(*scale).reals;
+  return reals && !reals->empty() &&
+         std::ranges::all_of(*reals, [](double value) { return value == 1; });
+}
+
+ValueId depthwise_weight(const Graph& graph, const Node& node) {
+  const auto* const conv = std::get_if<op::Conv>(&node.attributes);
+  const Node* maker = conv == nullptr ? nullptr : producer_of(graph, node.inputs[1]);
+  if (maker != nullptr && is_any<op::Reshape>(*maker)) maker = producer_of(graph, maker->inputs[0]);
+  const auto* const order =
+      maker == nullptr ? nullptr : std::get_if<op::Transpose>(&maker->attributes);
+  if (order == nullptr || order->order != kOutputsFirst) return kNoValue;
+  const Weight* const weight = graph.weight_of(maker->inputs[0]);
+  const bool is_depthwise =
+      weight != nullptr && weight->shape.size() == 4 && conv->group == weight->shape[2];
+  return is_depthwise ? maker->inputs[0] : kNoValue;
 }
 
 std::vector<LinearLayer> linear_layers(const Graph& graph) { return LinearFinder(graph).run(); }

@@ -208,16 +208,22 @@ const SlimNetwork* slim_network_of(const CheckpointReader& reader, const std::st
   }
 }
 
-void require_slim_network(const CheckpointReader& reader, std::string_view who) {
+bool is_any_graph(const CheckpointReader& reader) {
+  if (is_onnx(reader)) return true;
   const SlimNetwork* const held = slim_network_of(reader, "");
-  const bool is_other = held != nullptr && find_other_slim_network(held->name) != nullptr;
-  if (!is_onnx(reader) && !is_other) return;
+  return held != nullptr && find_other_slim_network(held->name) != nullptr;
+}
+
+void require_slim_network(const CheckpointReader& reader, std::string_view who) {
+  if (!is_any_graph(reader)) return;
   throw Error(
       ErrorCategory::kUnsupported,
       fmt::format("{} is {}; {} works on TF-Slim's variables of a ResNet V1 only, "
                   "whose kernels are stored as [height, width, in, out]",
                   reader.location().path.string(),
-                  is_other ? fmt::format("a checkpoint of {}", held->name) : "an ONNX file", who));
+                  is_onnx(reader) ? std::string("an ONNX file")
+                                  : fmt::format("a checkpoint of {}", find_network_scope(reader)),
+                  who));
 }
 
 }  // namespace narrow

@@ -59,6 +59,10 @@ Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& 
 Graph held_network(const CheckpointReader& reader, const WeightSource& variables,
                    const std::string& name);
 
+// Whether jobs take its network as a graph of any kind: that of an ONNX file, or another one of
+// TF-Slim's than ResNet V1, which has methods of its own.
+bool is_any_graph(const CheckpointReader& reader);
+
 // For jobs that know Slim's ResNet V1 only: throws Error(kUnsupported) for an ONNX file and for a
 // checkpoint of another network of Slim, saying that the job (`who`: "calibration") does not work
 // on its graph.

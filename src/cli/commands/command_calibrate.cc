@@ -70,12 +70,15 @@ void run(const Arguments& args) {
 
 void add_calibrate_command(Command& program, CommandOutcome& /*outcome*/) {
   Command command = program.add_subcommand(
-      "calibrate", "Recompute the moving statistics of a ResNet V1 checkpoint from images");
+      "calibrate", "Recompute the moving statistics of a network of TF-Slim from images");
   auto args = std::make_shared<Arguments>();
   command.add_option("checkpoint", args->checkpoint, "file, prefix or directory")
       .required()
       .type_name("CKPT");
+  args->images.source.image_size = 0;
   add_calibration_options(command, args->images, ImagesOption::kPicturesOrCount, "Images");
+  command.get_option("--eval_image_size")
+      .description("height and width that the network sees; 0: what it was made for");
   command.add_option("-o,--output", args->output,
                      "prefix, file or directory; default calibrated/ beside CKPT");
   add_threads_option(command, args->threads);

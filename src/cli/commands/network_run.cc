@@ -61,7 +61,7 @@ void add_method_options(Command& command, NetworkMethods& methods, const std::st
       .group(group);
   command
       .add_flag("--equalize", methods.equalize,
-                "level the input channels of conv2 and conv3 of every unit")
+                "ResNet V1: level the input channels of conv2 and conv3")
       .group(group);
   command
       .add_flag("--absorb-channel-scales", methods.absorb_channel_scales,
@@ -83,14 +83,14 @@ void add_method_options(Command& command, NetworkMethods& methods, const std::st
 
 void add_network_options(Command& command, NetworkArguments& args) {
   add_method_options(command, args.methods,
-                     "Methods for ResNet V1 and ONNX files (docs/methods.md)");
+                     "Methods for networks of TF-Slim and ONNX files (docs/methods.md)");
   args.images.source.image_size = 0;
   add_calibration_options(command, args.images, ImagesOption::kPictures,
                           "Images for them (without labels)");
   command.get_option("--eval_image_size")
       .description(
           "height and width that the network sees, with or without\n"
-          "images; 0: what an ONNX file says, or 224");
+          "images; 0: what it was made for, or 224");
 }
 
 std::string network_directory_name(std::string name, const NetworkMethods& methods) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "graph/linear_layers.h"
 #include "graph/matchers.h"
 #include "narrow/error.h"
 
@@ -94,13 +95,15 @@ class Propagation {
     const auto* const norm = std::get_if<op::BatchNormalization>(&node.attributes);
     const auto is_weight = [&](ValueId id) { return graph_.weight_of(id) != nullptr; };
     return norm != nullptr && !norm->training_mode &&
-           std::all_of(node.inputs.begin() + 1, node.inputs.end(), is_weight);
+           (is_weight(node.inputs[1]) || has_unit_scale(graph_, node)) &&
+           std::all_of(node.inputs.begin() + 2, node.inputs.end(), is_weight);
   }
 
   // Whether it only adds its beta, as folding leaves it (fold_norms.h).
   [[nodiscard]] bool is_folded(const Node& node) const {
     const double epsilon = std::get<op::BatchNormalization>(node.attributes).epsilon;
     const auto all_are = [&](std::size_t input, double value) {
+      if (graph_.weight_of(node.inputs[input]) == nullptr) return true;  // a scale of 1
       return std::ranges::all_of(read(node.inputs[input]),
                                  [&](float v) { return std::abs(v - value) < 1e-6; });
     };
@@ -145,14 +148,16 @@ class Propagation {
     if (std::holds_alternative<op::Relu>(node.attributes)) return rectified(x);
     if (std::holds_alternative<op::Clip>(node.attributes)) return clipped(node);
     if (std::holds_alternative<op::Add>(node.attributes)) return sum(node);
+    if (std::holds_alternative<op::Concat>(node.attributes)) return joined(node);
     return passes_on(node) ? x : nothing_of(node.name);
   }
 
   [[nodiscard]] ValueMoments normalized(const Node& node) const {
     if (is_folded(node)) return folded(node);
-    const std::vector<float> gamma = read(node.inputs[1]);
     const std::vector<float> beta = read(node.inputs[2]);
-    std::vector<Moments> output(gamma.size());
+    std::vector<float> gamma(beta.size(), 1);
+    if (graph_.weight_of(node.inputs[1]) != nullptr) gamma = read(node.inputs[1]);
+    std::vector<Moments> output(beta.size());
     for (std::size_t c = 0; c < output.size(); ++c) {
       const double mean = beta[c];
       const double deviation = gamma[c];
@@ -185,6 +190,18 @@ class Propagation {
     return each_of(at(node.inputs[0]), [&](const Moments& channel) {
       return clipped_normal(channel.mean, channel.variance(), *least, *greatest);
     });
+  }
+
+  // Channels one after the other.
+  ValueMoments joined(const Node& node) {
+    if (std::get<op::Concat>(node.attributes).axis != 1) return nothing_of(node.name);
+    std::vector<Moments> all;
+    for (const ValueId id : node.inputs) {
+      const ValueMoments& part = at(id);
+      if (!part.channels) return part;
+      all.insert(all.end(), part.channels->begin(), part.channels->end());
+    }
+    return {std::move(all), {}};
   }
 
   ValueMoments sum(const Node& node) {

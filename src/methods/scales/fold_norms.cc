@@ -26,14 +26,16 @@ void multiply_rows(const LinearLayer& layer, std::span<const double> factors, We
 }  // namespace
 
 void fold_norm(const LinearLayer& layer, Weights& weights) {
-  const LayerNorm& norm = *layer.norm;
-  const std::span<float> gamma = weights.values(norm.gamma);
+  const LinearNorm& norm = *layer.norm;
+  std::span<float> gamma;  // empty: 1
+  if (norm.gamma) gamma = weights.values(*norm.gamma);
   const std::span<float> beta = weights.values(norm.beta);
   const std::span<float> mean = weights.values(norm.moving_mean);
   const std::span<float> variance = weights.values(norm.moving_variance);
   std::vector<double> slopes(layer.out_channels);
   for (std::size_t c = 0; c < slopes.size(); ++c) {
-    slopes[c] = gamma[c] / std::sqrt(static_cast<double>(variance[c]) + norm.epsilon);
+    const double factor = gamma.empty() ? 1 : gamma[c];
+    slopes[c] = factor / std::sqrt(static_cast<double>(variance[c]) + norm.epsilon);
     beta[c] = static_cast<float>(beta[c] - slopes[c] * mean[c]);
   }
   multiply_rows(layer, slopes, weights);

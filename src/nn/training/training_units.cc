@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "graph/constants.h"
+#include "graph/linear_layers.h"
 #include "graph/matchers.h"
 #include "graph/operators.h"
 #include "narrow/error.h"
@@ -18,9 +19,7 @@ using training_kernels::Activation;
 
 namespace {
 
-// From rows, columns, inputs, outputs to outputs, inputs, rows, columns; and images from channels
-// first to channels last.
-const std::vector<std::int64_t> kDepthwiseOrder = {2, 3, 0, 1};
+// Images from channels first to channels last.
 const std::vector<std::int64_t> kChannelsLast = {0, 2, 3, 1};
 
 // The elements of a constant of floating-point numbers; none when it is none.
@@ -112,7 +111,7 @@ class StepFinder {
     const auto is_stored = [&](ValueId id) { return id == kNoValue || graph_.is_stored(id); };
     // The order of a depthwise layer's weights, which the layer itself looks at.
     if (is_any<op::Transpose>(node) && is_stored(node.inputs[0])) return;
-    if (is_any<op::Reshape>(node) && weights_made_by(node) != nullptr) return;
+    if (is_any<op::Reshape>(node) && makes_weights(node)) return;
     if (is_any<op::Conv>(node)) return add_depthwise(node);
     if (is_any<op::Gemm>(node)) return add_fully_connected(node);
     if (is_any<op::BatchNormalization>(node)) return add_norm(node);
@@ -166,10 +165,7 @@ class StepFinder {
     UnitNorm norm;
     norm.epsilon = attributes.epsilon;
     norm.decay = attributes.momentum;
-    const std::vector<double> gamma = reals_of(graph_, node.inputs[1]);
-    const bool is_one =
-        !gamma.empty() && std::ranges::all_of(gamma, [](double g) { return g == 1; });
-    if (!is_one) norm.gamma = weight_name(node, 1);
+    if (!has_unit_scale(graph_, node)) norm.gamma = weight_name(node, 1);
     norm.beta = weight_name(node, 2);
     norm.moving_mean = weight_name(node, 3);
     norm.moving_variance = weight_name(node, 4);
@@ -185,23 +181,19 @@ class StepFinder {
     return weight->name;
   }
 
-  // The weight that a Transpose, and possibly a Reshape, bring into the order of a convolution;
-  // null for anything else.
-  [[nodiscard]] const Weight* weights_made_by(const Node& node) const {
-    const int before = is_any<op::Reshape>(node) ? graph_.producer(node.inputs[0]) : -1;
-    const Node& transpose = before >= 0 ? node_at(before) : node;
-    const auto* const order = std::get_if<op::Transpose>(&transpose.attributes);
-    if (order == nullptr || order->order != kDepthwiseOrder) return nullptr;
-    return graph_.weight_of(transpose.inputs[0]);
+  // For the convolution that reads them.
+  [[nodiscard]] bool makes_weights(const Node& node) const {
+    const int user = uses_.only_user(node.output());
+    return user >= 0 && depthwise_weight(graph_, node_at(user)) != kNoValue;
   }
 
   void add_depthwise(const Node& node) {
-    const int maker = graph_.producer(node.inputs[1]);
-    const Weight* const weights = maker < 0 ? nullptr : weights_made_by(node_at(maker));
-    const auto& conv = std::get<op::Conv>(node.attributes);
-    if (weights == nullptr || weights->shape.size() != 4 || conv.group != weights->shape[2]) {
+    const ValueId stored = depthwise_weight(graph_, node);
+    if (stored == kNoValue) {
       refuse_to_train(node, " whose weights are no stored tensor in the order of TensorFlow");
     }
+    const Weight* const weights = graph_.weight_of(stored);
+    const auto& conv = std::get<op::Conv>(node.attributes);
     TrainingUnit unit = start(node, node.inputs[0]);
     const auto channels = static_cast<int>(weights->shape[2]);
     unit.linear = {weights->name, conv.window, conv.group, channels,

@@ -49,62 +49,72 @@ void TransformPixels(const WinogradPlace& place, int margin, const float* image,
   });
 }
 
+template <int kTaps>
 void TransformInput(const WinogradPlace& place, const float* image, float* planes,
                     std::size_t plane_step) {
-  TransformPixels<InputTransform>(place, 1, image, planes, plane_step);
+  TransformPixels<InputTransform<kTaps>>(place, (kTaps - 1) / 2, image, planes, plane_step);
 }
 
+template <int kTaps>
 void TransformOutputGradient(const WinogradPlace& place, const float* image, float* planes,
                              std::size_t plane_step) {
-  TransformPixels<OutputGradientTransform>(place, 0, image, planes, plane_step);
+  TransformPixels<OutputGradientTransform<kTaps>>(place, 0, image, planes, plane_step);
 }
 
+template <int kTaps>
 void TransformOutput(const WinogradPlace& place, const float* planes, std::size_t plane_step,
                      float* image) {
   float* pixels[kWinogradTile][kWinogradTile];
   FindPixels(place, place.top, place.left, image, pixels);
   ForVectors(place.channels, [&](auto d, std::size_t c) HWY_ATTR {
-    TransformBothWays<OutputTransform>(
+    TransformBothWays<OutputTransform<kTaps>>(
         d,
-        [&](int row, int column)
-            HWY_ATTR { return hn::LoadU(d, planes + (row * kSeen + column) * plane_step + c); },
+        [&](int row, int column) HWY_ATTR {
+          return hn::LoadU(d, planes + (row * kSeenBy<kTaps> + column) * plane_step + c);
+        },
         [&](int row, int column, auto value) HWY_ATTR {
           if (float* pixel = pixels[row][column]) hn::StoreU(value, d, pixel + c);
         });
   });
 }
 
+template <int kTaps>
 void TransformKernel(const float* taps, std::size_t tap_step, std::size_t count, bool flipped,
                      float* planes, std::size_t plane_step) {
   ForVectors(count, [&](auto d, std::size_t i) HWY_ATTR {
-    TransformBothWays<KernelTransform>(
+    TransformBothWays<KernelTransform<kTaps>>(
         d,
         [&](int row, int column) HWY_ATTR {
           const int tap = row * kTaps + column;
           return hn::LoadU(d, taps + (flipped ? kTaps * kTaps - 1 - tap : tap) * tap_step + i);
         },
-        [&](int row, int column, auto value)
-            HWY_ATTR { hn::StoreU(value, d, planes + (row * kSeen + column) * plane_step + i); });
+        [&](int row, int column, auto value) HWY_ATTR {
+          hn::StoreU(value, d, planes + (row * kSeenBy<kTaps> + column) * plane_step + i);
+        });
   });
 }
 
+template <int kTaps>
 void TransformKernelGradient(const float* planes, std::size_t plane_step, std::size_t count,
                              float* taps, std::size_t tap_step) {
   ForVectors(count, [&](auto d, std::size_t i) HWY_ATTR {
-    TransformBothWays<KernelGradientTransform>(
+    TransformBothWays<KernelGradientTransform<kTaps>>(
         d,
-        [&](int row, int column)
-            HWY_ATTR { return hn::LoadU(d, planes + (row * kSeen + column) * plane_step + i); },
+        [&](int row, int column) HWY_ATTR {
+          return hn::LoadU(d, planes + (row * kSeenBy<kTaps> + column) * plane_step + i);
+        },
         [&](int row, int column, auto value)
             HWY_ATTR { hn::StoreU(value, d, taps + (row * kTaps + column) * tap_step + i); });
   });
 }
 
-const WinogradKernels* AllWinogradKernels() {
-  static constexpr WinogradKernels kKernels = {TransformInput, TransformOutput,
-                                               TransformOutputGradient, TransformKernel,
-                                               TransformKernelGradient};
-  return &kKernels;
+template <int kTaps>
+constexpr WinogradKernels kWinogradKernels = {
+    TransformInput<kTaps>, TransformOutput<kTaps>, TransformOutputGradient<kTaps>,
+    TransformKernel<kTaps>, TransformKernelGradient<kTaps>};
+
+const WinogradKernels* WinogradKernelsFor(int taps) {
+  return taps == 3 ? &kWinogradKernels<3> : &kWinogradKernels<5>;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -115,11 +125,13 @@ HWY_AFTER_NAMESPACE();
 namespace narrow::winograd {
 namespace {
 
-HWY_EXPORT(AllWinogradKernels);
+HWY_EXPORT(WinogradKernelsFor);
 
 }  // namespace
 
-const WinogradKernels& winograd_kernels() { return *HWY_DYNAMIC_DISPATCH(AllWinogradKernels)(); }
+const WinogradKernels& winograd_kernels(int taps) {
+  return *HWY_DYNAMIC_DISPATCH(WinogradKernelsFor)(taps);
+}
 
 }  // namespace narrow::winograd
 #endif

@@ -81,7 +81,7 @@ void Input(const WinogradImages& images, const float* values, TileRange tiles,
         GatherPatch(images, image, top, left, patch);
       }
       for (std::size_t j = 0; j < block; j += hn::Lanes(d)) {
-        TransformBothWays<InputTransform>(
+        TransformBothWays<InputTransform<3>>(
             d,
             [&](int y, int x)
                 HWY_ATTR { return hn::LoadU(d, from + y * row_step + x * pixel_step + j); },
@@ -111,7 +111,7 @@ HWY_INLINE void OutputTiles(const WinogradImages& images, const WinogradPlanes& 
           static_cast<std::size_t>(row * images.width + column) * images.pixel_distance;
       for (std::size_t j = 0; j < block; j += hn::Lanes(d)) {
         const auto bias = hn::LoadU(d, biases + b * block + j);
-        TransformBothWays<OutputTransform>(
+        TransformBothWays<OutputTransform<3>>(
             d,
             [&](int y, int x) HWY_ATTR {
               const auto point = static_cast<std::size_t>(y * kSeen + x);

@@ -92,7 +92,7 @@ std::vector<float> convolve(const Layer& layer, const std::vector<float>& values
   const WinogradImages out = output_images(layer);
   const std::size_t pairs = static_cast<std::size_t>(layer.in_channels) * layer.out_channels;
   std::vector<float> matrices(kWinogradPlanes * pairs);
-  winograd_kernels().transform_kernel(kernel.data(), pairs, pairs, false, matrices.data(), pairs);
+  winograd_kernels(3).transform_kernel(kernel.data(), pairs, pairs, false, matrices.data(), pairs);
   const std::int64_t all = layer.images * in.tiles_per_image();
   std::vector<float> results(layer.images * out.image_distance);
   for (std::int64_t chunk = 0; chunk < layer.chunks; ++chunk) {

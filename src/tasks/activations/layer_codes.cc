@@ -71,7 +71,8 @@ void choose_type(const LinearLayer& layer, const Scheme& scheme,
 // Of a batch norm: its factor for each channel. Folds it into the codes.
 std::vector<double> fold_norm(const LinearLayer& layer, const TensorStore& tensors,
                               LayerCodes& codes) {
-  const std::vector<double> gamma = tensors.numbers(layer.norm->gamma);
+  const std::vector<double> gamma = layer.norm->gamma ? tensors.numbers(*layer.norm->gamma)
+                                                      : std::vector<double>(layer.out_channels, 1);
   const std::vector<double> beta = tensors.numbers(layer.norm->beta);
   const std::vector<double> mean = tensors.numbers(layer.norm->moving_mean);
   const std::vector<double> variance = tensors.numbers(layer.norm->moving_variance);

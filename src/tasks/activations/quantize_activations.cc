@@ -206,7 +206,11 @@ IntegerNetworkResult quantize_activations(const CheckpointReader& reader, const 
   result.weights = quantize_weights(reader, plan, methods, quantize_options, tensors, run);
   Graph graph = fold_constants(onnx_network(reader));
   drop_identities(graph);
-  const std::vector<LinearLayer> layers = linear_layers(graph);
+  std::vector<LinearLayer> layers = linear_layers(graph);
+  // Codes are put where the layer itself reads its weights.
+  std::erase_if(layers, [&](const LinearLayer& layer) {
+    return graph.weight_of(graph.nodes[static_cast<std::size_t>(layer.node)].inputs[1]) == nullptr;
+  });
   const auto codes =
       all_codes(layers, result.weights.quantization, tensors, methods.any() ? nullptr : &reader);
   if (std::ranges::none_of(codes, [](const auto& of) { return of.has_value(); })) {

@@ -20,8 +20,11 @@ namespace {
 // Whether every output channel of the layer has a range of its own.
 bool has_range_by_row(const LinearLayer& layer, const Scheme& scheme, const TensorInfo& info) {
   const auto axes = channel_axes_of(scheme, info);
-  const std::size_t rows_axis = layer.rows_first ? 0 : info.shape.size() - 1;
-  return axes && axes->first == static_cast<int>(rows_axis) && axes->count == 1;
+  if (!axes) return false;
+  if (layer.rows_first) return axes->first == 0 && axes->count == 1;
+  const Shape rows(info.shape.begin() + axes->first, info.shape.end());
+  const bool are_last = axes->first + axes->count == static_cast<int>(info.shape.size());
+  return are_last && element_count(rows) == layer.out_channels;
 }
 
 // The rows of one group, [outputs, columns], of values in the order in which they are stored.
@@ -50,7 +53,7 @@ ErrorSums unscaled_errors(const LinearLayer& layer, std::span<const double> fact
   std::vector<double> original(exact.size());
   std::vector<double> result(exact.size());
   for (std::size_t i = 0; i < exact.size(); ++i) {
-    const double factor = factors[layer.rows_first ? i / layer.columns : i % factors.size()];
+    const double factor = factors[layer.channel_at(i)];
     original[i] = exact[i] / factor;
     result[i] = restored[i] / factor;
   }
@@ -149,7 +152,7 @@ LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer) {
 void GraphQuantizer::quantize_vectors(const LinearLayer& layer) {
   if (layer.bias) quantize_nearest(*layer.bias);
   if (!layer.norm) return;
-  quantize_nearest(layer.norm->gamma);
+  if (layer.norm->gamma) quantize_nearest(*layer.norm->gamma);
   quantize_nearest(layer.norm->beta);
 }
 
@@ -182,9 +185,12 @@ void GraphQuantizer::round_by_estimate(const LinearLayer& layer, const Scheme& s
   require_equal_steps(scheme, layer.weights);
   const PatchEstimate* const estimate = estimates_.find(layer.name);
   const std::size_t taps = layer.taps();
-  const std::size_t next_column = layer.index(0, 1) - layer.index(0, 0);
-  const KernelPlaces places{taps,        layer.columns / taps, layer.out_channels,
-                            next_column, next_column * taps,   layer.index(1, 0)};
+  const KernelPlaces places{taps,
+                            layer.columns / taps,
+                            layer.out_channels,
+                            layer.index(0, 1),     // from tap to tap
+                            layer.index(0, taps),  // from input to input
+                            layer.index(1, 0)};
   std::vector<std::int64_t> codes(values.size());
   grid.encode(0, values, codes);
   flip_to_keep_sums(grid, places,
@@ -290,7 +296,7 @@ void GraphQuantizer::correct(const LinearLayer& layer, std::span<const double> s
 
 double GraphQuantizer::gain_of(const LinearLayer& layer, std::size_t channel) const {
   if (!layer.norm) return 1;
-  const double gamma = exact_.values(layer.norm->gamma)[channel];
+  const double gamma = layer.norm->gamma ? exact_.values(*layer.norm->gamma)[channel] : 1;
   return gamma * gamma /
          (exact_.values(layer.norm->moving_variance)[channel] + layer.norm->epsilon);
 }

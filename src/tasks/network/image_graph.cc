@@ -7,11 +7,16 @@
 
 #include "data/images/image.h"
 #include "graph/slim/slim_networks.h"
+#include "model/checkpoint_network.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 
 namespace narrow {
 namespace {
+
+Graph graph_of(const CheckpointReader& reader) {
+  return held_network(reader, CheckpointVariables(reader, false), "");
+}
 
 int image_size_in(const Graph& graph, int asked) {
   if (asked != 0 || !takes_images(graph)) return asked;
@@ -24,15 +29,23 @@ int image_size_in(const Graph& graph, int asked) {
 }  // namespace
 
 int image_size_of(const CheckpointReader& reader, int asked) {
-  return asked != 0 ? asked : image_size_in(onnx_network(reader), asked);
+  if (asked != 0) return asked;
+  if (is_onnx(reader)) return image_size_in(onnx_network(reader), asked);
+  return usual_image_size(slim_network_of(reader, ""));
+}
+
+ImageSource with_preprocessing(ImageSource images, const CheckpointReader& reader) {
+  const SlimNetwork* const slim = slim_network_of(reader, "");
+  if (images.preprocessing_name.empty() && slim != nullptr) images.preprocessing_name = slim->name;
+  return images;
 }
 
 Graph graph_for_images(const CheckpointReader& reader, int image_size) {
-  Graph graph = onnx_network(reader);
+  Graph graph = graph_of(reader);
   if (!takes_images(graph)) return graph;
   const ImageInput input = image_input(graph);
   Dimensions& sizes = graph.values[static_cast<std::size_t>(graph.inputs.front())].dimensions;
-  const int size = image_size_in(graph, image_size);
+  const int size = image_size_of(reader, image_size);
   const std::size_t height = input.channels_last ? 1 : 2;
   for (const std::size_t axis : {height, height + 1}) {
     if (sizes[axis].is_free()) sizes[axis] = size;
@@ -50,7 +63,7 @@ ImageClassifier classifier_of_images(const CheckpointReader& reader, const Image
                             "imagenet",
                             where));
   }
-  ImageClassifier classifier = image_classifier(onnx_network(reader), image_size, image_size);
+  ImageClassifier classifier = image_classifier(graph_of(reader), image_size, image_size);
   if (images != nullptr && classifier.one_by_one) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("{} takes its examples one by one, or mixes them; methods with images "

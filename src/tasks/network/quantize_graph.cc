@@ -4,7 +4,9 @@
 
 #include "base/join_some.h"
 #include "base/run_progress.h"
+#include "model/checkpoint_network.h"
 #include "model/network_variables.h"
+#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "nn/execution/graph_walk.h"
 #include "tasks/network/calibration_images.h"
@@ -23,10 +25,15 @@ constexpr std::size_t kMostColumns = 8192;
 
 void require_possible(const CheckpointReader& reader, const NetworkMethods& methods) {
   const auto refuse = [&](const std::string& what) {
+    const std::string kind = is_onnx(reader) ? std::string("an ONNX file")
+                                             : "a checkpoint of " + find_network_scope(reader);
     throw Error(ErrorCategory::kUsage,
-                fmt::format("{} is an ONNX file, {}", reader.location().path.string(), what));
+                fmt::format("{} is {}, {}", reader.location().path.string(), kind, what));
   };
   if (methods.equalize) refuse("but a network is equalized in ResNet V1 only");
+  if (methods.fold && !is_onnx(reader)) {
+    refuse("but batch norms are folded in ONNX files only; convert it to one first");
+  }
   if (methods.fold && methods.absorb_channel_scales) {
     refuse("whose folded batch norms leave nothing that absorbs channel scales; choose one");
   }

@@ -1,4 +1,4 @@
-// Quantization of an ONNX file with methods. Internal to this folder.
+// Quantization of any graph with methods. Internal to this folder.
 #pragma once
 
 #include <functional>
@@ -10,7 +10,7 @@
 
 namespace narrow {
 
-// quantize_network for a checkpoint that says itself what its network is; `schemes_of` gives the
+// quantize_network for a network of is_any_graph(); `schemes_of` gives the
 // schemes of the plan for the weights of a graph. Throws as that does, and Error(kUnsupported) for
 // a graph that does not classify images or whose examples depend on each other.
 using SchemesOf = std::function<std::map<std::string, Scheme>(const Graph& graph)>;

@@ -13,7 +13,7 @@
 #include "base/parallel.h"
 #include "base/run_progress.h"
 #include "graph/slim/slim_networks.h"
-#include "model/onnx/onnx_network.h"
+#include "model/checkpoint_network.h"
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"
 #include "quant/blocks/format_modes.h"
@@ -64,13 +64,13 @@ std::map<std::string, Scheme> schemes_of(const CheckpointReader& reader, const Q
   return schemes;
 }
 
-// The size of images as the network has it where none was asked for.
-NetworkMethods with_image_size(NetworkMethods methods, const CheckpointReader& reader) {
-  const auto settle = [&](int& size) {
-    if (size == 0) size = is_onnx(reader) ? image_size_of(reader, 0) : kUsualImageSize;
-  };
-  settle(methods.image_size);
-  if (methods.images) settle(methods.images->source.image_size);
+// Size and preprocessing of images as the network has them where nothing else was asked for.
+NetworkMethods settle(NetworkMethods methods, const CheckpointReader& reader) {
+  methods.image_size = image_size_of(reader, methods.image_size);
+  if (!methods.images) return methods;
+  ImageSource& source = methods.images->source;
+  source.image_size = image_size_of(reader, source.image_size);
+  source = with_preprocessing(std::move(source), reader);
   return methods;
 }
 
@@ -124,13 +124,13 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
                                const NetworkMethods& asked, const QuantizeOptions& options,
                                CheckpointWriter& writer, CheckpointWriter& scales,
                                const RunOptionsFor<QuantizeObserver>& run) {
-  const NetworkMethods methods = with_image_size(asked, reader);
+  const NetworkMethods methods = settle(asked, reader);
   const auto start = std::chrono::steady_clock::now();
   if (methods.rounding == Rounding::kGptq && !methods.images) {
     throw Error(ErrorCategory::kUsage, "rounding gptq needs images: dataset_name and dataset_dir");
   }
   const ThreadLimit limit(run.threads);
-  if (is_onnx(reader)) {
+  if (is_any_graph(reader)) {
     const auto schemes = [&](const Graph& graph) {
       return schemes_of(reader, plan, graph, methods.rounding);
     };

@@ -2,16 +2,19 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "base/testing/expected_error.h"
 #include "graph/graph_builder.h"
 #include "graph/linear_layers.h"
+#include "graph/slim/slim_networks.h"
 #include "graph/tap_coverage.h"
 #include "graph/testing/small_resnet.h"
 #include "methods/moments/rectified_normal.h"
 #include "model/onnx/testing/onnx_of_graph.h"
 #include "narrow/evaluate.h"
+#include "narrow/export_network.h"
 #include "narrow/plan.h"
 #include "narrow/quantize_network.h"
 #include "tasks/testing/noise_dataset.h"
@@ -106,15 +109,21 @@ class QuantizeOnnx : public TemporaryDirectoryTest {
 };
 
 TEST_F(QuantizeOnnx, LinearLayersAreSeenAsMatrices) {
-  const Graph graph = mobile_network();
-  // Those of TensorFlow's layout are for layers().
-  const std::vector<LinearLayer> found = linear_layers(graph);
-  ASSERT_EQ(found.size(), 1U);
-  EXPECT_EQ(found[0].name, "depthwise");
-  EXPECT_EQ(found[0].groups, static_cast<std::size_t>(kDepth));
-  EXPECT_EQ(found[0].columns, 9U);
-  EXPECT_EQ(found[0].in_channels(), static_cast<std::size_t>(kDepth));
-  EXPECT_TRUE(found[0].norm);
+  const std::vector<LinearLayer> found = linear_layers(mobile_network());
+  ASSERT_EQ(found.size(), 3U);
+  const LinearLayer& first = found[0];  // [3, 3, 3, kDepth]
+  EXPECT_FALSE(first.rows_first);
+  EXPECT_EQ(first.columns, 27U);
+  // Channel 5, input 2, the tap of the second row and third column.
+  const std::size_t column = 2 * 9 + 1 * 3 + 2;
+  EXPECT_EQ(first.index(5, column), ((1 * 3 + 2) * 3 + 2) * std::size_t{kDepth} + 5);
+  EXPECT_EQ(first.channel_at(first.index(5, column)), 5U);
+  EXPECT_EQ(first.column_at(first.index(5, column)), column);
+  EXPECT_EQ(found[1].name, "depthwise");
+  EXPECT_EQ(found[1].groups, static_cast<std::size_t>(kDepth));
+  EXPECT_EQ(found[1].columns, 9U);
+  EXPECT_EQ(found[1].in_channels(), static_cast<std::size_t>(kDepth));
+  EXPECT_TRUE(found[1].norm);
 }
 
 TEST_F(QuantizeOnnx, FewBitsCostLessWithMethods) {
@@ -296,6 +305,97 @@ TEST_F(QuantizeOnnx, WhatAGraphDoesNotTakeIsSaid) {
   wrong = methods(Rounding::kNearest, false);
   wrong.absorb_channel_scales = true;
   refuse(wrong, "granularity tensor");
+}
+
+// A checkpoint of TF-Slim's variables and the ONNX file that is made of it.
+class QuantizeSlim : public QuantizeOnnx {
+ protected:
+  explicit QuantizeSlim(const char* network = "mobilenet_v1_025")
+      : slim_(slim_network(network, 10, false).graph), variables_(small_tensors(slim_, 3)) {
+    export_network(variables_, {.image_size = 32}, directory() / "slim.onnx", Overwrite::kNo);
+    reader_ = open_checkpoint(directory() / "slim.onnx");
+    images_.source.resize_side = 32;
+    images_.source.image_size = 32;
+  }
+
+  // Of `variables_`, its kernels in the order of ONNX.
+  std::map<std::string, std::vector<float>> quantized_variables(const QuantizePlan& plan,
+                                                                const NetworkMethods& methods) {
+    MemoryWriter writer;
+    NullWriter scales;
+    quantize_network(variables_, plan, methods, {}, writer, scales);
+    std::map<std::string, std::vector<float>> found;
+    const MemoryReader result(writer.tensors);
+    for (const LinearLayer& layer : linear_layers(slim_)) {
+      std::vector<float> stored(element_count(layer.weights_shape));
+      result.read(*result.find(layer.weights), std::as_writable_bytes(std::span(stored)));
+      std::vector<float>& rows = found[layer.weights];
+      for (std::size_t c = 0; c < layer.out_channels; ++c) {
+        for (std::size_t i = 0; i < layer.columns; ++i) rows.push_back(stored[layer.index(c, i)]);
+      }
+    }
+    return found;
+  }
+
+  void expect_the_codes_of_the_onnx_file(const Scheme& scheme, const NetworkMethods& methods) {
+    const Selection kernels{.include = {"*weights"}};
+    const auto found = quantized_variables(make_plan(variables_, scheme, kernels), methods);
+    ASSERT_EQ(found.size(), 28U);
+    const auto writer = create_checkpoint_like(
+        *reader_, {CheckpointFormat::kOnnx, directory() / "out.onnx"}, Overwrite::kYes);
+    NullWriter scales;
+    quantize_network(*reader_, make_plan(*reader_, scheme, kernels), methods, {}, *writer, scales);
+    writer->finish();
+    for (const auto& [name, rows] : found) EXPECT_EQ(values("out.onnx", name), rows) << name;
+  }
+
+  Graph slim_;
+  MemoryReader variables_;
+};
+
+TEST_F(QuantizeSlim, WithoutImagesAsTheOnnxFile) {
+  NetworkMethods chosen;
+  chosen.image_size = 32;
+  chosen.rounding = Rounding::kFlips;
+  chosen.bias_correct = true;
+  expect_the_codes_of_the_onnx_file(scheme(4), chosen);
+  chosen.absorb_channel_scales = true;
+  expect_the_codes_of_the_onnx_file(scheme(4, Granularity::Kind::kTensor), chosen);
+}
+
+TEST_F(QuantizeSlim, WithImagesErrorsOfOneLayerAreMadeUpForByTheNext) {
+  NetworkMethods nearest = methods(Rounding::kNearest, false);
+  NetworkMethods rounded = methods(Rounding::kGptq, true);
+  nearest.image_size = rounded.image_size = 32;
+  nearest.images->count = rounded.images->count = 20;
+  MemoryWriter trained;  // so that no layer overflows
+  calibrate_network(variables_, *rounded.images, trained);
+  const MemoryReader variables(trained.tensors);
+  const auto error = [&](const NetworkMethods& chosen) {
+    MemoryWriter writer;
+    NullWriter scales;
+    const QuantizePlan plan = make_plan(variables, scheme(3), {.include = {"*weights"}});
+    const NetworkResult result = quantize_network(variables, plan, chosen, {}, writer, scales);
+    EXPECT_EQ(result.layers.size(), 28U);
+    EXPECT_EQ(result.images, 20U);
+    return result.mean_output_error();
+  };
+  EXPECT_LT(error(rounded), 0.7 * error(nearest));
+}
+
+TEST_F(QuantizeSlim, CalibrationFindsTheStatisticsOfEveryBatchNorm) {
+  images_.count = 20;
+  MemoryWriter once;
+  const CalibrationResult first = calibrate_network(variables_, images_, once);
+  ASSERT_EQ(first.layers.size(), 27U);
+  EXPECT_EQ(first.layers[1].layer, "MobilenetV1/Conv2d_1_depthwise/BatchNorm");
+  EXPECT_GT(first.mean_shift(), 0.1);
+  MemoryWriter twice;
+  const CalibrationResult second = calibrate_network(MemoryReader(once.tensors), images_, twice);
+  for (const LayerCalibration& layer : second.layers) {
+    EXPECT_LT(layer.mean_shift, 1e-4) << layer.layer;
+    EXPECT_LT(layer.spread_shift, 1e-4) << layer.layer;
+  }
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include "graph/tap_coverage.h"
 #include "methods/scales/absorb_scales.h"
 #include "methods/scales/fold_norms.h"
-#include "model/onnx/onnx_network.h"
+#include "model/checkpoint_network.h"
 #include "quant/tensor_grid.h"
 #include "tasks/network/image_graph.h"
 
@@ -13,7 +13,7 @@ namespace narrow {
 namespace {
 
 LoadedNetwork load(const CheckpointReader& reader, int image_size) {
-  if (!is_onnx(reader)) return load_network(reader);
+  if (!is_any_graph(reader)) return load_network(reader);
   Graph graph = graph_for_images(reader, image_size);
   Weights weights = load_float_weights(graph, reader);
   return {std::move(graph), {}, std::move(weights)};
@@ -23,7 +23,7 @@ LoadedNetwork load(const CheckpointReader& reader, int image_size) {
 
 AbsorbedWeights::AbsorbedWeights(const CheckpointReader& reader, int image_size)
     : network_(load(reader, image_size)) {
-  if (is_onnx(reader)) {
+  if (is_any_graph(reader)) {
     for (LinearLayer& layer : linear_layers(network_.graph)) {
       if (!layer.norm) continue;
       const std::string name = layer.weights;

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/exchange.h"
-#include "model/onnx/onnx_network.h"
+#include "model/checkpoint_network.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/sweep.h"
@@ -123,10 +123,10 @@ BitAllocation empty_allocation(const CheckpointReader& reader, const AllocationP
   plan.input = reader.location().path.filename().string();
   plan.damage_kind = request.damage;
   if (request.damage != DamageKind::kWeight) {
-    plan.image_size = is_onnx(reader) ? image_size_of(reader, request.images.image_size)
-                                      : request.images.image_size;
+    plan.image_size = is_any_graph(reader) ? image_size_of(reader, request.images.image_size)
+                                           : request.images.image_size;
   }
-  const bool is_of_images = plan.image_size > 0 && is_onnx(reader);
+  const bool is_of_images = plan.image_size > 0 && is_any_graph(reader);
   plan.absorb_channel_scales = request.absorb_channel_scales;
   plan.bias_correct = request.bias_correct && is_of_images;
   if (request.damage == DamageKind::kMeasured) plan.measured_images = request.measured_images;

@@ -13,7 +13,7 @@
 
 #include "base/exchange.h"
 #include "base/parallel.h"
-#include "model/onnx/onnx_network.h"
+#include "model/checkpoint_network.h"
 #include "narrow/error.h"
 #include "narrow/sweep.h"
 #include "tasks/plan/absorbed_weights.h"
@@ -69,9 +69,9 @@ void weigh(const CheckpointReader& reader, std::size_t index, std::span<const Sc
   for (std::size_t s = 0; s < schemes.size(); ++s) costs[s].damage = damages[s];
 }
 
-// Of kOutput. Throws Error(kUsage) for an ONNX file of which nothing is known.
+// Of kOutput. Throws Error(kUsage) for a graph of which nothing is known.
 SensitivityMap known_sensitivity(const CheckpointReader& reader, const AllocationRequest& request) {
-  if (!is_onnx(reader)) return output_sensitivity(reader, request.images.image_size);
+  if (!is_any_graph(reader)) return output_sensitivity(reader, request.images.image_size);
   SensitivityMap sensitivities =
       graph_sensitivity(reader, request.images.image_size, request.bias_correct);
   if (!sensitivities.empty()) return sensitivities;
@@ -81,14 +81,14 @@ SensitivityMap known_sensitivity(const CheckpointReader& reader, const Allocatio
                           reader.location().path.string()));
 }
 
-// From the damage of weights to what sensitivities and absorbed scales make of it. Tensors of an
-// ONNX file of which nothing is known keep the damage of weights.
+// From the damage of weights to what sensitivities and absorbed scales make of it. Tensors of a
+// graph of which nothing is known keep the damage of weights.
 void weigh_all(const CheckpointReader& reader, std::span<const std::size_t> indices,
                std::span<const Scheme> schemes, const AllocationRequest& request,
                const SensitivityMap& sensitivities, const AbsorbedWeights* absorbed,
                std::vector<std::vector<WidthCost>>& table) {
-  const bool all_have_one = !is_onnx(reader) && (request.damage == DamageKind::kOutput ||
-                                                 request.damage == DamageKind::kFisher);
+  const bool all_have_one = request.damage == DamageKind::kFisher ||
+                            (request.damage == DamageKind::kOutput && !is_any_graph(reader));
   for (std::size_t t = 0; t < indices.size(); ++t) {
     const std::string& name = reader.tensors()[indices[t]].name;
     const auto found = sensitivities.find(name);
@@ -124,7 +124,7 @@ void check_finite(const CheckpointReader& reader, std::span<const std::size_t> i
 // Whether the damage to the output of every planned tensor can be estimated.
 bool has_output_damage(const CheckpointReader& reader, const AllocationRequest& request) {
   try {
-    if (is_onnx(reader))
+    if (is_any_graph(reader))
       return !graph_sensitivity(reader, request.images.image_size, request.bias_correct).empty();
     const SensitivityMap known = output_sensitivity(reader, request.images.image_size);
     const auto indices = selected_indices(reader, request.selection);
@@ -140,7 +140,7 @@ bool has_output_damage(const CheckpointReader& reader, const AllocationRequest& 
 
 DamageKind best_damage(const CheckpointReader& reader, const AllocationRequest& request) {
   const bool has_images = !request.images.pictures.empty() || !request.images.dataset_name.empty();
-  if (has_images && is_onnx(reader)) return DamageKind::kMeasured;
+  if (has_images && is_any_graph(reader)) return DamageKind::kMeasured;
   return has_output_damage(reader, request) ? DamageKind::kOutput : DamageKind::kWeight;
 }
 

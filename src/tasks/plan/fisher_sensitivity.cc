@@ -12,6 +12,7 @@
 #include "base/exchange.h"
 #include "data/batch_loader.h"
 #include "model/checkpoint_network.h"
+#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "narrow/evaluate.h"
 #include "nn/instructions/instruction_set.h"
@@ -197,7 +198,12 @@ void add_all(Portions& portions, const ShareKey& key, SquareSums& part, SquareSu
 
 SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const AllocationRequest& request,
                                   int threads) {
-  require_slim_network(reader, "damage by Fisher information");
+  if (is_onnx(reader)) {
+    throw Error(ErrorCategory::kUnsupported,
+                fmt::format("{} is an ONNX file; damage by Fisher information takes the gradients "
+                            "of TF-Slim's networks",
+                            reader.location().path.string()));
+  }
   const EvaluateOptions options = evaluate_options(request);
   const EvaluationData data = open_evaluation_data(reader, options);
   if (!data.dataset) {

@@ -18,8 +18,7 @@ namespace {
 class LayerSensitivity : public Sensitivity {
  public:
   LayerSensitivity(const LinearLayer& layer, std::vector<double> rows, std::vector<double> columns)
-      : rows_first_(layer.rows_first),
-        row_length_(layer.columns),
+      : layer_(layer),
         rows_of_group_(layer.out_channels / layer.groups),
         rows_(std::move(rows)),
         columns_(std::move(columns)) {}
@@ -27,15 +26,14 @@ class LayerSensitivity : public Sensitivity {
   void get(std::uint64_t first, std::span<double> factors) const override {
     for (std::size_t i = 0; i < factors.size(); ++i) {
       const std::size_t at = first + i;
-      const std::size_t row = rows_first_ ? at / row_length_ : at % rows_.size();
-      const std::size_t column = rows_first_ ? at % row_length_ : at / rows_.size();
-      factors[i] = rows_[row] * columns_[row / rows_of_group_ * row_length_ + column];
+      const std::size_t row = layer_.channel_at(at);
+      factors[i] =
+          rows_[row] * columns_[row / rows_of_group_ * layer_.columns + layer_.column_at(at)];
     }
   }
 
  private:
-  bool rows_first_;
-  std::size_t row_length_;
+  LinearLayer layer_;
   std::size_t rows_of_group_;
   std::vector<double> rows_;
   std::vector<double> columns_;
@@ -82,7 +80,8 @@ void add_layer(const LinearLayer& layer, const PatchEstimate& estimate, bool bia
   std::vector<double> of_gamma(channels, 0);
   double power = 0;
   if (layer.norm) {
-    const auto gamma = values_of(weights, layer.norm->gamma, channels);
+    std::vector<double> gamma(channels, 1);
+    if (layer.norm->gamma) gamma = values_of(weights, *layer.norm->gamma, channels);
     const auto variance = values_of(weights, layer.norm->moving_variance, channels);
     for (std::size_t c = 0; c < channels; ++c) {
       gains[c] = gamma[c] * gamma[c] / (variance[c] + layer.norm->epsilon);
@@ -98,7 +97,7 @@ void add_layer(const LinearLayer& layer, const PatchEstimate& estimate, bool bia
     map.emplace(name, std::make_unique<VectorSensitivity>(std::move(factors)));
   };
   if (layer.norm) {
-    add(layer.norm->gamma, std::move(of_gamma));
+    if (layer.norm->gamma) add(*layer.norm->gamma, std::move(of_gamma));
     add(layer.norm->beta, std::vector<double>(channels, 1));
   }
   if (layer.bias) add(*layer.bias, gains);

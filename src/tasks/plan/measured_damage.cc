@@ -10,8 +10,8 @@
 
 #include "base/run_progress.h"
 #include "graph/linear_layers.h"
+#include "model/checkpoint_network.h"
 #include "model/network_variables.h"
-#include "model/onnx/onnx_network.h"
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"
 #include "nn/execution/graph_walk.h"
@@ -204,10 +204,11 @@ void require_images(const CheckpointReader& reader, const ImageSource& images) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("{}: {}", reader.location().path.string(), what));
   };
-  if (!is_onnx(reader)) {
+  if (!is_any_graph(reader)) {
     refuse(
-        "damage is measured in ONNX files that classify images; estimate the damage to the "
-        "output instead");
+        "damage is measured in ONNX files that classify images and in TF-Slim's networks other "
+        "than "
+        "ResNet V1; estimate the damage to the output instead");
   }
   if (images.pictures.empty() && images.dataset_name.empty()) {
     refuse("measured damage needs images (without labels), and none were named");
@@ -221,7 +222,7 @@ void measure_damage(const CheckpointReader& reader, std::span<const std::size_t>
                     const AbsorbedWeights* absorbed, Observer* observer,
                     std::vector<std::vector<WidthCost>>& table) {
   require_images(reader, request.images);
-  CalibrationImages images{request.images, request.measured_images};
+  CalibrationImages images{with_preprocessing(request.images, reader), request.measured_images};
   images.source.image_size = image_size_of(reader, request.images.image_size);
   const ImageClassifier classifier =
       classifier_of_images(reader, &images.source, images.source.image_size);

@@ -11,7 +11,7 @@ constexpr int kMostTapPairs = 25;
 constexpr int kFewestWinogradChannels = 32;
 
 bool suits_winograd(const ConvGeometry& geometry) {
-  return geometry.kernel == 3 && geometry.stride == 1 &&
+  return (geometry.kernel == 3 || geometry.kernel == 5) && geometry.stride == 1 &&
          std::min(geometry.in_channels, geometry.out_channels) >= kFewestWinogradChannels &&
          2 * winograd_product_count(geometry) <= tap_pair_count(geometry);
 }

@@ -42,8 +42,9 @@ std::unique_ptr<TrainingConv> make_tap_conv(const ConvGeometry& geometry);
 // The number of such pairs.
 std::int64_t tap_pair_count(const ConvGeometry& geometry);
 
-// Winograd's minimal filtering with tiles of 4x4 pixels, for kernel 3 with stride 1: between the
-// transforms of images and kernels 36 products of matrices, which take a quarter of the operations.
+// Winograd's minimal filtering with tiles of 4x4 pixels, for kernel 3 or 5 with stride 1: between
+// the transforms of images and kernels 36 or 64 products of matrices, which take a quarter or a
+// sixth of the operations.
 std::unique_ptr<TrainingConv> make_winograd_conv(const ConvGeometry& geometry);
 // The number of values that it multiplies for each pair of channels and each image: to be compared
 // with tap_pair_count().

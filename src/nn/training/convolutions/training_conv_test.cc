@@ -175,8 +175,9 @@ TEST(TrainingConvTest, Taps) {
 }
 
 TEST(TrainingConvTest, Winograd) {
-  for (const Case& c : {Case{3, 1, 16, 32, 4, 1, 1}, Case{3, 1, 5, 7, 2, 4, 4},
-                        Case{3, 1, 3, 4, 2, 9, 6}, Case{3, 1, 40, 33, 2, 7, 14}}) {
+  for (const Case& c :
+       {Case{3, 1, 16, 32, 4, 1, 1}, Case{3, 1, 5, 7, 2, 4, 4}, Case{3, 1, 3, 4, 2, 9, 6},
+        Case{3, 1, 40, 33, 2, 7, 14}, Case{5, 1, 16, 32, 4, 1, 1}, Case{5, 1, 40, 33, 2, 7, 14}}) {
     check(make_winograd_conv, c);
   }
 }

@@ -8,9 +8,10 @@
 namespace narrow {
 namespace {
 
-using winograd::kWinogradPlanes;
 using winograd::kWinogradTile;
 using winograd::winograd_kernels;
+using winograd::winograd_planes;
+using winograd::WinogradKernels;
 using winograd::WinogradPlace;
 
 // Images are taken a few at a time, so that what is transformed stays in the last level cache, but
@@ -21,7 +22,7 @@ constexpr std::int64_t kKernelsAtOnce = 4096;
 
 std::int64_t tiles_along(int size) { return (size + kWinogradTile - 1) / kWinogradTile; }
 
-// Kernel 3 with stride 1: the 36 products of matrices between the transforms.
+// Kernel 3 or 5 with stride 1: the 36 or 64 products of matrices between the transforms.
 class WinogradConv : public TrainingConv {
  public:
   explicit WinogradConv(const ConvGeometry& geometry)
@@ -30,13 +31,15 @@ class WinogradConv : public TrainingConv {
         width_(geometry.in_width),
         in_(geometry.in_channels),
         out_(geometry.out_channels),
+        transforms_(winograd_kernels(geometry.kernel)),
+        planes_(winograd_planes(geometry.kernel)),
         tiles_across_(tiles_along(width_)),
         tiles_per_image_(tiles_along(height_) * tiles_across_),
         images_at_once_(images_at_once()) {}
 
   // The kernels, or their gradients; the images before the products, and after them.
   [[nodiscard]] std::size_t scratch_bytes() const override {
-    return kWinogradPlanes * sizeof(float) *
+    return planes_ * sizeof(float) *
            static_cast<std::size_t>(kernel_step() + tile_step(in_) + tile_step(out_));
   }
 
@@ -53,19 +56,19 @@ class WinogradConv : public TrainingConv {
   void backward_weights(const float* x, const float* dy, float* dweights,
                         std::byte* scratch) const override {
     auto* kernels = reinterpret_cast<float*>(scratch);
-    float* seen = kernels + kWinogradPlanes * kernel_step();
-    float* gradients = seen + kWinogradPlanes * tile_step(in_);
+    float* seen = kernels + planes_ * kernel_step();
+    float* gradients = seen + planes_ * tile_step(in_);
     for (std::int64_t first = 0; first < images_; first += images_at_once_) {
       const std::int64_t tiles = tiles_from(first);
       for_each_tile(first, in_,
                     [&](const WinogradPlace& place, std::int64_t image, std::int64_t tile) {
-                      winograd_kernels().transform_input(place, x + image * image_size(in_),
-                                                         seen + tile * in_, tile_step(in_));
+                      transforms_.transform_input(place, x + image * image_size(in_),
+                                                  seen + tile * in_, tile_step(in_));
                     });
       for_each_tile(
           first, out_, [&](const WinogradPlace& place, std::int64_t image, std::int64_t tile) {
-            winograd_kernels().transform_output_gradient(place, dy + image * image_size(out_),
-                                                         gradients + tile * out_, tile_step(out_));
+            transforms_.transform_output_gradient(place, dy + image * image_size(out_),
+                                                  gradients + tile * out_, tile_step(out_));
           });
       for_each_plane([&](std::int64_t plane) {
         multiply(in_, out_, tiles, {seen + plane * tile_step(in_), in_, true},
@@ -74,8 +77,8 @@ class WinogradConv : public TrainingConv {
       });
     }
     for_each_kernel_part([&](std::int64_t from, std::int64_t count) {
-      winograd_kernels().transform_kernel_gradient(kernels + from, kernel_step(), count,
-                                                   dweights + from, kernel_step());
+      transforms_.transform_kernel_gradient(kernels + from, kernel_step(), count, dweights + from,
+                                            kernel_step());
     });
   }
 
@@ -89,17 +92,17 @@ class WinogradConv : public TrainingConv {
   void convolve(const Images<const float>& from, const float* weights, bool backward,
                 const Images<float>& to, std::byte* scratch) const {
     auto* kernels = reinterpret_cast<float*>(scratch);
-    float* seen = kernels + kWinogradPlanes * kernel_step();
-    float* products = seen + kWinogradPlanes * tile_step(from.channels);
+    float* seen = kernels + planes_ * kernel_step();
+    float* products = seen + planes_ * tile_step(from.channels);
     for_each_kernel_part([&](std::int64_t first, std::int64_t count) {
-      winograd_kernels().transform_kernel(weights + first, kernel_step(), count, backward,
-                                          kernels + first, kernel_step());
+      transforms_.transform_kernel(weights + first, kernel_step(), count, backward, kernels + first,
+                                   kernel_step());
     });
     for (std::int64_t first = 0; first < images_; first += images_at_once_) {
       const std::int64_t tiles = tiles_from(first);
       for_each_tile(first, from.channels,
                     [&](const WinogradPlace& place, std::int64_t image, std::int64_t tile) {
-                      winograd_kernels().transform_input(
+                      transforms_.transform_input(
                           place, from.values + image * image_size(from.channels),
                           seen + tile * from.channels, tile_step(from.channels));
                     });
@@ -111,16 +114,15 @@ class WinogradConv : public TrainingConv {
       });
       for_each_tile(first, to.channels,
                     [&](const WinogradPlace& place, std::int64_t image, std::int64_t tile) {
-                      winograd_kernels().transform_output(
-                          place, products + tile * to.channels, tile_step(to.channels),
-                          to.values + image * image_size(to.channels));
+                      transforms_.transform_output(place, products + tile * to.channels,
+                                                   tile_step(to.channels),
+                                                   to.values + image * image_size(to.channels));
                     });
     }
   }
 
   [[nodiscard]] std::int64_t images_at_once() const {
-    const auto bytes_of_tile =
-        static_cast<std::int64_t>(kWinogradPlanes * sizeof(float)) * (in_ + out_);
+    const auto bytes_of_tile = static_cast<std::int64_t>(planes_ * sizeof(float)) * (in_ + out_);
     const std::int64_t tiles =
         std::max(static_cast<std::int64_t>(kBytesAtOnce) / bytes_of_tile, kFewestTiles);
     return std::clamp<std::int64_t>(tiles / tiles_per_image_, 1, images_);
@@ -152,8 +154,8 @@ class WinogradConv : public TrainingConv {
   }
 
   template <typename Body>
-  static void for_each_plane(const Body& body) {
-    onednn_parallel_for(static_cast<int>(kWinogradPlanes), [&](int plane) { body(plane); });
+  void for_each_plane(const Body& body) const {
+    onednn_parallel_for(static_cast<int>(planes_), [&](int plane) { body(plane); });
   }
 
   template <typename Body>
@@ -170,6 +172,8 @@ class WinogradConv : public TrainingConv {
   int width_;
   std::int64_t in_;
   std::int64_t out_;
+  const WinogradKernels& transforms_;
+  std::size_t planes_;
   std::int64_t tiles_across_;
   std::int64_t tiles_per_image_;
   std::int64_t images_at_once_;
@@ -179,7 +183,7 @@ class WinogradConv : public TrainingConv {
 
 std::int64_t winograd_product_count(const ConvGeometry& geometry) {
   return tiles_along(geometry.in_height) * tiles_along(geometry.in_width) *
-         static_cast<std::int64_t>(kWinogradPlanes);
+         static_cast<std::int64_t>(winograd_planes(geometry.kernel));
 }
 
 std::unique_ptr<TrainingConv> make_winograd_conv(const ConvGeometry& geometry) {
