@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/options/common_options.h"
 #include "narrow/error.h"
 #include "narrow/quantize_activations.h"
 #include "report/integer_report.h"
@@ -29,6 +30,9 @@ ActivationOptions options_of(const IntegerArguments& args, const NetworkMethods&
     options.scheme.kind = ActivationSchemeKind::kSymmetric;
   }
   parse_activation_range(args.range, options.scheme);
+  for (const std::string& rule : args.rules) {
+    options.rules.push_back(parse_activation_rule(rule, options.scheme));
+  }
   options.images = *methods.images;
   return options;
 }
@@ -49,6 +53,9 @@ void add_integer_options(Command& command, IntegerArguments& args) {
       .type_name("RANGE")
       .capture_default_str()
       .group(group);
+  add_repeatable_option(command, "--activation-rule", args.rules, "'GLOB: B[:SCHEME]'",
+                        "for values of these names; possibly a range behind it")
+      .group(group);
   command.add_option("--to", args.to, "qdq: QuantizeLinear and DequantizeLinear, for -o FILE.onnx")
       .type_name("KIND")
       .one_of({"qdq"})
@@ -61,7 +68,8 @@ void add_integer_options(Command& command, IntegerArguments& args) {
 }
 
 void require_integer_options(const Command& command, const IntegerArguments& args) {
-  for (const char* option : {"--activations", "--activation-range", "--target"}) {
+  for (const char* option :
+       {"--activations", "--activation-range", "--activation-rule", "--target"}) {
     if (args.any() || command.count(option) == 0) continue;
     refuse(fmt::format("{} is for an integer file: name it with --to qdq -o FILE.onnx", option));
   }

@@ -14,7 +14,7 @@
 #include "tasks/evaluation/evaluation_metrics.h"
 #include "tasks/evaluation/evaluation_pass.h"
 #include "tasks/network/calibration_images.h"
-#include "tasks/plan/quantized_copy.h"
+#include "stream/quantized_copy.h"
 
 namespace narrow {
 namespace {
