@@ -31,6 +31,7 @@ struct ActivationScheme {
 struct ActivationRule {
   std::string pattern;
   ActivationScheme scheme;
+  bool may_match_none = false;  // of a plan, whose values may have stayed numbers
 };
 
 // "8", "8:symmetric": bits and, where it is not affine, the kind. Throws Error(kUsage).

@@ -6,6 +6,7 @@
 
 #include "cli/options/common_options.h"
 #include "narrow/error.h"
+#include "narrow/plan.h"
 #include "narrow/quantize_activations.h"
 #include "report/integer_report.h"
 
@@ -32,6 +33,10 @@ ActivationOptions options_of(const IntegerArguments& args, const NetworkMethods&
   parse_activation_range(args.range, options.scheme);
   for (const std::string& rule : args.rules) {
     options.rules.push_back(parse_activation_rule(rule, options.scheme));
+  }
+  if (!args.plan.empty()) {
+    const std::vector<ActivationRule> planned = read_plan_activations(args.plan);
+    options.rules.insert(options.rules.end(), planned.begin(), planned.end());
   }
   options.images = *methods.images;
   return options;

@@ -14,6 +14,7 @@ struct IntegerArguments {
   std::string activations;
   std::string range = "minmax";
   std::vector<std::string> rules;
+  std::string plan;  // of --plan: what it says of values counts after the rules
   std::string to;
   std::string target = "portable";
 

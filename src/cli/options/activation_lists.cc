@@ -31,4 +31,23 @@ std::vector<std::optional<ActivationScheme>> activation_schemes(
   return schemes;
 }
 
+std::vector<ActivationScheme> planned_activations(const std::vector<std::string>& list,
+                                                  const std::string& range) {
+  std::vector<ActivationScheme> schemes;
+  for (const std::string& part : list) {
+    schemes.push_back(parse_activations(part));
+    parse_activation_range(range, schemes.back());
+    if (schemes.back().kind == schemes.front().kind) continue;
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("activations: {} and {} are of different kinds, and a plan chooses "
+                            "among widths of one",
+                            list.front(), part));
+  }
+  std::ranges::sort(schemes, {}, &ActivationScheme::bits);
+  const auto twice = std::ranges::adjacent_find(schemes, {}, &ActivationScheme::bits);
+  if (twice == schemes.end()) return schemes;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("activations: {} bits are there twice", twice->bits));
+}
+
 }  // namespace narrow

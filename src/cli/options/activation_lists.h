@@ -14,4 +14,9 @@ namespace narrow {
 std::vector<std::optional<ActivationScheme>> activation_schemes(
     const std::vector<std::string>& list, const std::vector<std::string>& ranges);
 
+// "8", "4:symmetric" by rising width, all of this range. Throws Error(kUsage) for a part that is no
+// such thing, the same width twice and different kinds.
+std::vector<ActivationScheme> planned_activations(const std::vector<std::string>& list,
+                                                  const std::string& range);
+
 }  // namespace narrow

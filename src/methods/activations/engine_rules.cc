@@ -28,6 +28,12 @@ bool has_quantized_form(const Node& node) {
 
 std::string type_name(DType type) { return std::string(to_string(type)); }
 
+// Signed codes become unsigned where one operator alone reads them.
+std::string other_types(DType one, DType other) {
+  return fmt::format("it has {} codes and {} codes, as ONNX Runtime reads them", type_name(one),
+                     type_name(other));
+}
+
 // Operands whose codes count.
 std::size_t operands_of(const Node& node) {
   if (is_any<op::Concat>(node)) return node.inputs.size();
@@ -96,6 +102,14 @@ std::optional<EngineRules::Codes> EngineRules::codes_of(ValueId id) const {
     codes.type = graph_.value(from).type;  // an input
   }
   return codes;
+}
+
+DType EngineRules::onnx_runtime_type(ValueId codes, DType type) const {
+  if (type != DType::kInt8 || uses_.only_user(codes) < 0) return type;
+  const Node& reader = graph_.nodes[static_cast<std::size_t>(uses_.only_user(codes))];
+  const bool is_alone =
+      is_any<op::DequantizeLinear>(reader) && uses_.only_user(reader.output()) >= 0;
+  return is_alone ? DType::kUInt8 : type;
 }
 
 // Whether the codes of the quantizer stand for nothing that the bound would change.
@@ -208,10 +222,9 @@ std::string EngineRules::onnx_runtime_linear(const Node& node) const {
   const Node* const quantize = result_quantizer(node, why);
   if (quantize == nullptr) return is_any<op::Conv>(node) ? why : "";
   const auto& to = std::get<op::QuantizeLinear>(quantize->attributes);
-  if (is_any<op::Conv>(node) && to.to != x->type) {
-    return fmt::format("its input has {} codes, its result {}", type_name(x->type),
-                       type_name(to.to));
-  }
+  const DType from = onnx_runtime_type(x->dequantize->inputs[0], x->type);
+  const DType result = onnx_runtime_type(quantize->output(), to.to);
+  if (is_any<op::Conv>(node) && result != from) return other_types(from, result);
   return "";
 }
 
@@ -220,18 +233,19 @@ std::string EngineRules::onnx_runtime_operands(const Node& node) const {
   for (std::size_t i = 0; i < operands_of(node); ++i) {
     const auto codes = codes_of(node.inputs[i]);
     if (!codes) {
-      return fmt::format("its operand {} is not quantized", graph_.value(node.inputs[i]).name);
+      return "an operand is not quantized";
     }
     if (!codes->is_byte()) return fmt::format("{} codes have no kernel", type_name(codes->type));
-    if (type && *type != codes->type) return "its operands have codes of different types";
-    type = codes->type;
+    const DType own = onnx_runtime_type(codes->dequantize->inputs[0], codes->type);
+    if (type && *type != own) return other_types(*type, own);
+    type = own;
   }
   std::string why;
   const Node* const quantize = result_quantizer(node, why);
   if (quantize == nullptr) return why;
-  const DType to = std::get<op::QuantizeLinear>(quantize->attributes).to;
-  if (to == *type) return "";
-  return fmt::format("its operands have {} codes, its result {}", type_name(*type), type_name(to));
+  const DType to =
+      onnx_runtime_type(quantize->output(), std::get<op::QuantizeLinear>(quantize->attributes).to);
+  return to == *type ? "" : other_types(*type, to);
 }
 
 std::string EngineRules::onnx_runtime(const Node& node) const {
@@ -248,6 +262,7 @@ std::string EngineRules::open_vino(const Node& node) const {
   if (!w) return "its weights are not quantized";
   if (!x->is_byte()) return fmt::format("{} activations have no kernel", type_name(x->type));
   if (x->scales != 1 || x->has_blocks || w->has_blocks) return "scales of blocks or channels of x";
+  if (w->has_zero) return "its weights have zero points";
   if (w->small == SmallType::kInt2 || w->small == SmallType::kUInt2) {
     return "it does not read weights of 2 bits";
   }
@@ -265,15 +280,14 @@ std::string EngineRules::tensor_rt(const Node& node) const {
   const std::size_t count = is_linear(node) ? 2 : operands_of(node);
   for (std::size_t i = 0; i < count; ++i) {
     const auto codes = codes_of(node.inputs[i]);
-    const std::string& name = graph_.value(node.inputs[i]).name;
-    if (!codes) return fmt::format("its operand {} is not quantized", name);
-    if (codes->type != DType::kInt8 || (codes->small != SmallType::kNone && !codes->is_cast)) {
-      return fmt::format(
-          "the codes of {} are {}, and INT8 alone has integer kernels", name,
-          codes->small != SmallType::kNone ? to_string(codes->small) : to_string(codes->type));
+    if (!codes) return "an operand is not quantized";
+    const bool is_packed = codes->small != SmallType::kNone && !codes->is_cast;
+    if (codes->type != DType::kInt8 || is_packed) {
+      return fmt::format("{} codes; INT8 alone has integer kernels",
+                         is_packed ? to_string(codes->small) : to_string(codes->type));
     }
-    if (codes->has_zero) return fmt::format("{} has a zero point", name);
-    if (codes->has_blocks) return fmt::format("{} has scales of blocks", name);
+    if (codes->has_zero) return "zero points that are not 0";
+    if (codes->has_blocks) return "scales of blocks";
   }
   const ValueId bias = is_linear(node) ? input_of(node, 2) : kNoValue;
   if (bias != kNoValue && codes_of(bias)) return "its biases are codes; numbers are expected";

@@ -47,6 +47,9 @@ class EngineRules {
     [[nodiscard]] bool is_byte() const { return type == DType::kInt8 || type == DType::kUInt8; }
   };
   [[nodiscard]] std::optional<Codes> codes_of(ValueId id) const;
+  // ONNX Runtime on x86 makes signed codes unsigned where one DequantizeLinear reads them, for one
+  // reader; `codes` is what QuantizeLinear makes.
+  [[nodiscard]] DType onnx_runtime_type(ValueId codes, DType type) const;
   // Whether the zero point of Quantize- or DequantizeLinear is another than 0.
   [[nodiscard]] bool has_zero(const Node& node) const;
   [[nodiscard]] const Node* producer(ValueId id) const;

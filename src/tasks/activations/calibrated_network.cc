@@ -76,7 +76,7 @@ void require_matches(const Graph& graph, const std::vector<QuantizerGroup>& grou
         return name_matches(rule.pattern, graph.value(id).name);
       });
     };
-    if (std::ranges::any_of(groups, matches)) continue;
+    if (rule.may_match_none || std::ranges::any_of(groups, matches)) continue;
     throw Error(ErrorCategory::kUsage,
                 fmt::format("no value between operators that becomes codes matches '{}' of the "
                             "rules for activations",
