@@ -23,6 +23,15 @@ struct ActivationScheme {
   int bits = 8;  // 2 to 16
   ActivationRange range = ActivationRange::kMinMax;
   double percentile = 0;  // of kPercentile: above 50 and up to 100
+
+  bool operator==(const ActivationScheme&) const = default;
+};
+
+// Values between operators whose names match a shell pattern.
+struct ActivationRule {
+  std::string pattern;
+  ActivationScheme scheme;
+  bool may_match_none = false;  // of a plan, whose values may have stayed numbers
 };
 
 // "8", "8:symmetric": bits and, where it is not affine, the kind. Throws Error(kUsage).
@@ -31,5 +40,9 @@ NARROW_EXPORT std::string to_string(const ActivationScheme& scheme);
 // "minmax", "percentile:99.9", "mse" or "entropy" into `scheme`. Throws Error(kUsage).
 NARROW_EXPORT void parse_activation_range(std::string_view text, ActivationScheme& scheme);
 NARROW_EXPORT std::string range_text(const ActivationScheme& scheme);
+// "GLOB: 4" or "GLOB: 4:symmetric mse": pattern, bits and kind, and the range where it is another
+// than that of `base`. The last ": " ends the pattern. Throws Error(kUsage).
+NARROW_EXPORT ActivationRule parse_activation_rule(std::string_view text,
+                                                   const ActivationScheme& base);
 
 }  // namespace narrow

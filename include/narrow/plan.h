@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "narrow/activation_scheme.h"
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/export.h"
@@ -91,6 +92,10 @@ struct AllocationRequest {
   // Width of tensors of rank 0 and 1 (batch norm's gamma and beta, biases) for which no fixed one
   // is given: they are few and sensitive. Absent: planned as the others are.
   std::optional<int> vector_bits = 16;
+  // For values between the operators of an ONNX file: widths to choose from, ascending, of one kind
+  // and range. Empty: they stay numbers. With them the budget counts codes of weights and of the
+  // values of one example alike, damage is kMeasured, and networks are exact integers.
+  std::vector<ActivationScheme> activations;
   // Whether a tensor that no rule gives a fixed or a greatest width may also stay as it is: at its
   // size in the checkpoint, without damage.
   bool may_stay_float = false;
@@ -102,6 +107,16 @@ struct AllocatedTensor {
   std::uint64_t bytes = 0;  // codes and parameters as the packed format stores them
   double damage = 0;
   double relative_l2 = 0;
+};
+
+// Values between operators that share a format.
+struct AllocatedActivation {
+  std::vector<std::string> values;
+  ActivationScheme scheme;
+  std::uint64_t elements = 0;  // of one example
+  double damage = 0;
+
+  [[nodiscard]] std::uint64_t bytes() const;
 };
 
 // The least damage at one size.
@@ -129,7 +144,9 @@ struct NARROW_EXPORT BitAllocation {
   bool quantized_only = false;
   std::vector<AllocatedTensor> tensors;   // the quantized ones in file order
   std::vector<TensorInfo> left_in_float;  // planned, but better left as they are; in file order
-  std::uint64_t elements = 0;             // of both
+  std::vector<AllocatedActivation> activations;  // in the order of execution
+  std::uint64_t activation_elements = 0;         // of all of them, of one example
+  std::uint64_t elements = 0;                    // of both
   std::uint64_t quantized_bytes = 0;
   std::uint64_t copied = 0;  // tensors
   CopyCounts copied_by_reason;
@@ -141,9 +158,13 @@ struct NARROW_EXPORT BitAllocation {
   std::uint64_t unit_bytes = 1;
   std::vector<CurvePoint> curve;  // by rising size
 
+  [[nodiscard]] std::uint64_t activation_bytes() const;
+  // Of weights alone; of values between operators alone, 0 without them.
+  [[nodiscard]] double weight_bits() const;
+  [[nodiscard]] double activation_bits() const;
   // What counts against budget_bytes.
   [[nodiscard]] std::uint64_t bytes() const;
-  [[nodiscard]] double average_bits() const;
+  [[nodiscard]] double average_bits() const;  // of weights and values together
   // damage / lower_bound - 1; 0 when both are 0.
   [[nodiscard]] double gap() const;
 };
@@ -185,6 +206,14 @@ NARROW_EXPORT std::vector<PlanEntry> parse_plan_file(std::string_view json,
                                                      const std::string& file);
 // The same of a file; Error(kNotFound, kIo) too.
 NARROW_EXPORT std::vector<PlanEntry> read_plan_file(const std::filesystem::path& path);
+
+// Rules that name exactly these values.
+NARROW_EXPORT std::vector<ActivationRule> activation_rules(
+    const std::vector<AllocatedActivation>& activations);
+
+// What the plan says of values between operators, for ActivationOptions::rules; none where it says
+// nothing. Throws as read_plan_file.
+NARROW_EXPORT std::vector<ActivationRule> read_plan_activations(const std::filesystem::path& path);
 
 // Every tensor of the checkpoint in file order, those of the plan with their schemes.
 // Throws Error(kUsage) naming every tensor of the plan that the checkpoint lacks or has with

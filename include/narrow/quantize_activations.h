@@ -30,7 +30,8 @@ NARROW_EXPORT std::string_view to_string(IntegerTarget target) noexcept;
 struct ActivationOptions {
   ActivationScheme scheme;
   IntegerTarget target = IntegerTarget::kPortable;
-  CalibrationImages images;  // what the ranges are taken from
+  CalibrationImages images;                // what the ranges are taken from
+  std::vector<ActivationRule> rules = {};  // the first that matches a value counts
 };
 
 // All but the images, of words: those of parse_activations (empty: 8 bits), parse_activation_range
@@ -50,6 +51,7 @@ struct QuantizedActivation {
   std::string type;           // "uint8"
   std::uint64_t values = 0;   // that calibration saw
   std::uint64_t clipped = 0;  // of these: no code holds them
+  int bits = 8;               // of the scheme
 };
 
 // The sums of a linear layer.

@@ -57,6 +57,8 @@ struct RunNetworkOptions {
   bool profile = false;  // also the time of every node
   Execution execution = Execution::kDefault;
   IntegerArithmetic arithmetic = {};  // of Execution::kInteger
+  // Whether floating point is an Error(kUsage), since the arithmetic says nothing there.
+  bool needs_integers = false;
 };
 
 // The time of a node, or of all nodes of an operator, in one run: added up over threads.

@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "narrow/activation_scheme.h"
+#include "narrow/calibrate_network.h"
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/evaluate.h"
@@ -38,7 +41,9 @@ struct SweepEvaluation {
   EvaluatedImages images;
   std::string network;  // scope of its variables, or name of the graph
   NetworkScore float_network;
-  std::vector<NetworkScore> networks;     // one a scheme, in their order
+  // What values between operators are in the networks of each scheme; null: numbers.
+  std::vector<std::optional<ActivationScheme>> activations = {std::nullopt};
+  std::vector<NetworkScore> networks;     // by scheme, and for each by activations
   std::uint64_t images_from_journal = 0;  // images times networks that an earlier run had done
   std::uint64_t passes = 0;               // over the data
   double seconds = 0;
@@ -61,6 +66,10 @@ struct SweepEvaluationOptions {
   // 0: half of the machine's memory.
   std::uint64_t network_bytes = 0;
   AxisRules axes = {};  // of channels, for schemes that name none
+  // Of an ONNX file: each scheme's network once with each of these, in exact integers as the file
+  // that quantize_activations makes; null leaves values between operators as they are.
+  std::vector<std::optional<ActivationScheme>> activations = {std::nullopt};
+  CalibrationImages calibration = {};  // their ranges come from
 };
 
 // The positions of the trainable variables of the checkpoint's network, which is what `narrow
@@ -71,9 +80,10 @@ NARROW_EXPORT std::vector<std::size_t> trainable_indices(const CheckpointReader&
                                                          bool moving_averages = false);
 
 // Evaluates the float network and, for each scheme, the network with the tensors at `indices`
-// quantized and restored. Results do not depend on threads, passes or interruptions.
-// Progress counts every image once a network. Throws what evaluate_checkpoints and
-// quantize_checkpoint throw; Error(kExists) for a journal of another sweep.
+// quantized and restored, and with quantized activations where the options have some. Results do
+// not depend on threads, passes or interruptions. Progress counts every image once a network.
+// Throws what evaluate_checkpoints and quantize_checkpoint throw, with activations what
+// quantize_activations throws; Error(kExists) for a journal of another sweep.
 NARROW_EXPORT SweepEvaluation
 evaluate_schemes(const std::shared_ptr<const CheckpointReader>& reader,
                  std::span<const std::size_t> indices, std::span<const Scheme> schemes,

@@ -88,4 +88,25 @@ std::string range_text(const ActivationScheme& scheme) {
   }
 }
 
+ActivationRule parse_activation_rule(std::string_view text, const ActivationScheme& base) {
+  const std::size_t end = text.rfind(": ");
+  if (end == std::string_view::npos || end == 0) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("the rule for activations is '{}', expected a pattern of names, a colon "
+                    "with a blank, and bits: 'conv1*: 4:symmetric'",
+                    text));
+  }
+  const std::string_view what = text.substr(end + 2);
+  const std::size_t blank = what.find(' ');
+  ActivationRule rule{std::string(text.substr(0, end)), parse_activations(what.substr(0, blank))};
+  rule.scheme.range = base.range;
+  rule.scheme.percentile = base.percentile;
+  if (what.substr(0, blank).find(':') == std::string_view::npos) rule.scheme.kind = base.kind;
+  if (blank != std::string_view::npos) {
+    parse_activation_range(what.substr(blank + 1), rule.scheme);
+  }
+  return rule;
+}
+
 }  // namespace narrow

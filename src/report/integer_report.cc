@@ -22,6 +22,7 @@ Table activations_table(const IntegerNetworkResult& result) {
               "Values between operators",
               {{"value", "value", kText, TableColumn::Audience::kAll, true},
                {"type", "type"},
+               {"bits", "bits", kInteger},
                {"min", "min", kShort},
                {"max", "max", kShort},
                {"scale", "scale", kShort},
@@ -32,8 +33,9 @@ Table activations_table(const IntegerNetworkResult& result) {
     const double share =
         value.values == 0 ? 0
                           : static_cast<double>(value.clipped) / static_cast<double>(value.values);
-    table.add_row({value.value, value.type, value.least, value.greatest,
-                   static_cast<double>(value.scale), static_cast<double>(value.zero), share});
+    table.add_row({value.value, value.type, static_cast<std::uint64_t>(value.bits), value.least,
+                   value.greatest, static_cast<double>(value.scale),
+                   static_cast<double>(value.zero), share});
   }
   return table;
 }

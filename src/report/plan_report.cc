@@ -1,6 +1,7 @@
 #include "report/plan_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -30,13 +31,14 @@ std::string width_text(const CurvePoint& point) {
 }
 
 // "3 bits for 12 tensors, 4 for 20".
-std::string widths_text(const BitAllocation& plan) {
-  std::map<int, int> tensors;
-  for (const AllocatedTensor& tensor : plan.tensors) ++tensors[tensor.scheme.bits];
+template <typename Planned>
+std::string widths_text(const std::vector<Planned>& planned, std::string_view what) {
+  std::map<int, int> counts;
+  for (const Planned& one : planned) ++counts[one.scheme.bits];
   std::string text;
-  for (const auto& [bits, count] : tensors) {
+  for (const auto& [bits, count] : counts) {
     if (text.empty()) {
-      text = fmt::format("{} bit{} for {} tensor{}", bits, bits == 1 ? "" : "s", count,
+      text = fmt::format("{} bit{} for {} {}{}", bits, bits == 1 ? "" : "s", count, what,
                          count == 1 ? "" : "s");
     } else {
       text += fmt::format(", {} for {}", bits, count);
@@ -115,6 +117,21 @@ Table allocation_table(const BitAllocation& plan) {
   return table;
 }
 
+Table planned_activations_table(const BitAllocation& plan) {
+  Table table{"activations",
+              "Width of values between operators",
+              {{"bits", "bits", CellStyle::kInteger},
+               {"elements", "elements", CellStyle::kInteger},
+               {"damage", "damage", CellStyle::kShort},
+               {"values", "values", CellStyle::kText}},
+              {}};
+  for (const AllocatedActivation& activation : plan.activations) {
+    table.add_row({static_cast<std::uint64_t>(activation.scheme.bits), activation.elements,
+                   activation.damage, fmt::format("{}", fmt::join(activation.values, " "))});
+  }
+  return table;
+}
+
 std::string plan_summary_text(const BitAllocation& plan, bool has_budget) {
   const std::size_t in_float = plan.left_in_float.size();
   std::string text = fmt::format(
@@ -129,9 +146,13 @@ std::string plan_summary_text(const BitAllocation& plan, bool has_budget) {
   text += plan.quantized_only
               ? fmt::format(", and {} copied\n", format_bytes(plan.copied_bytes))
               : fmt::format(", of which {} copied\n", format_bytes(plan.copied_bytes));
-  text +=
-      fmt::format("         {:.3f} bits per weight, parameters included\n", plan.average_bits());
-  text += fmt::format("widths   {}\n", widths_text(plan));
+  text += fmt::format("         {:.3f} bits per weight, parameters included\n", plan.weight_bits());
+  if (!plan.activations.empty()) {
+    text += fmt::format("values   {:.3f} bits each, {} of one example between operators: {}\n",
+                        plan.activation_bits(), plan.activation_elements,
+                        widths_text(plan.activations, "format"));
+  }
+  text += fmt::format("widths   {}\n", widths_text(plan.tensors, "tensor"));
   if (in_float > 0) text += fmt::format("in float {}\n", float_text(plan));
   text += fmt::format("damage   {} ({}), at least {} for any plan: gap {:.3g} %\n",
                       format_short(plan.damage), damage_name(plan), format_short(plan.lower_bound),
@@ -158,13 +179,19 @@ Report plan_report(const BitAllocation& plan) {
   report.title = fmt::format("Budget plan for {}", plan.input);
   report.facts = {{"budget", format_bytes(plan.budget_bytes)},
                   {"plan", format_bytes(plan.bytes())},
-                  {"bits per weight", fmt::format("{:.3f}", plan.average_bits())},
-                  {"widths", widths_text(plan)},
+                  {"bits per weight", fmt::format("{:.3f}", plan.weight_bits())},
+                  {"widths", widths_text(plan.tensors, "tensor")},
                   {"damage", fmt::format("{} ({})", format_short(plan.damage), damage_name(plan))},
                   {"lower bound", format_short(plan.lower_bound)},
                   {"gap", fmt::format("{:.3g} %", 100 * plan.gap())}};
   if (!plan.left_in_float.empty()) report.facts.emplace_back("left in float", float_text(plan));
   report.tables = {curve_table(plan), allocation_table(plan)};
+  if (!plan.activations.empty()) {
+    report.facts.emplace_back(
+        "bits of values between operators",
+        fmt::format("{:.3f}: {}", plan.activation_bits(), widths_text(plan.activations, "format")));
+    report.tables.push_back(planned_activations_table(plan));
+  }
   report.json = plan_json(plan);
   return report;
 }

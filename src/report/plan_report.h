@@ -12,6 +12,8 @@ namespace narrow {
 Table curve_table(const BitAllocation& plan);
 
 // A row for each quantized tensor: its width, and what it takes and costs.
+// A row for each group of values between operators.
+Table planned_activations_table(const BitAllocation& plan);
 Table allocation_table(const BitAllocation& plan);
 
 // The closing lines: budget, size, damage and how far from the bound it is.

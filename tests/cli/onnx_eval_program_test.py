@@ -314,6 +314,55 @@ class OnnxEval(ProgramCase):
         self.assertIn("run it in one process", self.error(*integers, "j.onnx", "--part=0/2"))
         self.assertFalse((self.dir / "j.onnx").exists())
 
+    def test_sweeps_and_plans_have_activations(self):
+        source = self.pictures()
+        scheme = ("--granularity=channel", "--bits=8")
+        swept = self.json("sweep", "m.onnx", "--schemes=symmetric", *scheme, *source,
+                          "--activations=float,8,3:symmetric", "--activation-range=mse",
+                          "--calibration_images=6")
+        rows = {row["activations"]: row for row in swept["rows"]}
+        self.assertEqual(set(rows), {None, "8:affine", "3:symmetric"})
+        for bits in ("8:affine", "3:symmetric"):
+            self.narrow("quantize", "m.onnx", "--scheme=symmetric", *scheme, *source, "--to=qdq",
+                        f"--activations={bits}", "--activation-range=mse",
+                        "--calibration_images=6", f"--eval_image_size={SIZE}", "-o", "i.onnx",
+                        "--force")
+            file = self.json("eval", "i.onnx", *source)["checkpoints"][0]
+            self.assertEqual(rows[bits]["loss"], file["loss"])
+        self.assertIn("needs images", self.error("sweep", "m.onnx", "--activations=8"))
+        self.assertIn("goes with --activations",
+                      self.error("sweep", "m.onnx", *source, "--activation-range=mse"))
+        self.assertIn("twice", self.error("sweep", "m.onnx", *source, "--activations=8,8"))
+        plan = ("plan", "m.onnx", "--scheme=symmetric", "--granularity=channel", "--bits=4,8",
+                "--average-bits=6", "--activations=3,8", *source, "--calibration_images=6")
+        planned = self.json(*plan, "-o", "plan.json")
+        widths = {name: int(group["scheme"].split(":")[0])
+                  for group in planned["activations"] for name in group["values"]}
+        made = self.json("quantize", "m.onnx", "--plan=plan.json", *source, "--to=qdq",
+                         "--calibration_images=6", f"--eval_image_size={SIZE}", "-o", "planned.onnx")
+        found = {row["value"]: row["bits"] for row in made["activations"]["values"]}
+        self.assertEqual(found, widths)
+        self.assertLessEqual(planned["size"]["average_bits"], 6)
+        self.assertIn("are of different kinds",
+                      self.error(*plan, "--activations=3,8:symmetric"))
+
+    def test_what_engines_compute_in_integers_is_told(self):
+        self.narrow("quantize", "m.onnx", "--scheme=symmetric", "--bits=8", "--granularity=channel",
+                    *self.pictures(), "--calibration_images=6", f"--eval_image_size={SIZE}",
+                    "--to=qdq", "-o", "i.onnx")
+        found = self.json("inspect", "i.onnx", "--engines")
+        linear = found["engines"]["openvino"]
+        self.assertEqual(linear["linear_layers"], linear["linear_layers_in_integers"])
+        self.assertEqual(found["engines"]["tensorrt"]["linear_layers_in_integers"], 0)
+        text = self.narrow("inspect", "i.onnx", "--engines")
+        self.assertIn("ONNX Runtime: ", text)
+        self.assertIn("uint8 codes; INT8 alone has integer kernels", text)
+        self.assertIn("no operator that reads codes", self.error("inspect", "m.onnx", "--engines"))
+        self.assertIn("--stats does not go",
+                      self.error("inspect", "i.onnx", "--engines", "--stats"))
+        self.assertIn("is for exact integers", self.error(
+            "run", "m.onnx", "--random=1", "--requantize=multiplier"))
+
     def test_the_plan_of_an_integer_file_is_saved(self):
         how = ("--activations=8", *self.pictures(), "--calibration_images=6",
                f"--eval_image_size={SIZE}", "--to=qdq", "-o")

@@ -78,6 +78,7 @@ PUBLIC_HEADERS = {
     "export_integers.h": "tasks",
     "export_network.h": "tasks",
     "inspect_checkpoint.h": "tasks",
+    "inspect_engines.h": "tasks",
     "model.h": "tasks",
     "evaluate.h": "tasks",
     "image_source.h": "tasks",

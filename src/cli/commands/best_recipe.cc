@@ -35,6 +35,7 @@ const std::vector<std::string> kMethodOptions = {"--fold",
                                                  "--to",
                                                  "--activations",
                                                  "--activation-range",
+                                                 "--activation-rule",
                                                  "--target"};
 // What a plan says.
 const std::vector<std::string> kSchemeOptions = {

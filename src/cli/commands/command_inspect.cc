@@ -13,7 +13,9 @@
 #include "cli/options/slim_flags.h"
 #include "narrow/dequantized_weights.h"
 #include "narrow/error.h"
+#include "narrow/inspect_engines.h"
 #include "report/checkpoint_report.h"
+#include "report/engine_report.h"
 #include "report/graph_report.h"
 #include "report/report.h"
 
@@ -21,7 +23,15 @@ namespace narrow {
 
 namespace {
 
-void require_graph_options(const Command& command, bool graph) {
+void require_options(const Command& command, bool graph, bool engines) {
+  if (engines) {
+    for (const char* option : {"--stats", "--graph"}) {
+      if (command.count(option) == 0) continue;
+      throw Error(
+          ErrorCategory::kUsage,
+          fmt::format("--engines is about operators on codes; {} does not go with it", option));
+    }
+  }
   if (graph && command.count("--stats") > 0) {
     throw Error(ErrorCategory::kUsage, "--stats is about tensors; it does not go with --graph");
   }
@@ -38,6 +48,7 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
     std::string checkpoint;
     bool stats = false;
     bool graph = false;
+    bool engines = false;
     std::string model_name;
     InputSizes sizes;
     std::vector<std::string> shapes;
@@ -52,6 +63,9 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
       .type_name("CKPT");
   command.add_flag("--stats", args->stats, "read the values: min, max, mean, rms, zeros, NaN");
   command.add_flag("--graph", args->graph, "show the network that the tensors make, a row a node");
+  command.add_flag("--engines", args->engines,
+                   "of a quantized ONNX file: what ONNX Runtime, OpenVINO and TensorRT compute in\n"
+                   "integers, and why not; where sums saturate without VNNI (docs/deploy.md)");
   command
       .add_option(slim_flag("model_name"), args->model_name,
                   "with --graph: scope of the network; default: the only one there is")
@@ -66,9 +80,16 @@ void add_inspect_command(Command& program, CommandOutcome& /*outcome*/) {
   add_export_options(command, args->exports);
   add_force_flag(command, args->force, "replace an existing FILE");
   command.callback([args, command] {
-    require_graph_options(command, args->graph);
+    require_options(command, args->graph, args->engines);
     Exports exports(args->exports, args->force);
     auto reader = open_checkpoint(args->checkpoint);
+    if (args->engines) {
+      const EngineInspection inspection = inspect_engines(*reader);
+      const Report report = engines_report(reader->location(), inspection);
+      exports.write(report);
+      print_result(args->json ? report_json(report) : engines_text(inspection));
+      return;
+    }
     if (args->graph) {
       args->sizes.shapes = parse_shapes(args->shapes);
       const GraphTable network = inspect_graph(*reader, args->model_name, args->sizes);

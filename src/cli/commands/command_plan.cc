@@ -10,6 +10,7 @@
 #include "cli/commands/plan_goal.h"
 #include "cli/console/console.h"
 #include "cli/console/job_progress.h"
+#include "cli/options/activation_lists.h"
 #include "cli/options/axis_options.h"
 #include "cli/options/common_options.h"
 #include "cli/options/dataset_flags.h"
@@ -51,6 +52,8 @@ struct Arguments {
   std::vector<std::string> maximum;
   std::vector<std::string> same;
   std::string vector_bits = "16";
+  std::vector<std::string> activations;
+  std::string activation_range = "minmax";
   std::string cast;
   std::string output;
   int threads = 0;
@@ -131,6 +134,20 @@ void add_image_options(Command& command, Arguments& args) {
           "damage to ONNX files is then what this leaves");
   command.group("Options");
   command.show_first_names();
+}
+
+void add_activation_options(Command& command, Arguments& args) {
+  command.group("Activations of ONNX files (docs/integers.md)");
+  add_list_option(command, "--activations", args.activations, "LIST",
+                  "also plan values between operators: widths to choose from, 8,6,4 or\n"
+                  "8:symmetric,4:symmetric. A budget then counts the values of one\n"
+                  "example besides the weights, and networks are exact integers");
+  command
+      .add_option("--activation-range", args.activation_range,
+                  "of what images show: minmax, mse, entropy or percentile:P")
+      .type_name("RANGE")
+      .capture_default_str();
+  command.group("Options");
 }
 
 void add_output_options(Command& command, Arguments& args) {
@@ -215,6 +232,7 @@ AllocationRequest request_of(const Arguments& args) {
   request.batch_size = args.batch_size;
   request.max_num_batches = args.max_num_batches;
   request.measured_images = args.measured_images;
+  request.activations = planned_activations(args.activations, args.activation_range);
   request.bias_correct = args.goal.accuracy.methods.bias_correct;
   request.absorb_channel_scales = args.goal.accuracy.methods.absorb_channel_scales;
   if (request.damage == DamageKind::kFisher) require_images(request.images);
@@ -248,6 +266,13 @@ std::string damage_text(const Arguments& args, const AllocationRequest& request)
 void settle(const CheckpointReader& reader, const Arguments& args, AllocationRequest& request) {
   if (reader.location().format != CheckpointFormat::kOnnx) finish_image_size(request.images);
   if (args.damage.empty()) request.damage = best_damage(reader, request);
+}
+
+void require_measured(const Arguments& args, const AllocationRequest& request) {
+  if (args.activations.empty() || request.damage == DamageKind::kMeasured) return;
+  throw Error(ErrorCategory::kUsage,
+              "--activations are planned by --damage measured, which needs an ONNX file that "
+              "classifies images, and images: --images or --dataset_name and --dataset_dir");
 }
 
 // The plan, with what it gives in accuracy where that is looked at.
@@ -287,6 +312,9 @@ void print_plan(const Command& command, const Arguments& args, const AllocationR
   const BitAllocation& allocation = plan.made.plan;
   print_result(damage_text(args, request));
   if (args.per_tensor) print_result(table_text(allocation_table(allocation)) + "\n");
+  if (args.per_tensor && !allocation.activations.empty()) {
+    print_result(table_text(planned_activations_table(allocation)) + "\n");
+  }
   const bool has_goal = plan.made.accuracy.goal.is_set();
   if (!has_goal) print_result(table_text(curve_table(allocation)) + "\n");
   print_result(plan_summary_text(allocation, !has_goal));
@@ -294,8 +322,8 @@ void print_plan(const Command& command, const Arguments& args, const AllocationR
   if (!is_in_file) return;
   print_result(fmt::format("written: {}\n", shown(args.output)));
   if (!plan.has_accuracy) return;
-  print_result(
-      fmt::format("made by that plan:\n  {}\n", quantize_command(command, args.goal, args.output)));
+  print_result(fmt::format("made by that plan:\n  {}\n",
+                           quantize_command(command, args.goal, request, args.output)));
 }
 
 int run(Arguments args, const Command& command) {
@@ -314,6 +342,7 @@ int run(Arguments args, const Command& command) {
     }
   }
   settle(*reader, args, request);
+  require_measured(args, request);
   if (args.goal.best) choose_best_methods(*reader, command, request, args.goal);
   const AccuracyOptions accuracy = accuracy_options(command, args.goal, request);
   const MadePlan plan = make_asked(*reader, args, request, accuracy);
@@ -343,6 +372,7 @@ void add_plan_command(Command& program, CommandOutcome& outcome) {
   add_budget_options(command, *args);
   add_rule_options(command, *args);
   add_image_options(command, *args);
+  add_activation_options(command, *args);
   add_output_options(command, *args);
   command.callback([args, command, &outcome] { outcome.exit_status = run(*args, command); });
 }

@@ -96,6 +96,7 @@ void require_shared_files(const Arguments& args, CheckpointFormat format,
 
 void run(Arguments args, const Command& command) {
   require_options(args, command);
+  args.integers.plan = args.plan_options.plan;
   PartRun part(args.part, "quantize", args.force);
   Exports exports(args.exports, args.force);
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);

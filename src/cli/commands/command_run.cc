@@ -39,16 +39,12 @@ void run(const Arguments& args) {
     writer = create_checkpoint({CheckpointFormat::kNpz, args.output}, overwrite_of(args.force));
   }
   const auto reader = see_as_computed(open_unpacked(args.model));
+  RunNetworkOptions options = args.options;
+  options.needs_integers = options.arithmetic != IntegerArithmetic();
   const auto arrays = network_inputs(*reader, args.options.model_name, args.inputs);
   NotingProgress progress("running");
-  const NetworkRun result = run_network(*reader, arrays, args.options, {args.threads, &progress});
+  const NetworkRun result = run_network(*reader, arrays, options, {args.threads, &progress});
   progress.finish();
-  if (args.options.arithmetic != IntegerArithmetic() && result.execution != Execution::kInteger) {
-    throw Error(
-        ErrorCategory::kUsage,
-        fmt::format("{} is computed in floating point: --requantize {} is for exact integers",
-                    args.model, to_string(args.options.arithmetic.mode)));
-  }
   if (writer) {
     std::vector<NamedArray> written = result.outputs;
     written.insert(written.end(), result.nodes.begin(), result.nodes.end());

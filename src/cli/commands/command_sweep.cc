@@ -14,6 +14,7 @@
 #include "cli/console/console.h"
 #include "cli/console/job_progress.h"
 #include "cli/console/tensor_warnings.h"
+#include "cli/options/activation_lists.h"
 #include "cli/options/axis_options.h"
 #include "cli/options/common_options.h"
 #include "cli/options/evaluate_flags.h"
@@ -42,6 +43,9 @@ struct Arguments {
   NonFinitePolicy non_finite = NonFinitePolicy::kError;
   std::string cast;
   SweepEvaluationOptions evaluation;  // as far as flags of its own say
+  std::vector<std::string> activations;
+  std::vector<std::string> activation_ranges = {"minmax"};
+  std::string calibration_pictures;
   std::string output;
   std::vector<std::string> histograms;
   int threads = 0;
@@ -74,10 +78,13 @@ void use_directory(Arguments& args) {
   choose(args.exports.markdown, "sweep.md");
 }
 
-bool has_dataset(const Arguments& args) {
+bool has_images(const Arguments& args) {
   const ImageSource& images = args.evaluation.images;
-  return !images.dataset_name.empty() || !images.dataset_dir.empty() || !images.pictures.empty() ||
-         !images.inputs.empty();
+  return !images.dataset_name.empty() || !images.dataset_dir.empty() || !images.pictures.empty();
+}
+
+bool has_dataset(const Arguments& args) {
+  return has_images(args) || !args.evaluation.images.inputs.empty();
 }
 
 // With a dataset what `narrow quantizer` quantizes, unless patterns say otherwise.
@@ -124,7 +131,7 @@ std::vector<Scheme> histogram_schemes(const std::vector<Scheme>& schemes) {
   std::vector<Scheme> chosen;
   for (const SweepSeries& series : series_of(schemes)) {
     const auto distance = [&](std::size_t i) { return std::abs(schemes[i].bits - kHistogramBits); };
-    chosen.push_back(schemes[*std::ranges::min_element(series.schemes, {}, distance)]);
+    chosen.push_back(schemes[*std::ranges::min_element(series.places, {}, distance)]);
   }
   return chosen;
 }
@@ -171,6 +178,15 @@ SweepEvaluation evaluate(const Arguments& args,
   options.use_moving_averages = args.selection.moving_averages;
   options.non_finite = args.non_finite;
   options.axes = args.axes;
+  if (!args.activations.empty()) {
+    options.activations = activation_schemes(args.activations, args.activation_ranges);
+    options.calibration.source = options.images;
+    if (!args.calibration_pictures.empty()) {
+      options.calibration.source.pictures = args.calibration_pictures;
+      options.calibration.source.dataset_name.clear();
+      options.calibration.source.dataset_dir.clear();
+    }
+  }
   if (!args.output.empty()) {
     options.journal = std::filesystem::path(args.output) / "sweep.journal";
     options.replace_journal = args.force;
@@ -200,7 +216,20 @@ void check_axes(const Arguments& args, const CheckpointReader& reader,
   doubts.tell();
 }
 
+// Throws Error(kUsage) for options of activations without these, or without images.
+void require_activation_options(const Arguments& args, const Command& command) {
+  for (const char* option : {"--activation-range", "--calibration_images", "--calibrate-on"}) {
+    if (!args.activations.empty() || command.count(option) == 0) continue;
+    throw Error(ErrorCategory::kUsage, fmt::format("{} goes with --activations", option));
+  }
+  if (args.activations.empty() || has_images(args)) return;
+  throw Error(ErrorCategory::kUsage,
+              "--activations needs images, for ranges and for accuracy: --images, or "
+              "--dataset_name and --dataset_dir");
+}
+
 void run(Arguments& args, const Command& command) {
+  require_activation_options(args, command);
   const std::vector<Scheme> schemes = schemes_of(args);
   args.axes = axis_rules(args.schemes.axes);
   if (has_dataset(args)) require_examples(args.evaluation.images);
@@ -256,6 +285,28 @@ void add_scheme_options(Command& command, Arguments& args) {
   add_threads_option(command, args.threads);
 }
 
+void add_activation_options(Command& command, Arguments& args) {
+  const std::string group = "Activations of ONNX files (docs/integers.md)";
+  add_list_option(command, "--activations", args.activations, "LIST",
+                  "every scheme also with values between operators in so many bits,\n"
+                  "computed in exact integers: 8,6:symmetric,4:fixed-point; float: as they are")
+      .group(group);
+  add_list_option(command, "--activation-range", args.activation_ranges, "LIST",
+                  "of what images show: minmax, mse, entropy, percentile:P")
+      .group(group);
+  command
+      .add_option("--calibration_images", args.evaluation.calibration.count,
+                  "that ranges are taken from, spread over all")
+      .in_range(2, 1 << 24)
+      .capture_default_str()
+      .group(group);
+  command
+      .add_option("--calibrate-on", args.calibration_pictures,
+                  "take ranges from these pictures instead, as --images names them")
+      .type_name("PATH")
+      .group(group);
+}
+
 void add_output_options(Command& command, Arguments& args) {
   command
       .add_option("-o,--output", args.output,
@@ -285,6 +336,7 @@ void add_sweep_command(Command& program, CommandOutcome& /*outcome*/) {
   add_examples_options(command, evaluation.images, evaluation.batch_size,
                        evaluation.max_num_batches);
   command.show_first_names();
+  add_activation_options(command, *args);
   command.footer(
       "Errors alone take one pass over the file. With --dataset_name and --dataset_dir,\n"
       "--images or --inputs, every width of a ResNet V1 or an ONNX file that classifies images is\n"

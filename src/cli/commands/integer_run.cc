@@ -4,7 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/options/common_options.h"
 #include "narrow/error.h"
+#include "narrow/plan.h"
 #include "narrow/quantize_activations.h"
 #include "report/integer_report.h"
 
@@ -22,6 +24,13 @@ ActivationOptions options_of(const IntegerArguments& args, const NetworkMethods&
         "--dataset_name and --dataset_dir");
   }
   ActivationOptions options = parse_activation_options(args.activations, args.range, args.target);
+  for (const std::string& rule : args.rules) {
+    options.rules.push_back(parse_activation_rule(rule, options.scheme));
+  }
+  if (!args.plan.empty()) {
+    const std::vector<ActivationRule> planned = read_plan_activations(args.plan);
+    options.rules.insert(options.rules.end(), planned.begin(), planned.end());
+  }
   options.images = *methods.images;
   return options;
 }
@@ -42,6 +51,9 @@ void add_integer_options(Command& command, IntegerArguments& args) {
       .type_name("RANGE")
       .capture_default_str()
       .group(group);
+  add_repeatable_option(command, "--activation-rule", args.rules, "'GLOB: B[:SCHEME]'",
+                        "for values of these names; possibly a range behind it")
+      .group(group);
   command.add_option("--to", args.to, "qdq: QuantizeLinear and DequantizeLinear, for -o FILE.onnx")
       .type_name("KIND")
       .one_of({"qdq"})
@@ -54,7 +66,8 @@ void add_integer_options(Command& command, IntegerArguments& args) {
 }
 
 void require_integer_options(const Command& command, const IntegerArguments& args) {
-  for (const char* option : {"--activations", "--activation-range", "--target"}) {
+  for (const char* option :
+       {"--activations", "--activation-range", "--activation-rule", "--target"}) {
     if (args.any() || command.count(option) == 0) continue;
     refuse(fmt::format("{} is for an integer file: name it with --to qdq -o FILE.onnx", option));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/commands/network_run.h"
 #include "cli/options/plan_options.h"
@@ -12,6 +13,8 @@ namespace narrow {
 struct IntegerArguments {
   std::string activations;
   std::string range = "minmax";
+  std::vector<std::string> rules;
+  std::string plan;  // of --plan: what it says of values counts after the rules
   std::string to;
   std::string target = "portable";
 

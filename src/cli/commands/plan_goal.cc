@@ -201,14 +201,21 @@ AccuracyOptions accuracy_options(const Command& command, const GoalArguments& ar
 }
 
 std::string quantize_command(const Command& command, const GoalArguments& args,
-                             const std::string& file) {
+                             const AllocationRequest& request, const std::string& file) {
   LineChanges changes{kPlanOptions, {}};
-  const bool has_images = args.method_images > 0;
+  const bool has_activations = !request.activations.empty();
+  const bool has_images = args.method_images > 0 || has_activations;
+  changes.left_out.insert(changes.left_out.end(), {"--activations", "--activation-range"});
   if (!has_images) {
     changes.left_out.insert(changes.left_out.end(), kImageOptions.begin(), kImageOptions.end());
   }
-  if (has_images) changes.added["--calibration_images"] = fmt::format("{}", args.method_images);
-  if (!args.accuracy.methods.any()) changes.left_out.emplace_back("--eval_image_size");
+  if (has_images) {
+    changes.added["--calibration_images"] =
+        fmt::format("{}", has_activations ? request.measured_images : args.method_images);
+  }
+  if (has_activations) changes.added["--to"] = "qdq";
+  if (!args.accuracy.methods.any() && !has_activations)
+    changes.left_out.emplace_back("--eval_image_size");
   const NetworkMethods& methods = args.accuracy.methods;
   if (methods.bias_correct) changes.added["--bias-correct"] = "";
   if (methods.rounding != Rounding::kNearest) {
@@ -217,7 +224,8 @@ std::string quantize_command(const Command& command, const GoalArguments& args,
   std::string line = command_line(command, changes);
   constexpr std::string_view kPlan = "narrow plan";
   if (line.starts_with(kPlan)) line.replace(0, kPlan.size(), "narrow quantize");
-  return line + " --plan " + shell_quote(file);
+  line += " --plan " + shell_quote(file);
+  return has_activations ? line + " -o quantized.onnx" : line;
 }
 
 }  // namespace narrow

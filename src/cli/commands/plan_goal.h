@@ -37,6 +37,6 @@ AccuracyOptions accuracy_options(const Command& command, const GoalArguments& ar
 
 // The command that quantizes as the plan in `file` was evaluated.
 std::string quantize_command(const Command& command, const GoalArguments& args,
-                             const std::string& file);
+                             const AllocationRequest& request, const std::string& file);
 
 }  // namespace narrow

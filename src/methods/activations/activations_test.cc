@@ -6,6 +6,7 @@
 
 #include "graph/graph_builder.h"
 #include "graph/testing/hashed_values.h"
+#include "methods/activations/engine_rules.h"
 #include "methods/activations/quantized_network.h"
 #include "narrow/error.h"
 
@@ -177,6 +178,62 @@ TEST(QuantizedNetwork, BiasesAreIntegersAndFewBitsAreKeptByAClip) {
   }
   EXPECT_EQ(clips, 3U);
   EXPECT_EQ(quantizers, 4U);
+}
+
+Graph quantized_network(const ActivationFormat& images, const ActivationFormat& others,
+                        bool has_integer_biases = true) {
+  const SmallNetwork network;
+  const Graph graph = with_codes(network.graph, network.layers, network.codes);
+  const Graph quantized = with_quantizers(graph, quantizer_groups(graph), {images, others});
+  std::vector<std::string> widened;
+  return has_integer_biases ? with_integer_biases(quantized, widened) : quantized;
+}
+
+const Node& node_of(const Graph& graph, const std::string& name) {
+  return *std::ranges::find(graph.nodes, name, &Node::name);
+}
+
+TEST(EngineRules, AreThoseOfTheTable) {
+  const ActivationFormat eight = {0.5, 10, DType::kUInt8, 0, 255};
+  const ActivationFormat six = {0.5, 0, DType::kUInt8, 0, 63};
+  const Graph graph = quantized_network(eight, six);
+  const EngineRules rules(graph, {});
+  const Node& conv = node_of(graph, "conv");
+  const Node& last = node_of(graph, "last");
+  EXPECT_TRUE(rules.is_judged(conv));
+  EXPECT_FALSE(rules.is_judged(node_of(graph, "relu")));
+  // Behind it a Clip to 6 bits is no part of the codes.
+  EXPECT_NE(rules.onnx_runtime(conv).find("Clip"), std::string::npos);
+  EXPECT_EQ(rules.onnx_runtime(last), "its result leaves the network as numbers");
+  for (const Node* const node : {&conv, &last}) {
+    EXPECT_EQ(rules.open_vino(*node), "");
+    EXPECT_NE(rules.tensor_rt(*node).find("uint8"), std::string::npos);
+  }
+  EXPECT_EQ(rules.pair_sum(conv), 2 * 3 * 255);
+  EXPECT_EQ(rules.pair_sum(last), 2 * 63);
+}
+
+TEST(EngineRules, ReluBelongsToCodesWithZeroAsTheLeast) {
+  const ActivationFormat images = {0.5, 0, DType::kUInt8, 0, 255};
+  const auto why = [&](const ActivationFormat& format) {
+    const Graph graph = quantized_network(images, format);
+    return EngineRules(graph, {}).onnx_runtime(node_of(graph, "conv"));
+  };
+  EXPECT_EQ(why({0.5, 0, DType::kUInt8, 0, 255}), "");
+  EXPECT_NE(why({0.5, 128, DType::kUInt8, 0, 255}).find("Relu relu"), std::string::npos);
+  EXPECT_NE(why({0.5, 0, DType::kUInt16, 0, 65535}).find("uint16"), std::string::npos);
+}
+
+TEST(EngineRules, SymmetricCodesAndNumbersAsBiasesAreForTensorRt) {
+  const ActivationFormat symmetric = {0.5, 0, DType::kInt8, -128, 127};
+  const Graph graph = quantized_network(symmetric, symmetric, false);
+  const EngineRules rules(graph, {});
+  EXPECT_EQ(rules.tensor_rt(node_of(graph, "conv")), "");
+  EXPECT_EQ(rules.tensor_rt(node_of(graph, "both")), "");
+  EXPECT_EQ(rules.pair_sum(node_of(graph, "conv")), 2 * 3 * 255);
+  const Graph other = quantized_network(symmetric, symmetric);
+  EXPECT_NE(EngineRules(other, {}).tensor_rt(node_of(other, "last")).find("biases"),
+            std::string::npos);
 }
 
 }  // namespace

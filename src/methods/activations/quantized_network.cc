@@ -21,7 +21,11 @@ std::vector<double> reals_of(const Graph& graph, ValueId id) {
 }
 
 // The least power of two that is not below the number.
-double next_power(double number) { return std::exp2(std::ceil(std::log2(number))); }
+double next_power(double number) {
+  int exponent = 0;
+  const double mantissa = std::frexp(number, &exponent);  // 0.5 to below 1
+  return std::ldexp(1.0, mantissa == 0.5 ? exponent - 1 : exponent);
+}
 
 // The DequantizeLinear that makes the value, or none.
 const Node* dequantizer(const Graph& graph, ValueId id) {

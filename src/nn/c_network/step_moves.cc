@@ -79,12 +79,14 @@ void StepWriter::write_move(const Step& step) {
     }
     const BufferId looked_up = source_.add_buffer(
         {element_type_of(to), static_cast<std::uint64_t>(count_of(shape_of(id))), ""});
-    const CodeTable table =
-        tables[i].empty() ? requantizing_table(*graph_.format(id), to) : tables[i];
+    const CodeTable table = tables[i].empty() ? moved_codes(graph_, step.step, i) : tables[i];
     write_table(step, i, table, to, looked_up);
     x.push_back(looked_up);
   }
-  if (is_any<op::MaxPool, op::GlobalMaxPool>(step.node)) return write_largest(step, x[0]);
+  if (is_any<op::MaxPool, op::GlobalMaxPool>(step.node)) {
+    // Where a window has padding alone, the least code of the operand comes out.
+    return write_largest(step, x[0], tables[0].empty() ? *graph_.format(step.step.inputs[0]) : to);
+  }
   if (is_any<op::Concat>(step.node)) return write_concat(step, x);
   if (is_any<op::Transpose>(step.node)) return write_transpose(step, x[0]);
   if (is_any<op::Identity, op::Reshape, op::Flatten, op::Squeeze, op::Unsqueeze>(step.node)) {
@@ -93,15 +95,12 @@ void StepWriter::write_move(const Step& step) {
   refuse_step(fmt::format("{} on codes, which C does not have here", operator_of(step.node).name));
 }
 
-void StepWriter::write_largest(const Step& step, BufferId x) {
+void StepWriter::write_largest(const Step& step, BufferId x, const IntegerFormat& least) {
   const Shape from = shape_of(step.step.inputs[0]);
   const auto* const pool = std::get_if<op::MaxPool>(&step.node.attributes);
   const Window window = pool != nullptr ? pool->window : whole_image(from);
   const WindowFields places = window_fields(window, from, pool != nullptr && pool->ceil_mode);
   const IntegerFormat& to = *graph_.format(step.step.output);
-  // Where a window has padding alone, the least code of the operand comes out.
-  IntegerFormat least = *graph_.format(step.step.inputs[0]);
-  if (!step_tables(graph_, step.step)[0].empty()) least = to;
   source_.add_layer(
       "window_layer", step.name,
       places.text + fmt::format("\n  .to = {{{}}}\n", format_fields(step.name, {}, least)));

@@ -36,6 +36,8 @@ FloatParts float_parts(float number) {
   return {static_cast<std::int64_t>(std::ldexp(share, kMantissaBits)), exponent};
 }
 
+// Of one pool.
+constexpr std::int64_t kMostMeans = 4096;
 constexpr std::int64_t kMostElements = std::numeric_limits<std::int32_t>::max();
 
 }  // namespace
@@ -353,9 +355,15 @@ void StepWriter::write_mean(const Step& step) {
   const IntegerFormat& of_x = *graph_.format(x);
   const IntegerFormat& to = *graph_.format(step.step.output);
   const std::int64_t taps = window.kernel[0] * window.kernel[1];
-  // By the number of elements, where that differs.
+  // By the number of elements, where that differs: no more than the image has.
+  const bool differs = has_padding && !counts_padding;
+  const std::int64_t most = differs ? std::min(taps, from.at(2) * from.at(3)) : taps;
+  if (differs && most > kMostMeans) {
+    refuse_step(fmt::format("a mean of {} different numbers of elements, expected at most {}", most,
+                            kMostMeans));
+  }
   std::vector<Requantization> means;
-  for (std::int64_t count = counts_padding || !has_padding ? taps : 1; count <= taps; ++count) {
+  for (std::int64_t count = differs ? 1 : taps; count <= most; ++count) {
     means.push_back(Requantization::of_mean(of_x, count, to));
   }
   source_.use.mean = true;

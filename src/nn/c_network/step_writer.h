@@ -68,7 +68,7 @@ class StepWriter {
   void write_add(const Step& step);
   void write_product(const Step& step);
   void write_mean(const Step& step);
-  void write_largest(const Step& step, BufferId x);
+  void write_largest(const Step& step, BufferId x, const IntegerFormat& least);
   void write_move(const Step& step);
   void write_concat(const Step& step, const std::vector<BufferId>& x);
   void write_transpose(const Step& step, BufferId x);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstddef>
-
 #include "narrow/error.h"
 #include "nn/integer/requantization.h"
 
@@ -77,6 +75,12 @@ std::vector<CodeTable> step_tables(const QuantizedGraph& graph, const QuantizedS
     if (step.kind == StepKind::kTable) return {function_table(graph, step)};
     if (step.kind == StepKind::kMove) return tables_of_move(graph, step);
     return {};
+  });
+}
+
+CodeTable moved_codes(const QuantizedGraph& graph, const QuantizedStep& step, std::size_t operand) {
+  return named(graph, step, [&] {
+    return requantizing_table(*graph.format(step.inputs[operand]), *graph.format(step.output));
   });
 }
 

@@ -1,6 +1,7 @@
 // What is worked out for a step before anything runs.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -15,6 +16,9 @@ using CodeTable = std::vector<std::int32_t>;
 // Functions are computed in float32 for every arithmetic; codes that move to another format are
 // requantized as the arithmetic says. Throws Error(kUnsupported) naming the node.
 std::vector<CodeTable> step_tables(const QuantizedGraph& graph, const QuantizedStep& step);
+
+// The codes of an operand as those of the result. Throws likewise.
+CodeTable moved_codes(const QuantizedGraph& graph, const QuantizedStep& step, std::size_t operand);
 
 // Codes of a format as those of another.
 CodeTable requantizing_table(const IntegerFormat& from, const IntegerFormat& to);

@@ -91,7 +91,7 @@ struct IntegerExecutor::Program {
       const IntegerFormat& to = *quantized.format(step.output);
       const bool is_stored_alike = storage_of(from, width) == storage_of(to, width);
       CodeTable& table = prepared.tables[i];
-      if (table.empty() && !is_stored_alike) table = requantizing_table(from, to);
+      if (table.empty() && !is_stored_alike) table = moved_codes(quantized, step, i);
     }
   }
 };

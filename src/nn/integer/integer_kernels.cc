@@ -204,6 +204,101 @@ void MultiplyDepthwise(const TileInput<Code>& input, const std::int32_t* weights
   }
 }
 
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+#define NARROW_HAS_ROW_PAIRS 1
+
+// Two vectors of channels of as many windows as leave registers free; in each 32-bit lane of the
+// codes are those of two rows.
+constexpr std::size_t kRowPairWindows = 4;
+
+template <std::size_t kKernel, std::size_t kStep, std::size_t kWindows>
+HWY_INLINE void MultiplyWindows(const RowInput& input, const std::int32_t* weights,
+                                const std::int32_t* biases, std::size_t channels, std::size_t first,
+                                const TileOutput& output) {
+  using Codes = hn::FixedTag<std::uint8_t, kTileChannels>;
+  using Shorts = hn::FixedTag<std::int16_t, kTileChannels>;
+  constexpr std::size_t kPairs = (kKernel + 1) / 2;
+  const hn::FixedTag<std::int32_t, kTileChannels / 2> d;
+  const hn::FixedTag<std::uint8_t, kTileChannels / 2> half;
+  const Codes codes;
+  const Shorts shorts;
+  const std::size_t lanes = kTileChannels / 2;
+  for (std::size_t channel = 0; channel < channels; channel += kTileChannels) {
+    hn::Vec<decltype(d)> sums[kWindows][2];
+#pragma GCC unroll 8
+    for (std::size_t p = 0; p < kWindows; ++p) {
+      sums[p][0] = hn::LoadU(d, biases + channel);
+      sums[p][1] = hn::LoadU(d, biases + channel + lanes);
+    }
+    const std::uint8_t* x =
+        input.x + static_cast<std::ptrdiff_t>(first * kStep) * input.column + channel;
+#pragma GCC unroll 32
+    for (std::size_t column = 0; column < (kWindows - 1) * kStep + kKernel; ++column) {
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < kPairs; ++i) {
+        const std::uint8_t* const a = x + static_cast<std::ptrdiff_t>(2 * i) * input.row;
+        hn::Vec<decltype(d)> low;
+        hn::Vec<decltype(d)> high;
+        if (2 * i + 1 < kKernel) {
+          const auto upper_row = hn::LoadU(codes, a);
+          const auto lower_row = hn::LoadU(codes, a + input.row);
+          low = hn::BitCast(
+              d, hn::PromoteTo(shorts, hn::InterleaveLower(codes, upper_row, lower_row)));
+          high = hn::BitCast(
+              d, hn::PromoteTo(shorts, hn::InterleaveUpper(codes, upper_row, lower_row)));
+        } else {
+          low = hn::PromoteTo(d, hn::LoadU(half, a));
+          high = hn::PromoteTo(d, hn::LoadU(half, a + lanes));
+        }
+#pragma GCC unroll 8
+        for (std::size_t p = 0; p < kWindows; ++p) {
+          if (column < p * kStep || column >= p * kStep + kKernel) continue;
+          const std::int32_t* const w =
+              weights + ((column - p * kStep) * kPairs + i) * channels + channel;
+          sums[p][0] = AddProducts(d, sums[p][0], low, hn::LoadU(d, w));
+          sums[p][1] = AddProducts(d, sums[p][1], high, hn::LoadU(d, w + lanes));
+        }
+      }
+      x += input.column;
+    }
+#pragma GCC unroll 8
+    for (std::size_t p = 0; p < kWindows; ++p) {
+      const std::size_t place = (first + p) * output.stride + channel;
+      StoreSums(d, sums[p][0], output, place, channel);
+      StoreSums(d, sums[p][1], output, place + lanes, channel + lanes);
+    }
+  }
+}
+
+// At most kWindows windows from `first` on.
+template <std::size_t kKernel, std::size_t kStep, std::size_t kWindows = kRowPairWindows>
+HWY_INLINE void MultiplySomeWindows(const RowInput& input, const std::int32_t* weights,
+                                    const std::int32_t* biases, std::size_t channels,
+                                    std::size_t first, const TileOutput& output) {
+  if constexpr (kWindows > 1) {
+    if (input.windows - first < kWindows) {
+      MultiplySomeWindows<kKernel, kStep, kWindows - 1>(input, weights, biases, channels, first,
+                                                        output);
+      return;
+    }
+  }
+  MultiplyWindows<kKernel, kStep, kWindows>(input, weights, biases, channels, first, output);
+}
+
+template <std::size_t kKernel>
+void MultiplyRowOfPairs(const RowInput& input, const std::int32_t* weights,
+                        const std::int32_t* biases, std::size_t channels,
+                        const TileOutput& output) {
+  for (std::size_t first = 0; first < input.windows; first += kRowPairWindows) {
+    if (input.step == 1) {
+      MultiplySomeWindows<kKernel, 1>(input, weights, biases, channels, first, output);
+    } else {
+      MultiplySomeWindows<kKernel, 2>(input, weights, biases, channels, first, output);
+    }
+  }
+}
+#endif
+
 template <typename Code>
 void AddCodes(const Code* a, const Code* b, std::size_t count, const AddOperands& operands,
               const CodeBounds& bounds, Code* y) {
@@ -243,9 +338,22 @@ const IntegerKernels* AllIntegerKernels() {
   static const IntegerKernels kKernels = [] {
     const DotProductKernels bytes =
         HWY_TARGET == HWY_AVX3 ? dot_product_kernels() : DotProductKernels();
-    return IntegerKernels{
-        Multiply, bytes.multiply_bytes,      bytes.multiply_row_3,     bytes.multiply_row_5,
-        Widen,    KernelsOf<std::int16_t>(), KernelsOf<std::uint8_t>()};
+    IntegerKernels kernels{.multiply = Multiply,
+                           .multiply_bytes = bytes.multiply_bytes,
+                           .multiply_row_3 = bytes.multiply_row_3,
+                           .multiply_row_5 = bytes.multiply_row_5,
+                           .widen = Widen,
+                           .of_shorts = KernelsOf<std::int16_t>(),
+                           .of_bytes = KernelsOf<std::uint8_t>()};
+#ifdef NARROW_HAS_ROW_PAIRS
+    if (bytes.multiply_row_3 == nullptr) {
+      kernels.multiply_row_3 = MultiplyRowOfPairs<3>;
+      kernels.multiply_row_5 = MultiplyRowOfPairs<5>;
+      kernels.rows_together = 2;
+    }
+#undef NARROW_HAS_ROW_PAIRS
+#endif
+    return kernels;
   }();
   return &kKernels;
 }

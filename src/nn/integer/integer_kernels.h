@@ -101,13 +101,15 @@ struct IntegerKernels {
                          const std::int32_t* weights, const std::int32_t* biases,
                          std::size_t channels, const TileOutput& output);
   // Every channel by itself, of 3x3 and of 5x5 taps; `channels` is a multiple of kTileChannels.
-  // Weights [columns][channels] or, of five rows, [columns][2][channels], each four signed bytes of
-  // four rows, the first in the lowest; rows that are not there are 0. Null as multiply_bytes is.
+  // Weights [columns][parts of the rows][channels], each `rows_together` numbers of as many rows,
+  // the first in the lowest bits: four signed bytes, or two of 16 bits. Rows that are not there are
+  // 0. Null where the processor has no instruction for it.
   using MultiplyRow = void (*)(const RowInput& input, const std::int32_t* weights,
                                const std::int32_t* biases, std::size_t channels,
                                const TileOutput& output);
   MultiplyRow multiply_row_3 = nullptr;
   MultiplyRow multiply_row_5 = nullptr;
+  std::size_t rows_together = 4;
   // Bytes less `offset`.
   void (*widen)(const std::uint8_t* x, std::size_t count, std::int32_t offset, std::int16_t* y);
   CodeKernels<std::int16_t> of_shorts;

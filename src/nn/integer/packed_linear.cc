@@ -165,16 +165,17 @@ void PackedLinear::pack_depthwise(std::span<const std::int64_t> weights) {
   }
 }
 
-// [column][four rows][channel]
+// [column][rows that are together][channel]
 void PackedLinear::pack_depthwise_rows(std::span<const std::int64_t> weights) {
   const auto size = static_cast<std::size_t>(sizes_.window.kernel[0]);
-  const std::size_t parts = (size + 3) / 4;
+  const std::size_t rows = kernels_->rows_together;
+  const std::size_t parts = (size + rows - 1) / rows;
   weights_.assign(size * parts * block_out_, 0);
   for (std::size_t c = 0; c < sizes_.out_channels; ++c) {
     for (std::size_t row = 0; row < size; ++row) {
       for (std::size_t column = 0; column < size; ++column) {
-        weights_[(column * parts + row / 4) * block_out_ + c] |=
-            in_lane(weights[(c * size + row) * size + column], row % 4, 4);
+        weights_[(column * parts + row / rows) * block_out_ + c] |=
+            in_lane(weights[(c * size + row) * size + column], row % rows, rows);
       }
     }
   }

@@ -23,9 +23,16 @@ constexpr double kMegabyte = 1e6;
 class SweepPage {
  public:
   explicit SweepPage(const SweepOutcome& outcome)
-      : outcome_(outcome), series_(series_of(outcome.errors.schemes)) {
-    for (std::size_t i = 0; i < outcome.errors.schemes.size(); ++i) {
-      summaries_.push_back(outcome.errors.summary(i));
+      : outcome_(outcome),
+        schemes_(series_of(outcome.errors.schemes)),
+        rows_(rows_of(outcome)),
+        series_(series_of_rows(outcome)) {
+    for (SweepSeries& series : schemes_) {
+      for (std::size_t& place : series.places)
+        place *= rows_.size() / outcome.errors.schemes.size();
+    }
+    for (const SweepRow& row : rows_) {
+      summaries_.push_back(outcome.errors.summary(row.scheme));
       if (static_cast<double>(summaries_.back().bytes()) >= kMegabyte) size_unit_ = kMegabyte;
     }
   }
@@ -56,7 +63,7 @@ class SweepPage {
                        "The original values upwards, the few that are left of them downwards.",
                        html_grid(histograms()));
     }
-    for (const SweepSeries& series : series_) {
+    for (const SweepSeries& series : schemes_) {
       page.add_section(fmt::format("Layer by layer: {}", series.name),
                        "Relative error in percent of every tensor at every width, in the order of "
                        "the file. Red rows need more bits than the rest.",
@@ -73,36 +80,44 @@ class SweepPage {
     return outcome_.evaluation && outcome_.evaluation->images.has_labels;
   }
 
-  [[nodiscard]] int bits(std::size_t scheme) const { return outcome_.errors.schemes[scheme].bits; }
+  [[nodiscard]] const Scheme& scheme_of(std::size_t row) const {
+    return outcome_.errors.schemes[rows_[row].scheme];
+  }
+  [[nodiscard]] int bits(std::size_t row) const { return scheme_of(row).bits; }
 
-  [[nodiscard]] double pooled(std::size_t scheme) const {
-    return summaries_[scheme].errors.pooled.relative_l2();
+  [[nodiscard]] double pooled(std::size_t row) const {
+    return summaries_[row].errors.pooled.relative_l2();
   }
 
   // On the axis of sizes.
-  [[nodiscard]] double size(std::size_t scheme) const {
-    return static_cast<double>(summaries_[scheme].bytes()) / size_unit_;
+  [[nodiscard]] double size(std::size_t row) const {
+    return static_cast<double>(summaries_[row].bytes()) / size_unit_;
   }
 
-  [[nodiscard]] std::string size_text(std::size_t scheme) const {
-    return format_short_bytes(static_cast<double>(summaries_[scheme].bytes()));
+  [[nodiscard]] std::string size_text(std::size_t row) const {
+    return format_short_bytes(static_cast<double>(summaries_[row].bytes()));
   }
 
-  [[nodiscard]] const NetworkScore& score(std::size_t scheme) const {
-    return outcome_.evaluation->networks.at(scheme);
+  [[nodiscard]] const NetworkScore& score(std::size_t row) const {
+    return outcome_.evaluation->networks.at(row);
   }
 
-  [[nodiscard]] std::string name(std::size_t scheme) const {
-    return fmt::format("{}, {} bit{}", series_name(outcome_.errors.schemes[scheme]), bits(scheme),
-                       bits(scheme) == 1 ? "" : "s");
+  [[nodiscard]] std::string name(std::size_t row) const {
+    return fmt::format("{}, {} bit{}", series_name(scheme_of(row)), bits(row),
+                       bits(row) == 1 ? "" : "s");
+  }
+  // With what only answers depend on.
+  [[nodiscard]] std::string answer_name(std::size_t row) const {
+    const auto& activations = rows_[row].activations;
+    return name(row) + (activations ? "; activations " + activations_name(activations) : "");
   }
 
   // The fewest bits of a series from which on all widths are good enough.
   template <typename IsGood>
   [[nodiscard]] std::optional<std::size_t> fewest(const SweepSeries& series,
                                                   const IsGood& is_good) const {
-    const auto first = series.schemes.rbegin();
-    const auto bad = std::find_if_not(first, series.schemes.rend(), is_good);
+    const auto first = series.places.rbegin();
+    const auto bad = std::find_if_not(first, series.places.rend(), is_good);
     if (bad == first) return std::nullopt;
     return *std::prev(bad);
   }
@@ -128,9 +143,9 @@ class SweepPage {
 
   HtmlTile tile(const SweepSeries& series) const {
     const bool by_accuracy = has_accuracy();
-    const auto found = fewest(series, [&](std::size_t scheme) {
-      return by_accuracy ? score(scheme).comparison.difference >= -kSmallLoss
-                         : pooled(scheme) <= kSmallError;
+    const auto found = fewest(series, [&](std::size_t row) {
+      return by_accuracy ? score(row).comparison.difference >= -kSmallLoss
+                         : pooled(row) <= kSmallError;
     });
     const std::string goal = by_accuracy ? "within 1 point of float" : "below 1 % relative error";
     if (!found) {
@@ -142,19 +157,19 @@ class SweepPage {
                     format_size_ratio(summaries_[*found].bytes(), summaries_[*found].input_bytes))};
   }
 
-  // A curve for each series; `point(scheme)` gives its points.
+  // A curve for each series; `point(row)` gives its points.
   template <typename MakePoint>
-  Plot plot(const std::string& description, PlotAxis x, PlotAxis y, const MakePoint& point,
-            bool has_band = false) const {
+  Plot plot(const std::vector<SweepSeries>& all, const std::string& description, PlotAxis x,
+            PlotAxis y, const MakePoint& point, bool has_band = false) const {
     Plot plot;
     plot.description = description;
     plot.x = std::move(x);
     plot.y = std::move(y);
-    for (const SweepSeries& series : series_) {
+    for (const SweepSeries& series : all) {
       PlotSeries& curve = plot.series.emplace_back();
       curve.name = series.name;
       curve.has_band = has_band;
-      for (const std::size_t scheme : series.schemes) curve.points.push_back(point(scheme));
+      for (const std::size_t row : series.places) curve.points.push_back(point(row));
     }
     return plot;
   }
@@ -167,45 +182,45 @@ class SweepPage {
     return html_figure(
         "Relative error by width",
         plot_svg(plot(
-            "Relative error falls with the number of bits", bits_axis(), error_axis(),
-            [&](std::size_t scheme) {
-              const ErrorSummary& errors = summaries_[scheme].errors;
+            schemes_, "Relative error falls with the number of bits", bits_axis(), error_axis(),
+            [&](std::size_t row) {
+              const ErrorSummary& errors = summaries_[row].errors;
               return PlotPoint{
-                  static_cast<double>(bits(scheme)), pooled(scheme),
-                  std::pair(errors.min_relative_l2 > 0 ? errors.min_relative_l2 : pooled(scheme),
+                  static_cast<double>(bits(row)), pooled(row),
+                  std::pair(errors.min_relative_l2 > 0 ? errors.min_relative_l2 : pooled(row),
                             errors.max_relative_l2),
-                  fmt::format("{}: {} pooled", name(scheme), format_ratio(pooled(scheme)))};
+                  fmt::format("{}: {} pooled", name(row), format_ratio(pooled(row)))};
             },
             true)));
   }
 
   std::string error_by_size() const {
-    return html_figure(
-        "Relative error by size",
-        plot_svg(plot("Relative error falls with size", size_axis(), error_axis(),
-                      [&](std::size_t scheme) {
-                        return PlotPoint{size(scheme),
-                                         pooled(scheme),
-                                         {},
-                                         fmt::format("{}: {}, {}", name(scheme), size_text(scheme),
-                                                     format_ratio(pooled(scheme)))};
-                      })));
+    return html_figure("Relative error by size",
+                       plot_svg(plot(schemes_, "Relative error falls with size", size_axis(),
+                                     error_axis(), [&](std::size_t row) {
+                                       return PlotPoint{
+                                           size(row),
+                                           pooled(row),
+                                           {},
+                                           fmt::format("{}: {}, {}", name(row), size_text(row),
+                                                       format_ratio(pooled(row)))};
+                                     })));
   }
 
-  PlotPoint accuracy_point(double x, std::size_t scheme) const {
-    const NetworkScore& one = score(scheme);
+  PlotPoint accuracy_point(double x, std::size_t row) const {
+    const NetworkScore& one = score(row);
     return {x, one.accuracy.value(),
             std::pair(one.accuracy.interval.low, one.accuracy.interval.high),
-            fmt::format("{}: {:.2f} %, {:+.2f} points, p {:.3g}, {}", name(scheme),
+            fmt::format("{}: {:.2f} %, {:+.2f} points, p {:.3g}, {}", answer_name(row),
                         100 * one.accuracy.value(), 100 * one.comparison.difference,
-                        one.comparison.mcnemar_p, size_text(scheme))};
+                        one.comparison.mcnemar_p, size_text(row))};
   }
 
   template <typename MakeX>
   std::string accuracy_figure(const char* caption, PlotAxis axis, const MakeX& x) const {
-    Plot curves =
-        plot(caption, std::move(axis), {"top-1 accuracy", false, false, TickFormat::kPercent},
-             [&](std::size_t scheme) { return accuracy_point(x(scheme), scheme); });
+    Plot curves = plot(series_, caption, std::move(axis),
+                       {"top-1 accuracy", false, false, TickFormat::kPercent},
+                       [&](std::size_t row) { return accuracy_point(x(row), row); });
     const double level = outcome_.evaluation->float_network.accuracy.value();
     curves.references = {{fmt::format("float {:.2f} %", 100 * level), level}};
     return html_figure(caption, plot_svg(curves));
@@ -213,12 +228,12 @@ class SweepPage {
 
   std::string accuracy_by_bits() const {
     return accuracy_figure("Accuracy by width", bits_axis(),
-                           [&](std::size_t scheme) { return static_cast<double>(bits(scheme)); });
+                           [&](std::size_t row) { return static_cast<double>(bits(row)); });
   }
 
   std::string accuracy_by_size() const {
     return accuracy_figure("Accuracy by size", size_axis(),
-                           [&](std::size_t scheme) { return size(scheme); });
+                           [&](std::size_t row) { return size(row); });
   }
 
   // Where there are no classes, how much of the outputs is noise.
@@ -226,42 +241,43 @@ class SweepPage {
     if (outcome_.evaluation->images.has_classes) {
       return {divergence_by_bits(), agreement_by_bits()};
     }
-    return {html_figure("Outputs against the float network's",
-                        plot_svg(plot("Signal-to-noise ratio of the outputs by width", bits_axis(),
-                                      {"SQNR, dB", false, false}, [&](std::size_t scheme) {
-                                        const double sqnr = score(scheme).sqnr_db;
-                                        return PlotPoint{static_cast<double>(bits(scheme)),
-                                                         sqnr,
-                                                         {},
-                                                         fmt::format("{}: {}", name(scheme),
-                                                                     format_decibel(sqnr))};
-                                      })))};
+    return {html_figure(
+        "Outputs against the float network's",
+        plot_svg(plot(series_, "Signal-to-noise ratio of the outputs by width", bits_axis(),
+                      {"SQNR, dB", false, false}, [&](std::size_t row) {
+                        const double sqnr = score(row).sqnr_db;
+                        return PlotPoint{
+                            static_cast<double>(bits(row)),
+                            sqnr,
+                            {},
+                            fmt::format("{}: {}", answer_name(row), format_decibel(sqnr))};
+                      })))};
   }
 
   std::string divergence_by_bits() const {
-    return html_figure("Divergence from the float network's answers",
-                       plot_svg(plot("Mean Kullback-Leibler divergence by width", bits_axis(),
-                                     {"mean KL, nats", true, false}, [&](std::size_t scheme) {
-                                       return PlotPoint{
-                                           static_cast<double>(bits(scheme)),
-                                           score(scheme).mean_kl,
-                                           {},
-                                           fmt::format("{}: {} nats", name(scheme),
-                                                       format_short(score(scheme).mean_kl))};
-                                     })));
+    return html_figure(
+        "Divergence from the float network's answers",
+        plot_svg(plot(series_, "Mean Kullback-Leibler divergence by width", bits_axis(),
+                      {"mean KL, nats", true, false}, [&](std::size_t row) {
+                        return PlotPoint{static_cast<double>(bits(row)),
+                                         score(row).mean_kl,
+                                         {},
+                                         fmt::format("{}: {} nats", answer_name(row),
+                                                     format_short(score(row).mean_kl))};
+                      })));
   }
 
   std::string agreement_by_bits() const {
     return html_figure(
         "Images with the float network's answer",
-        plot_svg(plot("Agreement by width", bits_axis(),
-                      {"agreement", false, false, TickFormat::kPercent}, [&](std::size_t scheme) {
-                        const double agreement = score(scheme).agreement;
+        plot_svg(plot(series_, "Agreement by width", bits_axis(),
+                      {"agreement", false, false, TickFormat::kPercent}, [&](std::size_t row) {
+                        const double agreement = score(row).agreement;
                         return PlotPoint{
-                            static_cast<double>(bits(scheme)),
+                            static_cast<double>(bits(row)),
                             agreement,
                             {},
-                            fmt::format("{}: {:.2f} %", name(scheme), 100 * agreement)};
+                            fmt::format("{}: {:.2f} %", answer_name(row), 100 * agreement)};
                       })));
   }
 
@@ -305,18 +321,18 @@ class SweepPage {
     const std::size_t prefix = common_prefix();
     const auto is_vector = [](const TensorSweep& tensor) { return tensor.info.shape.size() < 2; };
     const bool all_are_vectors = std::ranges::all_of(outcome_.errors.tensors, is_vector);
-    for (const std::size_t scheme : series.schemes) {
-      map.columns.push_back(fmt::format("{}", bits(scheme)));
+    for (const std::size_t place : series.places) {
+      map.columns.push_back(fmt::format("{}", bits(place)));
     }
     for (const TensorSweep& tensor : outcome_.errors.tensors) {
       if (tensor.costs.empty()) continue;
       HeatMapRow& row = map.rows.emplace_back();
       row.label = tensor.info.name.substr(prefix);
       row.is_minor = is_vector(tensor) && !all_are_vectors;
-      for (const std::size_t scheme : series.schemes) {
-        const ErrorSums& errors = tensor.costs[scheme].errors;
+      for (const std::size_t place : series.places) {
+        const ErrorSums& errors = tensor.costs[rows_[place].scheme].errors;
         row.values.push_back(errors.relative_l2());
-        row.hover.push_back(fmt::format("{} bits: {}, {}", bits(scheme),
+        row.hover.push_back(fmt::format("{} bits: {}, {}", bits(place),
                                         format_ratio(errors.relative_l2()),
                                         format_decibel(errors.sqnr_db())));
       }
@@ -325,8 +341,10 @@ class SweepPage {
   }
 
   const SweepOutcome& outcome_;
-  std::vector<SweepSeries> series_;
-  std::vector<SchemeSummary> summaries_;
+  std::vector<SweepSeries> schemes_;  // the first row of each scheme
+  std::vector<SweepRow> rows_;
+  std::vector<SweepSeries> series_;       // all rows
+  std::vector<SchemeSummary> summaries_;  // by row
   double size_unit_ = kKilobyte;
 };
 

@@ -18,6 +18,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::uint64_t kFloatBits = 32;
+constexpr std::size_t kActivationsColumn = 6;  // and their range after it
 
 bool has_arrays(const SweepEvaluation& evaluation) {
   return evaluation.images.preprocessing == "none";
@@ -86,6 +87,8 @@ std::vector<TableCell> float_row(const SweepOutcome& outcome) {
                                 {},
                                 {},
                                 kFloatBits,
+                                {},
+                                {},
                                 summary.input_bytes,
                                 elements == 0 ? 0 : bits / elements,
                                 1.0};
@@ -94,9 +97,9 @@ std::vector<TableCell> float_row(const SweepOutcome& outcome) {
 }
 
 std::vector<TableCell> scheme_row(const SweepOutcome& outcome, const OverflowColumns& overflow,
-                                  std::size_t i) {
-  const Scheme& scheme = outcome.errors.schemes[i];
-  const SchemeSummary summary = outcome.errors.summary(i);
+                                  const SweepRow& place, std::size_t network) {
+  const Scheme& scheme = outcome.errors.schemes[place.scheme];
+  const SchemeSummary summary = outcome.errors.summary(place.scheme);
   const ErrorSummary& errors = summary.errors;
   std::vector<TableCell> row = {series_name(scheme),
                                 std::string(to_string(scheme.kind)),
@@ -104,14 +107,20 @@ std::vector<TableCell> scheme_row(const SweepOutcome& outcome, const OverflowCol
                                 to_string(scheme.granularity),
                                 to_string(scheme.range),
                                 static_cast<std::uint64_t>(scheme.bits),
+                                {},
+                                {},
                                 summary.bytes(),
                                 summary.bits_per_weight(),
                                 summary.ratio()};
   if (scheme.kind == SchemeKind::kFixedPoint) {
     row[2] = std::string(scheme.scaling == Scaling::kDecimal ? "decimal" : "binary");
   }
+  if (place.activations) {
+    row[kActivationsColumn] = to_string(*place.activations);
+    row[kActivationsColumn + 1] = range_text(*place.activations);
+  }
   if (outcome.evaluation) {
-    append_score(*outcome.evaluation, outcome.evaluation->networks.at(i), false, row);
+    append_score(*outcome.evaluation, outcome.evaluation->networks.at(network), false, row);
   }
   row.insert(row.end(), {errors.min_relative_l2, errors.mean_relative_l2, errors.max_relative_l2,
                          errors.pooled.relative_l2(), errors.pooled.sqnr_db()});
@@ -227,35 +236,12 @@ std::vector<std::pair<std::string, std::string>> facts_of(const SweepOutcome& ou
 
 }  // namespace
 
-std::string series_name(const Scheme& scheme) {
-  std::string name(to_string(scheme.kind));
-  if (scheme.scaling == Scaling::kDecimal) name += " decimal";
-  if (has_format(scheme)) name += ", " + to_text(scheme.format, scheme.bits);
-  if (scheme.granularity.kind != Granularity::Kind::kTensor) {
-    name += ", " + to_string(scheme.granularity);
-  }
-  if (scheme.range.kind != Range::Kind::kMinMax) name += ", " + to_string(scheme.range);
-  return name;
-}
-
-std::vector<SweepSeries> series_of(const std::vector<Scheme>& schemes) {
-  std::vector<SweepSeries> series;
-  for (std::size_t i = 0; i < schemes.size(); ++i) {
-    const std::string name = series_name(schemes[i]);
-    auto found = std::ranges::find(series, name, &SweepSeries::name);
-    if (found == series.end()) found = series.insert(series.end(), {name, {}});
-    found->schemes.push_back(i);
-  }
-  for (SweepSeries& one : series) {
-    std::ranges::stable_sort(one.schemes, {}, [&](std::size_t i) { return schemes[i].bits; });
-  }
-  return series;
-}
-
 Table sweep_table(const SweepOutcome& outcome) {
   using enum CellStyle;
   constexpr auto kPeople = TableColumn::Audience::kPeople;
   constexpr auto kPrograms = TableColumn::Audience::kPrograms;
+  // Where there are none, programs have the columns nonetheless.
+  const auto seen = has_activations(outcome) ? TableColumn::Audience::kAll : kPrograms;
   Table table{"rows",
               "Schemes and widths",
               {{"series", "scheme", kText, kPeople},
@@ -264,6 +250,8 @@ Table sweep_table(const SweepOutcome& outcome) {
                {"granularity", "granularity", kText, kPrograms},
                {"range", "range", kText, kPrograms},
                {"bits", "bits", kInteger},
+               {"activations", "activations", kText, seen},
+               {"activation_range", "their range", kText, seen},
                {"bytes", "size", kBytes},
                {"bits_per_weight", "bits/weight", kFixed2},
                {"ratio", "ratio", kFixed2}},
@@ -289,9 +277,8 @@ Table sweep_table(const SweepOutcome& outcome) {
     table.add_row(std::move(row));
   };
   if (outcome.evaluation) add(float_row(outcome));
-  for (std::size_t i = 0; i < outcome.errors.schemes.size(); ++i) {
-    add(scheme_row(outcome, overflow, i));
-  }
+  const std::vector<SweepRow> rows = rows_of(outcome);
+  for (std::size_t i = 0; i < rows.size(); ++i) add(scheme_row(outcome, overflow, rows[i], i));
   return table;
 }
 

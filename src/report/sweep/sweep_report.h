@@ -9,6 +9,7 @@
 #include "narrow/sweep_evaluation.h"
 #include "narrow/sweep_histograms.h"
 #include "report/report.h"
+#include "report/sweep/sweep_series.h"
 
 namespace narrow {
 
@@ -27,16 +28,6 @@ struct SweepOutcome {
   std::optional<SweepEvaluation> evaluation;
   std::vector<SweepHistograms> histograms;
 };
-
-// "bin", "fixed-point decimal", "bin, channel, mse": the scheme without its width.
-std::string series_name(const Scheme& scheme);
-
-// The positions of the schemes that differ in width only, by ascending width.
-struct SweepSeries {
-  std::string name;
-  std::vector<std::size_t> schemes;
-};
-std::vector<SweepSeries> series_of(const std::vector<Scheme>& schemes);
 
 // A row for the float network when there is an evaluation, then one for each scheme.
 Table sweep_table(const SweepOutcome& outcome);

@@ -52,7 +52,7 @@ TEST(SweepReport, SeriesAreSchemesWithoutTheirWidth) {
   const auto series = series_of(outcome.errors.schemes);
   ASSERT_EQ(series.size(), 2U);
   EXPECT_EQ(series[0].name, "bin");
-  EXPECT_EQ(series[0].schemes, (std::vector<std::size_t>{2, 0}));
+  EXPECT_EQ(series[0].places, (std::vector<std::size_t>{2, 0}));
   EXPECT_EQ(series[1].name, "fixed-point decimal, channel");
 }
 

@@ -69,13 +69,13 @@ void choose_type(const LinearLayer& layer, const Scheme& scheme,
 }
 
 // Of a batch norm: its factor for each channel. Folds it into the codes.
-std::vector<double> fold_norm(const LinearLayer& layer, const TensorStore& tensors,
+std::vector<double> fold_norm(const LinearLayer& layer, const CheckpointReader& tensors,
                               LayerCodes& codes) {
-  const std::vector<double> gamma = layer.norm->gamma ? tensors.numbers(*layer.norm->gamma)
+  const std::vector<double> gamma = layer.norm->gamma ? read_reals(tensors, *layer.norm->gamma)
                                                       : std::vector<double>(layer.out_channels, 1);
-  const std::vector<double> beta = tensors.numbers(layer.norm->beta);
-  const std::vector<double> mean = tensors.numbers(layer.norm->moving_mean);
-  const std::vector<double> variance = tensors.numbers(layer.norm->moving_variance);
+  const std::vector<double> beta = read_reals(tensors, layer.norm->beta);
+  const std::vector<double> mean = read_reals(tensors, layer.norm->moving_mean);
+  const std::vector<double> variance = read_reals(tensors, layer.norm->moving_variance);
   std::vector<double> slopes(layer.out_channels);
   std::vector<double> offsets(layer.out_channels);
   for (std::size_t c = 0; c < slopes.size(); ++c) {
@@ -116,41 +116,17 @@ std::vector<BlockParams> fit_folded(const LinearLayer& layer, const Scheme& sche
 
 }  // namespace
 
-void TensorStore::add(const TensorInfo& info) {
-  order_.push_back(&entries_[info.name]);
-  order_.back()->info = info;
-}
-
-void TensorStore::write(std::span<const std::byte> values) {
-  while (!values.empty()) {
-    Entry& entry = *order_.at(next_);
-    const auto missing = static_cast<std::size_t>(entry.info.byte_size()) - entry.bytes.size();
-    const std::size_t count = std::min(missing, values.size());
-    entry.bytes.insert(entry.bytes.end(), values.begin(),
-                       values.begin() + static_cast<std::ptrdiff_t>(count));
-    values = values.subspan(count);
-    if (count == missing) ++next_;
-  }
-}
-
-const TensorStore::Entry& TensorStore::entry(const std::string& name) const {
-  const auto found = entries_.find(name);
-  if (found != entries_.end()) return found->second;
-  throw Error(ErrorCategory::kNotFound, fmt::format("there is no tensor {}", name));
-}
-
-const TensorInfo& TensorStore::info(const std::string& name) const { return entry(name).info; }
-
-const std::vector<std::byte>& TensorStore::bytes(const std::string& name) const {
-  return entry(name).bytes;
-}
-
-std::vector<double> TensorStore::numbers(const std::string& name) const {
-  return decode_reals(entry(name).info.dtype, entry(name).bytes);
+std::vector<double> read_reals(const CheckpointReader& reader, const std::string& name) {
+  const auto index = reader.find(name);
+  if (!index) throw Error(ErrorCategory::kNotFound, fmt::format("there is no tensor {}", name));
+  const TensorInfo& info = reader.tensors()[*index];
+  std::vector<std::byte> bytes(info.byte_size());
+  reader.read(*index, bytes);
+  return decode_reals(info.dtype, bytes);
 }
 
 std::optional<LayerCodes> layer_codes(const LinearLayer& layer, const TensorResult* result,
-                                      const TensorStore& tensors,
+                                      const CheckpointReader& tensors,
                                       std::span<const double> original) {
   if (result == nullptr || !result->quantized) return std::nullopt;
   const Scheme& scheme = result->scheme;
@@ -162,7 +138,7 @@ std::optional<LayerCodes> layer_codes(const LinearLayer& layer, const TensorResu
     refuse(layer, fmt::format("{} scales, expected at most {}", result->blocks,
                               TensorResult::kMaxReportedBlocks));
   }
-  const std::vector<double> restored = tensors.numbers(layer.weights);
+  const std::vector<double> restored = read_reals(tensors, layer.weights);
   const bool is_affine = scheme.kind == SchemeKind::kAffine;
   LayerCodes codes;
   codes.type = type_of_codes(!is_affine, scheme.bits);
@@ -180,7 +156,7 @@ std::optional<LayerCodes> layer_codes(const LinearLayer& layer, const TensorResu
                         (is_affine ? params.zero : 0);
     }
   }
-  if (layer.bias) codes.biases = tensors.numbers(*layer.bias);
+  if (layer.bias) codes.biases = read_reals(tensors, *layer.bias);
   std::vector<BlockParams> params = result->params;
   if (layer.norm) {
     const std::vector<double> slopes = fold_norm(layer, tensors, codes);

@@ -3,14 +3,16 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/expected_error.h"
+#include "checkpoint/testing/memory_checkpoint.h"
 #include "tensor/element_values.h"
 
 namespace narrow {
 namespace {
 
-void put(TensorStore& tensors, const std::string& name, const std::vector<double>& values) {
-  tensors.add({name, DType::kFloat32, {static_cast<std::int64_t>(values.size())}});
-  tensors.write(encode_reals(DType::kFloat32, values));
+MemoryTensor numbers(const std::string& name, const std::vector<double>& values) {
+  return {{name, DType::kFloat32, {static_cast<std::int64_t>(values.size())}},
+          encode_reals(DType::kFloat32, values),
+          {}};
 }
 
 // Two channels of two weights with the fixed-point codes of one format each, behind which a norm
@@ -18,12 +20,9 @@ void put(TensorStore& tensors, const std::string& name, const std::vector<double
 std::optional<LayerCodes> fixed_point(int bits, const std::vector<double>& weights,
                                       const std::vector<double>& gamma = {2, -2},
                                       const std::vector<double>& original = {}) {
-  TensorStore tensors;
-  put(tensors, "w", weights);
-  put(tensors, "gamma", gamma);
-  put(tensors, "beta", {0, 1});
-  put(tensors, "mean", {0, 0});
-  put(tensors, "variance", {1, 1});
+  const MemoryReader tensors({numbers("w", weights), numbers("gamma", gamma),
+                              numbers("beta", {0, 1}), numbers("mean", {0, 0}),
+                              numbers("variance", {1, 1})});
   LinearLayer layer;
   layer.weights = "w";
   layer.weights_shape = {2, 2, 1, 1};

@@ -12,7 +12,9 @@
 #include "graph/testing/small_resnet.h"
 #include "model/onnx/testing/onnx_of_graph.h"
 #include "narrow/evaluate.h"
+#include "narrow/plan_accuracy.h"
 #include "narrow/run_network.h"
+#include "narrow/sweep_evaluation.h"
 #include "tasks/testing/noise_dataset.h"
 
 namespace narrow {
@@ -162,6 +164,120 @@ TEST_F(QuantizeActivations, SaysWhatDoesNotGoTogether) {
   });
   EXPECT_NE(target.find("TensorRT takes symmetric"), std::string::npos) << target;
   EXPECT_FALSE(std::filesystem::exists(directory() / "x.onnx"));
+}
+
+// Each row of a sweep is the network that a file and its evaluation give.
+TEST_F(QuantizeActivations, SweepsAsFilesAreEvaluated) {
+  const std::vector<std::optional<ActivationScheme>> activations = {
+      std::nullopt, parse_activations("8"), parse_activations("4:symmetric")};
+  const std::shared_ptr<const CheckpointReader> reader =
+      open_checkpoint(directory() / "float.onnx");
+  Scheme scheme;
+  scheme.kind = SchemeKind::kSymmetric;
+  scheme.bits = 8;
+  scheme.granularity.kind = Granularity::Kind::kChannel;
+  const std::vector<std::size_t> indices = trainable_indices(*reader, "");
+  SweepEvaluationOptions options;
+  options.images = images_.source;
+  options.activations = activations;
+  options.calibration = images_;
+  const SweepEvaluation found = evaluate_schemes(reader, indices, {&scheme, 1}, options);
+  ASSERT_EQ(found.networks.size(), 3U);
+  options.network_bytes = 1;
+  EXPECT_EQ(evaluate_schemes(reader, indices, {&scheme, 1}, options).networks[2].mean_loss,
+            found.networks[2].mean_loss);
+  EvaluateOptions evaluate;
+  evaluate.images = images_.source;
+  for (std::size_t i = 1; i < 3; ++i) {
+    quantize("swept.onnx", *activations[i]);
+    const std::vector<std::shared_ptr<const CheckpointReader>> readers = {
+        open_checkpoint(directory() / "swept.onnx")};
+    const EvaluateResult expected = evaluate_checkpoints(readers, evaluate);
+    EXPECT_EQ(found.networks[i].mean_loss, expected.evaluations[0].mean_loss);
+    EXPECT_EQ(found.networks[i].accuracy.hits, expected.evaluations[0].accuracy.hits);
+  }
+  EXPECT_NE(found.networks[1].mean_loss, found.networks[0].mean_loss);
+  EXPECT_NE(found.networks[1].mean_loss, found.networks[2].mean_loss);
+}
+
+TEST_F(QuantizeActivations, RulesGiveValuesOtherSchemes) {
+  const auto reader = open_checkpoint(directory() / "float.onnx");
+  Scheme of_weights;
+  of_weights.kind = SchemeKind::kSymmetric;
+  of_weights.granularity.kind = Granularity::Kind::kChannel;
+  ActivationScheme base;
+  base.range = ActivationRange::kMse;
+  ActivationOptions options{base,
+                            IntegerTarget::kPortable,
+                            images_,
+                            {parse_activation_rule("rel*: 4:symmetric minmax", base),
+                             parse_activation_rule("*: 6", base)}};
+  const auto run = [&] {
+    return quantize_activations(*reader, make_plan(*reader, of_weights, {}), {}, {}, options, "",
+                                Overwrite::kNo);
+  };
+  for (const QuantizedActivation& value : run().activations) {
+    EXPECT_EQ(value.bits, value.value.starts_with("rel") ? 4 : 6) << value.value;
+    EXPECT_EQ(value.type, value.value.starts_with("rel") ? "int8" : "uint8") << value.value;
+  }
+  options.rules.push_back({"none*", {}});
+  EXPECT_NE(error_message(ErrorCategory::kUsage, run).find("none*"), std::string::npos);
+  EXPECT_EQ(options.rules[0].scheme.range, ActivationRange::kMinMax);
+  EXPECT_EQ(options.rules[1].scheme.range, ActivationRange::kMse);
+}
+
+// Widths of weights and values together: what the plan was verified with is what the file gives.
+TEST_F(QuantizeActivations, APlanChoosesWidthsOfValuesToo) {
+  const std::shared_ptr<const CheckpointReader> reader =
+      open_checkpoint(directory() / "float.onnx");
+  AllocationRequest request;
+  request.scheme.kind = SchemeKind::kSymmetric;
+  request.scheme.granularity.kind = Granularity::Kind::kChannel;
+  request.widths = {4, 8};
+  request.damage = DamageKind::kMeasured;
+  request.images = images_.source;
+  request.measured_images = 10;
+  request.average_bits = 6;
+  for (const int bits : {2, 5, 8}) {
+    request.activations.push_back(parse_activations(std::to_string(bits)));
+  }
+  AccuracyOptions options;
+  options.images = images_.source;
+  const AccuracyPlan planned = plan_accuracy(*reader, request, options);
+  const BitAllocation& plan = planned.plan;
+  ASSERT_EQ(plan.activations.size(), 5U);
+  EXPECT_EQ(plan.activations[0].elements, 3U * kSize * kSize);
+  EXPECT_LE(plan.average_bits(), 6);
+  EXPECT_GT(plan.activation_bits(), 2);
+  double damage = 0;
+  for (const AllocatedActivation& activation : plan.activations) damage += activation.damage;
+  EXPECT_GT(damage, 0);
+  EXPECT_LT(damage, plan.damage);
+
+  const std::filesystem::path file = directory() / "plan.json";
+  std::ofstream(file) << plan_file_text(planned);
+  EXPECT_EQ(read_plan_file(file).size(), plan.tensors.size());
+  ActivationOptions activations;
+  activations.images = {images_.source, request.measured_images};
+  activations.rules = read_plan_activations(file);
+  const IntegerNetworkResult result =
+      quantize_activations(*reader, make_plan(read_plan_file(file), *reader), {}, {}, activations,
+                           directory() / "planned.onnx", Overwrite::kYes);
+  for (std::size_t i = 0; i < plan.activations.size(); ++i) {
+    EXPECT_EQ(result.activations[i].bits, plan.activations[i].scheme.bits);
+  }
+  EvaluateOptions evaluate;
+  evaluate.images = images_.source;
+  const std::vector<std::shared_ptr<const CheckpointReader>> readers = {
+      open_checkpoint(directory() / "planned.onnx")};
+  std::uint64_t hits = 0;
+  for (const Prediction& prediction :
+       evaluate_checkpoints(readers, evaluate).evaluations[0].predictions) {
+    // Every fourth one was seen.
+    if (prediction.record % 4 != 0 && prediction.is_correct()) ++hits;
+  }
+  EXPECT_EQ(planned.accuracy.verification.images.images, 30U);
+  EXPECT_EQ(planned.accuracy.verification.plan.accuracy.hits, hits);
 }
 
 }  // namespace

@@ -27,6 +27,10 @@ std::optional<std::int64_t> read_global_step(const CheckpointReader& reader) {
   return step;
 }
 
+std::string scope_of(const CheckpointReader& reader, const EvaluateOptions& options) {
+  return options.model_name.empty() ? find_network_scope(reader) : options.model_name;
+}
+
 void require_moving_averages(const CheckpointReader& reader, const CheckpointVariables& variables,
                              const std::string& scope) {
   if (is_onnx(reader)) {
@@ -157,10 +161,17 @@ class Pass {
 EvaluatedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOptions& options,
                                  const EvaluationData& data, int threads) {
   const CheckpointVariables variables(reader, options.use_moving_averages);
-  const std::string scope =
-      options.model_name.empty() ? find_network_scope(reader) : options.model_name;
+  const std::string scope = scope_of(reader, options);
   if (options.use_moving_averages) require_moving_averages(reader, variables, scope);
-  Graph graph = network_of_checkpoint(reader, variables, scope, data.class_count());
+  return prepare_graph(reader, network_of_checkpoint(reader, variables, scope, data.class_count()),
+                       options, data, threads);
+}
+
+EvaluatedNetwork prepare_graph(const CheckpointReader& reader, Graph graph,
+                               const EvaluateOptions& options, const EvaluationData& data,
+                               int threads) {
+  const CheckpointVariables variables(reader, options.use_moving_averages);
+  const std::string scope = scope_of(reader, options);
   if (data.arrays) data.arrays->require_fit(graph);
   if (data.examples) data.examples->require_fit(graph);
   const bool is_resnet_v1 = !is_onnx(reader) && find_other_slim_network(scope) == nullptr;

@@ -30,6 +30,11 @@ struct EvaluatedNetwork {
 EvaluatedNetwork prepare_network(const CheckpointReader& reader, const EvaluateOptions& options,
                                  const EvaluationData& data, int threads);
 
+// The same of a graph that is not the checkpoint's own, with weights that are.
+EvaluatedNetwork prepare_graph(const CheckpointReader& reader, Graph graph,
+                               const EvaluateOptions& options, const EvaluationData& data,
+                               int threads);
+
 // What a few images gave in one network.
 struct LogitsPart {
   std::size_t network = 0;

@@ -90,13 +90,17 @@ class GraphNetwork final : public ImageNetwork {
   GraphNetwork(Graph graph, const Sizes& sizes, InputsOf inputs_of,
                std::shared_ptr<const StoredWeights> weights)
       : sizes_(sizes), inputs_of_(std::move(inputs_of)), weights_(std::move(weights)) {
+    // Codes are constants.
+    for (const Constant& constant : graph.constants) constant_bytes_ += constant.bytes.size();
     executor_ = make_executor(
         std::move(graph),
         [weights = weights_](const Weight& weight) { return weights->at(weight.name); }, {},
         sizes_.execution, sizes_.arithmetic);
   }
 
-  [[nodiscard]] std::uint64_t weight_bytes() const override { return weights_->bytes(); }
+  [[nodiscard]] std::uint64_t weight_bytes() const override {
+    return weights_->bytes() + constant_bytes_;
+  }
 
   void run(std::span<const float> images, std::int64_t count,
            std::span<float> logits) const override {
@@ -172,6 +176,7 @@ class GraphNetwork final : public ImageNetwork {
   Sizes sizes_;
   InputsOf inputs_of_;
   std::shared_ptr<const StoredWeights> weights_;
+  std::uint64_t constant_bytes_ = 0;
   std::unique_ptr<GraphExecutor> executor_;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/exchange.h"
@@ -100,20 +101,31 @@ AllocationProblem pose_allocation(const CheckpointReader& reader, const Allocati
   }
   for (const int bits : widths) problem.schemes.push_back(scheme_of_width(request.scheme, bits));
   problem.costs = damage_table(reader, problem.indices, problem.schemes, request, run);
+  problem.activations = activation_costs(reader, problem.indices, problem.schemes, request, run);
+  for (const ActivationScheme& scheme : request.activations) {
+    problem.activation_bits.push_back(scheme.bits);
+  }
   if (!exchange().makes_result()) return problem;
   for (const WidthGroup& group : problem.groups) {
     problem.items.push_back(item_of(reader, problem, group));
+  }
+  for (const ActivationCosts& costs : problem.activations) {
+    KnapsackItem& item = problem.items.emplace_back();
+    for (std::size_t i = 0; i < costs.damage.size(); ++i) {
+      item.push_back({costs.bytes(problem.activation_bits[i]), costs.damage[i]});
+    }
   }
   return problem;
 }
 
 WidthChoice single_width(const AllocationProblem& problem, int bits) {
-  WidthChoice choice;
-  for (const WidthGroup& group : problem.groups) {
+  const auto nearest = [bits](const std::vector<int>& widths) {
     const auto nearer = [&](int a, int b) { return std::abs(a - bits) < std::abs(b - bits); };
-    const auto best = std::ranges::min_element(group.widths, nearer);
-    choice.push_back(static_cast<std::size_t>(best - group.widths.begin()));
-  }
+    return static_cast<std::size_t>(std::ranges::min_element(widths, nearer) - widths.begin());
+  };
+  WidthChoice choice;
+  for (const WidthGroup& group : problem.groups) choice.push_back(nearest(group.widths));
+  choice.resize(choice.size() + problem.activations.size(), nearest(problem.activation_bits));
   return choice;
 }
 
@@ -133,13 +145,18 @@ BitAllocation empty_allocation(const CheckpointReader& reader, const AllocationP
   // An average is that of the quantized weights.
   plan.quantized_only = request.quantized_only || request.average_bits.has_value();
   count_copied(reader, problem, plan);
+  for (const ActivationCosts& costs : problem.activations) {
+    plan.activation_elements += costs.elements;
+  }
   plan.input_digest = checkpoint_digest(reader);
   return plan;
 }
 
 void take_choice(const CheckpointReader& reader, const AllocationProblem& problem,
-                 const AxisRules& axes, const WidthChoice& choice, BitAllocation& plan) {
-  plan.quantized_bytes = size_of(problem.items, choice);
+                 const AllocationRequest& request, const WidthChoice& choice, BitAllocation& plan) {
+  const std::size_t tensor_groups = problem.groups.size();
+  plan.quantized_bytes = size_of(std::span(problem.items).first(tensor_groups),
+                                 std::span(choice).first(tensor_groups));
   plan.damage = damage_of(problem.items, choice);
   std::vector<std::pair<std::size_t, AllocatedTensor>> tensors;
   std::vector<std::size_t> kept;
@@ -155,9 +172,15 @@ void take_choice(const CheckpointReader& reader, const AllocationProblem& proble
       const WidthCost& cost =
           problem.costs[member][static_cast<std::size_t>(scheme - problem.schemes.data())];
       const TensorInfo& info = reader.tensors()[index];
-      const Scheme named = with_channel_axes(*scheme, info, reader.location().format, axes);
+      const Scheme named = with_channel_axes(*scheme, info, reader.location().format, request.axes);
       tensors.push_back({index, {info, named, cost.bytes, cost.damage, cost.relative_l2}});
     }
+  }
+  for (std::size_t i = 0; i < problem.activations.size(); ++i) {
+    const ActivationCosts& costs = problem.activations[i];
+    const std::size_t option = choice[tensor_groups + i];
+    plan.activations.push_back(
+        {costs.values, request.activations[option], costs.elements, costs.damage[option]});
   }
   std::ranges::sort(tensors, {}, [](const auto& entry) { return entry.first; });
   for (auto& [index, tensor] : tensors) plan.tensors.push_back(std::move(tensor));

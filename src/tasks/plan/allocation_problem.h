@@ -6,14 +6,15 @@
 #include <vector>
 
 #include "narrow/plan.h"
+#include "tasks/plan/activation_damage.h"
 #include "tasks/plan/damage_table.h"
 #include "tasks/plan/knapsack.h"
 #include "tasks/plan/width_rules.h"
 
 namespace narrow {
 
-// The option of every group: an index into its widths, or their number for a group that stays as it
-// is.
+// The option of every group of tensors and then of values between operators: an index into its
+// widths, or their number for a group that stays as it is.
 using WidthChoice = std::vector<std::size_t>;
 
 struct AllocationProblem {
@@ -22,7 +23,9 @@ struct AllocationProblem {
   std::vector<WidthGroup> groups;
   std::vector<Scheme> schemes;  // one a width, ascending
   std::vector<std::vector<WidthCost>> costs;
-  std::vector<KnapsackItem> items;  // one a group, its options as a WidthChoice has them
+  std::vector<ActivationCosts> activations;
+  std::vector<int> activation_bits;  // the widths of all of these
+  std::vector<KnapsackItem> items;   // one a group, its options as a WidthChoice has them
 
   // The scheme of a group's tensors; null where they stay as they are.
   [[nodiscard]] const Scheme* scheme_of(const WidthGroup& group, std::size_t option) const;
@@ -42,7 +45,7 @@ BitAllocation empty_allocation(const CheckpointReader& reader, const AllocationP
 
 // Fills in the tensors with their widths, their size and their damage.
 void take_choice(const CheckpointReader& reader, const AllocationProblem& problem,
-                 const AxisRules& axes, const WidthChoice& choice, BitAllocation& plan);
+                 const AllocationRequest& request, const WidthChoice& choice, BitAllocation& plan);
 
 // The plan of least damage within the request's budget, or that of `choice`; `plan` is an
 // empty_allocation. Throws as plan_budget does.

@@ -16,9 +16,9 @@
 #include "narrow/error.h"
 #include "nn/execution/graph_walk.h"
 #include "quant/tensor_grid.h"
-#include "tasks/evaluation/evaluation_metrics.h"
 #include "tasks/network/calibration_images.h"
 #include "tasks/network/image_graph.h"
+#include "tasks/plan/output_change.h"
 
 namespace narrow {
 namespace {
@@ -52,10 +52,7 @@ class OutputChange {
       : walk_(graph, values_of(weights), std::move(images)),
         output_(graph.outputs.front()),
         class_count_(class_count) {
-    const GraphWalk::Program program = walk_.program({{output_}});
-    for (std::size_t batch = 0; batch < walk_.batches(); ++batch) {
-      reference_.push_back(std::move(program.run(batch).front()));
-    }
+    reference_ = batch_outputs(walk_, output_);
   }
 
   void advance(int node) { walk_.advance(node, kMostKeptBytes); }
@@ -85,18 +82,7 @@ class OutputChange {
 
   // Mean over the images of KL(reference || now).
   [[nodiscard]] double divergence_now() const {
-    const GraphWalk::Program program = walk_.program({{output_}});
-    double sum = 0;
-    std::size_t images = 0;
-    for (std::size_t batch = 0; batch < walk_.batches(); ++batch) {
-      const GraphArray logits = program.run(batch).front();
-      const std::span<const float> now = floats_of(logits);
-      const std::span<const float> before = floats_of(reference_[batch]);
-      for (std::size_t i = 0; i < now.size(); i += class_count_, ++images) {
-        sum += divergence(before.subspan(i, class_count_), now.subspan(i, class_count_));
-      }
-    }
-    return sum / static_cast<double>(images);
+    return mean_divergence(reference_, batch_outputs(walk_, output_), class_count_);
   }
 
  private:

@@ -94,7 +94,7 @@ BitAllocation allocation_of(const CheckpointReader& reader, const AllocationProb
                             const AllocationRequest& request, const BitAllocation& empty,
                             const WidthChoice& choice) {
   BitAllocation plan = empty;
-  take_choice(reader, problem, request.axes, choice, plan);
+  take_choice(reader, problem, request, choice, plan);
   return plan;
 }
 
@@ -134,7 +134,8 @@ class GoalSearch {
     evaluate_float();
     const std::optional<std::size_t> single = least_single();
     if (single) result_.least_single = trials_.at(singles_[*single]);
-    const std::uint64_t bit = std::max<std::uint64_t>(empty_.elements / 8, 1);
+    const std::uint64_t elements = empty_.elements + empty_.activation_elements;
+    const std::uint64_t bit = std::max<std::uint64_t>(elements / 8, 1);
     SizeSearch search;
     search.least = smallest_size(problem_.items);
     search.most = size_of(problem_.items, widest());
@@ -273,7 +274,8 @@ PlanVerification verify(const CheckpointReader& reader, const AllocationProblem&
     singles.push_back(single_width(problem, bits));
     sizes.push_back(size_of(problem.items, singles.back()));
   }
-  const std::vector<std::size_t> places = neighbours(sizes, plan.quantized_bytes);
+  const std::vector<std::size_t> places =
+      neighbours(sizes, plan.quantized_bytes + plan.activation_bytes());
   std::vector<BitAllocation> allocations;
   for (const std::size_t place : places) {
     allocations.push_back(allocation_of(reader, problem, request, empty, singles[place]));

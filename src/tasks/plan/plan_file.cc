@@ -16,6 +16,7 @@
 #include "narrow/plan_accuracy.h"
 #include "narrow/version.h"
 #include "quant/scheme_json.h"
+#include "tasks/plan/plan_json.h"
 
 namespace narrow {
 namespace {
@@ -177,6 +178,12 @@ std::string text_of_plan(const BitAllocation& plan, const ordered_json* accuracy
                   {"copied_bytes", plan.copied_bytes},
                   {"weights", plan.elements},
                   {"average_bits", plan.average_bits()}};
+  if (!plan.activations.empty()) {
+    json["size"]["weight_bits"] = plan.weight_bits();
+    json["size"]["activation_bits"] = plan.activation_bits();
+    json["size"]["activations"] = plan.activation_elements;
+    json["activations"] = activations_json(plan.activations);
+  }
   if (accuracy != nullptr) json["accuracy"] = *accuracy;
   for (const TensorInfo& info : plan.left_in_float) json["left_in_float"].push_back(info.name);
   std::vector<ordered_json> tensors;
@@ -214,6 +221,12 @@ std::string plan_file_text(const CheckpointReader& reader, const QuantizePlan& p
   return file_text(
       head_of(reader.location().path.filename().string(), checkpoint_digest(reader), bytes),
       tensors);
+}
+
+nlohmann::ordered_json read_plan_json(const std::filesystem::path& path) {
+  ordered_json plan = parse_plan(read_small_file(path, kMaxPlanBytes), path.string());
+  check_header(plan, path.string());
+  return plan;
 }
 
 std::vector<PlanEntry> parse_plan_file(std::string_view json, const std::string& file) {

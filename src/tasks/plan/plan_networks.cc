@@ -10,11 +10,11 @@
 #include "base/run_progress.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
+#include "stream/quantized_copy.h"
 #include "stream/quantized_reader.h"
+#include "tasks/activations/calibrated_network.h"
 #include "tasks/evaluation/evaluation_metrics.h"
-#include "tasks/evaluation/evaluation_pass.h"
 #include "tasks/network/calibration_images.h"
-#include "tasks/plan/quantized_copy.h"
 
 namespace narrow {
 namespace {
@@ -112,37 +112,52 @@ ImageParts image_parts(std::uint64_t size, const AllocationRequest& request,
 PlanNetworks::PlanNetworks(const CheckpointReader& reader, const AllocationRequest& request,
                            const AccuracyOptions& options, const RunOptions& run)
     : reader_(reader),
+      request_(request),
       methods_(options.methods),
       run_(run),
       evaluate_(labelled_evaluation(reader, request, options)),
       data_(open_evaluation_data(reader, evaluate_)) {}
 
-std::unique_ptr<const CheckpointReader> PlanNetworks::quantized(const BitAllocation& plan) const {
-  std::vector<PlanEntry> entries;
-  for (const AllocatedTensor& tensor : plan.tensors) {
-    entries.push_back({tensor.info.name, tensor.info.shape, tensor.scheme});
+std::unique_ptr<const CheckpointReader> PlanNetworks::quantized(const QuantizePlan& plan) const {
+  if (!methods_.any()) {
+    return std::make_unique<QuantizedReader>(reader_, plan, NonFinitePolicy::kError);
   }
   auto copy = std::make_unique<QuantizedCopy>(reader_);
-  if (entries.empty()) return copy;
-  const QuantizePlan quantize = make_plan(entries, reader_);
-  if (!methods_.any()) {
-    return std::make_unique<QuantizedReader>(reader_, quantize, NonFinitePolicy::kError);
-  }
   NullWriter scales;
-  quantize_network(reader_, quantize, methods_, {}, *copy, scales, {run_.threads, nullptr});
+  quantize_network(reader_, plan, methods_, {}, *copy, scales, {run_.threads, nullptr});
   return copy;
+}
+
+EvaluatedNetwork PlanNetworks::prepared(const BitAllocation* plan, int threads) const {
+  if (plan == nullptr || plan->tensors.empty()) {
+    return prepare_network(reader_, evaluate_, data_, threads);
+  }
+  std::vector<PlanEntry> entries;
+  for (const AllocatedTensor& tensor : plan->tensors) {
+    entries.push_back({tensor.info.name, tensor.info.shape, tensor.scheme});
+  }
+  const QuantizePlan quantize = make_plan(entries, reader_);
+  if (plan->activations.empty()) {
+    return prepare_network(*quantized(quantize), evaluate_, data_, threads);
+  }
+  const CalibrationImages images{request_.images, request_.measured_images};
+  const CalibratedNetwork network(reader_, quantize, methods_, {}, images, {run_.threads, nullptr});
+  ActivationOptions options;
+  options.rules = activation_rules(plan->activations);
+  IntegerNetworkResult result;
+  Graph graph = network.quantized(options, result);
+  return prepare_graph(network.tensors(), std::move(graph), evaluate_, data_, threads);
 }
 
 std::vector<Evaluation> PlanNetworks::predict(std::span<const BitAllocation* const> plans,
                                               std::span<const std::uint64_t> positions) const {
   const ThreadLimit limit(run_.threads);
-  std::vector<EvaluatedNetwork> prepared;
+  std::vector<EvaluatedNetwork> evaluated;
   std::vector<const ImageNetwork*> networks;
   std::map<std::uint64_t, std::size_t> places;
   for (const BitAllocation* const plan : plans) {
-    const auto copy = plan != nullptr ? quantized(*plan) : nullptr;
-    prepared.push_back(prepare_network(copy ? *copy : reader_, evaluate_, data_, limit.threads()));
-    networks.push_back(prepared.back().network.get());
+    evaluated.push_back(prepared(plan, limit.threads()));
+    networks.push_back(evaluated.back().network.get());
   }
   for (const std::uint64_t position : positions) places.emplace(position, places.size());
   std::vector<Evaluation> results(plans.size());

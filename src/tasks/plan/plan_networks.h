@@ -8,6 +8,7 @@
 
 #include "narrow/plan_accuracy.h"
 #include "tasks/evaluation/evaluation_data.h"
+#include "tasks/evaluation/evaluation_pass.h"
 
 namespace narrow {
 
@@ -43,9 +44,11 @@ class PlanNetworks {
                                                 std::span<const std::uint64_t> positions) const;
 
  private:
-  [[nodiscard]] std::unique_ptr<const CheckpointReader> quantized(const BitAllocation& plan) const;
+  [[nodiscard]] std::unique_ptr<const CheckpointReader> quantized(const QuantizePlan& plan) const;
+  [[nodiscard]] EvaluatedNetwork prepared(const BitAllocation* plan, int threads) const;
 
   const CheckpointReader& reader_;
+  const AllocationRequest& request_;
   const NetworkMethods& methods_;
   const RunOptions& run_;
   EvaluateOptions evaluate_;

@@ -20,12 +20,12 @@
 #include "narrow/sweep.h"
 #include "narrow/sweep_evaluation.h"
 #include "nn/instructions/instruction_set.h"
-#include "stream/quantized_reader.h"
 #include "tasks/evaluation/evaluation_metrics.h"
 #include "tasks/evaluation/evaluation_pass.h"
 #include "tasks/shares/fingerprint.h"
 #include "tasks/sweep/sweep_journal.h"
 #include "tasks/sweep/sweep_key.h"
+#include "tasks/sweep/swept_networks.h"
 
 namespace narrow {
 namespace {
@@ -46,16 +46,6 @@ std::uint64_t half_of_memory() {
   return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes) / 2;
 }
 
-QuantizePlan plan_of(const CheckpointReader& reader, std::span<const std::size_t> indices,
-                     const Scheme& scheme, const AxisRules& axes) {
-  QuantizePlan plan;
-  for (const std::size_t index : indices) {
-    plan.push_back({index, with_channel_axes(scheme, reader.tensors()[index],
-                                             reader.location().format, axes)});
-  }
-  return plan;
-}
-
 // How each network of the sweep is evaluated.
 EvaluateOptions evaluate_options(const SweepEvaluationOptions& options) {
   return {.model_name = options.model_name,
@@ -65,7 +55,6 @@ EvaluateOptions evaluate_options(const SweepEvaluationOptions& options) {
           .use_moving_averages = options.use_moving_averages};
 }
 
-// Network 0 is the float network, network i + 1 that of scheme i.
 class SweepRun {
  public:
   SweepRun(const CheckpointReader& reader, std::span<const std::size_t> indices,
@@ -73,7 +62,7 @@ class SweepRun {
            const RunOptions& run)
       : reader_(reader),
         indices_(indices),
-        schemes_(schemes),
+        swept_(reader, indices, schemes, options),
         options_(options),
         run_(run),
         evaluate_(settle(evaluate_options(options), reader)),
@@ -81,14 +70,14 @@ class SweepRun {
         class_count_(static_cast<std::size_t>(data_.class_count())),
         positions_(positions_of(exchange().share(), data_.images)),
         slots_(data_.images, kNoSlot),
-        networks_(schemes.size() + 1) {
+        networks_(swept_.size()) {
     // Where the result is made there is room for all images, elsewhere for those of the share.
     const bool has_all = exchange().makes_result();
     const std::size_t slots = has_all ? data_.images : positions_.size();
     for (std::size_t i = 0; i < slots; ++i) slots_[has_all ? i : positions_[i]] = i;
     labels_.resize(slots);
     for (std::size_t i = 0; i < networks_.size(); ++i) {
-      networks_[i].id = i == 0 ? float_network_id() : network_id(schemes[i - 1], options.axes);
+      networks_[i].id = swept_.id(i);
       networks_[i].values.resize(slots * class_count_);
       networks_[i].is_done.resize(slots);
     }
@@ -99,6 +88,7 @@ class SweepRun {
     const ThreadLimit limit(run_.threads);
     const auto start = std::chrono::steady_clock::now();
     SweepEvaluation result;
+    result.activations = options_.activations;
     if (!options_.journal.empty() && exchange().share().count > 0) open_journal();
     result.images_from_journal = images_done_;
     images_done_ = 0;
@@ -185,7 +175,7 @@ class SweepRun {
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       if (missing(networks_[i]).empty()) continue;
       report(0);
-      prepared.push_back(prepare(i, threads));
+      prepared.push_back(swept_.prepare(i, evaluate_, data_, threads));
       group.push_back(i);
       bytes += prepared.back().network->weight_bytes();
       // Networks of one checkpoint are of one size.
@@ -193,14 +183,6 @@ class SweepRun {
     }
     run_group();
     return passes;
-  }
-
-  [[nodiscard]] EvaluatedNetwork prepare(std::size_t network, int threads) const {
-    if (network == 0) return prepare_network(reader_, evaluate_, data_, threads);
-    const QuantizedReader quantized(
-        reader_, plan_of(reader_, indices_, schemes_[network - 1], options_.axes),
-        options_.non_finite);
-    return prepare_network(quantized, evaluate_, data_, threads);
   }
 
   void run_pass(std::span<const EvaluatedNetwork> prepared, std::span<const std::size_t> group) {
@@ -317,7 +299,7 @@ class SweepRun {
 
   const CheckpointReader& reader_;
   std::span<const std::size_t> indices_;
-  std::span<const Scheme> schemes_;
+  SweptNetworks swept_;
   const SweepEvaluationOptions& options_;
   const RunOptions& run_;
   const EvaluateOptions evaluate_;

@@ -131,7 +131,9 @@ std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_
   return items.key();
 }
 
-std::uint64_t network_id(const Scheme& scheme, const AxisRules& axes) {
+std::uint64_t network_id(const Scheme& scheme, const AxisRules& axes,
+                         const std::optional<ActivationScheme>& activations,
+                         const CalibrationImages& calibration) {
   std::optional<ChannelAxes> others = axes.others;
   if (scheme.granularity.axis) others = {*scheme.granularity.axis, scheme.granularity.axis_count};
   std::string text = fmt::format("{} {} {} {} {} {}", to_string(scheme.kind), scheme.bits,
@@ -145,6 +147,16 @@ std::uint64_t network_id(const Scheme& scheme, const AxisRules& axes) {
   if (others && others->count > 1) text += fmt::format(" {}", to_string(*others));
   for (const AxisRule& rule : axes.by_name) {
     text += fmt::format(" {}:{}={}", rule.pattern.size(), rule.pattern, to_string(rule.axes));
+  }
+  if (activations) {
+    const ImageSource& source = calibration.source;
+    text += fmt::format(" activations {} {} of {}", to_string(*activations),
+                        range_text(*activations), calibration.count);
+    for (const std::string& part :
+         {source.pictures.string(), source.dataset_name, source.dataset_dir.string(),
+          source.dataset_split_name, describe_changes(source)}) {
+      text += fmt::format(" {}:{}", part.size(), part);
+    }
   }
   return id_of(text);
 }

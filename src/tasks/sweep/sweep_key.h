@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "narrow/activation_scheme.h"
+#include "narrow/calibrate_network.h"
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/evaluate.h"
@@ -19,8 +22,11 @@ namespace narrow {
 std::string sweep_key(const CheckpointReader& reader, std::span<const std::size_t> indices,
                       const EvaluationData& data, const EvaluateOptions& options);
 
-// The network of a scheme whose channels lie along `axes`, and the float network.
-std::uint64_t network_id(const Scheme& scheme, const AxisRules& axes);
+// The network of a scheme whose channels lie along `axes`, with these activations if there are any,
+// whose ranges come from `calibration`; and the float network.
+std::uint64_t network_id(const Scheme& scheme, const AxisRules& axes,
+                         const std::optional<ActivationScheme>& activations = {},
+                         const CalibrationImages& calibration = {});
 std::uint64_t float_network_id();
 
 }  // namespace narrow

@@ -1,4 +1,4 @@
-#include "tasks/plan/quantized_copy.h"
+#include "stream/quantized_copy.h"
 
 #include "checkpoint/container/bytes_stream.h"
 
