@@ -11,7 +11,6 @@
 #include "base/exchange.h"
 #include "model/checkpoint_network.h"
 #include "narrow/error.h"
-#include "narrow/packed_checkpoint.h"
 #include "narrow/sweep.h"
 #include "tasks/network/image_graph.h"
 
@@ -100,12 +99,14 @@ AllocationProblem pose_allocation(const CheckpointReader& reader, const Allocati
     widths.insert(group.widths.begin(), group.widths.end());
   }
   for (const int bits : widths) problem.schemes.push_back(scheme_of_width(request.scheme, bits));
-  problem.costs = damage_table(reader, problem.indices, problem.schemes, request, run);
+  TensorDigests digests;
+  problem.costs = damage_table(reader, problem.indices, problem.schemes, request, run, &digests);
   problem.activations = activation_costs(reader, problem.indices, problem.schemes, request, run);
   for (const ActivationScheme& scheme : request.activations) {
     problem.activation_bits.push_back(scheme.bits);
   }
   if (!exchange().makes_result()) return problem;
+  problem.input_digest = checkpoint_digest(reader, digests, run.threads);
   for (const WidthGroup& group : problem.groups) {
     problem.items.push_back(item_of(reader, problem, group));
   }
@@ -148,7 +149,7 @@ BitAllocation empty_allocation(const CheckpointReader& reader, const AllocationP
   for (const ActivationCosts& costs : problem.activations) {
     plan.activation_elements += costs.elements;
   }
-  plan.input_digest = checkpoint_digest(reader);
+  plan.input_digest = problem.input_digest;
   return plan;
 }
 
