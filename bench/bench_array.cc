@@ -2,12 +2,12 @@
 //   bench_array FILE    float32 values as they lie in memory
 // Prints the sum of all codes, then answers every line with the seconds of a call.
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <fstream>
 #include <iostream>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -31,12 +31,15 @@ void run(const std::string& path) {
   Scheme scheme;
   scheme.kind = SchemeKind::kAffine;
   scheme.bits = 8;
-  const QuantizedTensor first = quantize(values, shape, scheme);
-  std::cout << std::accumulate(first.codes.begin(), first.codes.end(), std::int64_t{0})
-            << std::endl;
+  std::vector<std::byte> codes(static_cast<std::size_t>(packed_code_bytes(shape, scheme)));
+  quantize_packed(values, shape, scheme, codes);
+  std::int64_t sum = 0;
+  for (const std::byte code : codes) sum += std::to_integer<std::int64_t>(code);
+  std::cout << sum << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     const auto start = std::chrono::steady_clock::now();
-    const QuantizedTensor quantized = quantize(values, shape, scheme);
+    std::vector<std::byte> own(codes.size());
+    quantize_packed(values, shape, scheme, own);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     std::cout << seconds.count() << std::endl;
   }

@@ -22,12 +22,16 @@ OPTIONS = {"scheme": "affine", "bits": 8}
 
 
 def by_numpy(x):
-    """Range, codes and restored values, with as few passes as NumPy needs."""
-    low, high = min(x.min(), np.float32(0)), max(x.max(), np.float32(0))
-    scale = np.float32((high - low) / 255)
-    zero = np.float32(np.rint(-low / scale))
-    codes = np.clip(np.rint(x / scale) + zero, np.float32(0), np.float32(255))
-    return codes.astype(np.uint8), (codes - zero) * scale
+    """The same codes and error, written out: docs/numerics.md computes in double."""
+    low, high = float(min(x.min(), 0)), float(max(x.max(), 0))
+    scale = (high - low) / 255
+    zero = np.rint(-low / scale)
+    values = x.astype(np.float64)
+    codes = np.clip(np.rint(values / scale) + zero, 0, 255)
+    restored = ((codes - zero) * scale).astype(np.float32)
+    difference = restored - values
+    error = np.sqrt((difference @ difference) / (values @ values))
+    return codes.astype(np.uint8), restored, error
 
 
 def of_torch(x, check):
@@ -74,12 +78,14 @@ def candidates(x, out):
         worst = np.abs(restored - q.restored).max()
         assert worst <= 1.01 * scale, f"{name} restores other values"
 
-    codes, restored = by_numpy(x)
-    assert np.mean(codes != q.codes) < 1e-4, "NumPy gives other codes"
-    check("NumPy", restored)
+    codes, restored, error = by_numpy(x)
+    assert np.array_equal(codes, q.codes), "NumPy gives other codes"
+    assert np.array_equal(restored, q.restored), "NumPy restores other values"
+    assert abs(error - q.errors.relative_l2) < 1e-9 * error
     check("fake_quantize", narrow.fake_quantize(x, out=out, **OPTIONS))
     return {
         "narrow.quantize": lambda: narrow.quantize(x, **OPTIONS),
+        "narrow.quantize(...).codes": lambda: narrow.quantize(x, **OPTIONS).codes,
         "narrow.fake_quantize(out=)": lambda: narrow.fake_quantize(x, out=out, **OPTIONS),
         "NumPy": lambda: by_numpy(x),
         **of_torch(x, check),

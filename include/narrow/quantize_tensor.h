@@ -52,4 +52,34 @@ NARROW_EXPORT ErrorSums fake_quantize(std::span<const float> values, const Shape
 // Error(kUsage) for numbers of codes or parameters that do not fit shape and scheme.
 NARROW_EXPORT std::vector<std::byte> pack_codes(const QuantizedTensor& tensor);
 
+// The same with the codes as packed checkpoints have them, in memory of the caller: for arrays that
+// are large, as codes in bytes of their own take eight times as long to write.
+struct PackedTensor {
+  Shape shape;
+  Scheme scheme;
+  std::vector<BlockParams> params;
+  ErrorSums errors;
+  std::span<const std::byte> codes;
+};
+
+// ceil(elements * bits / 8). Throws what element_count throws; Error(kUsage) for invalid bits and
+// more bytes than can be counted.
+NARROW_EXPORT std::uint64_t packed_code_bytes(const Shape& shape, const Scheme& scheme);
+
+// quantize and pack_codes in one, into `codes`, which the result refers to. Throws what quantize
+// throws, and Error(kUsage) for another number of bytes than packed_code_bytes.
+NARROW_EXPORT PackedTensor quantize_packed(std::span<const float> values, const Shape& shape,
+                                           const Scheme& scheme, std::span<std::byte> codes);
+
+// The smallest integer type that holds every code that the blocks of the tensor may have.
+NARROW_EXPORT DType code_type(const PackedTensor& tensor);
+
+// The codes as numbers of code_type, an element each. Throws Error(kUsage) for another number of
+// bytes than these have, and as dequantize does.
+NARROW_EXPORT void unpack_codes(const PackedTensor& tensor, std::span<std::byte> numbers);
+
+// The values that the codes stand for. Throws Error(kUsage) for another number of places, and as
+// the other dequantize does.
+NARROW_EXPORT void dequantize(const PackedTensor& tensor, std::span<float> restored);
+
 }  // namespace narrow

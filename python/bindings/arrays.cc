@@ -31,10 +31,17 @@ PartialScheme scheme_of(const nb::dict& settings) {
   return parse_settings(pairs);
 }
 
-QuantizedTensor quantize_array(const Floats& values, const PartialScheme& scheme) {
+std::uint64_t count_code_bytes(const Shape& shape, const PartialScheme& scheme) {
+  return packed_code_bytes(shape, whole_scheme(scheme));
+}
+
+// The codes go into `codes`, which the caller keeps alive as long as the result.
+PackedTensor quantize_array(const Floats& values, const PartialScheme& scheme,
+                            const WritableBytes& codes) {
   const Shape shape = shape_of(values);
   const nb::gil_scoped_release others_may_run;
-  return quantize(values_of(values), shape, whole_scheme(scheme));
+  return quantize_packed(values_of(values), shape, whole_scheme(scheme),
+                         std::as_writable_bytes(values_of(codes)));
 }
 
 ErrorSums fake_quantize_array(const Floats& values, const PartialScheme& scheme,
@@ -44,29 +51,14 @@ ErrorSums fake_quantize_array(const Floats& values, const PartialScheme& scheme,
   return fake_quantize(values_of(values), shape, whole_scheme(scheme), values_of(out));
 }
 
-nb::object dequantize_tensor(const QuantizedTensor& tensor) {
-  std::vector<float> restored;
-  {
-    const nb::gil_scoped_release others_may_run;
-    restored = dequantize(tensor);
-  }
-  return numpy_array(std::move(restored), tensor.shape);
+void restore_tensor(const PackedTensor& tensor, const WritableFloats& out) {
+  const nb::gil_scoped_release others_may_run;
+  dequantize(tensor, values_of(out));
 }
 
-nb::bytes packed_bytes(const QuantizedTensor& tensor) {
-  std::vector<std::byte> packed;
-  {
-    const nb::gil_scoped_release others_may_run;
-    packed = pack_codes(tensor);
-  }
-  return nb::bytes(packed.data(), packed.size());
-}
-
-// A view of the codes; the tensor lives as long as the array.
-auto codes_of(QuantizedTensor& tensor) {
-  const std::vector<std::size_t> sizes(tensor.shape.begin(), tensor.shape.end());
-  return nb::ndarray<nb::numpy, const std::int64_t>(tensor.codes.data(), sizes.size(), sizes.data(),
-                                                    nb::find(&tensor));
+void unpack_tensor(const PackedTensor& tensor, const WritableBytes& out) {
+  const nb::gil_scoped_release others_may_run;
+  unpack_codes(tensor, std::as_writable_bytes(values_of(out)));
 }
 
 void bind_schemes(nb::module_& module) {
@@ -119,18 +111,22 @@ void bind_params(nb::module_& module) {
 void bind_arrays(nb::module_& module) {
   bind_schemes(module);
   bind_params(module);
-  nb::class_<QuantizedTensor>(module, "QuantizedTensor")
-      .def_prop_ro("codes", codes_of)
-      .def_ro("params", &QuantizedTensor::params)
-      .def_ro("errors", &QuantizedTensor::errors)
-      .def_ro("shape", &QuantizedTensor::shape)
+  nb::class_<PackedTensor>(module, "PackedTensor")
+      .def_ro("params", &PackedTensor::params)
+      .def_ro("errors", &PackedTensor::errors)
+      .def_ro("shape", &PackedTensor::shape)
       .def_prop_ro("scheme",
-                   [](const QuantizedTensor& tensor) {
+                   [](const PackedTensor& tensor) {
                      return PartialScheme{tensor.scheme, true, true};
                    })
-      .def("dequantize", dequantize_tensor)
-      .def("pack", packed_bytes);
-  module.def("quantize", quantize_array, nb::arg("values").noconvert(), nb::arg("scheme"));
+      .def_prop_ro(
+          "code_type",
+          [](const PackedTensor& tensor) { return std::string(to_string(code_type(tensor))); })
+      .def("dequantize", restore_tensor, nb::arg("out").noconvert())
+      .def("unpack", unpack_tensor, nb::arg("out").noconvert());
+  module.def("code_bytes", count_code_bytes, nb::arg("shape"), nb::arg("scheme"));
+  module.def("quantize", quantize_array, nb::arg("values").noconvert(), nb::arg("scheme"),
+             nb::arg("codes").noconvert());
   module.def("fake_quantize", fake_quantize_array, nb::arg("values").noconvert(), nb::arg("scheme"),
              nb::arg("out").noconvert());
 }

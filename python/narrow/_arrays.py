@@ -72,15 +72,27 @@ def as_float32(values: Any) -> npt.NDArray[np.float32]:
 class QuantizedArray:
     """An array as codes, and all that restores it. Made by `quantize`."""
 
-    def __init__(self, native: _narrow.QuantizedTensor, dtype: np.dtype[Any]) -> None:
-        self._native = native
+    def __init__(
+        self,
+        native: _narrow.PackedTensor,
+        packed: npt.NDArray[np.uint8],
+        dtype: np.dtype[Any],
+    ) -> None:
+        self._native = native  # refers to the memory of the packed codes
+        self._packed = packed
         self._dtype = dtype
+        self._codes: npt.NDArray[Any] | None = None
         self._restored: npt.NDArray[Any] | None = None
 
     @property
-    def codes(self) -> npt.NDArray[np.int64]:
-        """One integer an element, in the array's shape; read only."""
-        return self._native.codes
+    def codes(self) -> npt.NDArray[Any]:
+        """One integer an element, in the array's shape and the smallest type for it; read only."""
+        if self._codes is None:
+            codes = np.empty(self.shape, self._native.code_type)
+            self._native.unpack(codes.reshape(-1).view(np.uint8))
+            codes.flags.writeable = False
+            self._codes = codes
+        return self._codes
 
     @property
     def params(self) -> list[_narrow.BlockParams]:
@@ -105,13 +117,17 @@ class QuantizedArray:
     def restored(self) -> npt.NDArray[Any]:
         """The values that the codes stand for, of the array's type if that is floating point."""
         if self._restored is None:
-            restored = self._native.dequantize()
-            self._restored = restored if self._dtype == np.float32 else restored.astype(self._dtype)
+            self._restored = self._restore()
         return self._restored
+
+    def _restore(self) -> npt.NDArray[Any]:
+        restored = np.empty(self.shape, np.float32)
+        self._native.dequantize(restored)
+        return restored if self._dtype == np.float32 else restored.astype(self._dtype)
 
     def pack(self) -> bytes:
         """The codes side by side, scheme.bits bits each (docs/formats.md, "Packed checkpoints")."""
-        return self._native.pack()
+        return self._packed.tobytes()
 
     def __repr__(self) -> str:
         scheme = self.scheme
@@ -154,7 +170,9 @@ def quantize(
     '0974'
     """
     native = make_scheme({"scheme": scheme, "bits": bits, **options})
-    return QuantizedArray(_narrow.quantize(as_float32(x), native), _restored_type(x))
+    values = as_float32(x)
+    packed = np.empty(_narrow.code_bytes(values.shape, native), np.uint8)
+    return QuantizedArray(_narrow.quantize(values, native, packed), packed, _restored_type(x))
 
 
 def dequantize(q: QuantizedArray) -> npt.NDArray[Any]:
@@ -164,8 +182,7 @@ def dequantize(q: QuantizedArray) -> npt.NDArray[Any]:
     >>> dequantize(quantize([0.0, 1.0], scheme="bin", bits=1)).tolist()
     [0.25, 0.75]
     """
-    restored = q._native.dequantize()
-    return restored if q._dtype == np.float32 else restored.astype(q._dtype)
+    return q._restore()
 
 
 def fake_quantize(

@@ -3,8 +3,10 @@
 #include "narrow/quantize_tensor.h"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/parallel.h"
 #include "narrow/error.h"
@@ -70,26 +72,92 @@ std::optional<bool> common_sign(const std::vector<CodeRange>& ranges) {
   return first;
 }
 
-void unpack_codes(const Piece& piece, const std::vector<std::byte>& packed,
-                  const BlockLayout& layout, const std::vector<CodeRange>& ranges,
-                  std::optional<bool> sign, int bits, std::span<std::int64_t> codes) {
+template <typename Code>
+void unpack_piece(const Piece& piece, std::span<const std::byte> packed, const BlockLayout& layout,
+                  const std::vector<CodeRange>& ranges, std::optional<bool> sign, int bits,
+                  std::span<Code> codes) {
+  codes = codes.subspan(static_cast<std::size_t>(piece.first), piece.size);
+  if (sizeof(Code) == 1 && bits == 8) {  // signs of two's complement, too
+    std::memcpy(codes.data(), packed.data(), codes.size());
+    return;
+  }
   std::vector<std::uint32_t> numbers(piece.size);
   unpack_bits(packed, bits, first_bit(piece, bits), numbers);
-  codes = codes.subspan(static_cast<std::size_t>(piece.first), piece.size);
+  const auto plain = [](std::uint32_t number) { return static_cast<Code>(number); };
+  const auto with_sign = [bits](std::uint32_t number) {
+    return static_cast<Code>(signed_code(number, bits));
+  };
   // Most schemes need not know the block of an element.
   if (sign == false) {
-    std::ranges::copy(numbers, codes.begin());
+    std::ranges::transform(numbers, codes.begin(), plain);
     return;
   }
   if (sign == true) {
-    const auto of_number = [bits](std::uint32_t number) { return signed_code(number, bits); };
-    std::ranges::transform(numbers, codes.begin(), of_number);
+    std::ranges::transform(numbers, codes.begin(), with_sign);
     return;
   }
   for (std::size_t i = 0; i < piece.size; ++i) {
     const CodeRange& range = ranges[static_cast<std::size_t>(layout.block_of(piece.first + i))];
-    codes[i] = range.min < 0 ? signed_code(numbers[i], bits) : std::int64_t{numbers[i]};
+    codes[i] = range.min < 0 ? with_sign(numbers[i]) : plain(numbers[i]);
   }
+}
+
+// The bytes that a piece of the packed codes touches.
+std::span<const std::byte> bytes_of(const Piece& piece, std::span<const std::byte> packed,
+                                    int bits) {
+  const auto width = static_cast<std::uint64_t>(bits);
+  const auto size = (first_bit(piece, bits) + piece.size * width + 7) / 8;
+  return packed.subspan(static_cast<std::size_t>(piece.first * width / 8), size);
+}
+
+// Codes of a type of C++.
+template <typename Code>
+void unpack_all(const PackedTensor& tensor, const std::vector<CodeRange>& ranges,
+                std::span<Code> codes) {
+  // Pieces of so many codes begin with a byte, whatever their width.
+  constexpr std::uint64_t kCodesAtOnce = 1 << 16;
+  const BlockLayout layout =
+      block_layout(tensor.scheme.granularity, info_of(tensor.shape), kLastAxis);
+  const std::optional<bool> sign = common_sign(ranges);
+  const int bits = tensor.scheme.bits;
+  parallel_for(piece_count(codes.size(), kCodesAtOnce), [&](std::size_t i) {
+    const Piece piece = piece_at(i, kCodesAtOnce, codes.size());
+    unpack_piece(piece, bytes_of(piece, tensor.codes, bits), layout, ranges, sign, bits, codes);
+  });
+}
+
+void require_whole(const PackedTensor& tensor) {
+  const BlockLayout layout =
+      block_layout(tensor.scheme.granularity, info_of(tensor.shape), kLastAxis);
+  require_count(tensor.codes.size(), packed_code_bytes(tensor.shape, tensor.scheme),
+                "bytes of codes");
+  require_count(tensor.params.size(), layout.blocks, "parameters of blocks");
+}
+
+// Calls `work` with a value of the type.
+template <typename Work>
+void with_code_type(DType type, Work&& work) {
+  switch (type) {
+    case DType::kInt8:
+      return work(std::int8_t{});
+    case DType::kUInt8:
+      return work(std::uint8_t{});
+    case DType::kInt16:
+      return work(std::int16_t{});
+    case DType::kUInt16:
+      return work(std::uint16_t{});
+    case DType::kInt32:
+      return work(std::int32_t{});
+    case DType::kUInt32:
+      return work(std::uint32_t{});
+    default:
+      return work(std::int64_t{});
+  }
+}
+
+template <typename Code>
+bool holds(const CodeRange& range) {
+  return std::in_range<Code>(range.min) && std::in_range<Code>(range.max);
 }
 
 std::vector<std::byte> pack_piece(const Piece& piece, const QuantizedTensor& tensor,
@@ -152,37 +220,106 @@ TensorQuantizer scanned(std::span<const float> values, const Shape& shape, const
 
 }  // namespace
 
-QuantizedTensor quantize(std::span<const float> values, const Shape& shape, const Scheme& scheme) {
-  QuantizedTensor result{shape, with_named_axis(scheme, shape), {}, {}, {}};
+std::uint64_t packed_code_bytes(const Shape& shape, const Scheme& scheme) {
+  validate(scheme);
+  const auto bytes = packed_byte_count(element_count(shape), scheme.bits);
+  if (bytes) return *bytes;
+  throw Error(ErrorCategory::kUsage, "the codes have more bytes than can be counted");
+}
+
+PackedTensor quantize_packed(std::span<const float> values, const Shape& shape,
+                             const Scheme& scheme, std::span<std::byte> codes) {
+  PackedTensor result{shape, with_named_axis(scheme, shape), {}, {}, codes};
+  require_count(codes.size(), packed_code_bytes(shape, scheme), "bytes for codes");
   const TensorQuantizer quantizer = scanned(values, shape, result.scheme);
   const auto bytes = std::as_bytes(values);
-  const BlockLayout layout = block_layout(result.scheme.granularity, info_of(shape), kLastAxis);
-  const std::size_t pieces = piece_count(values.size(), quantizer.piece_elements());
-  const auto piece_of = [&](std::size_t i) {
-    return piece_at(i, quantizer.piece_elements(), values.size());
-  };
-  std::vector<std::vector<std::byte>> packed(pieces);
+  const int bits = scheme.bits;
+  const std::uint64_t piece_elements = quantizer.piece_elements();
+  const std::size_t pieces = piece_count(values.size(), piece_elements);
+  // Where pieces do not begin with a byte, two share one: these wait for their turn.
+  const bool share_bytes = piece_elements * static_cast<unsigned>(bits) % 8 != 0;
+  std::vector<std::vector<std::byte>> waiting(pieces);
   std::vector<std::vector<BlockParams>> params(pieces);
   std::vector<ErrorSums> errors(pieces);
+  const auto place_of = [&](std::size_t i) {
+    return codes.begin() +
+           static_cast<std::ptrdiff_t>(i * piece_elements * static_cast<unsigned>(bits) / 8);
+  };
   parallel_for(pieces, [&](std::size_t i) {
-    const Piece piece = piece_of(i);
+    const Piece piece = piece_at(i, piece_elements, values.size());
     const auto part = bytes.subspan(static_cast<std::size_t>(piece.first) * sizeof(float),
                                     piece.size * sizeof(float));
-    quantizer.encode(piece.first, part, &packed[i], &params[i]);
+    std::vector<std::byte> packed;
+    quantizer.encode(piece.first, part, &packed, &params[i]);
     errors[i] = quantizer.measure(piece.first, part);
+    if (share_bytes) {
+      waiting[i] = std::move(packed);
+    } else {
+      std::ranges::copy(packed, place_of(i));
+    }
   });
   for (std::size_t i = 0; i < pieces; ++i) {
     result.params.insert(result.params.end(), params[i].begin(), params[i].end());
     result.errors.merge(errors[i]);
+    if (!share_bytes) continue;
+    std::vector<std::byte>& packed = waiting[i];
+    if (first_bit(piece_at(i, piece_elements, values.size()), bits) > 0) packed[0] |= *place_of(i);
+    std::ranges::copy(packed, place_of(i));
+    packed = {};
   }
-  result.codes.resize(values.size());
-  const std::vector<CodeRange> ranges = ranges_of(result.scheme, result.params);
-  const std::optional<bool> sign = common_sign(ranges);
-  parallel_for(pieces, [&](std::size_t i) {
-    unpack_codes(piece_of(i), packed[i], layout, ranges, sign, result.scheme.bits, result.codes);
-    packed[i] = {};
-  });
   return result;
+}
+
+QuantizedTensor quantize(std::span<const float> values, const Shape& shape, const Scheme& scheme) {
+  require_count(values.size(), element_count(shape), "values");
+  std::vector<std::byte> codes(static_cast<std::size_t>(packed_code_bytes(shape, scheme)));
+  PackedTensor packed = quantize_packed(values, shape, scheme, codes);
+  QuantizedTensor result{
+      shape, packed.scheme, std::vector<std::int64_t>(values.size()), {}, packed.errors};
+  unpack_all<std::int64_t>(packed, ranges_of(packed.scheme, packed.params), result.codes);
+  result.params = std::move(packed.params);
+  return result;
+}
+
+DType code_type(const PackedTensor& tensor) {
+  CodeRange all{0, 0};
+  for (const CodeRange& range : ranges_of(tensor.scheme, tensor.params)) {
+    all = {std::min(all.min, range.min), std::max(all.max, range.max)};
+  }
+  for (const DType type : {DType::kUInt8, DType::kInt8, DType::kUInt16, DType::kInt16,
+                           DType::kUInt32, DType::kInt32}) {
+    bool fits = false;
+    with_code_type(type, [&]<typename Code>(Code) { fits = holds<Code>(all); });
+    if (fits) return type;
+  }
+  return DType::kInt64;
+}
+
+void unpack_codes(const PackedTensor& tensor, std::span<std::byte> numbers) {
+  require_whole(tensor);
+  const DType type = code_type(tensor);
+  require_count(numbers.size(), element_count(tensor.shape) * element_size(type),
+                "bytes for numbers");
+  const std::vector<CodeRange> ranges = ranges_of(tensor.scheme, tensor.params);
+  with_code_type(type, [&]<typename Code>(Code) {
+    unpack_all(tensor, ranges,
+               std::span(reinterpret_cast<Code*>(numbers.data()), numbers.size() / sizeof(Code)));
+  });
+}
+
+void dequantize(const PackedTensor& tensor, std::span<float> restored) {
+  require_whole(tensor);
+  const std::uint64_t elements = element_count(tensor.shape);
+  require_count(restored.size(), elements, "places for restored values");
+  TensorRestorer restorer(tensor.scheme, info_of(tensor.shape), kLastAxis);
+  const std::size_t pieces = piece_count(elements, restorer.piece_elements());
+  const auto params = hand_out(tensor.params, pieces, restorer);
+  parallel_for(pieces, [&](std::size_t i) {
+    const Piece piece = piece_at(i, restorer.piece_elements(), elements);
+    const auto part = restored.subspan(static_cast<std::size_t>(piece.first), piece.size);
+    restorer.restore(piece.first, bytes_of(piece, tensor.codes, tensor.scheme.bits), params[i],
+                     std::as_writable_bytes(part));
+  });
 }
 
 std::vector<float> dequantize(const QuantizedTensor& tensor) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "base/testing/expected_error.h"
@@ -19,6 +20,30 @@ std::vector<float> values_for(const Shape& shape) {
   std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
   for (float& value : values) value = static_cast<float>(random.uniform() * 3 - 1);
   return values;
+}
+
+// The other form of the result says the same.
+void expect_packed(const std::vector<float>& values, const QuantizedTensor& expected) {
+  std::vector<std::byte> codes(
+      static_cast<std::size_t>(packed_code_bytes(expected.shape, expected.scheme)));
+  const PackedTensor found = quantize_packed(values, expected.shape, expected.scheme, codes);
+  EXPECT_EQ(codes, pack_codes(expected));
+  EXPECT_EQ(found.params, expected.params);
+  EXPECT_EQ(found.errors.sum_d2, expected.errors.sum_d2);
+  std::vector<float> restored(values.size());
+  dequantize(found, restored);
+  EXPECT_EQ(restored, dequantize(expected));
+  const DType type = code_type(found);
+  std::vector<std::byte> numbers(values.size() * element_size(type));
+  unpack_codes(found, numbers);
+  const bool is_signed = type == DType::kInt8 || type == DType::kInt16 || type == DType::kInt32;
+  const auto unused = static_cast<int>(64 - 8 * element_size(type));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, numbers.data() + i * element_size(type), element_size(type));
+    const auto number = static_cast<std::int64_t>(bits << unused) >> unused;
+    ASSERT_EQ(is_signed ? number : static_cast<std::int64_t>(bits), expected.codes[i]) << i;
+  }
 }
 
 // Block by block with the functions for one block.
@@ -42,6 +67,7 @@ void expect_blocks(const std::vector<float>& values, const QuantizedTensor& foun
     ASSERT_EQ(restored[i], reference_float(reference_value(found.codes[i], found.scheme, params)))
         << i;
   }
+  expect_packed(values, found);
 }
 
 TEST(QuantizeTensor, IsEveryBlockByItself) {
@@ -140,6 +166,8 @@ TEST(QuantizeTensor, RefusesWhatDoesNotFit) {
                           })
                 .find("first at index 4"),
             std::string::npos);
+  std::vector<std::byte> too_few(5);
+  refuses(ErrorCategory::kUsage, [&] { quantize_packed(values, {2, 3}, {}, too_few); });
   QuantizedTensor tensor = quantize(values, {2, 3}, {});
   tensor.params.clear();
   refuses(ErrorCategory::kUsage, [&] { dequantize(tensor); });
@@ -185,6 +213,21 @@ TEST(QuantizeTensor, PackedCodesLieSideBySide) {
   std::vector<std::uint32_t> numbers(large.codes.size());
   unpack_bits(packed, 5, 0, numbers);
   EXPECT_TRUE(std::ranges::equal(numbers, large.codes));
+}
+
+TEST(QuantizeTensor, NumbersHaveTheSmallestTypeThatHoldsEveryCode) {
+  const auto type_of = [](SchemeKind kind, int bits) {
+    Scheme scheme;
+    scheme.kind = kind;
+    scheme.bits = bits;
+    std::vector<std::byte> codes(static_cast<std::size_t>(packed_code_bytes({2}, scheme)));
+    return code_type(quantize_packed(std::vector<float>{-1, 1}, {2}, scheme, codes));
+  };
+  EXPECT_EQ(type_of(SchemeKind::kAffine, 8), DType::kUInt8);
+  EXPECT_EQ(type_of(SchemeKind::kSymmetric, 8), DType::kInt8);
+  EXPECT_EQ(type_of(SchemeKind::kBin, 9), DType::kUInt16);
+  EXPECT_EQ(type_of(SchemeKind::kFixedPoint, 16), DType::kInt16);
+  EXPECT_EQ(type_of(SchemeKind::kBin, 32), DType::kUInt32);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ run_example(array "relative error 0\\.0[0-9]+")
 run_example(checkpoint
             "44 tensors quantized, mean relative error 0\\.[0-9]+; 101 tensors are the same"
             ${CHECKPOINT} ${WORK_DIR}/quantized/model)
-run_example(widths "bin +8 .*fixed-point +2 " ${CHECKPOINT})
+run_example(widths "bin +8 .*fixed-point +2 ")
 run_example(network "15 layers, .* 0\\.1[0-9]+ with the nearest codes, 0\\.1[0-9]+ with methods"
             ${CHECKPOINT} ${WORK_DIR}/with_methods/model 28)
 run(${WORK_DIR}/prefix/bin/narrow inspect ${WORK_DIR}/quantized/model)
