@@ -108,7 +108,27 @@ class SlimNetworks(ProgramCase):
         self.write_pictures(8)
         self.make("lenet", 2)
         message = self.error("calibrate", "model.ckpt-0", "--images", "pictures", "-o", "new/")
-        self.assertIn("a checkpoint of lenet; ", message)
+        self.assertIn("LeNet has no batch normalization", message)
+        four_bits = ("quantize", "model.ckpt-0", "--scheme", "bin", "--bits", 4, "-o", "new/")
+        self.assertIn("model.ckpt-0 is a checkpoint of lenet, but a network is equalized in",
+                      self.error(*four_bits, "--equalize"))
+        self.assertIn("LeNet/conv1 has no batch normalization",
+                      self.error(*four_bits, "--bias-correct"))
+
+    def test_methods_and_plans_take_any_network(self):
+        self.write_pictures(32)
+        self.make("mobilenet_v1_025", 2)
+        images = ("--images", "pictures", "--eval_image_size", 32)
+        self.narrow("calibrate", "model.ckpt-0", *images, "-o", "new/")
+        for damage in ("output", "fisher", "measured"):
+            self.narrow("plan", "new/model.ckpt-0", "--average-bits", 5, "--bits", "4,6", "--damage",
+                        damage, "--batch_size", 1, *images, "-o", f"{damage}.json")
+        found = self.json("quantize", "new/model.ckpt-0", "--plan", "measured.json", "--round",
+                          "gptq", "--bias-correct", *images, "-o", "few/")
+        self.assertEqual(found["network"], "MobilenetV1")
+        self.assertEqual(len(found["layers"]), 28)
+        result = self.json("eval", "new/model.ckpt-0", "few/model.ckpt-0", *images)["checkpoints"]
+        self.assertAlmostEqual(result[1]["loss"], result[0]["loss"], delta=0.2)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ FACTOR = 3
 LEAST_SCALE = 1e-3
 MEAN = 127.0
 DEVIATION = 64.0
-ATTEMPTS = 3
+# Without batch norms about every second one meets such a choice.
+ATTEMPTS = 8
 
 # Height and width, images in a batch, learning rate, and whether it is compared only by name:
 # those take minutes.

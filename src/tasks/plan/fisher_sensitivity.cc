@@ -200,8 +200,8 @@ SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const Allocati
                                   int threads) {
   if (is_onnx(reader)) {
     throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} is an ONNX file; damage by Fisher information takes the gradients "
-                            "of TF-Slim's networks",
+                fmt::format("{} is an ONNX file; damage by Fisher information takes gradients of "
+                            "TF-Slim's variables only",
                             reader.location().path.string()));
   }
   const EvaluateOptions options = evaluate_options(request);
