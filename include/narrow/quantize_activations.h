@@ -30,7 +30,10 @@ NARROW_EXPORT std::string_view to_string(IntegerTarget target) noexcept;
 struct ActivationOptions {
   ActivationScheme scheme;
   IntegerTarget target = IntegerTarget::kPortable;
-  CalibrationImages images;                // what the ranges are taken from
+  CalibrationImages images;  // what the ranges are taken from
+  // Weights of 4 bits and fewer as INT4 or UINT4, two a byte, which needs ONNX's opset 21. Not for
+  // TensorRT, which has integer kernels for INT8 alone.
+  bool packs_weights = false;
   std::vector<ActivationRule> rules = {};  // the first that matches a value counts
 };
 

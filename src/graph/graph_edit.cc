@@ -30,8 +30,9 @@ ValueId GraphEdit::new_value(const std::string& name) {
   return static_cast<ValueId>(graph_.values.size()) - 1;
 }
 
-ValueId GraphEdit::constant(const std::string& name, Constant constant) {
+ValueId GraphEdit::constant(const std::string& name, Constant constant, SmallType small) {
   const ValueId id = new_value(name);
+  graph_.values.back().small = small;
   graph_.values.back().constant = static_cast<int>(graph_.constants.size());
   graph_.constants.push_back(std::move(constant));
   return id;

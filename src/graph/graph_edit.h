@@ -19,7 +19,7 @@ class GraphEdit {
   [[nodiscard]] const Graph& graph() const { return graph_; }
 
   // Values and nodes get this name, or it with a number.
-  ValueId constant(const std::string& name, Constant constant);
+  ValueId constant(const std::string& name, Constant constant, SmallType small = SmallType::kNone);
   // Integers of this type, or float32 numbers; a vector, or no axis for one number alone.
   ValueId integers(const std::string& name, DType type, Shape shape,
                    const std::vector<std::int64_t>& values);

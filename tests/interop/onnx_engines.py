@@ -3,6 +3,7 @@ the same files: python onnx_engines.py NARROW
 
 The files are small networks that ONNX Runtime's own tool and ours quantized, with and without what
 keeps layers in floating point."""
+import collections
 import json
 import logging
 import pathlib
@@ -13,6 +14,7 @@ import tempfile
 import numpy as np
 import onnx
 import onnxruntime
+import openvino
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
 from onnx_integers import RNG, SIZE, Images, network
@@ -41,35 +43,49 @@ def integers_of_onnxruntime(path, folder):
     return counts
 
 
-def integers_of_narrow(narrow, path):
+def convolutions_of_openvino(path):
+    """How many it computes from codes."""
+    network = openvino.Core().compile_model(str(path), "CPU").get_runtime_model()
+    info = [{key: operation.get_rt_info()[key].astype(str)
+             for key in ("layerType", "runtimePrecision")} for operation in network.get_ops()]
+    return sum(one["layerType"] == "Convolution" and one["runtimePrecision"] in ("u8", "i8")
+               for one in info)
+
+
+def integers_of_narrow(narrow, path, engine):
     found = subprocess.run([narrow, "inspect", path, "--engines", "--json"], check=True,
                            capture_output=True, text=True)
-    counts = {}
-    for node in json.loads(found.stdout)["operators"]:
-        if node["onnxruntime"] == "integers":
-            counts[node["operator"]] = counts.get(node["operator"], 0) + 1
-    return counts
+    return collections.Counter(node["operator"] for node in json.loads(found.stdout)["operators"]
+                               if node[engine] == "integers")
+
+
+def compare(narrow, path, what, folder):
+    """The number of differences."""
+    theirs = integers_of_onnxruntime(path, folder)
+    ours = integers_of_narrow(narrow, path, "onnxruntime")
+    convolutions = convolutions_of_openvino(path)
+    said = integers_of_narrow(narrow, path, "openvino")["Conv"]
+    print(f"{what}: ONNX Runtime {theirs}, said {dict(ours)}; "
+          f"OpenVINO {convolutions} convolutions, said {said}")
+    return (theirs != dict(ours)) + (convolutions != said)
 
 
 def main():
     narrow = pathlib.Path(sys.argv[1]).resolve()
+    failures = 0
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         onnx.save(network(), folder / "float.onnx")
         images = RNG.standard_normal((8, 3, SIZE, SIZE)).astype(np.float32)
-        failures = 0
+        path = folder / "quantized.onnx"
         for activations, weights, per_channel in [
                 (QuantType.QUInt8, QuantType.QInt8, True), (QuantType.QUInt8, QuantType.QUInt8, False),
                 (QuantType.QInt8, QuantType.QInt8, True), (QuantType.QUInt16, QuantType.QInt8, False)]:
-            path = folder / "quantized.onnx"
             quantize_static(folder / "float.onnx", path, Images(images), QuantFormat.QDQ,
                             activation_type=activations, weight_type=weights,
                             per_channel=per_channel,
                             extra_options={"UseQDQContribOps": activations is QuantType.QUInt16})
-            theirs = integers_of_onnxruntime(path, folder)
-            ours = integers_of_narrow(narrow, path)
-            print(activations, weights, "ONNX Runtime", theirs, "narrow", ours)
-            failures += theirs != ours
+            failures += compare(narrow, path, f"{activations} {weights}", folder)
     sys.exit(failures > 0)
 
 

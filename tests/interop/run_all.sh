@@ -40,6 +40,7 @@ scripts=(
   "onnx onnx_node_tests.py $build"
   "onnx onnx_quantized.py $build/narrow"
   "onnx onnx_integers.py $build/narrow"
+  "onnx onnx_engines.py $build/narrow"
   "onnx slim_onnx.py $build/narrow"
   "tensorflow quantizer_restore.py $build/narrow"
   "tensorflow resnet_logits.py $build/bench/bench_resnet"

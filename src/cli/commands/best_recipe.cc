@@ -36,6 +36,7 @@ const std::vector<std::string> kMethodOptions = {"--fold",
                                                  "--activations",
                                                  "--activation-range",
                                                  "--activation-rule",
+                                                 "--pack-int4",
                                                  "--target"};
 // What a plan says.
 const std::vector<std::string> kSchemeOptions = {

@@ -31,6 +31,7 @@ ActivationOptions options_of(const IntegerArguments& args, const NetworkMethods&
     const std::vector<ActivationRule> planned = read_plan_activations(args.plan);
     options.rules.insert(options.rules.end(), planned.begin(), planned.end());
   }
+  options.packs_weights = args.packs_weights;
   options.images = *methods.images;
   return options;
 }
@@ -58,6 +59,10 @@ void add_integer_options(Command& command, IntegerArguments& args) {
       .type_name("KIND")
       .one_of({"qdq"})
       .group(group);
+  command
+      .add_flag("--pack-int4", args.packs_weights,
+                "weights of 4 bits and fewer as INT4, two a byte (opset 21)")
+      .group(group);
   command.add_option("--target", args.target, "the engine that is to run the file")
       .type_name("ENGINE")
       .one_of({"portable", "onnxruntime", "openvino", "tensorrt"})
@@ -67,7 +72,7 @@ void add_integer_options(Command& command, IntegerArguments& args) {
 
 void require_integer_options(const Command& command, const IntegerArguments& args) {
   for (const char* option :
-       {"--activations", "--activation-range", "--activation-rule", "--target"}) {
+       {"--activations", "--activation-range", "--activation-rule", "--target", "--pack-int4"}) {
     if (args.any() || command.count(option) == 0) continue;
     refuse(fmt::format("{} is for an integer file: name it with --to qdq -o FILE.onnx", option));
   }

@@ -16,6 +16,7 @@ struct IntegerArguments {
   std::vector<std::string> rules;
   std::string plan;  // of --plan: what it says of values counts after the rules
   std::string to;
+  bool packs_weights = false;
   std::string target = "portable";
 
   [[nodiscard]] bool any() const { return !to.empty(); }

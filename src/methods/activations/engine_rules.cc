@@ -253,9 +253,21 @@ std::string EngineRules::onnx_runtime(const Node& node) const {
   return is_linear(node) ? onnx_runtime_linear(node) : onnx_runtime_operands(node);
 }
 
+std::string EngineRules::open_vino_operands(const Node& node) const {
+  if (!is_sum(node) && !is_any<op::Concat, op::AveragePool, op::GlobalAveragePool>(node)) {
+    return "it is computed with numbers";
+  }
+  for (std::size_t i = 0; i < operands_of(node); ++i) {
+    const auto codes = codes_of(node.inputs[i]);
+    if (!codes) return "an operand is not quantized";
+    if (!codes->is_byte()) return fmt::format("{} codes have no kernel", type_name(codes->type));
+  }
+  return "";
+}
+
 std::string EngineRules::open_vino(const Node& node) const {
   if (is_any<op::QLinearConv, op::QLinearMatMul>(node)) return "";
-  if (!is_linear(node)) return "numbers between integer layers";
+  if (!is_linear(node)) return open_vino_operands(node);
   const auto x = codes_of(node.inputs[0]);
   const auto w = codes_of(node.inputs[1]);
   if (!x) return "its input is not quantized; weights are kept compressed and computed in float";

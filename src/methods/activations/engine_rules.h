@@ -63,6 +63,7 @@ class EngineRules {
   [[nodiscard]] std::string onnx_runtime_linear(const Node& node) const;
   [[nodiscard]] std::string onnx_runtime_operands(const Node& node) const;
   [[nodiscard]] std::string onnx_runtime_weights_alone(const Node& node, const Codes& w) const;
+  [[nodiscard]] std::string open_vino_operands(const Node& node) const;
   // Biases as engines want them: 32-bit codes in units of s_x s_w, or numbers.
   [[nodiscard]] std::string wrong_bias(const Node& node, const Codes& x, const Codes& w) const;
 

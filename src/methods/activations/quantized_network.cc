@@ -242,4 +242,28 @@ Graph with_integer_biases(const Graph& graph, std::vector<std::string>& widened)
   return edit.finish();
 }
 
+Graph with_packed_weights(const Graph& graph) {
+  GraphEdit edit(graph);
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    if (!std::holds_alternative<op::DequantizeLinear>(node.attributes)) continue;
+    const Constant* const codes = graph.constant_of(node.inputs[0]);
+    const bool is_byte = codes != nullptr && codes->shape.size() > 1 &&
+                         (codes->type == DType::kInt8 || codes->type == DType::kUInt8);
+    if (!is_byte) continue;
+    const SmallType small = codes->type == DType::kInt8 ? SmallType::kInt4 : SmallType::kUInt4;
+    const IntegerRange range = *integer_range(codes->type, small);
+    const bool fits = std::ranges::all_of(
+        decode_integers(codes->type, codes->bytes),
+        [&](std::int64_t code) { return code >= range.least && code <= range.greatest; });
+    if (!fits) continue;
+    const auto index = static_cast<int>(i);
+    const std::string& name = graph.value(node.inputs[0]).name;
+    const ValueId packed = edit.constant(name + "_packed", *codes, small);
+    edit.node(index).inputs[0] =
+        edit.add_before(index, name + "_bytes", op::Cast{codes->type}, {packed});
+  }
+  return edit.finish();
+}
+
 }  // namespace narrow

@@ -43,4 +43,8 @@ Graph with_quantizers(const Graph& graph, const std::vector<QuantizerGroup>& gro
 // names of such layers to `widened`.
 Graph with_integer_biases(const Graph& graph, std::vector<std::string>& widened);
 
+// Weights whose codes all have 4 bits in a type of 4 bits, with a Cast to that of 8 bits before
+// their DequantizeLinear: without it ONNX Runtime and OpenVINO compute the layer in floating point.
+Graph with_packed_weights(const Graph& graph);
+
 }  // namespace narrow

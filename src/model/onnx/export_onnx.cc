@@ -177,6 +177,7 @@ class GraphExport {
       const Constant* const constant = graph_.constant_of(id);
       if (constant == nullptr) continue;
       name(id, prefixed(prefix, graph_.value(id).name));
+      shared_.opset = std::max(shared_.opset, first_opset(graph_.value(id).small));
       *to_.add_initializer() =
           onnx_tensor(name_of(id), *constant, small_types_[static_cast<std::size_t>(id)]);
     }

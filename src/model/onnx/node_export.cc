@@ -201,25 +201,6 @@ void describe(const op::IsInf& is_inf, NodeExport& node) {
   node.set("detect_positive", is_inf.positive);
 }
 
-std::int64_t first_opset(SmallType small) {
-  switch (small) {
-    case SmallType::kNone:
-      return 1;
-    case SmallType::kInt2:
-    case SmallType::kUInt2:
-      return 25;
-    case SmallType::kFloat8E8M0:
-      return 24;
-    case SmallType::kFloat4E2M1:
-      return 23;
-    case SmallType::kInt4:
-    case SmallType::kUInt4:
-      return 21;
-    default:
-      return 19;
-  }
-}
-
 void describe(const op::Cast& cast, NodeExport& node) {
   node.require_opset(first_opset(cast.small));
   node.set("to", std::int64_t{onnx_type_of(cast.to, cast.small)});
@@ -401,6 +382,25 @@ void describe(const op::Recurrent& recurrent, NodeExport& node) {
 }
 
 }  // namespace
+
+std::int64_t first_opset(SmallType small) {
+  switch (small) {
+    case SmallType::kNone:
+      return 1;
+    case SmallType::kInt2:
+    case SmallType::kUInt2:
+      return 25;
+    case SmallType::kFloat8E8M0:
+      return 24;
+    case SmallType::kFloat4E2M1:
+      return 23;
+    case SmallType::kInt4:
+    case SmallType::kUInt4:
+      return 21;
+    default:
+      return 19;
+  }
+}
 
 void export_attributes(const Attributes& attributes, NodeExport& node) {
   std::visit([&](const auto& attribute) { describe(attribute, node); }, attributes);

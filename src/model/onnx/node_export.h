@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "graph/attributes.h"
+#include "graph/operators/small_types.h"
 #include "onnx_model.pb.h"
 
 namespace narrow {
@@ -41,6 +42,9 @@ class NodeExport {
   onnx::NodeProto& node_;
   std::int64_t& opset_;
 };
+
+// In which tensors of this type may be.
+std::int64_t first_opset(SmallType small);
 
 // Sets the node's attributes but for graphs, as ONNX has them from the opset that it then requires.
 void export_attributes(const Attributes& attributes, NodeExport& node);

@@ -9,6 +9,7 @@
 #include <chrono>
 
 #include "checkpoint/onnx/new_onnx_file.h"
+#include "methods/activations/quantized_network.h"
 #include "model/onnx/export_onnx.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
@@ -36,6 +37,10 @@ void require_possible(const CheckpointReader& reader, const ActivationOptions& o
                             where));
   }
   if (options.target == IntegerTarget::kTensorRt) {
+    if (options.packs_weights) {
+      throw Error(ErrorCategory::kUsage,
+                  "TensorRT has integer kernels for INT8 weights alone, not for packed ones");
+    }
     const bool is_affine =
         options.scheme.kind == ActivationSchemeKind::kAffine ||
         std::ranges::any_of(options.rules,
@@ -112,7 +117,10 @@ IntegerNetworkResult quantize_activations(const CheckpointReader& reader, const 
   const CalibratedNetwork network(reader, plan, methods, quantize_options, options.images, run);
   IntegerNetworkResult result;
   const Graph graph = network.quantized(options, result);
-  if (!path.empty()) write_file(reader, graph, network.tensors(), path, overwrite);
+  if (!path.empty()) {
+    write_file(reader, options.packs_weights ? with_packed_weights(graph) : graph,
+               network.tensors(), path, overwrite);
+  }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   result.seconds = seconds.count();
   return result;

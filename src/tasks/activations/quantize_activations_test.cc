@@ -210,6 +210,7 @@ TEST_F(QuantizeActivations, RulesGiveValuesOtherSchemes) {
   ActivationOptions options{base,
                             IntegerTarget::kPortable,
                             images_,
+                            false,
                             {parse_activation_rule("rel*: 4:symmetric minmax", base),
                              parse_activation_rule("*: 6", base)}};
   const auto run = [&] {
@@ -224,6 +225,30 @@ TEST_F(QuantizeActivations, RulesGiveValuesOtherSchemes) {
   EXPECT_NE(error_message(ErrorCategory::kUsage, run).find("none*"), std::string::npos);
   EXPECT_EQ(options.rules[0].scheme.range, ActivationRange::kMinMax);
   EXPECT_EQ(options.rules[1].scheme.range, ActivationRange::kMse);
+}
+
+// The same integers from half the bytes.
+TEST_F(QuantizeActivations, WeightsOfFewBitsArePackedInInt4) {
+  const auto reader = open_checkpoint(directory() / "float.onnx");
+  Scheme four;
+  four.kind = SchemeKind::kSymmetric;
+  four.bits = 4;
+  four.granularity.kind = Granularity::Kind::kChannel;
+  ActivationOptions options{{}, IntegerTarget::kPortable, images_};
+  const QuantizePlan plan = make_plan(*reader, four, {});
+  quantize_activations(*reader, plan, {}, {}, options, directory() / "bytes.onnx", Overwrite::kNo);
+  options.packs_weights = true;
+  quantize_activations(*reader, plan, {}, {}, options, directory() / "packed.onnx", Overwrite::kNo);
+  EXPECT_EQ(logits("bytes.onnx", Execution::kInteger), logits("packed.onnx", Execution::kInteger));
+  const auto packed = open_checkpoint(directory() / "packed.onnx");
+  std::size_t count = 0;
+  for (const TensorInfo& info : packed->tensors()) count += info.type_name() == "INT4" ? 1 : 0;
+  EXPECT_EQ(count, 3U);
+  options.target = IntegerTarget::kTensorRt;
+  options.scheme.kind = ActivationSchemeKind::kSymmetric;
+  EXPECT_EQ(category_of(
+                [&] { quantize_activations(*reader, plan, {}, {}, options, "", Overwrite::kNo); }),
+            ErrorCategory::kUsage);
 }
 
 // Widths of weights and values together: what the plan was verified with is what the file gives.

@@ -101,7 +101,8 @@ class ActivationMeasurement {
     const ActivationFormat format = fit_format(choose_range(network_.seen(index), scheme), scheme);
     const std::vector<GraphArray> now =
         logits(with_quantizers(classifier_.graph, {group}, {format}));
-    return mean_divergence(reference_, now, static_cast<std::size_t>(classifier_.class_count));
+    const auto classes = static_cast<std::size_t>(classifier_.class_count);
+    return std::max(mean_divergence(reference_, now, classes), 0.0);
   }
 
   const CalibratedNetwork& network_;

@@ -101,11 +101,11 @@ AllocationProblem pose_allocation(const CheckpointReader& reader, const Allocati
   for (const int bits : widths) problem.schemes.push_back(scheme_of_width(request.scheme, bits));
   TensorDigests digests;
   problem.costs = damage_table(reader, problem.indices, problem.schemes, request, run, &digests);
+  if (!exchange().makes_result()) return problem;
   problem.activations = activation_costs(reader, problem.indices, problem.schemes, request, run);
   for (const ActivationScheme& scheme : request.activations) {
     problem.activation_bits.push_back(scheme.bits);
   }
-  if (!exchange().makes_result()) return problem;
   problem.input_digest = checkpoint_digest(reader, digests, run.threads);
   for (const WidthGroup& group : problem.groups) {
     problem.items.push_back(item_of(reader, problem, group));
