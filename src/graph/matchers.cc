@@ -206,9 +206,10 @@ std::vector<LinearPath> linear_paths(const Graph& graph, const std::vector<Linea
     LinearPath path{&before};
     const ScaleWalk::End end = walk.follow(before.output, [&](const Node& node) {
       const auto bounds = clip_bounds(graph, node, weights);
-      if (!bounds || bounds->least != 0 || !(bounds->greatest > 0)) return false;
-      if (path.clipped == kNoValue) path.clipped = node.inputs[0];
-      path.limit = std::min(path.limit, bounds->greatest);
+      const bool is_first = path.clipped == kNoValue;
+      if (!bounds || bounds->least != 0 || !(bounds->greatest > 0) || !is_first) return false;
+      path.clipped = node.inputs[0];
+      path.limit = bounds->greatest;
       return true;
     });
     // Channels are the second axis of what a convolution reads, the last one of a product.

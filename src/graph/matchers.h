@@ -57,9 +57,9 @@ struct ScalePath {
 // In the order of the first layers. Points into `layers`.
 std::vector<ScalePath> scale_paths(const Graph& graph, const std::vector<Layer>& layers);
 
-// The same of linear layers as they are stored, and with Clip from 0 between them: through it a
-// factor goes only where the channel stays below `limit`, the least of the upper bounds. `clipped`
-// is what the first Clip reads; kNoValue without one.
+// The same of linear layers as they are stored, and with a Clip from 0 between them: through it a
+// factor goes only where the channel stays below `limit`, its upper bound. `clipped` is what the
+// Clip reads; kNoValue without one.
 struct LinearPath {
   const LinearLayer* before = nullptr;
   const LinearLayer* after = nullptr;

@@ -5,8 +5,8 @@
 
 #include "graph/constants.h"
 #include "graph/graph_builder.h"
-#include "graph/weights.h"
 #include "graph/slim/resnet_v1.h"
+#include "graph/weights.h"
 
 namespace narrow {
 namespace {

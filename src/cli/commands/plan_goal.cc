@@ -18,8 +18,9 @@ namespace {
 
 // What `quantize` is told besides the plan, which says all else.
 const std::vector<std::string> kCarriedOptions = {
-    "--fold",         "--equalize",        "--absorb-channel-scales", "--round",
-    "--bias-correct", "--eval_image_size", "--cast"};
+    "--fold",  "--equalize",     "--absorb-channel-scales",
+    "--round", "--bias-correct", "--eval_image_size",
+    "--cast"};
 // That say which images methods see; the size counts without images too.
 const std::vector<std::string> kImageOptions = {"--images",
                                                 "--dataset_name",

@@ -1,11 +1,15 @@
 #include "methods/scales/equalize_paths.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
 #include <span>
 #include <utility>
+
+#include "narrow/error.h"
 
 namespace narrow {
 namespace {
@@ -207,6 +211,14 @@ class PathScales {
 };
 
 }  // namespace
+
+void require_paths(const std::vector<LinearPath>& paths, const Graph& graph) {
+  if (!paths.empty()) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{} cannot be equalized: no layer alone feeds another one, through "
+                          "nothing but ReLU, ReLU6 and pools",
+                          graph.name));
+}
 
 ChannelScales equalize_paths(const std::vector<LinearPath>& paths, const RangesByLayer& ranges,
                              const ChannelMaxima& maxima, Weights& weights) {

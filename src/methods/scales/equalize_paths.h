@@ -22,6 +22,9 @@ using RangesByLayer = std::map<std::string, LayerRanges>;
 // By LinearPath::clipped: the greatest value of each channel there.
 using ChannelMaxima = std::map<ValueId, std::vector<double>>;
 
+// Throws Error(kUsage) unless there are paths in the graph.
+void require_paths(const std::vector<LinearPath>& paths, const Graph& graph);
+
 // For each channel i of each path multiplies what the second layer takes of it by a factor s_i > 0,
 // and divides the rows and biases of the first, or gamma and beta of its normalization, by it. With
 // r_i and t_i the largest weight of the channel in the first and in the second layer,

@@ -9,7 +9,6 @@
 
 #include "base/join_some.h"
 #include "methods/scales/equalize_paths.h"
-#include "narrow/error.h"
 #include "nn/execution/graph_walk.h"
 #include "tasks/network/graph_quantizer.h"
 #include "tasks/network/image_graph.h"
@@ -29,9 +28,8 @@ RangesByLayer ranges_of(const std::vector<LinearLayer>& layers,
     const auto scheme = schemes.find(layer.weights);
     if (scheme == schemes.end()) continue;
     LayerRanges& found = ranges[layer.name];
-    found.are_rows_alone =
-        has_range_by_row(layer, scheme->second, *weights.find(layer.weights)) ||
-        (methods.absorb_channel_scales && layer.norm);
+    found.are_rows_alone = has_range_by_row(layer, scheme->second, *weights.find(layer.weights)) ||
+                           (methods.absorb_channel_scales && layer.norm);
     found.is_folded = methods.fold && layer.norm;
   }
   return ranges;
@@ -106,15 +104,9 @@ ChannelScales equalize_graph(const Graph& graph, const std::vector<LinearLayer>&
                              const NetworkMethods& methods, const GraphArray* images,
                              Weights& weights, QuantizeObserver* observer) {
   const std::vector<LinearPath> paths = linear_paths(graph, layers, weights);
-  if (paths.empty()) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("{} cannot be equalized: no layer alone feeds another one, through "
-                            "nothing but ReLU, ReLU6 and pools",
-                            graph.name));
-  }
-  const ChannelMaxima maxima = images != nullptr
-                                   ? measured_maxima(graph, paths, weights, *images)
-                                   : estimated_maxima(paths, weights);
+  require_paths(paths, graph);
+  const ChannelMaxima maxima = images != nullptr ? measured_maxima(graph, paths, weights, *images)
+                                                 : estimated_maxima(paths, weights);
   tell_unlevelled(paths, maxima, observer);
   return equalize_paths(paths, ranges_of(layers, schemes, methods, weights), maxima, weights);
 }

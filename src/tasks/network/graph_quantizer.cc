@@ -221,12 +221,9 @@ double GraphQuantizer::shrinkage_of(const LinearLayer& layer, const Scheme& sche
   const auto& [first, second] = moments.halves;
   const bool has_halves = first.front().patches > 0 && second.front().patches > 0;
   if (layer.groups > 1 || !has_halves) return 0;
-  if (const char* e = std::getenv("NARROW_SHRINK")) return std::atof(e);
   const std::vector<float> rows = rows_of(layer, 0, weights_.values(layer.weights));
-  const double chosen = choose_shrinkage(goals_of(layer, 0, rows, offsets_of(layer)), first.front(), second.front(),
-                          scheme);
-  fprintf(stderr, "%s %zu %g\n", layer.name.c_str(), layer.columns, chosen);
-  return chosen;
+  return choose_shrinkage(goals_of(layer, 0, rows, offsets_of(layer)), first.front(),
+                          second.front(), scheme);
 }
 
 void GraphQuantizer::round_kernel(const LinearLayer& layer, const Scheme& scheme,

@@ -14,6 +14,7 @@
 #include "methods/moments/rectified_normal.h"
 #include "model/onnx/testing/onnx_of_graph.h"
 #include "narrow/evaluate.h"
+#include "narrow/export_network.h"
 #include "narrow/plan.h"
 #include "narrow/quantize_network.h"
 #include "tasks/testing/noise_dataset.h"
@@ -25,7 +26,7 @@ constexpr int kSize = 12;
 constexpr int kDepth = 8;
 
 // What a Clip of the network lets through.
-constexpr double kLimit = 3;
+constexpr double kLimit = 1;
 
 // A convolution and a depthwise one with batch norms, and a convolution with biases; ReLU or Clip
 // between them.
@@ -222,6 +223,30 @@ TEST_F(QuantizeOnnx, EqualizedChannelsLeaveTheNetworkAsItIs) {
                 2 * least_part(values("plain.onnx", "depthwise/weights"), kDepth));
     }
   }
+}
+
+TEST_F(QuantizeOnnx, ExportsLevelChannelsThroughClip) {
+  const Graph graph = mobile_network(true);
+  Weights weights = small_weights(graph, 3);
+  const std::span<float> rows = weights.values("depthwise/weights");
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] *= static_cast<float>(1 + i / 9);
+  put_model(directory() / "unequal.onnx", onnx_of_graph(graph, weights));
+  const std::vector<double> exact = losses("unequal.onnx");
+  reader_ = open_checkpoint(directory() / "unequal.onnx");
+  export_network(*reader_, {.equalize = true}, directory() / "level.onnx", Overwrite::kNo);
+  const std::vector<double> found = losses("level.onnx");
+  for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], exact[i], 1e-4);
+  EXPECT_GT(least_part(values("level.onnx", "depthwise/weights"), kDepth),
+            2 * least_part(values("unequal.onnx", "depthwise/weights"), kDepth));
+  // What a channel was divided by, its limit is too.
+  const std::vector<float> limits = values("level.onnx", "relu1/limits");
+  const std::vector<float> before = values("unequal.onnx", "first_norm/gamma");
+  const std::vector<float> after = values("level.onnx", "first_norm/gamma");
+  ASSERT_EQ(limits.size(), static_cast<std::size_t>(kDepth));
+  for (std::size_t c = 0; c < kDepth; ++c) {
+    EXPECT_NEAR(limits[c], kLimit * after[c] / before[c], 1e-5 * limits[c]);
+  }
+  EXPECT_NE(limits.front(), limits.back());
 }
 
 TEST_F(QuantizeOnnx, WithoutImagesBiasesAreCorrectedByEstimatedMeans) {
