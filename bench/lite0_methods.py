@@ -2,7 +2,7 @@
 """What few bits cost EfficientNet-Lite0 with and without methods: the table of docs/results.md.
 
 usage: lite0_methods.py MODEL.onnx FOLDER --narrow PROGRAM [--bits 4,5,6,8] [--rows best,...]
-                        [--threads 2]
+                        [--threads 2] [--folded]
 
 MODEL.onnx takes the input of peers/lite0_accuracy.py, FOLDER has its labels.csv and pictures. The
 pictures are cut in two, every second one. A network that was made without pictures is measured on
@@ -11,9 +11,11 @@ picture was seen by its network. Prints a line for each result as it comes and, 
 top-1 in percent, the difference from float with its 95 % interval for paired proportions (Bonett and
 Price, 2012), and how many pictures get the same class as from float.
 
-Rows: minmax, mse, uniform, best without pictures; uniform_pictures, best_pictures with them. On two
+Rows: minmax, mse, uniform, best without pictures; uniform_pictures, best_pictures with them; tensor,
+tensor_pictures with one range for each tensor. --folded: the same of the network whose batch norms
+are multiplied into its weights, what is left of them being biases; needs the package onnx. On two
 quiet cores some 35 minutes, of which rows with pictures take about 2 minutes for each half and width,
-all others together 5.
+all others together 5. --widths ROW=BITS,... limits the widths of a row.
 """
 
 import argparse
@@ -36,6 +38,9 @@ ROWS = {
     "best": ("`--best`", ["--best"], False),
     "uniform_pictures": ("`--best --uniform`, 250 pictures", ["--best", "--uniform"], True),
     "best_pictures": ("`--best`, 250 pictures", ["--best"], True),
+    "tensor": ("`--best --granularity tensor`", ["--best", "--granularity", "tensor"], False),
+    "tensor_pictures": ("`--best --granularity tensor`, 250 pictures",
+                        ["--best", "--granularity", "tensor"], True),
 }
 
 
@@ -43,6 +48,37 @@ def run(options, command, *words):
     words = [options.narrow, command, *words, "--threads", options.threads]
     return subprocess.run([str(word) for word in words], check=True, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+
+def fold(model, out):
+    """Convolution, then batch norm: the same as a convolution with biases."""
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+
+    network = onnx.load(model)
+    graph = network.graph
+    values = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    made_by = {node.output[0]: node for node in graph.node}
+    for norm in [node for node in graph.node if node.op_type == "BatchNormalization"]:
+        conv = made_by[norm.input[0]]
+        if conv.op_type != "Conv" or len(conv.input) != 2:
+            raise ValueError(f"{norm.name} does not follow a convolution without biases")
+        epsilon = next((a.f for a in norm.attribute if a.name == "epsilon"), 1e-5)
+        gamma, beta, mean, variance = (values[name].astype("f8") for name in norm.input[1:5])
+        slope = gamma / np.sqrt(variance + epsilon)
+        kernel = values[conv.input[1]]
+        values[conv.input[1]] = (kernel * slope[:, None, None, None]).astype("f4")
+        values[norm.input[2]] = (beta - slope * mean).astype("f4")
+        conv.input.append(norm.input[2])
+        conv.output[0] = norm.output[0]
+        graph.node.remove(norm)
+    used = {name for node in graph.node for name in node.input}
+    del graph.initializer[:]
+    graph.initializer.extend(numpy_helper.from_array(array, name)
+                             for name, array in values.items() if name in used)
+    onnx.checker.check_model(network)
+    onnx.save(network, out)
 
 
 def halves(labels, folder):
@@ -104,12 +140,18 @@ def main():
     parser.add_argument("--narrow", type=pathlib.Path, required=True)
     parser.add_argument("--bits", default="4,5,6,8")
     parser.add_argument("--rows", default=",".join(ROWS))
+    parser.add_argument("--widths", action="append", default=[], metavar="ROW=BITS,...")
+    parser.add_argument("--folded", action="store_true")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     options.narrow = options.narrow.resolve()
     widths = options.bits.split(",")
+    limits = {row: bits.split(",") for row, bits in (one.split("=") for one in options.widths)}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        if options.folded:
+            fold(options.model, folder / "folded.onnx")
+            options.model = folder / "folded.onnx"
         tables = halves(options.folder.resolve() / "labels.csv", folder)
         exact = Counts()
         for table in tables:
@@ -120,6 +162,9 @@ def main():
         for row in options.rows.split(","):
             cells = []
             for bits in widths:
+                if bits not in limits.get(row, widths):
+                    cells.append("")
+                    continue
                 begin = time.monotonic()
                 cells.append(measured(options, row, bits, tables, folder / "out.onnx"))
                 print(f"{row} {bits} bits: {cells[-1]}, {time.monotonic() - begin:.0f} s",

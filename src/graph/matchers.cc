@@ -4,13 +4,14 @@
 #include <map>
 #include <numeric>
 
+#include "graph/clip_bounds.h"
 #include "graph/shapes.h"
 
 namespace narrow {
 namespace {
 
 bool commutes_with_scale(const Node& node) {
-  return is_any<op::Relu, op::MaxPool, op::GlobalAveragePool, op::Flatten>(node);
+  return is_any<op::Relu, op::MaxPool, op::GlobalAveragePool>(node);
 }
 
 const Dimensions& shape_of(const ShapeTable& shapes, ValueId id) {
@@ -23,6 +24,45 @@ bool flatten_keeps_channels(const op::Flatten& flatten, const Dimensions& x, con
       flatten.axis == 1 || flatten.axis + static_cast<std::int64_t>(x.size()) == 1;
   return splits_behind_images && x.size() > 1 && x[1] == y[1] && !y[1].is_free();
 }
+
+// From values on through what commutes with a positive factor for each channel.
+class ScaleWalk {
+ public:
+  explicit ScaleWalk(const Graph& graph)
+      : graph_(graph), uses_(graph), shapes_(infer_shapes(graph)) {}
+
+  struct End {
+    ValueId value = kNoValue;
+    int user = -1;  // that alone reads it; -1 for none
+    bool is_flat = false;
+  };
+  // Up to the first node that does not commute. `passes(node)` says of further ones that they do.
+  template <typename Passes>
+  [[nodiscard]] End follow(ValueId value, const Passes& passes) const {
+    End end{value, uses_.only_user(value), false};
+    while (end.user >= 0) {
+      const Node& node = graph_.nodes[static_cast<std::size_t>(end.user)];
+      const auto* const flatten = std::get_if<op::Flatten>(&node.attributes);
+      if (flatten != nullptr) {
+        if (!flatten_keeps_channels(*flatten, shape_of(shapes_, node.inputs[0]),
+                                    shape_of(shapes_, node.output()))) {
+          break;
+        }
+        end.is_flat = true;
+      } else if (!commutes_with_scale(node) && !passes(node)) {
+        break;
+      }
+      end.value = node.output();
+      end.user = uses_.only_user(end.value);
+    }
+    return end;
+  }
+
+ private:
+  const Graph& graph_;
+  ValueUses uses_;
+  ShapeTable shapes_;
+};
 
 // Sets of values whose channels are one and the same.
 class ValueSets {
@@ -144,30 +184,45 @@ int ValueUses::only_user(ValueId id) const {
 }
 
 std::vector<ScalePath> scale_paths(const Graph& graph, const std::vector<Layer>& layers) {
-  const ValueUses uses(graph);
-  const ShapeTable shapes = infer_shapes(graph);
-  const auto keeps_scale = [&](const Node& node) {
-    const auto* const flatten = std::get_if<op::Flatten>(&node.attributes);
-    return commutes_with_scale(node) &&
-           (flatten == nullptr || flatten_keeps_channels(*flatten, shape_of(shapes, node.inputs[0]),
-                                                         shape_of(shapes, node.output())));
-  };
+  const ScaleWalk walk(graph);
   std::vector<ScalePath> paths;
   for (const Layer& before : layers) {
     if (before.addend != kNoValue) continue;
-    ValueId value = before.output;
-    int user = uses.only_user(value);
-    while (user >= 0) {
-      const Node& node = graph.nodes[static_cast<std::size_t>(user)];
-      if (!keeps_scale(node)) break;
-      value = node.output();
-      user = uses.only_user(value);
-    }
+    const ScaleWalk::End end = walk.follow(before.output, [](const Node&) { return false; });
     const auto is_fed = [&](const Layer& layer) {
-      return layer.first_node() == user && layer.input == value;
+      return layer.first_node() == end.user && layer.input == end.value;
     };
     const auto after = std::ranges::find_if(layers, is_fed);
-    if (user >= 0 && after != layers.end()) paths.push_back({&before, &*after});
+    if (end.user >= 0 && after != layers.end()) paths.push_back({&before, &*after});
+  }
+  return paths;
+}
+
+std::vector<LinearPath> linear_paths(const Graph& graph, const std::vector<LinearLayer>& layers,
+                                     const WeightSource& weights) {
+  const ScaleWalk walk(graph);
+  std::vector<LinearPath> paths;
+  for (const LinearLayer& before : layers) {
+    if (before.norm && !before.norm->gamma) continue;  // its scale is not stored
+    LinearPath path{&before};
+    const ScaleWalk::End end = walk.follow(before.output, [&](const Node& node) {
+      const auto bounds = clip_bounds(graph, node, weights);
+      const bool is_first = path.clipped == kNoValue;
+      if (!bounds || bounds->least != 0 || !(bounds->greatest > 0) || !is_first) return false;
+      path.clipped = node.inputs[0];
+      path.limit = bounds->greatest;
+      return true;
+    });
+    // Channels are the second axis of what a convolution reads, the last one of a product.
+    const bool is_flat = end.is_flat || !before.is_convolution();
+    const auto is_fed = [&](const LinearLayer& layer) {
+      return layer.node == end.user && layer.input == end.value &&
+             layer.is_convolution() != is_flat && layer.in_channels() == before.out_channels;
+    };
+    const auto after = std::ranges::find_if(layers, is_fed);
+    if (end.user < 0 || after == layers.end()) continue;
+    path.after = &*after;
+    paths.push_back(path);
   }
   return paths;
 }

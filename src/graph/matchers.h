@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "graph/layers.h"
+#include "graph/linear_layers.h"
+#include "graph/weight_source.h"
 
 namespace narrow {
 
@@ -53,6 +56,20 @@ struct ScalePath {
 
 // In the order of the first layers. Points into `layers`.
 std::vector<ScalePath> scale_paths(const Graph& graph, const std::vector<Layer>& layers);
+
+// The same of linear layers as they are stored, and with a Clip from 0 between them: through it a
+// factor goes only where the channel stays below `limit`, its upper bound. `clipped` is what the
+// Clip reads; kNoValue without one.
+struct LinearPath {
+  const LinearLayer* before = nullptr;
+  const LinearLayer* after = nullptr;
+  ValueId clipped = kNoValue;
+  double limit = std::numeric_limits<double>::infinity();
+};
+
+// In the order of the first layers. `weights` has those of the graph. Points into `layers`.
+std::vector<LinearPath> linear_paths(const Graph& graph, const std::vector<LinearLayer>& layers,
+                                     const WeightSource& weights);
 
 // An axis of a weight, as the operator has it.
 struct WeightAxis {

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "graph/constants.h"
 #include "graph/graph_builder.h"
 #include "graph/slim/resnet_v1.h"
+#include "graph/weights.h"
 
 namespace narrow {
 namespace {
@@ -133,6 +135,38 @@ TEST(ScalePaths, OfAResnetLieWithinItsUnits) {
     expected.push_back(unit + "conv2 > " + unit + "conv3");
   }
   EXPECT_EQ(path_names(graph), expected);
+}
+
+// With a kernel as ONNX has it.
+ValueId stored_conv(GraphBuilder& builder, const std::string& name, ValueId x, int group = 1) {
+  const ValueId kernel = builder.weight({name + "/w", {kChannels, kChannels / group, 1, 1}});
+  return builder.add(name, op::Conv{square_window(1, 1), group}, {x, kernel});
+}
+
+ValueId clip(GraphBuilder& builder, const std::string& name, ValueId x, double least, double most) {
+  return builder.add(name, op::Clip{},
+                     {x, builder.constant(name + ":0", make_scalar(DType::kFloat32, least)),
+                      builder.constant(name + ":1", make_scalar(DType::kFloat32, most))});
+}
+
+TEST(LinearPaths, PassClipFromZeroAndKnowItsLimit) {
+  GraphBuilder builder("g");
+  ValueId x = stored_conv(builder, "a", builder.input("x", free_images(kChannels)));
+  const ValueId clipped = x;
+  x = stored_conv(builder, "b", clip(builder, "six", x, 0, 6), kChannels);
+  x = stored_conv(builder, "c", relu(builder, "relu", x));
+  x = stored_conv(builder, "d", clip(builder, "below", x, -1, 6));
+  x = builder.add("flat", op::Flatten{}, {builder.add("mean", op::GlobalAveragePool{}, {x})});
+  const ValueId dense = builder.weight({"dense", {kChannels, 3}});
+  const Graph graph = builder.finish({builder.add("e", op::MatMul{}, {x, dense})});
+  const std::vector<LinearLayer> layers = linear_layers(graph);
+  const std::vector<LinearPath> paths = linear_paths(graph, layers, Weights(graph));
+  std::vector<std::string> names;
+  for (const LinearPath& path : paths) names.push_back(path.before->name + path.after->name);
+  EXPECT_THAT(names, testing::ElementsAre("ab", "bc", "de"));
+  EXPECT_EQ(paths[0].clipped, clipped);
+  EXPECT_EQ(paths[0].limit, 6);
+  EXPECT_EQ(paths[1].clipped, kNoValue);
 }
 
 // "weight axis" of each of its axes.

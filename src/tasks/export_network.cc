@@ -18,6 +18,7 @@
 #include "graph/slim/slim_networks.h"
 #include "graph/weight_source.h"
 #include "model/checkpoint_network.h"
+#include "model/network_variables.h"
 #include "model/onnx/export_onnx.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/convert_checkpoint.h"
@@ -25,6 +26,7 @@
 #include "nn/reference/fold_constants.h"
 #include "nn/reference/fold_weights.h"
 #include "nn/reference/reference_network.h"
+#include "tasks/equalized_network.h"
 
 namespace narrow {
 namespace {
@@ -105,6 +107,15 @@ ConvertPlan plan_weights(const FoldedGraph& folded, const CheckpointReader& orig
   return plan;
 }
 
+void require_onnx(const CheckpointReader& reader) {
+  if (is_onnx(reader)) return;
+  throw Error(
+      ErrorCategory::kUsage,
+      fmt::format("{} is no ONNX file: channels are levelled in one; convert the checkpoint "
+                  "first, and level the result",
+                  reader.location().path.string()));
+}
+
 std::vector<std::string> described(const Graph& graph, const FactTable& facts,
                                    const std::vector<ValueId>& ids) {
   std::vector<std::string> texts;
@@ -143,8 +154,16 @@ ExportedNetwork export_network(const CheckpointReader& reader, const NetworkExpo
   graph = fold_constants(std::move(graph));
   if (options.dequantize) dequantize_graph(graph);
   drop_identities(graph);
+  std::optional<Weights> levelled;
+  if (options.equalize) {
+    require_onnx(reader);
+    levelled = load_float_weights(graph, reader);
+    graph = equalized_network(graph, *levelled);
+  }
   const FoldedGraph folded = fold_weights(std::move(graph));
-  ComputedWeights weights(reader, variables);
+  std::optional<ChangedValues> changed;
+  if (levelled) changed.emplace(reader, *levelled);
+  ComputedWeights weights(changed ? *changed : reader, variables);
   const ConvertPlan plan = plan_weights(folded, reader, variables, weights);
   onnx::ModelProto model = export_onnx(folded.graph);
   copy_metadata(reader, model);

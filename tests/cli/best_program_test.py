@@ -116,6 +116,12 @@ class Best(ProgramCase):
         self.assertEqual(sum(right),
                          taken["accuracy"]["hits"] + verification["plan"]["accuracy"]["hits"])
 
+    def test_one_range_for_a_tensor_takes_absorbed_scales_in_plans_too(self):
+        self.narrow("plan", "net.onnx", "--average-bits", 5, "--bits", "4..6", "--best",
+                    "--granularity", "tensor", "-o", "plan.json")
+        plan = json.loads((self.dir / "plan.json").read_text())
+        self.assertTrue(plan["damage"]["absorb_channel_scales"])
+
     def test_uniform_with_images(self):
         commands, _ = self.same_by_printed_commands("--uniform", *IMAGES)
         self.assertEqual(len(commands), 1)

@@ -106,7 +106,7 @@ std::map<std::string, std::string> choose_methods(const PlanOptions& options, bo
     if (!method) added[option] = "";
     method = true;
   };
-  if (options.scheme.granularity == "tensor") {
+  if (options.scheme.granularity == "tensor" && !methods.fold) {
     choose("--absorb-channel-scales", methods.absorb_channel_scales);
   }
   if (methods.rounding == Rounding::kNearest) {

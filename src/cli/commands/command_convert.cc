@@ -73,6 +73,9 @@ void add_network_options(Command& command, Arguments& args) {
       .one_of({"onnx"});
   command.add_flag("--dequantize", args.network.dequantize,
                    "with --to: what the network quantizes while it runs stays\nreal numbers");
+  command.add_flag("--equalize", args.network.equalize,
+                   "with --to: level the channels of an ONNX file, which computes\nthe same and "
+                   "loses less to few bits");
   command
       .add_option(slim_flag("model_name"), args.network.model_name,
                   "with --to: TF-Slim's name of it, where CKPT has several")
@@ -221,10 +224,11 @@ void convert_network(const Arguments& args) {
 void run(const Arguments& args) {
   PartRun part(args.part, "convert", args.force);
   if (!args.to.empty()) return convert_network(args);
-  if (!args.network.model_name.empty() || args.network.image_size != 0 || args.network.dequantize) {
+  if (!args.network.model_name.empty() || args.network.image_size != 0 || args.network.dequantize ||
+      args.network.equalize) {
     throw Error(ErrorCategory::kUsage,
-                "--model_name, --eval_image_size and --dequantize are for networks: give them with "
-                "--to onnx");
+                "--model_name, --eval_image_size, --dequantize and --equalize are for networks: "
+                "give them with --to onnx");
   }
   const ConvertOptions options = options_of(args);
   const auto reader = open_input(args);

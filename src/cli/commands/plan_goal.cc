@@ -16,54 +16,11 @@
 namespace narrow {
 namespace {
 
-// Of `plan` alone.
-const std::vector<std::string> kPlanOptions = {"--budget",
-                                               "--average-bits",
-                                               "--quantized-only",
-                                               "--max-drop",
-                                               "--min-accuracy",
-                                               "--verify",
-                                               "--best",
-                                               "--damage",
-                                               "--scheme",
-                                               "--bits",
-                                               "--granularity",
-                                               "--axis",
-                                               "--scaling",
-                                               "--range",
-                                               "--fraction-bits",
-                                               "--signed",
-                                               "--overflow",
-                                               "--round-mode",
-                                               "--include",
-                                               "--exclude",
-                                               "--moving_averages",
-                                               "--fix",
-                                               "--min",
-                                               "--max",
-                                               "--same",
-                                               "--vector-bits",
-                                               "--search_images",
-                                               "--verify_images",
-                                               "--trials",
-                                               "--margin",
-                                               "--method_images",
-                                               "--labels_offset",
-                                               "--batch_size",
-                                               "--max_num_batches",
-                                               "--batches",
-                                               "--output",
-                                               "--threads",
-                                               "--force",
-                                               "--per-tensor",
-                                               "--json",
-                                               "--export-csv",
-                                               "--export-html",
-                                               "--export-json",
-                                               "--export-markdown",
-                                               "--part",
-                                               "--part-file",
-                                               "--calibration_images"};
+// What `quantize` is told besides the plan, which says all else.
+const std::vector<std::string> kCarriedOptions = {
+    "--fold",  "--equalize",     "--absorb-channel-scales",
+    "--round", "--bias-correct", "--eval_image_size",
+    "--cast"};
 // That say which images methods see; the size counts without images too.
 const std::vector<std::string> kImageOptions = {"--images",
                                                 "--dataset_name",
@@ -171,6 +128,9 @@ void choose_best_methods(const CheckpointReader& reader, const Command& command,
       args.method_images > 0 || best_damage(reader, without_images) != DamageKind::kWeight;
   methods.bias_correct = methods.bias_correct || is_known;
   request.bias_correct = methods.bias_correct;
+  if (request.scheme.granularity.kind == Granularity::Kind::kTensor && !methods.fold) {
+    methods.absorb_channel_scales = request.absorb_channel_scales = true;
+  }
   if (args.is_asked() && command.count("--round") == 0) methods.rounding = Rounding::kFlips;
 }
 
@@ -202,21 +162,18 @@ AccuracyOptions accuracy_options(const Command& command, const GoalArguments& ar
 
 std::string quantize_command(const Command& command, const GoalArguments& args,
                              const AllocationRequest& request, const std::string& file) {
-  LineChanges changes{kPlanOptions, {}};
+  const NetworkMethods& methods = args.accuracy.methods;
+  LineChanges changes;
+  changes.kept = kCarriedOptions;
   const bool has_activations = !request.activations.empty();
-  const bool has_images = args.method_images > 0 || has_activations;
-  changes.left_out.insert(changes.left_out.end(), {"--activations", "--activation-range"});
-  if (!has_images) {
-    changes.left_out.insert(changes.left_out.end(), kImageOptions.begin(), kImageOptions.end());
-  }
-  if (has_images) {
+  if (args.method_images > 0 || has_activations) {
+    changes.kept.insert(changes.kept.end(), kImageOptions.begin(), kImageOptions.end());
     changes.added["--calibration_images"] =
         fmt::format("{}", has_activations ? request.measured_images : args.method_images);
   }
   if (has_activations) changes.added["--to"] = "qdq";
-  if (!args.accuracy.methods.any() && !has_activations)
-    changes.left_out.emplace_back("--eval_image_size");
-  const NetworkMethods& methods = args.accuracy.methods;
+  if (!methods.any() && !has_activations) std::erase(changes.kept, "--eval_image_size");
+  if (methods.absorb_channel_scales) changes.added["--absorb-channel-scales"] = "";
   if (methods.bias_correct) changes.added["--bias-correct"] = "";
   if (methods.rounding != Rounding::kNearest) {
     changes.added["--round"] = to_string(methods.rounding);

@@ -45,9 +45,11 @@ std::string styled_line(const Command& command, const LineChanges& changes,
       if (!added->second.empty()) flags += ' ' + shell_quote(added->second);
       continue;
     }
-    const auto& left_out = changes.left_out;
-    const bool is_left_out = std::find(left_out.begin(), left_out.end(), name) != left_out.end();
-    if (option->count() == 0 || is_left_out) continue;
+    const auto is_in = [&](const std::vector<std::string>& names) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    const bool is_kept = changes.kept.empty() || is_in(changes.kept);
+    if (option->count() == 0 || !is_kept || is_in(changes.left_out)) continue;
     if (option->get_expected_max() == 0) {
       flags += ' ' + name;
       continue;

@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstring>
-#include <limits>
 #include <span>
 #include <utility>
 
+#include "graph/clip_bounds.h"
 #include "graph/linear_layers.h"
 #include "graph/matchers.h"
 #include "narrow/error.h"
@@ -166,29 +165,11 @@ class Propagation {
     return {std::move(output), {}};
   }
 
-  // The bound that an input of Clip is; nothing when it is computed.
-  [[nodiscard]] std::optional<double> bound_at(const Node& node, std::size_t input,
-                                               double none) const {
-    if (node.inputs.size() <= input || node.inputs[input] == kNoValue) return none;
-    float value = 0;
-    const Constant* const constant = graph_.constant_of(node.inputs[input]);
-    if (constant != nullptr && constant->type == DType::kFloat32 &&
-        constant->bytes.size() == sizeof(value)) {
-      std::memcpy(&value, constant->bytes.data(), sizeof(value));
-      return value;
-    }
-    const Weight* const weight = graph_.weight_of(node.inputs[input]);
-    if (weight == nullptr || element_count(weight->shape) != 1) return std::nullopt;
-    return read(node.inputs[input]).front();
-  }
-
   ValueMoments clipped(const Node& node) {
-    constexpr double kNone = std::numeric_limits<double>::infinity();
-    const auto least = bound_at(node, 1, -kNone);
-    const auto greatest = bound_at(node, 2, kNone);
-    if (!least || !greatest || !(*least <= *greatest)) return nothing_of(node.name);
+    const auto bounds = clip_bounds(graph_, node, weights_);
+    if (!bounds || !(bounds->least <= bounds->greatest)) return nothing_of(node.name);
     return each_of(at(node.inputs[0]), [&](const Moments& channel) {
-      return clipped_normal(channel.mean, channel.variance(), *least, *greatest);
+      return clipped_normal(channel.mean, channel.variance(), bounds->least, bounds->greatest);
     });
   }
 

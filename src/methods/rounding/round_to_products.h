@@ -13,16 +13,20 @@ namespace narrow {
 
 // What the rows of a matrix [outputs, size] are rounded for. With x the patches and t the wanted
 // products of `moments`, which are those of another, exact, network on the same images, row c costs
-//   E[(t_c - q x - b)^2] + damping |q - w_c|^2,
-// with b free where `centered`, given by `offsets` otherwise. damping is 0.01 times the mean
-// diagonal of the second moments (about the mean where centered), H with the damping on its
-// diagonal. So q is sought near w* = H^-1 (E[(t - b) x] + damping w) in the metric of H: errors of
-// earlier layers are made up for as well.
+//   E[(t_c - q x - b)^2] + sum_i damping_i (q_i - w_ci)^2,
+// with b free where `centered`, given by `offsets` otherwise. damping_i is 0.01 times the mean
+// diagonal of the second moments (about the mean where centered) and `shrinkage` times element i of
+// that diagonal, H the moments with the damping on their diagonal. So q is sought near
+// w* = H^-1 (E[(t - b) x] + damping w) in the metric of H: errors of earlier layers are made up for
+// as well. Few images tell little of how inputs go together: shrinkage counts them as more
+// independent (Ledoit and Wolf, "A Well-Conditioned Estimator for Large-Dimensional Covariance
+// Matrices", 2004).
 struct RowGoals {
   const PatchMoments* moments = nullptr;
   std::span<const float> rows;      // w, [outputs, size]
   std::span<const double> offsets;  // [outputs], the constants in t
   bool centered = false;
+  double shrinkage = 0;
 };
 
 // A range for each row, and its values on it.

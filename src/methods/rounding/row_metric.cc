@@ -67,11 +67,12 @@ RowMetric::RowMetric(const RowGoals& goals) {
   const double trace = h_.trace();
   // Without any input every H is right: that of independent inputs.
   const double damping = trace > 0 ? kDamping * trace / static_cast<double>(m.size) : 1;
-  h_.diagonal().array() += damping;
+  const Vector pull = (goals.shrinkage * h_.diagonal()).array() + damping;
+  h_.diagonal() += pull;
   factorize();
   for (Index c = 0; c < outputs; ++c) {
     for (Index i = 0; i < size; ++i) {
-      cross(i, c) += damping * goals.rows[static_cast<std::size_t>(c * size + i)];
+      cross(i, c) += pull(i) * goals.rows[static_cast<std::size_t>(c * size + i)];
     }
   }
   images_ = cross;

@@ -58,16 +58,31 @@ Plane plane_of(const Window& window, const Shape& x) {
 void copy_tap(const Plane& plane, const float* channel, std::size_t tap, float* to) {
   const auto down = static_cast<std::int64_t>(tap) / plane.kernel_width * plane.dilation[0];
   const auto right = static_cast<std::int64_t>(tap) % plane.kernel_width * plane.dilation[1];
+  const auto width = static_cast<std::int64_t>(plane.width);
+  const std::int64_t stride = plane.stride[1];
+  // Columns first .. last - 1 of the result meet the image.
+  const std::int64_t outside = plane.before[1] - right;  // columns of the image left of it
+  const auto count = static_cast<std::int64_t>(plane.out_width);
+  const std::int64_t first =
+      std::clamp<std::int64_t>(outside > 0 ? (outside + stride - 1) / stride : 0, 0, count);
+  const std::int64_t last = std::clamp<std::int64_t>(
+      width + outside > 0 ? (width + outside + stride - 1) / stride : 0, first, count);
   for (std::size_t row = 0; row < plane.out_height; ++row) {
     const std::int64_t y =
         static_cast<std::int64_t>(row) * plane.stride[0] - plane.before[0] + down;
     const bool has_row = y >= 0 && y < static_cast<std::int64_t>(plane.height);
-    const float* const from = channel + (has_row ? y : 0) * static_cast<std::int64_t>(plane.width);
-    std::int64_t column = right - plane.before[1];
-    for (std::size_t i = 0; i < plane.out_width; ++i, column += plane.stride[1]) {
-      const bool inside = has_row && column >= 0 && column < static_cast<std::int64_t>(plane.width);
-      *to++ = inside ? from[column] : 0.0F;
+    if (!has_row) {
+      to = std::fill_n(to, plane.out_width, 0.0F);
+      continue;
     }
+    const float* const line = channel + y * width;
+    to = std::fill_n(to, first, 0.0F);
+    if (stride == 1) {
+      to = std::copy_n(line + (first - outside), last - first, to);
+    } else {
+      for (std::int64_t i = first; i < last; ++i) *to++ = line[i * stride - outside];
+    }
+    to = std::fill_n(to, count - last, 0.0F);
   }
 }
 
@@ -155,21 +170,32 @@ void add_products(const std::vector<float>& matrix, std::size_t count, std::size
   }
 }
 
+// Of all elements, in several sums that a CPU can add up side by side.
+template <typename Term>
+double sum_of(const float* values, std::size_t count, const Term& term) {
+  constexpr std::size_t kSums = 8;
+  std::array<double, kSums> sums = {};
+  std::size_t i = 0;
+  for (; i + kSums <= count; i += kSums) {
+    for (std::size_t k = 0; k < kSums; ++k) sums[k] += term(values[i + k]);
+  }
+  for (std::size_t k = 0; i < count; ++i, ++k) sums[k] += term(values[i]);
+  double sum = 0;
+  for (const double part : sums) sum += part;
+  return sum;
+}
+
 void add_sums(const std::vector<float>& matrix, std::size_t count, std::size_t row,
               PatchMoments& moments) {
   const float* const from = matrix.data() + row * count;
-  double sum = 0;
-  double squares = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    sum += from[i];
-    squares += static_cast<double>(from[i]) * from[i];
-  }
+  const double sum = sum_of(from, count, [](float value) { return static_cast<double>(value); });
   if (row < moments.size) {
     moments.mean[row] += sum;
-  } else {
-    moments.product_mean[row - moments.size] += sum;
-    moments.product_second[row - moments.size] += squares;
+    return;
   }
+  moments.product_mean[row - moments.size] += sum;
+  moments.product_second[row - moments.size] +=
+      sum_of(from, count, [](float value) { return static_cast<double>(value) * value; });
 }
 
 using Loop = std::function<void(std::size_t, const std::function<void(std::size_t)>&)>;
@@ -202,6 +228,22 @@ void run_in_order(std::size_t count, const std::function<void(std::size_t)>& bod
 }
 
 }  // namespace
+
+PatchMoments joined_moments(const PatchMoments& a, const PatchMoments& b) {
+  PatchMoments all = a;
+  all.patches += b.patches;
+  if (!(all.patches > 0)) return all;
+  const double share = b.patches / all.patches;
+  const auto join = [&](std::vector<double>& to, const std::vector<double>& from) {
+    for (std::size_t i = 0; i < to.size(); ++i) to[i] = (1 - share) * to[i] + share * from[i];
+  };
+  join(all.mean, b.mean);
+  join(all.second, b.second);
+  join(all.product_mean, b.product_mean);
+  join(all.product_second, b.product_second);
+  join(all.cross, b.cross);
+  return all;
+}
 
 bool has_patch_moments(const LinearLayer& layer) { return layer.window.rank() <= 2; }
 
@@ -236,6 +278,7 @@ void PatchMomentSums::add(const GraphArray& x, const GraphArray& t) {
 
 std::vector<PatchMoments> PatchMomentSums::take() {
   for (PatchMoments& group : groups_) {
+    if (!(group.patches > 0)) continue;
     const auto divide = [&](std::vector<double>& sums) {
       for (double& sum : sums) sum /= group.patches;
     };

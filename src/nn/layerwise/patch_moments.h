@@ -22,6 +22,9 @@ struct PatchMoments {
   std::vector<double> cross;           // E[t x^T], [outputs, size]
 };
 
+// Of all the patches of two sums of one group.
+PatchMoments joined_moments(const PatchMoments& a, const PatchMoments& b);
+
 // Whether they can be taken: of products of matrices and convolutions along one or two axes.
 bool has_patch_moments(const LinearLayer& layer);
 
@@ -36,7 +39,7 @@ class PatchMomentSums {
   // Throws Error(kUnsupported) when the shapes do not fit, or oneDNN cannot do it.
   void add(const GraphArray& x, const GraphArray& t);
 
-  // By group; once.
+  // By group; once. All 0 without patches.
   [[nodiscard]] std::vector<PatchMoments> take();
 
  private:

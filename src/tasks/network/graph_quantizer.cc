@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "methods/rounding/choose_shrinkage.h"
 #include "methods/rounding/round_flips.h"
 #include "methods/rounding/round_to_products.h"
 #include "methods/rounding/weighted_ranges.h"
@@ -16,16 +17,6 @@
 
 namespace narrow {
 namespace {
-
-// Whether every output channel of the layer has a range of its own.
-bool has_range_by_row(const LinearLayer& layer, const Scheme& scheme, const TensorInfo& info) {
-  const auto axes = channel_axes_of(scheme, info);
-  if (!axes) return false;
-  if (layer.rows_first) return axes->first == 0 && axes->count == 1;
-  const Shape rows(info.shape.begin() + axes->first, info.shape.end());
-  const bool are_last = axes->first + axes->count == static_cast<int>(info.shape.size());
-  return are_last && element_count(rows) == layer.out_channels;
-}
 
 // The rows of one group, [outputs, columns], of values in the order in which they are stored.
 std::vector<float> rows_of(const LinearLayer& layer, std::size_t group,
@@ -46,32 +37,49 @@ void put_rows(const LinearLayer& layer, std::size_t group, std::span<const float
   }
 }
 
-// With the factors of the rows divided out.
-ErrorSums unscaled_errors(const LinearLayer& layer, std::span<const double> factors,
+// With the factors divided out.
+ErrorSums unscaled_errors(const LinearLayer& layer, const LayerScales& scales,
                           std::span<const float> exact, std::span<const float> restored) {
-  if (factors.empty()) return measure_error(exact, restored);
+  if (scales.output.empty() && scales.input.empty()) return measure_error(exact, restored);
   std::vector<double> original(exact.size());
   std::vector<double> result(exact.size());
-  for (std::size_t i = 0; i < exact.size(); ++i) {
-    const double factor = factors[layer.channel_at(i)];
-    original[i] = exact[i] / factor;
-    result[i] = restored[i] / factor;
+  const std::size_t outputs = layer.out_channels / layer.groups;
+  const std::size_t taps = layer.taps();
+  for (std::size_t c = 0; c < layer.out_channels; ++c) {
+    const std::size_t first = c / outputs * (layer.columns / taps);
+    for (std::size_t i = 0; i < layer.columns; ++i) {
+      double factor = scales.output.empty() ? 1 : scales.output[c];
+      if (!scales.input.empty()) factor *= scales.input[first + i / taps];
+      const std::size_t at = layer.index(c, i);
+      original[at] = exact[at] / factor;
+      result[at] = restored[at] / factor;
+    }
   }
   return measure_error(original, result);
 }
 
 }  // namespace
 
+bool has_range_by_row(const LinearLayer& layer, const Scheme& scheme, const TensorInfo& info) {
+  const auto axes = channel_axes_of(scheme, info);
+  if (!axes) return false;
+  if (layer.rows_first) return axes->first == 0 && axes->count == 1;
+  const Shape rows(info.shape.begin() + axes->first, info.shape.end());
+  const bool are_last = axes->first + axes->count == static_cast<int>(info.shape.size());
+  return are_last && element_count(rows) == layer.out_channels;
+}
+
 GraphQuantizer::GraphQuantizer(const std::vector<LinearLayer>& layers,
                                const std::map<std::string, Scheme>& schemes,
                                const NetworkMethods& methods, const PatchEstimates& estimates,
-                               bool code_statistics, Weights& weights)
+                               ChannelScales scales, bool code_statistics, Weights& weights)
     : schemes_(schemes),
       methods_(methods),
       estimates_(estimates),
       code_statistics_(code_statistics),
       weights_(weights),
-      exact_(weights) {
+      exact_(weights),
+      scales_(std::move(scales)) {
   for (const LinearLayer& layer : layers) {
     if (!layer.norm) continue;
     if (methods_.fold) fold_norm(layer, weights_);
@@ -97,10 +105,9 @@ TensorGrid GraphQuantizer::grid_of(const LinearLayer& layer, const Scheme& schem
   return {weights_.values(layer.weights), scheme, info, 0};
 }
 
-std::span<const double> GraphQuantizer::factors_of(const LinearLayer& layer) const {
+LayerScales GraphQuantizer::factors_of(const LinearLayer& layer) const {
   const auto found = scales_.find(layer.name);
-  if (found == scales_.end()) return {};
-  return found->second.output;
+  return found == scales_.end() ? LayerScales() : found->second;
 }
 
 template <typename Take>
@@ -127,17 +134,23 @@ std::vector<double> GraphQuantizer::offsets_of(const LinearLayer& layer) const {
   return offsets;
 }
 
-LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer,
-                                         const std::vector<PatchMoments>& moments) {
+LayerMoments::LayerMoments(std::array<std::vector<PatchMoments>, 2> of_halves)
+    : halves(std::move(of_halves)) {
+  for (std::size_t group = 0; group < halves[0].size(); ++group) {
+    all.push_back(joined_moments(halves[0][group], halves[1][group]));
+  }
+}
+
+LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer, const LayerMoments& moments) {
   const Scheme* const scheme = scheme_of(layer.weights);
   if (scheme != nullptr && methods_.rounding == Rounding::kGptq) {
     round_kernel(layer, *scheme, moments);
   } else if (scheme != nullptr) {
     round_by_estimate(layer, *scheme);
   }
-  if (corrects(layer)) correct(layer, shifts(layer, moments));
+  if (corrects(layer)) correct(layer, shifts(layer, moments.all));
   quantize_vectors(layer);
-  return {layer.name, output_error(layer, moments)};
+  return {layer.name, output_error(layer, moments.all)};
 }
 
 LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer) {
@@ -201,21 +214,41 @@ void GraphQuantizer::round_by_estimate(const LinearLayer& layer, const Scheme& s
   store(layer.weights, scheme, grid, flipped, &layer);
 }
 
+RowGoals GraphQuantizer::goals_of(const LinearLayer& layer, std::size_t group,
+                                  std::span<const float> rows,
+                                  std::span<const double> offsets) const {
+  const std::size_t outputs = layer.out_channels / layer.groups;
+  return {nullptr, rows, offsets.subspan(group * outputs, outputs), corrects(layer)};
+}
+
+double GraphQuantizer::shrinkage_of(const LinearLayer& layer, const Scheme& scheme,
+                                    const LayerMoments& moments) const {
+  // The few inputs of a depthwise kernel are known well.
+  const auto& [first, second] = moments.halves;
+  const bool has_halves = first.front().patches > 0 && second.front().patches > 0;
+  if (layer.groups > 1 || !has_halves) return 0;
+  const std::vector<float> rows = rows_of(layer, 0, weights_.values(layer.weights));
+  return choose_shrinkage(goals_of(layer, 0, rows, offsets_of(layer)), first.front(),
+                          second.front(), scheme);
+}
+
 void GraphQuantizer::round_kernel(const LinearLayer& layer, const Scheme& scheme,
-                                  const std::vector<PatchMoments>& moments) {
+                                  const LayerMoments& moments) {
   const TensorInfo info = *weights_.find(layer.weights);
   const std::span<const float> values = weights_.values(layer.weights);
   const std::vector<double> offsets = offsets_of(layer);
   const std::size_t outputs = layer.out_channels / layer.groups;
   const bool by_row = has_range_by_row(layer, scheme, info);
+  const double shrinkage = shrinkage_of(layer, scheme, moments);
   std::optional<TensorGrid> grid;
   if (!by_row) grid = grid_of(layer, scheme);
   std::vector<BlockParams> params(by_row ? layer.out_channels : 0);
   std::vector<float> rounded(values.size());
   parallel_for(layer.groups, [&](std::size_t group) {
     const std::vector<float> rows = rows_of(layer, group, values);
-    const RowGoals goals{&moments[group], rows,
-                         std::span(offsets).subspan(group * outputs, outputs), corrects(layer)};
+    RowGoals goals = goals_of(layer, group, rows, offsets);
+    goals.moments = &moments.all[group];
+    goals.shrinkage = shrinkage;
     if (by_row) {
       RoundedRows result = round_rows(goals, scheme);
       std::ranges::move(result.params,
@@ -309,8 +342,8 @@ double GraphQuantizer::output_error(const LinearLayer& layer,
   double signal = 0;
   for (std::size_t group = 0; group < layer.groups; ++group) {
     const std::vector<float> rows = rows_of(layer, group, weights_.values(layer.weights));
-    const RowGoals goals{&moments[group], rows,
-                         std::span(offsets).subspan(group * outputs, outputs), corrects(layer)};
+    RowGoals goals = goals_of(layer, group, rows, offsets);
+    goals.moments = &moments[group];
     const std::vector<double> costs = row_costs(goals, rows);
     for (std::size_t o = 0; o < outputs; ++o) {
       const double gain = gain_of(layer, group * outputs + o);

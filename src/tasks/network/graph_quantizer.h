@@ -1,6 +1,7 @@
 // Quantizes the linear layers of any graph, one after the other. Internal to this folder.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <span>
@@ -10,6 +11,7 @@
 #include "graph/linear_layers.h"
 #include "graph/weights.h"
 #include "methods/moments/patch_estimate.h"
+#include "methods/rounding/round_to_products.h"
 #include "methods/scales/channel_scales.h"
 #include "narrow/quantize_network.h"
 #include "nn/layerwise/patch_moments.h"
@@ -18,19 +20,33 @@
 
 namespace narrow {
 
+// Whether every output channel of the layer has a range of its own.
+bool has_range_by_row(const LinearLayer& layer, const Scheme& scheme, const TensorInfo& info);
+
+// What a layer sees of the images, by group: of all of them, and of two halves.
+struct LayerMoments {
+  // One of the halves may be without patches.
+  explicit LayerMoments(std::array<std::vector<PatchMoments>, 2> of_halves);
+
+  std::array<std::vector<PatchMoments>, 2> halves;
+  std::vector<PatchMoments> all;
+};
+
 class GraphQuantizer {
  public:
   // `schemes` by name of a weight, with their channel axes named. Does to `weights` what comes
   // before the first layer is quantized: folding and absorption. `estimates` are those of the
-  // graph with weights that were not folded. Everything must outlive this.
+  // graph with weights that were not folded, `scales` those that they were multiplied by.
+  // Everything but these must outlive this.
   // Throws Error(kUsage) for methods that do not go with a scheme.
   GraphQuantizer(const std::vector<LinearLayer>& layers,
                  const std::map<std::string, Scheme>& schemes, const NetworkMethods& methods,
-                 const PatchEstimates& estimates, bool code_statistics, Weights& weights);
+                 const PatchEstimates& estimates, ChannelScales scales, bool code_statistics,
+                 Weights& weights);
 
-  // The kernel of the layer, which sees `moments` (one entry a group), and what corrects its
-  // output: the moving mean of its batch normalization or its bias. Gives the error of the output.
-  LayerCost quantize_layer(const LinearLayer& layer, const std::vector<PatchMoments>& moments);
+  // The kernel of the layer, which sees `moments`, and what corrects its output: the moving mean of
+  // its batch normalization or its bias. Gives the error of the output.
+  LayerCost quantize_layer(const LinearLayer& layer, const LayerMoments& moments);
 
   // The same by the estimate of what it sees. Without one the nearest codes, or flips, uncorrected,
   // and an error of 0.
@@ -50,12 +66,18 @@ class GraphQuantizer {
     return methods_.bias_correct && (layer.bias || layer.norm);
   }
   [[nodiscard]] TensorGrid grid_of(const LinearLayer& layer, const Scheme& scheme) const;
-  // By what its weights were multiplied; empty: by 1.
-  [[nodiscard]] std::span<const double> factors_of(const LinearLayer& layer) const;
+  // By what its weights were multiplied.
+  [[nodiscard]] LayerScales factors_of(const LinearLayer& layer) const;
   [[nodiscard]] const Scheme* scheme_of(const std::string& name) const;
   [[nodiscard]] std::vector<double> offsets_of(const LinearLayer& layer) const;
-  void round_kernel(const LinearLayer& layer, const Scheme& scheme,
-                    const std::vector<PatchMoments>& moments);
+  void round_kernel(const LinearLayer& layer, const Scheme& scheme, const LayerMoments& moments);
+  // What the rows of a group are rounded for, but for its moments.
+  [[nodiscard]] RowGoals goals_of(const LinearLayer& layer, std::size_t group,
+                                  std::span<const float> rows,
+                                  std::span<const double> offsets) const;
+  // How far moments of one group over all channels are trusted.
+  [[nodiscard]] double shrinkage_of(const LinearLayer& layer, const Scheme& scheme,
+                                    const LayerMoments& moments) const;
   // The nearest codes, or flips, on ranges that count weights by the power of their inputs.
   void round_by_estimate(const LinearLayer& layer, const Scheme& scheme);
   [[nodiscard]] TensorGrid estimated_grid(const LinearLayer& layer, const Scheme& scheme) const;

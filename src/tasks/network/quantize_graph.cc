@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <optional>
+#include <utility>
+
 #include "base/join_some.h"
 #include "base/run_progress.h"
 #include "model/checkpoint_network.h"
@@ -10,6 +14,7 @@
 #include "narrow/error.h"
 #include "nn/execution/graph_walk.h"
 #include "tasks/network/calibration_images.h"
+#include "tasks/network/graph_equalizer.h"
 #include "tasks/network/graph_quantizer.h"
 #include "tasks/network/image_graph.h"
 #include "tasks/network/scales_file.h"
@@ -30,7 +35,9 @@ void require_possible(const CheckpointReader& reader, const NetworkMethods& meth
     throw Error(ErrorCategory::kUsage,
                 fmt::format("{} is {}, {}", reader.location().path.string(), kind, what));
   };
-  if (methods.equalize) refuse("but a network is equalized in ResNet V1 only");
+  if (methods.equalize && !is_onnx(reader)) {
+    refuse("but a network is equalized in ResNet V1 and ONNX files only; convert it to one first");
+  }
   if (methods.fold && !is_onnx(reader)) {
     refuse("but batch norms are folded in ONNX files only; convert it to one first");
   }
@@ -89,9 +96,9 @@ class GraphPass {
 
   // The images go through the exact and the quantized network side by side: what the layer gets
   // from the quantized one is to make what it makes in the exact one.
-  void run(const GraphArray& images, const Weights& exact, const Weights& weights) {
+  void run(GraphArray images, const Weights& exact, const Weights& weights) {
     GraphWalk reference(graph_, values_of(exact), images);
-    GraphWalk quantized(graph_, values_of(weights), images);
+    GraphWalk quantized(graph_, values_of(weights), std::move(images));
     for (const LinearLayer& layer : layers_) {
       if (!has_moments(layer, reference)) {
         take(layer, quantizer_.quantize_layer(layer));
@@ -101,11 +108,11 @@ class GraphPass {
       quantized.advance(layer.node, kMostKeptBytes);
       const auto wanted = reference.program({{layer.product}});
       const auto seen = quantized.program({{layer.input}});
-      PatchMomentSums sums(layer);
+      std::array<PatchMomentSums, 2> sums = {PatchMomentSums(layer), PatchMomentSums(layer)};
       for (std::size_t batch = 0; batch < reference.batches(); ++batch) {
-        sums.add(seen.run(batch).front(), wanted.run(batch).front());
+        sums[batch % 2].add(seen.run(batch).front(), wanted.run(batch).front());
       }
-      const std::vector<PatchMoments> moments = sums.take();
+      const LayerMoments moments({sums[0].take(), sums[1].take()});
       take(layer, quantizer_.quantize_layer(layer, moments));
     }
   }
@@ -155,16 +162,26 @@ NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan&
   const std::vector<LinearLayer> layers = linear_layers(graph);
   const std::map<std::string, Scheme> schemes = schemes_of(graph);
   Weights weights = load_float_weights(graph, reader);
+  std::optional<GraphArray> images;
+  NetworkResult result;
+  if (methods.images) {
+    const Activations loaded = load_calibration_images(*methods.images);
+    result.images = static_cast<std::uint64_t>(loaded.images);
+    images = input_of_images(loaded, classifier.channels_last);
+  }
+  ChannelScales equalized;
+  if (methods.equalize) {
+    equalized = equalize_graph(graph, layers, schemes, methods, images ? &*images : nullptr,
+                               weights, observer);
+  }
   const PatchEstimates estimates = patch_estimates(graph, layers, weights);
   if (!methods.images) tell_unknown(reader, methods, layers, schemes, estimates, observer);
-  GraphQuantizer quantizer(layers, schemes, methods, estimates, options.code_statistics, weights);
-  NetworkResult result;
+  GraphQuantizer quantizer(layers, schemes, methods, estimates, std::move(equalized),
+                           options.code_statistics, weights);
   result.network = graph.name;
   GraphPass pass(graph, layers, quantizer, observer, result);
-  if (methods.images) {
-    const Activations images = load_calibration_images(*methods.images);
-    result.images = static_cast<std::uint64_t>(images.images);
-    pass.run(input_of_images(images, classifier.channels_last), quantizer.exact(), weights);
+  if (images) {
+    pass.run(std::move(*images), quantizer.exact(), weights);
   } else {
     pass.run_without_images();
   }

@@ -1,11 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
 
 #include "base/testing/expected_error.h"
+#include "graph/constants.h"
 #include "graph/graph_builder.h"
 #include "graph/linear_layers.h"
 #include "graph/slim/slim_networks.h"
@@ -25,17 +27,27 @@ namespace {
 constexpr int kSize = 12;
 constexpr int kDepth = 8;
 
-// A convolution and a depthwise one with batch norms, and a convolution with biases.
-Graph mobile_network() {
+// What a Clip of the network lets through.
+constexpr double kLimit = 1;
+
+// A convolution and a depthwise one with batch norms, and a convolution with biases; ReLU or Clip
+// between them.
+Graph mobile_network(bool is_clipped = false) {
   GraphBuilder builder("mobile");
   const ValueId images = builder.input("images", {Dimension::free("N"), 3, kSize, kSize});
   ValueId x = builder.conv("first", images, 3, kDepth, square_window(3, 2, 1));
-  x = builder.add("relu1", op::Relu{},
-                  {builder.batch_norm("first_norm", x, kDepth, {.epsilon = 1e-3})});
+  const auto rectified = [&](const std::string& name, ValueId value) {
+    if (!is_clipped) return builder.add(name, op::Relu{}, {value});
+    const auto bound = [&](const std::string& suffix, double number) {
+      return builder.constant(name + suffix, make_scalar(DType::kFloat32, number));
+    };
+    return builder.add(name, op::Clip{}, {value, bound(":0", 0), bound(":1", kLimit)});
+  };
+  x = rectified("relu1", builder.batch_norm("first_norm", x, kDepth, {.epsilon = 1e-3}));
   const ValueId kernel = builder.weight({"depthwise/weights", {kDepth, 1, 3, 3}});
   x = builder.add("depthwise", op::Conv{square_window(3, 1, 1), kDepth}, {x, kernel});
   x = builder.batch_norm("depthwise_norm", x, kDepth, {.epsilon = 1e-3});
-  x = builder.add("relu2", op::Relu{}, {x});
+  x = rectified("relu2", x);
   x = builder.conv_with_bias("last", x, kDepth, 10, square_window(1, 1));
   x = builder.add("mean", op::GlobalAveragePool{}, {x});
   return builder.finish({builder.add("logits", op::Flatten{}, {x})});
@@ -182,6 +194,69 @@ TEST_F(QuantizeOnnx, FoldedAndAbsorbedNormsLeaveTheNetworkAsItIs) {
   EXPECT_EQ(values("fold.onnx", "first_norm/moving_mean"), std::vector<float>(kDepth, 0.0F));
 }
 
+// The greatest weight of each output channel over the greatest of all: the least of the parts.
+double least_part(const std::vector<float>& kernel, std::size_t channels) {
+  std::vector<float> largest(channels, 0);
+  for (std::size_t i = 0; i < kernel.size(); ++i) {
+    float& found = largest[i / (kernel.size() / channels)];
+    found = std::max(found, std::fabs(kernel[i]));
+  }
+  const auto [least, most] = std::ranges::minmax(largest);
+  return static_cast<double>(least) / most;
+}
+
+TEST_F(QuantizeOnnx, EqualizedChannelsLeaveTheNetworkAsItIs) {
+  for (const bool is_clipped : {false, true}) {
+    const Graph graph = mobile_network(is_clipped);
+    Weights weights = small_weights(graph, 3);
+    const std::span<float> rows = weights.values("depthwise/weights");
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] *= static_cast<float>(1 + i / 9);
+    put_model(directory() / "unequal.onnx", onnx_of_graph(graph, weights));
+    reader_ = open_checkpoint(directory() / "unequal.onnx");
+    const std::vector<double> exact = losses("unequal.onnx");
+    // Without norms rows of depthwise kernels can be made equal as well.
+    for (const bool fold : {false, true}) {
+      NetworkMethods equalize = methods(Rounding::kNearest, false);
+      equalize.equalize = true;
+      equalize.fold = fold;
+      const NetworkResult result =
+          quantize(scheme(24, Granularity::Kind::kTensor), equalize, "equal.onnx");
+      const std::vector<double> found = losses("equal.onnx");
+      for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], exact[i], 1e-4);
+      EXPECT_LT(result.original.mean_relative_l2, 1e-5);
+      equalize.equalize = false;
+      quantize(scheme(24, Granularity::Kind::kTensor), equalize, "plain.onnx");
+      if (is_clipped) continue;
+      EXPECT_GT(least_part(values("equal.onnx", "depthwise/weights"), kDepth),
+                2 * least_part(values("plain.onnx", "depthwise/weights"), kDepth));
+    }
+  }
+}
+
+TEST_F(QuantizeOnnx, ExportsLevelChannelsThroughClip) {
+  const Graph graph = mobile_network(true);
+  Weights weights = small_weights(graph, 3);
+  const std::span<float> rows = weights.values("depthwise/weights");
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] *= static_cast<float>(1 + i / 9);
+  put_model(directory() / "unequal.onnx", onnx_of_graph(graph, weights));
+  const std::vector<double> exact = losses("unequal.onnx");
+  reader_ = open_checkpoint(directory() / "unequal.onnx");
+  export_network(*reader_, {.equalize = true}, directory() / "level.onnx", Overwrite::kNo);
+  const std::vector<double> found = losses("level.onnx");
+  for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], exact[i], 1e-4);
+  EXPECT_GT(least_part(values("level.onnx", "depthwise/weights"), kDepth),
+            2 * least_part(values("unequal.onnx", "depthwise/weights"), kDepth));
+  // What a channel was divided by, its limit is too.
+  const std::vector<float> limits = values("level.onnx", "relu1/limits");
+  const std::vector<float> before = values("unequal.onnx", "first_norm/gamma");
+  const std::vector<float> after = values("level.onnx", "first_norm/gamma");
+  ASSERT_EQ(limits.size(), static_cast<std::size_t>(kDepth));
+  for (std::size_t c = 0; c < kDepth; ++c) {
+    EXPECT_NEAR(limits[c], kLimit * after[c] / before[c], 1e-5 * limits[c]);
+  }
+  EXPECT_NE(limits.front(), limits.back());
+}
+
 TEST_F(QuantizeOnnx, WithoutImagesBiasesAreCorrectedByEstimatedMeans) {
   NetworkMethods without = methods(Rounding::kFlips, true);
   without.images.reset();
@@ -296,10 +371,7 @@ TEST_F(QuantizeOnnx, WhatAGraphDoesNotTakeIsSaid) {
     EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { quantize(scheme(4), methods); }),
                 testing::HasSubstr(why));
   };
-  NetworkMethods wrong = methods(Rounding::kNearest, false);
-  wrong.equalize = true;
-  refuse(wrong, "is equalized in ResNet V1 only");
-  wrong = methods(Rounding::kGptq, true);
+  NetworkMethods wrong = methods(Rounding::kGptq, true);
   wrong.images->source.preprocessing_name.clear();
   refuse(wrong, "how its images are preprocessed");
   wrong = methods(Rounding::kNearest, false);

@@ -145,8 +145,9 @@ class GoalSearch {
     search.most_trials = trials_left();
     least_passing_size(search, [&](std::uint64_t size) {
       const KnapsackSolution best = solve_knapsack(problem_.items, size, singles_);
-      const bool holds = attempt(best.choice, std::nullopt);
-      return SizeTrial{holds || (single && size == search.start), best.size};
+      // Of the single width there it is known that it holds, whatever the plan does.
+      if (attempt(best.choice, std::nullopt)) return SizeTrial{true, best.size};
+      return SizeTrial{single && size == search.start, size};
     });
     return take_smallest();
   }
