@@ -28,6 +28,16 @@ bool has_quantized_form(const Node& node) {
 
 std::string type_name(DType type) { return std::string(to_string(type)); }
 
+// The one number of a tensor; nothing for any other.
+std::optional<double> single_real(const ReferenceTensor* tensor) {
+  if (tensor == nullptr || tensor->values.size() != 1) return std::nullopt;
+  return tensor->values.front();
+}
+
+std::int64_t single_code(const ReferenceTensor* tensor) {
+  return tensor == nullptr || tensor->integers.empty() ? 0 : tensor->integers.front();
+}
+
 // Signed codes become unsigned where one operator alone reads them.
 std::string other_types(DType one, DType other) {
   return fmt::format("it has {} codes and {} codes, as ONNX Runtime reads them", type_name(one),
@@ -117,16 +127,15 @@ bool EngineRules::covers(const Node& bound, const Node& quantize) const {
   const ReferenceTensor* const scale = values_.stored(quantize.inputs[1]);
   const auto& attributes = std::get<op::QuantizeLinear>(quantize.attributes);
   const auto range = integer_range(attributes.to, attributes.small);
-  if (scale == nullptr || scale->size() != 1 || !range) return false;
+  const auto step = single_real(scale);
+  if (!step || !range) return false;
   const ValueId zero_id = input_of(quantize, 2);
-  const ReferenceTensor* const zero = zero_id == kNoValue ? nullptr : values_.stored(zero_id);
-  const std::int64_t z = zero == nullptr ? 0 : zero->integers.at(0);
-  const double least = static_cast<double>(range->least - z) * scale->values[0];
-  const double greatest = static_cast<double>(range->greatest - z) * scale->values[0];
+  const std::int64_t z = zero_id == kNoValue ? 0 : single_code(values_.stored(zero_id));
+  const double least = static_cast<double>(range->least - z) * *step;
+  const double greatest = static_cast<double>(range->greatest - z) * *step;
   const auto limit = [&](std::size_t i, double without) {
     const ValueId id = input_of(bound, i);
-    const ReferenceTensor* const value = id == kNoValue ? nullptr : values_.stored(id);
-    return value == nullptr || value->size() != 1 ? without : value->values[0];
+    return single_real(id == kNoValue ? nullptr : values_.stored(id)).value_or(without);
   };
   if (is_named(bound, {"Relu"})) return least >= 0;
   // As ONNX Runtime's ClipQuantFusion compares.
@@ -177,6 +186,10 @@ std::string EngineRules::wrong_bias(const Node& node, const Codes& x, const Code
     return "the scales of its biases are not stored";
   }
   const std::size_t count = std::max(units->size(), of_w->size());
+  const auto fits = [&](std::size_t size) { return size == 1 || size == count; };
+  if (count == 0 || !fits(units->size()) || !fits(of_w->size())) {
+    return "its biases have not as many scales as its weights";
+  }
   for (std::size_t i = 0; i < count; ++i) {
     const double expected = of_x->values[0] * of_w->values[of_w->size() == 1 ? 0 : i];
     const double found = units->values[units->size() == 1 ? 0 : i];
@@ -313,14 +326,16 @@ std::int64_t EngineRules::greatest_unsigned(const Codes& codes) const {
   const Node* const clip = quantize == nullptr ? nullptr : producer(quantize->inputs[0]);
   if (clip != nullptr && is_named(*clip, {"Clip"}) && codes.scales == 1) {
     const ValueId bound = input_of(*clip, 2);
-    const ReferenceTensor* const most = bound == kNoValue ? nullptr : values_.stored(bound);
-    const ReferenceTensor* const scale = values_.stored(codes.dequantize->inputs[1]);
+    const auto most = single_real(bound == kNoValue ? nullptr : values_.stored(bound));
+    const auto scale = single_real(values_.stored(codes.dequantize->inputs[1]));
     const ValueId zero_id = input_of(*codes.dequantize, 2);
-    const ReferenceTensor* const zero = zero_id == kNoValue ? nullptr : values_.stored(zero_id);
-    if (most != nullptr && scale != nullptr) {
-      const double code = std::nearbyint(most->values.at(0) / scale->values.at(0));
-      const double limit = code + static_cast<double>(zero == nullptr ? 0 : zero->integers.at(0));
-      if (limit < static_cast<double>(greatest)) greatest = static_cast<std::int64_t>(limit);
+    const std::int64_t zero = zero_id == kNoValue ? 0 : single_code(values_.stored(zero_id));
+    if (most && scale) {
+      const double limit = std::nearbyint(*most / *scale) + static_cast<double>(zero);
+      const double least = is_signed ? -128 : 0;
+      if (limit < static_cast<double>(greatest)) {
+        greatest = static_cast<std::int64_t>(std::max(limit, least));
+      }
     }
   }
   return greatest + (is_signed ? 128 : 0);
