@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Which methods, plans and sweeps take which of TF-Slim's networks: the table of docs/slim.md.
 
-usage: slim_methods.py NARROW [NETWORK ...]
+usage: slim_methods.py NARROW [NETWORK ...] [--jobs JOB ...]
 
 One network a family, with the values that `narrow init` writes and pictures of noise: what holds
 depends on the structure alone. Prints Markdown: a row a network, and below it what the program says
 where something does not hold. VGG and OverFeat take minutes and 2 GB each.
 """
 
+import argparse
 import pathlib
 import random
 import struct
@@ -77,7 +78,7 @@ def run(program, *words):
     return done.stderr.strip().splitlines()[-1]
 
 
-def try_network(program, name, folder):
+def try_network(program, name, jobs, folder):
     size = NETWORKS[name]
     checkpoint = folder / "model.ckpt-0"
     said = run(program, "init", name, "-o", checkpoint, "--classes", CLASSES)
@@ -89,7 +90,8 @@ def try_network(program, name, folder):
     if name in ("overfeat", "alexnet_v2"):  # Slim names no preprocessing for them
         images += ["--preprocessing_name", "vgg"]
     results = {}
-    for job, (command, options, needs_images) in JOBS.items():
+    for job in jobs:
+        command, options, needs_images = JOBS[job]
         words = [command, checkpoint, *options, *(look + images if needs_images else look)]
         if command != "plan":
             words += ["-o", folder / "out", "--force"]
@@ -98,12 +100,17 @@ def try_network(program, name, folder):
     return results
 
 
-def main(program, names):
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("narrow")
+    parser.add_argument("networks", nargs="*", default=list(NETWORKS))
+    parser.add_argument("--jobs", nargs="+", default=list(JOBS), choices=list(JOBS))
+    options = parser.parse_args()
     said = []
-    print("| network | " + " | ".join(JOBS) + " |\n| --- |" + " :---: |" * len(JOBS))
-    for name in names:
+    print("| network | " + " | ".join(options.jobs) + " |\n| --- |" + " :---: |" * len(options.jobs))
+    for name in options.networks:
         with tempfile.TemporaryDirectory() as folder:
-            results = try_network(program, name, pathlib.Path(folder))
+            results = try_network(options.narrow, name, options.jobs, pathlib.Path(folder))
         cells = []
         for text in results.values():
             if text and text not in said:
@@ -116,6 +123,4 @@ def main(program, names):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2:] or list(NETWORKS))
+    main()

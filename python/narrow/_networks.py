@@ -223,7 +223,7 @@ def calibrate(
     progress: Progress = None,
     **options: Unpack[ImageOptions],
 ) -> results.CalibrateResult:
-    """Recomputes the moving statistics of a ResNet V1 from images (those of `evaluate`)."""
+    """Recomputes the moving statistics of a network of TF-Slim from images (those of `evaluate`)."""
     require_images(options)
     return results.result_of(
         results.CalibrateResult,

@@ -23,7 +23,7 @@ const std::vector<CommandGroup>& groups() {
       {{"pack", "unpack", "verify"}, "real integers in a file, and back"},
       {{"export"}, "integers for hardware: C, .mem, .hex, .coe, .mif, NumPy; networks in C"},
       {{"example"}, "data, training, both methods, evaluation: all in one go"},
-      {{"train", "eval", "calibrate"}, "ResNet V1 as TF-Slim trains and evaluates it"},
+      {{"train", "eval", "calibrate"}, "TF-Slim's networks as its scripts train and evaluate them"},
       {{"run"}, "a network's outputs on arrays, and how long it takes"},
       {{"download", "dataset"}, "datasets and published checkpoints"},
       {{"inspect", "compare", "init"}, "look at checkpoints, make one to try things with"},

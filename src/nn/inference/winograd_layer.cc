@@ -60,7 +60,7 @@ class Products {
     const std::size_t size = static_cast<std::size_t>(geometry.in_channels) * geometry.out_channels;
     std::vector<float> matrices(kWinogradPlanes * size);
     winograd::winograd_kernels(3).transform_kernel(folded.weights.data(), size, size, false,
-                                                  matrices.data(), size);
+                                                   matrices.data(), size);
     const memory::desc plain =
         float_desc(primitive.weights_desc().dims(), memory::format_tag::hwio);
     for (std::size_t p = 0; p < kWinogradPlanes; ++p) {

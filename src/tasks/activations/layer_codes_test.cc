@@ -28,7 +28,7 @@ std::optional<LayerCodes> fixed_point(int bits, const std::vector<double>& weigh
   layer.weights_shape = {2, 2, 1, 1};
   layer.out_channels = 2;
   layer.columns = 2;
-  layer.norm = LayerNorm{"gamma", "beta", "mean", "variance", 0};
+  layer.norm = LinearNorm{"gamma", "beta", "mean", "variance", 0};
   TensorResult result;
   result.quantized = true;
   result.scheme.kind = SchemeKind::kFixedPoint;
