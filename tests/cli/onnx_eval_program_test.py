@@ -334,8 +334,8 @@ class OnnxEval(ProgramCase):
                       self.error("sweep", "m.onnx", *source, "--activation-range=mse"))
         self.assertIn("twice", self.error("sweep", "m.onnx", *source, "--activations=8,8"))
         plan = ("plan", "m.onnx", "--scheme=symmetric", "--granularity=channel", "--bits=4,8",
-                "--average-bits=6", "--activations=3,8", *source, "--calibration_images=6")
-        planned = self.json(*plan, "-o", "plan.json")
+                "--average-bits=6", *source, "--calibration_images=6")
+        planned = self.json(*plan, "--activations=3,8", "-o", "plan.json")
         widths = {name: int(group["scheme"].split(":")[0])
                   for group in planned["activations"] for name in group["values"]}
         made = self.json("quantize", "m.onnx", "--plan=plan.json", *source, "--to=qdq",
@@ -345,6 +345,8 @@ class OnnxEval(ProgramCase):
         self.assertLessEqual(planned["size"]["average_bits"], 6)
         self.assertIn("are of different kinds",
                       self.error(*plan, "--activations=3,8:symmetric"))
+        self.assertIn("planned by --damage measured",
+                      self.error(*plan, "--activations=3,8", "--damage=weight"))
 
     def test_what_engines_compute_in_integers_is_told(self):
         self.narrow("quantize", "m.onnx", "--scheme=symmetric", "--bits=8", "--granularity=channel",

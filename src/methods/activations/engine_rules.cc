@@ -227,6 +227,8 @@ std::string EngineRules::onnx_runtime_linear(const Node& node) const {
   if (x->type == DType::kInt8 && w->type != DType::kInt8) {
     return "int8 activations go with int8 weights alone";
   }
+  const DType from = onnx_runtime_type(x->dequantize->inputs[0], x->type);
+  if (from == DType::kInt8) return "int8 activations that several operators read stay signed";
   if (std::string why = wrong_bias(node, *x, *w); !why.empty()) return why;
   if (const auto* const gemm = std::get_if<op::Gemm>(&node.attributes)) {
     if (gemm->beta != 1 && input_of(node, 2) != kNoValue) return "beta of Gemm is not 1";
@@ -235,7 +237,6 @@ std::string EngineRules::onnx_runtime_linear(const Node& node) const {
   const Node* const quantize = result_quantizer(node, why);
   if (quantize == nullptr) return is_any<op::Conv>(node) ? why : "";
   const auto& to = std::get<op::QuantizeLinear>(quantize->attributes);
-  const DType from = onnx_runtime_type(x->dequantize->inputs[0], x->type);
   const DType result = onnx_runtime_type(quantize->output(), to.to);
   if (is_any<op::Conv>(node) && result != from) return other_types(from, result);
   return "";

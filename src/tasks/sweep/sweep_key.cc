@@ -149,9 +149,11 @@ std::uint64_t network_id(const Scheme& scheme, const AxisRules& axes,
     text += fmt::format(" {}:{}={}", rule.pattern.size(), rule.pattern, to_string(rule.axes));
   }
   if (activations) {
-    const ImageSource& source = calibration.source;
-    text += fmt::format(" activations {} {} of {}", to_string(*activations),
-                        range_text(*activations), calibration.count);
+    ImageSource source = calibration.source;
+    // 0 is what the file says, which the key knows.
+    if (source.image_size == 0) source.image_size = 1;
+    text += fmt::format(" activations {} {} of {} of {}", to_string(*activations),
+                        range_text(*activations), calibration.count, calibration.source.image_size);
     for (const std::string& part :
          {source.pictures.string(), source.dataset_name, source.dataset_dir.string(),
           source.dataset_split_name, describe_changes(source)}) {
