@@ -2,7 +2,7 @@
 """What few bits cost EfficientNet-Lite0 with and without methods: the table of docs/results.md.
 
 usage: lite0_methods.py MODEL.onnx FOLDER --narrow PROGRAM [--bits 4,5,6,8] [--rows best,...]
-                        [--threads 2] [--folded]
+                        [--threads 2] [--folded] [--equalized]
 
 MODEL.onnx takes the input of peers/lite0_accuracy.py, FOLDER has its labels.csv and pictures. The
 pictures are cut in two, every second one. A network that was made without pictures is measured on
@@ -12,8 +12,9 @@ top-1 in percent, the difference from float with its 95 % interval for paired pr
 Price, 2012), and how many pictures get the same class as from float.
 
 Rows: minmax, mse, uniform, best without pictures; uniform_pictures, best_pictures with them; tensor,
-tensor_pictures with one range for each tensor. --folded: the same of the network whose batch norms
-are multiplied into its weights, what is left of them being biases; needs the package onnx. On two
+tensor_flips, tensor_pictures with one range for each tensor. --folded: the same of the network whose batch norms
+are multiplied into its weights, what is left of them being biases; needs the package onnx.
+--equalized: of what `convert --to onnx --equalize` makes of it, for the rows tensor... On two
 quiet cores some 35 minutes, of which rows with pictures take about 2 minutes for each half and width,
 all others together 5. --widths ROW=BITS,... limits the widths of a row.
 """
@@ -39,6 +40,9 @@ ROWS = {
     "uniform_pictures": ("`--best --uniform`, 250 pictures", ["--best", "--uniform"], True),
     "best_pictures": ("`--best`, 250 pictures", ["--best"], True),
     "tensor": ("`--best --granularity tensor`", ["--best", "--granularity", "tensor"], False),
+    "tensor_flips": ("`--granularity tensor --range mse --round flips`",
+                     ["--scheme", "symmetric", "--granularity", "tensor", "--range", "mse",
+                      "--round", "flips"], False),
     "tensor_pictures": ("`--best --granularity tensor`, 250 pictures",
                         ["--best", "--granularity", "tensor"], True),
 }
@@ -142,6 +146,7 @@ def main():
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--widths", action="append", default=[], metavar="ROW=BITS,...")
     parser.add_argument("--folded", action="store_true")
+    parser.add_argument("--equalized", action="store_true")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     options.narrow = options.narrow.resolve()
@@ -152,6 +157,10 @@ def main():
         if options.folded:
             fold(options.model, folder / "folded.onnx")
             options.model = folder / "folded.onnx"
+        if options.equalized:
+            run(options, "convert", options.model, "--to", "onnx", "--equalize", "-o",
+                folder / "level.onnx")
+            options.model = folder / "level.onnx"
         tables = halves(options.folder.resolve() / "labels.csv", folder)
         exact = Counts()
         for table in tables:

@@ -33,7 +33,8 @@ struct NetworkMethods {
   // then do nothing, its bias is what is left of it. Of ONNX files.
   bool fold = false;
   // Levels the input channels of every layer that alone gets what another one gives, through the
-  // batch norm of that one: of conv2 and conv3 of every unit.
+  // batch norm or the rows of that one: of conv2 and conv3 of every unit of a ResNet V1; in ONNX
+  // files through ReLU, and through Clip as far as channels stay below its limit.
   bool equalize = false;
   // Gives every output channel of a layer with batch norm the same loading of the tensor's one
   // range; the moving statistics take the scales back.

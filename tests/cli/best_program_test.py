@@ -150,6 +150,17 @@ class Best(ProgramCase):
         exact, folded = (c["loss"] for c in done["checkpoints"])
         self.assertAlmostEqual(exact, folded, delta=1e-4 * max(1, abs(exact)))
 
+    def test_levelled_channels_leave_the_network_as_it_is(self):
+        self.narrow("convert", "net.onnx", "--to", "onnx", "--equalize", "-o", "level.onnx")
+        self.narrow("quantize", "level.onnx", "--scheme", "symmetric", "--bits", 24, "--equalize",
+                    "-o", "again.onnx")
+        done = self.json("eval", "net.onnx", "level.onnx", "again.onnx", *IMAGES)
+        exact, *others = (c["loss"] for c in done["checkpoints"])
+        for other in others:
+            self.assertAlmostEqual(exact, other, delta=1e-4 * max(1, abs(exact)))
+        self.assertIn("with --to onnx", self.error("convert", "net.onnx", "--equalize",
+                                                   "-o", "c.npz"))
+
     def test_the_default_damage_is_the_best_that_is_possible(self):
         plan = ("plan", "net.onnx", "--average-bits", 5, "--bits", "3..6")
         for options, kind in ((IMAGES, "measured"), ((), "output"),

@@ -61,7 +61,7 @@ void add_method_options(Command& command, NetworkMethods& methods, const std::st
       .group(group);
   command
       .add_flag("--equalize", methods.equalize,
-                "ResNet V1: level the input channels of conv2 and conv3")
+                "level the channels between layers that alone feed each other")
       .group(group);
   command
       .add_flag("--absorb-channel-scales", methods.absorb_channel_scales,

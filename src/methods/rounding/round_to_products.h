@@ -15,12 +15,12 @@ namespace narrow {
 // products of `moments`, which are those of another, exact, network on the same images, row c costs
 //   E[(t_c - q x - b)^2] + sum_i damping_i (q_i - w_ci)^2,
 // with b free where `centered`, given by `offsets` otherwise. damping_i is 0.01 times the mean
-// diagonal of the second moments (about the mean where centered) and `shrinkage` times element i of
-// that diagonal, H the moments with the damping on their diagonal. So q is sought near
-// w* = H^-1 (E[(t - b) x] + damping w) in the metric of H: errors of earlier layers are made up for
-// as well. Few images tell little of how inputs go together: shrinkage counts them as more
-// independent (Ledoit and Wolf, "A Well-Conditioned Estimator for Large-Dimensional Covariance
-// Matrices", 2004).
+// diagonal of the second moments (about the mean where centered), 1e-6 times the trace of
+// the moments about 0, and `shrinkage` times element i of the former, H the moments with the
+// damping on their diagonal. So q is sought near w* = H^-1 (E[(t - b) x] + damping w) in the metric
+// of H: errors of earlier layers are made up for as well. Few images tell little of how inputs go
+// together: shrinkage counts them as more independent (Ledoit and Wolf, "A Well-Conditioned
+// Estimator for Large-Dimensional Covariance Matrices", 2004).
 struct RowGoals {
   const PatchMoments* moments = nullptr;
   std::span<const float> rows;      // w, [outputs, size]

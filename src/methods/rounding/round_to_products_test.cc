@@ -6,6 +6,7 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
+#include "methods/rounding/choose_shrinkage.h"
 #include "methods/rounding/weighted_ranges.h"
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
@@ -188,6 +189,56 @@ TEST(WeightedRanges, AreTheBestOfTheCandidates) {
   }
   EXPECT_GT(better_than_whole, kOutputs / 4);
   EXPECT_EQ(range_candidates(std::span(rows).first(kSize), scheme_of(3)).size(), 1U);
+}
+
+// As those of a channel that a Clip holds at its limit: what is left about the mean is rounding.
+TEST(RoundToProducts, ConstantInputsAreRoundedToo) {
+  const std::vector<float> rows = random_rows();
+  PatchMoments m = moments_of(rows);
+  RandomStream stream(5, "rounding");
+  for (std::size_t i = 0; i < kSize; ++i) m.mean[i] = 30;
+  for (std::size_t i = 0; i < kSize; ++i) {
+    for (std::size_t k = 0; k <= i; ++k) {
+      m.second[i * kSize + k] = m.second[k * kSize + i] = 900 * (1 - 2e-7 * stream.uniform());
+    }
+  }
+  for (std::size_t o = 0; o < kOutputs; ++o) {
+    m.product_mean[o] = 0;
+    for (std::size_t i = 0; i < kSize; ++i) m.product_mean[o] += 30 * rows[o * kSize + i];
+    for (std::size_t i = 0; i < kSize; ++i) m.cross[o * kSize + i] = 30 * m.product_mean[o];
+  }
+  const Scheme scheme = scheme_of(4);
+  const RoundedRows rounded = round_rows({&m, rows, kNoOffsets, true}, scheme);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const double step = rounded.params[i / kSize].scale;
+    EXPECT_NEAR(rounded.values[i], rows[i], 2 * step);
+  }
+}
+
+// Where half of the patches say something else than the other half, little of it is believed.
+TEST(ChooseShrinkage, TrustsMomentsThatOthersConfirm) {
+  const std::vector<float> rows = random_rows();
+  const RowGoals goals{nullptr, rows, kNoOffsets, true};
+  const PatchMoments seen = moments_of(rows);
+  // What is wanted is not what the rows make: they are not to be pulled to.
+  const PatchMoments half = moments_of(rows, 0.5);
+  EXPECT_EQ(choose_shrinkage(goals, half, half, scheme_of(3)), 0);
+  PatchMoments other = seen;
+  for (std::size_t i = 0; i < kSize; ++i) {
+    for (std::size_t k = 0; k < kSize; ++k) {
+      const double about_mean = seen.second[i * kSize + k] - seen.mean[i] * seen.mean[k];
+      if (i != k) other.second[i * kSize + k] -= about_mean;
+    }
+  }
+  for (std::size_t o = 0; o < kOutputs; ++o) {
+    for (std::size_t i = 0; i < kSize; ++i) {
+      double cross = seen.mean[i] * seen.product_mean[o];
+      const double variance = seen.second[i * kSize + i] - seen.mean[i] * seen.mean[i];
+      cross += variance * rows[o * kSize + i];
+      other.cross[o * kSize + i] = cross;
+    }
+  }
+  EXPECT_GE(choose_shrinkage(goals, seen, other, scheme_of(3)), 1);
 }
 
 }  // namespace

@@ -19,6 +19,8 @@ using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::Ro
 // Elements that are rounded one by one before their errors reach all others at once.
 constexpr Index kBlock = 64;
 constexpr int kMostSweeps = 20;
+// Of the trace of second moments: what the rounding of their sums takes off an eigenvalue at most.
+constexpr double kSumRounding = 1e-6;
 
 Index as_index(std::size_t n) { return static_cast<Index>(n); }
 
@@ -55,6 +57,7 @@ RowMetric::RowMetric(const RowGoals& goals) {
   const Index size = as_index(m.size);
   const Index outputs = as_index(m.outputs);
   h_ = Eigen::Map<const Matrix>(m.second.data(), size, size);
+  const double raw_trace = h_.trace();
   const Eigen::Map<const Vector> mean(m.mean.data(), size);
   Matrix cross = Eigen::Map<const RowMajor>(m.cross.data(), outputs, size).transpose();
   for (Index c = 0; c < outputs; ++c) {
@@ -64,10 +67,12 @@ RowMetric::RowMetric(const RowGoals& goals) {
   }
   if (goals.centered) h_ -= mean * mean.transpose();
   if (!h_.allFinite() || !cross.allFinite()) throw moments_not_finite();
-  const double trace = h_.trace();
+  // What is left of moments about the mean may be less than the rounding of their sums.
+  const double power =
+      kDamping * std::max(h_.trace(), 0.0) / static_cast<double>(m.size) + kSumRounding * raw_trace;
   // Without any input every H is right: that of independent inputs.
-  const double damping = trace > 0 ? kDamping * trace / static_cast<double>(m.size) : 1;
-  const Vector pull = (goals.shrinkage * h_.diagonal()).array() + damping;
+  const double damping = power > 0 ? power : 1;
+  const Vector pull = (goals.shrinkage * h_.diagonal()).array().max(0.0) + damping;
   h_.diagonal() += pull;
   factorize();
   for (Index c = 0; c < outputs; ++c) {
