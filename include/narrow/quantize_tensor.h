@@ -74,8 +74,8 @@ NARROW_EXPORT PackedTensor quantize_packed(std::span<const float> values, const 
 // The smallest integer type that holds every code that the blocks of the tensor may have.
 NARROW_EXPORT DType code_type(const PackedTensor& tensor);
 
-// The codes as numbers of code_type, an element each. Throws Error(kUsage) for another number of
-// bytes than these have, and as dequantize does.
+// The codes as numbers of code_type, for which `numbers` is aligned, an element each. Throws
+// Error(kUsage) for another number of bytes than these have, and as dequantize does.
 NARROW_EXPORT void unpack_codes(const PackedTensor& tensor, std::span<std::byte> numbers);
 
 // The values that the codes stand for. Throws Error(kUsage) for another number of places, and as
