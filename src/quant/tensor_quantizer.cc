@@ -33,6 +33,7 @@
 #include "quant/fitting/block_values.h"
 #include "quant/fitting/value_fit.h"
 #include "quant/packing/pack_bits.h"
+#include "quant/piece_measure.h"
 
 namespace narrow {
 namespace {
@@ -152,12 +153,11 @@ void TensorQuantizer::State::require_piece(std::uint64_t first, std::uint64_t by
 
 namespace {
 
-// Restores one piece. Restored values go to `target`: the elements themselves, or null when only
-// the errors are wanted; then they go to a buffer in the first cache.
+// Restores one piece: `elements`, to which the blocks belong.
 class PieceRoundTrip {
  public:
-  PieceRoundTrip(PieceBlocks blocks, DType dtype, std::byte* target)
-      : blocks_(std::move(blocks)), dtype_(dtype), target_(target) {}
+  PieceRoundTrip(PieceBlocks blocks, DType dtype, std::byte* elements)
+      : blocks_(std::move(blocks)), dtype_(dtype), elements_(elements) {}
 
   // `counter` may be null.
   ErrorSums run(CodeCounter* counter) {
@@ -179,17 +179,11 @@ class PieceRoundTrip {
   }
 
  private:
-  // Where the restored values of a chunk that begins at `done` go.
+  // The chunk that begins at `done`.
   [[nodiscard]] std::byte* place(std::uint64_t done) {
-    return target_ == nullptr ? scratch_.data() : target_ + done * element_size(dtype_);
+    return elements_ + done * element_size(dtype_);
   }
-
-  // The values of a chunk where they will be restored.
-  [[nodiscard]] float* values_in_place(std::uint64_t done, std::size_t length) {
-    std::byte* const to = place(done);
-    if (target_ == nullptr) std::copy_n(blocks_.element(done), length * sizeof(float), to);
-    return reinterpret_cast<float*>(to);
-  }
+  [[nodiscard]] float* floats(std::uint64_t done) { return reinterpret_cast<float*>(place(done)); }
 
   void round_trip_chunk(std::uint64_t done, std::size_t length, LaneSums* lanes,
                         CodeIndex* indices) {
@@ -201,7 +195,7 @@ class PieceRoundTrip {
   bool round_trip_groups(const UniformGroups& groups, std::uint64_t done, std::size_t length,
                          LaneSums* lanes) {
     if (blocks_.is_aligned_float()) {
-      return kernels().round_trip_groups(groups, values_in_place(done, length), length, lanes);
+      return kernels().round_trip_groups(groups, floats(done), length, lanes);
     }
     load_as_float(dtype_, blocks_.element(done), length, values_.data());
     if (!kernels().restore_groups(groups, values_.data(), length, restored_.data())) return false;
@@ -212,7 +206,7 @@ class PieceRoundTrip {
   // The kernel that does everything at once.
   void round_trip_in_place(std::uint64_t done, std::size_t length, LaneSums* lanes,
                            CodeIndex* indices) {
-    float* const values = values_in_place(done, length);
+    float* const values = floats(done);
     blocks_.for_each_part(
         done, length,
         [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
@@ -248,13 +242,12 @@ class PieceRoundTrip {
 
   PieceBlocks blocks_;
   DType dtype_;
-  std::byte* target_;
+  std::byte* elements_;
   std::uint64_t overflowed_ = 0;
   std::array<float, kChunk> values_;
   std::array<float, kChunk> stored_;
   std::array<double, kChunk> originals_;
   std::array<double, kChunk> restored_;
-  alignas(64) std::array<std::byte, kChunk * sizeof(double)> scratch_;
 };
 
 }  // namespace
@@ -316,9 +309,20 @@ ErrorSums TensorQuantizer::round_trip(std::uint64_t first, std::span<std::byte> 
   return sums;
 }
 
+std::vector<ErrorSums> TensorQuantizer::measure_each(std::span<const TensorQuantizer> quantizers,
+                                                     std::uint64_t first,
+                                                     std::span<const std::byte> values) {
+  std::vector<PieceBlocks> schemes;
+  schemes.reserve(quantizers.size());
+  for (const TensorQuantizer& quantizer : quantizers) {
+    schemes.push_back(quantizer.state_->piece(first, values, nullptr));
+  }
+  if (schemes.empty()) return {};
+  return measure_piece(quantizers.front().state_->dtype, std::move(schemes));
+}
+
 ErrorSums TensorQuantizer::measure(std::uint64_t first, std::span<const std::byte> values) const {
-  const State& state = *state_;
-  return PieceRoundTrip(state.piece(first, values, nullptr), state.dtype, nullptr).run(nullptr);
+  return measure_each({this, 1}, first, values).front();
 }
 
 std::uint64_t TensorQuantizer::encode(std::uint64_t first, std::span<const std::byte> values,

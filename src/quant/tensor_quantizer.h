@@ -57,6 +57,11 @@ class TensorQuantizer {
 
   // What round_trip returns, to the bit, without replacing the elements. Throws the same.
   [[nodiscard]] ErrorSums measure(std::uint64_t first, std::span<const std::byte> values) const;
+  // The same of each of these quantizers of one tensor, which must have the same pieces: takes less
+  // time than one after the other.
+  [[nodiscard]] static std::vector<ErrorSums> measure_each(
+      std::span<const TensorQuantizer> quantizers, std::uint64_t first,
+      std::span<const std::byte> values);
 
   // The codes of one piece instead of restored values, as pack_bits puts them side by side from bit
   // first * bits % 8 on, and the parameters that they need beyond those of earlier pieces:

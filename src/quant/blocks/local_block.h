@@ -3,7 +3,7 @@
 
 #include "quant/blocks/block_fit.h"
 #include "quant/blocks/codebook_tables.h"
-#include "quant/blocks/float_bin.h"
+#include "quant/blocks/float_steps.h"
 
 namespace narrow {
 
@@ -29,9 +29,8 @@ class LocalBlock {
     of(scheme, params);
     constants_.fitted = !params.clips;
     constants_.overflows = constants_.overflows && params.clips;
-    if (constants_.fitted && scheme.kind == SchemeKind::kBin &&
-        float_bin_pays(scheme.bits, count)) {
-      constants_.float_bin = find_float_bin(scheme.bits, constants_);
+    if (constants_.fitted && float_steps_pay(scheme.bits, count)) {
+      constants_.float_steps = find_float_steps(scheme, params, constants_);
     }
     return constants_;
   }

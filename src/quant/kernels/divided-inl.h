@@ -66,11 +66,15 @@ struct FittedDivided {
   }
   static HWY_INLINE void RoundTrip(const BlockConstants& c, float* HWY_RESTRICT values,
                                    std::size_t count, LaneSums* HWY_RESTRICT sums) {
-    RoundTripChunks<FittedDivided>(Numbers(c), values, count, sums);
+    RoundTripChunks<FittedDivided>(c, values, count, sums);
   }
-  static HWY_INLINE void Restore(const Quotients& block, const float* HWY_RESTRICT values,
+  static HWY_INLINE void Restore(const BlockConstants& c, const float* HWY_RESTRICT values,
                                  std::size_t count, float* HWY_RESTRICT restored) {
-    RestoreQuotients(block, values, count, restored);
+    const Quotients block = Numbers(c);
+    if (!c.float_steps.applies) return RestoreQuotients(block, values, count, restored);
+    RestoreFloatSteps(c.float_steps, values, count, restored, [&](const float* from, float* to) {
+      RestoreQuotients(block, from, kLanes, to);
+    });
   }
 };
 
@@ -162,6 +166,11 @@ HWY_INLINE bool RestoreGroupsTo(const UniformGroups& groups, const float* values
 
 bool RestoreGroups(const UniformGroups& groups, const float* values, std::size_t count,
                    double* restored) {
+  return RestoreGroupsTo(groups, values, count, restored);
+}
+
+bool RestoreGroupsFloat(const UniformGroups& groups, const float* values, std::size_t count,
+                        float* restored) {
   return RestoreGroupsTo(groups, values, count, restored);
 }
 

@@ -100,6 +100,77 @@ void AddFloatErrors(const float* values, const float* restored, std::size_t coun
   AddErrorsAndStore<const float>(tail_restored, kLanes, tail_values, sums);
 }
 
+// Of whole steps of lanes.
+HWY_INLINE void WidenSteps(const float* HWY_RESTRICT values, std::size_t count,
+                           double* HWY_RESTRICT wide, LaneSums* HWY_RESTRICT sums) {
+  const DoubleTag d;
+  for (std::size_t lane = 0; lane < kLanes; lane += hn::Lanes(d)) {
+    Accumulator accumulator(d, *sums, lane);
+    for (std::size_t i = lane; i < count; i += kLanes) {
+      const auto x = hn::PromoteTo(d, hn::LoadU(FloatTag(), values + i));
+      accumulator.AddSquare(x);
+      hn::StoreU(x, d, wide + i);
+    }
+    accumulator.Store(d, sums, lane);
+  }
+}
+
+void Widen(const float* values, std::size_t count, double* wide, LaneSums* sums) {
+  const std::size_t whole = count - count % kLanes;
+  WidenSteps(values, whole, wide, sums);
+  if (whole == count) return;
+  float tail_values[kLanes] = {};  // see AddErrors
+  double tail_wide[kLanes];
+  std::copy_n(values + whole, count - whole, tail_values);
+  WidenSteps(tail_values, kLanes, tail_wide, sums);
+  std::copy_n(tail_wide, count - whole, wide + whole);
+}
+
+HWY_INLINE void AddWideErrorSteps(const double* HWY_RESTRICT wide,
+                                  const float* HWY_RESTRICT restored, std::size_t count,
+                                  LaneSums* HWY_RESTRICT sums) {
+  const DoubleTag d;
+  const FloatTag df;
+  for (std::size_t lane = 0; lane < kLanes; lane += kStep) {
+    const std::size_t second_lane = lane + kStep - kHalfStep;
+    Accumulator first(d, *sums, lane);
+    Accumulator second(d, *sums, second_lane);
+    auto first_max_d2 = hn::LoadU(d, &sums->max_d2[lane]);
+    auto second_max_d2 = hn::LoadU(d, &sums->max_d2[second_lane]);
+    for (std::size_t i = lane; i < count; i += kLanes) {
+      const auto x = hn::LoadU(d, wide + i);
+      const auto r = hn::PromoteTo(d, hn::LoadU(df, restored + i));
+      const auto error = hn::Sub(r, x);
+      first.AddError(x, r, error);
+      first_max_d2 = hn::Max(first_max_d2, hn::Mul(error, error));
+      if constexpr (kStep > kHalfStep) {
+        const auto x2 = hn::LoadU(d, wide + i + kHalfStep);
+        const auto r2 = hn::PromoteTo(d, hn::LoadU(df, restored + i + kHalfStep));
+        const auto error2 = hn::Sub(r2, x2);
+        second.AddError(x2, r2, error2);
+        second_max_d2 = hn::Max(second_max_d2, hn::Mul(error2, error2));
+      }
+    }
+    first.Store(d, sums, lane);
+    hn::StoreU(first_max_d2, d, &sums->max_d2[lane]);
+    if constexpr (kStep > kHalfStep) {
+      second.Store(d, sums, second_lane);
+      hn::StoreU(second_max_d2, d, &sums->max_d2[second_lane]);
+    }
+  }
+}
+
+void AddWideErrors(const double* wide, const float* restored, std::size_t count, LaneSums* sums) {
+  const std::size_t whole = count - count % kLanes;
+  AddWideErrorSteps(wide, restored, whole, sums);
+  if (whole == count) return;
+  double tail_wide[kLanes] = {};  // see AddErrors
+  float tail_restored[kLanes] = {};
+  std::copy_n(wide + whole, count - whole, tail_wide);
+  std::copy_n(restored + whole, count - whole, tail_restored);
+  AddWideErrorSteps(tail_wide, tail_restored, kLanes, sums);
+}
+
 // A place for a chunk of restored values. It lies half a page away from the values, modulo the page
 // size: processors compare only these low bits of a load's address with those of earlier stores,
 // and wait when they are equal.
@@ -119,9 +190,9 @@ class RestoredChunk {
 
 // Fitted::Restore restores a chunk to a buffer in the first cache, a second loop adds the errors
 // and puts the results in place: as one loop they would need more registers than there are.
-template <class Fitted, class Numbers>
-HWY_INLINE void RoundTripChunks(const Numbers& block, float* HWY_RESTRICT values, std::size_t count,
-                                LaneSums* HWY_RESTRICT sums) {
+template <class Fitted>
+HWY_INLINE void RoundTripChunks(const BlockConstants& block, float* HWY_RESTRICT values,
+                                std::size_t count, LaneSums* HWY_RESTRICT sums) {
   RestoredChunk chunk;
   float* const restored = chunk.For(values);
   while (count > 0) {
@@ -133,6 +204,38 @@ HWY_INLINE void RoundTripChunks(const Numbers& block, float* HWY_RESTRICT values
   }
 }
 
+// Twice as many values a step as in double. The few steps of lanes where float32 does not decide a
+// code are done again by in_double(values, restored).
+template <class InDouble>
+HWY_INLINE void RestoreFloatSteps(const FloatSteps& steps, const float* HWY_RESTRICT values,
+                                  std::size_t count, float* HWY_RESTRICT restored,
+                                  const InDouble& in_double) {
+  const StepTag df;
+  const auto up = hn::Set(df, steps.up);
+  const auto offset = hn::Set(df, steps.offset);
+  const auto greatest_distance = hn::Set(df, steps.greatest_distance);
+  const auto coarse_down = hn::Set(df, steps.coarse_down);
+  const auto coarse_middle = hn::Set(df, steps.coarse_middle);
+  const auto fine_down = hn::Set(df, steps.fine_down);
+  const auto fine_middle = hn::Set(df, steps.fine_middle);
+  const auto shift = hn::Set(df, kFloatRoundingShift);
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    PrefetchNextChunk(values + i);
+    auto distance = hn::Zero(df);
+    for (std::size_t lane = 0; lane < kLanes; lane += kStep) {
+      const auto position = hn::MulAdd(hn::LoadU(df, values + i + lane), up, offset);
+      const auto nearest = hn::Sub(hn::Add(position, shift), shift);
+      distance = hn::Max(distance, hn::Abs(hn::Sub(position, nearest)));
+      const auto coarse = hn::MulAdd(nearest, coarse_down, coarse_middle);
+      const auto fine = hn::MulAdd(nearest, fine_down, fine_middle);
+      hn::StoreU(hn::Add(coarse, fine), df, restored + i + lane);
+    }
+    if (HWY_UNLIKELY(!hn::AllTrue(df, hn::Le(distance, greatest_distance)))) {
+      in_double(values + i, restored + i);
+    }
+  }
+}
+
 struct FittedBin {
   static bool Applies(const BlockConstants& c) { return c.exact_products && c.finite_ends; }
   static HWY_INLINE void RoundTrip(const BlockConstants& c, float* HWY_RESTRICT values,
@@ -141,11 +244,9 @@ struct FittedBin {
   }
   static HWY_INLINE void Restore(const BlockConstants& c, const float* HWY_RESTRICT values,
                                  std::size_t count, float* HWY_RESTRICT restored) {
-    if (c.float_bin.applies) {
-      RestoreInFloat(c, values, count, restored);
-    } else {
-      RestoreInDouble(c, values, count, restored);
-    }
+    if (!c.float_steps.applies) return RestoreInDouble(c, values, count, restored);
+    RestoreFloatSteps(c.float_steps, values, count, restored,
+                      [&](const float* from, float* to) { RestoreInDouble(c, from, kLanes, to); });
   }
 
  private:
@@ -165,40 +266,22 @@ struct FittedBin {
       hn::StoreU(hn::DemoteTo(df, hn::MulAdd(code, down, middle)), df, restored + i);
     }
   }
-
-  // Twice as many values a step; the few whose bin float32 does not decide are done again.
-  static HWY_INLINE void RestoreInFloat(const BlockConstants& c, const float* HWY_RESTRICT values,
-                                        std::size_t count, float* HWY_RESTRICT restored) {
-    const StepTag df;
-    const FloatBin& bin = c.float_bin;
-    const auto up = hn::Set(df, bin.up);
-    const auto offset = hn::Set(df, bin.offset);
-    const auto greatest_distance = hn::Set(df, bin.greatest_distance);
-    const auto coarse_down = hn::Set(df, bin.coarse_down);
-    const auto coarse_middle = hn::Set(df, bin.coarse_middle);
-    const auto fine_down = hn::Set(df, bin.fine_down);
-    const auto fine_middle = hn::Set(df, bin.fine_middle);
-    const auto shift = hn::Set(df, kFloatRoundingShift);
-    for (std::size_t i = 0; i < count; i += kLanes) {
-      PrefetchNextChunk(values + i);
-      auto distance = hn::Zero(df);
-      for (std::size_t lane = 0; lane < kLanes; lane += kStep) {
-        const auto position = hn::MulAdd(hn::LoadU(df, values + i + lane), up, offset);
-        const auto nearest = hn::Sub(hn::Add(position, shift), shift);
-        distance = hn::Max(distance, hn::Abs(hn::Sub(position, nearest)));
-        const auto coarse = hn::MulAdd(nearest, coarse_down, coarse_middle);
-        const auto fine = hn::MulAdd(nearest, fine_down, fine_middle);
-        hn::StoreU(hn::Add(coarse, fine), df, restored + i + lane);
-      }
-      if (HWY_UNLIKELY(!hn::AllTrue(df, hn::Le(distance, greatest_distance)))) {
-        RestoreInDouble(c, values + i, kLanes, restored + i);
-      }
-    }
-  }
 };
 
 struct FittedPowerOfTwo {
   static bool Applies(const BlockConstants& c) { return c.exact_in_float && c.finite_ends; }
+  static HWY_INLINE void Restore(const BlockConstants& c, const float* HWY_RESTRICT values,
+                                 std::size_t count, float* HWY_RESTRICT restored) {
+    const StepTag df;
+    const auto up = hn::Set(df, static_cast<float>(c.up));
+    const auto down = hn::Set(df, static_cast<float>(c.down));
+    const auto shift = hn::Set(df, kFloatRoundingShift);
+    for (std::size_t i = 0; i < count; i += kStep) {
+      const auto scaled = hn::Mul(hn::LoadU(df, values + i), up);
+      const auto code = hn::Sub(hn::Add(scaled, shift), shift);
+      hn::StoreU(hn::Mul(code, down), df, restored + i);
+    }
+  }
   // The error is a float32 too: a multiple of the value's last bit, and no greater than the value
   // or half a step. So no product of the two rounds in double.
   static HWY_INLINE void RoundTrip(const BlockConstants& c, float* HWY_RESTRICT values,
@@ -253,6 +336,17 @@ void RoundTripBlock(const BlockConstants& constants, float* values, std::size_t 
     Fitted::RoundTrip(constants, values, whole, sums);
   }
   RoundTripWith<R, BlockSource>(constants, values + whole, count - whole, sums, indices);
+}
+
+template <class Fitted, class R>
+void RestoreFloatBlock(const BlockConstants& constants, const float* values, std::size_t count,
+                       float* restored) {
+  std::size_t whole = 0;
+  if (constants.fitted && Fitted::Applies(constants)) {
+    whole = count - count % kLanes;
+    Fitted::Restore(constants, values, whole, restored);
+  }
+  RestoreFloat<R, BlockSource>(constants, values + whole, count - whole, restored + whole);
 }
 
 }  // namespace HWY_NAMESPACE

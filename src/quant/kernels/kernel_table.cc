@@ -24,10 +24,26 @@ HWY_BEFORE_NAMESPACE();
 namespace narrow {
 namespace HWY_NAMESPACE {
 
-template <auto kRoundTrip, class R, class Source>
+template <auto kRoundTrip, auto kRestoreFloat, class R, class Source>
 constexpr RuleKernels<typename Source::Constants> Kernels() {
-  return {kRoundTrip, Restore<R, Source>, Encode<R, Source>, Decode<R, Source, double>,
-          Decode<R, Source, float>};
+  return {kRoundTrip,        Restore<R, Source>,        kRestoreFloat,
+          Encode<R, Source>, Decode<R, Source, double>, Decode<R, Source, float>};
+}
+
+template <class R, class Source>
+constexpr RuleKernels<typename Source::Constants> AnyKernels() {
+  return Kernels<RoundTrip<R, Source>, RestoreFloat<R, Source>, R, Source>();
+}
+
+template <class Fitted, class R>
+constexpr RuleKernels<BlockConstants> FittedKernels() {
+  return Kernels<RoundTripBlock<Fitted, R>, RestoreFloatBlock<Fitted, R>, R, BlockSource>();
+}
+
+constexpr RuleKernels<BlockConstants> DividedKernels() {
+  auto kernels = FittedKernels<FittedDivided, DividedRule>();
+  kernels.restore = RestoreDivided;
+  return kernels;
 }
 
 const KernelTable* Table() {
@@ -36,24 +52,19 @@ const KernelTable* Table() {
       ScanRows,
       AddErrors,
       AddFloatErrors,
+      Widen,
+      AddWideErrors,
       RoundTripGroups,
       RestoreGroups,
+      RestoreGroupsFloat,
       {LoadSmall<Half>, StoreSmall<Half>},
       {LoadSmall<BFloat16>, StoreSmall<BFloat16>},
-      {{Kernels<RoundTripBlock<FittedBin, BinRule>, BinRule, BlockSource>(),
-        Kernels<RoundTripBlock<FittedPowerOfTwo, PowerOfTwoRule>, PowerOfTwoRule, BlockSource>(),
-        Kernels<RoundTrip<DecimalRule, BlockSource>, DecimalRule, BlockSource>(),
-        {RoundTripBlock<FittedDivided, DividedRule>, RestoreDivided,
-         Encode<DividedRule, BlockSource>, Decode<DividedRule, BlockSource, double>,
-         Decode<DividedRule, BlockSource, float>},
-        Kernels<RoundTrip<CodebookRule, BlockSource>, CodebookRule, BlockSource>(),
-        Kernels<RoundTrip<FormatRule, BlockSource>, FormatRule, BlockSource>()}},
-      {{Kernels<RoundTrip<BinRule, RowSource>, BinRule, RowSource>(),
-        Kernels<RoundTrip<PowerOfTwoRule, RowSource>, PowerOfTwoRule, RowSource>(),
-        Kernels<RoundTrip<DecimalRule, RowSource>, DecimalRule, RowSource>(),
-        Kernels<RoundTrip<DividedRule, RowSource>, DividedRule, RowSource>(),
-        Kernels<RoundTrip<CodebookRule, RowSource>, CodebookRule, RowSource>(),
-        Kernels<RoundTrip<FormatRule, RowSource>, FormatRule, RowSource>()}}};
+      {{FittedKernels<FittedBin, BinRule>(), FittedKernels<FittedPowerOfTwo, PowerOfTwoRule>(),
+        AnyKernels<DecimalRule, BlockSource>(), DividedKernels(),
+        AnyKernels<CodebookRule, BlockSource>(), AnyKernels<FormatRule, BlockSource>()}},
+      {{AnyKernels<BinRule, RowSource>(), AnyKernels<PowerOfTwoRule, RowSource>(),
+        AnyKernels<DecimalRule, RowSource>(), AnyKernels<DividedRule, RowSource>(),
+        AnyKernels<CodebookRule, RowSource>(), AnyKernels<FormatRule, RowSource>()}}};
   return &kTable;
 }
 

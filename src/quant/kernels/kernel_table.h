@@ -40,11 +40,11 @@ struct CodebookView {
   std::size_t half = 0;  // of the levels of one codebook
 };
 
-// The bin rule in float32, for blocks where it gives the same bits (see float_bin.h). With n the
-// nearest integer of x * up + offset, the code is n + half of all codes unless n is too far away;
-// it stands for (n * coarse_down + coarse_middle) + (n * fine_down + fine_middle), where the first
-// sum never rounds and it makes no difference whether the second one is fused.
-struct FloatBin {
+// Bins and quotients in float32, for blocks where it gives the same bits (see float_steps.h). With
+// n the nearest integer of x * up + offset, which is the code but for a constant unless n is too
+// far away, the code stands for (n * coarse_down + coarse_middle) + (n * fine_down + fine_middle),
+// where the first sum never rounds and it makes no difference whether the second one is fused.
+struct FloatSteps {
   bool applies = false;
   float up = 0;
   float offset = 0;
@@ -74,7 +74,7 @@ struct BlockConstants {
   bool finite_ends = false;
   // The block's own range was fitted: its values need no clamping, but the greatest of a bin.
   bool fitted = false;
-  FloatBin float_bin;
+  FloatSteps float_steps;
   CodebookView codebook;
   const FormatModes* modes = nullptr;  // of kFormat
   // Power of two and format: values overflow where x * up <= below or >= above, and may do so.
@@ -144,6 +144,9 @@ struct RuleKernels {
   // The restored values before they are rounded to a type.
   void (*restore)(const Constants& constants, const float* values, std::size_t count,
                   double* restored, CodeIndex* indices);
+  // The restored values as round_trip leaves them.
+  void (*restore_float)(const Constants& constants, const float* values, std::size_t count,
+                        float* restored);
   // The low 32 bits of the codes, two's complement.
   void (*encode)(const Constants& constants, const float* values, std::size_t count,
                  std::uint32_t* codes);
@@ -182,12 +185,19 @@ struct KernelTable {
                      LaneSums* sums);
   void (*add_float_errors)(const float* values, const float* restored, std::size_t count,
                            LaneSums* sums);
+  // add_float_errors in two, for several schemes: the squares of the values and the values as
+  // doubles, then everything else.
+  void (*widen)(const float* values, std::size_t count, double* wide, LaneSums* sums);
+  void (*add_wide_errors)(const double* wide, const float* restored, std::size_t count,
+                          LaneSums* sums);
   // Fit and restore at most kChunk values, whole groups; false when one is not finite, and then
   // nothing was done. The first value belongs to lane 0.
   bool (*round_trip_groups)(const UniformGroups& groups, float* values, std::size_t count,
                             LaneSums* sums);
   bool (*restore_groups)(const UniformGroups& groups, const float* values, std::size_t count,
                          double* restored);
+  bool (*restore_groups_float)(const UniformGroups& groups, const float* values, std::size_t count,
+                               float* restored);
   SmallFloatKernels half;
   SmallFloatKernels bfloat16;
   std::array<RuleKernels<BlockConstants>, kRules> block;

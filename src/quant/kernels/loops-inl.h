@@ -55,6 +55,13 @@ class Accumulator {
     d2_ = hn::MulAdd(d, d, d2_);
     d_ = hn::Add(d_, d);
   }
+  // AddFloat without x * x.
+  HWY_INLINE void AddError(DoubleVec x, DoubleVec r, DoubleVec d) {
+    xr_ = hn::MulAdd(x, r, xr_);
+    d2_ = hn::Add(d2_, hn::Mul(d, d));
+    d_ = Plus(DoubleTag(), d, d_);
+  }
+  HWY_INLINE void AddSquare(DoubleVec x) { x2_ = hn::MulAdd(x, x, x2_); }
   HWY_INLINE void AddDouble(DoubleVec x, DoubleVec r, DoubleVec d) {
     x2_ = hn::Add(x2_, hn::Mul(x, x));
     d2_ = hn::Add(d2_, hn::Mul(d, d));
@@ -111,30 +118,38 @@ HWY_INLINE void RoundTripSteps(const Source& source, float* HWY_RESTRICT values,
   }
 }
 
+HWY_INLINE void StoreRestored(DoubleTag d, DoubleVec value, double* to) {
+  hn::StoreU(value, d, to);
+}
+HWY_INLINE void StoreRestored(DoubleTag d, DoubleVec value, float* to) {
+  hn::StoreU(ToFiniteFloat(d, value), FloatTag(), to);
+}
+
 // Whole vectors of positions [begin, end) of a run; the pointers point to position `begin`.
-template <class R, class Source>
+template <class R, class Source, typename T>
 HWY_INLINE void RestoreSteps(const Source& source, const float* HWY_RESTRICT values,
-                             std::size_t begin, std::size_t end, double* HWY_RESTRICT restored,
+                             std::size_t begin, std::size_t end, T* HWY_RESTRICT restored,
                              CodeIndex* HWY_RESTRICT indices) {
   const DoubleTag d;
   const FloatTag df;
   for (std::size_t i = begin; i < end; i += hn::Lanes(d)) {
     const auto code = R::Encode(d, hn::PromoteTo(d, hn::LoadU(df, values + i - begin)), source, i);
     if (indices != nullptr) StoreIndices(d, code, source, i, indices + i - begin);
-    hn::StoreU(R::Decode(d, code, source, i), d, restored + i - begin);
+    StoreRestored(d, R::Decode(d, code, source, i), restored + i - begin);
   }
 }
 
 // Values [begin, begin + count) of a run, count < kLanes, through buffers of a whole step.
+template <typename T>
 struct TailBuffers {
   float values[kLanes] = {};
-  double restored[kLanes] = {};
+  T restored[kLanes] = {};
   CodeIndex indices[kLanes] = {};
 };
 
-template <class R, class Source>
+template <class R, class Source, typename T>
 HWY_INLINE void RestoreTail(const Source& source, const float* values, std::size_t begin,
-                            std::size_t count, TailBuffers* tail) {
+                            std::size_t count, TailBuffers<T>* tail) {
   std::copy_n(values + begin, count, tail->values);
   RestoreSteps<R>(source, tail->values, begin, begin + kLanes, tail->restored, tail->indices);
 }
@@ -181,7 +196,7 @@ HWY_INLINE void RoundTripWith(const typename Source::Constants& constants, float
     RoundTripSteps<R, false>(source, values, whole, sums, indices);
   }
   if (whole == count) return;
-  TailBuffers tail;
+  TailBuffers<double> tail;
   RestoreTail<R>(source, values, whole, count - whole, &tail);
   double originals[kLanes] = {};
   double restored[kLanes] = {};
@@ -201,17 +216,29 @@ void RoundTrip(const typename Source::Constants& constants, float* values, std::
   RoundTripWith<R, Source>(constants, values, count, sums, indices);
 }
 
-template <class R, class Source>
-void Restore(const typename Source::Constants& constants, const float* values, std::size_t count,
-             double* restored, CodeIndex* indices) {
+template <class R, class Source, typename T>
+HWY_INLINE void RestoreTo(const typename Source::Constants& constants, const float* values,
+                          std::size_t count, T* restored, CodeIndex* indices) {
   const Source source(constants);
   const std::size_t whole = count - count % kLanes;
   RestoreSteps<R>(source, values, 0, whole, restored, indices);
   if (whole == count) return;
-  TailBuffers tail;
+  TailBuffers<T> tail;
   RestoreTail<R>(source, values, whole, count - whole, &tail);
   std::copy_n(tail.restored, count - whole, restored + whole);
   if (indices != nullptr) std::copy_n(tail.indices, count - whole, indices + whole);
+}
+
+template <class R, class Source>
+void Restore(const typename Source::Constants& constants, const float* values, std::size_t count,
+             double* restored, CodeIndex* indices) {
+  RestoreTo<R, Source>(constants, values, count, restored, indices);
+}
+
+template <class R, class Source>
+void RestoreFloat(const typename Source::Constants& constants, const float* values,
+                  std::size_t count, float* restored) {
+  RestoreTo<R, Source>(constants, values, count, restored, nullptr);
 }
 
 // Codes of whole vectors of positions [begin, end); the pointers point to position `begin`.
@@ -240,13 +267,6 @@ void Encode(const typename Source::Constants& constants, const float* values, st
   std::copy_n(values + whole, count - whole, tail_values);
   EncodeSteps<R>(source, tail_values, whole, whole + kLanes, tail_codes);
   std::copy_n(tail_codes, count - whole, codes + whole);
-}
-
-HWY_INLINE void StoreRestored(DoubleTag d, DoubleVec value, double* to) {
-  hn::StoreU(value, d, to);
-}
-HWY_INLINE void StoreRestored(DoubleTag d, DoubleVec value, float* to) {
-  hn::StoreU(ToFiniteFloat(d, value), FloatTag(), to);
 }
 
 template <class R, class Source, typename T>
