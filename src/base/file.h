@@ -43,6 +43,8 @@ class InputFile {
   // Fills `out` with the bytes at `byte_offset`. Throws Error(kCorrupt) when the file ends before
   // that, Error(kIo) when the system refuses.
   void read_at(std::uint64_t byte_offset, std::span<std::byte> out) const;
+  // A hint that these bytes will be read soon: the system may begin to fetch them.
+  void will_need(std::uint64_t byte_offset, std::uint64_t size) const noexcept;
 
  private:
   std::filesystem::path path_;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/read_ahead.h"
 #include "narrow/checkpoint.h"
 #include "narrow/error.h"
 
@@ -27,10 +28,15 @@ class FileRangeStream final : public TensorStream {
  public:
   // [offset, offset + size) has been checked against the size of `file`, which must outlive this.
   FileRangeStream(const InputFile& file, std::string name, std::uint64_t offset, std::uint64_t size)
-      : file_(file), name_(std::move(name)), offset_(offset), left_(size) {}
+      : file_(file),
+        name_(std::move(name)),
+        offset_(offset),
+        left_(size),
+        ahead_(offset, offset + size) {}
 
   void read(std::span<std::byte> out) override {
     if (out.size() > left_) throw_past_end(name_, out.size(), left_);
+    ahead_.reach(file_, offset_ + out.size());
     file_.read_at(offset_, out);
     offset_ += out.size();
     left_ -= out.size();
@@ -41,6 +47,7 @@ class FileRangeStream final : public TensorStream {
   std::string name_;
   std::uint64_t offset_;
   std::uint64_t left_;
+  ReadAhead ahead_;
 };
 
 }  // namespace narrow

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/read_ahead.h"
 #include "checkpoint/container/formats.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "checkpoint/tensorflow/slices/gather_stream.h"
@@ -22,7 +23,10 @@ std::string where_in(const V2Piece& piece, const std::string& name) {
 class PieceStream final : public TensorStream {
  public:
   PieceStream(const V2Piece& piece, const TensorInfo& info)
-      : piece_(piece), name_(info.name), checksum_(info) {}
+      : piece_(piece),
+        name_(info.name),
+        checksum_(info),
+        ahead_(piece.byte_offset, piece.byte_offset + piece.byte_count) {}
 
   void read(std::span<std::byte> out) override {
     if (out.empty()) return;
@@ -30,6 +34,7 @@ class PieceStream final : public TensorStream {
       throw Error(ErrorCategory::kUsage,
                   fmt::format("tensor '{}' was read beyond its last element", name_));
     }
+    ahead_.reach(*piece_.shard, piece_.byte_offset + delivered_ + out.size());
     piece_.shard->read_at(piece_.byte_offset + delivered_, out);
     checksum_.add(out);
     delivered_ += out.size();
@@ -49,6 +54,7 @@ class PieceStream final : public TensorStream {
   const std::string& name_;
   std::uint64_t delivered_ = 0;
   ValueChecksum checksum_;
+  ReadAhead ahead_;
 };
 
 class TensorFlowV2Reader final : public CheckpointReader {
