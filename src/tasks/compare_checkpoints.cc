@@ -29,6 +29,9 @@ struct PiecePair {
   std::size_t tensor = 0;  // of the result
   RawBytes reference;
   RawBytes other;
+  // Where their values are not float32 as they lie.
+  std::vector<float> reference_floats;
+  std::vector<float> other_floats;
   // What the second stage made of them.
   bool identical = true;
   std::uint64_t non_finite_differences = 0;
@@ -108,13 +111,17 @@ bool is_float32_or_smaller(DType dtype) {
   return dtype == DType::kFloat32 || is_small_float(dtype);
 }
 
-ErrorSums measure_floats(const TensorComparison& tensor, const PiecePair& piece) {
-  const std::size_t count = piece.reference.size() / element_size(tensor.reference.dtype);
-  std::vector<float> reference(count);
-  std::vector<float> other(count);
-  load_as_float(tensor.reference.dtype, piece.reference.data(), count, reference.data());
-  load_as_float(tensor.other.dtype, piece.other.data(), count, other.data());
-  return measure_error(std::span<const float>(reference), other);
+std::span<const float> floats_of(DType dtype, const RawBytes& bytes, std::vector<float>& loaded) {
+  const std::size_t count = bytes.size() / element_size(dtype);
+  if (dtype == DType::kFloat32) return {reinterpret_cast<const float*>(bytes.data()), count};
+  loaded.resize(count);
+  load_as_float(dtype, bytes.data(), count, loaded.data());
+  return loaded;
+}
+
+ErrorSums measure_floats(const TensorComparison& tensor, PiecePair& piece) {
+  return measure_error(floats_of(tensor.reference.dtype, piece.reference, piece.reference_floats),
+                       floats_of(tensor.other.dtype, piece.other, piece.other_floats));
 }
 
 void measure_values(const TensorComparison& tensor, PiecePair& piece) {
