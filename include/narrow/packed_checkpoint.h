@@ -67,8 +67,8 @@ struct NARROW_EXPORT PackedContents {
 
 // "xxh3-128:" and 32 hexadecimal digits, of names, types, shapes and values of all tensors: the
 // digest that a packed file has (docs/formats.md), the same for equal tensors in files of any
-// format.
-NARROW_EXPORT std::string checkpoint_digest(const CheckpointReader& reader);
+// format. On `threads` threads (0: all cores).
+NARROW_EXPORT std::string checkpoint_digest(const CheckpointReader& reader, int threads = 0);
 
 struct PackOptions {
   // kKeep reads the selected tensors once more.

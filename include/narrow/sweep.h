@@ -1,6 +1,7 @@
 // What every scheme costs: all tensors of a checkpoint under many schemes in one pass over it.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -36,6 +37,8 @@ struct TensorSweep {
   std::vector<SchemeCost> costs;  // one a scheme, in their order; empty when not measured
   // That schemes with channels took; none for rank 0 and 1, and where no scheme has channels.
   std::optional<ChannelAxes> channel_axes = {};
+  // Of its values, as checkpoint_digest takes them: with SweepOptions::digests, where measured.
+  std::optional<std::array<std::uint8_t, 16>> digest = {};
 };
 
 // All measured tensors under one scheme.
@@ -63,7 +66,8 @@ struct NARROW_EXPORT SweepResult {
 
 struct SweepOptions {
   NonFinitePolicy non_finite = NonFinitePolicy::kError;
-  AxisRules axes = {};  // of channels, for schemes that name none
+  AxisRules axes = {};   // of channels, for schemes that name none
+  bool digests = false;  // of tensors, which takes no further pass over the checkpoint
 };
 
 // The positions of the selected tensors; the others are counted in `copied` unless it is null.

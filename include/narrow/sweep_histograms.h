@@ -22,10 +22,11 @@ struct ValueHistograms {
   std::vector<std::vector<std::uint64_t>> restored;  // one a scheme
 };
 
-// Reads a tensor of finite floating-point values. Throws Error(kNumeric) for others, and what the
-// reader throws.
+// Reads a tensor of finite floating-point values, on `threads` threads (0: all cores). Throws
+// Error(kNumeric) for others, and what the reader throws.
 NARROW_EXPORT ValueHistograms value_histograms(const CheckpointReader& reader, std::size_t index,
-                                               std::span<const Scheme> schemes, std::size_t bins);
+                                               std::span<const Scheme> schemes, std::size_t bins,
+                                               int threads = 0);
 
 // Positions in `result.tensors` of those worth a look: the largest one, and the one with the
 // greatest relative error under `scheme` among those of rank 2 and more, or of all when there is

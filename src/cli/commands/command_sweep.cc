@@ -159,7 +159,8 @@ std::vector<SweepHistograms> make_histograms(const Arguments& args, const Checkp
       of_tensor.push_back(
           with_channel_axes(scheme, reader.tensors()[index], reader.location().format, args.axes));
     }
-    histograms.push_back({value_histograms(reader, index, of_tensor, kHistogramBins), schemes});
+    histograms.push_back(
+        {value_histograms(reader, index, of_tensor, kHistogramBins, args.threads), schemes});
   }
   return histograms;
 }

@@ -10,7 +10,6 @@
 #include "base/exchange.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
-#include "narrow/packed_checkpoint.h"
 #include "narrow/sweep.h"
 #include "tasks/network/image_graph.h"
 
@@ -99,8 +98,10 @@ AllocationProblem pose_allocation(const CheckpointReader& reader, const Allocati
     widths.insert(group.widths.begin(), group.widths.end());
   }
   for (const int bits : widths) problem.schemes.push_back(scheme_of_width(request.scheme, bits));
-  problem.costs = damage_table(reader, problem.indices, problem.schemes, request, run);
+  TensorDigests digests;
+  problem.costs = damage_table(reader, problem.indices, problem.schemes, request, run, &digests);
   if (!exchange().makes_result()) return problem;
+  problem.input_digest = checkpoint_digest(reader, digests, run.threads);
   for (const WidthGroup& group : problem.groups) {
     problem.items.push_back(item_of(reader, problem, group));
   }
@@ -133,7 +134,7 @@ BitAllocation empty_allocation(const CheckpointReader& reader, const AllocationP
   // An average is that of the quantized weights.
   plan.quantized_only = request.quantized_only || request.average_bits.has_value();
   count_copied(reader, problem, plan);
-  plan.input_digest = checkpoint_digest(reader);
+  plan.input_digest = problem.input_digest;
   return plan;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "narrow/plan.h"
@@ -22,14 +23,15 @@ struct AllocationProblem {
   std::vector<WidthGroup> groups;
   std::vector<Scheme> schemes;  // one a width, ascending
   std::vector<std::vector<WidthCost>> costs;
+  std::string input_digest;         // checkpoint_digest
   std::vector<KnapsackItem> items;  // one a group, its options as a WidthChoice has them
 
   // The scheme of a group's tensors; null where they stay as they are.
   [[nodiscard]] const Scheme* scheme_of(const WidthGroup& group, std::size_t option) const;
 };
 
-// Without costs and items where other processes make the result (base/exchange.h). Throws as
-// plan_budget does, but for the budget.
+// Without costs, digest and items where other processes make the result (base/exchange.h). Throws
+// as plan_budget does, but for the budget.
 AllocationProblem pose_allocation(const CheckpointReader& reader, const AllocationRequest& request,
                                   const RunOptions& run);
 

@@ -164,9 +164,9 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
                                                  std::span<const std::size_t> indices,
                                                  std::span<const Scheme> schemes,
                                                  const AllocationRequest& request,
-                                                 const RunOptions& run) {
+                                                 const RunOptions& run, TensorDigests* digests) {
   const ThreadLimit limit(run.threads);
-  const SweepOptions options{NonFinitePolicy::kError, request.axes};
+  const SweepOptions options{NonFinitePolicy::kError, request.axes, true};
   const SweepResult swept = sweep_errors(reader, indices, schemes, options, run);
   SensitivityMap sensitivities;
   if (request.damage == DamageKind::kFisher) {
@@ -174,7 +174,9 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
   }
   std::vector<std::vector<WidthCost>> table;
   if (!exchange().makes_result()) return table;
+  digests->resize(reader.tensors().size());
   for (const TensorSweep& tensor : swept.tensors) {
+    (*digests)[tensor.index] = tensor.digest;
     std::vector<WidthCost>& row = table.emplace_back();
     for (const SchemeCost& cost : tensor.costs) {
       row.push_back(

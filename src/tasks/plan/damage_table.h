@@ -8,6 +8,7 @@
 
 #include "narrow/plan.h"
 #include "narrow/run_options.h"
+#include "packed/checkpoint_digest.h"
 
 namespace narrow {
 
@@ -19,11 +20,12 @@ struct WidthCost {
 
 // [tensor][scheme] for the tensors at `indices`; the schemes differ in width only.
 // Empty where other processes make the result (base/exchange.h).
-// Throws what plan_budget throws for the request's kind of damage.
+// `digests` gets those of these tensors. Throws what plan_budget throws for the request's kind of
+// damage.
 std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
                                                  std::span<const std::size_t> indices,
                                                  std::span<const Scheme> schemes,
                                                  const AllocationRequest& request,
-                                                 const RunOptions& run);
+                                                 const RunOptions& run, TensorDigests* digests);
 
 }  // namespace narrow

@@ -186,7 +186,7 @@ std::vector<PackedDifference> verify_quantized(const CheckpointReader& result,
   const std::string& text = text_of(metadata, kPlanKey, result);
   const QuantizePlan plan = make_plan(parse_plan_file(text, file), original);
   std::vector<PackedDifference> differences;
-  if (input_digest(text) != checkpoint_digest(original)) {
+  if (input_digest(text) != checkpoint_digest(original, run.threads)) {
     differences.push_back({"", "the checkpoint is not the one that the recipe was used on"});
   }
   QuantizeOptions options{.all_params = false};

@@ -15,9 +15,11 @@
 #include "base/exchange.h"
 #include "base/item_pool.h"
 #include "base/parallel.h"
+#include "base/raw_bytes.h"
 #include "base/run_progress.h"
 #include "narrow/error.h"
 #include "narrow/sweep.h"
+#include "packed/content_digest.h"
 #include "quant/fitting/value_fit.h"
 #include "quant/tensor_quantizer.h"
 #include "stream/non_finite.h"
@@ -57,8 +59,11 @@ struct Piece {
   const ScanGroup* group = nullptr;
   std::shared_ptr<const Quantizers> quantizers;
   std::uint64_t first_element = 0;
-  std::vector<std::byte> bytes;
+  RawBytes bytes;
+  bool is_digested = false;
+  bool is_last = false;
   std::vector<ErrorSums> errors;
+  std::vector<Digest128> leaves;  // see leaf_digests
 };
 
 // First stage: finds the ranges of a tensor, then cuts it into pieces, group after group.
@@ -104,6 +109,7 @@ class SweepPieces {
     const NonFinite& found = scans_.front().non_finite();
     if (found.count == 0) {
       tensor.costs.resize(schemes_.size());
+      if (options_.digests) tensor.digest = TensorDigest().digest();  // until its pieces come
       return;
     }
     if (options_.non_finite == NonFinitePolicy::kError) throw non_finite_error(tensor.info, found);
@@ -207,6 +213,8 @@ class SweepPieces {
     if (ahead_ != nullptr) ahead_->step();
     first_element_ += length / element_bytes;
     bytes_left_ -= length;
+    piece->is_digested = options_.digests && group_ == 1;
+    piece->is_last = bytes_left_ == 0;
     return piece;
   }
 
@@ -231,11 +239,10 @@ class SweepPieces {
   std::uint64_t bytes_left_ = 0;
 };
 
-void measure(Piece& piece) {
-  piece.errors.clear();
-  for (const TensorQuantizer& quantizer : *piece.quantizers) {
-    piece.errors.push_back(quantizer.measure(piece.first_element, piece.bytes));
-  }
+void measure(Piece& piece, std::size_t element_bytes) {
+  piece.errors = TensorQuantizer::measure_each(*piece.quantizers, piece.first_element, piece.bytes);
+  if (!piece.is_digested) return;
+  piece.leaves = leaf_digests(piece.first_element * element_bytes, piece.bytes, piece.is_last);
 }
 
 // The tensors as asked for, and what is left of the checkpoint.
@@ -245,7 +252,7 @@ SweepResult empty_result(const CheckpointReader& reader, std::span<const std::si
   result.schemes.assign(schemes.begin(), schemes.end());
   std::vector<bool> measured(reader.tensors().size());
   for (const std::size_t index : indices) {
-    result.tensors.push_back({index, reader.tensors().at(index), 0, {}, {}});
+    result.tensors.push_back({index, reader.tensors().at(index), 0, {}, {}, {}});
     measured[index] = true;
   }
   for (std::size_t i = 0; i < measured.size(); ++i) {
@@ -264,6 +271,8 @@ std::vector<std::byte> serialize(const std::vector<TensorSweep>& tensors,
     record.put(static_cast<std::uint64_t>(i));
     record.put(tensors[i].non_finite);
     record.put_all(std::span(tensors[i].costs));
+    record.put(std::uint8_t{tensors[i].digest.has_value()});
+    record.put(tensors[i].digest.value_or(Digest128{}));
   }
   return record.take();
 }
@@ -277,11 +286,14 @@ std::size_t take_part(std::span<const std::byte> part, std::size_t schemes,
     const auto index = reader.take<std::uint64_t>();
     const auto non_finite = reader.take<std::uint64_t>();
     auto costs = reader.take_all<SchemeCost>();
+    const bool has_digest = reader.take<std::uint8_t>() != 0;
+    const auto digest = reader.take<Digest128>();
     if (index >= tensors.size() || (non_finite == 0 && costs.size() != schemes)) {
       throw Error(ErrorCategory::kCorrupt, "a part of the errors is of another checkpoint");
     }
     tensors[index].non_finite = non_finite;
     tensors[index].costs = std::move(costs);
+    if (has_digest) tensors[index].digest = digest;
   }
   return count;
 }
@@ -356,11 +368,18 @@ SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::si
   ItemPool<Piece> pool;
   SweepPieces source(reader, schemes, groups, options, pool, result.tensors, is_mine);
   std::uint64_t bytes_done = 0;  // counted once for every group
+  TensorDigest digest;
   run_pipeline<Piece>(
-      pieces_in_flight_ahead(limit.threads()), [&] { return source.next(); }, measure,
+      pieces_in_flight_ahead(limit.threads()), [&] { return source.next(); },
+      [&](Piece& piece) { measure(piece, element_size(result.tensors[piece.tensor].info.dtype)); },
       [&](Piece& piece) {
+        TensorSweep& tensor = result.tensors[piece.tensor];
         for (std::size_t i = 0; i < piece.errors.size(); ++i) {
-          result.tensors[piece.tensor].costs[(*piece.group)[i]].errors.merge(piece.errors[i]);
+          tensor.costs[(*piece.group)[i]].errors.merge(piece.errors[i]);
+        }
+        if (piece.is_digested) {
+          digest.add(piece.bytes, piece.leaves);
+          if (piece.is_last) tensor.digest = std::exchange(digest, {}).digest();
         }
         bytes_done += piece.bytes.size();
         piece.quantizers.reset();

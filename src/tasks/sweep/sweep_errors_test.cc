@@ -6,8 +6,10 @@
 #include "base/random.h"
 #include "checkpoint/testing/memory_checkpoint.h"
 #include "narrow/error.h"
+#include "narrow/packed_checkpoint.h"
 #include "narrow/quantize_checkpoint.h"
 #include "narrow/sweep.h"
+#include "packed/checkpoint_digest.h"
 #include "quant/testing/test_values.h"
 
 namespace narrow {
@@ -50,6 +52,23 @@ std::vector<Scheme> schemes() {
     }
   }
   return list;
+}
+
+// With pieces that end within a leaf, and when each scheme needs a scan of its own.
+TEST(SweepErrors, DigestsAreThoseOfTheCheckpoint) {
+  const MemoryReader reader(tensors());
+  const std::string expected = checkpoint_digest(reader);
+  for (const char* granularity : {"tensor", "group:48"}) {
+    std::vector<Scheme> list(2);
+    list.front().granularity = parse_granularity(granularity);
+    const SweepResult result =
+        sweep_errors(reader, selected_indices(reader, {}), list, {.digests = true});
+    TensorDigests known(reader.tensors().size());
+    for (const TensorSweep& tensor : result.tensors) known[tensor.index] = tensor.digest.value();
+    EXPECT_EQ(checkpoint_digest(reader, known, 1), expected) << granularity;
+    known[0] = Digest128{};
+    EXPECT_NE(checkpoint_digest(reader, known, 1), expected);
+  }
 }
 
 TEST(SweepErrors, AreThoseOfQuantizeCheckpointToTheBitForAnyThreads) {

@@ -1,14 +1,22 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 
+#include "base/item_pool.h"
+#include "base/parallel.h"
+#include "base/raw_bytes.h"
 #include "narrow/channel_axes.h"
 #include "narrow/sweep_histograms.h"
 #include "quant/elements/element_chunk.h"
 #include "stream/non_finite.h"
+#include "stream/quantize_pieces.h"
 #include "stream/tensor_passes.h"
 
 namespace narrow {
 namespace {
+
+constexpr std::size_t kCountedChunk = 4096;
 
 class Counter {
  public:
@@ -18,12 +26,16 @@ class Counter {
     bins_per_unit_ = span > 0 ? static_cast<double>(bins) / span : 0;
   }
 
-  void add(std::span<const std::byte> bytes, std::vector<std::uint64_t>* counts) {
-    values_.resize(bytes.size() / element_size(dtype_));
-    load_as_double(dtype_, bytes.data(), values_.size(), values_.data());
-    for (const double value : values_) {
-      const double bin = std::clamp(std::floor((value - lo_) * bins_per_unit_), 0.0, last_);
-      ++(*counts)[static_cast<std::size_t>(bin)];
+  void add(std::span<const std::byte> bytes, std::vector<std::uint64_t>* counts) const {
+    std::array<double, kCountedChunk> values;
+    const std::size_t count = bytes.size() / element_size(dtype_);
+    for (std::size_t done = 0; done < count; done += kCountedChunk) {
+      const std::size_t length = std::min(kCountedChunk, count - done);
+      load_as_double(dtype_, bytes.data() + done * element_size(dtype_), length, values.data());
+      for (const double value : std::span(values).first(length)) {
+        const double bin = std::clamp(std::floor((value - lo_) * bins_per_unit_), 0.0, last_);
+        ++(*counts)[static_cast<std::size_t>(bin)];
+      }
     }
   }
 
@@ -32,13 +44,54 @@ class Counter {
   DType dtype_;
   double last_;
   double bins_per_unit_ = 0;
-  std::vector<double> values_;
 };
+
+struct CountedPiece {
+  std::uint64_t first = 0;
+  RawBytes bytes;
+  std::vector<std::uint64_t> counts;
+};
+
+// The counts of all pieces of a tensor, on all threads, after change(first element, bytes).
+template <typename Change>
+std::vector<std::uint64_t> count_pieces(const CheckpointReader& reader, std::size_t index,
+                                        std::uint64_t piece_bytes, const Counter& counter,
+                                        std::size_t bins, int threads, const Change& change) {
+  std::vector<std::uint64_t> counts(bins);
+  const std::size_t element_bytes = element_size(reader.tensors()[index].dtype);
+  ItemPool<CountedPiece> pool;
+  std::uint64_t left = reader.tensors()[index].byte_size();
+  std::uint64_t first = 0;
+  const auto stream = reader.open(index);
+  run_pipeline<CountedPiece>(
+      pieces_in_flight(threads),
+      [&]() -> CountedPiece* {
+        if (left == 0) return nullptr;
+        CountedPiece* piece = pool.take();
+        piece->first = first;
+        piece->bytes.resize(std::min(left, piece_bytes));
+        stream->read(piece->bytes);
+        left -= piece->bytes.size();
+        first += piece->bytes.size() / element_bytes;
+        return piece;
+      },
+      [&](CountedPiece& piece) {
+        change(piece.first, piece.bytes);
+        piece.counts.assign(bins, 0);
+        counter.add(piece.bytes, &piece.counts);
+      },
+      [&](CountedPiece& piece) {
+        std::ranges::transform(counts, piece.counts, counts.begin(), std::plus<>());
+        pool.give_back(&piece);
+      });
+  return counts;
+}
 
 }  // namespace
 
 ValueHistograms value_histograms(const CheckpointReader& reader, std::size_t index,
-                                 std::span<const Scheme> schemes, std::size_t bins) {
+                                 std::span<const Scheme> schemes, std::size_t bins, int threads) {
+  const ThreadLimit limit(threads);
   ValueHistograms histograms;
   histograms.info = reader.tensors().at(index);
   const DType dtype = histograms.info.dtype;
@@ -57,20 +110,15 @@ ValueHistograms value_histograms(const CheckpointReader& reader, std::size_t ind
     histograms.lo = params.front().lo;
     histograms.hi = params.front().hi;
   }
-  Counter counter(histograms, dtype, bins);
-  histograms.original.resize(bins);
-  for_each_piece(reader, index, kScanBytes, [&](std::span<const std::byte> bytes) {
-    counter.add(bytes, &histograms.original);
-  });
+  const Counter counter(histograms, dtype, bins);
+  histograms.original = count_pieces(reader, index, kScanBytes, counter, bins, limit.threads(),
+                                     [](std::uint64_t, std::span<std::byte>) {});
   for (const TensorQuantizer& quantizer : std::span(quantizers).subspan(1)) {
-    std::vector<std::uint64_t>& counts = histograms.restored.emplace_back(bins);
-    std::uint64_t first = 0;
-    for_each_piece(reader, index, quantizer.piece_elements() * element_size(dtype),
-                   [&](std::span<std::byte> bytes) {
-                     quantizer.round_trip(first, bytes, nullptr);
-                     first += bytes.size() / element_size(dtype);
-                     counter.add(bytes, &counts);
-                   });
+    histograms.restored.push_back(
+        count_pieces(reader, index, quantizer.piece_elements() * element_size(dtype), counter, bins,
+                     limit.threads(), [&](std::uint64_t first, std::span<std::byte> bytes) {
+                       quantizer.round_trip(first, bytes, nullptr);
+                     }));
   }
   return histograms;
 }
