@@ -1,6 +1,8 @@
 // What quantization costs next to moving the same bytes: range, codes, restored values and error
 // sums of every tensor of ResNet V1 50, against memcpy of the same tensors with the same threads,
-// and against the reference, one value at a time.
+// and against the reference, one value at a time. And what measuring without restoring takes, in
+// memory: range and errors at 8 or 16 widths, errors between two sets of values. That is as fast as
+// sweep, plan and compare can be (bench/large_files.py).
 //
 // Run it with --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true, so that all
 // see the same machine, and compare the medians. "bytes_per_second" counts the tensors' bytes once.
@@ -10,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -150,8 +153,18 @@ ErrorSums quantize_tensor(const Scheme& scheme, const TensorInfo& info, std::byt
   return sums;
 }
 
-// Quantizes what the last run left: the values change little, the work not at all. A thread takes
-// the largest tensor that is left, so that all end at about the same time.
+// Calls body(tensor) for all tensors: a thread takes the largest that is left, so that all end at
+// about the same time.
+template <typename Body>
+void for_tensors(std::size_t threads, const Body& body) {
+  const std::size_t count = weights().tensors().size();
+  std::atomic<std::size_t> next = 0;
+  parallel_for(threads, [&](std::size_t) {
+    for (std::size_t taken = next++; taken < count; taken = next++) body(count - 1 - taken);
+  });
+}
+
+// Quantizes what the last run left: the values change little, the work not at all.
 void quantize(benchmark::State& state, SchemeKind kind) {
   const ThreadLimit limit(static_cast<int>(state.range(0)));
   const std::vector<TensorInfo>& tensors = weights().tensors();
@@ -159,14 +172,65 @@ void quantize(benchmark::State& state, SchemeKind kind) {
   scheme.kind = kind;
   for (auto _ : state) {
     std::vector<ErrorSums> sums(tensors.size());
-    std::atomic<std::size_t> next = 0;
-    parallel_for(static_cast<std::size_t>(state.range(0)), [&](std::size_t) {
-      for (std::size_t taken = next++; taken < tensors.size(); taken = next++) {
-        const std::size_t t = tensors.size() - 1 - taken;
-        sums[t] = quantize_tensor(scheme, tensors[t], weights().work(t));
-      }
+    for_tensors(static_cast<std::size_t>(state.range(0)), [&](std::size_t t) {
+      sums[t] = quantize_tensor(scheme, tensors[t], weights().work(t));
     });
     benchmark::DoNotOptimize(sums.data());
+  }
+  set_rate(state);
+}
+
+// The least widths: symmetric codes have at least two bits.
+ErrorSums measure_widths(SchemeKind kind, int widths, const TensorInfo& info,
+                         std::span<const std::byte> values) {
+  Scheme scheme;
+  scheme.kind = kind;
+  TensorQuantizer scanned(scheme, info, -1);
+  scanned.scan(values);
+  scanned.finish_scan();
+  std::vector<TensorQuantizer> quantizers;
+  const int first_width = kind == SchemeKind::kSymmetric ? 2 : 1;
+  for (int i = 0; i < widths; ++i) {
+    scheme.bits = first_width + i;
+    quantizers.push_back(scanned.with_scheme(scheme));
+  }
+  const std::uint64_t elements = element_count(info.shape);
+  const std::uint64_t piece = scanned.piece_elements();
+  ErrorSums sums;
+  for (std::uint64_t first = 0; first < elements; first += piece) {
+    const std::uint64_t length = std::min(piece, elements - first);
+    const auto part = values.subspan(first * sizeof(float), length * sizeof(float));
+    for (const ErrorSums& next : TensorQuantizer::measure_each(quantizers, first, part)) {
+      sums.merge(next);
+    }
+  }
+  return sums;
+}
+
+void measure(benchmark::State& state, SchemeKind kind, int widths) {
+  const ThreadLimit limit(static_cast<int>(state.range(0)));
+  for (auto _ : state) {
+    for_tensors(static_cast<std::size_t>(state.range(0)), [&](std::size_t t) {
+      const TensorInfo& info = weights().tensors()[t];
+      benchmark::DoNotOptimize(
+          measure_widths(kind, widths, info, {weights().original(t), info.byte_size()}));
+    });
+  }
+  set_rate(state);
+}
+
+void compare(benchmark::State& state) {
+  const ThreadLimit limit(static_cast<int>(state.range(0)));
+  const std::vector<Piece> pieces = all_pieces();
+  for (auto _ : state) {
+    parallel_for(pieces.size(), [&](std::size_t i) {
+      const auto values = [&](std::byte* tensor) {
+        return std::span<const float>(reinterpret_cast<const float*>(tensor) + pieces[i].first,
+                                      pieces[i].bytes / sizeof(float));
+      };
+      benchmark::DoNotOptimize(measure_error(values(weights().original(pieces[i].tensor)),
+                                             values(weights().work(pieces[i].tensor))));
+    });
   }
   set_rate(state);
 }
@@ -194,6 +258,13 @@ void quantize_naively(benchmark::State& state) {
 BENCHMARK(copy_bytes)->Name("memcpy")->Arg(1)->Arg(2)->UseRealTime();
 BENCHMARK_CAPTURE(quantize, bin, SchemeKind::kBin)->Arg(1)->Arg(2)->UseRealTime();
 BENCHMARK_CAPTURE(quantize, fixed_point, SchemeKind::kFixedPoint)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK_CAPTURE(measure, bin_8_widths, SchemeKind::kBin, 8)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK_CAPTURE(measure, bin_16_widths, SchemeKind::kBin, 16)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK_CAPTURE(measure, symmetric_8_widths, SchemeKind::kSymmetric, 8)
+    ->Arg(1)
+    ->Arg(2)
+    ->UseRealTime();
+BENCHMARK(compare)->Arg(1)->Arg(2)->UseRealTime();
 BENCHMARK(quantize_naively)->UseRealTime();
 
 }  // namespace

@@ -3,20 +3,23 @@
 Makes safetensors shards of seeded values (weights of 4096 x 4096, norms of 4096 between them), and
 runs every contender once a round, in turns, after the page cache was dropped. Commands that write
 are set beside cp of the same files with a sync, commands that read beside cat to /dev/null; where
-the processor and not the disk is what one waits for, the processor seconds say so. Last, a sparse
-file shows that memory does not follow the size.
+the processor and not the disk is what one waits for, the processor seconds say so. With
+--bench-kernels the commands that read get a limit: 1.3 times cat, or 0.8 of what the kernels do in
+memory (bench/bench_kernels.cc) where that is slower. Last, a sparse file shows that memory does not
+follow the size.
 
 Needs root (to drop the page cache) and free disk of twice the size. On a disk that is shared, more
 rounds are better than more gigabytes.
 
-usage: large_files.py --narrow PROGRAM [--gigabytes 16] [--rounds 3] [--dtype F32|BF16]
-       [--sparse-gigabytes 64] [--folder DIR] [--only REGEX]
+usage: large_files.py --narrow PROGRAM [--bench-kernels PROGRAM] [--gigabytes 16] [--rounds 3]
+       [--dtype F32|BF16] [--sparse-gigabytes 64] [--folder DIR] [--only REGEX] [--warm]
 """
 
 import argparse
 import array
 import json
 import math
+import os
 import pathlib
 import random
 import re
@@ -43,10 +46,11 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-def run_measured(command, allowed=(0,)):
-    """Seconds, processor seconds and peak bytes of a whole process, with cold caches."""
+def run_measured(command, allowed=(0,), warm=False):
+    """Seconds, processor seconds and peak bytes of a whole process, with cold caches unless warm."""
     subprocess.run(["sync"], check=True)
-    pathlib.Path("/proc/sys/vm/drop_caches").write_text("3\n")
+    if not warm:
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("3\n")
     done = subprocess.run([sys.executable, "-S", "-c", MEASURE, *map(str, command)],
                           stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode not in allowed:
@@ -126,40 +130,72 @@ def writers(narrow, index, out):
     return commands
 
 
+# The base of a row, where it is not the first one, and the kernels that it consists of.
+BASES = {"compare (both files)": "cat (both files)"}
+KERNELS = {"compare (both files)": "compare", "plan, 8 widths": "measure/bin_8_widths",
+           "plan, 16 widths": "measure/bin_16_widths", "sweep bin, 8 widths": "measure/bin_8_widths",
+           "sweep symmetric, 8 widths": "measure/symmetric_8_widths"}
+
+
 def readers(narrow, index, out):
     """The same of commands that only read. `out` has a quantized copy, for compare."""
     folder = out.parent
-    plan = [narrow, "plan", index, "--average-bits", "4", "-o", folder / "plan.json", "--force"]
-    sweep = [narrow, "sweep", index, "--bits", "1,2,3,4,5,6,7,8", "-o", folder / "sweep",
-             "--force", "--schemes"]
-    return {"cat": ["sh", "-c", 'cat "$0"/*.safetensors > /dev/null', index.parent],
+    plan = [narrow, "plan", index, "--average-bits", "4", "-o", folder / "plan.json", "--force",
+            "--bits"]
+    sweep = [narrow, "sweep", index, "-o", folder / "sweep", "--force", "--schemes"]
+    cat = ["sh", "-c", 'for folder; do cat "$folder"/*.safetensors; done > /dev/null', "cat",
+           index.parent]
+    return {"cat": cat,
+            "cat (both files)": [*cat, out],
             "compare (both files)": [narrow, "compare", index, out / index.name],
-            "plan": plan,
-            "sweep bin, 8 widths": [*sweep, "bin"],
-            "sweep symmetric, 8 widths": [*sweep, "symmetric"],
+            "plan, 8 widths": [*plan, "1..8"],
+            "plan, 16 widths": [*plan, "1..16"],
+            "sweep bin, 8 widths": [*sweep, "bin", "--bits", "1..8"],
+            "sweep symmetric, 8 widths": [*sweep, "symmetric", "--bits", "2..9"],
             "inspect --stats": [narrow, "inspect", index, "--stats"]}
 
 
-def measure_rounds(commands, rounds, before_each):
+def kernel_rates(program):
+    """GB/s in memory, on all cores, by the benchmark's name."""
+    threads = os.cpu_count()
+    done = subprocess.run([program, "--benchmark_format=json", "--benchmark_repetitions=5",
+                           f"--benchmark_filter=^(measure/.*|compare)/{min(threads, 2)}/"],
+                          check=True, capture_output=True, text=True)
+    return {row["run_name"].split(f"/{min(threads, 2)}/")[0]: row["bytes_per_second"] / 1e9
+            for row in json.loads(done.stdout)["benchmarks"]
+            if row.get("aggregate_name") == "median"}
+
+
+def measure_rounds(commands, rounds, before_each, warm):
     rows = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
             before_each()
             # compare says 1: the files differ.
-            rows[name].append(run_measured(command, (0, 1) if "compare" in name else (0,)))
+            rows[name].append(run_measured(command, (0, 1) if "compare" in name else (0,), warm))
     return rows
 
 
-def print_table(title, rows, base, gigabytes):
+def limit_of(name, base_seconds, gigabytes, rates):
+    """The kernels' seconds and the limit as text."""
+    if name not in KERNELS or not rates:
+        return ""
+    kernels = gigabytes / rates[KERNELS[name]]
+    return f"{kernels:>11.2f}{max(1.3 * base_seconds, kernels / 0.8):>9.2f}"
+
+
+def print_table(title, rows, base, gigabytes, rates):
     print(f"\n{title}\n{'':<28}{'s':>8}{'GB/s':>7}{'times ' + base:>19}{'processor s':>13}"
-          f"{'peak MiB':>10}")
+          f"{'peak MiB':>10}" + (f"{'kernels s':>11}{'limit s':>9}" if rates else ""))
     for name, samples in rows.items():
         seconds, processor, memory = zip(*samples)
-        ratios = [s[0] / b[0] for s, b in zip(samples, rows[base])]
+        bases = rows[BASES.get(name, base)]
+        ratios = [s[0] / b[0] for s, b in zip(samples, bases)]
         middle = statistics.median(seconds)
+        limit = limit_of(name, statistics.median(b[0] for b in bases), gigabytes, rates)
         print(f"{name:<28}{middle:>8.2f}{gigabytes / middle:>7.2f}"
               f"{statistics.median(ratios):>19.2f}{statistics.median(processor):>13.2f}"
-              f"{max(memory) / 2**20:>10.0f}", flush=True)
+              f"{max(memory) / 2**20:>10.0f}{limit}", flush=True)
 
 
 def empty(folder):
@@ -190,12 +226,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--narrow", type=pathlib.Path, required=True)
+    parser.add_argument("--bench-kernels", type=pathlib.Path)
     parser.add_argument("--gigabytes", type=float, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dtype", choices=ELEMENT_BYTES, default="F32")
     parser.add_argument("--sparse-gigabytes", type=float, default=64)
     parser.add_argument("--folder", type=pathlib.Path, help="default: a temporary one")
     parser.add_argument("--only", default="", help="contenders of this name, beside cp and cat")
+    parser.add_argument("--warm", action="store_true", help="leave the page cache as it is")
     options = parser.parse_args()
     narrow = options.narrow.resolve()
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="narrow-large-") as name:
@@ -208,22 +246,28 @@ def main():
               f"{len(list(source.iterdir())) - 1} files", flush=True)
 
         def chosen(commands):
-            first = next(iter(commands))
-            return {name: command for name, command in commands.items()
-                    if name == first or re.search(options.only, name)}
+            found = {name for name in commands if re.search(options.only, name)}
+            if not found:
+                return {}
+            bases = {next(iter(commands)), *(BASES[name] for name in found if name in BASES)}
+            return {name: commands[name] for name in commands if name in found | bases}
+
+        def measure(title, commands, before_each, rates):
+            rows = measure_rounds(commands, options.rounds, before_each, options.warm)
+            print_table(title, rows, next(iter(commands)), gigabytes, rates)
 
         commands = chosen(writers(narrow, index, out))
-        if len(commands) > 1:
-            rows = measure_rounds(commands, options.rounds, lambda: empty(out))
-            print_table("commands that write", rows, "cp and sync", gigabytes)
+        if commands:
+            measure("commands that write", commands, lambda: empty(out), {})
         commands = chosen(readers(narrow, index, out))
-        if len(commands) > 1:
-            if "compare (both files)" in commands:
-                empty(out)
+        if commands:
+            empty(out)
+            if "cat (both files)" in commands:
                 subprocess.run([narrow, "quantize", index, "--scheme", "bin", "--bits", "8", "-o",
                                 f"{out}/"], check=True, stdout=subprocess.DEVNULL)
-            rows = measure_rounds(commands, options.rounds, lambda: None)
-            print_table("commands that read", rows, "cat", gigabytes)
+            has_rates = options.bench_kernels and options.dtype == "F32"
+            rates = kernel_rates(options.bench_kernels.resolve()) if has_rates else {}
+            measure("commands that read", commands, lambda: None, rates)
         empty(out)
         if options.sparse_gigabytes > 0:
             measure_sparse(narrow, folder, options.sparse_gigabytes)
