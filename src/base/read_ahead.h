@@ -1,6 +1,7 @@
 // Says to the system what a stream over a part of a file will read, so that the disk works while
 // the bytes before that are computed with. Its own reading ahead depends on the machine, starts
-// again with every tensor and is confused by two streams over one file.
+// again with every tensor and is confused by two streams over one file. What is fetched so lies in
+// small pages, from which a second reading copies more slowly: the disk costs more.
 #pragma once
 
 #include <algorithm>
