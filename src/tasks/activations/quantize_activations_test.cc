@@ -296,8 +296,8 @@ TEST_F(QuantizeActivations, APlanChoosesWidthsOfValuesToo) {
   const std::vector<std::shared_ptr<const CheckpointReader>> readers = {
       open_checkpoint(directory() / "planned.onnx")};
   std::uint64_t hits = 0;
-  for (const Prediction& prediction :
-       evaluate_checkpoints(readers, evaluate).evaluations[0].predictions) {
+  const EvaluateResult evaluated = evaluate_checkpoints(readers, evaluate);
+  for (const Prediction& prediction : evaluated.evaluations[0].predictions) {
     // Every fourth one was seen.
     if (prediction.record % 4 != 0 && prediction.is_correct()) ++hits;
   }
