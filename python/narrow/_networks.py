@@ -223,7 +223,7 @@ def calibrate(
     progress: Progress = None,
     **options: Unpack[ImageOptions],
 ) -> results.CalibrateResult:
-    """Recomputes the moving statistics of a network of TF-Slim from images (those of `evaluate`)."""
+    """Recomputes the moving statistics of a network of TF-Slim from images, as `evaluate` takes."""
     require_images(options)
     return results.result_of(
         results.CalibrateResult,
