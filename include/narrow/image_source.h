@@ -25,8 +25,7 @@ struct ImageSource {
   int labels_offset = 0;  // subtracted from every label
   // "vgg", "cifarnet", "imagenet"; empty: that of the network, which an ONNX file does not tell.
   std::string preprocessing_name = {};
-  // Height and width of what the network sees. 0, where networks are evaluated: what the input of
-  // an ONNX file has, or 224.
+  // Height and width of what the network sees; 0: what it was made for, or 224.
   int image_size = 224;
   int resize_side = 256;  // smaller side before the crop to image_size
   // Not 0: the share of that side which the crop shows. resize_side is then image_size / crop_pct,

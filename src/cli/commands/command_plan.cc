@@ -264,7 +264,6 @@ std::string damage_text(const Arguments& args, const AllocationRequest& request)
 
 // Fills in what was not typed.
 void settle(const CheckpointReader& reader, const Arguments& args, AllocationRequest& request) {
-  if (reader.location().format != CheckpointFormat::kOnnx) finish_image_size(request.images);
   if (args.damage.empty()) request.damage = best_damage(reader, request);
 }
 

@@ -119,11 +119,11 @@ EvaluateOptions evaluate_options(const AllocationRequest& request) {
   return options;
 }
 
-TrainingOptions training_options(const AllocationRequest& request) {
+TrainingOptions training_options(const EvaluationData& data, int batch_size) {
   TrainingOptions training;
-  training.batch_size = request.batch_size;
-  training.height = request.images.image_size;
-  training.width = request.images.image_size;
+  training.batch_size = batch_size;
+  training.height = data.preprocessing.output_size;
+  training.width = data.preprocessing.output_size;
   training.batch_norm = BatchNormMode::kFrozen;
   training.weight_decay = 0;
   training.threads = 1;
@@ -215,7 +215,7 @@ SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const Allocati
   const Graph graph = network_of_checkpoint(reader, variables, scope, data.class_count());
   check_weights(graph, variables);
   agree_on_instructions();
-  TrainingNetwork network(graph, variables, training_options(request));
+  TrainingNetwork network(graph, variables, training_options(data, request.batch_size));
   Portions portions(network, data, request, threads);
   SquareSums part(network);
   SquareSums sums(network);

@@ -12,6 +12,7 @@
 #include "model/checkpoint_network.h"
 #include "model/network_variables.h"
 #include "narrow/error.h"
+#include "tasks/network/image_graph.h"
 
 namespace narrow {
 namespace {
@@ -100,7 +101,7 @@ SensitivityMap output_sensitivity(const CheckpointReader& reader, int image_size
   const std::vector<Layer> all = layers(graph);
   require_plain_layers(all);
   const InputMoments moments = input_moments(graph, all, weights);
-  const auto coverage = tap_coverage(graph, all, image_size);
+  const auto coverage = tap_coverage(graph, all, image_size_of(reader, image_size));
   SensitivityMap map;
   for (const Layer& layer : all) {
     add_layer(map, layer, input_power(moments.at(layer.name), coverage.at(layer.name)), weights);
