@@ -15,6 +15,7 @@
 #include "narrow/dequantized_weights.h"
 #include "narrow/export_integers.h"
 #include "narrow/packed_checkpoint.h"
+#include "narrow/plan.h"
 #include "narrow/quantize_activations.h"
 #include "output.h"
 #include "report/integer_export_report.h"
@@ -32,6 +33,7 @@ Report quantize_to_integers(const std::filesystem::path& path, const PlanArgumen
                             const OutputArguments& output, int threads, nb::object progress) {
   ActivationOptions options = given;
   options.images = methods.images.value();
+  if (!args.plan.empty()) options.rules = read_plan_activations(args.plan);
   const auto work = [&](const RunOptionsFor<QuantizeObserver>& run, JobThread& /*job*/) {
     const auto reader = open_unpacked(path, cast_of(args.cast));
     if (!output.path.empty()) (void)location_of(output, *reader);  // not the input itself

@@ -9,9 +9,15 @@ from typing import Any
 from . import _narrow
 from . import _results as results
 from ._checkpoints import StrPath, native_output
-from ._errors import Error
 from ._graph import native_arrays
-from ._options import Progress, callback_of, network_methods, plan_arguments, split_images
+from ._options import (
+    Progress,
+    callback_of,
+    network_methods,
+    plan_arguments,
+    require_images,
+    split_images,
+)
 
 
 def quantize_activations(
@@ -38,17 +44,15 @@ def quantize_activations(
     "8:fixed-point". activation_range: of what the images show: "minmax", "mse", "entropy",
     "percentile:99.9". target: the engine, "portable", "onnxruntime", "openvino" or "tensorrt".
     options: scheme, bits, granularity and the like of `quantize_checkpoint` for the weights, and
-    images (those of `evaluate`), from which ranges are taken; methods as in `quantize_network`.
+    images (those of `evaluate`), from which ranges are taken; methods as in `quantize_network`. A
+    plan= of `narrow plan --activations` gives activations their widths too.
     Without an output only what it would be is told. docs/integers.md defines every number. Raises
     Error: "usage" without images, "unsupported" for what is no ONNX file, what `quantize_network`
     raises.
     """
     rest: dict[str, Any] = dict(options)
     images = split_images(rest)
-    if not any(images.get(name) for name in ("images", "dataset_name", "dataset_dir")):
-        raise Error(
-            "ranges of activations are taken from images: images=, or dataset_name=", "usage"
-        )
+    require_images(images)
     methods = network_methods(
         images,
         calibration_images,

@@ -50,14 +50,14 @@ def quantize_network(
     progress: Progress = None,
     **options: Any,
 ) -> results.QuantizeResult:
-    """Quantizes a ResNet V1 or an ONNX file as a network, so that few bits cost less.
+    """Quantizes a network of TF-Slim or an ONNX file as a whole, so that few bits cost less.
 
     The methods of docs/methods.md: fold, equalize, absorb_channel_scales, round ("nearest",
     "flips", "gptq"), bias_correct. options: those of `quantize_checkpoint`, and images for the
     methods (those of `evaluate`), of which calibration_images are seen; eval_image_size, with or
-    without images, 0: what an ONNX file says, or 224. Bit for bit what `narrow quantize` writes
-    with the same options. Raises what `quantize_checkpoint` raises, and Error("not_found") for a
-    checkpoint without such a network.
+    without images, 0: what the network was made for, or 224. Bit for bit what `narrow quantize`
+    writes with the same options. Raises what `quantize_checkpoint` raises, and Error("not_found")
+    for a checkpoint without such a network.
     """
     rest: dict[str, Any] = dict(options)
     methods = network_methods(
@@ -146,7 +146,7 @@ def sweep(
                 "model_name": model_name,
                 "batch_size": batch_size,
                 "max_num_batches": max_num_batches,
-                "source": image_source(images, eval_image_size=0),
+                "source": image_source(images),
             },
         )
     blocks = [granularity] if isinstance(granularity, str) else granularity
@@ -198,7 +198,7 @@ def evaluate(
             "max_num_batches": max_num_batches,
             "slim_batches": slim_batches,
             "moving_averages": moving_averages,
-            "source": image_source(options, eval_image_size=0),
+            "source": image_source(options),
         },
     )
     return results.result_of(

@@ -112,7 +112,8 @@ def plan_arguments(options: Mapping[str, Any]) -> _narrow.PlanArguments:
 
 
 def image_source(options: Mapping[str, Any], **defaults: Any) -> _narrow.ImageSource:
-    return filled(_narrow.ImageSource(), {**defaults, **options})
+    """Images of the size that the network was made for, unless the options say another."""
+    return filled(_narrow.ImageSource(), {"eval_image_size": 0, **defaults, **options})
 
 
 def split_images(options: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def network_methods(
     has_images = any(images.get(name) for name in ("images", "dataset_name", "dataset_dir"))
     if has_images:
         require_images(images)
-    source = image_source(images, dataset_split_name="train", eval_image_size=0)
+    source = image_source(images, dataset_split_name="train")
     native.set_images(source, has_images, calibration_images)
     return native
 

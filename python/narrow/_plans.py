@@ -26,13 +26,13 @@ def _accuracy_options(
 ) -> _narrow.AccuracyOptions:
     require_images(images)
     native = filled(_narrow.NetworkMethods(), methods)
-    source = image_source(images, dataset_split_name="train", eval_image_size=0)
+    source = image_source(images, dataset_split_name="train")
     native.set_images(source, method_images > 0, method_images)
     return filled(
         _narrow.AccuracyOptions(),
         {
             **given,
-            "source": image_source(images, dataset_split_name="test", eval_image_size=0),
+            "source": image_source(images, dataset_split_name="test"),
             "methods": native,
         },
     )
@@ -141,7 +141,7 @@ def plan(
             "calibration_images": calibration_images,
             "bias_correct": bias_correct,
             "absorb_channel_scales": absorb_channel_scales,
-            "source": image_source(images, dataset_split_name="train", eval_image_size=0),
+            "source": image_source(images, dataset_split_name="train"),
         },
     )
     request.vector_bits = vector_bits

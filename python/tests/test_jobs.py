@@ -1,3 +1,4 @@
+import json
 import logging
 import pickle
 import signal
@@ -225,6 +226,18 @@ def test_networks_in_integers(tmp_path, classifier, images):
     assert vectors.examples == 3 and vectors.arrays > 10
     with pytest.raises(narrow.Error, match="force=True"):
         narrow.export_c_network(integers, tmp_path / "c", inputs=given, name="net")
+
+
+def test_a_plan_says_widths_of_activations(tmp_path, classifier, images):
+    network, plan = tmp_path / "net.onnx", tmp_path / "plan.json"
+    narrow.export_network(classifier, network, eval_image_size=28)
+    options = {"scheme": "symmetric", "granularity": "channel", "exclude": "*bias*"}
+    planned = json.loads(narrow.plan(network, average_bits=20, bits=[8], **options).text)
+    planned["activations"] = [{"values": ["images"], "scheme": "4:affine", "range": "minmax"}]
+    plan.write_text(json.dumps(planned))
+    sources = {**images, "preprocessing_name": "vgg", "calibration_images": 4}
+    result = narrow.quantize_activations(network, plan=plan, **sources)
+    assert [value["bits"] for value in result.activations[:2]] == [4, 8]
 
 
 def test_scales_go_along_with_new_statistics(tmp_path, classifier, images):
