@@ -153,7 +153,7 @@ void add_eval_command(Command& program, CommandOutcome& /*outcome*/) {
   command.footer(
       "Flags may be spelled with dashes as well. Each image counts exactly once. Further\n"
       "checkpoints are compared with the first on the same images, in the same pass. CKPT is a\n"
-      "ResNet V1 checkpoint or an ONNX file that classifies images.\n"
+      "checkpoint of a network of TF-Slim or an ONNX file that classifies images.\n"
       "--resize_side 32 --eval_image_size 32 shows 32 pixel images as they are.");
   command.callback([args] { run(*args); });
 }
