@@ -6,27 +6,18 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
-#include <fstream>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "narrow/quantize_tensor.h"
+#include "read_values.h"
 
 namespace narrow {
 namespace {
 
-std::vector<float> read_floats(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  std::vector<float> values(static_cast<std::size_t>(file.tellg()) / sizeof(float));
-  file.seekg(0);
-  file.read(reinterpret_cast<char*>(values.data()),
-            static_cast<std::streamsize>(values.size() * sizeof(float)));
-  return values;
-}
-
 void run(const std::string& path) {
-  const std::vector<float> values = read_floats(path);
+  const std::vector<float> values = read_values<float>(path);
   const Shape shape{static_cast<std::int64_t>(values.size())};
   Scheme scheme;
   scheme.kind = SchemeKind::kAffine;

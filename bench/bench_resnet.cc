@@ -21,21 +21,11 @@
 
 #include "graph/slim/resnet_v1.h"
 #include "graph/weights.h"
-#include "narrow/error.h"
 #include "nn/inference/inference_network.h"
+#include "read_values.h"
 
 namespace narrow {
 namespace {
-
-std::vector<float> read_floats(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) throw Error(ErrorCategory::kNotFound, "Cannot open " + path + ".");
-  std::vector<float> values(static_cast<std::size_t>(file.tellg()) / sizeof(float));
-  file.seekg(0);
-  file.read(reinterpret_cast<char*>(values.data()),
-            static_cast<std::streamsize>(values.size() * sizeof(float)));
-  return values;
-}
 
 Graph parse_network(const std::string& text, int class_count) {
   if (text.find(',') == std::string::npos) return resnet_v1(text, class_count);
@@ -69,8 +59,8 @@ double classify(const InferenceNetwork& network, std::span<const float> images, 
 
 int serve(const std::vector<std::string>& arguments) {
   const Graph graph = parse_network(arguments[0], std::stoi(arguments[1]));
-  const Weights weights(graph, read_floats(arguments[2]));
-  const std::vector<float> images = read_floats(arguments[3]);
+  const Weights weights(graph, read_values<float>(arguments[2]));
+  const std::vector<float> images = read_values<float>(arguments[3]);
   const InferenceNetwork network(graph, weights, std::stoi(arguments[4]), std::stoi(arguments[5]),
                                  {.threads = std::stoi(arguments[7])});
   std::vector<float> logits(images.size() / network.floats_per_image() *

@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <fstream>
 #include <iostream>
 #include <span>
 #include <string>
@@ -25,23 +24,12 @@
 #include "graph/layers.h"
 #include "graph/slim/slim_networks.h"
 #include "graph/weights.h"
-#include "narrow/error.h"
 #include "nn/optimizers/optimizer_step.h"
 #include "nn/training/training_network.h"
+#include "read_values.h"
 
 namespace narrow {
 namespace {
-
-template <typename Value>
-std::vector<Value> read_values(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) throw Error(ErrorCategory::kNotFound, "Cannot open " + path + ".");
-  std::vector<Value> values(static_cast<std::size_t>(file.tellg()) / sizeof(Value));
-  file.seekg(0);
-  file.read(reinterpret_cast<char*>(values.data()),
-            static_cast<std::streamsize>(values.size() * sizeof(Value)));
-  return values;
-}
 
 class Trainer {
  public:

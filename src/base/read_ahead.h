@@ -14,10 +14,11 @@ namespace narrow {
 class ReadAhead {
  public:
   // Of a stream that reads [begin, end) front to back.
-  ReadAhead(std::uint64_t begin, std::uint64_t end) : told_(begin), end_(end) {}
+  ReadAhead(std::uint64_t begin, std::uint64_t end) : begin_(begin), end_(end), told_(begin) {}
 
   // Before the bytes up to `position` are read.
   void reach(const InputFile& file, std::uint64_t position) {
+    if (position - begin_ < kStepBytes) return;  // who takes so little may want the beginning only
     const std::uint64_t wanted = std::min(end_, position + kAheadBytes);
     if (wanted < told_ + kStepBytes) return;
     file.will_need(told_, wanted - told_);
@@ -27,8 +28,9 @@ class ReadAhead {
  private:
   static constexpr std::uint64_t kAheadBytes = std::uint64_t{8} << 20;
   static constexpr std::uint64_t kStepBytes = std::uint64_t{1} << 20;
-  std::uint64_t told_;
+  std::uint64_t begin_;
   std::uint64_t end_;
+  std::uint64_t told_;
 };
 
 }  // namespace narrow

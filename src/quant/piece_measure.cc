@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <type_traits>
+#include <utility>
 
 #include "quant/blocks/count_overflow.h"
 #include "quant/elements/element_chunk.h"
@@ -29,7 +31,7 @@ class PieceMeasure {
   }
 
   std::vector<ErrorSums> run() {
-    const std::uint64_t count = schemes_.empty() ? 0 : schemes_.front().count();
+    const std::uint64_t count = schemes_.front().count();
     for (std::uint64_t done = 0; done < count; done += kChunk) {
       measure_chunk(done, std::min<std::uint64_t>(kChunk, count - done));
     }
@@ -69,44 +71,39 @@ class PieceMeasure {
   void measure_step(std::size_t scheme, std::uint64_t begin, std::size_t length) {
     const KernelTable& table = kernels();
     if (dtype_ == DType::kFloat64) {
-      restore(scheme, begin, length);
+      restore(scheme, begin, length, restored_.data());
       return table.add_errors(wide_.data(), restored_.data(), length, &lanes_[scheme]);
     }
     if (is_small_float(dtype_)) {
-      const auto& groups = groups_[scheme];
-      if (!groups || length % groups->run != 0 ||
-          !table.restore_groups(*groups, values_, length, restored_.data())) {
-        restore(scheme, begin, length);
-      }
+      restore(scheme, begin, length, restored_.data());
       store_small(dtype_, restored_.data(), length, stored_.data(), floats_.data());
     } else {
-      restore_float(scheme, begin, length);
+      restore(scheme, begin, length, floats_.data());
     }
     table.add_wide_errors(wide_.data(), floats_.data(), length, &lanes_[scheme]);
   }
 
-  void restore(std::size_t scheme, std::uint64_t begin, std::size_t length) {
+  // As doubles before they are rounded to a type, or as float32.
+  template <typename T>
+  void restore(std::size_t scheme, std::uint64_t begin, std::size_t length, T* restored) {
+    const auto& groups = groups_[scheme];
+    if (groups && length % groups->run == 0 && restore_groups(*groups, length, restored)) return;
     schemes_[scheme].for_each_part(
         begin, length,
         [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
           sums_[scheme].overflowed += count_overflow(constants, values_ + offset, part);
-          rule_kernels.restore(constants, values_ + offset, part, restored_.data() + offset,
-                               nullptr);
+          if constexpr (std::is_same_v<T, double>) {
+            rule_kernels.restore(constants, values_ + offset, part, restored + offset, nullptr);
+          } else {
+            rule_kernels.restore_float(constants, values_ + offset, part, restored + offset);
+          }
         });
   }
-
-  void restore_float(std::size_t scheme, std::uint64_t begin, std::size_t length) {
-    const auto& groups = groups_[scheme];
-    if (groups && length % groups->run == 0 &&
-        kernels().restore_groups_float(*groups, values_, length, floats_.data())) {
-      return;
-    }
-    schemes_[scheme].for_each_part(
-        begin, length,
-        [&](std::size_t offset, std::size_t part, const auto& constants, const auto& rule_kernels) {
-          sums_[scheme].overflowed += count_overflow(constants, values_ + offset, part);
-          rule_kernels.restore_float(constants, values_ + offset, part, floats_.data() + offset);
-        });
+  bool restore_groups(const UniformGroups& groups, std::size_t length, double* restored) const {
+    return kernels().restore_groups(groups, values_, length, restored);
+  }
+  bool restore_groups(const UniformGroups& groups, std::size_t length, float* restored) const {
+    return kernels().restore_groups_float(groups, values_, length, restored);
   }
 
   DType dtype_;

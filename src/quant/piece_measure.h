@@ -1,8 +1,6 @@
 // Errors of one piece of a tensor under several schemes, whose restored values nobody wants.
 #pragma once
 
-#include <cstdint>
-#include <span>
 #include <vector>
 
 #include "narrow/quantize_values.h"
@@ -11,8 +9,8 @@
 
 namespace narrow {
 
-// Of each scheme, given by its blocks of the piece, what TensorQuantizer::round_trip returns, to
-// the bit. Throws what PieceBlocks throws.
+// Of each scheme (at least one), given by its blocks of the piece, what TensorQuantizer::round_trip
+// returns, to the bit. Throws what PieceBlocks throws.
 std::vector<ErrorSums> measure_piece(DType dtype, std::vector<PieceBlocks> schemes);
 
 }  // namespace narrow

@@ -20,6 +20,8 @@ namespace narrow {
 namespace {
 
 constexpr int kLastAxis = -1;
+// Pieces of so many codes begin with a byte, whatever their width.
+constexpr std::uint64_t kCodesAtOnce = 1 << 16;
 
 TensorInfo info_of(const Shape& shape) { return {"the array", DType::kFloat32, shape}; }
 
@@ -114,8 +116,6 @@ std::span<const std::byte> bytes_of(const Piece& piece, std::span<const std::byt
 template <typename Code>
 void unpack_all(const PackedTensor& tensor, const std::vector<CodeRange>& ranges,
                 std::span<Code> codes) {
-  // Pieces of so many codes begin with a byte, whatever their width.
-  constexpr std::uint64_t kCodesAtOnce = 1 << 16;
   const BlockLayout layout =
       block_layout(tensor.scheme.granularity, info_of(tensor.shape), kLastAxis);
   const std::optional<bool> sign = common_sign(ranges);
@@ -126,12 +126,18 @@ void unpack_all(const PackedTensor& tensor, const std::vector<CodeRange>& ranges
   });
 }
 
-void require_whole(const PackedTensor& tensor) {
-  const BlockLayout layout =
-      block_layout(tensor.scheme.granularity, info_of(tensor.shape), kLastAxis);
-  require_count(tensor.codes.size(), packed_code_bytes(tensor.shape, tensor.scheme),
-                "bytes of codes");
+// The blocks of a tensor with parameters for all of them, and so many of `what` for codes.
+template <typename Tensor>
+BlockLayout whole_layout(const Tensor& tensor, std::uint64_t codes, const char* what) {
+  validate(tensor.scheme);
+  BlockLayout layout = block_layout(tensor.scheme.granularity, info_of(tensor.shape), kLastAxis);
+  require_count(tensor.codes.size(), codes, what);
   require_count(tensor.params.size(), layout.blocks, "parameters of blocks");
+  return layout;
+}
+
+void require_whole(const PackedTensor& tensor) {
+  whole_layout(tensor, packed_code_bytes(tensor.shape, tensor.scheme), "bytes of codes");
 }
 
 // Calls `work` with a value of the type.
@@ -158,6 +164,21 @@ void with_code_type(DType type, Work&& work) {
 template <typename Code>
 bool holds(const CodeRange& range) {
   return std::in_range<Code>(range.min) && std::in_range<Code>(range.max);
+}
+
+// The smallest that holds all of them.
+DType type_of(const std::vector<CodeRange>& ranges) {
+  CodeRange all{0, 0};
+  for (const CodeRange& range : ranges) {
+    all = {std::min(all.min, range.min), std::max(all.max, range.max)};
+  }
+  for (const DType type : {DType::kUInt8, DType::kInt8, DType::kUInt16, DType::kInt16,
+                           DType::kUInt32, DType::kInt32}) {
+    bool fits = false;
+    with_code_type(type, [&]<typename Code>(Code) { fits = holds<Code>(all); });
+    if (fits) return type;
+  }
+  return DType::kInt64;
 }
 
 std::vector<std::byte> pack_piece(const Piece& piece, const QuantizedTensor& tensor,
@@ -204,6 +225,20 @@ std::vector<std::span<const BlockParams>> hand_out(std::span<const BlockParams> 
     }
   }
   return handed;
+}
+
+// Restores a tensor, of which packed_codes(piece) gives the codes as a packed file has them.
+template <typename Tensor, typename PackedCodes>
+void restore_pieces(const Tensor& tensor, std::span<float> restored,
+                    const PackedCodes& packed_codes) {
+  TensorRestorer restorer(tensor.scheme, info_of(tensor.shape), kLastAxis);
+  const std::size_t pieces = piece_count(restored.size(), restorer.piece_elements());
+  const auto params = hand_out(tensor.params, pieces, restorer);
+  parallel_for(pieces, [&](std::size_t i) {
+    const Piece piece = piece_at(i, restorer.piece_elements(), restored.size());
+    const auto part = restored.subspan(static_cast<std::size_t>(piece.first), piece.size);
+    restorer.restore(piece.first, packed_codes(piece), params[i], std::as_writable_bytes(part));
+  });
 }
 
 // The first pass over all values.
@@ -282,25 +317,15 @@ QuantizedTensor quantize(std::span<const float> values, const Shape& shape, cons
 }
 
 DType code_type(const PackedTensor& tensor) {
-  CodeRange all{0, 0};
-  for (const CodeRange& range : ranges_of(tensor.scheme, tensor.params)) {
-    all = {std::min(all.min, range.min), std::max(all.max, range.max)};
-  }
-  for (const DType type : {DType::kUInt8, DType::kInt8, DType::kUInt16, DType::kInt16,
-                           DType::kUInt32, DType::kInt32}) {
-    bool fits = false;
-    with_code_type(type, [&]<typename Code>(Code) { fits = holds<Code>(all); });
-    if (fits) return type;
-  }
-  return DType::kInt64;
+  return type_of(ranges_of(tensor.scheme, tensor.params));
 }
 
 void unpack_codes(const PackedTensor& tensor, std::span<std::byte> numbers) {
   require_whole(tensor);
-  const DType type = code_type(tensor);
+  const std::vector<CodeRange> ranges = ranges_of(tensor.scheme, tensor.params);
+  const DType type = type_of(ranges);
   require_count(numbers.size(), element_count(tensor.shape) * element_size(type),
                 "bytes for numbers");
-  const std::vector<CodeRange> ranges = ranges_of(tensor.scheme, tensor.params);
   with_code_type(type, [&]<typename Code>(Code) {
     unpack_all(tensor, ranges,
                std::span(reinterpret_cast<Code*>(numbers.data()), numbers.size() / sizeof(Code)));
@@ -309,37 +334,18 @@ void unpack_codes(const PackedTensor& tensor, std::span<std::byte> numbers) {
 
 void dequantize(const PackedTensor& tensor, std::span<float> restored) {
   require_whole(tensor);
-  const std::uint64_t elements = element_count(tensor.shape);
-  require_count(restored.size(), elements, "places for restored values");
-  TensorRestorer restorer(tensor.scheme, info_of(tensor.shape), kLastAxis);
-  const std::size_t pieces = piece_count(elements, restorer.piece_elements());
-  const auto params = hand_out(tensor.params, pieces, restorer);
-  parallel_for(pieces, [&](std::size_t i) {
-    const Piece piece = piece_at(i, restorer.piece_elements(), elements);
-    const auto part = restored.subspan(static_cast<std::size_t>(piece.first), piece.size);
-    restorer.restore(piece.first, bytes_of(piece, tensor.codes, tensor.scheme.bits), params[i],
-                     std::as_writable_bytes(part));
+  require_count(restored.size(), element_count(tensor.shape), "places for restored values");
+  restore_pieces(tensor, restored, [&](const Piece& piece) {
+    return bytes_of(piece, tensor.codes, tensor.scheme.bits);
   });
 }
 
 std::vector<float> dequantize(const QuantizedTensor& tensor) {
-  const TensorInfo info = info_of(tensor.shape);
-  const std::uint64_t elements = element_count(tensor.shape);
-  TensorRestorer restorer(tensor.scheme, info, kLastAxis);
-  const BlockLayout layout = block_layout(tensor.scheme.granularity, info, kLastAxis);
-  require_count(tensor.codes.size(), elements, "codes");
-  require_count(tensor.params.size(), layout.blocks, "parameters of blocks");
-  const std::size_t pieces = piece_count(elements, restorer.piece_elements());
-  const auto params = hand_out(tensor.params, pieces, restorer);
+  const BlockLayout layout = whole_layout(tensor, element_count(tensor.shape), "codes");
   const std::vector<CodeRange> ranges = ranges_of(tensor.scheme, tensor.params);
-  std::vector<float> restored(static_cast<std::size_t>(elements));
-  parallel_for(pieces, [&](std::size_t i) {
-    const Piece piece = piece_at(i, restorer.piece_elements(), elements);
-    const auto part =
-        std::span(restored).subspan(static_cast<std::size_t>(piece.first), piece.size);
-    restorer.restore(piece.first, pack_piece(piece, tensor, layout, ranges), params[i],
-                     std::as_writable_bytes(part));
-  });
+  std::vector<float> restored(tensor.codes.size());
+  restore_pieces(tensor, restored,
+                 [&](const Piece& piece) { return pack_piece(piece, tensor, layout, ranges); });
   return restored;
 }
 
@@ -364,13 +370,8 @@ ErrorSums fake_quantize(std::span<const float> values, const Shape& shape, const
 }
 
 std::vector<std::byte> pack_codes(const QuantizedTensor& tensor) {
-  // Pieces of so many codes end with a byte, whatever their width.
-  constexpr std::uint64_t kCodesAtOnce = 1 << 16;
-  const BlockLayout layout =
-      block_layout(tensor.scheme.granularity, info_of(tensor.shape), kLastAxis);
-  const std::uint64_t elements = element_count(tensor.shape);
-  require_count(tensor.codes.size(), elements, "codes");
-  require_count(tensor.params.size(), layout.blocks, "parameters of blocks");
+  const BlockLayout layout = whole_layout(tensor, element_count(tensor.shape), "codes");
+  const std::uint64_t elements = tensor.codes.size();
   const std::vector<CodeRange> ranges = ranges_of(tensor.scheme, tensor.params);
   const auto bits = static_cast<std::uint64_t>(tensor.scheme.bits);
   std::vector<std::byte> packed(static_cast<std::size_t>((elements * bits + 7) / 8));

@@ -15,24 +15,20 @@ TensorPieces::TensorPieces(const CheckpointReader& reader, std::size_t index,
   piece_bytes_ = piece_bytes / element_bytes * element_bytes;
 }
 
-std::span<std::byte> TensorPieces::next() {
-  bytes_.resize(std::min(left_, piece_bytes_));
-  stream_->read(bytes_);
-  left_ -= bytes_.size();
-  return bytes_;
-}
-
-void for_each_piece(const CheckpointReader& reader, std::size_t index, std::uint64_t piece_bytes,
-                    const std::function<void(std::span<std::byte>)>& take) {
-  TensorPieces pieces(reader, index, piece_bytes);
-  while (!pieces.is_finished()) take(pieces.next());
+void TensorPieces::next(RawBytes& bytes) {
+  bytes.resize(std::min(left_, piece_bytes_));
+  stream_->read(bytes);
+  left_ -= bytes.size();
 }
 
 void scan_tensor(const CheckpointReader& reader, std::size_t index,
                  std::span<TensorQuantizer> quantizers) {
-  for_each_piece(reader, index, kScanBytes, [&](std::span<const std::byte> bytes) {
+  TensorPieces pieces(reader, index, kScanBytes);
+  RawBytes bytes;
+  while (!pieces.is_finished()) {
+    pieces.next(bytes);
     for (TensorQuantizer& quantizer : quantizers) quantizer.scan(bytes);
-  });
+  }
   for (TensorQuantizer& quantizer : quantizers) quantizer.finish_scan();
 }
 
@@ -42,8 +38,8 @@ TensorScan::TensorScan(const CheckpointReader& reader, std::size_t index,
 
 void TensorScan::step() {
   if (pieces_.is_finished()) return;
-  const std::span<const std::byte> bytes = pieces_.next();
-  for (TensorQuantizer& quantizer : quantizers_) quantizer.scan(bytes);
+  pieces_.next(bytes_);
+  for (TensorQuantizer& quantizer : quantizers_) quantizer.scan(bytes_);
 }
 
 std::vector<TensorQuantizer> TensorScan::finish() {

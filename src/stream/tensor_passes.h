@@ -4,11 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "base/raw_bytes.h"
 #include "narrow/quantize_plan.h"
 #include "quant/tensor_quantizer.h"
 
@@ -23,19 +23,14 @@ class TensorPieces {
   TensorPieces(const CheckpointReader& reader, std::size_t index, std::uint64_t piece_bytes);
 
   [[nodiscard]] bool is_finished() const { return left_ == 0; }
-  // The next piece, before is_finished(). The bytes may be changed, and last until the next call.
-  std::span<std::byte> next();
+  // The next piece, before is_finished().
+  void next(RawBytes& bytes);
 
  private:
   std::unique_ptr<TensorStream> stream_;
   std::uint64_t left_;
   std::uint64_t piece_bytes_;
-  std::vector<std::byte> bytes_;
 };
-
-// Calls take(bytes) for all TensorPieces.
-void for_each_piece(const CheckpointReader& reader, std::size_t index, std::uint64_t piece_bytes,
-                    const std::function<void(std::span<std::byte>)>& take);
 
 // First pass: every quantizer scans the tensor, which is read once, and finishes.
 void scan_tensor(const CheckpointReader& reader, std::size_t index,
@@ -58,6 +53,7 @@ class TensorScan {
  private:
   std::vector<TensorQuantizer> quantizers_;
   TensorPieces pieces_;
+  RawBytes bytes_;
 };
 
 // Second pass over a tensor in memory, whose elements have `element_bytes`: they become their

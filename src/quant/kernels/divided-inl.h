@@ -153,8 +153,8 @@ class GroupQuotients {
 };
 
 template <typename T>
-HWY_INLINE bool RestoreGroupsTo(const UniformGroups& groups, const float* values, std::size_t count,
-                                T* restored) {
+bool RestoreGroups(const UniformGroups& groups, const float* values, std::size_t count,
+                   T* restored) {
   GroupQuotients quotients;
   if (!quotients.Fit(groups, values, count)) return false;
   for (std::size_t begin = 0; begin < count; begin += groups.run) {
@@ -164,22 +164,12 @@ HWY_INLINE bool RestoreGroupsTo(const UniformGroups& groups, const float* values
   return true;
 }
 
-bool RestoreGroups(const UniformGroups& groups, const float* values, std::size_t count,
-                   double* restored) {
-  return RestoreGroupsTo(groups, values, count, restored);
-}
-
-bool RestoreGroupsFloat(const UniformGroups& groups, const float* values, std::size_t count,
-                        float* restored) {
-  return RestoreGroupsTo(groups, values, count, restored);
-}
-
 bool RoundTripGroups(const UniformGroups& groups, float* values, std::size_t count,
                      LaneSums* sums) {
   RestoredChunk chunk;
   float* const restored = chunk.For(values);
-  if (!RestoreGroupsTo(groups, values, count, restored)) return false;
-  AddErrorsAndStore(restored, count, values, sums);
+  if (!RestoreGroups(groups, values, count, restored)) return false;
+  AddErrorSteps(values, restored, count, sums);
   return true;
 }
 

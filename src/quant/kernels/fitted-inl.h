@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "quant/kernels/loops-inl.h"
 
@@ -49,13 +50,19 @@ HWY_INLINE DoubleVec SecondHalf(DoubleTag d, StepVec v) {
 #endif
 }
 
+HWY_INLINE DoubleVec LoadExactly(DoubleTag d, const float* from) {
+  return hn::PromoteTo(d, hn::LoadU(FloatTag(), from));
+}
+HWY_INLINE DoubleVec LoadExactly(DoubleTag d, const double* from) { return hn::LoadU(d, from); }
+
 // Errors are added for whole steps of lanes: converting straight from memory costs less than from a
-// register. `Value` is float where restored values are put in place.
+// register. `Value` is float where restored values are put in place, double for values that Widen
+// gave, whose squares are in the sums.
 template <typename Value>
-HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_t count,
-                                  Value* HWY_RESTRICT values, LaneSums* HWY_RESTRICT sums) {
+HWY_INLINE void AddErrorSteps(Value* HWY_RESTRICT values, const float* HWY_RESTRICT restored,
+                              std::size_t count, LaneSums* HWY_RESTRICT sums) {
+  constexpr bool kHasSquares = std::is_same_v<Value, const double>;
   const DoubleTag d;
-  const FloatTag df;
   const StepTag step;
   for (std::size_t lane = 0; lane < kLanes; lane += kStep) {
     const std::size_t second_lane = lane + kStep - kHalfStep;
@@ -64,16 +71,18 @@ HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_
     auto first_max_d2 = hn::LoadU(d, &sums->max_d2[lane]);
     auto second_max_d2 = hn::LoadU(d, &sums->max_d2[second_lane]);
     for (std::size_t i = lane; i < count; i += kLanes) {
-      const auto x = hn::PromoteTo(d, hn::LoadU(df, values + i));
-      const auto r = hn::PromoteTo(d, hn::LoadU(df, restored + i));
+      const auto x = LoadExactly(d, values + i);
+      const auto r = LoadExactly(d, restored + i);
       const auto error = hn::Sub(r, x);
-      first.AddFloat(x, r, error);
+      if constexpr (!kHasSquares) first.AddSquare(x);
+      first.AddError(x, r, error);
       first_max_d2 = hn::Max(first_max_d2, hn::Mul(error, error));
       if constexpr (kStep > kHalfStep) {
-        const auto x2 = hn::PromoteTo(d, hn::LoadU(df, values + i + kHalfStep));
-        const auto r2 = hn::PromoteTo(d, hn::LoadU(df, restored + i + kHalfStep));
+        const auto x2 = LoadExactly(d, values + i + kHalfStep);
+        const auto r2 = LoadExactly(d, restored + i + kHalfStep);
         const auto error2 = hn::Sub(r2, x2);
-        second.AddFloat(x2, r2, error2);
+        if constexpr (!kHasSquares) second.AddSquare(x2);
+        second.AddError(x2, r2, error2);
         second_max_d2 = hn::Max(second_max_d2, hn::Mul(error2, error2));
       }
       if constexpr (!std::is_const_v<Value>) {
@@ -89,15 +98,17 @@ HWY_INLINE void AddErrorsAndStore(const float* HWY_RESTRICT restored, std::size_
   }
 }
 
-void AddFloatErrors(const float* values, const float* restored, std::size_t count, LaneSums* sums) {
+template <typename Value, typename Restored>
+void AddErrors(const Value* values, const Restored* restored, std::size_t count, LaneSums* sums) {
   const std::size_t whole = count - count % kLanes;
-  AddErrorsAndStore(restored, whole, values, sums);
+  AddErrorSteps(values, restored, whole, sums);
   if (whole == count) return;
-  float tail_values[kLanes] = {};  // see AddErrors
-  float tail_restored[kLanes] = {};
+  // A lane past the end adds +0 to sums that are never -0: nothing.
+  Value tail_values[kLanes] = {};
+  Restored tail_restored[kLanes] = {};
   std::copy_n(values + whole, count - whole, tail_values);
   std::copy_n(restored + whole, count - whole, tail_restored);
-  AddErrorsAndStore<const float>(tail_restored, kLanes, tail_values, sums);
+  AddErrorSteps(std::as_const(tail_values), tail_restored, kLanes, sums);
 }
 
 // Of whole steps of lanes.
@@ -107,7 +118,7 @@ HWY_INLINE void WidenSteps(const float* HWY_RESTRICT values, std::size_t count,
   for (std::size_t lane = 0; lane < kLanes; lane += hn::Lanes(d)) {
     Accumulator accumulator(d, *sums, lane);
     for (std::size_t i = lane; i < count; i += kLanes) {
-      const auto x = hn::PromoteTo(d, hn::LoadU(FloatTag(), values + i));
+      const auto x = LoadExactly(d, values + i);
       accumulator.AddSquare(x);
       hn::StoreU(x, d, wide + i);
     }
@@ -124,51 +135,6 @@ void Widen(const float* values, std::size_t count, double* wide, LaneSums* sums)
   std::copy_n(values + whole, count - whole, tail_values);
   WidenSteps(tail_values, kLanes, tail_wide, sums);
   std::copy_n(tail_wide, count - whole, wide + whole);
-}
-
-HWY_INLINE void AddWideErrorSteps(const double* HWY_RESTRICT wide,
-                                  const float* HWY_RESTRICT restored, std::size_t count,
-                                  LaneSums* HWY_RESTRICT sums) {
-  const DoubleTag d;
-  const FloatTag df;
-  for (std::size_t lane = 0; lane < kLanes; lane += kStep) {
-    const std::size_t second_lane = lane + kStep - kHalfStep;
-    Accumulator first(d, *sums, lane);
-    Accumulator second(d, *sums, second_lane);
-    auto first_max_d2 = hn::LoadU(d, &sums->max_d2[lane]);
-    auto second_max_d2 = hn::LoadU(d, &sums->max_d2[second_lane]);
-    for (std::size_t i = lane; i < count; i += kLanes) {
-      const auto x = hn::LoadU(d, wide + i);
-      const auto r = hn::PromoteTo(d, hn::LoadU(df, restored + i));
-      const auto error = hn::Sub(r, x);
-      first.AddError(x, r, error);
-      first_max_d2 = hn::Max(first_max_d2, hn::Mul(error, error));
-      if constexpr (kStep > kHalfStep) {
-        const auto x2 = hn::LoadU(d, wide + i + kHalfStep);
-        const auto r2 = hn::PromoteTo(d, hn::LoadU(df, restored + i + kHalfStep));
-        const auto error2 = hn::Sub(r2, x2);
-        second.AddError(x2, r2, error2);
-        second_max_d2 = hn::Max(second_max_d2, hn::Mul(error2, error2));
-      }
-    }
-    first.Store(d, sums, lane);
-    hn::StoreU(first_max_d2, d, &sums->max_d2[lane]);
-    if constexpr (kStep > kHalfStep) {
-      second.Store(d, sums, second_lane);
-      hn::StoreU(second_max_d2, d, &sums->max_d2[second_lane]);
-    }
-  }
-}
-
-void AddWideErrors(const double* wide, const float* restored, std::size_t count, LaneSums* sums) {
-  const std::size_t whole = count - count % kLanes;
-  AddWideErrorSteps(wide, restored, whole, sums);
-  if (whole == count) return;
-  double tail_wide[kLanes] = {};  // see AddErrors
-  float tail_restored[kLanes] = {};
-  std::copy_n(wide + whole, count - whole, tail_wide);
-  std::copy_n(restored + whole, count - whole, tail_restored);
-  AddWideErrorSteps(tail_wide, tail_restored, kLanes, sums);
 }
 
 // A place for a chunk of restored values. It lies half a page away from the values, modulo the page
@@ -198,7 +164,7 @@ HWY_INLINE void RoundTripChunks(const BlockConstants& block, float* HWY_RESTRICT
   while (count > 0) {
     const std::size_t part = std::min(kChunk, count);
     Fitted::Restore(block, values, part, restored);
-    AddErrorsAndStore(restored, part, values, sums);
+    AddErrorSteps(values, restored, part, sums);
     values += part;
     count -= part;
   }

@@ -45,23 +45,23 @@ class Accumulator {
         xr_(hn::LoadU(d, &sums.xr[lane])) {}
   // x and r are float32: products of two such values do not round, so MulAdd gives the same.
   HWY_INLINE void AddFloat(DoubleVec x, DoubleVec r, DoubleVec d) {
-    AddFloatProducts(x, r);
-    d2_ = hn::Add(d2_, hn::Mul(d, d));
-    d_ = Plus(DoubleTag(), d, d_);
+    AddSquare(x);
+    AddError(x, r, d);
   }
-  // d is a float32 too: its square does not round, and x + d is r exactly.
-  HWY_INLINE void AddExact(DoubleVec x, DoubleVec d) {
-    AddFloatProducts(x, hn::Add(x, d));
-    d2_ = hn::MulAdd(d, d, d2_);
-    d_ = hn::Add(d_, d);
-  }
-  // AddFloat without x * x.
+  // The two halves of AddFloat.
+  HWY_INLINE void AddSquare(DoubleVec x) { x2_ = hn::MulAdd(x, x, x2_); }
   HWY_INLINE void AddError(DoubleVec x, DoubleVec r, DoubleVec d) {
     xr_ = hn::MulAdd(x, r, xr_);
     d2_ = hn::Add(d2_, hn::Mul(d, d));
     d_ = Plus(DoubleTag(), d, d_);
   }
-  HWY_INLINE void AddSquare(DoubleVec x) { x2_ = hn::MulAdd(x, x, x2_); }
+  // d is a float32 too: its square does not round, and x + d is r exactly.
+  HWY_INLINE void AddExact(DoubleVec x, DoubleVec d) {
+    AddSquare(x);
+    xr_ = hn::MulAdd(x, hn::Add(x, d), xr_);
+    d2_ = hn::MulAdd(d, d, d2_);
+    d_ = hn::Add(d_, d);
+  }
   HWY_INLINE void AddDouble(DoubleVec x, DoubleVec r, DoubleVec d) {
     x2_ = hn::Add(x2_, hn::Mul(x, x));
     d2_ = hn::Add(d2_, hn::Mul(d, d));
@@ -76,11 +76,6 @@ class Accumulator {
   }
 
  private:
-  HWY_INLINE void AddFloatProducts(DoubleVec x, DoubleVec r) {
-    x2_ = hn::MulAdd(x, x, x2_);
-    xr_ = hn::MulAdd(x, r, xr_);
-  }
-
   DoubleVec x2_;
   DoubleVec d2_;
   DoubleVec d_;
@@ -171,18 +166,6 @@ HWY_INLINE void AddErrorSteps(const double* HWY_RESTRICT values,
     accumulator.Store(d, sums, lane);
     hn::StoreU(max_abs, d, &sums->max_abs_d[lane]);
   }
-}
-
-void AddErrors(const double* values, const double* restored, std::size_t count, LaneSums* sums) {
-  const std::size_t whole = count - count % kLanes;
-  AddErrorSteps(values, restored, whole, sums);
-  if (whole == count) return;
-  // A lane past the end adds +0 to sums that are never -0: nothing.
-  double tail_values[kLanes] = {};
-  double tail_restored[kLanes] = {};
-  std::copy_n(values + whole, count - whole, tail_values);
-  std::copy_n(restored + whole, count - whole, tail_restored);
-  AddErrorSteps(tail_values, tail_restored, kLanes, sums);
 }
 
 template <class R, class Source>

@@ -77,6 +77,24 @@ std::unique_ptr<ImageNetwork> make_network(const CheckpointReader& reader,
                             threads, execution, arithmetic);
 }
 
+EvaluatedNetwork prepare(const CheckpointReader& reader, const std::string& scope, Graph graph,
+                         const EvaluateOptions& options, const EvaluationData& data, int threads) {
+  const CheckpointVariables variables(reader, options.use_moving_averages);
+  if (data.arrays) data.arrays->require_fit(graph);
+  if (data.examples) data.examples->require_fit(graph);
+  const bool is_resnet_v1 = !is_onnx(reader) && find_other_slim_network(scope) == nullptr;
+  const Execution execution = execution_of(graph, options.execution);
+  try {
+    return {reader.location(), scope, read_global_step(reader), execution,
+            make_network(reader, variables, std::move(graph), is_resnet_v1, data, threads,
+                         execution, options.arithmetic)};
+  } catch (const Error& error) {
+    throw Error(error.category(),
+                fmt::format("{}: {}", reader.location().path.string(), error.what()),
+                error.remedy());
+  }
+}
+
 // Each worker reads and preprocesses the images of its own next micro-batch, so that no core waits
 // for another and nothing is queued.
 class Pass {
@@ -163,28 +181,14 @@ EvaluatedNetwork prepare_network(const CheckpointReader& reader, const EvaluateO
   const CheckpointVariables variables(reader, options.use_moving_averages);
   const std::string scope = scope_of(reader, options);
   if (options.use_moving_averages) require_moving_averages(reader, variables, scope);
-  return prepare_graph(reader, network_of_checkpoint(reader, variables, scope, data.class_count()),
-                       options, data, threads);
+  return prepare(reader, scope, network_of_checkpoint(reader, variables, scope, data.class_count()),
+                 options, data, threads);
 }
 
 EvaluatedNetwork prepare_graph(const CheckpointReader& reader, Graph graph,
                                const EvaluateOptions& options, const EvaluationData& data,
                                int threads) {
-  const CheckpointVariables variables(reader, options.use_moving_averages);
-  const std::string scope = scope_of(reader, options);
-  if (data.arrays) data.arrays->require_fit(graph);
-  if (data.examples) data.examples->require_fit(graph);
-  const bool is_resnet_v1 = !is_onnx(reader) && find_other_slim_network(scope) == nullptr;
-  const Execution execution = execution_of(graph, options.execution);
-  try {
-    return {reader.location(), scope, read_global_step(reader), execution,
-            make_network(reader, variables, std::move(graph), is_resnet_v1, data, threads,
-                         execution, options.arithmetic)};
-  } catch (const Error& error) {
-    throw Error(error.category(),
-                fmt::format("{}: {}", reader.location().path.string(), error.what()),
-                error.remedy());
-  }
+  return prepare(reader, scope_of(reader, options), std::move(graph), options, data, threads);
 }
 
 void run_networks(const EvaluationData& data, std::span<const ImageNetwork* const> networks,

@@ -164,6 +164,7 @@ class SweepRun {
     std::vector<EvaluatedNetwork> prepared;
     std::vector<std::size_t> group;
     std::uint64_t bytes = 0;
+    std::uint64_t most_bytes = 0;  // of a network so far; those of codes are smaller than others
     const auto run_group = [&] {
       if (group.empty()) return;
       run_pass(prepared, group);
@@ -178,8 +179,8 @@ class SweepRun {
       prepared.push_back(swept_.prepare(i, evaluate_, data_, threads));
       group.push_back(i);
       bytes += prepared.back().network->weight_bytes();
-      // Networks of one checkpoint are of one size.
-      if (bytes + prepared.back().network->weight_bytes() > budget) run_group();
+      most_bytes = std::max(most_bytes, prepared.back().network->weight_bytes());
+      if (bytes + most_bytes > budget) run_group();
     }
     run_group();
     return passes;

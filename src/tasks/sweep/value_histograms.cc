@@ -60,18 +60,15 @@ std::vector<std::uint64_t> count_pieces(const CheckpointReader& reader, std::siz
   std::vector<std::uint64_t> counts(bins);
   const std::size_t element_bytes = element_size(reader.tensors()[index].dtype);
   ItemPool<CountedPiece> pool;
-  std::uint64_t left = reader.tensors()[index].byte_size();
+  TensorPieces pieces(reader, index, piece_bytes);
   std::uint64_t first = 0;
-  const auto stream = reader.open(index);
   run_pipeline<CountedPiece>(
       pieces_in_flight(threads),
       [&]() -> CountedPiece* {
-        if (left == 0) return nullptr;
+        if (pieces.is_finished()) return nullptr;
         CountedPiece* piece = pool.take();
         piece->first = first;
-        piece->bytes.resize(std::min(left, piece_bytes));
-        stream->read(piece->bytes);
-        left -= piece->bytes.size();
+        pieces.next(piece->bytes);
         first += piece->bytes.size() / element_bytes;
         return piece;
       },
