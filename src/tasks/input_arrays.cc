@@ -54,7 +54,7 @@ std::string shape_of(const TensorInfo& info) {
 // open_checkpoint would look for the other files that a checkpoint of this name may have.
 std::unique_ptr<CheckpointReader> open_arrays(const std::filesystem::path& path) {
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) {
+  if (!std::filesystem::exists(path, error) && !error) {
     throw Error(
         ErrorCategory::kNotFound,
         fmt::format("there is no file {} of arrays (NPZ) for the network's inputs", path.string()));
