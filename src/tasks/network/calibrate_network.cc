@@ -13,7 +13,6 @@
 #include "methods/moments/channel_statistics.h"
 #include "model/checkpoint_network.h"
 #include "model/network_variables.h"
-#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "nn/execution/graph_walk.h"
 #include "nn/instructions/instruction_set.h"
@@ -167,9 +166,10 @@ double CalibrationResult::spread_shift() const {
 CalibrationResult calibrate_network(const CheckpointReader& reader, const CalibrationImages& asked,
                                     CheckpointWriter& writer, const RunOptions& run) {
   const auto start = std::chrono::steady_clock::now();
+  require_slim_variables(reader, "calibration");
   const ThreadLimit limit(run.threads);
   agree_on_instructions();
-  const bool is_resnet_v1 = is_onnx(reader) || !is_any_graph(reader);
+  const bool is_resnet_v1 = !is_any_graph(reader);
   CalibrationImages images = asked;
   images.source = with_preprocessing(std::move(images.source), reader);
   images.source.image_size = image_size_of(reader, images.source.image_size);
