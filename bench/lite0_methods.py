@@ -2,7 +2,7 @@
 """What few bits cost EfficientNet-Lite0 with and without methods: the table of docs/results.md.
 
 usage: lite0_methods.py MODEL.onnx FOLDER --narrow PROGRAM [--bits 4,5,6,8] [--rows best,...]
-                        [--threads 2] [--folded] [--equalized]
+                        [--widths ROW=BITS,... ...] [--threads 2] [--folded] [--equalized]
 
 MODEL.onnx takes the input of peers/lite0_accuracy.py, FOLDER has its labels.csv and pictures. The
 pictures are cut in two, every second one. A network that was made without pictures is measured on
@@ -12,11 +12,11 @@ top-1 in percent, the difference from float with its 95 % interval for paired pr
 Price, 2012), and how many pictures get the same class as from float.
 
 Rows: minmax, mse, uniform, best without pictures; uniform_pictures, best_pictures with them; tensor,
-tensor_flips, tensor_pictures with one range for each tensor. --folded: the same of the network whose batch norms
-are multiplied into its weights, what is left of them being biases; needs the package onnx.
---equalized: of what `convert --to onnx --equalize` makes of it, for the rows tensor... On two
-quiet cores some 35 minutes, of which rows with pictures take about 2 minutes for each half and width,
-all others together 5. --widths ROW=BITS,... limits the widths of a row.
+tensor_flips, tensor_pictures with one range for each tensor. --widths limits the widths of a row.
+--folded: the same of the network whose batch norms are multiplied into its weights, what is left of
+them being biases; needs the package onnx. --equalized: of what `convert --to onnx --equalize` makes
+of it, for the rows tensor... On two quiet cores some 35 minutes, of which rows with pictures take
+about 2 minutes for each half and width, all others together 5.
 """
 
 import argparse

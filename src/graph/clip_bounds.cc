@@ -5,21 +5,24 @@
 #include <limits>
 #include <span>
 
+#include "graph/matchers.h"
+
 namespace narrow {
 namespace {
 
 // The number that an input is; `none` where it is left out.
 std::optional<double> bound_at(const Graph& graph, const Node& node, std::size_t input,
                                const WeightSource& weights, double none) {
-  if (node.inputs.size() <= input || node.inputs[input] == kNoValue) return none;
+  const ValueId id = input_of(node, input);
+  if (id == kNoValue) return none;
   float value = 0;
-  const Constant* const constant = graph.constant_of(node.inputs[input]);
+  const Constant* const constant = graph.constant_of(id);
   if (constant != nullptr && constant->type == DType::kFloat32 &&
       constant->bytes.size() == sizeof(value)) {
     std::memcpy(&value, constant->bytes.data(), sizeof(value));
     return value;
   }
-  const Weight* const weight = graph.weight_of(node.inputs[input]);
+  const Weight* const weight = graph.weight_of(id);
   if (weight == nullptr || element_count(weight->shape) != 1) return std::nullopt;
   weights.read(weight->name, std::span(&value, 1));
   return value;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "graph/constants.h"
 #include "graph/matchers.h"
+#include "tensor/element_values.h"
 
 namespace narrow {
 namespace {
@@ -123,21 +123,24 @@ std::size_t LinearLayer::taps() const {
 
 bool has_unit_scale(const Graph& graph, const Node& norm) {
   const Constant* const scale = graph.constant_of(norm.inputs[1]);
-  const auto reals = scale == nullptr ? std::nullopt : fact_of(*scale).reals;
-  return reals && !reals->empty() &&
-         std::ranges::all_of(*reals, [](double value) { return value == 1; });
+  if (scale == nullptr || !is_floating_point(scale->type)) return false;
+  return std::ranges::all_of(decode_reals(scale->type, scale->bytes),
+                             [](double value) { return value == 1; });
 }
 
 ValueId depthwise_weight(const Graph& graph, const Node& node) {
   const auto* const conv = std::get_if<op::Conv>(&node.attributes);
   const Node* maker = conv == nullptr ? nullptr : producer_of(graph, node.inputs[1]);
-  if (maker != nullptr && is_any<op::Reshape>(*maker)) maker = producer_of(graph, maker->inputs[0]);
+  const bool is_reshaped = maker != nullptr && is_any<op::Reshape>(*maker);
+  if (is_reshaped) maker = producer_of(graph, maker->inputs[0]);
   const auto* const order =
       maker == nullptr ? nullptr : std::get_if<op::Transpose>(&maker->attributes);
   if (order == nullptr || order->order != kOutputsFirst) return kNoValue;
   const Weight* const weight = graph.weight_of(maker->inputs[0]);
-  const bool is_depthwise =
-      weight != nullptr && weight->shape.size() == 4 && conv->group == weight->shape[2];
+  // Without a Reshape the last axis counts the inputs of a group.
+  const bool is_depthwise = weight != nullptr && weight->shape.size() == 4 &&
+                            conv->group == weight->shape[2] &&
+                            (is_reshaped || weight->shape[3] == 1);
   return is_depthwise ? maker->inputs[0] : kNoValue;
 }
 

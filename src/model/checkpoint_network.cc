@@ -214,16 +214,25 @@ bool is_any_graph(const CheckpointReader& reader) {
   return held != nullptr && find_other_slim_network(held->name) != nullptr;
 }
 
+std::string kind_of_network(const CheckpointReader& reader) {
+  if (is_onnx(reader)) return "an ONNX file";
+  return "a checkpoint of " + find_network_scope(reader);
+}
+
+void require_slim_variables(const CheckpointReader& reader, std::string_view who) {
+  if (!is_onnx(reader)) return;
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("{} is an ONNX file; {} works on TF-Slim's variables only, whose "
+                          "kernels are stored as [height, width, in, out]",
+                          reader.location().path.string(), who));
+}
+
 void require_slim_network(const CheckpointReader& reader, std::string_view who) {
   if (!is_any_graph(reader)) return;
-  throw Error(
-      ErrorCategory::kUnsupported,
-      fmt::format("{} is {}; {} works on TF-Slim's variables of a ResNet V1 only, "
-                  "whose kernels are stored as [height, width, in, out]",
-                  reader.location().path.string(),
-                  is_onnx(reader) ? std::string("an ONNX file")
-                                  : fmt::format("a checkpoint of {}", find_network_scope(reader)),
-                  who));
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("{} is {}; {} works on TF-Slim's variables of a ResNet V1 only, "
+                          "whose kernels are stored as [height, width, in, out]",
+                          reader.location().path.string(), kind_of_network(reader), who));
 }
 
 }  // namespace narrow

@@ -63,6 +63,14 @@ Graph held_network(const CheckpointReader& reader, const WeightSource& variables
 // TF-Slim's than ResNet V1, which has methods of its own.
 bool is_any_graph(const CheckpointReader& reader);
 
+// What a sentence calls the file: "an ONNX file" or "a checkpoint of lenet". Throws what
+// find_network_scope throws.
+std::string kind_of_network(const CheckpointReader& reader);
+
+// For jobs that know TF-Slim's variables only: throws Error(kUnsupported) for an ONNX file, saying
+// that the job (`who`: "training") does not work on it.
+void require_slim_variables(const CheckpointReader& reader, std::string_view who);
+
 // For jobs that know Slim's ResNet V1 only: throws Error(kUnsupported) for an ONNX file and for a
 // checkpoint of another network of Slim, saying that the job (`who`: "calibration") does not work
 // on its graph.

@@ -26,6 +26,7 @@
 #include "nn/reference/fold_constants.h"
 #include "nn/reference/fold_weights.h"
 #include "nn/reference/reference_network.h"
+#include "stream/quantized_copy.h"
 #include "tasks/equalized_network.h"
 
 namespace narrow {
@@ -154,16 +155,19 @@ ExportedNetwork export_network(const CheckpointReader& reader, const NetworkExpo
   graph = fold_constants(std::move(graph));
   if (options.dequantize) dequantize_graph(graph);
   drop_identities(graph);
-  std::optional<Weights> levelled;
+  std::optional<QuantizedCopy> levelled;
   if (options.equalize) {
     require_onnx(reader);
-    levelled = load_float_weights(graph, reader);
-    graph = equalized_network(graph, *levelled);
+    Weights values = load_float_weights(graph, reader);
+    graph = equalized_network(graph, values);
+    levelled.emplace(reader);
+    for (const Weight& weight : graph.weights) {
+      levelled->add(*values.find(weight.name));
+      levelled->write(std::as_bytes(values.values(weight.name)));
+    }
   }
   const FoldedGraph folded = fold_weights(std::move(graph));
-  std::optional<ChangedValues> changed;
-  if (levelled) changed.emplace(reader, *levelled);
-  ComputedWeights weights(changed ? *changed : reader, variables);
+  ComputedWeights weights(levelled ? *levelled : reader, variables);
   const ConvertPlan plan = plan_weights(folded, reader, variables, weights);
   onnx::ModelProto model = export_onnx(folded.graph);
   copy_metadata(reader, model);

@@ -4,7 +4,6 @@
 #include <cmath>
 
 namespace narrow {
-namespace {
 
 std::vector<double> inverse_of(std::span<const double> factors) {
   std::vector<double> inverse(factors.size());
@@ -12,13 +11,11 @@ std::vector<double> inverse_of(std::span<const double> factors) {
   return inverse;
 }
 
-void multiply(std::span<float> values, std::span<const double> factors) {
+void multiply_each(std::span<float> values, std::span<const double> factors) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     values[i] = static_cast<float>(values[i] * factors[i]);
   }
 }
-
-}  // namespace
 
 double LayerScales::of(std::size_t index, std::size_t out_channels) const {
   double factor = 1;
@@ -30,10 +27,10 @@ double LayerScales::of(std::size_t index, std::size_t out_channels) const {
 void scale_output_channels(const Layer& layer, std::span<const double> factors, Weights& weights) {
   const std::span<float> kernel = weights.values(layer.weights);
   for (std::size_t i = 0; i < kernel.size(); i += factors.size()) {
-    multiply(kernel.subspan(i, factors.size()), factors);
+    multiply_each(kernel.subspan(i, factors.size()), factors);
   }
   const LayerNorm& norm = *layer.norm;
-  multiply(weights.values(norm.moving_mean), factors);
+  multiply_each(weights.values(norm.moving_mean), factors);
   const std::span<float> variance = weights.values(norm.moving_variance);
   for (std::size_t c = 0; c < factors.size(); ++c) {
     const double scaled =
@@ -51,8 +48,8 @@ std::vector<ScalePath> scalable_paths(const Graph& graph, const std::vector<Laye
 void scale_input_channels(const ScalePath& path, std::span<const double> factors,
                           Weights& weights) {
   const std::vector<double> inverse = inverse_of(factors);
-  multiply(weights.values(path.before->norm->gamma), inverse);
-  multiply(weights.values(path.before->norm->beta), inverse);
+  multiply_each(weights.values(path.before->norm->gamma), inverse);
+  multiply_each(weights.values(path.before->norm->beta), inverse);
   const auto out_channels = static_cast<std::size_t>(path.after->out_channels);
   const LayerScales scales{{}, {factors.begin(), factors.end()}};
   const std::span<float> kernel = weights.values(path.after->weights);

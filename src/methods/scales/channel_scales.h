@@ -23,6 +23,12 @@ struct LayerScales {
 // By Layer::name; layers that are not there are unscaled.
 using ChannelScales = std::map<std::string, LayerScales>;
 
+// values[i] times factors[i].
+void multiply_each(std::span<float> values, std::span<const double> factors);
+
+// 1 / factors[i].
+std::vector<double> inverse_of(std::span<const double> factors);
+
 // Multiplies output channel c of the weights by factors[c] > 0 and lets the batch norm, which the
 // layer has, undo it: mean' = a mean, variance' = a^2 (variance + epsilon) - epsilon. Needs
 // a^2 (variance + epsilon) >= epsilon; a variance that rounding would take below 0 becomes 0.

@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "methods/scales/fold_norms.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -39,12 +40,6 @@ void for_each_weight(const LinearLayer& layer, const Take& take) {
   for (std::size_t c = 0; c < layer.out_channels; ++c) {
     const std::size_t first = c / outputs * (layer.columns / taps);
     for (std::size_t i = 0; i < layer.columns; ++i) take(first + i / taps, c, layer.index(c, i));
-  }
-}
-
-void multiply_each(std::span<float> values, std::span<const double> factors) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = static_cast<float>(values[i] * factors[i]);
   }
 }
 
@@ -183,21 +178,10 @@ class PathScales {
     for_each_weight(after_, [&](std::size_t channel, std::size_t /*row*/, std::size_t at) {
       kernel[at] = static_cast<float>(kernel[at] * steps[channel]);
     });
-    std::vector<double> inverse(steps.size());
-    std::ranges::transform(steps, inverse.begin(), [](double step) { return 1 / step; });
-    if (before_.norm) {
-      multiply_each(weights_.values(*before_.norm->gamma), inverse);
-      multiply_each(weights_.values(before_.norm->beta), inverse);
-      return;
-    }
-    const std::span<float> rows = weights_.values(before_.weights);
-    for (std::size_t c = 0; c < before_.out_channels; ++c) {
-      for (std::size_t i = 0; i < before_.columns; ++i) {
-        float& weight = rows[before_.index(c, i)];
-        weight = static_cast<float>(weight * inverse[c]);
-      }
-    }
-    if (before_.bias) multiply_each(weights_.values(*before_.bias), inverse);
+    const std::vector<double> inverse = inverse_of(steps);
+    if (!before_.norm) return multiply_rows(before_, inverse, weights_);
+    multiply_each(weights_.values(*before_.norm->gamma), inverse);
+    multiply_each(weights_.values(before_.norm->beta), inverse);
   }
 
   const LinearLayer& before_;

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "methods/scales/absorb_scales.h"
+#include "methods/scales/channel_scales.h"
 
 namespace narrow {
-namespace {
 
 void multiply_rows(const LinearLayer& layer, std::span<const double> factors, Weights& weights) {
   const std::span<float> kernel = weights.values(layer.weights);
@@ -16,14 +16,8 @@ void multiply_rows(const LinearLayer& layer, std::span<const double> factors, We
       weight = static_cast<float>(weight * factors[c]);
     }
   }
-  if (!layer.bias) return;
-  const std::span<float> bias = weights.values(*layer.bias);
-  for (std::size_t c = 0; c < bias.size(); ++c) {
-    bias[c] = static_cast<float>(bias[c] * factors[c]);
-  }
+  if (layer.bias) multiply_each(weights.values(*layer.bias), factors);
 }
-
-}  // namespace
 
 void fold_norm(const LinearLayer& layer, Weights& weights) {
   const LinearNorm& norm = *layer.norm;

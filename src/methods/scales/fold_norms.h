@@ -11,6 +11,9 @@
 
 namespace narrow {
 
+// Multiplies each row of the layer, and its bias, by a factor.
+void multiply_rows(const LinearLayer& layer, std::span<const double> factors, Weights& weights);
+
 // Multiplies the rows of the layer, and its bias, by the slope gamma / sqrt(variance + epsilon) of
 // its normalization, whose gamma becomes 1, mean 0 and variance 1 - epsilon: what it still does is
 // to add its beta, which takes the rest. The function of the graph stays, to float32 (Jacob et al.,

@@ -25,6 +25,16 @@ constexpr int kSeen = kSeenBy<3>;
 // Each is one of the matrices, for the columns and the rows of what is transformed: kOut sums from
 // kIn vectors. Polynomials are evaluated at 0, 1, -1, 2, -2 and infinity for 3 taps, for 5 at 1/2
 // and -1/2 too, before infinity.
+template <int kTaps>
+struct InputTransform;  // B'
+template <int kTaps>
+struct OutputTransform;  // A'
+template <int kTaps>
+struct OutputGradientTransform;  // A
+template <int kTaps>
+struct KernelTransform;  // G
+template <int kTaps>
+struct KernelGradientTransform;  // G'
 
 // y = a + b, a - b.
 template <class V>
@@ -33,9 +43,16 @@ HWY_INLINE void SumAndDifference(V a, V b, V* y) {
   y[1] = hn::Sub(a, b);
 }
 
-template <int kTaps>
-struct InputTransform {  // B'
-  static_assert(kTaps == 3);
+// Of the values at a point and at the opposite one, x[0] and x[1].
+template <class V>
+struct PointPair {
+  HWY_INLINE explicit PointPair(const V* x) : even(hn::Add(x[0], x[1])), odd(hn::Sub(x[0], x[1])) {}
+  V even;
+  V odd;
+};
+
+template <>
+struct InputTransform<3> {
   static constexpr int kIn = kSeen;
   static constexpr int kOut = kSeen;
   template <class D, class V = hn::Vec<D>>
@@ -48,33 +65,29 @@ struct InputTransform {  // B'
     const V near_even = hn::Sub(x[4], x[2]);
     const V near_odd = hn::Mul(two, hn::Sub(x[3], x[1]));
     y[0] = hn::MulAdd(four, x[0], hn::NegMulAdd(five, x[2], x[4]));
-    y[1] = hn::Add(even, odd);
-    y[2] = hn::Sub(even, odd);
-    y[3] = hn::Add(near_even, near_odd);
-    y[4] = hn::Sub(near_even, near_odd);
+    SumAndDifference(even, odd, y + 1);
+    SumAndDifference(near_even, near_odd, y + 3);
     y[5] = hn::MulAdd(four, x[1], hn::NegMulAdd(five, x[3], x[5]));
   }
 };
 
-template <int kTaps>
-struct OutputTransform {  // A'
+template <>
+struct OutputTransform<3> {
   static constexpr int kIn = kSeen;
   static constexpr int kOut = kWinogradTile;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
-    const V even = hn::Add(x[1], x[2]);
-    const V odd = hn::Sub(x[1], x[2]);
-    const V far_even = hn::Add(x[3], x[4]);
-    const V far_odd = hn::Sub(x[3], x[4]);
-    y[0] = hn::Add(x[0], hn::Add(even, far_even));
-    y[1] = hn::MulAdd(hn::Set(d, 2.0F), far_odd, odd);
-    y[2] = hn::MulAdd(hn::Set(d, 4.0F), far_even, even);
-    y[3] = hn::Add(hn::MulAdd(hn::Set(d, 8.0F), far_odd, odd), x[5]);
+    const PointPair<V> one(x + 1);
+    const PointPair<V> two(x + 3);
+    y[0] = hn::Add(x[0], hn::Add(one.even, two.even));
+    y[1] = hn::MulAdd(hn::Set(d, 2.0F), two.odd, one.odd);
+    y[2] = hn::MulAdd(hn::Set(d, 4.0F), two.even, one.even);
+    y[3] = hn::Add(hn::MulAdd(hn::Set(d, 8.0F), two.odd, one.odd), x[5]);
   }
 };
 
-template <int kTaps>
-struct OutputGradientTransform {  // A
+template <>
+struct OutputGradientTransform<3> {
   static constexpr int kIn = kWinogradTile;
   static constexpr int kOut = kSeen;
   template <class D, class V = hn::Vec<D>>
@@ -84,17 +97,15 @@ struct OutputGradientTransform {  // A
     const V far_even = hn::MulAdd(hn::Set(d, 4.0F), x[2], x[0]);
     const V far_odd = hn::MulAdd(hn::Set(d, 8.0F), x[3], hn::Add(x[1], x[1]));
     y[0] = x[0];
-    y[1] = hn::Add(even, odd);
-    y[2] = hn::Sub(even, odd);
-    y[3] = hn::Add(far_even, far_odd);
-    y[4] = hn::Sub(far_even, far_odd);
+    SumAndDifference(even, odd, y + 1);
+    SumAndDifference(far_even, far_odd, y + 3);
     y[5] = x[3];
   }
 };
 
-template <int kTaps>
-struct KernelTransform {  // G
-  static constexpr int kIn = kTaps;
+template <>
+struct KernelTransform<3> {
+  static constexpr int kIn = 3;
   static constexpr int kOut = kSeen;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
@@ -106,16 +117,15 @@ struct KernelTransform {  // G
     y[0] = hn::Mul(hn::Set(d, 0.25F), x[0]);
     y[1] = hn::Sub(even, odd);
     y[2] = hn::Add(even, odd);
-    y[3] = hn::Add(far_even, far_odd);
-    y[4] = hn::Sub(far_even, far_odd);
+    SumAndDifference(far_even, far_odd, y + 3);
     y[5] = x[2];
   }
 };
 
-template <int kTaps>
-struct KernelGradientTransform {  // G'
+template <>
+struct KernelGradientTransform<3> {
   static constexpr int kIn = kSeen;
-  static constexpr int kOut = kTaps;
+  static constexpr int kOut = 3;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
     const V sixth = hn::Set(d, 1.0F / 6);
@@ -157,17 +167,16 @@ struct OutputTransform<5> {
   static constexpr int kOut = kWinogradTile;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
-    const V even = hn::Add(x[1], x[2]);
-    const V odd = hn::Sub(x[1], x[2]);
-    const V far_even = hn::Add(x[3], x[4]);
-    const V far_odd = hn::Sub(x[3], x[4]);
-    const V near_even = hn::Add(x[5], x[6]);
-    const V near_odd = hn::Sub(x[5], x[6]);
-    y[0] = hn::Add(hn::Add(x[0], even), hn::Add(far_even, near_even));
-    y[1] = hn::MulAdd(hn::Set(d, 0.5F), near_odd, hn::MulAdd(hn::Set(d, 2.0F), far_odd, odd));
-    y[2] = hn::MulAdd(hn::Set(d, 0.25F), near_even, hn::MulAdd(hn::Set(d, 4.0F), far_even, even));
+    const PointPair<V> one(x + 1);
+    const PointPair<V> two(x + 3);
+    const PointPair<V> half(x + 5);
+    y[0] = hn::Add(hn::Add(x[0], one.even), hn::Add(two.even, half.even));
+    y[1] = hn::MulAdd(hn::Set(d, 0.5F), half.odd, hn::MulAdd(hn::Set(d, 2.0F), two.odd, one.odd));
+    y[2] =
+        hn::MulAdd(hn::Set(d, 0.25F), half.even, hn::MulAdd(hn::Set(d, 4.0F), two.even, one.even));
     y[3] = hn::Add(
-        hn::MulAdd(hn::Set(d, 0.125F), near_odd, hn::MulAdd(hn::Set(d, 8.0F), far_odd, odd)), x[7]);
+        hn::MulAdd(hn::Set(d, 0.125F), half.odd, hn::MulAdd(hn::Set(d, 8.0F), two.odd, one.odd)),
+        x[7]);
   }
 };
 
@@ -214,22 +223,21 @@ struct KernelGradientTransform<5> {
   static constexpr int kOut = 5;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE void operator()(D d, const V* x, V* y) const {
-    const V one = hn::Set(d, -2.0F / 9);
-    const V even = hn::Mul(one, hn::Add(x[1], x[2]));
-    const V odd = hn::Mul(one, hn::Sub(x[1], x[2]));
-    const V far_even = hn::Add(x[3], x[4]);
-    const V far_odd = hn::Sub(x[3], x[4]);
-    const V near_even = hn::Add(x[5], x[6]);
-    const V near_odd = hn::Sub(x[5], x[6]);
-    // far and near of a row by these factors.
+    const V factor = hn::Set(d, -2.0F / 9);
+    const PointPair<V> one(x + 1);
+    const PointPair<V> two(x + 3);
+    const PointPair<V> half(x + 5);
+    const V even = hn::Mul(factor, one.even);
+    const V odd = hn::Mul(factor, one.odd);
+    // What the points 2 and 1/2 give, by these factors.
     const auto add = [&](float far, V v, float near, V w, V sum) HWY_ATTR {
       return hn::MulAdd(hn::Set(d, near / 45), w, hn::MulAdd(hn::Set(d, far / 45), v, sum));
     };
-    y[0] = add(0.5F, far_even, 32, near_even, hn::Add(x[0], even));
-    y[1] = add(1, far_odd, 16, near_odd, odd);
-    y[2] = add(2, far_even, 8, near_even, even);
-    y[3] = add(4, far_odd, 4, near_odd, odd);
-    y[4] = add(8, far_even, 2, near_even, hn::Add(even, x[7]));
+    y[0] = add(0.5F, two.even, 32, half.even, hn::Add(x[0], even));
+    y[1] = add(1, two.odd, 16, half.odd, odd);
+    y[2] = add(2, two.even, 8, half.even, even);
+    y[3] = add(4, two.odd, 4, half.odd, odd);
+    y[4] = add(8, two.even, 2, half.even, hn::Add(even, x[7]));
   }
 };
 

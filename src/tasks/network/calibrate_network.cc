@@ -4,16 +4,15 @@
 
 #include <chrono>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "base/parallel.h"
 #include "base/ranks.h"
 #include "base/run_progress.h"
-#include "graph/linear_layers.h"
 #include "methods/moments/channel_statistics.h"
 #include "model/checkpoint_network.h"
 #include "model/network_variables.h"
-#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "nn/execution/graph_walk.h"
 #include "nn/instructions/instruction_set.h"
@@ -35,10 +34,8 @@ double root_mean_square(const std::vector<LayerCalibration>& layers,
 constexpr std::uint64_t kMostBytesBetweenNorms = std::uint64_t{1} << 30;
 
 // The moving statistics of a batch norm become those found.
-LayerCalibration recalibrate(const std::string& name, const LinearNorm& norm,
-                             const ChannelStatistics& found, Weights& weights) {
-  const auto mean = weights.values(norm.moving_mean);
-  const auto variance = weights.values(norm.moving_variance);
+LayerCalibration recalibrate(const std::string& name, const ChannelStatistics& found,
+                             std::span<float> mean, std::span<float> variance, double epsilon) {
   LayerCalibration calibration{name, 0, 0};
   for (std::size_t c = 0; c < mean.size(); ++c) {
     const double new_variance = found.variance(c, true);
@@ -48,9 +45,9 @@ LayerCalibration recalibrate(const std::string& name, const LinearNorm& norm,
                               "overflows; evaluate the checkpoint",
                               c, name));
     }
-    const double old_square = static_cast<double>(variance[c]) + norm.epsilon;
+    const double old_square = static_cast<double>(variance[c]) + epsilon;
     const double shift = found.mean[c] - mean[c];
-    const double ratio = std::log((new_variance + norm.epsilon) / old_square) / 2;
+    const double ratio = std::log((new_variance + epsilon) / old_square) / 2;
     calibration.mean_shift += shift * shift / old_square;
     calibration.spread_shift += ratio * ratio;
     mean[c] = static_cast<float>(found.mean[c]);
@@ -70,12 +67,9 @@ class Calibration : public LayerVisitor {
 
   void on_output(const Layer& layer, const Activations& /*x*/, const Activations& z) override {
     if (layer.norm) {
-      const LinearNorm norm = {{},
-                               layer.norm->beta,
-                               layer.norm->moving_mean,
-                               layer.norm->moving_variance,
-                               layer.norm->epsilon};
-      layers.push_back(recalibrate(layer.name, norm, channel_statistics_of_ranks(z), weights_));
+      layers.push_back(recalibrate(
+          layer.name, channel_statistics_of_ranks(z), weights_.values(layer.norm->moving_mean),
+          weights_.values(layer.norm->moving_variance), layer.norm->epsilon));
     }
     const auto images = static_cast<std::uint64_t>(z.images);
     report_progress(observer_, ++layers_done_ * images, layer_count_ * images,
@@ -140,13 +134,13 @@ std::vector<LayerCalibration> calibrate_norms(LoadedNetwork& network, const Grap
     const Node& node = network.graph.nodes[i];
     const auto* const norm = std::get_if<op::BatchNormalization>(&node.attributes);
     if (norm == nullptr) continue;
-    const auto name = [&](std::size_t input) {
-      return network.graph.weight_of(node.inputs[input])->name;
+    const auto values = [&](std::size_t input) {
+      return network.weights.values(network.graph.weight_of(node.inputs[input])->name);
     };
     walk.advance(static_cast<int>(i), kMostBytesBetweenNorms);
-    layers.push_back(recalibrate(node.name, {{}, name(2), name(3), name(4), norm->epsilon},
+    layers.push_back(recalibrate(node.name,
                                  channel_statistics_of_ranks(all_of(walk, node.inputs[0])),
-                                 network.weights));
+                                 values(3), values(4), norm->epsilon));
   }
   if (!layers.empty()) return layers;
   throw Error(ErrorCategory::kUnsupported,
@@ -167,9 +161,10 @@ double CalibrationResult::spread_shift() const {
 CalibrationResult calibrate_network(const CheckpointReader& reader, const CalibrationImages& asked,
                                     CheckpointWriter& writer, const RunOptions& run) {
   const auto start = std::chrono::steady_clock::now();
+  require_slim_variables(reader, "calibration");
   const ThreadLimit limit(run.threads);
   agree_on_instructions();
-  const bool is_resnet_v1 = is_onnx(reader) || !is_any_graph(reader);
+  const bool is_resnet_v1 = !is_any_graph(reader);
   CalibrationImages images = asked;
   images.source = with_preprocessing(std::move(images.source), reader);
   images.source.image_size = image_size_of(reader, images.source.image_size);

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "base/join_some.h"
+#include "methods/moments/value_moments.h"
 #include "methods/scales/equalize_paths.h"
 #include "nn/execution/graph_walk.h"
 #include "tasks/network/graph_quantizer.h"
@@ -40,7 +42,7 @@ std::vector<double> maxima_of(const GraphWalk& walk, ValueId id, std::size_t cha
   std::vector<double> maxima(channels, -std::numeric_limits<double>::infinity());
   const GraphWalk::Program program = walk.program({{id}});
   for (std::size_t batch = 0; batch < walk.batches(); ++batch) {
-    const GraphArray array = program.run(batch).front();
+    const GraphArray array = std::move(program.run(batch).front());
     const std::span<const float> values(reinterpret_cast<const float*>(array.bytes.data()),
                                         array.bytes.size() / sizeof(float));
     const std::size_t inner =
@@ -68,10 +70,14 @@ ChannelMaxima measured_maxima(const Graph& graph, const std::vector<LinearPath>&
   return maxima;
 }
 
-ChannelMaxima estimated_maxima(const std::vector<LinearPath>& paths, const Weights& weights) {
+ChannelMaxima estimated_maxima(const Graph& graph, const std::vector<LinearPath>& paths,
+                               const Weights& weights) {
   ChannelMaxima maxima;
+  const std::vector<ValueMoments> moments = value_moments(graph, weights);
   for (const LinearPath& path : paths) {
     if (path.clipped == kNoValue || !path.before->norm) continue;
+    // One that is folded says nothing.
+    if (!moments[static_cast<std::size_t>(path.before->output)].channels) continue;
     const std::span<const float> gamma = weights.values(*path.before->norm->gamma);
     const std::span<const float> beta = weights.values(path.before->norm->beta);
     std::vector<double>& found = maxima[path.clipped];
@@ -106,7 +112,7 @@ ChannelScales equalize_graph(const Graph& graph, const std::vector<LinearLayer>&
   const std::vector<LinearPath> paths = linear_paths(graph, layers, weights);
   require_paths(paths, graph);
   const ChannelMaxima maxima = images != nullptr ? measured_maxima(graph, paths, weights, *images)
-                                                 : estimated_maxima(paths, weights);
+                                                 : estimated_maxima(graph, paths, weights);
   tell_unlevelled(paths, maxima, observer);
   return equalize_paths(paths, ranges_of(layers, schemes, methods, weights), maxima, weights);
 }

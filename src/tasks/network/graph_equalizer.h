@@ -16,7 +16,8 @@ namespace narrow {
 // Scales `weights` as equalize_paths does (methods/scales/equalize_paths.h), for the ranges that
 // `schemes` and `methods` will give them. How far channels stay below a Clip is measured with
 // `images` or, where that is null, taken as 6 deviations above the mean of the batch norm before
-// it; paths where neither is known stay as they are, and the observer, which may be null, is told.
+// it, unless that is folded; paths where neither is known stay as they are, and the observer, which
+// may be null, is told.
 // Throws Error(kUsage) for a graph in which no layer alone feeds another one.
 ChannelScales equalize_graph(const Graph& graph, const std::vector<LinearLayer>& layers,
                              const std::map<std::string, Scheme>& schemes,

@@ -30,10 +30,8 @@ constexpr std::size_t kMostColumns = 8192;
 
 void require_possible(const CheckpointReader& reader, const NetworkMethods& methods) {
   const auto refuse = [&](const std::string& what) {
-    const std::string kind = is_onnx(reader) ? std::string("an ONNX file")
-                                             : "a checkpoint of " + find_network_scope(reader);
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("{} is {}, {}", reader.location().path.string(), kind, what));
+    throw Error(ErrorCategory::kUsage, fmt::format("{} is {}, {}", reader.location().path.string(),
+                                                   kind_of_network(reader), what));
   };
   if (methods.equalize && !is_onnx(reader)) {
     refuse("but a network is equalized in ResNet V1 and ONNX files only; convert it to one first");

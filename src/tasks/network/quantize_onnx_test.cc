@@ -3,14 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <set>
 
 #include "base/testing/expected_error.h"
 #include "graph/constants.h"
 #include "graph/graph_builder.h"
 #include "graph/linear_layers.h"
-#include "graph/slim/slim_networks.h"
 #include "graph/tap_coverage.h"
 #include "graph/testing/small_resnet.h"
 #include "methods/moments/rectified_normal.h"
@@ -19,7 +17,7 @@
 #include "narrow/export_network.h"
 #include "narrow/plan.h"
 #include "narrow/quantize_network.h"
-#include "tasks/testing/noise_dataset.h"
+#include "tasks/testing/quantize_test.h"
 
 namespace narrow {
 namespace {
@@ -30,6 +28,13 @@ constexpr int kDepth = 8;
 // What a Clip of the network lets through.
 constexpr double kLimit = 1;
 
+ValueId clip(GraphBuilder& builder, const std::string& name, ValueId x) {
+  const auto bound = [&](const std::string& suffix, double number) {
+    return builder.constant(name + suffix, make_scalar(DType::kFloat32, number));
+  };
+  return builder.add(name, op::Clip{}, {x, bound(":0", 0), bound(":1", kLimit)});
+}
+
 // A convolution and a depthwise one with batch norms, and a convolution with biases; ReLU or Clip
 // between them.
 Graph mobile_network(bool is_clipped = false) {
@@ -37,11 +42,7 @@ Graph mobile_network(bool is_clipped = false) {
   const ValueId images = builder.input("images", {Dimension::free("N"), 3, kSize, kSize});
   ValueId x = builder.conv("first", images, 3, kDepth, square_window(3, 2, 1));
   const auto rectified = [&](const std::string& name, ValueId value) {
-    if (!is_clipped) return builder.add(name, op::Relu{}, {value});
-    const auto bound = [&](const std::string& suffix, double number) {
-      return builder.constant(name + suffix, make_scalar(DType::kFloat32, number));
-    };
-    return builder.add(name, op::Clip{}, {value, bound(":0", 0), bound(":1", kLimit)});
+    return is_clipped ? clip(builder, name, value) : builder.add(name, op::Relu{}, {value});
   };
   x = rectified("relu1", builder.batch_norm("first_norm", x, kDepth, {.epsilon = 1e-3}));
   const ValueId kernel = builder.weight({"depthwise/weights", {kDepth, 1, 3, 3}});
@@ -53,54 +54,14 @@ Graph mobile_network(bool is_clipped = false) {
   return builder.finish({builder.add("logits", op::Flatten{}, {x})});
 }
 
-class QuantizeOnnx : public TemporaryDirectoryTest {
+class QuantizeOnnx : public QuantizeTest {
  protected:
-  QuantizeOnnx() {
-    write_noise_dataset(directory(), 60);
-    images_.source.dataset_name = "cifar10";
-    images_.source.dataset_dir = directory();
-    images_.source.dataset_split_name = "test";
-    images_.source.image_size = images_.source.resize_side = kSize;
-    images_.source.preprocessing_name = "vgg";
-    images_.count = 40;
+  QuantizeOnnx() : QuantizeTest(kSize) {
     const Graph graph = mobile_network();
     put_model(directory() / "float.onnx", onnx_of_graph(graph, small_weights(graph, 3)));
     reader_ = open_checkpoint(directory() / "float.onnx");
   }
 
-  static Scheme scheme(int bits, Granularity::Kind granularity = Granularity::Kind::kChannel) {
-    Scheme scheme;
-    scheme.kind = SchemeKind::kSymmetric;
-    scheme.bits = bits;
-    scheme.granularity.kind = granularity;
-    scheme.range.kind = Range::Kind::kMse;
-    return scheme;
-  }
-  [[nodiscard]] NetworkMethods methods(Rounding rounding, bool bias_correct) const {
-    NetworkMethods methods;
-    methods.image_size = kSize;
-    methods.rounding = rounding;
-    methods.bias_correct = bias_correct;
-    methods.images = images_;
-    return methods;
-  }
-  NetworkResult quantize(const Scheme& scheme, const NetworkMethods& methods,
-                         const std::string& name = "out.onnx", int threads = 0) {
-    const auto writer = create_checkpoint_like(
-        *reader_, {CheckpointFormat::kOnnx, directory() / name}, Overwrite::kYes);
-    NullWriter scales;
-    NetworkResult result = quantize_network(*reader_, make_plan(*reader_, scheme, {}), methods, {},
-                                            *writer, scales, {.threads = threads});
-    writer->finish();
-    return result;
-  }
-  std::vector<float> values(const std::string& file, const std::string& name) {
-    const auto reader = open_checkpoint(directory() / file);
-    const std::size_t index = *reader->find(name);
-    std::vector<float> found(element_count(reader->tensors()[index].shape));
-    reader->read(index, std::as_writable_bytes(std::span(found)));
-    return found;
-  }
   // Losses on each image.
   std::vector<double> losses(const std::string& file) {
     EvaluateOptions options;
@@ -116,8 +77,15 @@ class QuantizeOnnx : public TemporaryDirectoryTest {
     return found;
   }
 
-  CalibrationImages images_;
-  std::unique_ptr<CheckpointReader> reader_;
+  // Opens the network as unequal.onnx, row i of the weight, of kDepth, multiplied by i + 1.
+  void put_unequal(const Graph& graph, const std::string& weight) {
+    Weights weights = small_weights(graph, 3);
+    const std::span<float> rows = weights.values(weight);
+    const std::size_t size = rows.size() / kDepth;
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] *= static_cast<float>(1 + i / size);
+    put_model(directory() / "unequal.onnx", onnx_of_graph(graph, weights));
+    reader_ = open_checkpoint(directory() / "unequal.onnx");
+  }
 };
 
 TEST_F(QuantizeOnnx, LinearLayersAreSeenAsMatrices) {
@@ -207,12 +175,7 @@ double least_part(const std::vector<float>& kernel, std::size_t channels) {
 
 TEST_F(QuantizeOnnx, EqualizedChannelsLeaveTheNetworkAsItIs) {
   for (const bool is_clipped : {false, true}) {
-    const Graph graph = mobile_network(is_clipped);
-    Weights weights = small_weights(graph, 3);
-    const std::span<float> rows = weights.values("depthwise/weights");
-    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] *= static_cast<float>(1 + i / 9);
-    put_model(directory() / "unequal.onnx", onnx_of_graph(graph, weights));
-    reader_ = open_checkpoint(directory() / "unequal.onnx");
+    put_unequal(mobile_network(is_clipped), "depthwise/weights");
     const std::vector<double> exact = losses("unequal.onnx");
     // Without norms rows of depthwise kernels can be made equal as well.
     for (const bool fold : {false, true}) {
@@ -234,13 +197,8 @@ TEST_F(QuantizeOnnx, EqualizedChannelsLeaveTheNetworkAsItIs) {
 }
 
 TEST_F(QuantizeOnnx, ExportsLevelChannelsThroughClip) {
-  const Graph graph = mobile_network(true);
-  Weights weights = small_weights(graph, 3);
-  const std::span<float> rows = weights.values("depthwise/weights");
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] *= static_cast<float>(1 + i / 9);
-  put_model(directory() / "unequal.onnx", onnx_of_graph(graph, weights));
+  put_unequal(mobile_network(true), "depthwise/weights");
   const std::vector<double> exact = losses("unequal.onnx");
-  reader_ = open_checkpoint(directory() / "unequal.onnx");
   export_network(*reader_, {.equalize = true}, directory() / "level.onnx", Overwrite::kNo);
   const std::vector<double> found = losses("level.onnx");
   for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], exact[i], 1e-4);
@@ -255,6 +213,22 @@ TEST_F(QuantizeOnnx, ExportsLevelChannelsThroughClip) {
     EXPECT_NEAR(limits[c], kLimit * after[c] / before[c], 1e-5 * limits[c]);
   }
   EXPECT_NE(limits.front(), limits.back());
+}
+
+TEST_F(QuantizeOnnx, ExportsLevelChannelsThroughClipOfVectors) {
+  GraphBuilder builder("vectors");
+  const ValueId images = builder.input("images", {Dimension::free("N"), 3, kSize, kSize});
+  ValueId x = builder.conv_with_bias("first", images, 3, kDepth, square_window(3, 2, 1));
+  x = builder.add("flat", op::Flatten{}, {builder.add("mean", op::GlobalAveragePool{}, {x})});
+  x = clip(builder, "clip", x);
+  const ValueId dense = builder.weight({"dense/weights", {kDepth, 10}});
+  put_unequal(builder.finish({builder.add("logits", op::MatMul{}, {x, dense})}), "dense/weights");
+  const std::vector<double> exact = losses("unequal.onnx");
+  export_network(*reader_, {.equalize = true}, directory() / "level.onnx", Overwrite::kNo);
+  const std::vector<double> found = losses("level.onnx");
+  for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], exact[i], 1e-4);
+  EXPECT_EQ(values("level.onnx", "clip/limits").size(), static_cast<std::size_t>(kDepth));
+  EXPECT_NE(values("level.onnx", "dense/weights"), values("unequal.onnx", "dense/weights"));
 }
 
 TEST_F(QuantizeOnnx, WithoutImagesBiasesAreCorrectedByEstimatedMeans) {
@@ -321,6 +295,28 @@ TEST_F(QuantizeOnnx, FoldedNormsSayNothingOfWhatLayersSee) {
               testing::HasSubstr("no bias can be corrected without images: first (first_norm"));
 }
 
+TEST_F(QuantizeOnnx, FoldedNormsDoNotSayWhatAClipCuts) {
+  put_unequal(mobile_network(true), "depthwise/weights");
+  NetworkMethods fold = methods(Rounding::kNearest, false);
+  fold.images.reset();
+  fold.fold = true;
+  quantize(scheme(24), fold, "folded.onnx");
+  reader_ = open_checkpoint(directory() / "folded.onnx");
+  NetworkMethods equalize = methods(Rounding::kNearest, false);
+  equalize.images.reset();
+  equalize.equalize = true;
+  struct Notes : QuantizeObserver {
+    void on_note(const std::string& sentence) override { all.push_back(sentence); }
+    std::vector<std::string> all;
+  } notes;
+  NullWriter writer;
+  NullWriter scales;
+  quantize_network(*reader_, make_plan(*reader_, scheme(24), {}), equalize, {}, writer, scales,
+                   {.observer = &notes});
+  EXPECT_THAT(notes.all, testing::ElementsAre(testing::StartsWith(
+                             "2 of 2 layers are not equalized, since nothing tells")));
+}
+
 TEST_F(QuantizeOnnx, WithoutImagesPlansEstimateDamageWhereBatchNormsAllowIt) {
   AllocationRequest request;
   request.scheme = scheme(4);
@@ -377,97 +373,6 @@ TEST_F(QuantizeOnnx, WhatAGraphDoesNotTakeIsSaid) {
   wrong = methods(Rounding::kNearest, false);
   wrong.absorb_channel_scales = true;
   refuse(wrong, "granularity tensor");
-}
-
-// A checkpoint of TF-Slim's variables and the ONNX file that is made of it.
-class QuantizeSlim : public QuantizeOnnx {
- protected:
-  explicit QuantizeSlim(const char* network = "mobilenet_v1_025")
-      : slim_(slim_network(network, 10, false).graph), variables_(small_tensors(slim_, 3)) {
-    export_network(variables_, {.image_size = 32}, directory() / "slim.onnx", Overwrite::kNo);
-    reader_ = open_checkpoint(directory() / "slim.onnx");
-    images_.source.resize_side = 32;
-    images_.source.image_size = 32;
-  }
-
-  // Of `variables_`, its kernels in the order of ONNX.
-  std::map<std::string, std::vector<float>> quantized_variables(const QuantizePlan& plan,
-                                                                const NetworkMethods& methods) {
-    MemoryWriter writer;
-    NullWriter scales;
-    quantize_network(variables_, plan, methods, {}, writer, scales);
-    std::map<std::string, std::vector<float>> found;
-    const MemoryReader result(writer.tensors);
-    for (const LinearLayer& layer : linear_layers(slim_)) {
-      std::vector<float> stored(element_count(layer.weights_shape));
-      result.read(*result.find(layer.weights), std::as_writable_bytes(std::span(stored)));
-      std::vector<float>& rows = found[layer.weights];
-      for (std::size_t c = 0; c < layer.out_channels; ++c) {
-        for (std::size_t i = 0; i < layer.columns; ++i) rows.push_back(stored[layer.index(c, i)]);
-      }
-    }
-    return found;
-  }
-
-  void expect_the_codes_of_the_onnx_file(const Scheme& scheme, const NetworkMethods& methods) {
-    const Selection kernels{.include = {"*weights"}};
-    const auto found = quantized_variables(make_plan(variables_, scheme, kernels), methods);
-    ASSERT_EQ(found.size(), 28U);
-    const auto writer = create_checkpoint_like(
-        *reader_, {CheckpointFormat::kOnnx, directory() / "out.onnx"}, Overwrite::kYes);
-    NullWriter scales;
-    quantize_network(*reader_, make_plan(*reader_, scheme, kernels), methods, {}, *writer, scales);
-    writer->finish();
-    for (const auto& [name, rows] : found) EXPECT_EQ(values("out.onnx", name), rows) << name;
-  }
-
-  Graph slim_;
-  MemoryReader variables_;
-};
-
-TEST_F(QuantizeSlim, WithoutImagesAsTheOnnxFile) {
-  NetworkMethods chosen;
-  chosen.image_size = 32;
-  chosen.rounding = Rounding::kFlips;
-  chosen.bias_correct = true;
-  expect_the_codes_of_the_onnx_file(scheme(4), chosen);
-  chosen.absorb_channel_scales = true;
-  expect_the_codes_of_the_onnx_file(scheme(4, Granularity::Kind::kTensor), chosen);
-}
-
-TEST_F(QuantizeSlim, WithImagesErrorsOfOneLayerAreMadeUpForByTheNext) {
-  NetworkMethods nearest = methods(Rounding::kNearest, false);
-  NetworkMethods rounded = methods(Rounding::kGptq, true);
-  nearest.image_size = rounded.image_size = 32;
-  nearest.images->count = rounded.images->count = 20;
-  MemoryWriter trained;  // so that no layer overflows
-  calibrate_network(variables_, *rounded.images, trained);
-  const MemoryReader variables(trained.tensors);
-  const auto error = [&](const NetworkMethods& chosen) {
-    MemoryWriter writer;
-    NullWriter scales;
-    const QuantizePlan plan = make_plan(variables, scheme(3), {.include = {"*weights"}});
-    const NetworkResult result = quantize_network(variables, plan, chosen, {}, writer, scales);
-    EXPECT_EQ(result.layers.size(), 28U);
-    EXPECT_EQ(result.images, 20U);
-    return result.mean_output_error();
-  };
-  EXPECT_LT(error(rounded), 0.7 * error(nearest));
-}
-
-TEST_F(QuantizeSlim, CalibrationFindsTheStatisticsOfEveryBatchNorm) {
-  images_.count = 20;
-  MemoryWriter once;
-  const CalibrationResult first = calibrate_network(variables_, images_, once);
-  ASSERT_EQ(first.layers.size(), 27U);
-  EXPECT_EQ(first.layers[1].layer, "MobilenetV1/Conv2d_1_depthwise/BatchNorm");
-  EXPECT_GT(first.mean_shift(), 0.1);
-  MemoryWriter twice;
-  const CalibrationResult second = calibrate_network(MemoryReader(once.tensors), images_, twice);
-  for (const LayerCalibration& layer : second.layers) {
-    EXPECT_LT(layer.mean_shift, 1e-4) << layer.layer;
-    EXPECT_LT(layer.spread_shift, 1e-4) << layer.layer;
-  }
 }
 
 }  // namespace

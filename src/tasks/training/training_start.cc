@@ -13,7 +13,6 @@
 #include "checkpoint/tensorflow/state_file.h"
 #include "graph/slim/slim_networks.h"
 #include "model/checkpoint_network.h"
-#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
 #include "tasks/initial_values.h"
@@ -42,14 +41,6 @@ std::int64_t read_resumed_step(const CheckpointReader& reader) {
   return step;
 }
 
-void require_variables(const CheckpointReader& reader) {
-  if (!is_onnx(reader)) return;
-  throw Error(ErrorCategory::kUnsupported,
-              fmt::format("{} is an ONNX file; training works on TF-Slim's variables only, whose "
-                          "kernels are stored as [height, width, in, out]",
-                          reader.location().path.string()));
-}
-
 void set_network(TrainingStart& start, std::string name, SlimGraph network) {
   start.name = std::move(name);
   start.network = std::move(network.graph);
@@ -61,7 +52,7 @@ void set_network(TrainingStart& start, std::string name, SlimGraph network) {
 
 void take_network_of(TrainingStart& start, const CheckpointReader& reader,
                      const TrainOptions& options, int class_count) {
-  require_variables(reader);
+  require_slim_variables(reader, "training");
   const std::string name =
       options.model_name.empty() ? find_network_scope(reader) : options.model_name;
   if (find_slim_network(name) != nullptr) {
@@ -109,7 +100,7 @@ std::string scope_of(const Graph& network, const Weight& weight) {
 // The model variables that come from the checkpoint of a warm start.
 std::vector<const Weight*> choose_restored(const TrainingStart& start, const TrainOptions& options,
                                            Observer& observer) {
-  require_variables(*start.warm);
+  require_slim_variables(*start.warm, "training");
   const CheckpointVariables source(*start.warm, false);
   const std::string where = start.warm->location().path.string();
   std::vector<const Weight*> restored;
