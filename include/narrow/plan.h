@@ -67,7 +67,7 @@ struct AllocationRequest {
   bool quantized_only = false;
   DamageKind damage = DamageKind::kWeight;
   // What kFisher measures gradients on and kMeasured outputs. kOutput looks at its image_size
-  // alone. For ONNX files image_size 0 is what the file says, or 224.
+  // alone, of which 0 is what the network was made for, or 224.
   ImageSource images = {};
   // Of kMeasured: spread evenly over the split, at most all of it.
   std::uint64_t measured_images = 64;

@@ -307,9 +307,6 @@ nb::tuple plan(const std::filesystem::path& path, const AllocationRequest& given
       staged.emplace(directory, std::vector<std::string>{name}, overwrite_of(output));
     }
     const auto reader = open_unpacked(path, cast_of(args.cast));
-    if (request.images.image_size == 0 && reader->location().format != CheckpointFormat::kOnnx) {
-      request.images.image_size = ImageSource().image_size;
-    }
     request.damage = damage.empty() ? best_damage(*reader, request) : parse_damage_kind(damage);
     auto made = make_allocation(*reader, request, accuracy, run);
     if (staged) {

@@ -262,12 +262,6 @@ std::string damage_text(const Arguments& args, const AllocationRequest& request)
                      is_known ? "the best that the input allows" : "what they meet is not known");
 }
 
-// Fills in what was not typed.
-void settle(const CheckpointReader& reader, const Arguments& args, AllocationRequest& request) {
-  if (reader.location().format != CheckpointFormat::kOnnx) finish_image_size(request.images);
-  if (args.damage.empty()) request.damage = best_damage(reader, request);
-}
-
 void require_measured(const Arguments& args, const AllocationRequest& request) {
   if (args.activations.empty() || request.damage == DamageKind::kMeasured) return;
   throw Error(ErrorCategory::kUsage,
@@ -341,7 +335,7 @@ int run(Arguments args, const Command& command) {
       require_name_for_plan(reader->tensors()[index]);
     }
   }
-  settle(*reader, args, request);
+  if (args.damage.empty()) request.damage = best_damage(*reader, request);
   require_measured(args, request);
   if (args.goal.best) choose_best_methods(*reader, command, request, args.goal);
   const AccuracyOptions accuracy = accuracy_options(command, args.goal, request);

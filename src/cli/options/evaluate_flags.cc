@@ -7,20 +7,14 @@
 #include "cli/options/slim_flags.h"
 
 namespace narrow {
-namespace {
-
-// Slim's default; the flag's 0 stands for it.
-constexpr int kEvalImageSize = 224;
-
-}  // namespace
 
 void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
                          std::uint64_t& max_num_batches) {
   add_dataset_flags(command, images);
   command
       .add_option(slim_flag("eval_image_size"), images.image_size,
-                  images.image_size == 0 ? "height and width that the network sees; 0: what an\n"
-                                           "ONNX file says, or 224"
+                  images.image_size == 0 ? "height and width that the network sees; 0: what it\n"
+                                           "was made for, or 224"
                                          : "height and width that the network sees")
       .in_range(0, 8192)
       .capture_default_str();
@@ -52,10 +46,6 @@ void add_examples_options(Command& command, ImageSource& images, int& batch_size
 
 void require_examples(const ImageSource& images) {
   if (images.inputs.empty()) require_images(images);
-}
-
-void finish_image_size(ImageSource& images) {
-  if (images.image_size == 0) images.image_size = kEvalImageSize;
 }
 
 bool EvaluateProgress::on_progress(std::uint64_t done, std::uint64_t total, ProgressUnit unit) {

@@ -21,8 +21,6 @@ void add_examples_options(Command& command, ImageSource& images, int& batch_size
 // Throws Error(kUsage), in Slim's words, when the dataset or its directory is missing and neither
 // pictures nor arrays are given.
 void require_examples(const ImageSource& images);
-// For commands that do not take ONNX files: replaces a size of 0 by Slim's default.
-void finish_image_size(ImageSource& images);
 
 // Shows how many images are done, and stops on a signal.
 class EvaluateProgress : public Observer {

@@ -31,7 +31,8 @@ AbsorbedWeights::AbsorbedWeights(const CheckpointReader& reader, int image_size)
     }
     return;
   }
-  const auto coverage = tap_coverage(network_.graph, network_.layers, image_size);
+  const auto coverage =
+      tap_coverage(network_.graph, network_.layers, image_size_of(reader, image_size));
   for (const Layer& layer : network_.layers) {
     if (!layer.norm) continue;
     const auto outputs = static_cast<std::size_t>(layer.out_channels);

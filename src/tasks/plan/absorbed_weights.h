@@ -17,8 +17,8 @@ namespace narrow {
 
 class AbsorbedWeights {
  public:
-  // The layers of a ResNet V1 or an ONNX file, for images of this size (0: what an ONNX file says).
-  // Throws what loading the network throws.
+  // The layers of a network, for images of this size (0: image_size_of). Throws what loading the
+  // network throws.
   AbsorbedWeights(const CheckpointReader& reader, int image_size);
 
   // Whether the tensor is the weight of a layer whose batch norm takes channel scales back.

@@ -136,8 +136,7 @@ BitAllocation empty_allocation(const CheckpointReader& reader, const AllocationP
   plan.input = reader.location().path.filename().string();
   plan.damage_kind = request.damage;
   if (request.damage != DamageKind::kWeight) {
-    plan.image_size = is_any_graph(reader) ? image_size_of(reader, request.images.image_size)
-                                           : request.images.image_size;
+    plan.image_size = image_size_of(reader, request.images.image_size);
   }
   const bool is_of_images = plan.image_size > 0 && is_any_graph(reader);
   plan.absorb_channel_scales = request.absorb_channel_scales;

@@ -16,6 +16,7 @@
 #include "model/checkpoint_network.h"
 #include "narrow/error.h"
 #include "narrow/sweep.h"
+#include "tasks/network/image_graph.h"
 #include "tasks/plan/absorbed_weights.h"
 #include "tasks/plan/fisher_sensitivity.h"
 #include "tasks/plan/graph_sensitivity.h"
@@ -71,7 +72,9 @@ void weigh(const CheckpointReader& reader, std::size_t index, std::span<const Sc
 
 // Of kOutput. Throws Error(kUsage) for a graph of which nothing is known.
 SensitivityMap known_sensitivity(const CheckpointReader& reader, const AllocationRequest& request) {
-  if (!is_any_graph(reader)) return output_sensitivity(reader, request.images.image_size);
+  if (!is_any_graph(reader)) {
+    return output_sensitivity(reader, image_size_of(reader, request.images.image_size));
+  }
   SensitivityMap sensitivities =
       graph_sensitivity(reader, request.images.image_size, request.bias_correct);
   if (!sensitivities.empty()) return sensitivities;
@@ -126,7 +129,8 @@ bool has_output_damage(const CheckpointReader& reader, const AllocationRequest& 
   try {
     if (is_any_graph(reader))
       return !graph_sensitivity(reader, request.images.image_size, request.bias_correct).empty();
-    const SensitivityMap known = output_sensitivity(reader, request.images.image_size);
+    const SensitivityMap known =
+        output_sensitivity(reader, image_size_of(reader, request.images.image_size));
     const auto indices = selected_indices(reader, request.selection);
     return std::ranges::all_of(
         indices, [&](std::size_t index) { return known.contains(reader.tensors()[index].name); });
