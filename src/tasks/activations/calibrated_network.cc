@@ -99,6 +99,14 @@ void describe(const Graph& graph, const ReadWeight& read_weight, IntegerNetworkR
 
 }  // namespace
 
+void require_quantizable_activations(const CheckpointReader& reader) {
+  if (is_onnx(reader)) return;
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("{} is no ONNX file: activations are quantized in ONNX files; convert "
+                          "makes one of a checkpoint of TF-Slim",
+                          reader.location().path.string()));
+}
+
 CalibratedNetwork::CalibratedNetwork(const CheckpointReader& reader, const QuantizePlan& plan,
                                      const NetworkMethods& methods, const QuantizeOptions& options,
                                      const CalibrationImages& images,

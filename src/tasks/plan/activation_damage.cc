@@ -114,16 +114,22 @@ class ActivationMeasurement {
 
 }  // namespace
 
+void require_plannable_activations(const CheckpointReader& reader,
+                                   const AllocationRequest& request) {
+  if (request.activations.empty()) return;
+  if (request.damage != DamageKind::kMeasured) {
+    throw Error(ErrorCategory::kUsage,
+                "widths of activations are planned by measured damage, on images");
+  }
+  require_quantizable_activations(reader);
+}
+
 std::vector<ActivationCosts> activation_costs(const CheckpointReader& reader,
                                               std::span<const std::size_t> indices,
                                               std::span<const Scheme> schemes,
                                               const AllocationRequest& request,
                                               const RunOptions& run) {
   if (request.activations.empty()) return {};
-  if (request.damage != DamageKind::kMeasured) {
-    throw Error(ErrorCategory::kUsage,
-                "widths of activations are planned by measured damage, on images");
-  }
   const ThreadLimit limit(run.threads);
   CalibrationImages images{request.images, request.measured_images};
   images.source.image_size = image_size_of(reader, request.images.image_size);

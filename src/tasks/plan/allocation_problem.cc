@@ -88,6 +88,7 @@ const Scheme* AllocationProblem::scheme_of(const WidthGroup& group, std::size_t 
 
 AllocationProblem pose_allocation(const CheckpointReader& reader, const AllocationRequest& request,
                                   const RunOptions& run) {
+  require_plannable_activations(reader, request);
   AllocationProblem problem;
   problem.indices = indices_by_name(reader, request.selection, &problem.copied);
   std::vector<TensorInfo> tensors;
