@@ -343,6 +343,7 @@ class OnnxEval(ProgramCase):
         found = {row["value"]: row["bits"] for row in made["activations"]["values"]}
         self.assertEqual(found, widths)
         self.assertLessEqual(planned["size"]["average_bits"], 6)
+        self.assertIn("goes with --activations", self.error(*plan, "--activation-range=mse"))
         self.assertIn("are of different kinds",
                       self.error(*plan, "--activations=3,8:symmetric"))
         self.assertIn("planned by --damage measured",

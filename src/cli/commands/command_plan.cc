@@ -321,6 +321,7 @@ void print_plan(const Command& command, const Arguments& args, const AllocationR
 }
 
 int run(Arguments args, const Command& command) {
+  refuse_without(command, !args.activations.empty(), "--activations", {"--activation-range"});
   if (args.goal.best) choose_best_scheme(command, args.scheme, args.bits);
   AllocationRequest request = request_of(args);
   PartRun part(args.part, "plan", args.force);
