@@ -15,10 +15,6 @@ struct ActivationCosts {
   std::vector<std::string> values;
   std::uint64_t elements = 0;  // of one example
   std::vector<double> damage;  // one a scheme of the request
-
-  [[nodiscard]] std::uint64_t bytes(int bits) const {
-    return (elements * static_cast<std::uint64_t>(bits) + 7) / 8;
-  }
 };
 
 // Throws Error for a request whose activations cannot be planned: kUsage for another kind of damage
