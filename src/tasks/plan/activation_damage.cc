@@ -12,6 +12,7 @@
 #include "model/image_classifier.h"
 #include "narrow/error.h"
 #include "nn/reference/fold_constants.h"
+#include "stream/indexed_plan.h"
 #include "tasks/activations/calibrated_network.h"
 #include "tasks/network/calibration_images.h"
 #include "tasks/network/image_graph.h"
@@ -22,18 +23,6 @@ namespace {
 
 constexpr double kSmallDamage = 1e-4;  // nats
 constexpr double kDamageOfBit = 0.25;  // left by one more
-
-// Every tensor, those that are planned in the widest of their widths.
-QuantizePlan widest_plan(const CheckpointReader& reader, std::span<const std::size_t> indices,
-                         const Scheme& scheme, const AxisRules& axes) {
-  QuantizePlan plan;
-  for (std::size_t i = 0; i < reader.tensors().size(); ++i) plan.push_back({i, std::nullopt});
-  for (const std::size_t index : indices) {
-    plan[index].scheme =
-        with_channel_axes(scheme, reader.tensors()[index], reader.location().format, axes);
-  }
-  return plan;
-}
 
 // The group's values in another graph of the same network.
 QuantizerGroup same_group(const Graph& from, const QuantizerGroup& group, const Graph& to) {
@@ -135,7 +124,7 @@ std::vector<ActivationCosts> activation_costs(const CheckpointReader& reader,
   const ThreadLimit limit(run.threads);
   CalibrationImages images{request.images, request.measured_images};
   images.source.image_size = image_size_of(reader, request.images.image_size);
-  const QuantizePlan plan = widest_plan(reader, indices, schemes.back(), request.axes);
+  const QuantizePlan plan = indexed_plan(reader, indices, schemes.back(), request.axes);
   const CalibratedNetwork network(reader, plan, {}, {}, images, {run.threads, nullptr});
   const int size = images.source.image_size;
   Graph graph = fold_constants(network.graph(), kMostFoldedWeights);

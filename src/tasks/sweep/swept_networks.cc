@@ -3,31 +3,11 @@
 #include <algorithm>
 
 #include "narrow/error.h"
+#include "stream/indexed_plan.h"
 #include "stream/quantized_reader.h"
 #include "tasks/sweep/sweep_key.h"
 
 namespace narrow {
-namespace {
-
-QuantizePlan plan_of(const CheckpointReader& reader, std::span<const std::size_t> indices,
-                     const Scheme& scheme, const AxisRules& axes) {
-  QuantizePlan plan;
-  for (const std::size_t index : indices) {
-    plan.push_back({index, with_channel_axes(scheme, reader.tensors()[index],
-                                             reader.location().format, axes)});
-  }
-  return plan;
-}
-
-// With every tensor, as a file is made.
-QuantizePlan whole_plan(const CheckpointReader& reader, const QuantizePlan& quantized) {
-  QuantizePlan plan;
-  for (std::size_t i = 0; i < reader.tensors().size(); ++i) plan.push_back({i, std::nullopt});
-  for (const TensorPlan& tensor : quantized) plan[tensor.index] = tensor;
-  return plan;
-}
-
-}  // namespace
 
 SweptNetworks::SweptNetworks(const CheckpointReader& reader, std::span<const std::size_t> indices,
                              std::span<const Scheme> schemes, const SweepEvaluationOptions& options)
@@ -60,9 +40,8 @@ const CalibratedNetwork& SweptNetworks::calibrated(const Scheme& scheme, int thr
   QuantizeOptions options;
   options.non_finite = options_.non_finite;
   calibrated_ = std::make_unique<const CalibratedNetwork>(
-      reader_, whole_plan(reader_, plan_of(reader_, indices_, scheme, options_.axes)),
-      NetworkMethods(), options, options_.calibration,
-      RunOptionsFor<QuantizeObserver>{threads, nullptr});
+      reader_, indexed_plan(reader_, indices_, scheme, options_.axes), NetworkMethods(), options,
+      options_.calibration, RunOptionsFor<QuantizeObserver>{threads, nullptr});
   calibrated_scheme_ = &scheme;
   return *calibrated_;
 }
@@ -77,7 +56,7 @@ EvaluatedNetwork SweptNetworks::prepare(std::size_t network, const EvaluateOptio
     Graph graph = integers.quantized({*activations, IntegerTarget::kPortable, {}}, result);
     return prepare_graph(integers.tensors(), std::move(graph), evaluate, data, threads);
   }
-  const QuantizedReader quantized(reader_, plan_of(reader_, indices_, scheme, options_.axes),
+  const QuantizedReader quantized(reader_, indexed_plan(reader_, indices_, scheme, options_.axes),
                                   options_.non_finite);
   return prepare_network(quantized, evaluate, data, threads);
 }
