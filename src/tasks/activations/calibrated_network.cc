@@ -10,6 +10,7 @@
 #include "graph/drop_identities.h"
 #include "graph/operators.h"
 #include "methods/activations/quantized_network.h"
+#include "model/checkpoint_network.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "nn/integer/integer_executor.h"
@@ -146,13 +147,7 @@ CalibratedNetwork::CalibratedNetwork(const CheckpointReader& reader, const Quant
 }
 
 ReadWeight CalibratedNetwork::read_weight() const {
-  return [this](const Weight& weight) {
-    const std::size_t index = *tensors_.find(weight.name);
-    const TensorInfo& info = tensors_.tensors()[index];
-    GraphArray array{info.dtype, info.shape, std::vector<std::byte>(info.byte_size())};
-    tensors_.read(index, array.bytes);
-    return array;
-  };
+  return [this](const Weight& weight) { return stored_tensor(tensors_, weight.name); };
 }
 
 ValueStatistics CalibratedNetwork::seen(std::size_t group) const {
