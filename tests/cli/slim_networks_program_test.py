@@ -134,8 +134,8 @@ class SlimNetworks(ProgramCase):
         self.write_pictures(40)
         self.make("lenet", 2)
         for damage in ("fisher", "measured"):
-            plan = ("plan", "model.ckpt-0", "--average-bits", 5, "--bits", "4,6", "--damage", damage,
-                    "--batch_size", 1, "--images", "pictures")
+            plan = ("plan", "model.ckpt-0", "--average-bits", 5, "--bits", "4,6", "--damage",
+                    damage, "--batch_size", 1, "--images", "pictures")
             found = self.json(*plan)["damage"]
             self.assertEqual(found["image_size"], 28)
             named = ("--eval_image_size", 28, "--preprocessing_name", "lenet")

@@ -339,9 +339,9 @@ void add_sweep_command(Command& program, CommandOutcome& /*outcome*/) {
   add_activation_options(command, *args);
   command.footer(
       "Errors alone take one pass over the file. With --dataset_name and --dataset_dir,\n"
-      "--images or --inputs, every width of a ResNet V1 or an ONNX file that classifies images is\n"
-      "evaluated as well, without a checkpoint on disk, and compared with the float network image\n"
-      "by image. Example:\n"
+      "--images or --inputs, every width of a network of TF-Slim or of an ONNX file is evaluated\n"
+      "as well, without a checkpoint on disk, and compared with the float network image by image.\n"
+      "Example:\n"
       "  narrow sweep train/model.ckpt-5000 --bits 2..8 -o sweep \\\n"
       "      --dataset_name cifar10 --dataset_dir data --resize_side 32 --eval_image_size 32");
   command.callback([args, command] { run(*args, command); });
