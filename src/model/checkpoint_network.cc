@@ -208,6 +208,15 @@ const SlimNetwork* slim_network_of(const CheckpointReader& reader, const std::st
   }
 }
 
+Constant stored_tensor(const CheckpointReader& reader, const std::string& name) {
+  const auto index = reader.find(name);
+  if (!index) throw Error(ErrorCategory::kNotFound, fmt::format("there is no tensor {}", name));
+  const TensorInfo& info = reader.tensors()[*index];
+  Constant tensor{info.dtype, info.shape, std::vector<std::byte>(info.byte_size())};
+  reader.read(*index, tensor.bytes);
+  return tensor;
+}
+
 bool is_any_graph(const CheckpointReader& reader) {
   if (is_onnx(reader)) return true;
   const SlimNetwork* const held = slim_network_of(reader, "");

@@ -59,6 +59,10 @@ Graph network_of_checkpoint(const CheckpointReader& reader, const WeightSource& 
 Graph held_network(const CheckpointReader& reader, const WeightSource& variables,
                    const std::string& name);
 
+// A whole tensor with the numbers as they are stored. Throws Error(kNotFound) when there is none of
+// this name, and what reading it throws.
+Constant stored_tensor(const CheckpointReader& reader, const std::string& name);
+
 // Whether jobs take its network as a graph of any kind: that of an ONNX file, or another one of
 // TF-Slim's than ResNet V1, which has methods of its own.
 bool is_any_graph(const CheckpointReader& reader);

@@ -55,11 +55,14 @@ EngineCounts count(const EngineInspection& inspection, Engine engine) {
   return counts;
 }
 
+std::string counts_text(const EngineCounts& counts) {
+  return fmt::format("{} of {} linear layers and {} of {} other operators in integers",
+                     counts.linear_integers, counts.linear, counts.other_integers, counts.others);
+}
+
 std::string engine_text(const EngineInspection& inspection, Engine engine) {
-  const EngineCounts counts = count(inspection, engine);
-  std::string text = fmt::format(
-      "{}: {} of {} linear layers and {} of {} other operators in integers\n", title_of(engine),
-      counts.linear_integers, counts.linear, counts.other_integers, counts.others);
+  std::string text =
+      fmt::format("{}: {}\n", title_of(engine), counts_text(count(inspection, engine)));
   std::map<std::string, std::vector<std::string>> by_reason;
   for (const EngineNode& node : inspection.nodes) {
     if (!node.by(engine).is_integer) by_reason[node.by(engine).why].push_back(node.name);
@@ -111,10 +114,7 @@ Report engines_report(const CheckpointLocation& location, const EngineInspection
         {"linear_layers_in_integers", counts.linear_integers},
         {"other_operators", counts.others},
         {"other_operators_in_integers", counts.other_integers}};
-    report.facts.emplace_back(
-        std::string(title_of(engine)),
-        fmt::format("{} of {} linear layers and {} of {} other operators in integers",
-                    counts.linear_integers, counts.linear, counts.other_integers, counts.others));
+    report.facts.emplace_back(std::string(title_of(engine)), counts_text(counts));
   }
   const std::size_t saturates = saturating(inspection).size();
   report.facts.emplace_back("may saturate without VNNI", fmt::format("{} layers", saturates));

@@ -12,9 +12,9 @@ namespace narrow {
 Table curve_table(const BitAllocation& plan);
 
 // A row for each quantized tensor: its width, and what it takes and costs.
+Table allocation_table(const BitAllocation& plan);
 // A row for each group of values between operators.
 Table planned_activations_table(const BitAllocation& plan);
-Table allocation_table(const BitAllocation& plan);
 
 // The closing lines: budget, size, damage and how far from the bound it is.
 std::string plan_summary_text(const BitAllocation& plan, bool has_budget = true);

@@ -6,48 +6,9 @@ import unittest
 
 import numpy as np
 
-from onnx_messages import INT64, field, model, node, tensor, value
-from program_case import ProgramCase
-from records_program_test import find_jpegs
-
-SIZE, CLASSES = 28, 10
-SIZES = (f"--eval_image_size={SIZE}", f"--resize_side={SIZE}")
-VGG = "--preprocessing_name=vgg"
-
-
-def ints(name, values):
-    return field(5, field(1, name) + b"".join(field(8, one) for one in values) + field(20, 7))
-
-
-def values(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("<f4")
-
-
-KERNEL, BIAS = values(6, 3, 1, 1) / 100, values(6, seed=1)
-DENSE, LAST = values(6, CLASSES, seed=2), values(CLASSES, seed=3)
-
-
-def network(sizes=("N", 3, SIZE, SIZE), dense=DENSE, softmax=False, turned=False):
-    """Pointwise convolution, ReLU, mean of the pixels, dense layer. `turned`: the dense matrix goes
-    through a transpose, so that it is a constant from which another one is computed."""
-    x, nodes = "x", []
-    if sizes[1] != 3:
-        nodes.append(node("Transpose", ["x"], "planes", ints("perm", [0, 3, 1, 2])))
-        x = "planes"
-    if turned:
-        nodes.append(node("Transpose", ["dense"], "matrix", ints("perm", [1, 0])))
-        dense = np.ascontiguousarray(dense.T)
-    nodes += [node("Conv", [x, "kernel", "bias"], "a"), node("Relu", ["a"], "b"),
-              node("GlobalAveragePool", ["b"], "c"), node("Flatten", ["c"], "d"),
-              node("MatMul", ["d", "matrix" if turned else "dense"], "e"),
-              node("Add", ["e", "last"], "logits")]
-    output = "logits"
-    if softmax:
-        nodes.append(node("Softmax", ["logits"], "probabilities"))
-        output = "probabilities"
-    return model(nodes, [tensor("kernel", KERNEL), tensor("bias", BIAS), tensor("dense", dense),
-                         tensor("last", LAST[:dense.shape[0 if turned else 1]])],
-                 inputs=[value("x", sizes)], outputs=[value(output, ["N", CLASSES])])
+from onnx_messages import INT64, model, node, tensor, value
+from onnx_small_network import (BIAS, CLASSES, DENSE, KERNEL, LAST, SIZE, SIZES, VGG, OnnxCase,
+                                network, values)
 
 
 def logits_of(images):
@@ -79,23 +40,7 @@ def words(with_classes=True, examples="N"):
                  outputs=outputs)
 
 
-class OnnxEval(ProgramCase):
-    def setUp(self):
-        super().setUp()
-        (self.dir / "m.onnx").write_bytes(network())
-        self.images = 50 * values(24, 3, SIZE, SIZE, seed=4)
-        self.labels = np.random.default_rng(5).integers(0, CLASSES, 24)
-        np.savez(self.dir / "labelled.npz", x=self.images, labels=self.labels)
-        np.savez(self.dir / "bare.npz", x=self.images)
-
-    def pictures(self):
-        jpegs = find_jpegs()
-        for i in range(20):
-            path = self.dir / "pictures" / f"class{i % CLASSES}" / f"{i:02d}.jpg"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(jpegs[i % len(jpegs)])
-        return "--images=pictures", VGG, f"--resize_side={SIZE}"
-
+class OnnxEval(OnnxCase):
     def predictions(self, file, *arguments):
         self.narrow("eval", file, *arguments, "--predictions", "p.csv", "--force")
         return (self.dir / "p.csv").read_text().splitlines()[1:]
@@ -281,106 +226,6 @@ class OnnxEval(ProgramCase):
     def saved(self, **arrays):
         np.savez(self.dir / "saved.npz", **arrays)
         return "saved.npz"
-
-    def test_integer_files_run_in_integers(self):
-        source = self.pictures()
-        plain = ("quantize", "m.onnx", "--scheme=symmetric", "--bits=8", "--granularity=channel")
-        images = (*source, "--calibration_images=6", f"--eval_image_size={SIZE}")
-        text = self.narrow(*plain, "--activations=8", "--activation-range=mse", *images, "--to=qdq",
-                           "-o", "i.onnx")
-        self.assertIn("values between operators as 8:affine codes, ranges mse of 6 images", text)
-        self.assertIn("in floating point: Add", text)
-        report = self.json("eval", "m.onnx", "i.onnx", *source)
-        self.assertEqual([one["execution"] for one in report["checkpoints"]], ["float", "integer"])
-        steps = self.narrow("run", "i.onnx", "--random=1", "--profile")
-        self.assertRegex(steps, r"Conv\+\S*QuantizeLinear ")
-        exact, integers = (one["loss"] for one in report["checkpoints"])
-        self.assertAlmostEqual(exact, integers, delta=0.1 * exact)
-        simulated = self.json("eval", "i.onnx", *source, "--execution=simulate")
-        self.assertAlmostEqual(simulated["checkpoints"][0]["loss"], integers, delta=0.02 * exact)
-        again = self.narrow("compare", "--outputs", "i.onnx", "i.onnx", "--inputs=bare.npz",
-                            "--execution=integer")
-        self.assertIn("exact", again)
-        self.assertIn("name it with --to qdq", self.error(*plain, "--activations=8"))
-        self.assertIn("needs images", self.error(*plain, "--to=qdq", "-o", "j.onnx"))
-        self.assertIn("expected 2 to 16 bits", self.error(
-            *plain, "--activations=17", *images, "--to=qdq", "-o", "j.onnx"))
-        for option in ("--target=openvino", "--activation-range=mse"):
-            self.assertIn(f"{option.split('=')[0]} is for an integer file",
-                          self.error(*plain, option))
-        integers = (*plain, *images, "--to=qdq", "-o")
-        self.assertIn("--format does not go", self.error(*integers, "j.onnx", "--format=npz"))
-        self.assertIn("is the input itself", self.error(*integers, "m.onnx", "--force"))
-        self.assertIn("run it in one process", self.error(*integers, "j.onnx", "--part=0/2"))
-        self.assertFalse((self.dir / "j.onnx").exists())
-
-    def test_sweeps_and_plans_have_activations(self):
-        source = self.pictures()
-        scheme = ("--granularity=channel", "--bits=8")
-        swept = self.json("sweep", "m.onnx", "--schemes=symmetric", *scheme, *source,
-                          "--activations=float,8,3:symmetric", "--activation-range=mse",
-                          "--calibration_images=6")
-        rows = {row["activations"]: row for row in swept["rows"]}
-        self.assertEqual(set(rows), {None, "8:affine", "3:symmetric"})
-        for bits in ("8:affine", "3:symmetric"):
-            self.narrow("quantize", "m.onnx", "--scheme=symmetric", *scheme, *source, "--to=qdq",
-                        f"--activations={bits}", "--activation-range=mse",
-                        "--calibration_images=6", f"--eval_image_size={SIZE}", "-o", "i.onnx",
-                        "--force")
-            file = self.json("eval", "i.onnx", *source)["checkpoints"][0]
-            self.assertEqual(rows[bits]["loss"], file["loss"])
-        self.assertIn("needs images", self.error("sweep", "m.onnx", "--activations=8"))
-        self.assertIn("goes with --activations",
-                      self.error("sweep", "m.onnx", *source, "--activation-range=mse"))
-        self.assertIn("twice", self.error("sweep", "m.onnx", *source, "--activations=8,8"))
-        plan = ("plan", "m.onnx", "--scheme=symmetric", "--granularity=channel", "--bits=4,8",
-                "--average-bits=6", *source, "--calibration_images=6")
-        planned = self.json(*plan, "--activations=3,8", "-o", "plan.json")
-        widths = {name: int(group["scheme"].split(":")[0])
-                  for group in planned["activations"] for name in group["values"]}
-        made = self.json("quantize", "m.onnx", "--plan=plan.json", *source, "--to=qdq",
-                         "--calibration_images=6", f"--eval_image_size={SIZE}", "-o", "planned.onnx")
-        found = {row["value"]: row["bits"] for row in made["activations"]["values"]}
-        self.assertEqual(found, widths)
-        self.assertLessEqual(planned["size"]["average_bits"], 6)
-        self.assertIn("are of different kinds",
-                      self.error(*plan, "--activations=3,8:symmetric"))
-        self.assertIn("planned by --damage measured",
-                      self.error(*plan, "--activations=3,8", "--damage=weight"))
-
-    def test_what_engines_compute_in_integers_is_told(self):
-        self.narrow("quantize", "m.onnx", "--scheme=symmetric", "--bits=8", "--granularity=channel",
-                    *self.pictures(), "--calibration_images=6", f"--eval_image_size={SIZE}",
-                    "--to=qdq", "-o", "i.onnx")
-        found = self.json("inspect", "i.onnx", "--engines")
-        linear = found["engines"]["openvino"]
-        self.assertEqual(linear["linear_layers"], linear["linear_layers_in_integers"])
-        self.assertEqual(found["engines"]["tensorrt"]["linear_layers_in_integers"], 0)
-        text = self.narrow("inspect", "i.onnx", "--engines")
-        self.assertIn("ONNX Runtime: ", text)
-        self.assertIn("uint8 codes; INT8 alone has integer kernels", text)
-        self.assertIn("no operator that reads codes", self.error("inspect", "m.onnx", "--engines"))
-        self.assertIn("--stats does not go",
-                      self.error("inspect", "i.onnx", "--engines", "--stats"))
-        self.assertIn("is for exact integers", self.error(
-            "run", "m.onnx", "--random=1", "--requantize=multiplier"))
-
-    def test_the_plan_of_an_integer_file_is_saved(self):
-        how = ("--activations=8", *self.pictures(), "--calibration_images=6",
-               f"--eval_image_size={SIZE}", "--to=qdq", "-o")
-        text = self.narrow("quantize", "m.onnx", "--scheme=symmetric", "--bits=8",
-                           "--granularity=channel", "--save-plan=plan.json", *how, "i.onnx")
-        self.assertIn("plan: plan.json", text)
-        self.narrow("quantize", "m.onnx", "--plan=plan.json", *how, "again.onnx")
-        self.assertEqual((self.dir / "i.onnx").read_bytes(),
-                         (self.dir / "again.onnx").read_bytes())
-
-    def test_a_network_without_codes_runs_in_integers_too(self):
-        source = self.pictures()
-        exact, integers = (self.json("eval", "m.onnx", *source, *how)["checkpoints"][0]
-                           for how in ((), ("--execution=integer",)))
-        self.assertEqual(integers["execution"], "integer")
-        self.assertAlmostEqual(exact["loss"], integers["loss"], delta=1e-3 * exact["loss"])
 
     def test_jobs_that_know_slims_variables_only_refuse(self):
         images = ("--images=pictures", *SIZES, VGG)

@@ -171,16 +171,6 @@ class PlanForResnet(ProgramCase):
         self.assertEqual(totals[1], totals[2])
         self.assertIn("(output, 28 pixels)", self.narrow(*plan, "--eval_image_size", 28))
 
-    def test_images_have_the_size_that_the_network_was_made_for(self):
-        shutil.copy(SOURCE / "tests/golden/evaluation/fashion_mnist_test.tfrecord", self.dir)
-        self.narrow("init", "lenet", "--classes=10", "-o", "lenet/model")
-        for damage in ("measured", "fisher"):
-            plan = self.json("plan", "lenet/model", "--average-bits=5", "--bits=4..6",
-                             f"--damage={damage}", "--dataset_name=fashion_mnist",
-                             "--dataset_dir=.", "--dataset_split_name=test",
-                             "--calibration_images=8", "--batches=1")
-            self.assertEqual(plan["damage"]["image_size"], 28)
-
     def test_output_damage_needs_no_data(self):
         self.narrow("init", "resnet_v1_50", "--classes", "3", "-o", "model.ckpt-0")
         plan = self.json("plan", "model.ckpt-0", "--average-bits", "4", "--damage", "output",

@@ -130,6 +130,17 @@ class SlimNetworks(ProgramCase):
         result = self.json("eval", "new/model.ckpt-0", "few/model.ckpt-0", *images)["checkpoints"]
         self.assertAlmostEqual(result[1]["loss"], result[0]["loss"], delta=0.2)
 
+    def test_plans_see_images_as_the_network_does(self):
+        self.write_pictures(40)
+        self.make("lenet", 2)
+        for damage in ("fisher", "measured"):
+            plan = ("plan", "model.ckpt-0", "--average-bits", 5, "--bits", "4,6", "--damage",
+                    damage, "--batch_size", 1, "--images", "pictures")
+            found = self.json(*plan)["damage"]
+            self.assertEqual(found["image_size"], 28)
+            named = ("--eval_image_size", 28, "--preprocessing_name", "lenet")
+            self.assertEqual(found, self.json(*plan, *named)["damage"])
+
 
 if __name__ == "__main__":
     unittest.main()

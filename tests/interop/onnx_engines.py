@@ -1,5 +1,5 @@
-"""Compares what `inspect --engines` says of ONNX Runtime with the operators that ONNX Runtime makes of
-the same files: python onnx_engines.py NARROW
+"""Compares what `inspect --engines` says of ONNX Runtime and OpenVINO with what these compute in
+integers of the same files: python onnx_engines.py NARROW
 
 The files are small networks that ONNX Runtime's own tool and ours quantized, with and without what
 keeps layers in floating point."""
@@ -79,8 +79,10 @@ def main():
         images = RNG.standard_normal((8, 3, SIZE, SIZE)).astype(np.float32)
         path = folder / "quantized.onnx"
         for activations, weights, per_channel in [
-                (QuantType.QUInt8, QuantType.QInt8, True), (QuantType.QUInt8, QuantType.QUInt8, False),
-                (QuantType.QInt8, QuantType.QInt8, True), (QuantType.QUInt16, QuantType.QInt8, False)]:
+                (QuantType.QUInt8, QuantType.QInt8, True),
+                (QuantType.QUInt8, QuantType.QUInt8, False),
+                (QuantType.QInt8, QuantType.QInt8, True),
+                (QuantType.QUInt16, QuantType.QInt8, False)]:
             quantize_static(folder / "float.onnx", path, Images(images), QuantFormat.QDQ,
                             activation_type=activations, weight_type=weights,
                             per_channel=per_channel,

@@ -72,12 +72,9 @@ bool compare_networks(const Arguments& args, const Command& command, Exports& ex
 }
 
 void require_output_options(const Arguments& args, const Command& command) {
-  for (const char* option :
-       {"--inputs", "--random", "--shape", "--nodes", "--execution", "--requantize", "--round-mode",
-        "--overflow", "--min-sqnr", "--threads"}) {
-    if (args.outputs || command.count(option) == 0) continue;
-    throw Error(ErrorCategory::kUsage, fmt::format("{} goes with --outputs", option));
-  }
+  refuse_without(command, args.outputs, "--outputs",
+                 {"--inputs", "--random", "--shape", "--nodes", "--execution", "--requantize",
+                  "--round-mode", "--overflow", "--min-sqnr", "--threads"});
   for (const char* option : {"--cast", "--match", "--all"}) {
     if (!args.outputs || command.count(option) == 0) continue;
     throw Error(ErrorCategory::kUsage,

@@ -35,10 +35,7 @@ void require_options(const Command& command, bool graph, bool engines) {
   if (graph && command.count("--stats") > 0) {
     throw Error(ErrorCategory::kUsage, "--stats is about tensors; it does not go with --graph");
   }
-  for (const char* option : {"--model_name", "--eval_image_size", "--shape"}) {
-    if (graph || command.count(option) == 0) continue;
-    throw Error(ErrorCategory::kUsage, fmt::format("{} goes with --graph", option));
-  }
+  refuse_without(command, graph, "--graph", {"--model_name", "--eval_image_size", "--shape"});
 }
 
 }  // namespace

@@ -162,16 +162,12 @@ void add_output_options(Command& command, Arguments& args) {
   add_part_options(command, args.part);
   command.footer(
       "Damage: weight    sum over tensors of |error|^2 / |values|^2\n"
-      "        output    noise after each layer's batch norm, for networks of TF-Slim and ONNX "
-      "files;\n"
-      "                  needs no data, only the size of images: --eval_image_size\n"
-      "        measured  change of the classes for images, without labels, when one tensor at a "
-      "time "
-      "is\n"
-      "                  quantized; not of ResNet V1\n"
-      "        fisher    rise of the loss by mean squared gradients, for networks of TF-Slim and "
-      "a\n"
-      "                  dataset\n"
+      "        output    noise after each layer's batch norm, for networks of TF-Slim and ONNX\n"
+      "                  files; needs no data, only the size of images: --eval_image_size\n"
+      "        measured  change of the classes for images, without labels, when one tensor at a\n"
+      "                  time is quantized; not of ResNet V1\n"
+      "        fisher    rise of the loss by mean squared gradients, for networks of TF-Slim and\n"
+      "                  a dataset\n"
       "Of the rules of one kind the first that matches a tensor counts. The plan is the best\n"
       "there is, and 'at least' is a proof: no plan within the budget damages less.\n"
       "With a goal, tensors may stay in float, and status 1 says that it was missed on the images\n"
@@ -262,11 +258,6 @@ std::string damage_text(const Arguments& args, const AllocationRequest& request)
                      is_known ? "the best that the input allows" : "what they meet is not known");
 }
 
-// Fills in what was not typed.
-void settle(const CheckpointReader& reader, const Arguments& args, AllocationRequest& request) {
-  if (args.damage.empty()) request.damage = best_damage(reader, request);
-}
-
 void require_measured(const Arguments& args, const AllocationRequest& request) {
   if (args.activations.empty() || request.damage == DamageKind::kMeasured) return;
   throw Error(ErrorCategory::kUsage,
@@ -326,6 +317,7 @@ void print_plan(const Command& command, const Arguments& args, const AllocationR
 }
 
 int run(Arguments args, const Command& command) {
+  refuse_without(command, !args.activations.empty(), "--activations", {"--activation-range"});
   if (args.goal.best) choose_best_scheme(command, args.scheme, args.bits);
   AllocationRequest request = request_of(args);
   PartRun part(args.part, "plan", args.force);
@@ -340,7 +332,7 @@ int run(Arguments args, const Command& command) {
       require_name_for_plan(reader->tensors()[index]);
     }
   }
-  settle(*reader, args, request);
+  if (args.damage.empty()) request.damage = best_damage(*reader, request);
   require_measured(args, request);
   if (args.goal.best) choose_best_methods(*reader, command, request, args.goal);
   const AccuracyOptions accuracy = accuracy_options(command, args.goal, request);

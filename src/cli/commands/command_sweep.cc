@@ -219,11 +219,10 @@ void check_axes(const Arguments& args, const CheckpointReader& reader,
 
 // Throws Error(kUsage) for options of activations without these, or without images.
 void require_activation_options(const Arguments& args, const Command& command) {
-  for (const char* option : {"--activation-range", "--calibration_images", "--calibrate-on"}) {
-    if (!args.activations.empty() || command.count(option) == 0) continue;
-    throw Error(ErrorCategory::kUsage, fmt::format("{} goes with --activations", option));
-  }
-  if (args.activations.empty() || has_images(args)) return;
+  const bool has_activations = !args.activations.empty();
+  refuse_without(command, has_activations, "--activations",
+                 {"--activation-range", "--calibration_images", "--calibrate-on"});
+  if (!has_activations || has_images(args)) return;
   throw Error(ErrorCategory::kUsage,
               "--activations needs images, for ranges and for accuracy: --images, or "
               "--dataset_name and --dataset_dir");

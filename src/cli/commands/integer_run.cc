@@ -53,7 +53,8 @@ void add_integer_options(Command& command, IntegerArguments& args) {
       .capture_default_str()
       .group(group);
   add_repeatable_option(command, "--activation-rule", args.rules, "'GLOB: B[:SCHEME]'",
-                        "for values of these names; possibly a range behind it")
+                        "of values with these names, the first match counts; a range\n"
+                        "may follow: 'conv1*: 4:symmetric mse'")
       .group(group);
   command.add_option("--to", args.to, "qdq: QuantizeLinear and DequantizeLinear, for -o FILE.onnx")
       .type_name("KIND")

@@ -1,6 +1,9 @@
 #include "cli/options/common_options.h"
 
+#include <fmt/format.h>
+
 #include "cli/options/scheme_lists.h"
+#include "narrow/error.h"
 
 namespace narrow {
 
@@ -78,6 +81,15 @@ Option add_list_option(Command& command, const char* name, std::vector<std::stri
 Option add_repeatable_option(Command& command, const char* name, std::vector<std::string>& values,
                              const char* type, const char* help) {
   return command.add_option(name, values, help).type_name(type).expected(1).take_all();
+}
+
+void refuse_without(const Command& command, bool is_needed_used, const char* needed,
+                    std::initializer_list<const char*> options) {
+  if (is_needed_used) return;
+  for (const char* option : options) {
+    if (command.count(option) == 0) continue;
+    throw Error(ErrorCategory::kUsage, fmt::format("{} goes with {}", option, needed));
+  }
 }
 
 }  // namespace narrow

@@ -1,6 +1,7 @@
 // Options that many commands have, each declared in one place.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -39,5 +40,10 @@ Option add_list_option(Command& command, const char* name, std::vector<std::stri
 // An option with one value at a time, which may be used again and again.
 Option add_repeatable_option(Command& command, const char* name, std::vector<std::string>& values,
                              const char* type, const char* help);
+
+// Throws Error(kUsage) for one of these options that is used though `needed`, the option that gives
+// it a meaning, is not.
+void refuse_without(const Command& command, bool is_needed_used, const char* needed,
+                    std::initializer_list<const char*> options);
 
 }  // namespace narrow

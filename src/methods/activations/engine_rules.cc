@@ -129,13 +129,11 @@ bool EngineRules::covers(const Node& bound, const Node& quantize) const {
   const auto range = integer_range(attributes.to, attributes.small);
   const auto step = single_real(scale);
   if (!step || !range) return false;
-  const ValueId zero_id = input_of(quantize, 2);
-  const std::int64_t z = zero_id == kNoValue ? 0 : single_code(values_.stored(zero_id));
+  const std::int64_t z = single_code(values_.stored(input_of(quantize, 2)));
   const double least = static_cast<double>(range->least - z) * *step;
   const double greatest = static_cast<double>(range->greatest - z) * *step;
   const auto limit = [&](std::size_t i, double without) {
-    const ValueId id = input_of(bound, i);
-    return single_real(id == kNoValue ? nullptr : values_.stored(id)).value_or(without);
+    return single_real(values_.stored(input_of(bound, i))).value_or(without);
   };
   if (is_named(bound, {"Relu"})) return least >= 0;
   // As ONNX Runtime's ClipQuantFusion compares.
@@ -218,8 +216,7 @@ std::string EngineRules::onnx_runtime_linear(const Node& node) const {
   if (!x->is_byte()) return fmt::format("{} activations have no kernel", type_name(x->type));
   if (x->scales != 1 || x->has_blocks) return "its input has more than one scale";
   if (w->has_blocks) return "its weights have scales of blocks";
-  const bool is_packed = w->small != SmallType::kNone && !w->is_cast;
-  if (is_packed) {
+  if (w->is_packed()) {
     return fmt::format("{} weights without a Cast to INT8 are dequantized in every run",
                        to_string(w->small));
   }
@@ -246,9 +243,7 @@ std::string EngineRules::onnx_runtime_operands(const Node& node) const {
   std::optional<DType> type;
   for (std::size_t i = 0; i < operands_of(node); ++i) {
     const auto codes = codes_of(node.inputs[i]);
-    if (!codes) {
-      return "an operand is not quantized";
-    }
+    if (!codes) return "an operand is not quantized";
     if (!codes->is_byte()) return fmt::format("{} codes have no kernel", type_name(codes->type));
     const DType own = onnx_runtime_type(codes->dequantize->inputs[0], codes->type);
     if (type && *type != own) return other_types(*type, own);
@@ -292,7 +287,7 @@ std::string EngineRules::open_vino(const Node& node) const {
   if (w->small == SmallType::kInt2 || w->small == SmallType::kUInt2) {
     return "it does not read weights of 2 bits";
   }
-  if (w->small != SmallType::kNone && !w->is_cast) {
+  if (w->is_packed()) {
     return fmt::format("{} weights without a Cast to INT8 become numbers", to_string(w->small));
   }
   if (!w->is_byte()) return fmt::format("{} weights have no kernel", type_name(w->type));
@@ -307,10 +302,9 @@ std::string EngineRules::tensor_rt(const Node& node) const {
   for (std::size_t i = 0; i < count; ++i) {
     const auto codes = codes_of(node.inputs[i]);
     if (!codes) return "an operand is not quantized";
-    const bool is_packed = codes->small != SmallType::kNone && !codes->is_cast;
-    if (codes->type != DType::kInt8 || is_packed) {
+    if (codes->type != DType::kInt8 || codes->is_packed()) {
       return fmt::format("{} codes; INT8 alone has integer kernels",
-                         is_packed ? to_string(codes->small) : to_string(codes->type));
+                         codes->is_packed() ? to_string(codes->small) : to_string(codes->type));
     }
     if (codes->has_zero) return "zero points that are not 0";
     if (codes->has_blocks) return "scales of blocks";
@@ -326,11 +320,9 @@ std::int64_t EngineRules::greatest_unsigned(const Codes& codes) const {
   const Node* const quantize = producer(codes.dequantize->inputs[0]);
   const Node* const clip = quantize == nullptr ? nullptr : producer(quantize->inputs[0]);
   if (clip != nullptr && is_named(*clip, {"Clip"}) && codes.scales == 1) {
-    const ValueId bound = input_of(*clip, 2);
-    const auto most = single_real(bound == kNoValue ? nullptr : values_.stored(bound));
+    const auto most = single_real(values_.stored(input_of(*clip, 2)));
     const auto scale = single_real(values_.stored(codes.dequantize->inputs[1]));
-    const ValueId zero_id = input_of(*codes.dequantize, 2);
-    const std::int64_t zero = zero_id == kNoValue ? 0 : single_code(values_.stored(zero_id));
+    const std::int64_t zero = single_code(values_.stored(input_of(*codes.dequantize, 2)));
     if (most && scale) {
       const double limit = std::nearbyint(*most / *scale) + static_cast<double>(zero);
       const double least = is_signed ? -128 : 0;

@@ -44,6 +44,7 @@ class EngineRules {
     std::size_t scales = 1;
     bool has_blocks = false;
 
+    [[nodiscard]] bool is_packed() const { return small != SmallType::kNone && !is_cast; }
     [[nodiscard]] bool is_byte() const { return type == DType::kInt8 || type == DType::kUInt8; }
   };
   [[nodiscard]] std::optional<Codes> codes_of(ValueId id) const;

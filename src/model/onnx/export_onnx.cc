@@ -82,6 +82,9 @@ class GraphExport {
   GraphExport(const Graph& graph, Shared& shared, onnx::GraphProto& to)
       : graph_(graph), shared_(shared), to_(to), small_types_(find_small_types(graph)) {
     to.set_name(graph.name);
+    for (const SmallType small : small_types_) {
+      shared_.opset = std::max(shared_.opset, first_opset(small));
+    }
   }
 
   void export_model() {
@@ -177,7 +180,6 @@ class GraphExport {
       const Constant* const constant = graph_.constant_of(id);
       if (constant == nullptr) continue;
       name(id, prefixed(prefix, graph_.value(id).name));
-      shared_.opset = std::max(shared_.opset, first_opset(graph_.value(id).small));
       *to_.add_initializer() =
           onnx_tensor(name_of(id), *constant, small_types_[static_cast<std::size_t>(id)]);
     }

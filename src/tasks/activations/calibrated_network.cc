@@ -10,6 +10,7 @@
 #include "graph/drop_identities.h"
 #include "graph/operators.h"
 #include "methods/activations/quantized_network.h"
+#include "model/checkpoint_network.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "nn/integer/integer_executor.h"
@@ -99,6 +100,14 @@ void describe(const Graph& graph, const ReadWeight& read_weight, IntegerNetworkR
 
 }  // namespace
 
+void require_quantizable_activations(const CheckpointReader& reader) {
+  if (is_onnx(reader)) return;
+  throw Error(ErrorCategory::kUnsupported,
+              fmt::format("{} is no ONNX file: activations are quantized in ONNX files; convert "
+                          "makes one of a checkpoint of TF-Slim",
+                          reader.location().path.string()));
+}
+
 CalibratedNetwork::CalibratedNetwork(const CheckpointReader& reader, const QuantizePlan& plan,
                                      const NetworkMethods& methods, const QuantizeOptions& options,
                                      const CalibrationImages& images,
@@ -138,13 +147,7 @@ CalibratedNetwork::CalibratedNetwork(const CheckpointReader& reader, const Quant
 }
 
 ReadWeight CalibratedNetwork::read_weight() const {
-  return [this](const Weight& weight) {
-    const std::size_t index = *tensors_.find(weight.name);
-    const TensorInfo& info = tensors_.tensors()[index];
-    GraphArray array{info.dtype, info.shape, std::vector<std::byte>(info.byte_size())};
-    tensors_.read(index, array.bytes);
-    return array;
-  };
+  return [this](const Weight& weight) { return stored_tensor(tensors_, weight.name); };
 }
 
 ValueStatistics CalibratedNetwork::seen(std::size_t group) const {

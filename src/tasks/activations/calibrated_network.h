@@ -15,6 +15,9 @@
 
 namespace narrow {
 
+// Throws Error(kUnsupported) for what is no ONNX file: values of other networks stay numbers.
+void require_quantizable_activations(const CheckpointReader& reader);
+
 class CalibratedNetwork {
  public:
   // Quantizes the weights as the plan says, with the methods, folds batch norms and lets the images

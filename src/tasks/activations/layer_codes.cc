@@ -7,6 +7,7 @@
 
 #include "base/power_of_two.h"
 #include "graph/operators/small_types.h"
+#include "model/checkpoint_network.h"
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
 #include "tensor/element_values.h"
@@ -117,12 +118,8 @@ std::vector<BlockParams> fit_folded(const LinearLayer& layer, const Scheme& sche
 }  // namespace
 
 std::vector<double> read_reals(const CheckpointReader& reader, const std::string& name) {
-  const auto index = reader.find(name);
-  if (!index) throw Error(ErrorCategory::kNotFound, fmt::format("there is no tensor {}", name));
-  const TensorInfo& info = reader.tensors()[*index];
-  std::vector<std::byte> bytes(info.byte_size());
-  reader.read(*index, bytes);
-  return decode_reals(info.dtype, bytes);
+  const Constant tensor = stored_tensor(reader, name);
+  return decode_reals(tensor.type, tensor.bytes);
 }
 
 std::optional<LayerCodes> layer_codes(const LinearLayer& layer, const TensorResult* result,

@@ -11,7 +11,6 @@
 #include "checkpoint/onnx/new_onnx_file.h"
 #include "methods/activations/quantized_network.h"
 #include "model/onnx/export_onnx.h"
-#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "tasks/activations/calibrated_network.h"
 
@@ -29,13 +28,7 @@ constexpr TargetName kTargets[] = {{IntegerTarget::kPortable, "portable"},
 
 void require_possible(const CheckpointReader& reader, const ActivationOptions& options,
                       const QuantizePlan& plan) {
-  const std::string where = reader.location().path.string();
-  if (!is_onnx(reader)) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} is no ONNX file: activations are quantized in ONNX files; convert "
-                            "makes one of a checkpoint of TF-Slim",
-                            where));
-  }
+  require_quantizable_activations(reader);
   if (options.target == IntegerTarget::kTensorRt) {
     if (options.packs_weights) {
       throw Error(ErrorCategory::kUsage,

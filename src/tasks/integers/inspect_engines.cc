@@ -6,6 +6,7 @@
 
 #include "graph/operators.h"
 #include "methods/activations/engine_rules.h"
+#include "model/checkpoint_network.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 
@@ -44,11 +45,7 @@ EngineInspection inspect_engines(const CheckpointReader& reader) {
   }
   const Graph graph = onnx_network(reader);
   const EngineRules rules(graph, [&reader](const Weight& weight) {
-    const std::size_t index = *reader.find(weight.name);
-    const TensorInfo& info = reader.tensors()[index];
-    Constant array{info.dtype, info.shape, std::vector<std::byte>(info.byte_size())};
-    reader.read(index, array.bytes);
-    return ReferenceTensor::of(array);
+    return ReferenceTensor::of(stored_tensor(reader, weight.name));
   });
   EngineInspection result;
   result.network = graph.name;

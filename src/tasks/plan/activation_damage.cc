@@ -29,7 +29,7 @@ QuantizerGroup same_group(const Graph& from, const QuantizerGroup& group, const 
   QuantizerGroup found;
   for (const ValueId id : group.values) {
     const auto same = std::ranges::find(to.values, from.value(id).name, &Value::name);
-    if (same == to.values.end()) continue;  // only other outputs need it
+    if (same == to.values.end()) continue;
     found.values.push_back(static_cast<ValueId>(same - to.values.begin()));
   }
   return found;
@@ -58,6 +58,7 @@ class ActivationMeasurement {
         facts_(infer_facts(classifier_.graph)),
         reference_(logits(classifier_.graph)) {}
 
+  // Without values for a group that only other outputs need.
   [[nodiscard]] ActivationCosts costs(std::size_t index,
                                       std::span<const ActivationScheme> schemes) const {
     const QuantizerGroup group =
@@ -66,6 +67,7 @@ class ActivationMeasurement {
     for (const ValueId id : group.values) {
       costs.values.push_back(classifier_.graph.value(id).name);
     }
+    if (group.values.empty()) return costs;
     costs.elements = elements_of(facts_, group);
     for (std::size_t s = 0; s < schemes.size(); ++s) {
       const double before = s > 0 ? costs.damage.back() : kSmallDamage;
@@ -73,7 +75,7 @@ class ActivationMeasurement {
         const int more = schemes[s].bits - schemes[s - 1].bits;
         costs.damage.push_back(before * std::pow(kDamageOfBit, more));
       } else {
-        costs.damage.push_back(group.values.empty() ? 0 : damage(index, group, schemes[s]));
+        costs.damage.push_back(damage(index, group, schemes[s]));
       }
     }
     return costs;
@@ -103,16 +105,22 @@ class ActivationMeasurement {
 
 }  // namespace
 
+void require_plannable_activations(const CheckpointReader& reader,
+                                   const AllocationRequest& request) {
+  if (request.activations.empty()) return;
+  if (request.damage != DamageKind::kMeasured) {
+    throw Error(ErrorCategory::kUsage,
+                "widths of activations are planned by measured damage, on images");
+  }
+  require_quantizable_activations(reader);
+}
+
 std::vector<ActivationCosts> activation_costs(const CheckpointReader& reader,
                                               std::span<const std::size_t> indices,
                                               std::span<const Scheme> schemes,
                                               const AllocationRequest& request,
                                               const RunOptions& run) {
   if (request.activations.empty()) return {};
-  if (request.damage != DamageKind::kMeasured) {
-    throw Error(ErrorCategory::kUsage,
-                "widths of activations are planned by measured damage, on images");
-  }
   const ThreadLimit limit(run.threads);
   CalibrationImages images{request.images, request.measured_images};
   images.source.image_size = image_size_of(reader, request.images.image_size);

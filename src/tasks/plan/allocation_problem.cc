@@ -79,6 +79,11 @@ void count_copied(const CheckpointReader& reader, const AllocationProblem& probl
   }
 }
 
+AllocatedActivation allocated(const ActivationCosts& costs, const AllocationRequest& request,
+                              std::size_t option) {
+  return {costs.values, request.activations[option], costs.elements, costs.damage[option]};
+}
+
 }  // namespace
 
 const Scheme* AllocationProblem::scheme_of(const WidthGroup& group, std::size_t option) const {
@@ -88,6 +93,7 @@ const Scheme* AllocationProblem::scheme_of(const WidthGroup& group, std::size_t 
 
 AllocationProblem pose_allocation(const CheckpointReader& reader, const AllocationRequest& request,
                                   const RunOptions& run) {
+  require_plannable_activations(reader, request);
   AllocationProblem problem;
   problem.indices = indices_by_name(reader, request.selection, &problem.copied);
   std::vector<TensorInfo> tensors;
@@ -113,7 +119,7 @@ AllocationProblem pose_allocation(const CheckpointReader& reader, const Allocati
   for (const ActivationCosts& costs : problem.activations) {
     KnapsackItem& item = problem.items.emplace_back();
     for (std::size_t i = 0; i < costs.damage.size(); ++i) {
-      item.push_back({costs.bytes(problem.activation_bits[i]), costs.damage[i]});
+      item.push_back({allocated(costs, request, i).bytes(), costs.damage[i]});
     }
   }
   return problem;
@@ -177,10 +183,8 @@ void take_choice(const CheckpointReader& reader, const AllocationProblem& proble
     }
   }
   for (std::size_t i = 0; i < problem.activations.size(); ++i) {
-    const ActivationCosts& costs = problem.activations[i];
-    const std::size_t option = choice[tensor_groups + i];
     plan.activations.push_back(
-        {costs.values, request.activations[option], costs.elements, costs.damage[option]});
+        allocated(problem.activations[i], request, choice[tensor_groups + i]));
   }
   std::ranges::sort(tensors, {}, [](const auto& entry) { return entry.first; });
   for (auto& [index, tensor] : tensors) plan.tensors.push_back(std::move(tensor));

@@ -119,11 +119,11 @@ EvaluateOptions evaluate_options(const AllocationRequest& request) {
   return options;
 }
 
-TrainingOptions training_options(const EvaluationData& data, int batch_size) {
+TrainingOptions training_options(const AllocationRequest& request, int image_size) {
   TrainingOptions training;
-  training.batch_size = batch_size;
-  training.height = data.preprocessing.output_size;
-  training.width = data.preprocessing.output_size;
+  training.batch_size = request.batch_size;
+  training.height = image_size;
+  training.width = image_size;
   training.batch_norm = BatchNormMode::kFrozen;
   training.weight_decay = 0;
   training.threads = 1;
@@ -204,7 +204,7 @@ SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const Allocati
                             "TF-Slim's variables only",
                             reader.location().path.string()));
   }
-  const EvaluateOptions options = evaluate_options(request);
+  const EvaluateOptions options = settle(evaluate_options(request), reader);
   const EvaluationData data = open_evaluation_data(reader, options);
   if (!data.dataset) {
     throw Error(ErrorCategory::kUsage, "damage by Fisher information needs images, not arrays");
@@ -215,7 +215,8 @@ SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const Allocati
   const Graph graph = network_of_checkpoint(reader, variables, scope, data.class_count());
   check_weights(graph, variables);
   agree_on_instructions();
-  TrainingNetwork network(graph, variables, training_options(data, request.batch_size));
+  TrainingNetwork network(graph, variables,
+                          training_options(request, data.preprocessing.output_size));
   Portions portions(network, data, request, threads);
   SquareSums part(network);
   SquareSums sums(network);

@@ -193,8 +193,7 @@ void require_images(const CheckpointReader& reader, const ImageSource& images) {
   if (!is_any_graph(reader)) {
     refuse(
         "damage is measured in ONNX files that classify images and in TF-Slim's networks other "
-        "than "
-        "ResNet V1; estimate the damage to the output instead");
+        "than ResNet V1; estimate the damage to the output instead");
   }
   if (images.pictures.empty() && images.dataset_name.empty()) {
     refuse("measured damage needs images (without labels), and none were named");

@@ -35,9 +35,10 @@ std::uint64_t budget_of_quantized(const AllocationProblem& problem, const BitAll
     return plan.budget_bytes - taken;
   }
   std::string sentence = fmt::format(
-      "a budget of {} bytes is too small: the {} quantized tensors take at least {} bytes with the "
-      "widths allowed",
-      plan.budget_bytes, problem.indices.size(), least);
+      "a budget of {} bytes is too small: the {} quantized tensors{} take at least {} bytes with "
+      "the widths allowed",
+      plan.budget_bytes, problem.indices.size(),
+      problem.activations.empty() ? "" : " and the values between operators", least);
   if (taken > 0) {
     sentence += fmt::format(
         ", and the {} tensors that are copied take {} bytes (a budget for the quantized ones alone "

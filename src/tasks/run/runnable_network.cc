@@ -173,11 +173,7 @@ std::unique_ptr<GraphExecutor> RunnableNetwork::make(Graph graph, ExecutorOption
 
 ReadWeight RunnableNetwork::weight_reader() const {
   return [this](const Weight& weight) {
-    const std::size_t index = *reader_.find(weight.name);
-    const TensorInfo& info = reader_.tensors()[index];
-    GraphArray array = {info.dtype, info.shape, std::vector<std::byte>(info.byte_size())};
-    reader_.read(index, array.bytes);
-    return converted(std::move(array), weight.type);
+    return converted(stored_tensor(reader_, weight.name), weight.type);
   };
 }
 

@@ -1,10 +1,7 @@
 #include "tasks/sweep/swept_networks.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
-#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "stream/plan_of_indices.h"
 #include "stream/quantized_reader.h"
@@ -20,10 +17,7 @@ SweptNetworks::SweptNetworks(const CheckpointReader& reader, std::span<const std
   }
   const bool quantizes = std::ranges::any_of(
       options.activations, [](const auto& activations) { return activations.has_value(); });
-  if (!quantizes || is_onnx(reader)) return;
-  throw Error(ErrorCategory::kUnsupported,
-              fmt::format("{} is no ONNX file: activations are quantized in ONNX files",
-                          reader.location().path.string()));
+  if (quantizes) require_quantizable_activations(reader);
 }
 
 const Scheme& SweptNetworks::scheme_of(std::size_t network) const {
