@@ -165,7 +165,7 @@ void import_dropout(const NodeImport& node) {
     node.refuse(fmt::format("a mask as opset {} has it is not computed", node.opset()));
   }
   std::vector<ValueId> inputs = node.inputs();
-  if (node.opset() < 12) inputs.resize(1);
+  if (node.opset() < 12) inputs = {node.input(0)};
   node.emit(op::Dropout{}, std::move(inputs));
 }
 

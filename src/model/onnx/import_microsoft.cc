@@ -111,6 +111,8 @@ constexpr std::array kImporters = {
 
 }  // namespace
 
+std::span<const ImporterRow> microsoft_importers() { return kImporters; }
+
 NodeImporter find_microsoft_importer(std::string_view op_type) {
   for (const ImporterRow& row : kImporters) {
     if (row.op_type == op_type) return row.import;

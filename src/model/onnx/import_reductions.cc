@@ -13,7 +13,7 @@ void import_reduce(const NodeImport& node) {
   const std::int64_t first = kKind == op::ReduceKind::kSum ? 13 : 18;
   std::vector<ValueId> inputs = node.inputs();
   if (node.opset() < first) {
-    inputs.resize(1);
+    inputs = {node.input(0)};
     if (node.has("axes")) {
       inputs.push_back(node.constant("axes", make_constant(node.integers("axes"))));
     }

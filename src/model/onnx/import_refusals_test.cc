@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "model/onnx/node_import.h"
 #include "model/onnx/testing/onnx_model.h"
 
 namespace narrow {
@@ -32,6 +33,44 @@ TEST(ImportOnnxRefusals, FunctionsWithinTheirOwnBranchesAreRefused) {
   OnnxModel::fill(*model.message().mutable_functions(0)->add_node(), "IsNaN", {"largest"}, {"c"});
   model.node("twice", {"x"}, {"y"}).set_domain("mine");
   EXPECT_THROW(model.import("y"), Error);
+}
+
+// Whether a node with these inputs is taken. Whatever else a file lacks is refused by an Error.
+bool is_taken(const ImporterRow& row, bool is_microsoft, std::int64_t opset,
+              const std::vector<std::string>& inputs) {
+  OnnxModel model(opset);
+  onnx::NodeProto& node = model.node(std::string(row.op_type), inputs, {"y"});
+  if (is_microsoft) node.set_domain("com.microsoft");
+  try {
+    model.import("y");
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+TEST(ImportOnnxRefusals, NodesMayLackAnyInput) {
+  for (const auto& part : {window_importers(), norm_importers(), elementwise_importers(),
+                           movement_importers(), index_importers(), reduce_importers(),
+                           quantized_importers(), control_importers(), microsoft_importers()}) {
+    const bool is_microsoft = part.data() == microsoft_importers().data();
+    for (const ImporterRow& row : part) {
+      for (const std::int64_t opset : {1, 6, 7, 9, 10, 11, 12, 13, 17, 18, 21, 25}) {
+        // No operator but Loop, which has no body here, can do without its first input.
+        EXPECT_FALSE(is_taken(row, is_microsoft, opset, {})) << row.op_type << " " << opset;
+        for (std::size_t count = 1; count < 10; ++count) {
+          std::vector<std::string> inputs(count, "x");
+          is_taken(row, is_microsoft, opset, inputs);
+          for (std::size_t lacking = 0; lacking < count; ++lacking) {
+            inputs.assign(count, "x");
+            inputs[lacking].clear();
+            const bool taken = is_taken(row, is_microsoft, opset, inputs);
+            EXPECT_FALSE(taken && lacking == 0) << row.op_type << " " << opset << " " << count;
+          }
+        }
+      }
+    }
+  }
 }
 
 TEST(ImportOnnxRefusals, NamesWhatItCannotCompute) {

@@ -116,5 +116,7 @@ std::span<const ImporterRow> index_importers();
 std::span<const ImporterRow> reduce_importers();
 std::span<const ImporterRow> quantized_importers();
 std::span<const ImporterRow> control_importers();
+// Those that only the domain com.microsoft has.
+std::span<const ImporterRow> microsoft_importers();
 
 }  // namespace narrow
