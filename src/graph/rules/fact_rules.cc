@@ -12,9 +12,23 @@ namespace {
 
 constexpr std::int64_t kMostAxes = 64;
 
+// Of an array without elements all of them are known.
+bool lacks_no_elements(const Fact* fact) {
+  return fact != nullptr && is_integer(fact->type) && !fact->integers &&
+         fact->dimensions == Dimensions{Dimension(0)};
+}
+
 }  // namespace
 
 Facts infer_facts(const Attributes& attributes, FactInputs inputs) {
+  const auto empty = std::ranges::find_if(inputs, lacks_no_elements);
+  if (empty != inputs.end()) {
+    Fact known = **empty;
+    known.integers.emplace();
+    std::vector<const Fact*> all(inputs.begin(), inputs.end());
+    std::ranges::replace(all, *empty, &known);
+    return infer_facts(attributes, all);
+  }
   return std::visit([&](const auto& attribute) { return infer(attribute, inputs); }, attributes);
 }
 

@@ -44,6 +44,16 @@ TEST(Facts, ASizeGoesThroughShapeGatherConcatAndReshape) {
   EXPECT_EQ(shape_of(builder.finish({y}), y), "[N, 48]");
 }
 
+TEST(Facts, AllElementsOfAnEmptyArrayAreKnown) {
+  const Fact none = {DType::kInt64, {0}};
+  EXPECT_EQ(result(op::Reshape{}, {floats({1, 1}), none}), "[]");
+  EXPECT_THROW(result(op::Reshape{}, {floats({2, 3}), none}), Error);
+  EXPECT_EQ(result(op::Squeeze{}, {floats({1, 3}), none}), "[1, 3]");
+  EXPECT_EQ(result(op::Reduce{op::ReduceKind::kSum, false, true}, {floats({2, 3}), none}),
+            "[2, 3]");
+  EXPECT_EQ(result(op::ConstantOfShape{}, {none}), "[]");
+}
+
 TEST(Facts, ArithmeticOfSizesIsFollowed) {
   GraphBuilder builder("g");
   const ValueId x = builder.input("x", {kN, 6});

@@ -52,6 +52,7 @@ class ProgramValues {
 
   // Sizes that are known.
   [[nodiscard]] std::optional<Shape> shape_of(ValueId id) const;
+  [[nodiscard]] const Fact& fact(ValueId id) const { return facts_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] DType type_of(ValueId id) const { return fact(id).type; }
   // Whether it is of this type, of a known size, not empty, and either stored or in a buffer.
   [[nodiscard]] bool is_array(ValueId id, DType type = DType::kFloat32) const;
@@ -91,7 +92,6 @@ class ProgramValues {
   InferenceProgram finish();
 
  private:
-  [[nodiscard]] const Fact& fact(ValueId id) const { return facts_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] const HeldValue& held(ValueId id) const {
     return held_[static_cast<std::size_t>(id)];
   }

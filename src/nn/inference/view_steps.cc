@@ -79,6 +79,9 @@ void add_global_pool(ProgramValues& values, const Node& node, algorithm how) {
 bool add_view_step(ProgramValues& values, const Node& node) {
   if (!keeps_elements(node) || values.is_stored(node.inputs[0])) return false;
   if (node.outputs.size() > 1 && node.outputs[1] != kNoValue) return false;
+  // A result without axes has a known shape; whether the axes given say so, only their values tell.
+  const bool has_axes = is_any<op::Reshape, op::Squeeze, op::Unsqueeze>(node);
+  if (has_axes && node.inputs.size() > 1 && !values.fact(node.inputs[1]).integers) return false;
   const bool keeps_shape = std::holds_alternative<op::Identity>(node.attributes) ||
                            std::holds_alternative<op::Dropout>(node.attributes);
   values.define_view(node.output(),
