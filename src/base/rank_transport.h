@@ -11,6 +11,16 @@
 
 namespace narrow {
 
+// Bytes for another rank, and the place of what it sends.
+struct Outgoing {
+  int to = 0;
+  std::span<const std::byte> bytes;
+};
+struct Incoming {
+  int from = 0;
+  std::span<std::byte> bytes;
+};
+
 class RankTransport {
  public:
   virtual ~RankTransport() = default;
@@ -20,9 +30,9 @@ class RankTransport {
   // within `patience`, after which only abort may be called. No `patience`: waits for ever.
   virtual std::optional<int> least(int mine,
                                    const std::optional<std::chrono::milliseconds>& patience) = 0;
-  // At most kLongestMessage bytes, which the other rank takes by the opposite call.
-  virtual void send(int to, std::span<const std::byte> bytes) = 0;
-  virtual void receive(int from, std::span<std::byte> bytes) = 0;
+  // Messages of at most kLongestMessage bytes, all at the same time; what one rank sends to another
+  // that takes in the same order.
+  virtual void exchange(std::span<const Outgoing> sent, std::span<const Incoming> taken) = 0;
   // What `root` has in `bytes` is what all have then, at most kLongestMessage.
   virtual void broadcast(int root, std::span<std::byte> bytes) = 0;
   // Ends all ranks at once.

@@ -112,20 +112,40 @@ void Ranks::finish() {
   transport_ = nullptr;
 }
 
+void Ranks::exchange(std::span<const Outgoing> sent, std::span<const Incoming> taken) {
+  meet();
+  if (transport_ != nullptr) pass(sent, taken);
+}
+
+void Ranks::pass(std::span<const Outgoing> sent, std::span<const Incoming> taken) {
+  std::vector<Outgoing> out;
+  std::vector<Incoming> in;
+  for (const Outgoing& message : sent) {
+    in_messages(message.bytes, [&](auto part) { out.push_back({message.to, part}); });
+    bytes_sent_ += message.bytes.size();
+  }
+  for (const Incoming& message : taken) {
+    in_messages(message.bytes, [&](auto part) { in.push_back({message.from, part}); });
+    bytes_received_ += message.bytes.size();
+  }
+  transport_->exchange(out, in);
+}
+
 void Ranks::send(int to, std::span<const std::byte> bytes) {
   std::uint64_t length = bytes.size();
-  transport_->send(to, bytes_of(length));
-  in_messages(bytes, [&](std::span<const std::byte> part) { transport_->send(to, part); });
-  bytes_sent_ += bytes.size();
+  const Outgoing announced = {to, bytes_of(length)};
+  transport_->exchange({&announced, 1}, {});
+  const Outgoing message = {to, bytes};
+  pass({&message, 1}, {});
 }
 
 std::vector<std::byte> Ranks::receive(int from) {
   std::uint64_t length = 0;
-  transport_->receive(from, bytes_of(length));
+  const Incoming announced = {from, bytes_of(length)};
+  transport_->exchange({}, {&announced, 1});
   std::vector<std::byte> bytes(length);
-  in_messages(std::span(bytes),
-              [&](std::span<std::byte> part) { transport_->receive(from, part); });
-  bytes_received_ += length;
+  const Incoming message = {from, bytes};
+  pass({}, {&message, 1});
   return bytes;
 }
 

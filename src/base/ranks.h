@@ -45,6 +45,9 @@ class Ranks {
   void broadcast(std::vector<std::byte>& bytes);
   // Adds the values of all ranks in the order of the ranks; everyone gets the sums.
   void sum(std::span<double> values);
+  // All messages at the same time, none to oneself; what one rank sends to another, that takes in
+  // the same order and of the same lengths.
+  void exchange(std::span<const Outgoing> sent, std::span<const Incoming> taken);
   // The bits that all ranks have set.
   std::uint64_t common_bits(std::uint64_t mine);
   // Returns when all ranks have come here.
@@ -65,6 +68,7 @@ class Ranks {
   [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
 
  private:
+  void pass(std::span<const Outgoing> sent, std::span<const Incoming> taken);
   void send(int to, std::span<const std::byte> bytes);
   std::vector<std::byte> receive(int from);
   void broadcast_from(int root, std::vector<std::byte>& bytes);

@@ -79,13 +79,15 @@ class ThreadTransport final : public RankTransport {
                            const std::optional<std::chrono::milliseconds>& patience) override {
     return room_.least(mine, patience);
   }
-  void send(int to, std::span<const std::byte> bytes) override { room_.send(rank_, to, bytes); }
-  void receive(int from, std::span<std::byte> bytes) override { room_.receive(from, rank_, bytes); }
+  void exchange(std::span<const Outgoing> sent, std::span<const Incoming> taken) override {
+    for (const auto& [to, bytes] : sent) room_.send(rank_, to, bytes);
+    for (const auto& [from, bytes] : taken) room_.receive(from, rank_, bytes);
+  }
   void broadcast(int root, std::span<std::byte> bytes) override {
     for (int other = 0; rank_ == root && other < size(); ++other) {
-      if (other != root) send(other, bytes);
+      if (other != root) room_.send(root, other, bytes);
     }
-    if (rank_ != root) receive(root, bytes);
+    if (rank_ != root) room_.receive(root, rank_, bytes);
   }
   [[noreturn]] void abort(int status) override { throw status; }
   void finish() override {}
@@ -134,6 +136,38 @@ TEST(Ranks, GatherSumAndBroadcastInTheOrderOfTheRanks) {
     EXPECT_EQ(sum.front(), 0);
     EXPECT_EQ(ranks.common_bits(7U << ranks.rank()), 4U);
   });
+}
+
+TEST(Ranks, ExchangePassesEveryMessageInOrder) {
+  run_ranks(3, [](Ranks& ranks) {
+    // Two messages to each other rank, the second one empty from the first rank.
+    const std::string mine = std::to_string(ranks.rank());
+    const std::string second = ranks.is_first() ? "" : mine + mine;
+    std::vector<std::string> got(6, "?");
+    std::vector<Outgoing> sent;
+    std::vector<Incoming> taken;
+    for (int other = 0; other < 3; ++other) {
+      if (other == ranks.rank()) continue;
+      sent.push_back({other, as_byte_span(mine)});
+      sent.push_back({other, as_byte_span(second)});
+      for (const bool is_second : {false, true}) {
+        std::string& to = got[static_cast<std::size_t>(2 * other + (is_second ? 1 : 0))];
+        to.assign(is_second ? (other == 0 ? 0 : 2) : 1, ' ');
+        taken.push_back({other, std::as_writable_bytes(std::span(to))});
+      }
+    }
+    ranks.exchange(sent, taken);
+    for (int other = 0; other < 3; ++other) {
+      if (other == ranks.rank()) continue;
+      const std::string theirs = std::to_string(other);
+      EXPECT_EQ(got[static_cast<std::size_t>(2 * other)], theirs);
+      EXPECT_EQ(got[static_cast<std::size_t>(2 * other + 1)], other == 0 ? "" : theirs + theirs);
+    }
+    EXPECT_EQ(ranks.bytes_sent(), ranks.is_first() ? 2U : 6U);
+    EXPECT_EQ(ranks.bytes_received(), ranks.is_first() ? 6U : 4U);
+  });
+  Ranks alone;
+  alone.exchange({}, {});
 }
 
 TEST(Ranks, FailureIsHeardByAllWhoComeToMeet) {

@@ -1,9 +1,11 @@
 // The module that connects ranks by MPI (MPI: A Message-Passing Interface Standard, version 3.1).
 // It is the only place that knows MPI, and knows nothing of the program but one interface.
 #include <mpi.h>
+#include <sched.h>
 #include <time.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "base/rank_transport.h"
 
@@ -11,8 +13,8 @@ namespace narrow {
 namespace {
 
 constexpr int kTag = 1;
-// Between looks at a request: short at first, because most answers come at once, then long enough
-// to leave the core to others.
+// Between looks at a meeting: short at first, because most come at once, then long enough to leave
+// the core to others.
 constexpr long kShortestPause = 20'000;    // nanoseconds
 constexpr long kLongestPause = 1'000'000;  // nanoseconds
 
@@ -37,25 +39,24 @@ class MpiTransport final : public RankTransport {
     return least_;
   }
 
-  void send(int to, std::span<const std::byte> bytes) override {
-    MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Isend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, kTag, MPI_COMM_WORLD,
-              &request);
-    wait(request, std::nullopt);
-  }
-
-  void receive(int from, std::span<std::byte> bytes) override {
-    MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Irecv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, from, kTag, MPI_COMM_WORLD,
-              &request);
-    wait(request, std::nullopt);
+  void exchange(std::span<const Outgoing> sent, std::span<const Incoming> taken) override {
+    requests_.clear();
+    for (const auto& [from, bytes] : taken) {
+      MPI_Irecv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, from, kTag, MPI_COMM_WORLD,
+                &requests_.emplace_back());
+    }
+    for (const auto& [to, bytes] : sent) {
+      MPI_Isend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, kTag, MPI_COMM_WORLD,
+                &requests_.emplace_back());
+    }
+    finish_requests();
   }
 
   void broadcast(int root, std::span<std::byte> bytes) override {
-    MPI_Request request = MPI_REQUEST_NULL;
+    requests_.assign(1, MPI_REQUEST_NULL);
     MPI_Ibcast(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, root, MPI_COMM_WORLD,
-               &request);
-    wait(request, std::nullopt);
+               requests_.data());
+    finish_requests();
   }
 
   [[noreturn]] void abort(int status) override {
@@ -69,6 +70,17 @@ class MpiTransport final : public RankTransport {
   static void pause(long nanoseconds) {
     const timespec time{0, nanoseconds};
     ::nanosleep(&time, nullptr);
+  }
+
+  // Whoever passes bytes has met the others before. Long messages go piece by piece, the next when
+  // somebody looks, so that every pause would cost more than a piece takes.
+  void finish_requests() {
+    for (int is_done = 0;;) {
+      MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &is_done,
+                  MPI_STATUSES_IGNORE);
+      if (is_done != 0) return;
+      ::sched_yield();
+    }
   }
 
   // Whether the request was done in time.
@@ -86,6 +98,7 @@ class MpiTransport final : public RankTransport {
 
   int rank_ = 0;
   int size_ = 1;
+  std::vector<MPI_Request> requests_;  // of the bytes that are passed
   // Of a meeting that may outlive the call.
   int mine_ = 0;
   int least_ = 0;

@@ -19,6 +19,7 @@ struct OptimizerVariable {
 
 // The powers that Adam keeps beside the slots, in TensorFlow's float32.
 struct AdamPowers {
+  AdamPowers() = default;
   explicit AdamPowers(const OptimizerOptions& options)
       : beta1_power(static_cast<float>(options.adam_beta1)),
         beta2_power(static_cast<float>(options.adam_beta2)) {}
@@ -26,8 +27,8 @@ struct AdamPowers {
     beta1_power *= static_cast<float>(options.adam_beta1);
     beta2_power *= static_cast<float>(options.adam_beta2);
   }
-  float beta1_power;
-  float beta2_power;
+  float beta1_power = 0;
+  float beta2_power = 0;
 };
 
 // What changes from step to step.

@@ -72,15 +72,16 @@ class Training {
     result.plan = preparation_.plan;
     observer_.on_plan(result.plan);
     if (!files_.newest()) save();
-    const auto batches = make_batches();
+    batches_ = make_batches();
     const auto start = Clock::now();
     StepClock clock(state_.global_step());
     while (!is_done()) {
       if (!may_go_on()) stop();
-      step(*batches, clock, result);
+      step(clock, result);
       if (is_time_to_save()) save();
     }
-    batches->finish();
+    batches_->finish();
+    batches_.reset();
     result.seconds = seconds_since(start);
     if (options_.recalibrate_batch_norm > 0) recalibrate();
     if (saved_step_ != state_.global_step() || options_.recalibrate_batch_norm > 0) save();
@@ -112,7 +113,7 @@ class Training {
   std::unique_ptr<TrainingBatches> make_batches() {
     const Dataset& dataset = preparation_.dataset;
     if (options_.num_clones > 1) {
-      return clone_batches(dataset, loader_options(), network_, clone_options(preparation_),
+      return clone_batches(dataset, loader_options(), network_, state_, clone_options(preparation_),
                            options_.num_clones, threads_);
     }
     if (!preparation_.plan.features_cached) return image_batches(dataset, loader_options());
@@ -125,10 +126,10 @@ class Training {
 
   // An error of the forward pass about numbers, infinite weights to quantize say, means the same as
   // an infinite loss.
-  StepLoss loss_of(TrainingBatches& batches, float learning_rate) {
+  StepLoss loss_of_step(float learning_rate) {
     try {
       network_.set_step(static_cast<std::uint64_t>(state_.global_step()));
-      const StepLoss loss = batches.forward_backward(network_, state_.begin_step(learning_rate));
+      const StepLoss loss = batches_->forward_backward(network_, state_.begin_step(learning_rate));
       if (std::isfinite(loss.total)) return loss;
     } catch (const Error& error) {
       if (error.category() != ErrorCategory::kNumeric) throw;
@@ -149,10 +150,10 @@ class Training {
                                      "that it begins with are finite"));
   }
 
-  void step(TrainingBatches& batches, StepClock& clock, TrainResult& result) {
+  void step(StepClock& clock, TrainResult& result) {
     TrainStep line;
     line.learning_rate = learning_rate_at(options_.learning_rate, state_.global_step());
-    const StepLoss loss = loss_of(batches, line.learning_rate);
+    const StepLoss loss = loss_of_step(line.learning_rate);
     state_.finish_step();
     line.global_step = state_.global_step();
     if (line.global_step % options_.log_every_n_steps != 0) return;
@@ -180,6 +181,7 @@ class Training {
 
   void save() {
     if (!state_.is_finite()) throw_not_finite("a variable");
+    if (batches_ != nullptr) batches_->collect();
     files_.save(state_.global_step(), state_.tensors());
     saved_ = Clock::now();
     saved_step_ = state_.global_step();
@@ -207,6 +209,7 @@ class Training {
   TrainingNetwork network_;
   TrainingState state_;
   TrainingFiles files_;
+  std::unique_ptr<TrainingBatches> batches_;  // while there are steps
   Clock::time_point saved_ = Clock::now();
   Clock::time_point flushed_ = Clock::now();
   std::int64_t saved_step_ = -1;
@@ -215,11 +218,17 @@ class Training {
 // What ranks but the first do: clones.
 TrainResult help_training(TrainingPreparation& preparation, int threads, TrainObserver& observer) {
   const TrainOptions& options = preparation.options;
-  const auto initial = read_start_values(preparation.start, options, observer);
+  const TrainingOptions clone = clone_options(preparation);
+  TrainingNetwork first(preparation.start.network,
+                        read_start_values(preparation.start, options, observer), clone);
+  TrainingState state(first, options.optimizer, options.moving_average_decay);
+  if (const auto& resumed = preparation.start.resumed) {
+    state.restore(*resumed, preparation.start.global_step);
+  }
   ranks().meet();
-  work_on_clones(
-      preparation.dataset, training_loader(options, preparation.start.global_step, threads),
-      preparation.start.network, initial, clone_options(preparation), options.num_clones, threads);
+  work_on_clones(preparation.dataset,
+                 training_loader(options, preparation.start.global_step, threads), first, state,
+                 clone, options.num_clones, threads);
   TrainResult result;
   result.plan = preparation.plan;
   return result;

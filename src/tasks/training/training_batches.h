@@ -17,6 +17,8 @@ class TrainingBatches {
   virtual ~TrainingBatches() = default;
   // Loss and gradients of the next batch.
   virtual StepLoss forward_backward(TrainingNetwork& network, const GradientSink& sink) = 0;
+  // Takes from other ranks what they keep of slots and averages, for a checkpoint.
+  virtual void collect() {}
   // There are no more steps.
   virtual void finish() {}
 };

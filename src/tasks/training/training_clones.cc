@@ -1,15 +1,15 @@
-// A step on the first rank: tells all ranks the values, lets its own clones compute while the
-// others do, takes their gradients, adds those of all clones up in the order of the clones, and
-// hands the average to the optimizer.
+// A step: the clones of every rank compute. Then each rank has a share of the parameters: it takes
+// the gradients of its share from all clones, adds them up in the order of the clones, lets the
+// optimizer change the values by the average, and gives these to the others. Slots and moving
+// averages are kept by the rank that has the share, until there is a checkpoint to be written.
 #include "tasks/training/training_clones.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <utility>
 #include <vector>
 
-#include "base/byte_record.h"
+#include "base/bytes.h"
 #include "base/parallel.h"
 #include "base/ranks.h"
 
@@ -29,7 +29,7 @@ struct Clone {
 // Clone k is that of rank k % ranks.
 class OwnClones {
  public:
-  // `first`: is clone 0 where that is of this rank.
+  // `first` is the first clone of this rank.
   OwnClones(const Dataset& dataset, LoaderOptions loader, const Graph& graph,
             const WeightSource& initial, const TrainingOptions& options, int clones, int threads,
             TrainingNetwork* first)
@@ -39,7 +39,7 @@ class OwnClones {
     loader.threads = std::max(1, limit_.threads() / own);
     for (int k = ranks().rank(); k < clones; k += step) {
       Clone& clone = clones_.emplace_back();
-      if (k == 0) {
+      if (clones_.size() == 1) {
         clone.network = first;
       } else {
         clone.owned = std::make_unique<TrainingNetwork>(graph, initial, options);
@@ -53,6 +53,7 @@ class OwnClones {
 
   [[nodiscard]] std::size_t count() const { return clones_.size(); }
   [[nodiscard]] const Clone& at(std::size_t i) const { return clones_[i]; }
+  [[nodiscard]] std::size_t count_of_all() const { return count_of_all_; }
   [[nodiscard]] std::span<const TrainedParameter> parameters() const {
     return clones_.front().network->parameters();
   }
@@ -86,136 +87,257 @@ class OwnClones {
   std::vector<Clone> clones_;
 };
 
-enum class Order : std::uint8_t { kStep, kEnd };
+// How many values are passed in one message, and how many are worked on at a time.
+constexpr std::size_t kValuesOfMessage = std::size_t{1} << 18;
+constexpr std::size_t kValuesAtOnce = std::size_t{1} << 13;
 
-// Loss and gradients of the clones of this rank.
-std::vector<std::byte> serialize(const OwnClones& clones) {
-  ByteRecord record;
-  for (std::size_t i = 0; i < clones.count(); ++i) {
-    record.put(clones.at(i).loss);
-    for (const TrainedParameter& parameter : clones.at(i).network->parameters()) {
-      record.put_bytes(std::as_bytes(parameter.gradients));
+// The pieces of the parameters that a rank has: all parameters one after the other are cut into
+// parts of the same number of values.
+std::vector<std::vector<ParameterPiece>> cut_into_shares(
+    std::span<const TrainedParameter> parameters, std::size_t ranks) {
+  std::size_t total = 0;
+  for (const TrainedParameter& parameter : parameters) total += parameter.values.size();
+  std::vector<std::vector<ParameterPiece>> shares(ranks);
+  std::size_t before = 0;
+  std::size_t rank = 0;
+  for (std::size_t p = 0; p < parameters.size(); ++p) {
+    const std::size_t size = parameters[p].values.size();
+    for (std::size_t first = 0; first < size;) {
+      while (before + first >= total * (rank + 1) / ranks) ++rank;
+      const std::size_t left = total * (rank + 1) / ranks - before - first;
+      const std::size_t count = std::min({size - first, left, kValuesOfMessage});
+      shares[rank].push_back({p, first, count});
+      first += count;
     }
+    before += size;
   }
-  return record.take();
+  return shares;
 }
 
-std::vector<std::byte> serialize_values(Order order, std::span<const TrainedParameter> parameters) {
-  ByteRecord record;
-  record.put(order);
-  for (const TrainedParameter& parameter : parameters) {
-    record.put_bytes(std::as_bytes(parameter.values));
-  }
-  return record.take();
+std::size_t values_of(std::span<const ParameterPiece> pieces) {
+  std::size_t count = 0;
+  for (const ParameterPiece& piece : pieces) count += piece.count;
+  return count;
 }
 
-class CloneBatches : public TrainingBatches {
+class CloneSteps {
  public:
-  CloneBatches(const Dataset& dataset, const LoaderOptions& loader, TrainingNetwork& first,
-               const TrainingOptions& options, int clones, int threads)
-      : count_(clones),
-        own_(dataset, loader, first.graph(), first, options, clones, threads, &first) {}
-
-  StepLoss forward_backward(TrainingNetwork& network, const GradientSink& sink) override {
-    if (ranks().size() > 1) {
-      std::vector<std::byte> values = serialize_values(Order::kStep, network.parameters());
-      ranks().broadcast(values);
+  // `own` has to live as long.
+  CloneSteps(OwnClones& own, TrainingState& state)
+      : own_(own),
+        state_(state),
+        ranks_(static_cast<std::size_t>(ranks().size())),
+        rank_(static_cast<std::size_t>(ranks().rank())),
+        shares_(cut_into_shares(own_.parameters(), ranks_)),
+        taken_(own_.count_of_all()) {
+    for (std::size_t clone = 0; clone < taken_.size(); ++clone) {
+      if (!is_own(clone)) taken_[clone].resize(values_of(shares_[rank_]));
     }
+    for (std::size_t first = 0; const ParameterPiece& piece : shares_[rank_]) {
+      first_of_piece_.push_back(first);
+      first += piece.count;
+    }
+  }
+
+  // The loss is that of all clones on the first rank; when it is not a finite number there, no
+  // value changes.
+  StepLoss take(const GradientSink& sink) {
     own_.share_values();
     own_.compute();
-    std::vector<std::vector<std::byte>> others;
-    if (ranks().size() > 1) others = ranks().gather({});
-    const StepLoss loss = average(network, others);
+    const StepLoss loss = loss_of_all();
     if (!std::isfinite(loss.cross_entropy + loss.auxiliary)) return loss;
-    const auto parameters = network.parameters();
-    parallel_for(parameters.size(), [&](std::size_t p) {
-      sink({p, 0, parameters[p].gradients.size()});
-    });
+    exchange_gradients();
+    parallel_for(shares_[rank_].size(), [&](std::size_t piece) { change(piece, sink); });
+    exchange_values();
     return loss;
   }
 
-  void finish() override {
-    if (ranks().size() == 1) return;
-    std::vector<std::byte> end = serialize_values(Order::kEnd, {});
-    ranks().broadcast(end);
+  // To the first rank.
+  void collect() {
+    std::vector<Outgoing> sent;
+    std::vector<Incoming> taken;
+    for (std::size_t rank = 1; rank < ranks_; ++rank) {
+      for (const ParameterPiece& piece : shares_[rank]) {
+        for (const std::span<float> values : state_.companions(piece.parameter)) {
+          const std::span<float> part = values.subspan(piece.first, piece.count);
+          if (rank == rank_) sent.push_back({0, std::as_bytes(part)});
+          if (rank_ == 0) {
+            taken.push_back({static_cast<int>(rank), std::as_writable_bytes(part)});
+          }
+        }
+      }
+    }
+    ranks().exchange(sent, taken);
   }
 
+  [[nodiscard]] const TrainingState& state() const { return state_; }
+
  private:
-  // Into the gradients of the first clone.
-  StepLoss average(TrainingNetwork& network, const std::vector<std::vector<std::byte>>& others) {
+  [[nodiscard]] bool is_own(std::size_t clone) const { return clone % ranks_ == rank_; }
+  [[nodiscard]] std::span<float> gradients(std::size_t clone, const ParameterPiece& piece) const {
+    return own_.at(clone / ranks_)
+        .network->parameters()[piece.parameter]
+        .gradients.subspan(piece.first, piece.count);
+  }
+
+  StepLoss loss_of_all() {
+    std::vector<StepLoss> losses;
+    for (std::size_t i = 0; i < own_.count(); ++i) losses.push_back(own_.at(i).loss);
+    const auto all = ranks().gather(std::as_bytes(std::span(losses)));
     StepLoss sum;
-    const auto ranks_count = static_cast<std::size_t>(ranks().size());
-    std::vector<ByteRecordReader> readers;
-    for (const auto& bytes : others) readers.emplace_back(bytes, "the gradients of a rank");
-    // Where the gradients of each clone but the first lie.
-    std::vector<std::vector<const std::byte*>> gradients;
-    for (std::size_t k = 0; k < static_cast<std::size_t>(count_); ++k) {
-      const bool is_own = k % ranks_count == 0;
-      const Clone* clone = is_own ? &own_.at(k / ranks_count) : nullptr;
-      const StepLoss loss = is_own ? clone->loss : readers[k % ranks_count].take<StepLoss>();
+    for (std::size_t clone = 0; clone < own_.count_of_all() && rank_ == 0; ++clone) {
+      const std::byte* const from = all[clone % ranks_].data() + clone / ranks_ * sizeof(StepLoss);
+      const auto loss = load_le<StepLoss>(from);
       sum.cross_entropy += loss.cross_entropy;
       sum.auxiliary += loss.auxiliary;
       sum.regularization += loss.regularization;
       sum.correct += loss.correct;
-      if (k == 0) continue;
-      std::vector<const std::byte*>& places = gradients.emplace_back();
-      for (std::size_t p = 0; p < network.parameters().size(); ++p) {
-        const std::size_t bytes = network.parameters()[p].gradients.size_bytes();
-        places.push_back(is_own ? std::as_bytes(clone->network->parameters()[p].gradients).data()
-                                : readers[k % ranks_count].take_bytes(bytes).data());
-      }
     }
-    const auto factor = 1.0F / static_cast<float>(count_);
-    parallel_for(network.parameters().size(), [&](std::size_t p) {
-      const std::span<float> to = network.parameters()[p].gradients;
-      for (const auto& places : gradients) {
-        for (std::size_t i = 0; i < to.size(); ++i) {
-          to[i] += load_le<float>(places[p] + i * sizeof(float));
-        }
-      }
-      for (float& value : to) value *= factor;
-    });
-    sum.cross_entropy /= count_;
-    sum.auxiliary /= count_;
-    sum.regularization /= count_;
+    const auto count = static_cast<double>(own_.count_of_all());
+    sum.cross_entropy /= count;
+    sum.auxiliary /= count;
+    sum.regularization /= count;
     sum.total = sum.cross_entropy + sum.auxiliary + sum.regularization;
     return sum;
   }
 
-  int count_;
-  OwnClones own_;
+  void exchange_gradients() {
+    std::vector<Outgoing> sent;
+    std::vector<Incoming> taken;
+    for (std::size_t clone = 0; clone < taken_.size(); ++clone) {
+      if (!is_own(clone)) {
+        const int from = static_cast<int>(clone % ranks_);
+        for (std::size_t i = 0; i < shares_[rank_].size(); ++i) {
+          const std::span to(taken_[clone].data() + first_of_piece_[i], shares_[rank_][i].count);
+          taken.push_back({from, std::as_writable_bytes(to)});
+        }
+        continue;
+      }
+      for (std::size_t rank = 0; rank < ranks_; ++rank) {
+        if (rank == rank_) continue;
+        for (const ParameterPiece& piece : shares_[rank]) {
+          sent.push_back({static_cast<int>(rank), std::as_bytes(gradients(clone, piece))});
+        }
+      }
+    }
+    ranks().exchange(sent, taken);
+  }
+
+  void exchange_values() {
+    const auto values = [&](const ParameterPiece& piece) {
+      return own_.parameters()[piece.parameter].values.subspan(piece.first, piece.count);
+    };
+    std::vector<Outgoing> sent;
+    std::vector<Incoming> taken;
+    for (std::size_t rank = 0; rank < ranks_; ++rank) {
+      if (rank == rank_) continue;
+      const int other = static_cast<int>(rank);
+      for (const ParameterPiece& piece : shares_[rank_]) {
+        sent.push_back({other, std::as_bytes(values(piece))});
+      }
+      for (const ParameterPiece& piece : shares_[rank]) {
+        taken.push_back({other, std::as_writable_bytes(values(piece))});
+      }
+    }
+    ranks().exchange(sent, taken);
+  }
+
+  // The average goes into the gradients of the first clone of this rank.
+  void change(std::size_t index, const GradientSink& sink) {
+    const ParameterPiece& piece = shares_[rank_][index];
+    const auto factor = 1.0F / static_cast<float>(taken_.size());
+    std::vector<float> sums(std::min(kValuesAtOnce, piece.count));
+    for (std::size_t first = 0; first < piece.count; first += kValuesAtOnce) {
+      const std::size_t count = std::min(kValuesAtOnce, piece.count - first);
+      std::ranges::fill(sums, 0.0F);
+      for (std::size_t clone = 0; clone < taken_.size(); ++clone) {
+        const float* const from = (is_own(clone) ? gradients(clone, piece).data()
+                                                 : taken_[clone].data() + first_of_piece_[index]) +
+                                  first;
+        for (std::size_t i = 0; i < count; ++i) {
+          sums[i] = clone == 0 ? from[i] : sums[i] + from[i];
+        }
+      }
+      float* const to = own_.parameters()[piece.parameter].gradients.data() + piece.first + first;
+      for (std::size_t i = 0; i < count; ++i) to[i] = sums[i] * factor;
+      sink({piece.parameter, piece.first + first, count});
+    }
+  }
+
+  OwnClones& own_;
+  TrainingState& state_;
+  std::size_t ranks_;
+  std::size_t rank_;
+  std::vector<std::vector<ParameterPiece>> shares_;  // by rank
+  std::vector<std::vector<float>> taken_;            // gradients of this share, by clone of others
+  std::vector<std::size_t> first_of_piece_;          // in those
 };
 
-// What the first rank says. False: there are no more steps.
-bool take_values(std::span<const std::byte> bytes, const OwnClones& clones) {
-  ByteRecordReader reader(bytes, "the values of the first rank");
-  if (reader.take<Order>() == Order::kEnd) return false;
-  for (const TrainedParameter& parameter : clones.parameters()) {
-    const auto from = reader.take_bytes(parameter.values.size_bytes());
-    std::memcpy(parameter.values.data(), from.data(), from.size());
+enum class OrderKind : std::uint8_t { kStep, kCollect, kEnd };
+
+// What the first rank says to the others.
+struct Order {
+  OrderKind kind = OrderKind::kStep;
+  OptimizerStep step;
+};
+
+class CloneBatches : public TrainingBatches {
+ public:
+  CloneBatches(std::unique_ptr<OwnClones> own, TrainingState& state)
+      : own_(std::move(own)), steps_(*own_, state) {}
+
+  StepLoss forward_backward(TrainingNetwork& /*network*/, const GradientSink& sink) override {
+    tell(OrderKind::kStep);
+    return steps_.take(sink);
   }
-  return true;
-}
+
+  void collect() override {
+    tell(OrderKind::kCollect);
+    steps_.collect();
+  }
+
+  void finish() override {
+    collect();
+    tell(OrderKind::kEnd);
+  }
+
+ private:
+  void tell(OrderKind kind) {
+    const Order order = {kind, steps_.state().step()};
+    const auto bytes = std::as_bytes(std::span(&order, 1));
+    std::vector<std::byte> told(bytes.begin(), bytes.end());
+    ranks().broadcast(told);
+  }
+
+  std::unique_ptr<OwnClones> own_;
+  CloneSteps steps_;
+};
 
 }  // namespace
 
 std::unique_ptr<TrainingBatches> clone_batches(const Dataset& dataset, const LoaderOptions& loader,
-                                               TrainingNetwork& first,
+                                               TrainingNetwork& first, TrainingState& state,
                                                const TrainingOptions& options, int clones,
                                                int threads) {
-  return std::make_unique<CloneBatches>(dataset, loader, first, options, clones, threads);
+  return std::make_unique<CloneBatches>(
+      std::make_unique<OwnClones>(dataset, loader, first.graph(), first, options, clones, threads,
+                                  &first),
+      state);
 }
 
-void work_on_clones(const Dataset& dataset, const LoaderOptions& loader, const Graph& graph,
-                    const WeightSource& initial, const TrainingOptions& options, int clones,
-                    int threads) {
-  OwnClones own(dataset, loader, graph, initial, options, clones, threads, nullptr);
-  for (std::vector<std::byte> values;;) {
-    ranks().broadcast(values);
-    if (!take_values(values, own)) return;
-    own.share_values();
-    own.compute();
-    ranks().gather(serialize(own));
+void work_on_clones(const Dataset& dataset, const LoaderOptions& loader, TrainingNetwork& first,
+                    TrainingState& state, const TrainingOptions& options, int clones, int threads) {
+  OwnClones own(dataset, loader, first.graph(), first, options, clones, threads, &first);
+  CloneSteps steps(own, state);
+  for (std::vector<std::byte> told;;) {
+    ranks().broadcast(told);
+    const auto order = load_le<Order>(told.data());
+    if (order.kind == OrderKind::kEnd) return;
+    if (order.kind == OrderKind::kCollect) {
+      steps.collect();
+    } else {
+      steps.take(state.sink(order.step));
+    }
   }
 }
 

@@ -47,8 +47,9 @@ class TrainingClonesTest : public TemporaryDirectoryTest {
     training.threads = 1;
     const Graph graph = small_graph();
     TrainingNetwork first(graph, hashed_weights(graph), training);
+    TrainingState state(first, {}, 0);
     const auto batches = clone_batches(dataset, training_loader(options, first_step, 1), first,
-                                       training, kClones, 1);
+                                       state, training, kClones, 1);
     std::vector<StepLoss> found;
     for (int i = 0; i < steps; ++i) {
       found.push_back(batches->forward_backward(first, [](const ParameterPiece&) {}));

@@ -104,10 +104,22 @@ void TrainingState::restore(const CheckpointReader& reader, std::int64_t global_
 }
 
 GradientSink TrainingState::begin_step(float learning_rate) {
-  const float decay = moving_average_decay_at(moving_average_decay_, global_step_);
-  return [this, step = OptimizerStep{learning_rate, powers_, decay}](const ParameterPiece& piece) {
+  step_ = {learning_rate, powers_, moving_average_decay_at(moving_average_decay_, global_step_)};
+  return sink(step_);
+}
+
+GradientSink TrainingState::sink(const OptimizerStep& step) {
+  return [this, step](const ParameterPiece& piece) {
     apply_optimizer(optimizer_, step, step_variables_[piece.parameter], piece.first, piece.count);
   };
+}
+
+std::vector<std::span<float>> TrainingState::companions(std::size_t parameter) {
+  std::vector<std::span<float>> all;
+  Companions& own = companions_[parameter];
+  for (std::size_t s = 0; s < slot_specs_.size(); ++s) all.emplace_back(own.slots[s]);
+  if (!own.average.empty()) all.emplace_back(own.average);
+  return all;
 }
 
 void TrainingState::finish_step() {

@@ -31,6 +31,12 @@ class TrainingState {
   // else a step changes.
   [[nodiscard]] GradientSink begin_step(float learning_rate);
   void finish_step();
+  // What the step that has begun is to another rank, which changes its pieces by that.
+  [[nodiscard]] const OptimizerStep& step() const { return step_; }
+  [[nodiscard]] GradientSink sink(const OptimizerStep& step);
+  // What belongs to parameters()[parameter] beside its values, as long as it: the slots, and the
+  // moving average.
+  [[nodiscard]] std::vector<std::span<float>> companions(std::size_t parameter);
 
   [[nodiscard]] std::int64_t global_step() const { return global_step_; }
   // Whether every trained variable and moving statistic is a finite number.
@@ -60,6 +66,7 @@ class TrainingState {
   std::map<std::string, PlainAverage> plain_averages_;
   std::vector<OptimizerVariable> step_variables_;  // spans into the above
   AdamPowers powers_;
+  OptimizerStep step_;
   std::int64_t global_step_ = 0;
 };
 
