@@ -12,16 +12,22 @@ dnnl::algorithm algorithm_of(PoolKind kind) {
                                 : dnnl::algorithm::pooling_avg_exclude_padding;
 }
 
+constexpr std::size_t kAlignmentOfImage = 64;
+std::size_t bytes_of_image(const memory::desc& desc) {
+  return (desc.get_size() + kAlignmentOfImage - 1) / kAlignmentOfImage * kAlignmentOfImage;
+}
+
 }  // namespace
 
 WindowPooling::WindowPooling(PoolKind kind, const PoolGeometry& geometry, int images, int channels,
                              bool trained)
-    : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
+    : engine_(dnnl::engine::kind::cpu, 0), images_(images) {
+  const OneDnnThreads single_threaded(1);
   const dnnl::algorithm algorithm = algorithm_of(kind);
   const auto [height, width] = geometry.in;
   const auto [out_height, out_width] = geometry.out;
-  x_ = float_desc({images, channels, height, width}, memory::format_tag::nhwc);
-  y_ = float_desc({images, channels, out_height, out_width}, memory::format_tag::nhwc);
+  x_ = float_desc({1, channels, height, width}, memory::format_tag::nhwc);
+  y_ = float_desc({1, channels, out_height, out_width}, memory::format_tag::nhwc);
 
   const dnnl::pooling_forward::primitive_desc forward(
       {trained ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference, algorithm,
@@ -29,43 +35,50 @@ WindowPooling::WindowPooling(PoolKind kind, const PoolGeometry& geometry, int im
       shared_primitive_attributes(), engine_);
   forward_ = dnnl::pooling_forward(forward);
   forward_scratch_ = forward.scratchpad_desc();
+  scratch_bytes_ = bytes_of_image(forward_scratch_);
   if (!trained) return;
   workspace_ = forward.workspace_desc();
+  workspace_bytes_ = bytes_of_image(workspace_);
   const dnnl::pooling_backward::primitive_desc backward(
       {algorithm, x_, y_, geometry.strides, geometry.kernel, geometry.before, geometry.after},
       shared_primitive_attributes(), engine_, forward);
   backward_ = dnnl::pooling_backward(backward);
   backward_scratch_ = backward.scratchpad_desc();
-}
-
-std::size_t WindowPooling::scratch_bytes() const {
-  return std::max(forward_scratch_.get_size(), backward_scratch_.get_size());
+  scratch_bytes_ = std::max(scratch_bytes_, bytes_of_image(backward_scratch_));
 }
 
 void WindowPooling::forward(const float* x, float* y, std::byte* workspace,
                             std::byte* scratch) const {
-  std::unordered_map<int, memory> arguments = {
-      {DNNL_ARG_SRC, memory(x_, engine_, const_cast<float*>(x))},
-      {DNNL_ARG_DST, memory(y_, engine_, y)},
-      {DNNL_ARG_SCRATCHPAD, memory(forward_scratch_, engine_, scratch)}};
-  if (has_workspace()) {
-    arguments.emplace(DNNL_ARG_WORKSPACE, memory(workspace_, engine_, workspace));
-  }
-  forward_.execute(stream_, arguments);
-  stream_.wait();
+  run(forward_, DNNL_ARG_SRC, x, DNNL_ARG_DST, y, forward_scratch_, workspace, scratch);
 }
 
 void WindowPooling::backward(const float* dy, float* dx, std::byte* workspace,
                              std::byte* scratch) const {
-  std::unordered_map<int, memory> arguments = {
-      {DNNL_ARG_DIFF_DST, memory(y_, engine_, const_cast<float*>(dy))},
-      {DNNL_ARG_DIFF_SRC, memory(x_, engine_, dx)},
-      {DNNL_ARG_SCRATCHPAD, memory(backward_scratch_, engine_, scratch)}};
-  if (has_workspace()) {
-    arguments.emplace(DNNL_ARG_WORKSPACE, memory(workspace_, engine_, workspace));
-  }
-  backward_.execute(stream_, arguments);
-  stream_.wait();
+  run(backward_, DNNL_ARG_DIFF_SRC, dx, DNNL_ARG_DIFF_DST, dy, backward_scratch_, workspace,
+      scratch);
+}
+
+template <typename Primitive>
+void WindowPooling::run(const Primitive& primitive, int x_argument, const float* x, int y_argument,
+                        const float* y, const memory::desc& scratchpad, std::byte* workspace,
+                        std::byte* scratch) const {
+  const std::size_t x_size = x_.get_size() / sizeof(float);
+  const std::size_t y_size = y_.get_size() / sizeof(float);
+  onednn_parallel_for(images_, [&](int index) {
+    const OneDnnThreads single_threaded(1);
+    const auto image = static_cast<std::size_t>(index);
+    std::unordered_map<int, memory> arguments = {
+        {x_argument, memory(x_, engine_, const_cast<float*>(x + image * x_size))},
+        {y_argument, memory(y_, engine_, const_cast<float*>(y + image * y_size))},
+        {DNNL_ARG_SCRATCHPAD, memory(scratchpad, engine_, scratch + image * scratch_bytes_)}};
+    if (workspace_bytes_ > 0) {
+      arguments.emplace(DNNL_ARG_WORKSPACE,
+                        memory(workspace_, engine_, workspace + image * workspace_bytes_));
+    }
+    dnnl::stream stream(engine_);
+    primitive.execute(stream, arguments);
+    stream.wait();
+  });
 }
 
 void mean_of_pixels(const float* x, int images, std::int64_t pixels, int channels, float* y) {

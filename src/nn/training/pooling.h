@@ -13,29 +13,40 @@ namespace narrow {
 // Of the padding the mean takes no notice.
 enum class PoolKind { kMax, kMean };
 
-// The largest value of each window, or the mean, [images, height, width, channels].
+// The largest value of each window, or the mean, [images, height, width, channels]. Windows
+// overlap, and oneDNN adds up what their gradients have in common in an order that depends on its
+// threads; so each image is the work of one.
 class WindowPooling {
  public:
   // `trained`: forward() also fills the workspace that backward() needs, if any.
   WindowPooling(PoolKind kind, const PoolGeometry& geometry, int images, int channels,
                 bool trained);
 
-  [[nodiscard]] std::size_t workspace_bytes() const { return workspace_.get_size(); }
-  [[nodiscard]] std::size_t scratch_bytes() const;
+  [[nodiscard]] std::size_t workspace_bytes() const { return of_all(workspace_bytes_); }
+  [[nodiscard]] std::size_t scratch_bytes() const { return of_all(scratch_bytes_); }
 
   void forward(const float* x, float* y, std::byte* workspace, std::byte* scratch) const;
   void backward(const float* dy, float* dx, std::byte* workspace, std::byte* scratch) const;
 
  private:
-  [[nodiscard]] bool has_workspace() const { return workspace_.get_size() > 0; }
+  [[nodiscard]] std::size_t of_all(std::size_t bytes) const {
+    return static_cast<std::size_t>(images_) * bytes;
+  }
+  template <typename Primitive>
+  void run(const Primitive& primitive, int x_argument, const float* x, int y_argument,
+           const float* y, const dnnl::memory::desc& scratchpad, std::byte* workspace,
+           std::byte* scratch) const;
 
   dnnl::engine engine_;
-  mutable dnnl::stream stream_;  // running a primitive changes nothing that shows
+  int images_;
+  // Of one image.
   dnnl::memory::desc x_;
   dnnl::memory::desc y_;
   dnnl::memory::desc workspace_;
   dnnl::memory::desc forward_scratch_;
   dnnl::memory::desc backward_scratch_;
+  std::size_t workspace_bytes_ = 0;
+  std::size_t scratch_bytes_ = 0;
   dnnl::pooling_forward forward_;
   dnnl::pooling_backward backward_;
 };

@@ -214,6 +214,32 @@ TEST(TrainingGraphsTest, DropoutIsAFunctionOfSeedAndStep) {
   EXPECT_NEAR(static_cast<double>(kept), 40000, 400);
 }
 
+// Kinds of layers that ResNet V1 has not: depthwise, overlapping pools, Concat, LRN.
+TEST(TrainingGraphsTest, NoBitDependsOnTheThreads) {
+  for (const auto& build : {branches, thin_inception, thin_mobilenet, thin_cifarnet}) {
+    const Graph graph = build();
+    std::vector<std::vector<float>> gradients;
+    for (const int threads : {1, 2, 5}) {
+      TrainingOptions options;
+      options.batch_size = 6;
+      options.height = options.width = 16;
+      options.threads = threads;
+      TrainingNetwork network(graph, hashed_weights(graph), options);
+      std::vector<float> images(static_cast<std::size_t>(6 * 16 * 16 * 3));
+      for (std::size_t i = 0; i < images.size(); ++i) {
+        images[i] = static_cast<float>(hashed_uniform(static_cast<std::uint32_t>(i)) - 0.5);
+      }
+      network.forward_backward(images, std::vector<std::int32_t>{0, 1, 2, 0, 1, 2});
+      std::vector<float>& all = gradients.emplace_back();
+      for (const TrainedParameter& parameter : network.parameters()) {
+        all.insert(all.end(), parameter.gradients.begin(), parameter.gradients.end());
+      }
+    }
+    EXPECT_EQ(gradients[1], gradients[0]) << graph.name;
+    EXPECT_EQ(gradients[2], gradients[0]) << graph.name;
+  }
+}
+
 // The sentence with which a graph is refused.
 std::string refusal(const Graph& graph) {
   TrainingOptions options;

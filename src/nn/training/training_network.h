@@ -87,9 +87,9 @@ using BatchStatisticsObserver = std::function<void(const BatchStatistics&)>;
 // float32 throughout, sums of the loss in double. The backward pass ends at the lowest trained
 // weights, and only the gradients of trained weights are computed and kept.
 //
-// The same calls give the same results to the bit on one machine for the same number of threads and
-// the same options. Another number of threads, another instruction set (oneDNN chooses by it) or
-// batch size changes the last bits.
+// The same calls give the same results to the bit on one machine for the same options, whatever the
+// number of threads is: sums over a batch are cut by the sizes alone. Another instruction set
+// (oneDNN chooses by it) or batch size changes the last bits.
 //
 // What can be trained: graphs of convolutions (also depthwise) and fully connected layers with
 // weights as TensorFlow stores them, biases or batch norms, batch norms elsewhere, Relu, Clip from

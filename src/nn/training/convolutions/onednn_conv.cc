@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <vector>
 
 #include "nn/onednn_support.h"
+#include "nn/training/convolutions/part_sums.h"
 #include "nn/training/convolutions/training_conv.h"
 
 namespace narrow {
@@ -14,159 +16,248 @@ using BackwardWeights = dnnl::convolution_backward_weights;
 
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 constexpr std::size_t kAlignment = 64;
+// The images are cut into so many parts at most; for the gradient of the weights into fewer, whose
+// sums take so many values at most.
+constexpr int kMostImageParts = 64;
+constexpr int kMostSummedParts = 16;
+constexpr std::int64_t kMostSummedGradients = std::int64_t{1} << 24;
+
+std::size_t aligned(std::size_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 // What the three primitives of a layer have in common.
 struct ConvDescription {
   memory::desc x;
   memory::desc y;
-  memory::desc any_weights;
+  memory::desc weights;  // any layout, unless it is set
   memory::desc plain_weights;
   memory::dims strides;
   memory::dims before;
   memory::dims after;
 
-  explicit ConvDescription(const WindowConv& conv)
-      : x(float_desc({conv.images, conv.in_channels, conv.in[0], conv.in[1]}, Tag::nhwc)),
-        y(float_desc({conv.images, conv.out_channels, conv.out[0], conv.out[1]}, Tag::nhwc)),
+  ConvDescription(const WindowConv& conv, int images)
+      : x(float_desc({images, conv.in_channels, conv.in[0], conv.in[1]}, Tag::nhwc)),
+        y(float_desc({images, conv.out_channels, conv.out[0], conv.out[1]}, Tag::nhwc)),
         strides(conv.strides.begin(), conv.strides.end()),
         before(conv.before.begin(), conv.before.end()),
         after{conv.after(0), conv.after(1)} {
-    memory::dims weights = {conv.out_channels / conv.groups, conv.in_channels / conv.groups,
-                            conv.kernel[0], conv.kernel[1]};
-    if (conv.groups > 1) weights.insert(weights.begin(), conv.groups);
-    any_weights = float_desc(weights, Tag::any);
+    memory::dims dims = {conv.out_channels / conv.groups, conv.in_channels / conv.groups,
+                         conv.kernel[0], conv.kernel[1]};
+    if (conv.groups > 1) dims.insert(dims.begin(), conv.groups);
+    weights = float_desc(dims, Tag::any);
     // The outputs of a group lie together.
-    plain_weights = float_desc(weights, conv.groups > 1 ? Tag::hwigo : Tag::hwio);
+    plain_weights = float_desc(dims, conv.groups > 1 ? Tag::hwigo : Tag::hwio);
   }
 };
 
-// A primitive and the layout in which it wants the weights, or gives their gradient. They are
-// reordered at every call: it costs little where images have many pixels, and elsewhere there are
-// other kinds of TrainingConv. The scratch memory holds them, then what the primitive asks for.
+Forward::primitive_desc describe_forward(const ConvDescription& d, const dnnl::engine& engine) {
+  return {{dnnl::prop_kind::forward_training, kDirect, d.x, d.weights, d.y, d.strides, d.before,
+           d.after},
+          shared_primitive_attributes(),
+          engine};
+}
+// Both backward ones are made with the forward one of any layout beside them.
+BackwardData::primitive_desc describe_backward_data(const ConvDescription& d,
+                                                    const dnnl::engine& engine,
+                                                    const Forward::primitive_desc& hint) {
+  return {{kDirect, d.x, d.weights, d.y, d.strides, d.before, d.after},
+          shared_primitive_attributes(),
+          engine,
+          hint};
+}
+BackwardWeights::primitive_desc describe_backward_weights(const ConvDescription& d,
+                                                          const dnnl::engine& engine,
+                                                          const Forward::primitive_desc& hint) {
+  return {{kDirect, d.x, d.weights, d.y, d.strides, d.before, d.after},
+          shared_primitive_attributes(),
+          engine,
+          hint};
+}
+
+memory::desc layout_of(const Forward::primitive_desc& made) { return made.weights_desc(); }
+memory::desc layout_of(const BackwardData::primitive_desc& made) { return made.weights_desc(); }
+memory::desc layout_of(const BackwardWeights::primitive_desc& made) {
+  return made.diff_weights_desc();
+}
+
+template <typename Value>
+memory bind(const memory::desc& desc, const dnnl::engine& engine, Value* values) {
+  return {desc, engine, const_cast<std::remove_const_t<Value>*>(values)};
+}
+
+void reorder(const dnnl::engine& engine, memory from, memory to) {
+  dnnl::stream stream(engine);
+  dnnl::reorder(from, to).execute(stream, from, to);
+  stream.wait();
+}
+
+// One of the three for all images. How oneDNN cuts the work, sums among it, depends on the number
+// of threads; so the images are cut here, into parts that depend on the sizes alone, and each part
+// is computed by one thread. The weights, or their gradient, have the layout that the primitive
+// wants: they are reordered at every call, which costs little where images have many pixels, and
+// elsewhere there are other kinds of TrainingConv.
 template <typename Primitive>
-struct Pass {
-  Primitive primitive;
-  memory::desc weights;
-  memory::desc scratchpad;
-  dnnl::reorder reorder;
-  std::size_t weight_bytes;
+class PartedPass {
+ public:
+  // `describe(description, hint)` gives the primitive's description.
+  template <typename Describe>
+  PartedPass(const WindowConv& conv, const dnnl::engine& engine, int parts,
+             const Describe& describe)
+      : engine_(engine),
+        images_(conv.images),
+        parts_(std::min(parts, conv.images)),
+        x_size_(static_cast<std::size_t>(conv.in[0]) * conv.in[1] * conv.in_channels),
+        y_size_(static_cast<std::size_t>(conv.out[0]) * conv.out[1] * conv.out_channels) {
+    const OneDnnThreads single_threaded(1);
+    const auto add_kind = [&](int images) {
+      ConvDescription description(conv, images);
+      const Forward::primitive_desc hint = describe_forward(description, engine_);
+      if (!kinds_.empty()) description.weights = layout_;  // all parts have one
+      const auto made = describe(description, hint);
+      layout_ = layout_of(made);
+      kinds_.push_back({description.x, description.y, made.scratchpad_desc(), Primitive(made)});
+      scratch_of_part_ = std::max(scratch_of_part_, aligned(made.scratchpad_desc().get_size()));
+    };
+    add_kind(images_ / parts_);
+    if (images_ % parts_ != 0) add_kind(images_ / parts_ + 1);
+  }
 
-  Pass(const typename Primitive::primitive_desc& description, const memory::desc& weights_desc,
-       const dnnl::reorder::primitive_desc& reorder_description)
-      : primitive(description),
-        weights(weights_desc),
-        scratchpad(description.scratchpad_desc()),
-        reorder(reorder_description),
-        weight_bytes((weights.get_size() + kAlignment - 1) / kAlignment * kAlignment) {}
+  [[nodiscard]] int parts() const { return parts_; }
+  [[nodiscard]] const memory::desc& layout() const { return layout_; }
+  [[nodiscard]] std::size_t weight_bytes() const { return aligned(layout_.get_size()); }
+  // What the primitives of all parts ask for.
+  [[nodiscard]] std::size_t scratch_bytes() const {
+    return static_cast<std::size_t>(parts_) * scratch_of_part_;
+  }
 
-  [[nodiscard]] std::size_t scratch_bytes() const { return weight_bytes + scratchpad.get_size(); }
+  // Calls primitive(part, x and y of its images, scratch) on oneDNN's threads.
+  template <typename X, typename Y, typename Arguments>
+  void run(X* x, Y* y, std::byte* scratch, const Arguments& arguments) const {
+    onednn_parallel_for(parts_, [&](int part) {
+      const OneDnnThreads single_threaded(1);
+      const std::size_t first = first_image(part);
+      const bool has_more = first_image(part + 1) - first > first_image(1);
+      const Kind& kind = images_ % parts_ != 0 && has_more ? kinds_.back() : kinds_.front();
+      auto bound = arguments(part, bind(kind.x, engine_, x + first * x_size_),
+                             bind(kind.y, engine_, y + first * y_size_));
+      bound.emplace(DNNL_ARG_SCRATCHPAD,
+                    bind(kind.scratchpad, engine_,
+                         scratch + static_cast<std::size_t>(part) * scratch_of_part_));
+      dnnl::stream stream(engine_);
+      kind.primitive.execute(stream, bound);
+      stream.wait();
+    });
+  }
+
+ private:
+  // For so many images.
+  struct Kind {
+    memory::desc x;
+    memory::desc y;
+    memory::desc scratchpad;
+    Primitive primitive;
+  };
+
+  [[nodiscard]] std::size_t first_image(int part) const {
+    return static_cast<std::size_t>(static_cast<std::int64_t>(images_) * part / parts_);
+  }
+
+  dnnl::engine engine_;
+  int images_;
+  int parts_;
+  std::size_t x_size_;  // of an image
+  std::size_t y_size_;
+  memory::desc layout_;
+  std::vector<Kind> kinds_;  // parts of the fewest images, and with one more
+  std::size_t scratch_of_part_ = 0;
 };
+
+int summed_parts(const WindowConv& conv) {
+  const auto weights = static_cast<std::int64_t>(conv.kernel[0]) * conv.kernel[1] *
+                       (conv.in_channels / conv.groups) * conv.out_channels;
+  return static_cast<int>(
+      std::clamp<std::int64_t>(kMostSummedGradients / weights, 1, kMostSummedParts));
+}
 
 class OneDnnConv : public TrainingConv {
  public:
   explicit OneDnnConv(const WindowConv& conv)
       : engine_(dnnl::engine::kind::cpu, 0),
-        stream_(engine_),
-        description_(conv),
-        hint_(forward_description()),
-        forward_(hint_, hint_.weights_desc(), to(hint_.weights_desc())),
-        backward_data_(make_backward_data()),
-        backward_weights_(make_backward_weights()) {}
+        plain_weights_(ConvDescription(conv, 1).plain_weights),
+        forward_(conv, engine_, kMostImageParts,
+                 [&](const ConvDescription& d, const Forward::primitive_desc&) {
+                   return describe_forward(d, engine_);
+                 }),
+        backward_data_(conv, engine_, kMostImageParts,
+                       [&](const ConvDescription& d, const Forward::primitive_desc& hint) {
+                         return describe_backward_data(d, engine_, hint);
+                       }),
+        backward_weights_(conv, engine_, summed_parts(conv),
+                          [&](const ConvDescription& d, const Forward::primitive_desc& hint) {
+                            return describe_backward_weights(d, engine_, hint);
+                          }) {}
 
   [[nodiscard]] std::size_t scratch_bytes() const override {
-    return std::max({forward_.scratch_bytes(), backward_data_.scratch_bytes(),
-                     backward_weights_.scratch_bytes()});
+    const auto gradients = static_cast<std::size_t>(backward_weights_.parts());
+    return std::max(
+        {forward_.weight_bytes() + forward_.scratch_bytes(),
+         backward_data_.weight_bytes() + backward_data_.scratch_bytes(),
+         gradients * backward_weights_.weight_bytes() + backward_weights_.scratch_bytes()});
   }
 
   void forward(const float* x, const float* weights, float* y, std::byte* scratch) const override {
-    const memory reordered = reorder_weights(forward_, weights, scratch);
-    execute(forward_, scratch,
-            {{DNNL_ARG_SRC, bind(description_.x, x)},
-             {DNNL_ARG_WEIGHTS, reordered},
-             {DNNL_ARG_DST, bind(description_.y, y)}});
+    const memory reordered = bind(forward_.layout(), engine_, scratch);
+    reorder(engine_, bind(plain_weights_, engine_, weights), reordered);
+    forward_.run(x, y, scratch + forward_.weight_bytes(),
+                 [&](int, const memory& x_part, const memory& y_part) {
+                   return Bound{{DNNL_ARG_SRC, x_part},
+                                {DNNL_ARG_WEIGHTS, reordered},
+                                {DNNL_ARG_DST, y_part}};
+                 });
   }
 
   void backward_data(const float* dy, const float* weights, float* dx, bool /*add*/,
                      std::byte* scratch) const override {
-    const memory reordered = reorder_weights(backward_data_, weights, scratch);
-    execute(backward_data_, scratch,
-            {{DNNL_ARG_DIFF_DST, bind(description_.y, dy)},
-             {DNNL_ARG_WEIGHTS, reordered},
-             {DNNL_ARG_DIFF_SRC, bind(description_.x, dx)}});
+    const memory reordered = bind(backward_data_.layout(), engine_, scratch);
+    reorder(engine_, bind(plain_weights_, engine_, weights), reordered);
+    backward_data_.run(dx, dy, scratch + backward_data_.weight_bytes(),
+                       [&](int, const memory& dx_part, const memory& dy_part) {
+                         return Bound{{DNNL_ARG_DIFF_DST, dy_part},
+                                      {DNNL_ARG_WEIGHTS, reordered},
+                                      {DNNL_ARG_DIFF_SRC, dx_part}};
+                       });
   }
 
+  // The parts' sums are added in their order.
   void backward_weights(const float* x, const float* dy, float* dweights,
                         std::byte* scratch) const override {
-    memory gradient = bind(backward_weights_.weights, scratch);
-    execute(backward_weights_, scratch,
-            {{DNNL_ARG_SRC, bind(description_.x, x)},
-             {DNNL_ARG_DIFF_DST, bind(description_.y, dy)},
-             {DNNL_ARG_DIFF_WEIGHTS, gradient}});
-    memory plain = bind(description_.plain_weights, dweights);
-    backward_weights_.reorder.execute(stream_, gradient, plain);
-    stream_.wait();
+    const std::size_t bytes = backward_weights_.weight_bytes();
+    const int parts = backward_weights_.parts();
+    const auto gradient = [&](int part) {
+      return bind(backward_weights_.layout(), engine_,
+                  scratch + static_cast<std::size_t>(part) * bytes);
+    };
+    backward_weights_.run(x, dy, scratch + static_cast<std::size_t>(parts) * bytes,
+                          [&](int part, const memory& x_part, const memory& dy_part) {
+                            return Bound{{DNNL_ARG_SRC, x_part},
+                                         {DNNL_ARG_DIFF_DST, dy_part},
+                                         {DNNL_ARG_DIFF_WEIGHTS, gradient(part)}};
+                          });
+    auto* const sum = reinterpret_cast<float*>(scratch);
+    add_parts(sum, sum + bytes / sizeof(float), bytes / sizeof(float), parts - 1,
+              backward_weights_.layout().get_size() / sizeof(float));
+    reorder(engine_, gradient(0), bind(plain_weights_, engine_, dweights));
   }
 
  private:
-  [[nodiscard]] Forward::primitive_desc forward_description() const {
-    const ConvDescription& d = description_;
-    return {{dnnl::prop_kind::forward_training, kDirect, d.x, d.any_weights, d.y, d.strides,
-             d.before, d.after},
-            shared_primitive_attributes(),
-            engine_};
-  }
-
-  [[nodiscard]] Pass<BackwardData> make_backward_data() const {
-    const ConvDescription& d = description_;
-    const BackwardData::primitive_desc made(
-        {kDirect, d.x, d.any_weights, d.y, d.strides, d.before, d.after},
-        shared_primitive_attributes(), engine_, hint_);
-    return {made, made.weights_desc(), to(made.weights_desc())};
-  }
-
-  [[nodiscard]] Pass<BackwardWeights> make_backward_weights() const {
-    const ConvDescription& d = description_;
-    const BackwardWeights::primitive_desc made(
-        {kDirect, d.x, d.any_weights, d.y, d.strides, d.before, d.after},
-        shared_primitive_attributes(), engine_, hint_);
-    return {
-        made, made.diff_weights_desc(),
-        dnnl::reorder::primitive_desc(engine_, made.diff_weights_desc(), engine_, d.plain_weights)};
-  }
-
-  [[nodiscard]] dnnl::reorder::primitive_desc to(const memory::desc& weights) const {
-    return {engine_, description_.plain_weights, engine_, weights};
-  }
-
-  template <typename Value>
-  [[nodiscard]] memory bind(const memory::desc& desc, Value* values) const {
-    return {desc, engine_, const_cast<std::remove_const_t<Value>*>(values)};
-  }
-
-  template <typename Primitive>
-  [[nodiscard]] memory reorder_weights(const Pass<Primitive>& pass, const float* weights,
-                                       std::byte* scratch) const {
-    memory plain = bind(description_.plain_weights, weights);
-    memory reordered = bind(pass.weights, scratch);
-    pass.reorder.execute(stream_, plain, reordered);
-    return reordered;
-  }
-
-  template <typename Primitive>
-  void execute(const Pass<Primitive>& pass, std::byte* scratch,
-               std::unordered_map<int, memory> arguments) const {
-    arguments.emplace(DNNL_ARG_SCRATCHPAD, bind(pass.scratchpad, scratch + pass.weight_bytes));
-    pass.primitive.execute(stream_, arguments);
-    stream_.wait();
-  }
+  using Bound = std::unordered_map<int, memory>;
 
   dnnl::engine engine_;
-  mutable dnnl::stream stream_;  // running a primitive changes nothing that shows
-  ConvDescription description_;
-  Forward::primitive_desc hint_;
-  Pass<Forward> forward_;
-  Pass<BackwardData> backward_data_;
-  Pass<BackwardWeights> backward_weights_;
+  memory::desc plain_weights_;
+  PartedPass<Forward> forward_;
+  PartedPass<BackwardData> backward_data_;
+  PartedPass<BackwardWeights> backward_weights_;
 };
 
 }  // namespace

@@ -241,6 +241,59 @@ TEST(TrainingConvTest, OfOtherWindows) {
   }
 }
 
+// y, dx and dw, one after the other, by the kind that is made for `threads` threads.
+std::vector<float> passes_on(int threads, const WindowConv& c) {
+  const OneDnnThreads limit(threads);
+  const auto conv = make_training_conv(c);
+  const auto images = static_cast<std::size_t>(c.images);
+  const std::size_t x_size = images * c.in_channels * c.in[0] * c.in[1];
+  const std::size_t y_size = images * c.out_channels * c.out[0] * c.out[1];
+  const std::size_t w_size = static_cast<std::size_t>(c.in_channels / c.groups) * c.out_channels *
+                             c.kernel[0] * c.kernel[1];
+  const std::vector<float> x = hashed(x_size, 1);
+  const std::vector<float> w = hashed(w_size, 1000000);
+  const std::vector<float> dy = hashed(y_size, 2000000);
+  std::vector<std::byte> scratch(conv->scratch_bytes() + 64);
+  void* place = scratch.data();
+  std::size_t space = scratch.size();
+  auto* aligned = static_cast<std::byte*>(std::align(64, conv->scratch_bytes(), place, space));
+  std::vector<float> all(y_size + x_size + w_size);
+  conv->forward(x.data(), w.data(), all.data(), aligned);
+  conv->backward_data(dy.data(), w.data(), all.data() + y_size, false, aligned);
+  conv->backward_weights(x.data(), dy.data(), all.data() + y_size + x_size, aligned);
+  return all;
+}
+
+TEST(TrainingConvTest, NoBitDependsOnTheThreads) {
+  std::vector<WindowConv> convs;
+  for (const Case& c :
+       {Case{1, 1, 64, 256, 5, 28, 28}, Case{1, 1, 256, 64, 4, 28, 28},
+        Case{1, 1, 512, 1024, 9, 7, 7}, Case{1, 1, 3000, 40, 7, 1, 1}, Case{7, 2, 3, 64, 5, 60, 64},
+        Case{3, 2, 64, 64, 7, 28, 28}, Case{3, 1, 16, 24, 5, 20, 20}, Case{3, 1, 64, 64, 3, 28, 28},
+        Case{5, 1, 64, 64, 5, 16, 16}, Case{3, 1, 256, 256, 32, 2, 2},
+        Case{3, 1, 256, 320, 19, 1, 1}}) {
+    convs.push_back(as_window_conv(geometry_of(c)));
+  }
+  WindowConv depthwise = as_window_conv(geometry_of({3, 1, 48, 48, 7, 14, 14}));
+  depthwise.groups = 48;
+  convs.push_back(depthwise);
+  WindowConv grouped = as_window_conv(geometry_of({5, 1, 32, 64, 7, 14, 14}));
+  grouped.groups = 2;
+  convs.push_back(grouped);
+  for (const WindowConv& c : convs) {
+    SCOPED_TRACE(testing::Message() << "kernel " << c.kernel[0] << " stride " << c.strides[0]
+                                    << " channels " << c.in_channels << " " << c.out_channels
+                                    << " size " << c.in[0] << " groups " << c.groups);
+    const std::vector<float> alone = passes_on(1, c);
+    for (const int threads : {2, 3, 7}) {
+      const std::vector<float> found = passes_on(threads, c);
+      std::size_t differ = 0;
+      for (std::size_t i = 0; i < found.size(); ++i) differ += found[i] == alone[i] ? 0 : 1;
+      EXPECT_EQ(differ, 0U) << threads << " threads";
+    }
+  }
+}
+
 TEST(TrainingConvTest, TapPairsAreCounted) {
   EXPECT_EQ(tap_pair_count(geometry_of({3, 1, 1, 1, 9, 1, 1})), 1);
   EXPECT_EQ(tap_pair_count(geometry_of({3, 1, 1, 1, 9, 2, 2})), 16);
