@@ -14,7 +14,6 @@
 #include "cli/console/console.h"
 #include "cli/console/job_progress.h"
 #include "cli/console/tensor_warnings.h"
-#include "cli/options/activation_lists.h"
 #include "cli/options/axis_options.h"
 #include "cli/options/common_options.h"
 #include "cli/options/evaluate_flags.h"
@@ -26,6 +25,7 @@
 #include "cli/parser/command_line.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
+#include "quant/activation_lists.h"
 #include "report/sweep/sweep_report.h"
 
 namespace narrow {
