@@ -7,6 +7,7 @@
 
 #include "bindings.h"
 #include "job_options.h"
+#include "narrow/activation_lists.h"
 #include "narrow/convert_checkpoint.h"
 #include "narrow/error.h"
 #include "narrow/evaluate.h"
@@ -14,7 +15,6 @@
 #include "narrow/plan_accuracy.h"
 #include "narrow/sweep_evaluation.h"
 #include "narrow/train.h"
-#include "quant/activation_lists.h"
 
 namespace narrow::python {
 namespace {

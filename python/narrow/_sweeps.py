@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import os
@@ -36,36 +35,14 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("narrow")
 
 
-def _schemes(
-    schemes: Sequence[str], granularity: Sequence[str], range_: Sequence[str], bits: Sequence[int]
-) -> list[_narrow.Scheme]:
-    """Every combination that exists; each word has to exist by itself."""
-    for name, choices in (("granularity", granularity), ("range", range_), ("bits", bits)):
-        for word in choices:
-            make_scheme({name: word})
-    found: list[_narrow.Scheme] = []
-    first: Error | None = None
-    for kind, blocks, values, width in itertools.product(schemes, granularity, range_, bits):
-        is_decimal = kind == "fixed-point-decimal"
-        name = "fixed-point" if is_decimal else kind
-        make_scheme({"scheme": name})
-        try:
-            found.append(
-                make_scheme(
-                    {
-                        "scheme": name,
-                        "scaling": "decimal" if is_decimal else None,
-                        "granularity": blocks,
-                        "range": values,
-                        "bits": width,
-                    }
-                )
-            )
-        except Error as error:
-            first = first or error
-            _logger.info("left out, there is no %s with %d bits: %s", kind, width, error)
-    if not found:
-        raise first or Error("a sweep needs at least one scheme", "usage")
+def _schemes(bits: Iterable[int], **lists: Words) -> list[_narrow.Scheme]:
+    """Every combination that exists; each width has to exist by itself."""
+    widths = list(bits)
+    for width in widths:
+        make_scheme({"bits": width})
+    found, left_out = _narrow.schemes({name: words(one) for name, one in lists.items()}, widths)
+    for text in left_out:
+        _logger.info("left out, there is no %s", text)
     return found
 
 
@@ -73,9 +50,15 @@ def sweep(
     checkpoint: StrPath,
     *,
     bits: Iterable[int] = range(1, 17),
-    schemes: Sequence[str] = ("bin", "fixed-point"),
+    schemes: str | Sequence[str] = (),
     granularity: str | Sequence[str] = "tensor",
     range: str | Sequence[str] = "minmax",
+    q: str | Sequence[str] = (),
+    ap_fixed: str | Sequence[str] = (),
+    fraction_bits: int | Sequence[int] = (),
+    signed: str = "",
+    round_mode: str | Sequence[str] = (),
+    overflow: str | Sequence[str] = (),
     model_name: str = "",
     batch_size: int = 100,
     max_num_batches: int = 0,
@@ -89,10 +72,12 @@ def sweep(
 ) -> results.SweepResult:
     """Tells what every scheme and width costs: size, error and, with images, accuracy.
 
-    schemes: also "fixed-point-decimal". Combinations that do not exist are left out, which the
-    logger "narrow" says. options: include, exclude, axis, nonfinite, cast of `quantize_checkpoint`;
-    with images= or dataset_name= and dataset_dir= of `evaluate` the network is evaluated at every
-    width, and compared with the float network image by image.
+    schemes: by themselves bin and fixed-point; also "fixed-point-decimal". q and ap_fixed: fixed
+    point of these formats, ["1.6", "2.5"] or ["8,2"], alone or besides schemes; fraction_bits to
+    overflow: of fixed point. Every one goes with every other; combinations that do not exist are
+    left out, which the logger "narrow" says. options: include, exclude, axis, nonfinite, cast of
+    `quantize_checkpoint`; with images= or dataset_name= and dataset_dir= of `evaluate` the network
+    is evaluated at every width, and compared with the float network image by image.
     activations: of an ONNX file, every scheme also with values between operators in so many bits,
     in exact integers: [8, "6:symmetric", "float"], each with every activation_range of what images
     show; these are calibration_images of the images, or of the pictures calibrate_on.
@@ -131,15 +116,22 @@ def sweep(
                 image_source(ranges_from),
                 calibration_images,
             )
-    blocks = [granularity] if isinstance(granularity, str) else granularity
-    values = [range] if isinstance(range, str) else range
-    all_schemes = _schemes(schemes, blocks, values, list(bits))
+    lists: dict[str, Words] = {
+        "schemes": schemes,
+        "granularity": granularity,
+        "range": range,
+        "q": q,
+        "ap_fixed": ap_fixed,
+        "fraction_bits": fraction_bits,
+        "signed": [signed] if signed else [],
+        "round_mode": round_mode,
+        "overflow": overflow,
+    }
+    all_schemes = _schemes(bits, **lists)
     call = call_text(
         "sweep",
         checkpoint,
-        schemes=tuple(schemes),
-        granularity=granularity,
-        range=range,
+        **{name: value for name, value in lists.items() if words(value)},
         activations=activations or None,
         **options,
     )

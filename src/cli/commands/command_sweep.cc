@@ -23,9 +23,9 @@
 #include "cli/options/slim_flags.h"
 #include "cli/options/tensor_options.h"
 #include "cli/parser/command_line.h"
+#include "narrow/activation_lists.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
-#include "quant/activation_lists.h"
 #include "report/sweep/sweep_report.h"
 
 namespace narrow {
