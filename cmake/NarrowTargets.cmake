@@ -148,6 +148,18 @@ function(narrow_sanitize_lightly file)
   endif()
 endfunction()
 
+# narrow_portable(file...): sources of the current folder whose library fuses multiplications and
+# additions where the instruction set has that, so that a build for one machine gives the same bits.
+function(narrow_portable)
+  if(NARROW_THIS_MACHINE_ONLY AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+    # The precompiled headers are those of this machine.
+    set_source_files_properties(
+      ${ARGN} TARGET_DIRECTORY narrow_${NARROW_COMPONENT}_objects
+      PROPERTIES COMPILE_OPTIONS -march=x86-64 SKIP_PRECOMPILE_HEADERS ON)
+  endif()
+endfunction()
+
 # narrow_libraries(target...): what the sources of the current folder link; not for the components
 # below NARROW_COMPONENT.
 function(narrow_libraries)

@@ -5,6 +5,8 @@
 # time that both take on an empty machine.
 #   tools/fresh_machine.sh [OPTIONS] [SCRATCH]    SCRATCH: where the machine is made; default $TMPDIR or /var/tmp
 #     --quickstart, --check, --command 'COMMAND'  what to run instead, in this order, any number of them
+#     --packages                                  instead: what lies in dist/, as a new user installs it: the wheel
+#                                                 where there is nothing but Python, then the Debian package
 #     --keep                                      do not remove the machine at the end
 #     --cache DIR                                 packages fetched by one run serve the next
 # How this machine reaches the package archives is carried over: apt's sources of Debian 12 and its
@@ -152,6 +154,15 @@ inside() {
   [ "$failed" -eq 0 ]
 }
 
+# What a new user does with the packages, a step each.
+try_packages=(
+  'apt-get update -q && apt-get install -y -q --no-install-recommends python3-venv'
+  'tools/test_wheel.sh'
+  'apt-get install -y -q --no-install-recommends ./dist/narrow_*.deb'
+  'cd / && narrow init lenet --classes 10 -o /tmp/lenet && narrow sweep /tmp/lenet --bits 2..8'
+  'dpkg -L narrow | grep -e completions -e narrow.fish && quantizer --help >/dev/null'
+)
+
 # --- outside -----------------------------------------------------------------------------------
 
 # Every mount is in a namespace that is gone by now; should one be seen all the same, nothing is
@@ -170,6 +181,7 @@ remove_machine() {
 main() {
   local commands=() scratch=
   keep=no
+  packages=no
   cache=
   child=
   while [ $# -gt 0 ]; do
@@ -177,6 +189,7 @@ main() {
       --quickstart) commands+=(./quickstart) ;;
       --check) commands+=(./check) ;;
       --command) [ $# -ge 2 ] || usage; commands+=("$2"); shift ;;
+      --packages) packages=yes commands+=("${try_packages[@]}") ;;
       --cache) [ $# -ge 2 ] || usage; cache=$2; shift ;;
       --keep) keep=yes ;;
       -*) usage ;;
@@ -209,6 +222,11 @@ main() {
   commit=$(git -C "$source" rev-parse --short HEAD) || exit 2
   git -C "$source" diff --quiet HEAD || echo "note: what is not committed is not tried"
   git -c advice.detachedHead=false clone -q --no-local "$source" "$machine/narrow" || exit 2
+  if [ "$packages" = yes ]; then
+    mkdir "$machine/narrow/dist"
+    cp "$source"/dist/{narrow_quant-*.whl,narrow_*.deb} "$machine/narrow/dist/" || fail \
+      "dist/ needs a wheel and a Debian package: tools/build_wheel.sh and tools/build_deb.sh make them"
+  fi
 
   # Namespaces of its own: whatever happens, no mount and no process is left over.
   export suite machine root cache logs commit

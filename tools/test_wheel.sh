@@ -9,6 +9,7 @@ folder=$(mktemp -d)
 trap '/bin/rm -rf "$folder"' EXIT
 "${1:-python3}" -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check "$package"
+echo "an empty virtual environment and the package in it: $SECONDS s"
 cd "$folder"
 # Neither this tree nor the programs of the machine, and no library but those of every Linux.
 export PATH=$folder/venv/bin
@@ -35,6 +36,7 @@ narrow.save("model", {"w": np.linspace(-1, 1, 1000, dtype=np.float32)})
 result = narrow.quantize_checkpoint("model", "small", scheme="bin", bits=4)
 assert result.quantized == 1 and list(narrow.open("small")) == ["w"]
 END
+echo "with a first result: $SECONDS s"
 narrow quantize model --scheme bin --bits 4 -o program >/dev/null
 narrow compare small program >/dev/null
 python -m narrow inspect small

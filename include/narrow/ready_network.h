@@ -18,10 +18,10 @@ namespace narrow {
 // several threads, which wait for each other.
 class NARROW_EXPORT ReadyNetwork {
  public:
-  // `model_name` and `nodes` as in RunNetworkOptions; threads 0: all available cores. Throws what
+  // Of the options all but those about time count; threads 0: all available cores. Throws what
   // run_network throws of the network.
-  ReadyNetwork(std::shared_ptr<const CheckpointReader> reader, const std::string& model_name,
-               const std::vector<std::string>& nodes, int threads);
+  ReadyNetwork(std::shared_ptr<const CheckpointReader> reader, const RunNetworkOptions& options,
+               int threads);
   ~ReadyNetwork();
   ReadyNetwork(ReadyNetwork&&) noexcept;
   ReadyNetwork& operator=(ReadyNetwork&&) noexcept;

@@ -1,15 +1,18 @@
 #include "arrays.h"
 
 #include <fmt/format.h>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <map>
 #include <memory>
 #include <string>
 
 #include "bindings.h"
 #include "narrow/error.h"
 #include "narrow/quantize_tensor.h"
+#include "narrow/scheme_lists.h"
 #include "narrow/scheme_rules.h"
 
 namespace narrow::python {
@@ -29,6 +32,26 @@ PartialScheme scheme_of(const nb::dict& settings) {
     pairs.emplace_back(nb::cast<std::string>(key), nb::cast<std::string>(value));
   }
   return parse_settings(pairs);
+}
+
+// Every combination that there is, and sentences on those that there are not. `words` has lists of
+// words by the option's name, as `narrow sweep` takes them.
+nb::tuple schemes_of(const std::map<std::string, std::vector<std::string>>& words,
+                     const std::vector<int>& widths) {
+  const auto of = [&](const char* name) { return words.at(name); };
+  SchemeLists lists{of("schemes"), of("granularity"), of("range"), widths};
+  FormatLists formats{of("q"), of("ap_fixed"), of("fraction_bits"), {}};
+  for (const std::string& sign : of("signed")) formats.sign = sign;
+  if (!of("round_mode").empty()) formats.round_modes = of("round_mode");
+  if (!of("overflow").empty()) formats.overflows = of("overflow");
+  apply_format_lists(formats, lists);
+  if (lists.schemes.empty() && lists.named.empty()) lists.schemes = {"bin", "fixed-point"};
+  std::vector<std::string> left_out;
+  nb::list schemes;
+  for (const Scheme& scheme : expand_schemes(lists, &left_out)) {
+    schemes.append(PartialScheme{scheme, true, true});
+  }
+  return nb::make_tuple(schemes, left_out);
 }
 
 std::uint64_t count_code_bytes(const Shape& shape, const PartialScheme& scheme) {
@@ -71,6 +94,7 @@ void bind_schemes(nb::module_& module) {
                    [](const PartialScheme& s) { return to_string(s.scheme.granularity); })
       .def_prop_ro("range", [](const PartialScheme& s) { return to_string(s.scheme.range); });
   module.def("scheme", scheme_of, nb::arg("settings"));
+  module.def("schemes", schemes_of, nb::arg("words"), nb::arg("bits"));
 }
 
 void bind_params(nb::module_& module) {

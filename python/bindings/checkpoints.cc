@@ -11,6 +11,7 @@
 
 #include "arrays.h"
 #include "bindings.h"
+#include "named_arrays.h"
 #include "narrow/checkpoint.h"
 #include "narrow/error.h"
 #include "output.h"
@@ -49,11 +50,8 @@ nb::list read_strings(const Checkpoint& checkpoint, std::size_t index) {
   return list;
 }
 
-DType dtype_named(const std::string& name) {
-  for (int i = 0; i < static_cast<int>(DType::kOpaque); ++i) {
-    const auto dtype = static_cast<DType>(i);
-    if (to_string(dtype) == name) return dtype;
-  }
+DType written_type(const std::string& name) {
+  if (const auto dtype = dtype_named(name)) return *dtype;
   throw Error(ErrorCategory::kUnsupported, "arrays of type " + name + " cannot be written");
 }
 
@@ -67,7 +65,7 @@ struct Entry {
 
 Entry entry_of(const nb::tuple& parts) {
   const std::string type = nb::cast<std::string>(parts[1]);
-  Entry entry{{nb::cast<std::string>(parts[0]), dtype_named(type), nb::cast<Shape>(parts[2])},
+  Entry entry{{nb::cast<std::string>(parts[0]), written_type(type), nb::cast<Shape>(parts[2])},
               {},
               parts[3],
               {}};

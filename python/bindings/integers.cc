@@ -14,10 +14,12 @@
 #include "narrow/compare_outputs.h"
 #include "narrow/dequantized_weights.h"
 #include "narrow/export_integers.h"
+#include "narrow/inspect_engines.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
 #include "narrow/quantize_activations.h"
 #include "output.h"
+#include "report/engine_report.h"
 #include "report/integer_export_report.h"
 #include "report/integer_report.h"
 #include "report/run_report.h"
@@ -33,7 +35,10 @@ Report quantize_to_integers(const std::filesystem::path& path, const PlanArgumen
                             const OutputArguments& output, int threads, nb::object progress) {
   ActivationOptions options = given;
   options.images = methods.images.value();
-  if (!args.plan.empty()) options.rules = read_plan_activations(args.plan);
+  if (!args.plan.empty()) {
+    const std::vector<ActivationRule> planned = read_plan_activations(args.plan);
+    options.rules.insert(options.rules.end(), planned.begin(), planned.end());
+  }
   const auto work = [&](const RunOptionsFor<QuantizeObserver>& run, JobThread& /*job*/) {
     const auto reader = open_unpacked(path, cast_of(args.cast));
     if (!output.path.empty()) (void)location_of(output, *reader);  // not the input itself
@@ -47,16 +52,6 @@ Report quantize_to_integers(const std::filesystem::path& path, const PlanArgumen
     return integer_report(result, title_of(args), std::move(json));
   };
   return run_job<QuantizeObserver>({threads, std::move(progress)}, work);
-}
-
-// What `requantize`, `round_mode` and `overflow` say; empty words are the defaults.
-IntegerArithmetic arithmetic_of(const std::string& mode, const std::string& round_mode,
-                                const std::string& overflow) {
-  IntegerArithmetic arithmetic;
-  if (!mode.empty()) arithmetic.mode = parse_requantization(mode);
-  if (!round_mode.empty()) arithmetic.round_mode = parse_round_mode(round_mode);
-  if (!overflow.empty()) arithmetic.overflow = parse_overflow(overflow);
-  return arithmetic;
 }
 
 Report make_c_network(const std::filesystem::path& path, const nb::list& given,
@@ -85,6 +80,14 @@ Report make_vectors(const std::filesystem::path& path, const nb::list& given,
   return run_job({threads, std::move(progress)}, work);
 }
 
+Report inspect_integers(const std::filesystem::path& path, nb::object progress) {
+  const auto work = [&](const RunOptions& /*run*/, JobThread& /*job*/) {
+    const auto reader = open_checkpoint(path);
+    return engines_report(reader->location(), inspect_engines(*reader));
+  };
+  return run_job({0, std::move(progress)}, work);
+}
+
 Report compare_networks(const std::filesystem::path& reference, const std::filesystem::path& other,
                         const nb::list& given, const CompareOutputsOptions& options, int threads,
                         nb::object progress) {
@@ -105,10 +108,16 @@ void bind_integers(nb::module_& module) {
       .def(
           "__init__",
           [](ActivationOptions* self, const std::string& activations, const std::string& range,
-             const std::string& target) {
-            new (self) ActivationOptions(parse_activation_options(activations, range, target));
+             const std::vector<std::string>& rules, const std::string& target, bool packs_weights) {
+            ActivationOptions options = parse_activation_options(activations, range, target);
+            for (const std::string& rule : rules) {
+              options.rules.push_back(parse_activation_rule(rule, options.scheme));
+            }
+            options.packs_weights = packs_weights;
+            new (self) ActivationOptions(std::move(options));
           },
-          nb::arg("activations"), nb::arg("range"), nb::arg("target"));
+          nb::arg("activations"), nb::arg("range"), nb::arg("rules"), nb::arg("target"),
+          nb::arg("packs_weights"));
   nb::class_<IntegerExportOptions>(module, "IntegerExportOptions")
       .def(
           "__init__",
@@ -138,6 +147,7 @@ void bind_integers(nb::module_& module) {
              nb::arg("options"), nb::arg("output"), threads, progress);
   module.def("export_vectors", make_vectors, nb::arg("path"), nb::arg("inputs"), nb::arg("options"),
              nb::arg("output"), threads, progress);
+  module.def("inspect_engines", inspect_integers, nb::arg("path"), progress);
   module.def("compare_outputs", compare_networks, nb::arg("reference"), nb::arg("other"),
              nb::arg("inputs"), nb::arg("options"), threads, progress);
 }

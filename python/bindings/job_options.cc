@@ -60,6 +60,15 @@ std::string title_of(const PlanArguments& args) {
   return has_rules(args) ? title + ", and rules" : title;
 }
 
+IntegerArithmetic arithmetic_of(const std::string& mode, const std::string& round_mode,
+                                const std::string& overflow) {
+  IntegerArithmetic arithmetic;
+  if (!mode.empty()) arithmetic.mode = parse_requantization(mode);
+  if (!round_mode.empty()) arithmetic.round_mode = parse_round_mode(round_mode);
+  if (!overflow.empty()) arithmetic.overflow = parse_overflow(overflow);
+  return arithmetic;
+}
+
 std::optional<DType> cast_of(const std::string& name) {
   if (name.empty()) return std::nullopt;
   for (const DType type : {DType::kFloat16, DType::kBFloat16, DType::kFloat32}) {

@@ -7,6 +7,7 @@
 #include "narrow/calibrate_network.h"
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
+#include "narrow/integer_arithmetic.h"
 #include "narrow/quantize_network.h"
 #include "narrow/quantize_plan.h"
 #include "narrow/scheme_rules.h"
@@ -32,6 +33,11 @@ QuantizePlan plan_of(const PlanArguments& args, const CheckpointReader& reader);
 
 // What is done, for titles: "bin, 4 bits", "plan plan.json", "rules".
 std::string title_of(const PlanArguments& args);
+
+// What `requantize`, `round_mode` and `overflow` say; empty words are the defaults. Throws
+// Error(kUsage) for words that say nothing.
+IntegerArithmetic arithmetic_of(const std::string& mode, const std::string& round_mode,
+                                const std::string& overflow);
 
 // Throws Error(kUsage) for another name than "float16", "bfloat16" and "float32"; empty: nothing.
 std::optional<DType> cast_of(const std::string& name);

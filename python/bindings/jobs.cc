@@ -11,8 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "base/file.h"
-#include "base/staging/staged_output.h"
 #include "bindings.h"
 #include "job_options.h"
 #include "job_thread.h"
@@ -23,6 +21,7 @@
 #include "narrow/export_codes.h"
 #include "narrow/float8_weights.h"
 #include "narrow/inspect_checkpoint.h"
+#include "narrow/pack_gguf.h"
 #include "narrow/packed_checkpoint.h"
 #include "narrow/plan.h"
 #include "narrow/plan_accuracy.h"
@@ -33,6 +32,7 @@
 #include "report/checkpoint_report.h"
 #include "report/convert_report.h"
 #include "report/copied_report.h"
+#include "report/gguf_report.h"
 #include "report/graph_report.h"
 #include "report/network_report.h"
 #include "report/packed_report.h"
@@ -126,6 +126,20 @@ Report pack(const std::filesystem::path& path, const PlanArguments& args,
         *reader, plan_of(args, *reader), {args.non_finite}, output.path, overwrite_of(output), run);
     for (const std::string& sentence : overflow_sentences(contents)) job.note(sentence, true);
     return packed_report(contents, with_paths(packed_json(contents), *reader, output));
+  };
+  return run_job({threads, std::move(progress)}, work);
+}
+
+Report pack_for_llama(const std::filesystem::path& path, const GgufPackOptions& options,
+                      const std::string& cast, const OutputArguments& output, int threads,
+                      nb::object progress) {
+  const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
+    const auto reader = open_unpacked(path, cast_of(cast));
+    (void)location_of(output, *reader);  // not the input itself
+    return plain_report(
+        "GGUF file",
+        with_paths(gguf_json(pack_gguf(*reader, options, output.path, overwrite_of(output), run)),
+                   *reader, output));
   };
   return run_job({threads, std::move(progress)}, work);
 }
@@ -300,21 +314,11 @@ nb::tuple plan(const std::filesystem::path& path, const AllocationRequest& given
   request.selection = args.selection;
   request.axes = args.axes;
   const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
-    const std::string name = output.path.filename().string();
-    std::optional<StagedOutput> staged;
-    if (!output.path.empty()) {
-      const auto directory = output.path.has_parent_path() ? output.path.parent_path() : ".";
-      staged.emplace(directory, std::vector<std::string>{name}, overwrite_of(output));
-    }
+    TextOutput file(output);
     const auto reader = open_unpacked(path, cast_of(args.cast));
     request.damage = damage.empty() ? best_damage(*reader, request) : parse_damage_kind(damage);
     auto made = make_allocation(*reader, request, accuracy, run);
-    if (staged) {
-      OutputFile file(staged->staging_path(name));
-      file.write(made.second);
-      file.finish();
-      staged->commit();
-    }
+    file.write(made.second);
     return made;
   };
   auto [report, text] = run_job({threads, std::move(progress)}, work);
@@ -332,6 +336,16 @@ void bind_jobs(nb::module_& module) {
   module.def("quantize_network", quantize_with_methods, nb::arg("path"), nb::arg("args"),
              nb::arg("methods"), nb::arg("output"), threads, progress);
   module.def("pack", pack, nb::arg("path"), nb::arg("args"), nb::arg("output"), threads, progress);
+  module.def(
+      "pack_gguf",
+      [](const std::filesystem::path& path, const std::string& type,
+         const std::filesystem::path& metadata, const std::string& cast,
+         const OutputArguments& output, int thread_count, nb::object callback) {
+        return pack_for_llama(path, {type, metadata}, cast, output, thread_count,
+                              std::move(callback));
+      },
+      nb::arg("path"), nb::arg("type"), nb::arg("metadata"), nb::arg("cast"), nb::arg("output"),
+      threads, progress);
   module.def("unpack", unpack, nb::arg("path"), nb::arg("output"), threads, progress);
   module.def("verify", verify, nb::arg("file"), nb::arg("original"), nb::arg("cast"), threads,
              progress);

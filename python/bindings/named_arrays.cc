@@ -15,14 +15,19 @@ namespace {
 
 namespace nb = nanobind;
 
-DType type_named(const std::string& name) {
-  for (int i = 0; i < static_cast<int>(DType::kOpaque); ++i) {
-    if (to_string(static_cast<DType>(i)) == name) return static_cast<DType>(i);
-  }
+DType input_type(const std::string& name) {
+  if (const auto dtype = dtype_named(name)) return *dtype;
   throw nb::type_error(("a network takes no arrays of type " + name).c_str());
 }
 
 }  // namespace
+
+std::optional<DType> dtype_named(const std::string& name) {
+  for (int i = 0; i < static_cast<int>(DType::kOpaque); ++i) {
+    if (to_string(static_cast<DType>(i)) == name) return static_cast<DType>(i);
+  }
+  return std::nullopt;
+}
 
 std::vector<NamedArray> named_arrays(const nb::list& tuples) {
   std::vector<NamedArray> arrays;
@@ -30,7 +35,7 @@ std::vector<NamedArray> named_arrays(const nb::list& tuples) {
     const auto parts = nb::cast<nb::tuple>(item);
     const auto values = nb::cast<Bytes>(parts[3]);
     const auto bytes = std::as_bytes(values_of(values));
-    arrays.push_back({{nb::cast<std::string>(parts[0]), type_named(nb::cast<std::string>(parts[1])),
+    arrays.push_back({{nb::cast<std::string>(parts[0]), input_type(nb::cast<std::string>(parts[1])),
                        nb::cast<Shape>(parts[2])},
                       {bytes.begin(), bytes.end()}});
   }

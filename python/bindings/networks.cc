@@ -13,6 +13,7 @@
 #include "job_thread.h"
 #include "named_arrays.h"
 #include "narrow/calibrate_network.h"
+#include "narrow/compare_outputs.h"
 #include "narrow/dequantized_weights.h"
 #include "narrow/evaluate.h"
 #include "narrow/export_network.h"
@@ -37,11 +38,16 @@ namespace {
 namespace nb = nanobind;
 
 Report evaluate(const std::vector<std::filesystem::path>& paths, const EvaluateOptions& options,
-                bool confusion, int threads, nb::object progress) {
+                bool confusion, const OutputArguments& predictions, int threads,
+                nb::object progress) {
   const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
+    TextOutput file(predictions);
     std::vector<std::shared_ptr<const CheckpointReader>> readers;
-    for (const std::filesystem::path& path : paths) readers.push_back(open_unpacked(path));
+    for (const std::filesystem::path& path : paths) {
+      readers.push_back(see_as_computed(open_unpacked(path)));
+    }
     const EvaluateResult result = evaluate_checkpoints(readers, options, run);
+    if (!predictions.path.empty()) file.write(predictions_csv(result));
     return evaluation_report(result, confusion && result.has_labels);
   };
   return run_job({threads, std::move(progress)}, work);
@@ -128,6 +134,19 @@ Report sweep(const std::filesystem::path& path, const nb::list& given, const Pla
   return run_job({threads, std::move(progress)}, work);
 }
 
+void unscale(const std::filesystem::path& path, const std::filesystem::path& scales_file,
+             const OutputArguments& output) {
+  const nb::gil_scoped_release others_may_run;
+  const auto reader = open_unpacked(path);
+  const auto scales = open_checkpoint(
+      scales_file.empty() ? channel_scales_location(reader->location()).path : scales_file);
+  const auto writer =
+      create_checkpoint_like(*reader, location_of(output, *reader), overwrite_of(output));
+  writer->set_metadata(reader->metadata());
+  undo_channel_scales(*reader, *scales, *writer);
+  writer->finish();
+}
+
 void initialize(const std::string& network, int classes, std::uint64_t seed,
                 const OutputArguments& output) {
   const nb::gil_scoped_release others_may_run;
@@ -149,12 +168,18 @@ void bind_graph(nb::module_& module) {
   nb::class_<ReadyNetwork>(module, "ReadyNetwork")
       .def(
           "__init__",
-          [](ReadyNetwork* self, const std::filesystem::path& path, const std::string& model_name,
-             const std::vector<std::string>& nodes, int threads) {
+          [](ReadyNetwork* self, const std::filesystem::path& path,
+             const CompareOutputsOptions& given, int threads) {
             const nb::gil_scoped_release others_may_run;
-            new (self) ReadyNetwork(open_unpacked(path), model_name, nodes, threads);
+            RunNetworkOptions options;
+            options.model_name = given.model_name;
+            options.nodes = given.nodes;
+            options.execution = given.execution;
+            options.arithmetic = given.arithmetic;
+            options.needs_integers = given.arithmetic != IntegerArithmetic();
+            new (self) ReadyNetwork(see_as_computed(open_unpacked(path)), options, threads);
           },
-          nb::arg("path"), nb::arg("model_name"), nb::arg("nodes"), nb::arg("threads"))
+          nb::arg("path"), nb::arg("options"), nb::arg("threads"))
       .def_prop_ro("name", &ReadyNetwork::name)
       .def_prop_ro("inputs", &ReadyNetwork::inputs)
       .def_prop_ro("outputs", &ReadyNetwork::outputs)
@@ -167,7 +192,7 @@ void bind_networks(nb::module_& module) {
   const auto threads = nb::arg("threads");
   const auto progress = nb::arg("progress").none();
   module.def("evaluate", evaluate, nb::arg("paths"), nb::arg("options"), nb::arg("confusion"),
-             threads, progress);
+             nb::arg("predictions"), threads, progress);
   module.def("calibrate", calibrate, nb::arg("path"), nb::arg("source"), nb::arg("count"),
              nb::arg("output"), threads, progress);
   nb::class_<NetworkExportOptions>(module, "NetworkExportOptions")
@@ -175,12 +200,14 @@ void bind_networks(nb::module_& module) {
       .def_rw("model_name", &NetworkExportOptions::model_name)
       .def_rw("eval_image_size", &NetworkExportOptions::image_size)
       .def_rw("dequantize", &NetworkExportOptions::dequantize)
+      .def_rw("equalize", &NetworkExportOptions::equalize)
       .def_rw("moving_averages", &NetworkExportOptions::use_moving_averages);
   module.def("export_network", write_network, nb::arg("path"), nb::arg("options"),
              nb::arg("output"), threads, progress);
   module.def("train", train_network, nb::arg("options"), threads, progress);
   module.def("sweep", sweep, nb::arg("path"), nb::arg("schemes"), nb::arg("args"),
              nb::arg("evaluation").none(), nb::arg("call"), threads, progress);
+  module.def("unscale", unscale, nb::arg("path"), nb::arg("scales"), nb::arg("output"));
   module.def("init", initialize, nb::arg("model_name"), nb::arg("classes"), nb::arg("seed"),
              nb::arg("output"));
   module.def("model_names", model_names);

@@ -7,6 +7,7 @@
 
 #include "bindings.h"
 #include "job_options.h"
+#include "narrow/activation_lists.h"
 #include "narrow/convert_checkpoint.h"
 #include "narrow/error.h"
 #include "narrow/evaluate.h"
@@ -109,20 +110,34 @@ void bind_images(nb::module_& module) {
 }
 
 void bind_jobs_with_images(nb::module_& module) {
-  nb::class_<EvaluateOptions>(module, "EvaluateOptions")
-      .def(nb::init<>())
+  nb::class_<EvaluateOptions> evaluation(module, "EvaluateOptions");
+  evaluation.def(nb::init<>())
       .def_rw("model_name", &EvaluateOptions::model_name)
       .def_rw("source", &EvaluateOptions::images)
       .def_rw("batch_size", &EvaluateOptions::batch_size)
       .def_rw("max_num_batches", &EvaluateOptions::max_num_batches)
       .def_rw("slim_batches", &EvaluateOptions::slim_batches)
-      .def_rw("moving_averages", &EvaluateOptions::use_moving_averages);
+      .def_rw("moving_averages", &EvaluateOptions::use_moving_averages)
+      .def("set_arithmetic", [](EvaluateOptions& options, const std::string& mode,
+                                const std::string& round_mode, const std::string& overflow) {
+        options.arithmetic = arithmetic_of(mode, round_mode, overflow);
+      });
+  def_named(evaluation, "execution", [](EvaluateOptions& options, const std::string& name) {
+    options.execution = parse_execution(name);
+  });
   nb::class_<SweepEvaluationOptions>(module, "SweepEvaluationOptions")
       .def(nb::init<>())
       .def_rw("model_name", &SweepEvaluationOptions::model_name)
       .def_rw("source", &SweepEvaluationOptions::images)
       .def_rw("batch_size", &SweepEvaluationOptions::batch_size)
-      .def_rw("max_num_batches", &SweepEvaluationOptions::max_num_batches);
+      .def_rw("max_num_batches", &SweepEvaluationOptions::max_num_batches)
+      .def("set_activations",
+           [](SweepEvaluationOptions& options, const std::vector<std::string>& list,
+              const std::vector<std::string>& ranges, const ImageSource& source,
+              std::uint64_t count) {
+             options.activations = activation_schemes(list, ranges);
+             options.calibration = {source, count};
+           });
 }
 
 void add_rules(std::vector<WidthRule>& rules, const nb::dict& widths) {
@@ -156,7 +171,11 @@ void bind_request(nb::module_& module) {
       .def_rw("batch_size", &AllocationRequest::batch_size)
       .def_rw("max_num_batches", &AllocationRequest::max_num_batches)
       .def_rw("same", &AllocationRequest::same)
-      .def_rw("vector_bits", &AllocationRequest::vector_bits, nb::arg().none());
+      .def_rw("vector_bits", &AllocationRequest::vector_bits, nb::arg().none())
+      .def("set_activations", [](AllocationRequest& request, const std::vector<std::string>& list,
+                                 const std::string& range) {
+        request.activations = planned_activations(list, range);
+      });
   def_widths(type, "fix", &AllocationRequest::fixed);
   def_widths(type, "min", &AllocationRequest::minimum);
   def_widths(type, "max", &AllocationRequest::maximum);
@@ -248,12 +267,14 @@ void bind_training(nb::module_& module) {
       .def_rw("resize_side_max", &TrainOptions::resize_side_max)
       .def_rw("shuffle", &TrainOptions::shuffle)
       .def_rw("batch_size", &TrainOptions::batch_size)
+      .def_rw("num_clones", &TrainOptions::num_clones)
       .def_rw("max_number_of_steps", &TrainOptions::max_number_of_steps)
       .def_rw("num_epochs_per_decay", &TrainOptions::num_epochs_per_decay)
       .def_rw("weight_decay", &TrainOptions::weight_decay)
       .def_rw("label_smoothing", &TrainOptions::label_smoothing)
       .def_rw("moving_average_decay", &TrainOptions::moving_average_decay)
       .def_rw("batch_norm_decay", &TrainOptions::batch_norm_decay)
+      .def_rw("dropout_keep_prob", &TrainOptions::dropout_keep_prob)
       .def_rw("recalibrate_batch_norm", &TrainOptions::recalibrate_batch_norm)
       .def_rw("log_every_n_steps", &TrainOptions::log_every_n_steps)
       .def_rw("save_interval_secs", &TrainOptions::save_interval_secs)

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <system_error>
+#include <vector>
 
+#include "base/file.h"
 #include "narrow/error.h"
 
 namespace narrow::python {
@@ -34,6 +36,20 @@ CheckpointLocation location_of(const OutputArguments& output, const CheckpointRe
         fmt::format("the output {} is the input itself; choose another output", to.path.string()));
   }
   return to;
+}
+
+TextOutput::TextOutput(const OutputArguments& output) : name_(output.path.filename().string()) {
+  if (output.path.empty()) return;
+  const auto directory = output.path.has_parent_path() ? output.path.parent_path() : ".";
+  staged_.emplace(directory, std::vector<std::string>{name_}, overwrite_of(output));
+}
+
+void TextOutput::write(std::string_view text) {
+  if (!staged_) return;
+  OutputFile file(staged_->staging_path(name_));
+  file.write(text);
+  file.finish();
+  staged_->commit();
 }
 
 }  // namespace narrow::python

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 
+#include "base/staging/staged_output.h"
 #include "narrow/checkpoint.h"
 #include "narrow/overwrite.h"
 
@@ -22,5 +25,17 @@ CheckpointFormat format_named(const std::string& name);
 
 // Throws Error(kUsage) when that is the input itself, and what format_named throws.
 CheckpointLocation location_of(const OutputArguments& output, const CheckpointReader& input);
+
+// A text file, whole when write() returns and otherwise not there. Without a path there is none.
+class TextOutput {
+ public:
+  // Takes its place, so that a refusal comes before the work. Throws Error: kExists, kIo.
+  explicit TextOutput(const OutputArguments& output);
+  void write(std::string_view text);
+
+ private:
+  std::string name_;
+  std::optional<StagedOutput> staged_;
+};
 
 }  // namespace narrow::python

@@ -2,11 +2,11 @@
 
 Arrays: `quantize`, `dequantize`, `fake_quantize`. Checkpoints of any format: `open`, `save`. Jobs,
 as the program `narrow` has them: `quantize_checkpoint`, `quantize_network`, `quantize_activations`,
-`plan`, `sweep`, `pack`, `unpack`, `verify`, `export`, `export_network`, `export_c_network`,
-`export_vectors`, `convert`, `compare`, `compare_outputs`, `inspect`, `evaluate`, `calibrate`,
-`train`, `init`. Networks on arrays: `Graph`. What goes wrong is an `Error`; notes go to the logger
-"narrow". All work is done in this process, by the library that the program uses, with the same
-bits.
+`plan`, `sweep`, `pack`, `pack_gguf`, `unpack`, `unscale`, `verify`, `export`, `export_network`,
+`export_c_network`, `export_vectors`, `convert`, `compare`, `compare_outputs`, `inspect`,
+`evaluate`, `calibrate`, `train`, `init`. Networks on arrays: `Graph`. What goes wrong is an
+`Error`; notes go to the logger "narrow". All work is done in this process, by the library that the
+program uses, with the same bits.
 """
 
 from ._arrays import QuantizedArray, dequantize, fake_quantize, quantize
@@ -20,6 +20,7 @@ from ._jobs import (
     export,
     inspect,
     pack,
+    pack_gguf,
     quantize_checkpoint,
     unpack,
     verify,
@@ -32,10 +33,11 @@ from ._networks import (
     init,
     model_names,
     quantize_network,
-    sweep,
     train,
+    unscale,
 )
 from ._plans import plan
+from ._sweeps import sweep
 
 __all__ = [
     "Checkpoint",
@@ -61,6 +63,7 @@ __all__ = [
     "model_names",
     "open",
     "pack",
+    "pack_gguf",
     "plan",
     "quantize",
     "quantize_activations",
@@ -70,6 +73,7 @@ __all__ = [
     "sweep",
     "train",
     "unpack",
+    "unscale",
     "verify",
 ]
 

@@ -40,14 +40,30 @@ class Graph:
 
     @classmethod
     def load(
-        cls, path: StrPath, *, model_name: str = "", nodes: Sequence[str] = (), threads: int = 0
+        cls,
+        path: StrPath,
+        *,
+        model_name: str = "",
+        nodes: Sequence[str] = (),
+        execution: str = "default",
+        requantize: str = "float",
+        round_mode: str = "",
+        overflow: str = "",
+        threads: int = 0,
     ) -> Graph:
         """Opens a network. nodes: patterns of values inside that `run` gives besides the outputs.
 
-        model_name: of a checkpoint with several networks. threads: 0, all cores. Raises Error:
-        "not_found" without a network, "unsupported" for an operator that is not computed.
+        model_name: of a checkpoint with several networks. execution: of quantized values, "float",
+        "simulate" or "integer", by itself integer where values between operators are codes;
+        requantize "float", "multiplier" or "shift", with round_mode and overflow
+        (docs/integers.md). threads: 0, all cores. Raises Error: "not_found" without a network,
+        "unsupported" for an operator that is not computed, "usage" for a requantization without
+        integers.
         """
-        return cls(_narrow.ReadyNetwork(os.fspath(path), model_name, list(nodes), threads))
+        options = _narrow.CompareOutputsOptions(
+            model_name, list(nodes), execution, requantize, round_mode, overflow
+        )
+        return cls(_narrow.ReadyNetwork(os.fspath(path), options, threads))
 
     @property
     def name(self) -> str:

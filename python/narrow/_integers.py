@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _narrow
 from . import _results as results
@@ -17,7 +17,13 @@ from ._options import (
     plan_arguments,
     require_images,
     split_images,
+    words,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._options import NetworkOptions
 
 
 def quantize_activations(
@@ -26,6 +32,8 @@ def quantize_activations(
     *,
     activations: int | str = 8,
     activation_range: str = "minmax",
+    activation_rule: str | Sequence[str] = (),
+    pack_int4: bool = False,
     target: str = "portable",
     fold: bool = False,
     equalize: bool = False,
@@ -36,13 +44,16 @@ def quantize_activations(
     force: bool = False,
     threads: int = 0,
     progress: Progress = None,
-    **options: Any,
+    **options: Unpack[NetworkOptions],
 ) -> results.IntegerResult:
     """Writes an ONNX file whose weights and activations are integers: `narrow quantize --to qdq`.
 
     activations: bits of the values between operators, 2 to 16, or with their scheme "8:symmetric",
     "8:fixed-point". activation_range: of what the images show: "minmax", "mse", "entropy",
-    "percentile:99.9". target: the engine, "portable", "onnxruntime", "openvino" or "tensorrt".
+    "percentile:99.9". activation_rule: "GLOB: B[:SCHEME]" of values with such names, a range may
+    follow ("conv1*: 4:symmetric mse"); the first that matches counts. pack_int4: weights of 4 bits
+    and fewer two a byte (opset 21). target: the engine, "portable", "onnxruntime", "openvino" or
+    "tensorrt".
     options: scheme, bits, granularity and the like of `quantize_checkpoint` for the weights, and
     images (those of `evaluate`), from which ranges are taken; methods as in `quantize_network`. A
     plan= of `narrow plan --activations` gives activations their widths too.
@@ -67,7 +78,9 @@ def quantize_activations(
             os.fspath(network),
             plan_arguments(rest),
             methods,
-            _narrow.ActivationOptions(str(activations), activation_range, target),
+            _narrow.ActivationOptions(
+                str(activations), activation_range, words(activation_rule), target, pack_int4
+            ),
             native_output(output, None, force),
             threads,
             callback_of(progress),

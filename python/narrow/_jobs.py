@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import _narrow
 from . import _results as results
 from ._checkpoints import StrPath, format_of, native_output
+from ._errors import Error
 from ._options import Progress, call_text, callback_of, filled, plan_arguments
 
 if TYPE_CHECKING:
@@ -80,6 +81,38 @@ def pack(
             threads,
             callback_of(progress),
         )
+    )
+
+
+def pack_gguf(
+    checkpoint: StrPath,
+    output: StrPath,
+    *,
+    type: str,
+    metadata: StrPath | None = None,
+    cast: str = "",
+    force: bool = False,
+    threads: int = 0,
+    progress: Progress = None,
+) -> results.GgufResult:
+    """Writes a GGUF file in the types of llama.cpp: `narrow pack --to gguf`.
+
+    type: of weights, "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "F16", "BF16" or "F32". metadata: a
+    GGUF file with what llama.cpp needs besides tensors; by itself the checkpoint, if it is one.
+    Raises Error: "usage" for another type, "unsupported" without metadata or for tensors that a
+    GGUF file cannot hold, "exists" unless force.
+    """
+    return results.result_of(
+        results.GgufResult,
+        _narrow.pack_gguf(
+            os.fspath(checkpoint),
+            type,
+            os.fspath(metadata or ""),
+            cast,
+            native_output(output, None, force),
+            threads,
+            callback_of(progress),
+        ),
     )
 
 
@@ -222,6 +255,7 @@ def inspect(
     *,
     stats: bool = False,
     graph: bool = False,
+    engines: bool = False,
     model_name: str = "",
     eval_image_size: int = 0,
     shape: Mapping[str, Sequence[int]] | None = None,
@@ -229,14 +263,22 @@ def inspect(
 ) -> results.InspectResult:
     """Lists the tensors of a checkpoint, or with graph the network that they make.
 
-    stats: reads the values, for min, max, mean, rms, zeros, NaN. model_name, eval_image_size (0:
-    the network's own), shape (whole shapes by input) are for graph.
+    stats: reads the values, for min, max, mean, rms, zeros, NaN. engines: of a quantized ONNX file,
+    what ONNX Runtime, OpenVINO and TensorRT compute in integers, and why not (docs/deploy.md); a
+    row an operator. model_name, eval_image_size (0: the network's own), shape (whole shapes by
+    input) are for graph. Raises Error: "usage" for options that do not go together, "unsupported"
+    for engines without codes.
     """
+    if stats + graph + engines > 1:
+        raise Error("stats, graph and engines are three questions: ask one at a time", "usage")
+    if not graph and (model_name or eval_image_size or shape):
+        raise Error("model_name, eval_image_size and shape are for graph=True", "usage")
+    path, call = os.fspath(checkpoint), callback_of(progress)
     if graph:
         shapes = {name: list(sizes) for name, sizes in (shape or {}).items()}
-        report = _narrow.inspect_graph(
-            os.fspath(checkpoint), model_name, eval_image_size, shapes, None
-        )
+        report = _narrow.inspect_graph(path, model_name, eval_image_size, shapes, None)
+    elif engines:
+        report = _narrow.inspect_engines(path, call)
     else:
-        report = _narrow.inspect(os.fspath(checkpoint), stats, callback_of(progress))
+        report = _narrow.inspect(path, stats, call)
     return results.result_of(results.InspectResult, report)

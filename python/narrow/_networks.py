@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-import logging
 import os
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _narrow
 from . import _results as results
 from ._arrays import make_scheme
 from ._checkpoints import StrPath, format_of, native_output
-from ._errors import Error
 from ._options import (
     Progress,
-    call_text,
     callback_of,
     filled,
     image_source,
@@ -29,9 +23,7 @@ from ._options import (
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import ImageOptions
-
-_logger = logging.getLogger("narrow")
+    from ._options import ImageOptions, NetworkOptions, TrainFlags
 
 
 def quantize_network(
@@ -48,7 +40,7 @@ def quantize_network(
     force: bool = False,
     threads: int = 0,
     progress: Progress = None,
-    **options: Any,
+    **options: Unpack[NetworkOptions],
 ) -> results.QuantizeResult:
     """Quantizes a network of TF-Slim or an ONNX file as a whole, so that few bits cost less.
 
@@ -81,94 +73,6 @@ def quantize_network(
     )
 
 
-def _schemes(
-    schemes: Sequence[str], granularity: Sequence[str], range_: Sequence[str], bits: Sequence[int]
-) -> list[_narrow.Scheme]:
-    """Every combination that exists; each word has to exist by itself."""
-    for name, words in (("granularity", granularity), ("range", range_), ("bits", bits)):
-        for word in words:
-            make_scheme({name: word})
-    found: list[_narrow.Scheme] = []
-    first: Error | None = None
-    for kind, blocks, values, width in itertools.product(schemes, granularity, range_, bits):
-        is_decimal = kind == "fixed-point-decimal"
-        name = "fixed-point" if is_decimal else kind
-        make_scheme({"scheme": name})
-        try:
-            found.append(
-                make_scheme(
-                    {
-                        "scheme": name,
-                        "scaling": "decimal" if is_decimal else None,
-                        "granularity": blocks,
-                        "range": values,
-                        "bits": width,
-                    }
-                )
-            )
-        except Error as error:
-            first = first or error
-            _logger.info("left out, there is no %s with %d bits: %s", kind, width, error)
-    if not found:
-        raise first or Error("a sweep needs at least one scheme", "usage")
-    return found
-
-
-def sweep(
-    checkpoint: StrPath,
-    *,
-    bits: Iterable[int] = range(1, 17),
-    schemes: Sequence[str] = ("bin", "fixed-point"),
-    granularity: str | Sequence[str] = "tensor",
-    range: str | Sequence[str] = "minmax",
-    model_name: str = "",
-    batch_size: int = 100,
-    max_num_batches: int = 0,
-    threads: int = 0,
-    progress: Progress = None,
-    **options: Any,
-) -> results.SweepResult:
-    """Tells what every scheme and width costs: size, error and, with images, accuracy.
-
-    schemes: also "fixed-point-decimal". Combinations that do not exist are left out, which the
-    logger "narrow" says. options: include, exclude, axis, nonfinite, cast of `quantize_checkpoint`;
-    with images= or dataset_name= and dataset_dir= of `evaluate` the network is evaluated at every
-    width, and compared with the float network image by image.
-    """
-    rest: dict[str, Any] = dict(options)
-    images = split_images(rest)
-    evaluation = None
-    if any(images.get(name) for name in ("images", "inputs", "dataset_name", "dataset_dir")):
-        require_images(images, inputs=True)
-        evaluation = filled(
-            _narrow.SweepEvaluationOptions(),
-            {
-                "model_name": model_name,
-                "batch_size": batch_size,
-                "max_num_batches": max_num_batches,
-                "source": image_source(images),
-            },
-        )
-    blocks = [granularity] if isinstance(granularity, str) else granularity
-    values = [range] if isinstance(range, str) else range
-    all_schemes = _schemes(schemes, blocks, values, list(bits))
-    call = call_text(
-        "sweep", checkpoint, schemes=tuple(schemes), granularity=granularity, range=range, **options
-    )
-    report = _narrow.sweep(
-        os.fspath(checkpoint),
-        all_schemes,
-        plan_arguments(rest),
-        evaluation,
-        call,
-        threads,
-        callback_of(progress),
-    )
-    return results.result_of(
-        results.SweepResult, report, schemes=tuple(json.loads(report.json())["rows"])
-    )
-
-
 def evaluate(
     *checkpoints: StrPath,
     model_name: str = "",
@@ -176,7 +80,13 @@ def evaluate(
     max_num_batches: int = 0,
     slim_batches: bool = False,
     moving_averages: bool = False,
+    execution: str = "default",
+    requantize: str = "float",
+    round_mode: str = "",
+    overflow: str = "",
     confusion: bool = False,
+    predictions: StrPath | None = None,
+    force: bool = False,
     threads: int = 0,
     progress: Progress = None,
     **options: Unpack[ImageOptions],
@@ -186,8 +96,9 @@ def evaluate(
     checkpoints: of networks of TF-Slim, or ONNX files that classify images. options: images=, a
     folder with a folder for each class or a CSV file; or dataset_name= and dataset_dir=; or
     inputs=, an NPZ file; and how they are preprocessed, as `narrow eval --help` has it.
-    moving_averages: those of the variables are evaluated. Raises Error: "usage", "not_found",
-    "unsupported".
+    moving_averages: those of the variables are evaluated. execution to overflow: how integers are
+    computed, as in `Graph.load`. predictions: a CSV file with label and top 5 of every image.
+    Raises Error: "usage", "not_found", "unsupported", "exists" unless force.
     """
     require_images(options, inputs=True)
     native = filled(
@@ -198,15 +109,18 @@ def evaluate(
             "max_num_batches": max_num_batches,
             "slim_batches": slim_batches,
             "moving_averages": moving_averages,
+            "execution": execution,
             "source": image_source(options),
         },
     )
+    native.set_arithmetic(requantize, round_mode, overflow)
     return results.result_of(
         results.EvaluateResult,
         _narrow.evaluate(
             [os.fspath(one) for one in checkpoints],
             native,
             confusion,
+            native_output(predictions, None, force),
             threads,
             callback_of(progress),
         ),
@@ -245,6 +159,7 @@ def export_network(
     model_name: str = "",
     eval_image_size: int = 0,
     dequantize: bool = False,
+    equalize: bool = False,
     moving_averages: bool = False,
     force: bool = False,
     threads: int = 0,
@@ -254,7 +169,8 @@ def export_network(
 
     checkpoint: of one of TF-Slim's networks (model_name where it holds several, eval_image_size 0:
     the network's own), or an ONNX file; dequantize: what it quantizes while it runs stays real
-    numbers. Raises Error: "not_found" without a network, "unsupported", "exists" unless force.
+    numbers. equalize: levels the channels of an ONNX file, which computes the same and loses less
+    to few bits. Raises Error: "not_found" without a network, "unsupported", "exists" unless force.
     """
     options = filled(
         _narrow.NetworkExportOptions(),
@@ -262,6 +178,7 @@ def export_network(
             "model_name": model_name,
             "eval_image_size": eval_image_size,
             "dequantize": dequantize,
+            "equalize": equalize,
             "moving_averages": moving_averages,
         },
     )
@@ -284,7 +201,7 @@ def train(
     train_image_size: int = 0,
     threads: int = 0,
     progress: Progress = None,
-    **options: Any,
+    **options: Unpack[TrainFlags],
 ) -> results.TrainResult:
     """Trains one of TF-Slim's networks as its train_image_classifier.py does (docs/slim.md).
 
@@ -305,6 +222,24 @@ def train(
         native.set_quantize(make_scheme({"scheme": kind, "bits": bits}))
     return results.result_of(
         results.TrainResult, _narrow.train(native, threads, callback_of(progress))
+    )
+
+
+def unscale(
+    checkpoint: StrPath,
+    output: StrPath,
+    *,
+    scales: StrPath | None = None,
+    force: bool = False,
+) -> None:
+    """Divides the channel scales that absorb_channel_scales put in out of a checkpoint again.
+
+    output: in the format of the checkpoint. scales: by itself what was written beside it,
+    NAME.channel_scales.safetensors. Raises Error: "not_found" without scales, "corrupt" for those
+    of another network, "exists" unless force.
+    """
+    _narrow.unscale(
+        os.fspath(checkpoint), os.fspath(scales or ""), native_output(output, None, force)
     )
 
 

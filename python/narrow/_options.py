@@ -6,7 +6,7 @@ import importlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Union
 
 from . import _narrow
 from ._arrays import axes_text, make_scheme
@@ -14,53 +14,126 @@ from ._checkpoints import StrPath
 from ._errors import Error
 
 if TYPE_CHECKING:
-    from typing_extensions import TypedDict
-
     Axis = int | Sequence[int]
+    Words = str | int | Sequence[str | int]
 
-    class PlanOptions(TypedDict, total=False):
-        """What becomes of each tensor: as `narrow quantize --help` explains it."""
 
-        scheme: str
-        bits: int
-        granularity: str
-        axis: Axis | Mapping[str, Axis]
-        range: str
-        scaling: str
-        q: str
-        ap_fixed: str
-        fraction_bits: int
-        signed: str
-        round_mode: str
-        overflow: str
-        include: str | Sequence[str]
-        exclude: str | Sequence[str]
-        moving_averages: bool
-        rule: str | Sequence[str]
-        rules: StrPath
-        plan: StrPath
-        nonfinite: str
-        cast: str
+class SelectionOptions(TypedDict, total=False):
+    """Which tensors, and their channels: as `narrow quantize --help` explains it."""
 
-    class ImageOptions(TypedDict, total=False):
-        """Which images a network sees: as `narrow eval --help` explains it."""
+    include: str | Sequence[str]
+    exclude: str | Sequence[str]
+    moving_averages: bool
+    axis: Axis | Mapping[str, Axis]
+    cast: str
 
-        images: StrPath
-        inputs: StrPath
-        dataset_name: str
-        dataset_dir: StrPath
-        dataset_split_name: str
-        labels_offset: int
-        preprocessing_name: str
-        eval_image_size: int
-        resize_side: int
-        crop_pct: float
-        resize: str
-        interpolation: str
-        mean: Sequence[float]
-        std: Sequence[float]
-        channel_order: str
-        jpeg_dct: str
+
+class BlockOptions(SelectionOptions, total=False):
+    """What shares parameters, and which; the format of fixed point."""
+
+    granularity: str
+    range: str
+    scaling: str
+    fraction_bits: int
+    signed: str
+    round_mode: str
+    overflow: str
+
+
+class PlanOptions(BlockOptions, total=False):
+    """What becomes of each tensor: as `narrow quantize --help` explains it."""
+
+    scheme: str
+    bits: int
+    q: str
+    ap_fixed: str
+    rule: str | Sequence[str]
+    rules: StrPath
+    plan: StrPath
+    nonfinite: str
+
+
+class ImageOptions(TypedDict, total=False):
+    """Which images a network sees: as `narrow eval --help` explains it."""
+
+    images: StrPath
+    inputs: StrPath
+    dataset_name: str
+    dataset_dir: StrPath
+    dataset_split_name: str
+    labels_offset: int
+    preprocessing_name: str
+    eval_image_size: int
+    resize_side: int
+    crop_pct: float
+    resize: str
+    interpolation: str
+    mean: Sequence[float]
+    std: Sequence[float]
+    channel_order: str
+    jpeg_dct: str
+
+
+class NetworkOptions(PlanOptions, ImageOptions, total=False):
+    """What becomes of the tensors of a network, and which images it sees meanwhile."""
+
+
+class AllocationOptions(BlockOptions, ImageOptions, total=False):
+    """What `plan` takes besides: as `narrow plan --help` explains it."""
+
+
+class SweepOptions(SelectionOptions, ImageOptions, total=False):
+    """What `sweep` takes besides: as `narrow sweep --help` explains it."""
+
+    nonfinite: str
+
+
+class TrainFlags(ImageOptions, total=False):
+    """TF-Slim's flags, and those that were added: as `narrow train --help` explains them."""
+
+    model_name: str
+    checkpoint_path: StrPath
+    checkpoint_exclude_scopes: Sequence[str]
+    ignore_missing_vars: bool
+    trainable_scopes: Sequence[str]
+    augment: str
+    resize_side_min: int
+    resize_side_max: int
+    shuffle: bool
+    batch_size: int
+    num_clones: int
+    max_number_of_steps: int
+    learning_rate: float
+    learning_rate_decay_type: str
+    learning_rate_decay_factor: float
+    num_epochs_per_decay: float
+    end_learning_rate: float
+    warmup_steps: int
+    weight_decay: float
+    label_smoothing: float
+    moving_average_decay: float
+    batch_norm: str
+    batch_norm_decay: float
+    dropout_keep_prob: float
+    recalibrate_batch_norm: int
+    optimizer: str
+    momentum: float
+    rmsprop_momentum: float
+    rmsprop_decay: float
+    opt_epsilon: float
+    adam_beta1: float
+    adam_beta2: float
+    adagrad_initial_accumulator_value: float
+    adadelta_rho: float
+    ftrl_learning_rate_power: float
+    ftrl_initial_accumulator_value: float
+    ftrl_l1: float
+    ftrl_l2: float
+    log_every_n_steps: int
+    save_interval_secs: float
+    save_interval_steps: int
+    save_summaries_secs: float
+    seed: int
 
 
 Progress = Union[Callable[[int, int, str], object], bool, None]
@@ -80,6 +153,18 @@ _SCHEME = (
     "overflow",
 )
 _PATTERNS = ("include", "exclude", "rule", "rename", "same")
+
+
+def words(value: Words) -> list[str]:
+    """One word, or each of several."""
+    return [str(value)] if isinstance(value, (str, int)) else [str(one) for one in value]
+
+
+def require_known(options: Mapping[str, Any], known: type) -> None:
+    """TypeError for an option that is not of this kind."""
+    for name in options:
+        if name not in known.__annotations__:
+            raise TypeError(f"unexpected keyword argument '{name}'")
 
 
 def filled(native: _N, options: Mapping[str, Any]) -> _N:
@@ -123,6 +208,7 @@ def split_images(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def require_images(images: Mapping[str, Any], inputs: bool = False) -> None:
+    """Error("usage") without images, or, where `inputs` may be, without these either."""
     if images.get("images") or (inputs and images.get("inputs")):
         return
     if not (images.get("dataset_name") and images.get("dataset_dir")):

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _narrow
 from . import _results as results
 from ._checkpoints import StrPath, native_output
 from ._errors import Error
 from ._options import (
+    AllocationOptions,
     Progress,
     callback_of,
     filled,
     image_source,
     plan_arguments,
     require_images,
+    require_known,
     split_images,
+    words,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._options import Words
 
 
 def _accuracy_options(
@@ -68,11 +76,13 @@ def plan(
     round: str = "nearest",
     bias_correct: bool = False,
     scheme: str = "bin",
+    activations: Words = (),
+    activation_range: str = "minmax",
     output: StrPath | None = None,
     force: bool = False,
     threads: int = 0,
     progress: Progress = None,
-    **options: Any,
+    **options: Unpack[AllocationOptions],
 ) -> results.PlanResult:
     """Chooses the width of every tensor (docs/budgets.md), under one of four:
 
@@ -84,14 +94,22 @@ def plan(
     tensors of rank 0 and 1; None: as others. output: where the plan file goes, for
     quantize_checkpoint(plan=...). verify: with a budget, what the plan gives in accuracy.
     search_images, verify_images, margin, trials, and method_images for fold to bias_correct: as
-    those of `narrow plan`. options: granularity, axis, range, include and so on of
-    `quantize_checkpoint`, images of `evaluate`.
+    those of `narrow plan`. activations: widths of values between operators of an ONNX file to
+    choose from, [8, 6, 4] or ["8:symmetric", "4:symmetric"], with activation_range of what images
+    show; a budget then counts the values of one example besides the weights. options: granularity,
+    axis, range, include and so on of `quantize_checkpoint`, images of `evaluate`.
     """
     aims = [budget, average_bits, max_drop, min_accuracy]
     if len([aim for aim in aims if aim is not None]) != 1:
         raise Error("a plan needs one of budget, average_bits, max_drop and min_accuracy", "usage")
+    require_known(options, AllocationOptions)
     rest: dict[str, Any] = dict(options)
     images = split_images(rest)
+    widths = words(activations)
+    if not widths and activation_range != "minmax":
+        raise Error("activation_range is for activations", "usage")
+    if widths:
+        require_images(images)
     if damage in ("fisher", "measured"):
         require_images(images)
     methods = {
@@ -145,6 +163,8 @@ def plan(
         },
     )
     request.vector_bits = vector_bits
+    if widths:
+        request.set_activations(widths, activation_range)
     report, text = _narrow.plan(
         os.fspath(checkpoint),
         request,

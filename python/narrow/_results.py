@@ -166,6 +166,16 @@ class PackResult(Result):
 
 
 @dataclass(frozen=True)
+class GgufResult(Result):
+    """Of `pack_gguf`; types: tensors and bytes of each type in the file."""
+
+    tensors: tuple[dict[str, Any], ...]
+    types: dict[str, dict[str, int]]
+    file_bytes: int
+    output: str
+
+
+@dataclass(frozen=True)
 class VerifyResult(Result):
     """Of `verify`; true when nothing differs."""
 
@@ -238,10 +248,20 @@ class OutputsResult(Result):
 
 @dataclass(frozen=True)
 class InspectResult(Result):
-    """Of `inspect`: rows of tensors, or of nodes of the network."""
+    """Of `inspect`: rows of tensors, or of nodes of the network.
+
+    With engines, `engines` says of each how many operators it computes in integers.
+    """
 
     path: str
     format: str
+    engines: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        for name in ("operators", "nodes", "tensors"):
+            if name in self._object:
+                return list(self._object[name])
+        return []
 
 
 @dataclass(frozen=True)
@@ -257,6 +277,7 @@ class PlanResult(Result):
     left_in_float: tuple[str, ...]
     accuracy: dict[str, Any] | None = field(repr=False)
     text: str = field(repr=False)
+    activations: tuple[dict[str, Any], ...] = ()  # values between operators that share a format
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,3 @@
-import json
 import logging
 import pickle
 import signal
@@ -9,6 +8,7 @@ import types
 
 import numpy as np
 import pytest
+from conftest import SOURCE
 
 import narrow
 
@@ -119,6 +119,8 @@ def test_sweep(model, caplog):
     rows = {(row["scheme"], row["bits"]): row for row in result.rows()}
     assert list(rows) == [("bin", 1), ("bin", 4), ("bin", 8), ("symmetric", 4), ("symmetric", 8)]
     assert "left out" in caplog.text
+    formats = narrow.sweep(model, q=["1.6", "2.5"], overflow=["saturate", "wrap"])
+    assert [row["bits"] for row in formats.rows()] == [8] * 4
     dry = narrow.quantize_checkpoint(model, scheme="bin", bits=4)
     assert rows["bin", 4]["relative_l2_pooled"] == dry.relative_l2.pooled
     assert "<svg" in result.html()
@@ -197,47 +199,6 @@ def test_without_a_size_images_have_that_of_the_network(tmp_path, classifier):
     assert narrow.compare(*outputs).max_relative_l2 == 0
     plans = [narrow.plan(network, average_bits=5, **size) for size in ({}, {"eval_image_size": 28})]
     assert plans[0].text == plans[1].text and plans[0].as_dict()["damage"]["kind"] == "output"
-
-
-def test_networks_in_integers(tmp_path, classifier, images):
-    network, integers = tmp_path / "net.onnx", tmp_path / "w8a8.onnx"
-    narrow.export_network(classifier, network, eval_image_size=28)
-    sources = {**images, "preprocessing_name": "vgg", "dataset_split_name": "test"}
-    options = {"scheme": "symmetric", "bits": 8, "granularity": "channel", **sources}
-    result = narrow.quantize_activations(network, integers, calibration_images=16, **options)
-    assert result.quantized > 5 and result.float_nodes == () and result.output == str(integers)
-    assert result.activations[0]["type"] == "uint8" and result.accumulators[0]["bits"] <= 32
-    with pytest.raises(narrow.Error, match="images"):
-        narrow.quantize_activations(network, scheme="symmetric", bits=8)
-    with pytest.raises(narrow.Error, match="activations"):
-        narrow.quantize_activations(network, activations=40, **options)
-    pictures = np.random.default_rng(1).uniform(-100, 100, (3, 3, 28, 28)).astype(np.float32)
-    given = {"images": pictures}
-    name = narrow.Graph.load(network).outputs[0]
-    same = narrow.compare_outputs(network, network, inputs=given)
-    assert same.first_difference is None and same.rows()[0]["name"] == name
-    differs = narrow.compare_outputs(network, integers, inputs=given)
-    assert differs.first_difference == name and 10 < differs.min_sqnr_db < 90
-    made = narrow.export_c_network(integers, tmp_path / "c", inputs=given, name="net")
-    assert made.tested_examples == 3 and made.weight_bytes < made.constant_bytes
-    assert {file.rsplit("/")[-1] for file in made.files} == {"net.h", "net.c", "net_test.c"}
-    np.savez(tmp_path / "given.npz", **given)
-    vectors = narrow.export_vectors(integers, tmp_path / "v", inputs=tmp_path / "given.npz")
-    assert vectors.examples == 3 and vectors.arrays > 10
-    with pytest.raises(narrow.Error, match="force=True"):
-        narrow.export_c_network(integers, tmp_path / "c", inputs=given, name="net")
-
-
-def test_a_plan_says_widths_of_activations(tmp_path, classifier, images):
-    network, plan = tmp_path / "net.onnx", tmp_path / "plan.json"
-    narrow.export_network(classifier, network, eval_image_size=28)
-    options = {"scheme": "symmetric", "granularity": "channel", "exclude": "*bias*"}
-    planned = json.loads(narrow.plan(network, average_bits=20, bits=[8], **options).text)
-    planned["activations"] = [{"values": ["images"], "scheme": "4:affine", "range": "minmax"}]
-    plan.write_text(json.dumps(planned))
-    sources = {**images, "preprocessing_name": "vgg", "calibration_images": 4}
-    result = narrow.quantize_activations(network, plan=plan, **sources)
-    assert [value["bits"] for value in result.activations[:2]] == [4, 8]
 
 
 def test_scales_go_along_with_new_statistics(tmp_path, classifier, images):
@@ -395,3 +356,26 @@ def test_values_that_are_not_finite_are_kept_on_request(tmp_path):
         narrow.quantize_checkpoint(path, scheme="bin", bits=4)
     result = narrow.quantize_checkpoint(path, scheme="bin", bits=4, nonfinite="keep")
     assert (result.quantized, result.copied) == (1, 1)
+
+
+def test_absorbed_scales_are_taken_out_again(tmp_path, classifier):
+    options = {"scheme": "symmetric", "bits": 8, "eval_image_size": 28}
+    scaled, back = tmp_path / "scaled", tmp_path / "back"
+    narrow.quantize_network(classifier, scaled, absorb_channel_scales=True, **options)
+    assert narrow.compare(classifier, scaled).max_relative_l2 > 0.1
+    narrow.unscale(scaled, back)
+    assert narrow.compare(classifier, back).max_relative_l2 < 0.1
+    with pytest.raises(narrow.Error) as caught:
+        narrow.unscale(back, tmp_path / "again")
+    assert caught.value.category == "not_found"
+    with pytest.raises(narrow.Error, match="force=True"):
+        narrow.unscale(scaled, back)
+
+
+def test_a_file_for_llama(tmp_path):
+    golden = SOURCE / "tests/golden/gguf"
+    result = narrow.pack_gguf(golden / "weights.gguf", tmp_path / "q.gguf", type="Q8_0")
+    assert (tmp_path / "q.gguf").read_bytes() == (golden / "Q8_0.gguf").read_bytes()
+    assert result.types["Q8_0"]["tensors"] == 2 and result.rows()[0]["type"]
+    with pytest.raises(narrow.Error, match="Q8 is not"):
+        narrow.pack_gguf(golden / "weights.gguf", tmp_path / "r.gguf", type="Q8")

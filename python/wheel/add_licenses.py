@@ -3,8 +3,9 @@
 usage: add_licenses.py WHEEL
 
 The bill of materials (CycloneDX, https://cyclonedx.org) that auditwheel leaves in dist-info/sboms
-names the Debian packages of the shared libraries. Beside them there is what was compiled in:
-libraries of headers alone, and nanobind. Each one's copyright file goes into dist-info/licenses.
+names the Debian packages of the shared libraries, but for those that dpkg knows by another path
+(/lib is /usr/lib by now). Beside them there is what was compiled in: libraries of headers alone,
+and nanobind. Each one's copyright file goes into dist-info/licenses.
 """
 
 import importlib.metadata
@@ -30,17 +31,26 @@ def debian_version(package: str) -> str:
     ).stdout
 
 
-def components_of_headers() -> Iterator[dict[str, Any]]:
-    for package in HEADERS:
-        version = debian_version(package)
-        purl = f"pkg:deb/debian/{package}@{version.replace('+', '%2B')}"
-        yield {
-            "type": "library",
-            "bom-ref": purl,
-            "name": package,
-            "version": version,
-            "purl": purl,
-        }
+def component_of(package: str) -> dict[str, Any]:
+    version = debian_version(package)
+    purl = f"pkg:deb/debian/{package}@{version.replace('+', '%2B')}"
+    return {
+        "type": "library",
+        "bom-ref": purl,
+        "name": package,
+        "version": version,
+        "purl": purl,
+    }
+
+
+def packages_of_libraries(folder: pathlib.Path) -> Iterator[str]:
+    """The Debian package of every bundled library; auditwheel has put a digest into its name."""
+    for library in sorted(folder.iterdir()):
+        name = re.sub(r"-[0-9a-f]{8}(?=\.so)", "", library.name)
+        found = subprocess.run(
+            ["dpkg-query", "--search", f"*/{name}"], check=True, stdout=subprocess.PIPE, text=True
+        )
+        yield found.stdout.split(":")[0]
 
 
 def debian_licenses(text: str) -> list[str]:
@@ -58,7 +68,10 @@ def set_license(component: dict[str, Any], names: list[str], file: pathlib.Path)
 def add_licenses(info: pathlib.Path) -> None:
     path = info / "sboms" / "auditwheel.cdx.json"
     bill = json.loads(path.read_text())
-    bill["components"] += components_of_headers()
+    (libraries,) = info.parent.glob("*.libs")
+    known = {component["name"] for component in bill["components"]}
+    packages = dict.fromkeys((*packages_of_libraries(libraries), *HEADERS))
+    bill["components"] += [component_of(package) for package in packages if package not in known]
     for component in bill["components"]:
         if not component["purl"].startswith("pkg:deb/"):
             set_license(component, ["Apache-2.0"], pathlib.Path("licenses/LICENSE"))

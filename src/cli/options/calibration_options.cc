@@ -74,7 +74,7 @@ void add_calibration_options(Command& command, CalibrationImages& images, Images
       .group(group);
   command
       .add_option(slim_flag("preprocessing_name"), source.preprocessing_name,
-                  "vgg, cifarnet or imagenet; default that of the network")
+                  "vgg, inception, cifarnet, lenet or imagenet; default\nthat of the network")
       .type_name("NAME")
       .group(group);
   command

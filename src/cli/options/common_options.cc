@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/options/scheme_lists.h"
+#include "cli/options/width_lists.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -27,7 +27,8 @@ void add_dataset_flags(Command& command, ImageSource& images) {
       .capture_default_str();
   command
       .add_option(slim_flag("preprocessing_name"), images.preprocessing_name,
-                  "vgg, cifarnet or imagenet, or a model's name; default\nthat of the network")
+                  "vgg, inception, cifarnet, lenet or imagenet, or a\nmodel's name; default that "
+                  "of the network")
       .type_name("NAME");
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/options/common_options.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -67,6 +68,21 @@ void apply_format(const FormatOptions& options, Scheme& scheme) {
   if (options.sign == "always") scheme.format.always_signed = true;
   if (!options.round_mode.empty()) scheme.format.round_mode = parse_round_mode(options.round_mode);
   if (!options.overflow.empty()) scheme.format.overflow = parse_overflow(options.overflow);
+}
+
+void add_format_lists(Command& command, FormatLists& formats) {
+  add_list_option(command, "--q", formats.q, "M.N,...",
+                  "fixed-point formats Qm.n, alone or besides --schemes: 1.6,2.5");
+  add_repeatable_option(command, "--ap-fixed", formats.ap_fixed, "W,I",
+                        "the same as HLS writes them, again for each");
+  add_list_option(command, "--fraction-bits", formats.fraction_bits, "LIST",
+                  "n of fixed-point with every width, instead of the\ngreatest that fits");
+  add_sign_option(command, formats.sign);
+  add_list_option(command, "--round-mode", formats.round_modes, "LIST",
+                  "of half-even, half-up, half-away, half-zero, half-down,\nfloor, zero; default "
+                  "half-even");
+  add_list_option(command, "--overflow", formats.overflows, "LIST",
+                  "of saturate, symmetric, zero, wrap; default saturate");
 }
 
 }  // namespace narrow

@@ -7,6 +7,7 @@
 
 #include "cli/parser/command.h"
 #include "narrow/scheme.h"
+#include "narrow/scheme_lists.h"
 
 namespace narrow {
 
@@ -38,6 +39,9 @@ void add_given_format_options(Command& command, FormatOptions& options);
 void add_sign_option(Command& command, std::string& sign);
 // Adds --signed, --round-mode and --overflow.
 void add_mode_options(Command& command, FormatOptions& options);
+
+// Adds --q to --overflow, which take lists here.
+void add_format_lists(Command& command, FormatLists& formats);
 
 // Puts the format into a scheme, and its width; scheme.bits is what was typed, 0 for nothing.
 // Throws Error(kUsage) for a text that is no format, two widths that differ, or a format with a

@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
-#include "cli/options/scheme_lists.h"
 #include "cli/options/slim_flags.h"
+#include "cli/options/width_lists.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -1,8 +1,9 @@
-#include "cli/options/scheme_lists.h"
+#include "narrow/scheme_lists.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/options/width_lists.h"
 #include "narrow/error.h"
 
 namespace narrow {

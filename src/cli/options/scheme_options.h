@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "cli/options/format_lists.h"
 #include "cli/options/format_options.h"
-#include "cli/options/scheme_lists.h"
+#include "cli/options/width_lists.h"
 #include "cli/parser/command.h"
 #include "narrow/scheme.h"
+#include "narrow/scheme_lists.h"
 
 namespace narrow {
 

@@ -10,8 +10,8 @@
 #include "cli/options/common_options.h"
 #include "cli/options/dataset_flags.h"
 #include "cli/options/recipe_flags.h"
-#include "cli/options/scheme_lists.h"
 #include "cli/options/slim_flags.h"
+#include "cli/options/width_lists.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -26,11 +26,15 @@ std::vector<Shape> shapes_of(std::span<const GraphArray> arrays) {
 }  // namespace
 
 struct ReadyNetwork::State {
-  State(std::shared_ptr<const CheckpointReader> checkpoint, const std::string& model_name,
-        const std::vector<std::string>& nodes, int thread_count)
-      : reader(std::move(checkpoint)), network(*reader, model_name, nodes), threads(thread_count) {}
+  State(std::shared_ptr<const CheckpointReader> checkpoint, const RunNetworkOptions& given,
+        int thread_count)
+      : reader(std::move(checkpoint)),
+        options(given),
+        network(*reader, options.model_name, options.nodes),
+        threads(thread_count) {}
 
   std::shared_ptr<const CheckpointReader> reader;
+  RunNetworkOptions options;
   RunnableNetwork network;
   int threads;
   std::vector<TensorInfo> inputs;
@@ -43,10 +47,10 @@ struct ReadyNetwork::State {
 };
 
 ReadyNetwork::ReadyNetwork(std::shared_ptr<const CheckpointReader> reader,
-                           const std::string& model_name, const std::vector<std::string>& nodes,
-                           int threads)
-    : state_(std::make_unique<State>(std::move(reader), model_name, nodes, threads)) {
+                           const RunNetworkOptions& options, int threads)
+    : state_(std::make_unique<State>(std::move(reader), options, threads)) {
   const Graph& graph = state_->network.graph();
+  state_->network.require_integers(options);
   for (const ValueId id : graph.inputs) state_->inputs.push_back(info_of(graph.value(id)));
   // A graph may give one value as two outputs.
   for (std::size_t i = 0; i < graph.outputs.size(); ++i) {
@@ -72,7 +76,8 @@ std::vector<NamedArray> ReadyNetwork::run(std::span<const NamedArray> arrays) co
   std::vector<Shape> shapes = shapes_of(ordered);
   if (!state_->prepared || shapes != state_->shapes) {
     state_->prepared.reset();
-    state_->prepared = state_->network.prepare(ordered, limit.threads());
+    state_->prepared = state_->network.prepare(ordered, limit.threads(), state_->options.execution,
+                                               state_->options.arithmetic);
     state_->shapes = std::move(shapes);
   }
   GraphArrays results = state_->prepared->run(ordered, nullptr);

@@ -9,7 +9,6 @@
 #include "base/parallel.h"
 #include "base/run_progress.h"
 #include "narrow/error.h"
-#include "nn/execution/quantized_execution.h"
 #include "tasks/run/runnable_network.h"
 
 namespace narrow {
@@ -26,16 +25,6 @@ std::uint64_t peak_memory() {
   rusage usage = {};
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::uint64_t>(usage.ru_maxrss) * kUnit;
-}
-
-void require_integers(const CheckpointReader& reader, const Graph& graph,
-                      const RunNetworkOptions& options) {
-  const bool has_integers = execution_of(graph, options.execution) == Execution::kInteger;
-  if (has_integers || !options.needs_integers) return;
-  throw Error(ErrorCategory::kUsage,
-              fmt::format("{} is computed in floating point: the requantization '{}' is for exact "
-                          "integers",
-                          reader.location().path.string(), to_string(options.arithmetic.mode)));
 }
 
 std::uint64_t examples_of(std::span<const GraphArray> inputs) {
@@ -140,7 +129,7 @@ NetworkRun run_network(const CheckpointReader& reader, std::span<const NamedArra
   const ThreadLimit limit(run.threads);
   const auto start = Clock::now();
   const RunnableNetwork network(reader, options.model_name, options.nodes);
-  require_integers(reader, network.graph(), options);
+  network.require_integers(options);
   const GraphArrays arrays = network.ordered(inputs);
   const PreparedNetwork prepared =
       network.prepare(arrays, limit.threads(), options.execution, options.arithmetic);

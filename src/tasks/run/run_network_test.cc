@@ -130,7 +130,7 @@ TEST_F(RunNetworkTest, ArraysAreWrittenAndRead) {
 }
 
 TEST_F(RunNetworkTest, AReadyNetworkIsPreparedForTheShapesThatCome) {
-  const ReadyNetwork network(open({}), "", {"h"}, 2);
+  const ReadyNetwork network(open({}), {.nodes = {"h"}}, 2);
   ASSERT_EQ(network.inputs().size(), 1u);
   EXPECT_EQ(network.inputs()[0].name, "x");
   EXPECT_EQ(network.inputs()[0].shape.size(), 2u);

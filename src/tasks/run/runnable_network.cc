@@ -115,6 +115,15 @@ void RunnableNetwork::watch(const std::string& pattern) {
               fmt::format("no node of {} is called {}", graph_.name, pattern));
 }
 
+void RunnableNetwork::require_integers(const RunNetworkOptions& options) const {
+  const bool has_integers = execution_of(graph_, options.execution) == Execution::kInteger;
+  if (has_integers || !options.needs_integers) return;
+  throw Error(ErrorCategory::kUsage,
+              fmt::format("{} is computed in floating point: the requantization '{}' is for exact "
+                          "integers",
+                          reader_.location().path.string(), to_string(options.arithmetic.mode)));
+}
+
 GraphArrays RunnableNetwork::ordered(std::span<const NamedArray> arrays) const {
   std::vector<std::string> names;
   for (const ValueId id : graph_.inputs) names.push_back(graph_.value(id).name);

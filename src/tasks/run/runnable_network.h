@@ -34,6 +34,9 @@ class RunnableNetwork {
   RunnableNetwork(const CheckpointReader& reader, const std::string& model_name,
                   std::span<const std::string> nodes);
 
+  // Throws Error(kUsage) for a network in floating point when the options ask for integers.
+  void require_integers(const RunNetworkOptions& options) const;
+
   // As the file has it.
   [[nodiscard]] const Graph& graph() const { return graph_; }
   // How many of the outputs are the network's own.

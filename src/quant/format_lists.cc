@@ -1,4 +1,4 @@
-#include "cli/options/format_lists.h"
+#include "narrow/scheme_lists.h"
 
 #include <fmt/format.h>
 
@@ -6,8 +6,6 @@
 #include <charconv>
 #include <optional>
 
-#include "cli/options/common_options.h"
-#include "cli/options/format_options.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -18,7 +16,7 @@ int parse_fraction_bits(const std::string& text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc() && end == text.data() + text.size()) return value;
   throw Error(ErrorCategory::kUsage,
-              fmt::format("--fraction-bits: '{}' is no whole number; several are separated by "
+              fmt::format("fraction bits: '{}' is no whole number; several are separated by "
                           "commas: 4,6,8",
                           text));
 }
@@ -40,29 +38,15 @@ std::vector<NamedFormat> named_formats(const FormatLists& formats) {
   for (const std::string& text : formats.q) named.push_back(parse_q_format(text));
   for (const std::string& text : formats.ap_fixed) named.push_back(parse_ap_fixed(text));
   if (!named.empty() && formats.sign == "auto") {
-    throw Error(ErrorCategory::kUsage,
-                "--q and --ap-fixed have a sign, which --signed auto may leave out; use --bits and "
-                "--fraction-bits instead");
+    throw Error(
+        ErrorCategory::kUsage,
+        "formats by q and ap-fixed have a sign, which signed=auto may leave out; use widths "
+        "and fraction bits instead");
   }
   return named;
 }
 
 }  // namespace
-
-void add_format_lists(Command& command, FormatLists& formats) {
-  add_list_option(command, "--q", formats.q, "M.N,...",
-                  "fixed-point formats Qm.n, alone or besides --schemes: 1.6,2.5");
-  add_repeatable_option(command, "--ap-fixed", formats.ap_fixed, "W,I",
-                        "the same as HLS writes them, again for each");
-  add_list_option(command, "--fraction-bits", formats.fraction_bits, "LIST",
-                  "n of fixed-point with every width, instead of the\ngreatest that fits");
-  add_sign_option(command, formats.sign);
-  add_list_option(command, "--round-mode", formats.round_modes, "LIST",
-                  "of half-even, half-up, half-away, half-zero, half-down,\nfloor, zero; default "
-                  "half-even");
-  add_list_option(command, "--overflow", formats.overflows, "LIST",
-                  "of saturate, symmetric, zero, wrap; default saturate");
-}
 
 void apply_format_lists(const FormatLists& formats, SchemeLists& lists) {
   FixedFormat format;
@@ -96,9 +80,9 @@ void apply_format_lists(const FormatLists& formats, SchemeLists& lists) {
   throw Error(
       ErrorCategory::kUsage,
       formats.fraction_bits.empty()
-          ? "sign, rounding and overflow belong to fixed-point, which --schemes does not name"
-          : "--fraction-bits belongs to fixed-point with the widths of --bits: name it with "
-            "--schemes, or leave --fraction-bits out");
+          ? "sign, rounding and overflow belong to fixed-point, which is not among the schemes"
+          : "fraction bits belong to fixed-point with the widths in bits: name it among the "
+            "schemes, or leave fraction bits out");
 }
 
 }  // namespace narrow

@@ -1,4 +1,4 @@
-#include "cli/options/activation_lists.h"
+#include "narrow/activation_lists.h"
 
 #include <fmt/format.h>
 

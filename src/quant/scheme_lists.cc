@@ -1,10 +1,7 @@
-#include "cli/options/scheme_lists.h"
+#include "narrow/scheme_lists.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
-#include <set>
 #include <string_view>
 
 #include "narrow/error.h"
@@ -12,32 +9,8 @@
 namespace narrow {
 namespace {
 
-constexpr int kMostBits = 32;
 constexpr std::string_view kDecimal = "fixed-point-decimal";
 constexpr const char* kFixedPoint = "fixed-point";
-
-// The widths of one part: "8" or "1..16".
-void add_widths(std::string_view part, std::set<int>* widths) {
-  const auto number = [part](std::string_view digits) {
-    int value = 0;
-    const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    const bool is_number = status == std::errc() && end == digits.data() + digits.size();
-    if (!is_number || value < 1 || value > kMostBits) {
-      throw Error(ErrorCategory::kUsage,
-                  fmt::format("--bits: '{}' is neither a width from 1 to {} nor a range of widths "
-                              "like 2..8",
-                              part, kMostBits));
-    }
-    return value;
-  };
-  const std::size_t dots = part.find("..");
-  const int first = number(part.substr(0, dots));
-  const int last = dots == std::string_view::npos ? first : number(part.substr(dots + 2));
-  if (last < first) {
-    throw Error(ErrorCategory::kUsage, fmt::format("--bits: {} runs backwards", part));
-  }
-  for (int width = first; width <= last; ++width) widths->insert(width);
-}
 
 Scheme named_scheme(const std::string& name) {
   Scheme scheme;
@@ -64,22 +37,6 @@ bool is_valid(const Scheme& scheme) {
 }
 
 }  // namespace
-
-std::vector<std::string> split_list(const std::string& text) {
-  std::vector<std::string> parts;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', begin), text.size());
-    parts.push_back(text.substr(begin, comma - begin));
-    begin = comma + 1;
-  }
-  return parts;
-}
-
-std::vector<int> parse_widths(const std::string& text) {
-  std::set<int> widths;
-  for (const std::string& part : split_list(text)) add_widths(part, &widths);
-  return {widths.begin(), widths.end()};
-}
 
 std::vector<Scheme> expand_schemes(const SchemeLists& lists, std::vector<std::string>* left_out) {
   std::vector<Scheme> schemes;
