@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "narrow/packed_checkpoint.h"
@@ -16,13 +15,14 @@ namespace narrow {
 using PackedPieceSink = std::function<void(QuantizePiece& piece)>;
 
 // Throws Error as PieceSource does; under kKeep a tensor with NaN or infinite values comes as
-// bytes. Returns the digest of the tensors of the plan.
-std::string run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan& plan,
-                              NonFinitePolicy non_finite, int threads, const PackedPieceSink& sink,
-                              Observer* observer);
+// bytes. Returns the digest of each tensor of the plan.
+std::vector<Digest128> run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan& plan,
+                                         NonFinitePolicy non_finite, int threads,
+                                         const PackedPieceSink& sink, Observer* observer);
 
 // What packing the plan gives, sizes and blocks included; the file's own fields are left open.
-// Under kKeep, tensors with NaN or infinite values are found and left unchanged.
+// Under kKeep, tensors with NaN or infinite values are found, by the ranks together, and left
+// unchanged.
 // Throws Error: kUsage for an invalid scheme; kUnsupported for a checkpoint that is packed already;
 // kNumeric never; what the reader throws.
 PackedContents planned_contents(const CheckpointReader& reader, const QuantizePlan& plan,
