@@ -39,10 +39,11 @@ PackedContents pack_checkpoint(const CheckpointReader& reader, const QuantizePla
     file.write_at(index, offset, bytes);
   };
   parts.put_padding(write);
-  const std::vector<Digest128> digests = run_pack_pipeline(
+  run_pack_pipeline(
       reader, finite_plan, NonFinitePolicy::kError, run.threads,
-      [&](QuantizePiece& piece) { parts.put(piece.plan_index, piece, write); }, run.observer);
-  for (std::size_t i = 0; i < digests.size(); ++i) parts.set_digest(i, digests[i]);
+      [&](QuantizePiece& piece) { parts.put(piece.plan_index, piece, write); },
+      [&](std::size_t index, const Digest128& digest) { parts.set_digest(index, digest); },
+      run.observer);
   parts.finish();
   parts.contents().file_bytes = file.file_bytes();
   file.finish(parts.metadata());

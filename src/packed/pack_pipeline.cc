@@ -63,9 +63,9 @@ std::vector<double> count_non_finite(const CheckpointReader& reader, const Quant
 
 }  // namespace
 
-std::vector<Digest128> run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan& plan,
-                                         NonFinitePolicy non_finite, int threads,
-                                         const PackedPieceSink& sink, Observer* observer) {
+void run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan& plan,
+                       NonFinitePolicy non_finite, int threads, const PackedPieceSink& sink,
+                       const TakeTensorDigest& take_digest, Observer* observer) {
   const ThreadLimit limit(threads);
   std::vector<TensorResult> results(plan.size());
   std::uint64_t total_bytes = 0;
@@ -75,7 +75,6 @@ std::vector<Digest128> run_pack_pipeline(const CheckpointReader& reader, const Q
   }
   ItemPool<QuantizePiece> pool;
   PieceSource source(reader, plan, non_finite, 0, pool, results);
-  std::vector<Digest128> digests;
   TensorDigest tensor;
   std::uint64_t bytes_done = 0;
   run_pipeline<QuantizePiece>(
@@ -85,13 +84,12 @@ std::vector<Digest128> run_pack_pipeline(const CheckpointReader& reader, const Q
         const TensorInfo& info = results[piece.plan_index].info;
         sink(piece);
         tensor.add(piece.bytes, piece.leaves);
-        if (piece.last) digests.push_back(std::exchange(tensor, {}).digest());
+        if (piece.last) take_digest(piece.plan_index, std::exchange(tensor, {}).digest());
         if (info.dtype != DType::kString) bytes_done += piece.bytes.size();
         report_progress(observer, bytes_done, total_bytes, ProgressUnit::kBytes);
         piece.quantizer.reset();
         pool.give_back(&piece);
       });
-  return digests;
 }
 
 PackedContents planned_contents(const CheckpointReader& reader, const QuantizePlan& plan,

@@ -154,13 +154,14 @@ std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
     numbers.push_back(sentences.size() - 1);
   }
   PackedComparer comparer(file_of(packed), std::move(numbers), sentences);
-  const std::vector<Digest128> digests = run_pack_pipeline(
-      reader, plan, NonFinitePolicy::kKeep, run.threads,
-      [&](QuantizePiece& piece) { comparer.put(piece); }, run.observer);
   ContentDigest digest;
-  for (std::size_t i = 0; i < plan.size(); ++i) {
-    digest.add(reader.tensors()[plan[i].index], digests[i]);
-  }
+  run_pack_pipeline(
+      reader, plan, NonFinitePolicy::kKeep, run.threads,
+      [&](QuantizePiece& piece) { comparer.put(piece); },
+      [&](std::size_t index, const Digest128& values) {
+        digest.add(reader.tensors()[plan[index].index], values);
+      },
+      run.observer);
   std::vector<PackedDifference> differences = padding_difference(file_of(packed));
   for (std::size_t i = 0; i < sentences.size(); ++i) {
     if (!sentences[i].empty()) differences.push_back({contents.tensors[i].info.name, sentences[i]});

@@ -28,10 +28,8 @@ class V2SectionWriter final : public SectionWriter {
     // Strings have one that is known already, and are no values for this kind.
     checksums_.emplace_back(info.dtype == DType::kString ? TensorInfo() : info);
   }
-  [[nodiscard]] std::vector<std::uint32_t> checksums() const override {
-    std::vector<std::uint32_t> masked;
-    for (const ValueChecksum& checksum : checksums_) masked.push_back(checksum.masked());
-    return masked;
+  [[nodiscard]] std::uint32_t checksum(std::size_t index) const override {
+    return checksums_[index].masked();
   }
 
  protected:

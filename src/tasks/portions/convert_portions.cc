@@ -33,21 +33,18 @@ std::uint64_t convert_portions(const CheckpointReader& reader, const ConvertPlan
   std::vector<std::uint64_t> overflows(tensors.size());  // those of a run at its first tensor
   SectionJob job;
   job.key = key_of(plan);
-  job.make = [&](const PortionRun& portions, CheckpointWriter& writer) {
+  job.make = [&](const PortionRun& portions, CheckpointWriter& writer, const NoteTensor& note) {
     const auto at = [&](std::size_t i) {
       return plan.tensors.begin() + static_cast<std::ptrdiff_t>(i);
     };
     const ConvertPlan part{{at(portions.first), at(portions.last)}, {}, {}};
     RunObserver<Observer> progress(run.observer, portions);
     overflows[portions.first] = convert_checkpoint(reader, part, writer, {run.threads, &progress});
-    TensorNotes notes;
     for (std::size_t i = portions.first; i < portions.last; ++i) {
-      ByteRecord record;
-      record.put(overflows[i]);
-      notes.push_back(record.take());
+      note(i, std::as_bytes(std::span(&overflows[i], 1)));
     }
-    return notes;
   };
+  job.notes_late = true;
   job.take = [&](std::size_t tensor, std::span<const std::byte> notes) {
     overflows[tensor] = ByteRecordReader(notes, "the journal").take<std::uint64_t>();
   };

@@ -50,8 +50,8 @@ class PortionPacker {
     for (const TensorPlan& tensor : plan_) {
       job.key.push_back(tensor.scheme ? scheme_json(*tensor.scheme).dump() : "unchanged");
     }
-    job.make = [this](const PortionRun& portions, const fs::path& path) {
-      return make(portions, path);
+    job.make = [this](const PortionRun& portions, const fs::path& path, const NoteTensor& note) {
+      make(portions, path, note);
     };
     job.take = [this](std::size_t tensor, std::span<const std::byte> notes) {
       parts_.take(tensor, notes);
@@ -77,24 +77,23 @@ class PortionPacker {
         };
   }
 
-  TensorNotes make(const PortionRun& portions, const fs::path& path) {
+  void make(const PortionRun& portions, const fs::path& path, const NoteTensor& note) {
     ScatteredOutputFile file(path, kKeep);
     file.reserve(0, places_.file_bytes);
     const PackedParts::WriteAt write = writer_to(file);
     const QuantizePlan part(plan_.begin() + static_cast<std::ptrdiff_t>(portions.first),
                             plan_.begin() + static_cast<std::ptrdiff_t>(portions.last));
     RunObserver<Observer> progress(run_.observer, portions);
-    const std::vector<Digest128> digests = run_pack_pipeline(
+    run_pack_pipeline(
         reader_, part, NonFinitePolicy::kError, run_.threads,
         [&](QuantizePiece& piece) { parts_.put(portions.first + piece.plan_index, piece, write); },
+        [&](std::size_t index, const Digest128& digest) {
+          const std::size_t tensor = portions.first + index;
+          parts_.set_digest(tensor, digest);
+          note(tensor, parts_.notes(tensor));
+        },
         &progress);
     file.finish();
-    TensorNotes notes;
-    for (std::size_t i = 0; i < digests.size(); ++i) {
-      parts_.set_digest(portions.first + i, digests[i]);
-      notes.push_back(parts_.notes(portions.first + i));
-    }
-    return notes;
   }
 
   void complete(const SectionedCheckpoint::PathOf& path_of) {

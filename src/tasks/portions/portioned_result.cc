@@ -22,10 +22,10 @@ namespace fs = std::filesystem;
 // Small tensors share a portion: so many that work divides evenly among many processes.
 constexpr std::uint64_t kMostPortionBytes = std::uint64_t{4} << 20;
 constexpr std::uint64_t kPortions = 256;
-// What is made in one go: a run that is killed loses it, and each begins with an empty pipeline.
-constexpr std::uint64_t kLeastRunBytes = std::uint64_t{8} << 20;
-constexpr std::uint64_t kMostRunBytes = std::uint64_t{256} << 20;
-constexpr std::uint64_t kRuns = 16;
+// So much is made durable and noted at once, which is what a process that is killed loses.
+constexpr std::uint64_t kLeastSettledBytes = std::uint64_t{8} << 20;
+constexpr std::uint64_t kMostSettledBytes = std::uint64_t{256} << 20;
+constexpr std::uint64_t kSettlings = 16;
 
 }  // namespace
 
@@ -46,7 +46,7 @@ void PortionedResult::cut_portions() {
   const std::uint64_t total =
       std::accumulate(files_.bytes.begin(), files_.bytes.end(), std::uint64_t{0});
   const std::uint64_t most = std::min(kMostPortionBytes, total / kPortions);
-  run_bytes_ = std::clamp(total / kRuns, kLeastRunBytes, kMostRunBytes);
+  settled_bytes_ = std::clamp(total / kSettlings, kLeastSettledBytes, kMostSettledBytes);
   for (std::size_t i = 0; i < files_.bytes.size(); ++i) {
     const bool is_next = !portions_.empty() && files_.file_of[i] == files_.file_of[i - 1] &&
                          portions_.back().bytes + files_.bytes[i] <= most;
@@ -158,7 +158,8 @@ void PortionedResult::make_portions(const PortionJob& job, const std::vector<boo
     if (is_wanted(begin)) {
       const std::size_t file = files_.file_of[portions_[begin].first];
       run.bytes = portions_[begin].bytes;
-      while (end < portions_.size() && is_wanted(end) && run.bytes < run_bytes_ &&
+      while (end < portions_.size() && is_wanted(end) &&
+             (!job.notes_late || run.bytes < settled_bytes_) &&
              files_.file_of[portions_[end].first] == file) {
         run.bytes += portions_[end++].bytes;
       }
@@ -172,20 +173,30 @@ void PortionedResult::make_portions(const PortionJob& job, const std::vector<boo
   if (settled_.valid()) settled_.get();
 }
 
-// The disk takes it while the next one is made.
 void PortionedResult::make_run(const PortionJob& job, std::size_t begin, std::size_t end,
                                const PortionRun& run) {
   const fs::path path = unfinished_path(files_.file_of[run.first]);
-  const TensorNotes notes = job.make(run, path);
-  for (std::size_t i = begin; i < end; ++i) {
-    Portion& portion = portions_[i];
-    ByteRecord record;
-    for (std::size_t tensor = portion.first; tensor < portion.last; ++tensor) {
-      record.put_all(std::span<const std::byte>(notes[tensor - run.first]));
-    }
-    portion.notes = record.take();
+  std::size_t current = begin;
+  std::uint64_t unsettled = 0;
+  ByteRecord record;
+  job.make(run, path, [&](std::size_t tensor, std::span<const std::byte> notes) {
+    Portion& portion = portions_[current];
+    record.put_all(notes);
+    if (tensor + 1 < portion.last) return;
+    portion.notes = std::exchange(record, {}).take();
     portion.is_done = true;
-  }
+    unsettled += portion.bytes;
+    ++current;
+    if (unsettled < settled_bytes_ || current == end) return;
+    settle(path, begin, current);
+    begin = current;
+    unsettled = 0;
+  });
+  settle(path, begin, end);
+}
+
+// The disk takes these portions while the next ones are made.
+void PortionedResult::settle(const fs::path& path, std::size_t begin, std::size_t end) {
   if (settled_.valid()) settled_.get();
   settled_ = std::async(std::launch::async, [this, begin, end, path] {
     sync_file(path);

@@ -57,13 +57,18 @@ struct PortionedFiles {
   std::vector<std::size_t> file_of;  // of each tensor; it never falls
 };
 
-// For each tensor of a run what is to be known of it where the result is made.
-using TensorNotes = std::vector<std::vector<std::byte>>;
+// Gets what is to be known of a tensor where the result is made, once its values are written.
+using NoteTensor = std::function<void(std::size_t tensor, std::span<const std::byte> notes)>;
 
 struct PortionJob {
   std::vector<std::string> key;  // all that the files depend on but the input's tensors
-  // Writes the tensors to the file at `path`, which others may write to as well.
-  std::function<TensorNotes(const PortionRun& run, const std::filesystem::path& path)> make;
+  // Writes the tensors to the file at `path`, which others may write to as well, and notes them in
+  // order.
+  std::function<void(const PortionRun& run, const std::filesystem::path& path,
+                     const NoteTensor& note)>
+      make;
+  // Notes come when a run ends, so that runs have to be short to lose little.
+  bool notes_late = false;
   // The same of a tensor that is there already or was made elsewhere.
   std::function<void(std::size_t tensor, std::span<const std::byte> notes)> take;
   // Where the result is made, once all tensors are: adds what is missing of it.
@@ -101,6 +106,7 @@ class PortionedResult {
   void note_kept(Observer* observer) const;
   void make_portions(const PortionJob& job, const std::vector<bool>& is_own);
   void make_run(const PortionJob& job, std::size_t begin, std::size_t end, const PortionRun& run);
+  void settle(const std::filesystem::path& path, std::size_t begin, std::size_t end);
   void exchange_portions(const PortionJob& job, const std::vector<bool>& is_own);
   void require_all() const;
 
@@ -108,10 +114,10 @@ class PortionedResult {
   const PortionedFiles files_;
   const Overwrite overwrite_;
   std::vector<Portion> portions_;
-  std::uint64_t run_bytes_ = 0;
+  std::uint64_t settled_bytes_ = 0;  // that are noted at once
   std::string digest_;
   UnfinishedFiles unfinished_;
-  std::future<void> settled_;  // the run before is on disk and noted
+  std::future<void> settled_;  // what was made before is on disk and noted
 };
 
 }  // namespace narrow

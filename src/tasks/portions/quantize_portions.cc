@@ -18,14 +18,19 @@ namespace {
 
 class QuantizeRunObserver : public RunObserver<QuantizeObserver> {
  public:
-  QuantizeRunObserver(QuantizeObserver* observer, const PortionRun& run, std::size_t tensors)
-      : RunObserver(observer, run), tensors_(tensors) {}
+  QuantizeRunObserver(QuantizeObserver* observer, const PortionRun& run, std::size_t tensors,
+                      const NoteTensor& note)
+      : RunObserver(observer, run), tensors_(tensors), note_(note) {}
   void on_tensor(const TensorResult& result, std::size_t done, std::size_t /*total*/) override {
+    ByteRecord record;
+    put_result(result, record);
+    note_(run_.first + done - 1, record.bytes());
     if (observer_ != nullptr) observer_->on_tensor(result, run_.first + done, tensors_);
   }
 
  private:
   std::size_t tensors_;
+  const NoteTensor& note_;
 };
 
 class PortionQuantizer {
@@ -54,8 +59,8 @@ class PortionQuantizer {
       job.key.push_back(tensor.scheme ? scheme_json(*tensor.scheme).dump()
                                       : fmt::format("{}", static_cast<int>(tensor.reason)));
     }
-    job.make = [this](const PortionRun& part, CheckpointWriter& writer) {
-      return make(part, writer);
+    job.make = [this](const PortionRun& part, CheckpointWriter& writer, const NoteTensor& note) {
+      make(part, writer, note);
     };
     job.take = [this](std::size_t tensor, std::span<const std::byte> notes) {
       take(tensor, notes);
@@ -71,21 +76,14 @@ class PortionQuantizer {
   }
 
  private:
-  TensorNotes make(const PortionRun& run, CheckpointWriter& writer) {
+  void make(const PortionRun& run, CheckpointWriter& writer, const NoteTensor& note) {
     const auto first = static_cast<std::ptrdiff_t>(run.first);
     const QuantizePlan part(plan_.begin() + first,
                             plan_.begin() + static_cast<std::ptrdiff_t>(run.last));
-    QuantizeRunObserver observer(run_.observer, run, plan_.size());
+    QuantizeRunObserver observer(run_.observer, run, plan_.size(), note);
     QuantizeResult made =
         quantize_checkpoint(reader_, part, options_, writer, {run_.threads, &observer});
-    TensorNotes notes;
-    for (const TensorResult& result : made.tensors) {
-      ByteRecord record;
-      put_result(result, record);
-      notes.push_back(record.take());
-    }
     std::ranges::move(made.tensors, results_.begin() + first);
-    return notes;
   }
 
   void take(std::size_t tensor, std::span<const std::byte> notes) {

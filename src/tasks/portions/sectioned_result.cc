@@ -61,28 +61,31 @@ SectionedResult::SectionedResult(const CheckpointReader& reader, const Checkpoin
 }
 
 PortionJob SectionedResult::portion_job() {
-  return {job_.key, [this](const PortionRun& run, const fs::path& path) { return make(run, path); },
-          [this](std::size_t tensor, std::span<const std::byte> notes) { take(tensor, notes); },
-          [this](const SectionedCheckpoint::PathOf& path_of) {
-            checkpoint_->complete(path_of, checksums_);
-          }};
+  PortionJob job;
+  job.key = job_.key;
+  job.make = [this](const PortionRun& run, const fs::path& path, const NoteTensor& note) {
+    make(run, path, note);
+  };
+  job.notes_late = job_.notes_late;
+  job.take = [this](std::size_t tensor, std::span<const std::byte> notes) { take(tensor, notes); };
+  job.complete = [this](const SectionedCheckpoint::PathOf& path_of) {
+    checkpoint_->complete(path_of, checksums_);
+  };
+  return job;
 }
 
 // The notes of a tensor: its checksum, then those of the job.
-TensorNotes SectionedResult::make(const PortionRun& run, const fs::path& path) {
+void SectionedResult::make(const PortionRun& run, const fs::path& path, const NoteTensor& note) {
   const auto writer = checkpoint_->write(path, run.first, run.last);
   writer->set_metadata(metadata_);
-  TensorNotes notes = job_.make(run, *writer);
-  writer->finish();
-  const std::vector<std::uint32_t> checksums = writer->checksums();
-  for (std::size_t i = 0; i < notes.size(); ++i) {
-    checksums_[run.first + i] = checksums[i];
+  job_.make(run, *writer, [&](std::size_t tensor, std::span<const std::byte> notes) {
+    checksums_[tensor] = writer->checksum(tensor - run.first);
     ByteRecord record;
-    record.put(checksums[i]);
-    record.put_bytes(notes[i]);
-    notes[i] = record.take();
-  }
-  return notes;
+    record.put(checksums_[tensor]);
+    record.put_bytes(notes);
+    note(tensor, record.bytes());
+  });
+  writer->finish();
 }
 
 void SectionedResult::take(std::size_t tensor, std::span<const std::byte> notes) {

@@ -16,8 +16,9 @@ namespace narrow {
 
 struct SectionJob {
   std::vector<std::string> key;  // see PortionJob
-  // Adds and writes the tensors of a run.
-  std::function<TensorNotes(const PortionRun& run, CheckpointWriter& writer)> make;
+  // Adds and writes the tensors of a run; see PortionJob.
+  std::function<void(const PortionRun& run, CheckpointWriter& writer, const NoteTensor& note)> make;
+  bool notes_late = false;
   std::function<void(std::size_t tensor, std::span<const std::byte> notes)> take;
 };
 
@@ -37,7 +38,7 @@ class SectionedResult {
 
  private:
   PortionJob portion_job();
-  TensorNotes make(const PortionRun& run, const std::filesystem::path& path);
+  void make(const PortionRun& run, const std::filesystem::path& path, const NoteTensor& note);
   void take(std::size_t tensor, std::span<const std::byte> notes);
 
   SectionJob job_;
