@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <numeric>
 #include <utility>
 
@@ -187,12 +188,18 @@ void PortionedResult::make_run(const PortionJob& job, std::size_t begin, std::si
     portion.is_done = true;
     unsettled += portion.bytes;
     ++current;
-    if (unsettled < settled_bytes_ || current == end) return;
+    if (unsettled < settled_bytes_ || current == end || !is_settled()) return;
     settle(path, begin, current);
     begin = current;
     unsettled = 0;
   });
   settle(path, begin, end);
+}
+
+// What was made before need not be waited for.
+bool PortionedResult::is_settled() const {
+  return !settled_.valid() ||
+         settled_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
 }
 
 // The disk takes these portions while the next ones are made.

@@ -106,6 +106,7 @@ class PortionedResult {
   void note_kept(Observer* observer) const;
   void make_portions(const PortionJob& job, const std::vector<bool>& is_own);
   void make_run(const PortionJob& job, std::size_t begin, std::size_t end, const PortionRun& run);
+  [[nodiscard]] bool is_settled() const;
   void settle(const std::filesystem::path& path, std::size_t begin, std::size_t end);
   void exchange_portions(const PortionJob& job, const std::vector<bool>& is_own);
   void require_all() const;
