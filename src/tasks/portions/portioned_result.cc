@@ -23,10 +23,11 @@ namespace fs = std::filesystem;
 // Small tensors share a portion: so many that work divides evenly among many processes.
 constexpr std::uint64_t kMostPortionBytes = std::uint64_t{4} << 20;
 constexpr std::uint64_t kPortions = 256;
-// So much is made durable and noted at once, which is what a process that is killed loses.
+// So much is made durable and noted at once, which is what a process that is killed loses. While a
+// file system does that, it makes others wait.
 constexpr std::uint64_t kLeastSettledBytes = std::uint64_t{8} << 20;
-constexpr std::uint64_t kMostSettledBytes = std::uint64_t{256} << 20;
-constexpr std::uint64_t kSettlings = 16;
+constexpr std::uint64_t kMostSettledBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kSettlings = 8;
 
 }  // namespace
 
