@@ -234,10 +234,6 @@ void ScatteredOutputFile::resize(std::uint64_t bytes) {
   }
 }
 
-void ScatteredOutputFile::sync() {
-  if (::fdatasync(fd_.get()) != 0) throw_system_error("write", path_, errno);
-}
-
 void ScatteredOutputFile::finish() { close_file(fd_, path_); }
 
 bool make_directory(const std::filesystem::path& directory) {

@@ -104,8 +104,6 @@ class ScatteredOutputFile {
   void write_at(std::uint64_t byte_offset, std::span<const std::byte> bytes);
   // Makes it a file of that many bytes.
   void resize(std::uint64_t bytes);
-  // Makes what was written durable.
-  void sync();
   // Closes the file.
   void finish();
 

@@ -223,7 +223,7 @@ void check_network_arguments(const Arguments& args) {
 
 void convert_network(const Arguments& args) {
   check_network_arguments(args);
-  require_one_process(false, "this one is a network as a new file");
+  require_one_process(false, "a network becomes an ONNX file");
   const auto reader = see_dequantized(open_checkpoint(args.checkpoint));
   const CheckpointLocation output =
       output_location(reader->location(), CheckpointFormat::kOnnx, args.output, "");
