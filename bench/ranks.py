@@ -3,10 +3,12 @@ thread under mpirun, in turns.
 
 The start of both is measured by `narrow --version` and taken off; results are compared. Then it is
 computed what more ranks would give where the work divides evenly: a model, not a measurement. The
-first rank takes what the others send at the bandwidth of the network.
+first rank takes what the others send at the bandwidth of the network, however many share the work.
+Of `train` these are the gradients of every other rank in each step, and the values go back: as many
+clones as ranks are assumed, and the same images in fewer steps.
 
 usage: ranks.py --narrow PROGRAM [--rounds 3] COMMAND ARGUMENT...
-       (whole commands without -o; a command for quantize gets -o into a temporary folder)
+       (whole commands without -o or --train_dir, which is a temporary folder)
 """
 
 import argparse
@@ -20,6 +22,13 @@ import tempfile
 import time
 
 MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "core", "-n", "2"]
+# The option that names a folder for what a command writes, where it is not -o.
+PLACES = {"eval": [], "train": ["--train_dir"]}
+
+
+def transferred(command, sent, ranks):
+    """Bytes that the first of so many ranks gets and sends, when it got `sent` from one other."""
+    return (4 if command == "train" else 2) * sent * (ranks - 1) / ranks
 
 
 def run(command, environment=None):
@@ -48,12 +57,14 @@ def main():
             for name, (prefix, threads) in places.items():
                 output = folder / name.replace(" ", "-")
                 shutil.rmtree(output, ignore_errors=True)
-                place = [] if args.command[0] == "eval" else ["-o", f"{output}/"]
+                place = PLACES.get(args.command[0], ["-o"])
+                place = [*place, f"{output}/"] if place else []
                 took, _, notes = run([*prefix, *args.command, "--threads", threads, *place],
                                      environment)
                 seconds[name].append(took - starts[name])
                 files[name] = {p.name: p.read_bytes() for p in output.glob("*")
-                               if p.suffix in (".safetensors", ".csv")}
+                               if p.suffix in (".safetensors", ".csv", ".index")
+                               or ".data-" in p.name}
                 found = re.search(r"the first got (\d+) bytes", notes)
                 sent = int(found[1]) if found else sent
         same = files["one process"] == files["two ranks"]
@@ -70,7 +81,7 @@ def main():
     for ranks in (8, 64, 512):
         row = []
         for gigabits in (10, 100):
-            transfer = 2 * sent * (ranks - 1) / ranks * 8 / (gigabits * 1e9)
+            transfer = transferred(args.command[0], sent, ranks) * 8 / (gigabits * 1e9)
             row.append(f"{2 * two / ranks + transfer:9.2f} s")
         print(f"{ranks:5} {' '.join(row)}")
 

@@ -90,13 +90,4 @@ NARROW_EXPORT std::uint64_t convert_checkpoint(const CheckpointReader& reader,
                                                const ConvertPlan& plan, CheckpointWriter& writer,
                                                const RunOptions& run = {});
 
-// The same into several files (kSafetensorsShards), made one after the other: what is done lies in
-// a hidden folder beside the result until that is complete, where the same call takes it up, unless
-// it is told Overwrite::kYes. Several processes may share the files. `metadata` goes into each.
-// Throws as well Error(kExists) for a result that may not be replaced.
-NARROW_EXPORT std::uint64_t convert_shards(const CheckpointReader& reader, const ConvertPlan& plan,
-                                           const CheckpointLocation& output, Overwrite overwrite,
-                                           const std::map<std::string, std::string>& metadata,
-                                           const RunOptions& run = {});
-
 }  // namespace narrow

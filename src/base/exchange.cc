@@ -64,4 +64,18 @@ std::vector<bool> deal_out(std::span<const std::uint64_t> sizes, const Share& sh
   return mine;
 }
 
+std::vector<bool> deal_out_in_order(std::span<const std::uint64_t> sizes, const Share& share) {
+  const std::uint64_t total = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
+  std::vector<bool> mine(sizes.size(), share.count == 1);
+  std::uint64_t before = 0;
+  for (std::size_t item = 0; item < sizes.size() && share.count > 1; ++item) {
+    const double middle = static_cast<double>(before) + static_cast<double>(sizes[item]) / 2;
+    const double part = total == 0 ? 0 : middle / static_cast<double>(total);
+    const auto owner = static_cast<std::uint64_t>(part * static_cast<double>(share.count));
+    mine[item] = std::min(owner, share.count - 1) == share.index;
+    before += sizes[item];
+  }
+  return mine;
+}
+
 }  // namespace narrow

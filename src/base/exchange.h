@@ -61,5 +61,8 @@ void set_exchange(Exchange* exchange);
 // Which items are this process's when they are dealt out by their sizes, the largest first, each to
 // the share that has least so far.
 std::vector<bool> deal_out(std::span<const std::uint64_t> sizes, const Share& share);
+// The same, but those of a share follow each other: an item is that share's in whose part of the
+// sum of all sizes its middle lies.
+std::vector<bool> deal_out_in_order(std::span<const std::uint64_t> sizes, const Share& share);
 
 }  // namespace narrow

@@ -25,6 +25,7 @@ constexpr std::size_t kMaxCallBytes = std::size_t{1} << 30;
 // Written bytes are sent on to the disk in portions of this size, so that little is left for the
 // sync at the end.
 constexpr std::uint64_t kWritebackBytes = std::uint64_t{2} << 20;
+constexpr std::uint64_t kLeastSentBytes = std::uint64_t{1} << 15;
 
 [[noreturn]] void throw_system_error(const char* action, const std::filesystem::path& path,
                                      int error) {
@@ -32,14 +33,34 @@ constexpr std::uint64_t kWritebackBytes = std::uint64_t{2} << 20;
   throw Error(category, fmt::format("cannot {} {}: {}", action, path.string(), strerror(error)));
 }
 
-FileDescriptor create_file(const std::filesystem::path& path) {
-  FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+FileDescriptor create_file(const std::filesystem::path& path, int exclusive = O_EXCL) {
+  FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | exclusive | O_CLOEXEC, 0666));
   if (fd.get() < 0) throw_system_error("create", path, errno);
   return fd;
 }
 
 void close_file(FileDescriptor& fd, const std::filesystem::path& path) {
   if (::close(fd.release()) != 0) throw_system_error("write", path, errno);
+}
+
+// Whether the file system has set them aside. Throws Error(kIo) when it has no room.
+bool reserve_bytes(const FileDescriptor& fd, const std::filesystem::path& path,
+                   std::uint64_t byte_offset, std::uint64_t bytes) {
+  if (!std::in_range<off_t>(byte_offset) || !std::in_range<off_t>(bytes)) return false;
+  if (::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(byte_offset),
+                  static_cast<off_t>(bytes)) == 0) {
+    return true;
+  }
+  if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
+    throw_system_error("write", path, errno);
+  }
+  return false;
+}
+
+// Only a hint: what it does not do, fsync does.
+void begin_writeback(const FileDescriptor& fd, std::uint64_t begin, std::uint64_t end) {
+  ::sync_file_range(fd.get(), static_cast<off_t>(begin), static_cast<off_t>(end - begin),
+                    SYNC_FILE_RANGE_WRITE);
 }
 
 }  // namespace
@@ -130,12 +151,8 @@ OutputFile::OutputFile(std::filesystem::path path)
 }
 
 void OutputFile::reserve(std::uint64_t bytes) {
-  if (bytes <= bytes_reserved_ || !std::in_range<off_t>(bytes)) return;
-  if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) == 0) {
-    bytes_reserved_ = bytes;
-  } else if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
-    throw_system_error("write", path_, errno);
-  }
+  if (bytes <= bytes_reserved_) return;
+  if (reserve_bytes(fd_, path_, 0, bytes)) bytes_reserved_ = bytes;
 }
 
 void OutputFile::write(std::span<const std::byte> bytes) {
@@ -166,9 +183,7 @@ void OutputFile::write_through(std::span<const std::byte> bytes) {
     bytes_in_file_ += static_cast<std::uint64_t>(wrote);
   }
   if (bytes_in_file_ - bytes_sent_on_ >= kWritebackBytes) {
-    // Only a hint: what it does not do, fsync does.
-    ::sync_file_range(fd_.get(), static_cast<off_t>(bytes_sent_on_),
-                      static_cast<off_t>(bytes_in_file_ - bytes_sent_on_), SYNC_FILE_RANGE_WRITE);
+    begin_writeback(fd_, bytes_sent_on_, bytes_in_file_);
     bytes_sent_on_ = bytes_in_file_;
   }
 }
@@ -182,10 +197,15 @@ void OutputFile::finish() {
   close_file(fd_, path_);
 }
 
-ScatteredOutputFile::ScatteredOutputFile(std::filesystem::path path)
-    : path_(std::move(path)), fd_(create_file(path_)) {}
+ScatteredOutputFile::ScatteredOutputFile(std::filesystem::path path, Existing existing)
+    : path_(std::move(path)), fd_(create_file(path_, existing == Existing::kKeep ? 0 : O_EXCL)) {}
+
+void ScatteredOutputFile::reserve(std::uint64_t byte_offset, std::uint64_t bytes) {
+  if (bytes > 0) reserve_bytes(fd_, path_, byte_offset, bytes);
+}
 
 void ScatteredOutputFile::write_at(std::uint64_t byte_offset, std::span<const std::byte> bytes) {
+  send_on(byte_offset, bytes.size());
   while (!bytes.empty()) {
     const ssize_t wrote = ::pwrite(fd_.get(), bytes.data(), std::min(bytes.size(), kMaxCallBytes),
                                    static_cast<off_t>(byte_offset));
@@ -195,6 +215,22 @@ void ScatteredOutputFile::write_at(std::uint64_t byte_offset, std::span<const st
     }
     bytes = bytes.subspan(static_cast<std::size_t>(wrote));
     byte_offset += static_cast<std::uint64_t>(wrote);
+  }
+}
+
+// Of writes that alternate between places the large ones are what the disk is to begin with.
+void ScatteredOutputFile::send_on(std::uint64_t byte_offset, std::uint64_t bytes) {
+  if (bytes < kLeastSentBytes) return;
+  if (byte_offset != run_end_ || run_end_ - run_begin_ >= kWritebackBytes) {
+    if (run_end_ > run_begin_) begin_writeback(fd_, run_begin_, run_end_);
+    run_begin_ = byte_offset;
+  }
+  run_end_ = byte_offset + bytes;
+}
+
+void ScatteredOutputFile::resize(std::uint64_t bytes) {
+  if (::ftruncate(fd_.get(), static_cast<off_t>(bytes)) != 0) {
+    throw_system_error("write", path_, errno);
   }
 }
 

@@ -92,18 +92,28 @@ class OutputFile {
   std::uint64_t bytes_reserved_ = 0;
 };
 
-// A new file whose bytes are written in any order. Errors as of OutputFile.
+// A file whose bytes are written in any order. Errors as of OutputFile.
 class ScatteredOutputFile {
  public:
-  explicit ScatteredOutputFile(std::filesystem::path path);
+  // kKeep: one that is there keeps what it holds, and others may write to it at the same time.
+  enum class Existing : std::uint8_t { kRefuse, kKeep };
+  explicit ScatteredOutputFile(std::filesystem::path path, Existing existing = Existing::kRefuse);
 
+  // As OutputFile::reserve, for bytes from `byte_offset` on; resize() gives back what is too much.
+  void reserve(std::uint64_t byte_offset, std::uint64_t bytes);
   void write_at(std::uint64_t byte_offset, std::span<const std::byte> bytes);
+  // Makes it a file of that many bytes.
+  void resize(std::uint64_t bytes);
   // Closes the file.
   void finish();
 
  private:
+  void send_on(std::uint64_t byte_offset, std::uint64_t bytes);
+
   std::filesystem::path path_;
   FileDescriptor fd_;
+  std::uint64_t run_begin_ = 0;  // of consecutive bytes that were not sent on to the disk
+  std::uint64_t run_end_ = 0;
 };
 
 // Creates a directory and its parents and returns whether it was missing. Throws Error(kIo).

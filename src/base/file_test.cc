@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/bytes.h"
 #include "base/testing/expected_error.h"
 #include "narrow/error.h"
 
@@ -107,6 +108,21 @@ TEST_F(FileTest, ReservesRoomAndGivesBackWhatIsLeft) {
   } else {
     EXPECT_NO_THROW(reserve());
   }
+}
+
+TEST_F(FileTest, SeveralWritersFillOneFile) {
+  using Existing = ScatteredOutputFile::Existing;
+  ScatteredOutputFile first(dir_ / "shared", Existing::kKeep);
+  ScatteredOutputFile second(dir_ / "shared", Existing::kKeep);
+  first.reserve(0, 1 << 16);
+  second.write_at(3, as_byte_span("def"));
+  first.write_at(0, as_byte_span("abc"));
+  first.finish();
+  second.write_at(6, as_byte_span("too much"));
+  second.resize(6);
+  second.finish();
+  EXPECT_EQ(read_small_file(dir_ / "shared", 6), "abcdef");
+  EXPECT_THROW(ScatteredOutputFile(dir_ / "shared"), Error);
 }
 
 }  // namespace

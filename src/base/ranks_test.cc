@@ -229,5 +229,18 @@ TEST(DealOut, EveryItemOnceAndNearlyEvenly) {
   EXPECT_THAT(deal_out(sizes, {0, 0}), testing::Each(false));
 }
 
+TEST(DealOut, InOrderGivesConsecutiveItemsOfAboutTheSameSize) {
+  const std::vector<std::uint64_t> sizes = {5, 5, 5, 5, 10, 0, 10, 20};
+  const std::vector<std::vector<bool>> expected = {
+      {true, true, true, true, false, false, false, false},
+      {false, false, false, false, true, true, true, false},
+      {false, false, false, false, false, false, false, true}};
+  for (std::uint64_t i = 0; i < 3; ++i) EXPECT_EQ(deal_out_in_order(sizes, {i, 3}), expected[i]);
+  EXPECT_THAT(deal_out_in_order(sizes, {}), testing::Each(true));
+  EXPECT_THAT(deal_out_in_order(sizes, {0, 0}), testing::Each(false));
+  EXPECT_EQ(deal_out_in_order(std::vector<std::uint64_t>{0, 0}, {0, 2}),
+            (std::vector<bool>{true, true}));
+}
+
 }  // namespace
 }  // namespace narrow

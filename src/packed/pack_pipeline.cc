@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/exchange.h"
 #include "base/parallel.h"
+#include "base/ranks.h"
 #include "base/run_progress.h"
 #include "narrow/channel_axes.h"
 #include "narrow/version.h"
@@ -39,19 +41,31 @@ void encode_piece(QuantizePiece& piece, const TensorInfo& info) {
   piece.leaves = leaf_digests(element_offset(piece, info), piece.bytes, piece.last);
 }
 
-// NaN and infinite values of one tensor.
-std::uint64_t count_non_finite(const CheckpointReader& reader, std::size_t index) {
-  const TensorInfo& info = reader.tensors()[index];
-  TensorQuantizer quantizer(Scheme{}, info, 0);
-  scan_tensor(reader, index, {&quantizer, 1});
-  return quantizer.non_finite().count;
+// NaN and infinite values of the tensors that are to be quantized. Ranks share the tensors, and all
+// get the sums, which are exact: no tensor has 2^53 values.
+std::vector<double> count_non_finite(const CheckpointReader& reader, const QuantizePlan& plan) {
+  std::vector<std::uint64_t> bytes;
+  for (const TensorPlan& tensor : plan) {
+    bytes.push_back(tensor.scheme ? reader.tensors()[tensor.index].byte_size() : 0);
+  }
+  const std::vector<bool> is_own = deal_out(bytes, {static_cast<std::uint64_t>(ranks().rank()),
+                                                    static_cast<std::uint64_t>(ranks().size())});
+  std::vector<double> counts(plan.size());
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    if (!is_own[i] || !plan[i].scheme) continue;
+    TensorQuantizer quantizer(Scheme{}, reader.tensors()[plan[i].index], 0);
+    scan_tensor(reader, plan[i].index, {&quantizer, 1});
+    counts[i] = static_cast<double>(quantizer.non_finite().count);
+  }
+  ranks().sum(counts);
+  return counts;
 }
 
 }  // namespace
 
-std::string run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan& plan,
-                              NonFinitePolicy non_finite, int threads, const PackedPieceSink& sink,
-                              Observer* observer) {
+void run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan& plan,
+                       NonFinitePolicy non_finite, int threads, const PackedPieceSink& sink,
+                       const TakeTensorDigest& take_digest, Observer* observer) {
   const ThreadLimit limit(threads);
   std::vector<TensorResult> results(plan.size());
   std::uint64_t total_bytes = 0;
@@ -61,7 +75,6 @@ std::string run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan
   }
   ItemPool<QuantizePiece> pool;
   PieceSource source(reader, plan, non_finite, 0, pool, results);
-  ContentDigest content;
   TensorDigest tensor;
   std::uint64_t bytes_done = 0;
   run_pipeline<QuantizePiece>(
@@ -71,16 +84,12 @@ std::string run_pack_pipeline(const CheckpointReader& reader, const QuantizePlan
         const TensorInfo& info = results[piece.plan_index].info;
         sink(piece);
         tensor.add(piece.bytes, piece.leaves);
-        if (piece.last) {
-          content.add(info, tensor.digest());
-          tensor = {};
-        }
+        if (piece.last) take_digest(piece.plan_index, std::exchange(tensor, {}).digest());
         if (info.dtype != DType::kString) bytes_done += piece.bytes.size();
         report_progress(observer, bytes_done, total_bytes, ProgressUnit::kBytes);
         piece.quantizer.reset();
         pool.give_back(&piece);
       });
-  return content.text();
 }
 
 PackedContents planned_contents(const CheckpointReader& reader, const QuantizePlan& plan,
@@ -93,6 +102,8 @@ PackedContents planned_contents(const CheckpointReader& reader, const QuantizePl
   contents.input_format = reader.location().format;
   contents.tool = "narrow " + build_info().version;
   std::vector<std::uint64_t> string_sizes(plan.size());
+  std::vector<double> non_finites(plan.size());
+  if (non_finite == NonFinitePolicy::kKeep) non_finites = count_non_finite(reader, plan);
   for (std::size_t i = 0; i < plan.size(); ++i) {
     PackedTensor& tensor = contents.tensors.emplace_back();
     tensor.info = reader.tensors()[plan[i].index];
@@ -101,10 +112,10 @@ PackedContents planned_contents(const CheckpointReader& reader, const QuantizePl
     }
     tensor.reason = plan[i].reason;
     if (!plan[i].scheme.has_value()) continue;
-    if (non_finite == NonFinitePolicy::kKeep) {
-      tensor.non_finite = count_non_finite(reader, plan[i].index);
-      if (tensor.non_finite > 0) tensor.reason = CopyReason::kNonFinite;
-      if (tensor.non_finite > 0) continue;
+    tensor.non_finite = static_cast<std::uint64_t>(non_finites[i]);
+    if (tensor.non_finite > 0) {
+      tensor.reason = CopyReason::kNonFinite;
+      continue;
     }
     tensor.scheme = with_channel_axes(*plan[i].scheme, tensor.info, contents.input_format);
   }

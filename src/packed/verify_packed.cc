@@ -154,9 +154,14 @@ std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
     numbers.push_back(sentences.size() - 1);
   }
   PackedComparer comparer(file_of(packed), std::move(numbers), sentences);
-  const std::string digest = run_pack_pipeline(
+  ContentDigest digest;
+  run_pack_pipeline(
       reader, plan, NonFinitePolicy::kKeep, run.threads,
-      [&](QuantizePiece& piece) { comparer.put(piece); }, run.observer);
+      [&](QuantizePiece& piece) { comparer.put(piece); },
+      [&](std::size_t index, const Digest128& values) {
+        digest.add(reader.tensors()[plan[index].index], values);
+      },
+      run.observer);
   std::vector<PackedDifference> differences = padding_difference(file_of(packed));
   for (std::size_t i = 0; i < sentences.size(); ++i) {
     if (!sentences[i].empty()) differences.push_back({contents.tensors[i].info.name, sentences[i]});
@@ -166,7 +171,7 @@ std::vector<PackedDifference> verify_packed(const PackedCheckpoint& packed,
       differences.push_back({info.name, "the packed file has no tensor of this name"});
     }
   }
-  if (differences.empty() && digest != contents.input_digest) {
+  if (differences.empty() && digest.text() != contents.input_digest) {
     differences.push_back({"",
                            "the codes agree, but the checkpoint's values are not those that "
                            "were packed: its digest is another"});

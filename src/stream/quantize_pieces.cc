@@ -1,6 +1,6 @@
 // A tensor that is quantized is read once for its ranges. Up to kMaxKeptBytes its pieces are kept
-// in memory and handed on from there; a larger one is read a second time from a new stream, piece
-// and piece about with the first pass over the next larger one, so that neither the disk nor the
+// in memory and handed on from there, piece and piece about with the first pass over the next such
+// one; a larger one is read a second time from a new stream, and likewise: neither the disk nor the
 // threads wait for the other. Copied tensors are streamed in pieces of kCopyPieceBytes, strings are
 // one piece. next() is a state machine: kept pieces first, then the open stream, then the next
 // tensor of the plan. A tensor without elements is one empty piece, so that the end of every tensor
@@ -58,7 +58,7 @@ QuantizePiece* PieceSource::begin_tensor() {
   }
   piece_bytes_ = kCopyPieceBytes / element_bytes_ * element_bytes_;
   if (plan.scheme.has_value()) {
-    scan_tensor(info);
+    scan_tensor();
     if (!kept_.empty()) return next_of_kept();
   }
   if (bytes_left_ == 0) return finished_piece();
@@ -84,9 +84,9 @@ std::unique_ptr<TensorScan> PieceSource::new_scan(std::size_t plan_index) const 
 }
 
 // Finds the ranges, and keeps the pieces of a tensor that is not too large for that.
-void PieceSource::scan_tensor(const TensorInfo& info) {
+void PieceSource::scan_tensor() {
   auto quantizer =
-      std::make_shared<TensorQuantizer>(is_kept(plan_index_) ? scan_kept(info) : scan_large());
+      std::make_shared<TensorQuantizer>(is_kept(plan_index_) ? scan_kept() : scan_large());
   TensorResult& result = results_[plan_index_];
   if (keep_non_finite(*quantizer, non_finite_, result)) return;
   quantizer->release_values();
@@ -95,20 +95,42 @@ void PieceSource::scan_tensor(const TensorInfo& info) {
   quantizer_ = std::move(quantizer);
 }
 
-TensorQuantizer PieceSource::scan_kept(const TensorInfo& info) {
-  TensorQuantizer quantizer(scheme_of(plan_index_), info, 0);
-  const std::uint64_t piece_bytes = quantizer.piece_elements() * element_bytes_;
-  const auto stream = reader_.open(plan_[plan_index_].index);
-  for (std::uint64_t left = bytes_left_; left > 0;) {
-    QuantizePiece* piece = pool_.take();
-    kept_.push_back(piece);
-    piece->bytes.resize(std::min(left, piece_bytes));
-    stream->read(piece->bytes);
-    quantizer.scan(piece->bytes);
-    left -= piece->bytes.size();
+PieceSource::KeptScan PieceSource::new_kept_scan(std::size_t plan_index) const {
+  const std::size_t index = plan_[plan_index].index;
+  const TensorInfo& info = reader_.tensors()[index];
+  return {plan_index,
+          TensorQuantizer(scheme_of(plan_index), info, 0),
+          reader_.open(index),
+          info.byte_size(),
+          {}};
+}
+
+void PieceSource::step(KeptScan& scan) {
+  if (scan.bytes_left == 0) return;
+  const TensorInfo& info = reader_.tensors()[plan_[scan.plan_index].index];
+  const std::uint64_t most = scan.quantizer.piece_elements() * element_size(info.dtype);
+  QuantizePiece* piece = pool_.take();
+  scan.pieces.push_back(piece);
+  piece->bytes.resize(std::min(scan.bytes_left, most));
+  scan.stream->read(piece->bytes);
+  scan.quantizer.scan(piece->bytes);
+  scan.bytes_left -= piece->bytes.size();
+}
+
+// Begins that of the next tensor as well, unless it would collect all its values.
+TensorQuantizer PieceSource::scan_kept() {
+  const bool has_begun = kept_ahead_ && kept_ahead_->plan_index == plan_index_;
+  KeptScan scan = has_begun ? std::move(*kept_ahead_) : new_kept_scan(plan_index_);
+  kept_ahead_.reset();
+  while (scan.bytes_left > 0) step(scan);
+  scan.quantizer.finish_scan();
+  kept_ = std::move(scan.pieces);
+  const std::size_t next = plan_index_ + 1;
+  if (next < plan_.size() && plan_[next].scheme && is_kept(next) &&
+      !fit_needs_values(*plan_[next].scheme)) {
+    kept_ahead_.emplace(new_kept_scan(next));
   }
-  quantizer.finish_scan();
-  return quantizer;
+  return std::move(scan.quantizer);
 }
 
 TensorQuantizer PieceSource::scan_large() {
@@ -136,6 +158,7 @@ QuantizePiece* PieceSource::next_of_stream() {
 }
 
 QuantizePiece* PieceSource::next_of_kept() {
+  if (kept_ahead_) step(*kept_ahead_);
   QuantizePiece* piece = kept_.front();
   kept_.pop_front();
   return passed_on(piece);

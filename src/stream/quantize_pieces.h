@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,10 @@ std::size_t pieces_in_flight(int threads);
 std::size_t pieces_in_flight_ahead(int threads);
 
 // First stage: cuts the tensors of the plan into pieces, after a pass over each tensor that is to
-// be quantized which finds its ranges. Only large tensors are read again after that pass, and while
-// one is, the pass over the next of them goes on. Fills in what is known of a tensor then: of
-// `results`, in the order of the plan, everything but the errors.
+// be quantized which finds its ranges. Only large tensors are read again after that pass. While
+// pieces are passed on, the pass over the next tensor goes on, or over the next large one. Fills in
+// what is known of a tensor then: of `results`, in the order of the plan, everything but the
+// errors.
 class PieceSource {
  public:
   // `reported_blocks`: of so many blocks of a tensor the parameters are in its result.
@@ -70,8 +72,19 @@ class PieceSource {
   [[nodiscard]] Scheme scheme_of(std::size_t plan_index) const;
   [[nodiscard]] bool is_kept(std::size_t plan_index) const;
   [[nodiscard]] std::unique_ptr<TensorScan> new_scan(std::size_t plan_index) const;
-  void scan_tensor(const TensorInfo& info);
-  TensorQuantizer scan_kept(const TensorInfo& info);
+  // The first pass over a tensor whose pieces are kept.
+  struct KeptScan {
+    std::size_t plan_index;
+    TensorQuantizer quantizer;
+    std::unique_ptr<TensorStream> stream;
+    std::uint64_t bytes_left;
+    std::deque<QuantizePiece*> pieces;
+  };
+
+  void scan_tensor();
+  [[nodiscard]] KeptScan new_kept_scan(std::size_t plan_index) const;
+  void step(KeptScan& scan);
+  TensorQuantizer scan_kept();
   TensorQuantizer scan_large();
   void look_ahead();
   QuantizePiece* next_of_stream();
@@ -88,7 +101,8 @@ class PieceSource {
   ItemPool<QuantizePiece>& pool_;
   std::vector<TensorResult>& results_;
   std::size_t plan_index_ = 0;
-  std::deque<QuantizePiece*> kept_;  // the pieces of the tensor that were read and not passed on
+  std::deque<QuantizePiece*> kept_;     // the pieces of the tensor that were read and not passed on
+  std::optional<KeptScan> kept_ahead_;  // of the tensor after that
   std::unique_ptr<TensorStream> stream_;
   std::unique_ptr<TensorScan> ahead_;  // of tensor next_large_ of the plan, which is not kept
   std::size_t next_large_ = 0;         // found once, however many tensors come before it

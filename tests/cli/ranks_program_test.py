@@ -90,6 +90,7 @@ class Ranks(SharedCase):
             note = f"narrow: note: {count} ranks; the first got"
             self.assertEqual(errors.count("\n"), count > 1, errors)
             self.assertEqual(errors.startswith(note), count > 1, errors)
+            self.assertEqual("; for each image " in errors, count > 1, errors)
 
     def test_eval_of_fewer_images_than_a_portion(self):
         command = ["eval", "model.ckpt-7", *IMAGES, "--max_num_batches", 1, "--batch_size", 5,
@@ -193,24 +194,77 @@ class Ranks(SharedCase):
                                "--max_number_of_steps", 3, status=2)
         self.assertIn("3 ranks share 2 clones", errors)
 
+    def count_reads(self, count, *command):
+        """Runs the program as so many ranks; gives its standard output and what each has read."""
+        counted = self.run_program(*MPIRUN[1:], "-n", count, sys.executable, SOURCE /
+                                   "tests/cli/count_reads.py", NARROW, *command,
+                                   program=MPIRUN[0], env={**ENVIRONMENT, "READS": "reads"})
+        self.assertEqual(counted.returncode, 0, counted.stderr)
+        return counted.stdout, [int((self.dir / f"reads.{rank}").read_text())
+                                for rank in range(count)]
+
     def test_quantize_of_several_files(self):
         self.write_shards(3, 2_000_000)
         command = ["quantize", "in/net.safetensors.index.json", "--scheme", "bin", "--bits", 4,
                    "--json"]
         expected = json.loads(self.narrow(*command, "-o", "one/"))
-        # What the first rank has read, and all that there is to read.
-        counted = self.run_program(*MPIRUN[1:], "-n", 3, sys.executable, SOURCE /
-                                   "tests/cli/count_reads.py", NARROW, *command, "-o", "three/",
-                                   program=MPIRUN[0], env={**ENVIRONMENT, "READS": "reads"})
-        self.assertEqual(counted.returncode, 0, counted.stderr)
-        report = json.loads(counted.stdout)
+        text, reads = self.count_reads(3, *command, "-o", "three/")
+        report = json.loads(text)
         for one in (expected, report):
             one.pop("output")
         self.assertEqual(without_times(report), without_times(expected))
         self.assertEqual(self.files_of("one"), self.files_of("three"))
         total = sum(p.stat().st_size for p in (self.dir / "in").iterdir())
-        for rank in range(3):
-            self.assertLess(int((self.dir / f"reads.{rank}").read_text()), 1.3 / 3 * total)
+        self.assertLess(max(reads), 1.3 / 3 * total)
+
+    def test_ranks_share_one_file(self):
+        rng = np.random.default_rng(4)
+        write_safetensors(self.dir / "net.safetensors", {
+            f"w{i}": rng.normal(size=(500 + 100 * (i % 3), 1000)).astype(np.float32)
+            for i in range(9)})
+        total = (self.dir / "net.safetensors").stat().st_size
+        quantize = ["quantize", "net.safetensors", "--scheme", "affine", "--bits", 3]
+        for command in ([*quantize, "--granularity", "channel"], [*quantize, "--format", "tf"],
+                        ["convert", "net.safetensors", "--cast", "float16"],
+                        ["pack", "net.safetensors", "--scheme", "symmetric", "--bits", 5,
+                         "--granularity", "group:32"]):
+            for directory in ("one", "single", "three"):
+                shutil.rmtree(self.dir / directory, ignore_errors=True)
+            self.narrow(*command, "-o", "one/")
+            self.ranks(1, *command, "-o", "single/")
+            _, reads = self.count_reads(3, *command, "-o", "three/")
+            self.assertEqual(self.files_of("one"), self.files_of("single"), command)
+            self.assertEqual(self.files_of("one"), self.files_of("three"), command)
+            self.assertLess(max(reads), 1.3 / 3 * total, command)
+
+    def test_a_killed_rank_ends_all_and_one_file_is_continued(self):
+        values = np.random.default_rng(5).normal(size=(2500, 1000)).astype(np.float32)
+        write_safetensors(self.dir / "net.safetensors", {f"w{i}": values for i in range(12)})
+        for command in (["quantize", "net.safetensors", "--scheme", "bin", "--bits", 4],
+                        ["pack", "net.safetensors", "--scheme", "bin", "--bits", 4]):
+            self.narrow(*command, "-o", "one/")
+            process = subprocess.Popen(
+                [*MPIRUN, "-n", "3", str(NARROW), *map(str, command), "--threads", "1", "-o",
+                 "two/"], cwd=self.dir, env=ENVIRONMENT, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True)
+            deadline = time.monotonic() + 60
+            while process.poll() is None and time.monotonic() < deadline:
+                if any(p.stat().st_size > 88 for p in
+                       self.dir.glob("two/.narrow-work-*/journal.*")):
+                    break
+                time.sleep(0.001)
+            children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], text=True,
+                                      capture_output=True, check=False).stdout.split()
+            if children and process.poll() is None:
+                os.kill(int(random.choice(children)), signal.SIGKILL)
+            process.communicate(timeout=60)
+            self.assertNotEqual(process.returncode, 0)
+            self.assertEqual([p for p in (self.dir / "two").iterdir() if p.is_file()], [])
+            _, errors = self.ranks(2, *command, "-o", "two/")
+            self.assertIn("% of the work is kept from an earlier run", errors)
+            self.assertEqual(self.files_of("one"), self.files_of("two"))
+            shutil.rmtree(self.dir / "one")
+            shutil.rmtree(self.dir / "two")
 
     def test_one_rank_says_what_is_wrong(self):
         def message(*arguments, count=3):
@@ -224,7 +278,7 @@ class Ranks(SharedCase):
         self.assertIn("start it without mpirun", message("compare", "model.ckpt-7", "model.ckpt-7"))
         self.assertIn("--part", message("eval", "model.ckpt-7", *IMAGES, "--part", "0/2"))
         self.assertIn("one process", message("quantize", "model.ckpt-7", "--scheme", "bin",
-                                             "--bits", 4, "-o", "q/"))
+                                             "--bits", 4, "--format", "npz", "-o", "q/"))
         records = bytearray((self.dir / "fashion_mnist_test.tfrecord").read_bytes())
         records[-1] ^= 1  # of the last image, which one rank reads
         (self.dir / "fashion_mnist_test.tfrecord").write_bytes(records)
@@ -301,10 +355,10 @@ class Parts(SharedCase):
         process.kill()
         process.wait()
         self.assertFalse((self.dir / "two/net.safetensors.index.json").exists())
-        kept = list(self.dir.glob("two/.narrow-work-*/net-0.safetensors"))
+        kept = list(self.dir.glob("two/.narrow-work-*/net-0.safetensors.*"))
         done = self.run_program(*command, "two/")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("of 3 files are kept from an earlier run", done.stderr)
+        self.assertIn("% of the work is kept from an earlier run", done.stderr)
         self.assertEqual(len(kept), 1)
         self.assertEqual(self.files_of("one"), self.files_of("two"))
 

@@ -71,7 +71,7 @@ PUBLIC_HEADERS = {
     "scheme_rules.h": "tasks",
     "quantize_checkpoint.h": "tasks",
     "quantize_recipe.h": "tasks",
-    "quantize_shards.h": "tasks",
+    "portions.h": "tasks",
     "quantize_network.h": "tasks",
     "quantize_activations.h": "tasks",
     "calibrate_network.h": "tasks",

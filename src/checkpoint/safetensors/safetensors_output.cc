@@ -14,12 +14,9 @@ namespace narrow {
 SafetensorsOutput::SafetensorsOutput(const std::filesystem::path& path, Overwrite overwrite,
                                      std::vector<TensorInfo> tensors, const Metadata& metadata)
     : tensors_(std::move(tensors)),
-      header_bytes_(build_safetensors_header(tensors_, metadata, kDataAlignment).size()),
+      places_(safetensors_places(tensors_, metadata, kDataAlignment)),
       output_(path, overwrite) {
-  for (const TensorInfo& info : tensors_) {
-    begins_.push_back(data_bytes_);
-    data_bytes_ += info.byte_size();
-  }
+  output_.file().reserve(0, places_.file_bytes);
 }
 
 void SafetensorsOutput::write_at(std::size_t index, std::uint64_t byte_offset,
@@ -30,17 +27,18 @@ void SafetensorsOutput::write_at(std::size_t index, std::uint64_t byte_offset,
                 fmt::format("{} bytes at byte {} of tensor {} are beyond its {} bytes",
                             bytes.size(), byte_offset, info.name, info.byte_size()));
   }
-  output_.file().write_at(header_bytes_ + begins_[index] + byte_offset, bytes);
+  output_.file().write_at(places_.begins[index] + byte_offset, bytes);
   bytes_written_ += bytes.size();
 }
 
 void SafetensorsOutput::finish(const Metadata& metadata) {
   const std::string header = build_safetensors_header(tensors_, metadata, kDataAlignment);
-  if (bytes_written_ != data_bytes_ || header.size() != header_bytes_) {
+  const std::uint64_t data_bytes = places_.file_bytes - places_.header.size();
+  if (bytes_written_ != data_bytes || header.size() != places_.header.size()) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("{} of {} bytes of values were written under a header of {} bytes "
                             "instead of {}; write all values before finish",
-                            bytes_written_, data_bytes_, header.size(), header_bytes_));
+                            bytes_written_, data_bytes, header.size(), places_.header.size()));
   }
   output_.file().write_at(0, as_byte_span(header));
   output_.file().finish();

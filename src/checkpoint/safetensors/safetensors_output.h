@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "checkpoint/container/single_file_output.h"
+#include "checkpoint/safetensors/safetensors_places.h"
 #include "narrow/tensor.h"
 
 namespace narrow {
@@ -36,13 +37,11 @@ class SafetensorsOutput {
   // Throws Error(kUsage) when bytes are missing or the header has changed its length.
   void finish(const Metadata& metadata);
 
-  [[nodiscard]] std::uint64_t file_bytes() const { return header_bytes_ + data_bytes_; }
+  [[nodiscard]] std::uint64_t file_bytes() const { return places_.file_bytes; }
 
  private:
   std::vector<TensorInfo> tensors_;
-  std::vector<std::uint64_t> begins_;
-  std::uint64_t header_bytes_ = 0;
-  std::uint64_t data_bytes_ = 0;
+  SafetensorsPlaces places_;
   std::uint64_t bytes_written_ = 0;
   BasicSingleFileOutput<ScatteredOutputFile> output_;
 };

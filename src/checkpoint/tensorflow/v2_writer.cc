@@ -1,26 +1,20 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 #include <unordered_set>
 #include <utility>
 
-#include "base/crc32c.h"
 #include "base/staging/staged_output.h"
-#include "checkpoint/container/cannot_hold.h"
 #include "checkpoint/container/formats.h"
 #include "checkpoint/tensorflow/state_file.h"
 #include "checkpoint/tensorflow/string_values.h"
-#include "checkpoint/tensorflow/table/table_writer.h"
-#include "checkpoint/tensorflow/tensor_meta.h"
 #include "checkpoint/tensorflow/v2_index.h"
+#include "checkpoint/tensorflow/v2_index_writer.h"
 #include "checkpoint/tensorflow/value_checksum.h"
 #include "narrow/error.h"
 
 namespace narrow {
 namespace {
-
-constexpr int kProducerVersion = 1;
 
 std::filesystem::path parent_directory(const std::filesystem::path& prefix) {
   return prefix.has_parent_path() ? prefix.parent_path() : std::filesystem::path(".");
@@ -41,26 +35,18 @@ class TensorFlowV2Writer final : public CheckpointWriter {
   void finish() override;
 
  private:
-  struct Entry {
-    TensorInfo info;
-    std::uint64_t byte_offset = 0;
-    std::uint64_t byte_count = 0;  // of strings: known once they are written
-    std::uint32_t masked_crc = mask_crc(0);
-  };
-
   void reserve_room();
-  Entry* current(const char* action);
+  V2Entry* current(const char* action);
   void complete_current();
   void skip_empty();
   void put_strings(std::span<const std::string> values);
-  void write_index();
 
   std::filesystem::path prefix_;
   std::string index_name_;
   std::string data_name_;
   StagedOutput staged_;
   OutputFile data_;
-  std::vector<Entry> entries_;  // in the order added
+  std::vector<V2Entry> entries_;  // in the order added
   std::unordered_set<std::string> names_;
   std::size_t position_ = 0;  // the entry whose values come next
   std::uint64_t written_ = 0;
@@ -68,18 +54,8 @@ class TensorFlowV2Writer final : public CheckpointWriter {
   bool finished_ = false;
 };
 
-std::filesystem::path checked_prefix(const std::filesystem::path& prefix) {
-  if (!prefix.has_filename() || prefix.filename() == "." || prefix.filename() == "..") {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("'{}' is no prefix for a TensorFlow checkpoint: add a file name, for "
-                            "example model.ckpt",
-                            prefix.string()));
-  }
-  return prefix;
-}
-
 TensorFlowV2Writer::TensorFlowV2Writer(const std::filesystem::path& prefix, Overwrite overwrite)
-    : prefix_(checked_prefix(prefix)),
+    : prefix_(checked_v2_prefix(prefix)),
       index_name_(v2_index_path(prefix).filename()),
       data_name_(v2_data_path(prefix, 0, 1).filename()),
       // The index after the data and the state file last: whoever finds one finds what it names.
@@ -94,16 +70,11 @@ void TensorFlowV2Writer::add(const TensorInfo& info) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("tensor '{}' was added after values were written", info.name));
   }
-  if (info.name.empty() || info.name.front() == '\0') {
-    throw Error(ErrorCategory::kUnsupported,
-                "a TensorFlow checkpoint cannot hold a tensor whose name is empty or starts with a "
-                "zero byte");
-  }
-  if (!tensorflow_number(info)) throw_cannot_hold("a TensorFlow checkpoint", info);
+  require_v2_tensor(info);
   if (!names_.insert(info.name).second) {
     throw Error(ErrorCategory::kUsage, fmt::format("tensor '{}' was added twice", info.name));
   }
-  Entry entry;
+  V2Entry entry;
   entry.info = info;
   entry.byte_count = info.byte_size();
   element_count(info.shape);
@@ -113,11 +84,11 @@ void TensorFlowV2Writer::add(const TensorInfo& info) {
 // For all values but strings, whose size is not known yet.
 void TensorFlowV2Writer::reserve_room() {
   std::uint64_t bytes = 0;
-  for (const Entry& entry : entries_) bytes += entry.byte_count;
+  for (const V2Entry& entry : entries_) bytes += entry.byte_count;
   data_.reserve(bytes);
 }
 
-TensorFlowV2Writer::Entry* TensorFlowV2Writer::current(const char* action) {
+V2Entry* TensorFlowV2Writer::current(const char* action) {
   if (data_.bytes_written() == 0) reserve_room();
   skip_empty();
   if (position_ == entries_.size()) {
@@ -146,7 +117,7 @@ void TensorFlowV2Writer::skip_empty() {
 
 void TensorFlowV2Writer::write(std::span<const std::byte> values) {
   if (values.empty()) return;
-  Entry* entry = current("write values");
+  V2Entry* entry = current("write values");
   if (entry->info.dtype == DType::kString || values.size() > entry->byte_count - written_) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("{} bytes were given for tensor '{}' ({} {}), which takes {} more",
@@ -172,7 +143,7 @@ void TensorFlowV2Writer::write(std::span<const std::byte> values) {
 
 void TensorFlowV2Writer::write_strings(std::span<const std::string> values) {
   if (values.empty()) return;
-  Entry* entry = current("write strings");
+  V2Entry* entry = current("write strings");
   if (entry->info.dtype != DType::kString || values.size() != element_count(entry->info.shape)) {
     throw Error(
         ErrorCategory::kUsage,
@@ -183,36 +154,13 @@ void TensorFlowV2Writer::write_strings(std::span<const std::string> values) {
 }
 
 void TensorFlowV2Writer::put_strings(std::span<const std::string> values) {
-  Entry& entry = entries_[position_];
+  V2Entry& entry = entries_[position_];
   const EncodedStrings encoded = encode_strings(values);
   entry.byte_offset = data_.bytes_written();
   entry.byte_count = encoded.bytes.size();
   data_.write(encoded.bytes);
   complete_current();
   entry.masked_crc = encoded.masked_crc;
-}
-
-void TensorFlowV2Writer::write_index() {
-  std::ranges::sort(
-      entries_, {}, [](const Entry& entry) -> const auto& { return entry.info.name; });
-  OutputFile file(staged_.staging_path(index_name_));
-  TableWriter table(&file);
-  tensorflow::BundleHeaderProto header;
-  header.set_num_shards(1);
-  header.mutable_version()->set_producer(kProducerVersion);
-  table.add("", header.SerializeAsString());
-  for (const Entry& entry : entries_) {
-    tensorflow::BundleEntryProto proto;
-    proto.set_dtype(tensorflow_number(entry.info).value());
-    auto* shape = proto.mutable_shape();
-    for (const std::int64_t dim : entry.info.shape) shape->add_dim()->set_size(dim);
-    proto.set_offset(static_cast<std::int64_t>(entry.byte_offset));
-    proto.set_size(static_cast<std::int64_t>(entry.byte_count));
-    proto.set_crc32c(entry.masked_crc);
-    table.add(entry.info.name, proto.SerializeAsString());
-  }
-  table.finish();
-  file.finish();
 }
 
 void TensorFlowV2Writer::finish() {
@@ -225,7 +173,7 @@ void TensorFlowV2Writer::finish() {
   }
   finished_ = true;
   data_.finish();
-  write_index();
+  write_v2_index(staged_.staging_path(index_name_), std::move(entries_));
   staged_.commit();
 }
 

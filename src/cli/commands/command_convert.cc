@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,7 @@
 #include "narrow/error.h"
 #include "narrow/export_network.h"
 #include "narrow/packed_checkpoint.h"
+#include "narrow/portions.h"
 #include "report/convert_report.h"
 #include "report/report.h"
 
@@ -160,16 +162,30 @@ CheckpointFormat format_of(const Arguments& args, CheckpointFormat input) {
 }
 
 // What a container has no place for is said, not refused: it is about the file, not its tensors.
+void note_metadata_left(const CheckpointReader& reader) {
+  print_note(fmt::format("{} texts of metadata are left behind, which the format has no place for",
+                         reader.metadata().size()));
+}
+
 void pass_metadata_on(const CheckpointReader& reader, CheckpointWriter& writer) {
   try {
     writer.set_metadata(reader.metadata());
   } catch (const Error& error) {
     if (error.category() != ErrorCategory::kUnsupported) throw;
-    print_note(
-        fmt::format("{} texts of metadata are left behind, which the format has no place "
-                    "for",
-                    reader.metadata().size()));
+    note_metadata_left(reader);
   }
+}
+
+std::uint64_t convert_by_portions(const CheckpointReader& reader, const ConvertPlan& plan,
+                                  const CheckpointLocation& output, const Arguments& args,
+                                  Observer& observer) {
+  std::map<std::string, std::string> metadata = reader.metadata();
+  if (output.format == CheckpointFormat::kTensorFlowV2 && !metadata.empty()) {
+    note_metadata_left(reader);
+    metadata.clear();
+  }
+  return convert_portions(reader, plan, output, overwrite_of(args.force), metadata,
+                          {args.threads, &observer});
 }
 
 void print_conversion(const Arguments& args, const ConvertPlan& plan, const CheckpointReader& input,
@@ -207,7 +223,7 @@ void check_network_arguments(const Arguments& args) {
 
 void convert_network(const Arguments& args) {
   check_network_arguments(args);
-  require_one_process(false, "this one is a single file");
+  require_one_process(false, "a network becomes an ONNX file");
   const auto reader = see_dequantized(open_checkpoint(args.checkpoint));
   const CheckpointLocation output =
       output_location(reader->location(), CheckpointFormat::kOnnx, args.output, "");
@@ -239,12 +255,11 @@ void run(const Arguments& args) {
   if (target) plan = fit_into(std::move(plan), *target);
   for (const std::string& note : plan.notes) print_note(note);
   std::uint64_t infinite = 0;
-  const bool has_files = !args.dry_run && output.format == CheckpointFormat::kSafetensorsShards;
-  require_one_process(has_files, args.dry_run ? "a dry run has none" : "this one is a single file");
+  require_one_process(!args.dry_run && can_be_portioned(output.format),
+                      args.dry_run ? "a dry run has none" : "this one is a file of another format");
   NotingProgress progress("converting");
-  if (has_files) {
-    infinite = convert_shards(*reader, plan, output, overwrite_of(args.force), reader->metadata(),
-                              {args.threads, &progress});
+  if (!args.dry_run && should_be_portioned(*reader, output)) {
+    infinite = convert_by_portions(*reader, plan, output, args, progress);
   } else if (!args.dry_run) {
     const auto writer =
         create_checkpoint_like(target ? *target : *reader, output, overwrite_of(args.force));

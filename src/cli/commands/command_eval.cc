@@ -94,7 +94,7 @@ void warn_about_parts(const EvaluateResult& result, bool averages) {
   }
 }
 
-void run(Arguments& args) {
+void run(Arguments& args, CommandOutcome& outcome) {
   args.checkpoints.insert(args.checkpoints.end(), args.checkpoint_paths.begin(),
                           args.checkpoint_paths.end());
   if (args.checkpoints.empty()) {
@@ -118,6 +118,8 @@ void run(Arguments& args) {
   const EvaluateResult result =
       evaluate_checkpoints(readers, args.options, {args.threads, &progress});
   progress.finish();
+  outcome.units = result.images;
+  outcome.unit = "image";
   if (part.is_done()) return;
   warn_about_parts(result, args.options.use_moving_averages);
   if (args.confusion && !result.has_labels) {
@@ -138,7 +140,7 @@ void run(Arguments& args) {
 
 }  // namespace
 
-void add_eval_command(Command& program, CommandOutcome& /*outcome*/) {
+void add_eval_command(Command& program, CommandOutcome& outcome) {
   Command command = program.add_subcommand("eval", "Measure how well networks classify images");
   auto args = std::make_shared<Arguments>();
   add_network_options(command, *args);
@@ -155,7 +157,7 @@ void add_eval_command(Command& program, CommandOutcome& /*outcome*/) {
       "checkpoints are compared with the first on the same images, in the same pass. CKPT is a\n"
       "checkpoint of a network of TF-Slim or an ONNX file that classifies images.\n"
       "--resize_side 32 --eval_image_size 32 shows 32 pixel images as they are.");
-  command.callback([args] { run(*args); });
+  command.callback([args, &outcome] { run(*args, outcome); });
 }
 
 }  // namespace narrow

@@ -12,9 +12,11 @@
 #include "cli/options/exports.h"
 #include "cli/options/gguf_options.h"
 #include "cli/options/output_location.h"
+#include "cli/options/part_options.h"
 #include "cli/options/plan_options.h"
 #include "cli/options/tensor_options.h"
 #include "narrow/packed_checkpoint.h"
+#include "narrow/portions.h"
 #include "report/copied_report.h"
 #include "report/packed_report.h"
 #include "report/report.h"
@@ -33,6 +35,7 @@ struct Arguments {
   bool json = false;
   ExportOptions exports;
   GgufOptions gguf;
+  PartOptions part;
 };
 
 void add_options(Command& command, Arguments& args) {
@@ -48,6 +51,7 @@ void add_options(Command& command, Arguments& args) {
   add_json_flag(command, args.json);
   add_export_options(command, args.exports);
   add_gguf_options(command, args.gguf);
+  add_part_options(command, args.part);
 }
 
 // A name of its own beside the result of quantize.
@@ -70,6 +74,8 @@ void warn_about_tensors(const PackedContents& contents) {
 
 void run(const Arguments& args) {
   check_gguf_options(args.gguf);
+  PartRun part(args.part, "pack", args.force);
+  require_one_process(args.gguf.to.empty(), "this one is a GGUF file");
   Exports exports(args.exports, args.force);
   require_named_output(args.checkpoint, args.output);
   SavedPlan saved_plan(args.plan_options, args.force);
@@ -82,11 +88,13 @@ void run(const Arguments& args) {
   }
   const NamedPlan named = named_plan(args.plan_options, *reader);
   const std::filesystem::path output = output_path(args, reader->location(), named.directory);
-  JobProgress progress("packing");
-  const PackedContents contents =
-      pack_checkpoint(*reader, named.plan, {args.plan_options.non_finite}, output,
-                      overwrite_of(args.force), {args.threads, &progress});
+  NotingProgress progress("packing");
+  const bool in_portions = should_be_portioned(*reader, {CheckpointFormat::kSafetensors, output});
+  const PackedContents contents = (in_portions ? pack_portions : pack_checkpoint)(
+      *reader, named.plan, {args.plan_options.non_finite}, output, overwrite_of(args.force),
+      {args.threads, &progress});
   progress.finish();
+  if (part.is_done()) return;
   saved_plan.write(*reader, named.plan);
   warn_about_tensors(contents);
   note_moving_averages(contents.summary().unchanged_by_reason);

@@ -19,6 +19,7 @@
 #include "cli/parser/command_line.h"
 #include "narrow/error.h"
 #include "narrow/packed_checkpoint.h"
+#include "narrow/portions.h"
 #include "report/quantize_report.h"
 #include "report/report.h"
 #include "report/table/table_formats.h"
@@ -85,13 +86,13 @@ CheckpointFormat format_of(const Arguments& args, const CheckpointReader& reader
                              : output_format(args.format, reader.location().format);
 }
 
-void require_shared_files(const Arguments& args, CheckpointFormat format,
-                          const NetworkMethods& methods) {
-  const bool has_files = traits_of(format).result == CheckpointFormat::kSafetensorsShards;
-  require_one_process(has_files && !args.dry_run && !methods.any(),
+void require_shared_result(const Arguments& args, CheckpointFormat format,
+                           const NetworkMethods& methods) {
+  const bool is_shared = can_be_portioned(traits_of(format).result);
+  require_one_process(is_shared && !args.dry_run && !methods.any(),
                       args.dry_run    ? "a dry run has none"
                       : methods.any() ? "a network's methods go through all of its layers"
-                                      : "this one is a single file");
+                                      : "this one is a file of another format");
 }
 
 void run(Arguments args, const Command& command) {
@@ -109,7 +110,7 @@ void run(Arguments args, const Command& command) {
   const NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
   const CheckpointFormat format = format_of(args, *reader);
   // Before widths are planned, which a part of several cannot do alone.
-  require_shared_files(args, format, methods);
+  require_shared_result(args, format, methods);
   const NamedPlan named = best.plan ? plan_widths(*reader, *best.plan, args.threads)
                                     : named_plan(args.plan_options, *reader);
   QuantizeRun run;

@@ -21,7 +21,7 @@ struct Arguments {
   ExportOptions exports;
 };
 
-void run_train(const Command& command, const Arguments& args) {
+void run_train(const Command& command, const Arguments& args, CommandOutcome& outcome) {
   const TrainOptions options = train_options(command, args.flags);
   catch_interrupts();
   TrainConsole console(options, args.json);
@@ -33,6 +33,8 @@ void run_train(const Command& command, const Arguments& args) {
   }
   Exports exports(args.exports, args.force);
   const TrainResult result = train(options, run);
+  outcome.units = static_cast<std::uint64_t>(result.global_step - result.plan.first_step);
+  outcome.unit = "step";
   if (!exports.is_empty()) exports.write(train_report(result, options));
   print_result(args.json ? json_text(train_result_json(result, options))
                          : train_result_text(result, options));
@@ -40,7 +42,7 @@ void run_train(const Command& command, const Arguments& args) {
 
 }  // namespace
 
-void add_train_command(Command& program, CommandOutcome& /*outcome*/) {
+void add_train_command(Command& program, CommandOutcome& outcome) {
   Command command =
       program.add_subcommand("train", "Train a network of TF-Slim, from scratch or fine-tuning");
   auto args = std::make_shared<Arguments>();
@@ -56,7 +58,7 @@ void add_train_command(Command& program, CommandOutcome& /*outcome*/) {
       "are; narrow eval --resize_side 32 --eval_image_size 32 sees them so. The same\n"
       "command again continues after an interruption, with the result that it would\n"
       "have had without.");
-  command.callback([command, args] { run_train(command, *args); });
+  command.callback([command, args, &outcome] { run_train(command, *args, outcome); });
 }
 
 }  // namespace narrow

@@ -2,8 +2,10 @@
 // prints; it computes nothing.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/parser/command.h"
@@ -16,6 +18,9 @@ struct CommandOutcome {
   // The command of these parts is to run again, with these words besides.
   std::vector<std::filesystem::path> parts;
   std::vector<std::string> words_for_merge;
+  // What ranks shared: so many of "image" or "step", for which the bytes that they sent are told.
+  std::uint64_t units = 0;
+  std::string_view unit;
 };
 
 void add_quantize_command(Command& program, CommandOutcome& outcome);

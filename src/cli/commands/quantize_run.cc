@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "narrow/portions.h"
 #include "narrow/quantize_recipe.h"
-#include "narrow/quantize_shards.h"
 #include "report/quantize_report.h"
 
 namespace narrow {
@@ -61,12 +61,12 @@ std::unique_ptr<CheckpointWriter> create_output(const CheckpointReader& reader,
 
 namespace {
 
-QuantizeResult run_on_shards(const CheckpointReader& reader, const QuantizePlan& plan,
-                             const QuantizeRun& run, ConsoleObserver& observer) {
+QuantizeResult run_in_portions(const CheckpointReader& reader, const QuantizePlan& plan,
+                               const QuantizeRun& run, ConsoleObserver& observer) {
   catch_interrupts();
   const QuantizeResult result =
-      quantize_shards(reader, plan, checkpoint_options(plan, run), run.output, run.overwrite,
-                      reader.metadata(), {run.threads, &observer});
+      quantize_portions(reader, plan, checkpoint_options(plan, run), run.output, run.overwrite,
+                        reader.metadata(), {run.threads, &observer});
   observer.finish();
   warn_about_result(result);
   return result;
@@ -77,8 +77,8 @@ QuantizeResult run_on_shards(const CheckpointReader& reader, const QuantizePlan&
 QuantizeResult run_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                 const QuantizeRun& run) {
   ConsoleObserver observer(run.line_every, count_quantized(plan));
-  if (!run.dry_run && run.output.format == CheckpointFormat::kSafetensorsShards) {
-    return run_on_shards(reader, plan, run, observer);
+  if (!run.dry_run && should_be_portioned(reader, run.output)) {
+    return run_in_portions(reader, plan, run, observer);
   }
   const auto writer = create_output(reader, run);
   catch_interrupts();

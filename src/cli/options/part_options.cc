@@ -61,11 +61,11 @@ std::vector<std::string> words_of_parts(const std::vector<std::string>& words) {
   return kept;
 }
 
-void require_one_process(bool has_files, const std::string& why) {
-  if (has_files || exchange().is_alone()) return;
+void require_one_process(bool is_shared, const std::string& why) {
+  if (is_shared || exchange().is_alone()) return;
   throw Error(ErrorCategory::kUsage,
-              fmt::format("several processes share the files of a result that has several "
-                          "(--format safetensors-shards), but {}; run it in one process",
+              fmt::format("several processes share a result in the format safetensors, in one file "
+                          "or several, or tf, but {}; run it in one process",
                           why));
 }
 

@@ -26,9 +26,9 @@ void set_program_words(std::vector<std::string> words);
 // many threads it takes and what it may replace.
 std::vector<std::string> words_of_parts(const std::vector<std::string>& words);
 
-// Throws Error(kUsage) when several processes share the work, but the result has no files that they
+// Throws Error(kUsage) when several processes share the work, but the result is none that they
 // could share, `why`.
-void require_one_process(bool has_files, const std::string& why);
+void require_one_process(bool is_shared, const std::string& why);
 
 // While it lives, jobs do the share that was asked for. To be made before anything that belongs to
 // the result.

@@ -53,8 +53,8 @@ std::string suggestion(const CLI::App& app, const std::string& word) {
 
 // Commands whose work ranks share.
 const std::set<std::string>& shared_commands() {
-  static const std::set<std::string> kAll = {"calibrate", "convert", "eval", "plan",
-                                             "quantize",  "sweep",   "train"};
+  static const std::set<std::string> kAll = {"calibrate", "convert",  "eval",  "pack",
+                                             "plan",      "quantize", "sweep", "train"};
   return kAll;
 }
 
@@ -210,6 +210,18 @@ struct CallResult {
   CommandOutcome outcome = {};
 };
 
+// What the first rank got and sent.
+std::string traffic_text(const CommandOutcome& outcome) {
+  const std::uint64_t received = ranks().bytes_received();
+  const std::uint64_t sent = ranks().bytes_sent();
+  std::string text =
+      fmt::format("{} ranks; the first got {} bytes from the others and sent them {}",
+                  ranks().size(), received, sent);
+  if (outcome.units == 0) return text;
+  return text + fmt::format("; for each {} {} and {}", outcome.unit, received / outcome.units,
+                            sent / outcome.units);
+}
+
 CallResult call_command(std::vector<std::string> arguments) {
   CLI::App app("How few bits can a neural network's numbers have, and what does that cost?");
   CommandOutcome outcome;
@@ -222,10 +234,7 @@ CallResult call_command(std::vector<std::string> arguments) {
     std::ranges::reverse(arguments);  // CLI11 takes the last argument first
     app.parse(arguments);
     ranks().meet();
-    if (ranks().size() > 1) {
-      print_note(fmt::format("{} ranks; the first got {} bytes from the others and sent them {}",
-                             ranks().size(), ranks().bytes_received(), ranks().bytes_sent()));
-    }
+    if (ranks().size() > 1) print_note(traffic_text(outcome));
     return {outcome.exit_status, outcome};
   } catch (const CLI::CallForHelp&) {
     write_standard_output(app.help());

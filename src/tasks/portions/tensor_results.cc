@@ -1,4 +1,4 @@
-#include "tasks/shards/tensor_results.h"
+#include "tasks/portions/tensor_results.h"
 
 #include <span>
 

@@ -1,4 +1,4 @@
-#include "tasks/shards/shard_work.h"
+#include "tasks/portions/unfinished_files.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -19,43 +19,52 @@ namespace fs = std::filesystem;
 constexpr std::string_view kMagic("narrow shard journal 1\n\0", 24);
 constexpr std::string_view kJournalName = "journal";
 
-fs::path folder_of(const fs::path& index) {
-  const fs::path directory = index.has_parent_path() ? index.parent_path() : ".";
-  const Digest128 digest = hash128(as_byte_span(index.filename().string()));
-  return directory /
+fs::path directory_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
+
+fs::path folder_of(const fs::path& path) {
+  const Digest128 digest = hash128(as_byte_span(path.filename().string()));
+  return directory_of(path) /
          fmt::format("{}work-{}", StagingFolder::kReserved, to_hex(std::span(digest).first(8)));
 }
 
-TakeJournalBytes records_into(const ShardWork::TakeShard& take) {
+TakeJournalBytes records_into(const UnfinishedFiles::TakePortion& take) {
   return [take](std::span<const std::byte> record) {
     if (record.size() < sizeof(std::uint64_t)) return false;
     return take(load_le<std::uint64_t>(record.data()), record.subspan(sizeof(std::uint64_t)));
   };
 }
 
+std::string header_of(const std::string& key) { return std::string(kMagic) + key; }
+
 }  // namespace
 
-ShardWork::ShardWork(const fs::path& index)
-    : directory_(index.has_parent_path() ? index.parent_path() : "."), folder_(folder_of(index)) {}
+UnfinishedFiles::UnfinishedFiles(const fs::path& path)
+    : directory_(directory_of(path)), folder_(folder_of(path)) {}
 
-ShardWork::~ShardWork() {
+UnfinishedFiles::~UnfinishedFiles() {
   if (journal_ == nullptr || has_files_) return;
   std::error_code error;
   fs::remove(path_of(fmt::format("{}.{}", kJournalName, number_)), error);
-  ::rmdir(folder_.c_str());
+  // Others may have portions in the same files.
+  for (const auto& entry : fs::directory_iterator(folder_, error)) {
+    if (entry.path().stem() == kJournalName) return;
+  }
+  fs::remove_all(folder_, error);
   if (made_directory_) ::rmdir(directory_.c_str());
 }
 
-void ShardWork::open(std::uint64_t number, const std::string& key, bool is_new,
-                     const TakeShard& take) {
+void UnfinishedFiles::open(std::uint64_t number, const std::string& key, bool is_new,
+                           const TakePortion& take) {
   made_directory_ = make_directory(directory_);
   make_directory(folder_);
   number_ = number;
-  const std::string header = std::string(kMagic) + key;
+  const std::string header = header_of(key);
   const fs::path own = path_of(fmt::format("{}.{}", kJournalName, number));
   if (is_new) fs::remove(own);
-  const TakeJournalBytes take_record = records_into([&](std::uint64_t file, auto notes) {
-    const bool is_taken = take(file, notes);
+  const TakeJournalBytes take_record = records_into([&](std::uint64_t portion, auto notes) {
+    const bool is_taken = take(portion, notes);
     has_files_ = has_files_ || is_taken;
     return is_taken;
   });
@@ -68,18 +77,30 @@ void ShardWork::open(std::uint64_t number, const std::string& key, bool is_new,
   }
 }
 
-fs::path ShardWork::path_of(const std::string& name) const { return folder_ / name; }
+void UnfinishedFiles::read(const std::string& key, const TakePortion& take) {
+  if (!exist()) return;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    if (entry.path().stem() != kJournalName) continue;
+    read_journal_file(entry.path(), header_of(key), records_into(take));
+  }
+}
 
-void ShardWork::note(std::uint64_t file, std::span<const std::byte> notes) {
+bool UnfinishedFiles::exist() const {
+  std::error_code error;
+  return fs::is_directory(folder_, error);
+}
+
+fs::path UnfinishedFiles::path_of(const std::string& name) const { return folder_ / name; }
+
+void UnfinishedFiles::note(std::uint64_t portion, std::span<const std::byte> notes) {
   ByteRecord record;
-  record.put(file);
+  record.put(portion);
   record.put_bytes(notes);
   journal_->append(record.bytes());
-  journal_->sync();
   has_files_ = true;
 }
 
-void ShardWork::remove() {
+void UnfinishedFiles::remove() {
   std::error_code error;
   fs::remove_all(folder_, error);
   has_files_ = false;

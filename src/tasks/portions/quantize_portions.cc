@@ -1,5 +1,3 @@
-#include "narrow/quantize_shards.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,29 +8,35 @@
 
 #include "base/byte_record.h"
 #include "base/exchange.h"
+#include "narrow/portions.h"
 #include "quant/scheme_json.h"
-#include "tasks/shards/sharded_result.h"
-#include "tasks/shards/tensor_results.h"
+#include "tasks/portions/sectioned_result.h"
+#include "tasks/portions/tensor_results.h"
 
 namespace narrow {
 namespace {
 
-class FileObserver : public ShardObserver<QuantizeObserver> {
+class QuantizeRunObserver : public RunObserver<QuantizeObserver> {
  public:
-  FileObserver(QuantizeObserver* observer, const ShardPlace& place, std::size_t tensors)
-      : ShardObserver(observer, place), tensors_(tensors) {}
+  QuantizeRunObserver(QuantizeObserver* observer, const PortionRun& run, std::size_t tensors,
+                      const NoteTensor& note)
+      : RunObserver(observer, run), tensors_(tensors), note_(note) {}
   void on_tensor(const TensorResult& result, std::size_t done, std::size_t /*total*/) override {
-    if (observer_ != nullptr) observer_->on_tensor(result, place_.first + done, tensors_);
+    ByteRecord record;
+    put_result(result, record);
+    note_(run_.first + done - 1, record.bytes());
+    if (observer_ != nullptr) observer_->on_tensor(result, run_.first + done, tensors_);
   }
 
  private:
   std::size_t tensors_;
+  const NoteTensor& note_;
 };
 
-class ShardQuantizer {
+class PortionQuantizer {
  public:
-  ShardQuantizer(const CheckpointReader& reader, const QuantizePlan& plan,
-                 const QuantizeOptions& options, const RunOptionsFor<QuantizeObserver>& run)
+  PortionQuantizer(const CheckpointReader& reader, const QuantizePlan& plan,
+                   const QuantizeOptions& options, const RunOptionsFor<QuantizeObserver>& run)
       : reader_(reader), plan_(plan), options_(options), run_(run) {
     for (const TensorPlan& tensor : plan) {
       TensorResult& result = results_.emplace_back();
@@ -47,19 +51,19 @@ class ShardQuantizer {
     return tensors;
   }
 
-  ShardJob job() {
-    ShardJob job;
+  SectionJob job() {
+    SectionJob job;
     job.key.push_back(fmt::format("quantize {} {} {}", static_cast<int>(options_.non_finite),
                                   options_.code_statistics, options_.all_params));
     for (const TensorPlan& tensor : plan_) {
       job.key.push_back(tensor.scheme ? scheme_json(*tensor.scheme).dump()
                                       : fmt::format("{}", static_cast<int>(tensor.reason)));
     }
-    job.make = [this](const ShardPlace& place, CheckpointWriter& writer) {
-      return make(place, writer);
+    job.make = [this](const PortionRun& part, CheckpointWriter& writer, const NoteTensor& note) {
+      make(part, writer, note);
     };
-    job.take = [this](const ShardPlace& place, std::span<const std::byte> notes) {
-      take(place, notes);
+    job.take = [this](std::size_t tensor, std::span<const std::byte> notes) {
+      take(tensor, notes);
     };
     return job;
   }
@@ -72,27 +76,23 @@ class ShardQuantizer {
   }
 
  private:
-  std::vector<std::byte> make(const ShardPlace& place, CheckpointWriter& writer) {
-    const auto first = static_cast<std::ptrdiff_t>(place.first);
+  void make(const PortionRun& run, CheckpointWriter& writer, const NoteTensor& note) {
+    const auto first = static_cast<std::ptrdiff_t>(run.first);
     const QuantizePlan part(plan_.begin() + first,
-                            plan_.begin() + static_cast<std::ptrdiff_t>(place.last));
-    FileObserver observer(run_.observer, place, plan_.size());
+                            plan_.begin() + static_cast<std::ptrdiff_t>(run.last));
+    QuantizeRunObserver observer(run_.observer, run, plan_.size(), note);
     QuantizeResult made =
         quantize_checkpoint(reader_, part, options_, writer, {run_.threads, &observer});
-    ByteRecord record;
-    for (const TensorResult& result : made.tensors) put_result(result, record);
     std::ranges::move(made.tensors, results_.begin() + first);
-    return record.take();
   }
 
-  void take(const ShardPlace& place, std::span<const std::byte> notes) {
+  void take(std::size_t tensor, std::span<const std::byte> notes) {
     ByteRecordReader reader(notes, "the journal");
-    for (std::size_t i = place.first; i < place.last; ++i) {
-      TensorResult& result = results_[i];
-      take_result(reader, result);
-      if (!result.quantized || !plan_[i].scheme) continue;
-      result.scheme = with_channel_axes(*plan_[i].scheme, result.info, reader_.location().format);
-    }
+    TensorResult& result = results_[tensor];
+    take_result(reader, result);
+    if (!result.quantized || !plan_[tensor].scheme) return;
+    result.scheme =
+        with_channel_axes(*plan_[tensor].scheme, result.info, reader_.location().format);
   }
 
   const CheckpointReader& reader_;
@@ -104,15 +104,17 @@ class ShardQuantizer {
 
 }  // namespace
 
-QuantizeResult quantize_shards(const CheckpointReader& reader, const QuantizePlan& plan,
-                               const QuantizeOptions& options, const CheckpointLocation& output,
-                               Overwrite overwrite,
-                               const std::map<std::string, std::string>& metadata,
-                               const RunOptionsFor<QuantizeObserver>& run) {
+QuantizeResult quantize_portions(const CheckpointReader& reader, const QuantizePlan& plan,
+                                 const QuantizeOptions& options, const CheckpointLocation& output,
+                                 Overwrite overwrite,
+                                 const std::map<std::string, std::string>& metadata,
+                                 const RunOptionsFor<QuantizeObserver>& run) {
   const auto start = std::chrono::steady_clock::now();
-  ShardQuantizer quantizer(reader, plan, options, run);
-  ShardedResult files(reader, output.path, overwrite, quantizer.tensors(), metadata);
-  files.run(quantizer.job(), run.observer);
+  PortionQuantizer quantizer(reader, plan, options, run);
+  const auto strings = [&](std::size_t tensor) { return reader.read_strings(plan[tensor].index); };
+  SectionedResult files(reader, output, overwrite, quantizer.tensors(), strings, metadata,
+                        quantizer.job());
+  files.run(run.observer);
   QuantizeResult result = quantizer.result();
   if (!exchange().makes_result()) return result;
   try {
