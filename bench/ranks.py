@@ -4,8 +4,9 @@ thread under mpirun, in turns.
 The start of both is measured by `narrow --version` and taken off; results are compared. Then it is
 computed what more ranks would give where the work divides evenly: a model, not a measurement. The
 first rank takes what the others send at the bandwidth of the network, however many share the work.
-Of `train` these are the gradients of every other rank in each step, and the values go back: as many
-clones as ranks are assumed, and the same images in fewer steps.
+In `train` every rank has a share of the parameters, whose gradients it takes from every other rank
+in each step, as it takes the values of all other shares, and sends as much at the same time: as
+many clones as ranks are assumed, and the same images in fewer steps.
 
 usage: ranks.py --narrow PROGRAM [--rounds 3] COMMAND ARGUMENT...
        (whole commands without -o or --train_dir, which is a temporary folder)
@@ -27,8 +28,10 @@ PLACES = {"eval": [], "train": ["--train_dir"]}
 
 
 def transferred(command, sent, ranks):
-    """Bytes that the first of so many ranks gets and sends, when it got `sent` from one other."""
-    return (4 if command == "train" else 2) * sent * (ranks - 1) / ranks
+    """Bytes that the first of so many ranks gets, when it got `sent` from one other."""
+    everything = 2 * sent * (ranks - 1) / ranks
+    # With 2 ranks half of the parameters each way in 2 / ranks times as many steps.
+    return 2 * everything / ranks if command == "train" else everything
 
 
 def run(command, environment=None):
@@ -76,7 +79,7 @@ def main():
     one, two = (statistics.median(seconds[name]) for name in places)
     print(f"two ranks have {one / two:.3f} of the speed; results are {'' if same else 'NOT '}the "
           f"same; the first got {sent} bytes from the other")
-    print("\nmodel: ranks of one thread, work divided evenly, all results through the first\n"
+    print("\nmodel: ranks of one thread, work divided evenly\n"
           "ranks  10 Gbit/s  100 Gbit/s")
     for ranks in (8, 64, 512):
         row = []
