@@ -76,7 +76,8 @@ class Convert(ProgramCase):
                       self.error("convert", "lenet.onnx", "--to", "onnx", "--eval_image_size=32",
                                  "-o", "x.onnx"))
         self.assertIn("exists already", self.error(*to_onnx, "again.onnx"))
-        self.assertIn("a network becomes an ONNX file", self.error(*to_onnx, "x.onnx", "--part", "0/2"))
+        self.assertIn("a network becomes an ONNX file",
+                      self.error(*to_onnx, "x.onnx", "--part", "0/2"))
 
     def test_names_types_and_layout(self):
         (self.dir / "names").write_text("net/conv/biases\tb\n")
