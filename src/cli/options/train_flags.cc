@@ -70,6 +70,17 @@ void add_network_flags(Command& command, TrainFlags& flags) {
       .add_option(slim_flag("quantize"), flags.quantize,
                   "train with weights quantized like this, bin:4 say")
       .type_name("SCHEME:BITS");
+  command
+      .add_option(slim_flag("quantize_activations"), flags.quantize_activations,
+                  "train with values between operators of so many bits,\naffine (the default) or "
+                  "symmetric, and their scales")
+      .type_name("B[:SCHEME]");
+  command
+      .add_option(slim_flag("activation_rule"), flags.activation_rules,
+                  "of values with these names, the first match counts:\n'images: 8'; again for each")
+      .type_name("'GLOB: B[:SCHEME]'")
+      .expected(1)
+      .take_all();
 }
 
 void add_image_flags(Command& command, TrainOptions& options) {
@@ -275,6 +286,13 @@ TrainOptions train_options(const Command& command, const TrainFlags& flags) {
   if (given("--max_number_of_steps")) options.max_number_of_steps = flags.max_number_of_steps;
   if (flags.batch_norm == "frozen") options.batch_norm = BatchNormMode::kFrozen;
   if (!flags.quantize.empty()) options.quantize = parse_quantize(flags.quantize);
+  if (!flags.quantize_activations.empty()) {
+    options.quantize_activations = parse_activations(flags.quantize_activations);
+  }
+  for (const std::string& rule : flags.activation_rules) {
+    options.activation_rules.push_back(parse_activation_rule(
+        rule, options.quantize_activations.value_or(ActivationScheme{})));
+  }
   if (given("--batch_norm_decay")) options.batch_norm_decay = flags.batch_norm_decay;
   if (given("--dropout_keep_prob")) options.dropout_keep_prob = flags.dropout_keep_prob;
   return options;

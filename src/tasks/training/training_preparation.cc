@@ -52,6 +52,9 @@ void validate_options(const TrainOptions& options) {
     require(options.quantize->granularity.kind == Granularity::Kind::kTensor,
             "training quantizes per tensor only");
   }
+  require(options.quantize_activations || options.activation_rules.empty(),
+          "rules for activations need quantize_activations, which is for the values that no rule "
+          "matches");
 }
 
 // Slim's int(num_samples * num_epochs_per_decay / batch_size).
@@ -102,12 +105,17 @@ TrainingOptions network_options(const TrainingPreparation& preparation, int thre
     return std::ranges::find(trained, variable.name) != trained.end();
   };
   if (options.quantize) {
-    network.effective_values = [scheme = *options.quantize](const Weight& /*variable*/,
-                                                            std::span<const float> values,
-                                                            std::span<float> effective) {
+    network.effective_values = [scheme = *options.quantize,
+                                only_kernels = options.quantize_activations.has_value()](
+                                   const Weight& variable, std::span<const float> values,
+                                   std::span<float> effective) {
+      if (only_kernels && variable.role != WeightRole::kKernel) return false;
       round_trip(values, scheme, fit(values, scheme), effective);
       return true;
     };
+  }
+  for (const TrainedStep& step : preparation.start.steps) {
+    network.code_ranges[step.variable()] = step.codes();
   }
   return network;
 }
