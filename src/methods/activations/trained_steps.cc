@@ -68,13 +68,13 @@ std::string TrainedStep::variable() const {
   return fmt::format("{}{}{}int{}", value, kHolder, is_signed ? "" : "u", bits);
 }
 
-CodeRange TrainedStep::codes() const {
+CodeInterval TrainedStep::codes() const {
   if (is_signed) return {-(1 << (bits - 1)), (1 << (bits - 1)) - 1};
   return {0, (1 << bits) - 1};
 }
 
 ActivationFormat TrainedStep::format(float step, bool in_unsigned_type) const {
-  const CodeRange range = codes();
+  const CodeInterval range = codes();
   const std::int64_t zero = in_unsigned_type ? -range.least : 0;
   const float scale = std::max(std::abs(step), std::numeric_limits<float>::min());
   return {scale, zero, type_of_codes(!in_unsigned_type, bits), range.least + zero,
@@ -152,7 +152,9 @@ Graph with_steps(Graph graph, const std::vector<StepPlace>& places) {
   for (const StepPlace& place : places) {
     const std::string name = place.step.variable();
     scales.push_back(static_cast<ValueId>(graph.values.size()));
-    graph.values.push_back({name, static_cast<int>(graph.weights.size())});
+    Value& scale = graph.values.emplace_back();
+    scale.name = name;
+    scale.weight = static_cast<int>(graph.weights.size());
     graph.weights.push_back({name, {}, WeightLayout::kAsUsed, WeightRole::kOther});
   }
   GraphEdit edit(graph);

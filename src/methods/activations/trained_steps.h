@@ -23,7 +23,7 @@ struct TrainedStep {
   bool is_signed = false;
 
   [[nodiscard]] std::string variable() const;
-  [[nodiscard]] CodeRange codes() const;
+  [[nodiscard]] CodeInterval codes() const;
   // Of an integer file. Unsigned types hold signed codes with a zero point of 2^(bits - 1).
   [[nodiscard]] ActivationFormat format(float step, bool in_unsigned_type) const;
   bool operator==(const TrainedStep&) const = default;

@@ -18,7 +18,7 @@
 namespace narrow {
 namespace {
 
-CodeRange codes_of_type(const Graph& graph, const Node& node) {
+CodeInterval codes_of_type(const Graph& graph, const Node& node) {
   const auto producer = static_cast<std::size_t>(graph.producer(node.inputs[0]));
   const auto& quantize = std::get<op::QuantizeLinear>(graph.nodes[producer].attributes);
   const IntegerRange range = *integer_range(quantize.to, quantize.small);
@@ -248,7 +248,7 @@ void ForwardPass::add_quantizer(const Node& node) {
   const std::string& name = scale_name(graph_.graph(), node);
   const std::size_t count = float_count(node.output());
   const auto given = options_.code_ranges.find(name);
-  const CodeRange codes =
+  const CodeInterval codes =
       given != options_.code_ranges.end() ? given->second : codes_of_type(graph_.graph(), node);
   LearnedStep& step =
       learned_.try_emplace(name, codes, variables_.used(name), variables_.gradient(name))

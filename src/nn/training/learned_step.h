@@ -13,7 +13,7 @@ namespace narrow {
 class LearnedStep {
  public:
   // `gradient`: of the step; null when it is not trained. Both must outlive it.
-  LearnedStep(CodeRange codes, const float* step, float* gradient)
+  LearnedStep(CodeInterval codes, const float* step, float* gradient)
       : codes_(codes), step_(step), gradient_(gradient) {}
 
   // Before the first pass: of each value with this step, how many numbers an example has.
@@ -39,7 +39,7 @@ class LearnedStep {
  private:
   [[nodiscard]] float step() const;
 
-  CodeRange codes_;
+  CodeInterval codes_;
   const float* step_;
   float* gradient_;
   int uses_ = 0;

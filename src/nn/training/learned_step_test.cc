@@ -18,7 +18,7 @@ namespace narrow {
 namespace {
 
 constexpr std::size_t kCount = 40000;
-constexpr CodeRange kCodes = {-4, 7};
+constexpr CodeInterval kCodes = {-4, 7};
 
 std::vector<float> noise(std::uint32_t first, double scale) {
   std::vector<float> values(kCount);
@@ -121,13 +121,19 @@ class SteppedNetwork : public testing::Test {
     return builder.finish({builder.add("flat", op::Flatten{}, {x})});
   }
 
+  static ValueId add_scale(Graph& graph, const std::string& name) {
+    Value& value = graph.values.emplace_back();
+    value.name = name;
+    value.weight = static_cast<int>(graph.weights.size());
+    graph.weights.push_back({name, {}, WeightLayout::kAsUsed, WeightRole::kOther});
+    return static_cast<ValueId>(graph.values.size()) - 1;
+  }
+
   // With codes of both operands of the sum.
   static Graph stepped() {
     Graph graph = plain();
     const auto count = graph.values.size();
-    graph.values.push_back({"step", static_cast<int>(graph.weights.size())});
-    graph.weights.push_back({"step", {}, WeightLayout::kAsUsed, WeightRole::kOther});
-    const auto scale = static_cast<ValueId>(count);
+    const ValueId scale = add_scale(graph, "step");
     GraphEdit edit(graph);
     std::vector<ValueId> by(count, kNoValue);
     for (const char* const name : {"relu", "pool"}) {
@@ -196,10 +202,7 @@ TEST_F(SteppedNetwork, TheForwardPassIsThatOfTheOperators) {
 TEST_F(SteppedNetwork, WhatIsNoPairWithOneScaleIsRefused) {
   Graph graph = stepped();
   const auto node = std::ranges::find_if(graph.nodes, is_any<op::DequantizeLinear>);
-  const auto other = static_cast<ValueId>(graph.values.size());
-  graph.values.push_back({"other", static_cast<int>(graph.weights.size())});
-  graph.weights.push_back({"other", {}, WeightLayout::kAsUsed, WeightRole::kOther});
-  node->inputs[1] = other;
+  node->inputs[1] = add_scale(graph, "other");
   EXPECT_THROW(TrainingNetwork(graph, hashed_weights(graph), options_), Error);
 }
 

@@ -26,7 +26,7 @@ using EffectiveValues = std::function<bool(const Weight& weight, std::span<const
                                            std::span<float> effective)>;
 
 // The codes that a value between operators may become, less their zero point.
-struct CodeRange {
+struct CodeInterval {
   int least = 0;
   int greatest = 0;
 };
@@ -51,7 +51,7 @@ struct TrainingOptions {
   // Called for every trainable weight before a forward pass when it is set.
   EffectiveValues effective_values;
   // By the weights that are scales of QuantizeLinear, narrower ranges than those of its type.
-  std::map<std::string, CodeRange, std::less<>> code_ranges = {};
+  std::map<std::string, CodeInterval, std::less<>> code_ranges = {};
 };
 
 struct StepLoss {
