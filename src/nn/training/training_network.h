@@ -21,9 +21,11 @@ namespace narrow {
 // The values that the forward and backward pass use instead of a trainable weight's own, such as
 // quantized ones; the gradient with respect to them is taken for that of the weight's own values
 // (straight through: Bengio et al., "Estimating or Propagating Gradients Through Stochastic
-// Neurons", 2013). Both spans are row-major. Returns false to leave the weight as it is.
-using EffectiveValues = std::function<bool(const Weight& weight, std::span<const float> values,
-                                           std::span<float> effective)>;
+// Neurons", 2013). `all` has the own values of every weight of the network. Both spans are
+// row-major. Returns false to leave the weight as it is.
+using EffectiveValues =
+    std::function<bool(const Weight& weight, const WeightSource& all, std::span<const float> values,
+                       std::span<float> effective)>;
 
 // The codes that a value between operators may become, less their zero point.
 struct CodeInterval {

@@ -11,6 +11,7 @@
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
 #include "tasks/source_images.h"
+#include "tasks/training/integer_offsets.h"
 #include "tasks/training/training_batches.h"
 
 namespace narrow {
@@ -85,6 +86,22 @@ bool heads_fit(const Graph& network, int image_size) {
   }
 }
 
+// Kernels, and offsets that do not depend on the batch.
+EffectiveValues as_integers_have_them(const TrainingPreparation& preparation) {
+  const Scheme& scheme = *preparation.options.quantize;
+  const bool is_frozen = preparation.options.batch_norm == BatchNormMode::kFrozen;
+  return [scheme, is_frozen, offsets = IntegerOffsets(preparation.start.network, scheme)](
+             const Weight& variable, const WeightSource& all, std::span<const float> values,
+             std::span<float> effective) {
+    if (variable.role == WeightRole::kKernel) {
+      round_trip(values, scheme, fit(values, scheme), effective);
+      return true;
+    }
+    return (is_frozen || variable.role == WeightRole::kBias) &&
+           offsets.round(variable, all, values, effective);
+  };
+}
+
 TrainingOptions network_options(const TrainingPreparation& preparation, int threads) {
   const TrainOptions& options = preparation.options;
   TrainingOptions network;
@@ -104,15 +121,15 @@ TrainingOptions network_options(const TrainingPreparation& preparation, int thre
   network.is_trained = [&trained = preparation.trained](const Weight& variable) {
     return std::ranges::find(trained, variable.name) != trained.end();
   };
-  if (options.quantize) {
-    network.effective_values = [scheme = *options.quantize,
-                                only_kernels = options.quantize_activations.has_value()](
-                                   const Weight& variable, std::span<const float> values,
-                                   std::span<float> effective) {
-      if (only_kernels && variable.role != WeightRole::kKernel) return false;
+  if (options.quantize && !options.quantize_activations) {
+    network.effective_values = [scheme = *options.quantize](
+                                   const Weight& /*variable*/, const WeightSource& /*all*/,
+                                   std::span<const float> values, std::span<float> effective) {
       round_trip(values, scheme, fit(values, scheme), effective);
       return true;
     };
+  } else if (options.quantize) {
+    network.effective_values = as_integers_have_them(preparation);
   }
   for (const TrainedStep& step : preparation.start.steps) {
     network.code_ranges[step.variable()] = step.codes();
