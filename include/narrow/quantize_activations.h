@@ -85,7 +85,7 @@ struct NARROW_EXPORT IntegerNetworkResult {
   NetworkResult weights;  // what became of these
   ActivationScheme scheme;
   IntegerTarget target = IntegerTarget::kPortable;
-  std::uint64_t images = 0;  // 0: scales are those of a training
+  std::uint64_t images = 0;                      // 0: scales are those of a training
   std::vector<QuantizedActivation> activations;  // in the order of execution
   std::vector<LayerAccumulator> accumulators;    // likewise
   std::vector<std::string> float_nodes;          // "Softmax softmax": computed in float

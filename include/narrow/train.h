@@ -60,8 +60,9 @@ struct TrainOptions {
   std::optional<double> dropout_keep_prob = {};  // absent: that of the network; 1: no dropout
   int recalibrate_batch_norm = 0;                // batches for the moving statistics at the end
   std::optional<Scheme> quantize = {};           // weights in the forward pass; per tensor
-  // Values between operators in the forward pass, where an integer file has codes (docs/integers.md):
-  // affine or symmetric ones, whose scales are trained. Then `quantize` is for the kernels alone.
+  // Values between operators in the forward pass, where an integer file has codes
+  // (docs/integers.md): affine or symmetric ones, whose scales are trained. Then `quantize` is for
+  // the kernels alone.
   std::optional<ActivationScheme> quantize_activations = {};
   std::vector<ActivationRule> activation_rules = {};  // the first that matches a value counts
 

@@ -76,8 +76,7 @@ void require_options(const Arguments& args, const Command& command) {
   }
   require_integer_options(command, args.integers);
   if (args.integers.any() && args.output.empty() && !args.dry_run) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("--to {} needs -o FILE.onnx", args.integers.to));
+    throw Error(ErrorCategory::kUsage, fmt::format("--to {} needs -o FILE.onnx", args.integers.to));
   }
 }
 

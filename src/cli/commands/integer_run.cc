@@ -84,25 +84,27 @@ void add_integer_options(Command& command, IntegerArguments& args) {
 }
 
 void require_integer_options(const Command& command, const IntegerArguments& args) {
-  for (const char* option :
-       {"--activations", "--activation-range", "--activation-rule", "--activation-steps",
-        "--target", "--pack-int4"}) {
+  for (const char* option : {"--activations", "--activation-range", "--activation-rule",
+                             "--activation-steps", "--target", "--pack-int4"}) {
     if (args.any() || command.count(option) == 0) continue;
     refuse(fmt::format("{} is for an integer file: name it with --to qdq -o FILE.onnx", option));
   }
   for (const char* option : {"--target", "--pack-int4"}) {
     if (args.to != "qonnx" || command.count(option) == 0) continue;
-    refuse(fmt::format("{} is for --to qdq: QONNX has numbers, and the widths of their codes", option));
+    refuse(fmt::format("{} is for --to qdq: QONNX has numbers, and the widths of their codes",
+                       option));
   }
   const bool is_planned = !args.plan.empty() && !read_plan_activations(args.plan).empty();
   if (is_planned && !args.any()) {
-    refuse(fmt::format("{} has widths of activations, which only an integer file has: name it with "
-                       "--to qdq -o FILE.onnx",
-                       args.plan));
+    refuse(
+        fmt::format("{} has widths of activations, which only an integer file has: name it with "
+                    "--to qdq -o FILE.onnx",
+                    args.plan));
   }
   for (const char* option : {"--activations", "--activation-range", "--activation-rule"}) {
     if (args.steps.empty() || command.count(option) == 0) continue;
-    refuse(fmt::format("--activation-steps says all of activations; {} does not go with it", option));
+    refuse(
+        fmt::format("--activation-steps says all of activations; {} does not go with it", option));
   }
   if (is_planned && !args.steps.empty()) {
     refuse("--activation-steps says all of activations; a plan of them does not go with it");

@@ -76,8 +76,9 @@ void add_network_flags(Command& command, TrainFlags& flags) {
                   "symmetric, and their scales")
       .type_name("B[:SCHEME]");
   command
-      .add_option(slim_flag("activation_rule"), flags.activation_rules,
-                  "of values with these names, the first match counts:\n'images: 8'; again for each")
+      .add_option(
+          slim_flag("activation_rule"), flags.activation_rules,
+          "of values with these names, the first match counts:\n'images: 8'; again for each")
       .type_name("'GLOB: B[:SCHEME]'")
       .expected(1)
       .take_all();
@@ -290,8 +291,8 @@ TrainOptions train_options(const Command& command, const TrainFlags& flags) {
     options.quantize_activations = parse_activations(flags.quantize_activations);
   }
   for (const std::string& rule : flags.activation_rules) {
-    options.activation_rules.push_back(parse_activation_rule(
-        rule, options.quantize_activations.value_or(ActivationScheme{})));
+    options.activation_rules.push_back(
+        parse_activation_rule(rule, options.quantize_activations.value_or(ActivationScheme{})));
   }
   if (given("--batch_norm_decay")) options.batch_norm_decay = flags.batch_norm_decay;
   if (given("--dropout_keep_prob")) options.dropout_keep_prob = flags.dropout_keep_prob;

@@ -58,8 +58,7 @@ bool is_moved(const Graph& graph, const QuantizerGroup& group, ValueId id) {
   const auto is_in = [&](ValueId from) {
     return std::ranges::find(group.values, from) != group.values.end();
   };
-  return is_any<op::Concat>(node) ? std::ranges::all_of(node.inputs, is_in)
-                                  : is_in(node.inputs[0]);
+  return is_any<op::Concat>(node) ? std::ranges::all_of(node.inputs, is_in) : is_in(node.inputs[0]);
 }
 
 }  // namespace
@@ -109,10 +108,11 @@ std::vector<ActivationFormat> trained_formats(const Graph& graph,
     const auto has_step = [&](ValueId id) { return by_value.contains(graph.value(id).name); };
     const auto id = std::ranges::find_if(group.values, has_step);
     if (id == group.values.end()) {
-      throw Error(ErrorCategory::kUsage,
-                  fmt::format("{} becomes codes, but was none in the training of {} such values, so "
-                              "it has no scale: the steps are of another network",
-                              graph.value(group.values.front()).name, by_value.size()));
+      throw Error(
+          ErrorCategory::kUsage,
+          fmt::format("{} becomes codes, but was none in the training of {} such values, so "
+                      "it has no scale: the steps are of another network",
+                      graph.value(group.values.front()).name, by_value.size()));
     }
     const auto& [step, scale] = by_value.at(graph.value(*id).name);
     formats.push_back(step.format(scale, any_unsigned));
@@ -133,10 +133,10 @@ std::vector<StepPlace> step_places(const Graph& network, const ActivationScheme&
                   "activations in training are affine or symmetric: steps that are learned are no "
                   "powers of two");
     }
-    const bool is_unsigned =
-        own.kind == ActivationSchemeKind::kAffine &&
-        std::ranges::all_of(group.values,
-                            [&](ValueId id) { return never[static_cast<std::size_t>(id)]; });
+    const bool is_unsigned = own.kind == ActivationSchemeKind::kAffine &&
+                             std::ranges::all_of(group.values, [&](ValueId id) {
+                               return never[static_cast<std::size_t>(id)];
+                             });
     StepPlace& place = places.emplace_back();
     place.step = {network.value(group.values.front()).name, own.bits, !is_unsigned};
     for (const ValueId id : group.values) {
@@ -170,10 +170,9 @@ Graph with_steps(Graph graph, const std::vector<StepPlace>& places) {
                     fmt::format("{}: the network in training has no value {}", graph.name, name));
       }
       const int producer = graph.producer(id);
-      const ValueId codes =
-          edit.add_after(producer, name + "_codes", quantize, {id, scales[i]});
-      by[static_cast<std::size_t>(id)] = edit.add_after(
-          producer, name + "_dequantized", op::DequantizeLinear{}, {codes, scales[i]});
+      const ValueId codes = edit.add_after(producer, name + "_codes", quantize, {id, scales[i]});
+      by[static_cast<std::size_t>(id)] = edit.add_after(producer, name + "_dequantized",
+                                                        op::DequantizeLinear{}, {codes, scales[i]});
     }
   }
   edit.read_instead(by);

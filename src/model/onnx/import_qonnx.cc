@@ -45,7 +45,8 @@ class QuantImport {
     const ValueId scale = node_.make("scale", op::Squeeze{}, {node_.input(kQuantScale)});
     std::vector<ValueId> parameters = {scale};
     const std::vector<double> zeros = known_numbers(node_, kQuantZero);
-    const bool has_zeros = zeros.empty() || std::ranges::any_of(zeros, [](double z) { return z != 0; });
+    const bool has_zeros =
+        zeros.empty() || std::ranges::any_of(zeros, [](double z) { return z != 0; });
     if (std::ranges::any_of(zeros, [](double z) { return z != std::nearbyint(z); })) {
       node_.refuse("its zero point is no integer");
     }
@@ -88,7 +89,8 @@ class QuantImport {
     quantize_.to = bits > 8 ? (is_signed ? DType::kInt16 : DType::kUInt16)
                             : (is_signed ? DType::kInt8 : DType::kUInt8);
     const std::int64_t half = std::int64_t{1} << (bits - 1);
-    range_ = is_signed ? IntegerRange{-half + narrow, half - 1} : IntegerRange{0, 2 * half - 1 - narrow};
+    range_ =
+        is_signed ? IntegerRange{-half + narrow, half - 1} : IntegerRange{0, 2 * half - 1 - narrow};
   }
 
   // Scales are one, or one for each index of an axis and as many axes as x, all others of size 1.
@@ -103,9 +105,10 @@ class QuantImport {
       }
       if (others == 0) continue;
       if (others == 1 && sizes.size() == node_.rank(0)) continue;
-      node_.refuse(fmt::format("a scale or zero point is {}, expected one number, or the axes of {} "
-                               "with one of them above 1",
-                               to_string(sizes), to_string(node_.fact(0).dimensions)));
+      node_.refuse(
+          fmt::format("a scale or zero point is {}, expected one number, or the axes of {} "
+                      "with one of them above 1",
+                      to_string(sizes), to_string(node_.fact(0).dimensions)));
     }
   }
 

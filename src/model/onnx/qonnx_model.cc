@@ -93,8 +93,8 @@ class QonnxWriter {
 
  private:
   [[noreturn]] static void refuse(const onnx::NodeProto& node, std::string_view why) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} {} has no counterpart in QONNX: {}", node.op_type(), node.name(), why));
+    throw Error(ErrorCategory::kUnsupported, fmt::format("{} {} has no counterpart in QONNX: {}",
+                                                         node.op_type(), node.name(), why));
   }
 
   [[nodiscard]] const onnx::NodeProto* producer(const std::string& value) const {
@@ -173,7 +173,8 @@ class QonnxWriter {
                                                         std::int64_t zero,
                                                         const IntegerRange& of_type) const {
     const onnx::NodeProto* const clip = producer(value);
-    if (clip == nullptr || clip->op_type() != "Clip" || readers_.at(value) != 1) return std::nullopt;
+    if (clip == nullptr || clip->op_type() != "Clip" || readers_.at(value) != 1)
+      return std::nullopt;
     const std::vector<double> least = numbers(*clip, 1);
     const std::vector<double> greatest = numbers(*clip, 2);
     if (least.size() != 1 || greatest.size() != 1) return std::nullopt;
@@ -205,9 +206,9 @@ class QonnxWriter {
       reals[i] *= scale;
     }
     if (constant.type == DType::kInt32) {
-      *graph.add_initializer() =
-          onnx_tensor(node.output(0), {DType::kFloat32, constant.shape,
-                                       encode_reals(DType::kFloat32, reals)}, SmallType::kNone);
+      *graph.add_initializer() = onnx_tensor(
+          node.output(0), {DType::kFloat32, constant.shape, encode_reals(DType::kFloat32, reals)},
+          SmallType::kNone);
       return;
     }
     const bool is_signed = integer_range(constant.type, SmallType::kNone)->least < 0;
@@ -261,9 +262,12 @@ class QonnxWriter {
     quant.set_name(node.name());
     quant.add_input(numbers_name);
     const std::string& output = node.output(0);
-    quant.add_input(add_reals(output + "_quant_scale", shape_of(scaling.scales), scaling.scales, graph));
-    quant.add_input(add_reals(output + "_quant_zero", shape_of(scaling.zeros), scaling.zeros, graph));
-    quant.add_input(add_reals(output + "_quant_bits", {}, {static_cast<double>(width.bits)}, graph));
+    quant.add_input(
+        add_reals(output + "_quant_scale", shape_of(scaling.scales), scaling.scales, graph));
+    quant.add_input(
+        add_reals(output + "_quant_zero", shape_of(scaling.zeros), scaling.zeros, graph));
+    quant.add_input(
+        add_reals(output + "_quant_bits", {}, {static_cast<double>(width.bits)}, graph));
     quant.add_output(output);
     const auto set = [&](const char* name, bool value) {
       onnx::AttributeProto& attribute = *quant.add_attribute();

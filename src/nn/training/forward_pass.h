@@ -104,10 +104,10 @@ class ForwardPass {
   RowSums sums_;
   std::vector<std::unique_ptr<PlacedUnit>> units_;
   std::map<const TrainingUnit*, PlacedUnit*> places_;
-  std::map<ValueId, PlacedPool> pools_;  // by their results
+  std::map<ValueId, PlacedPool> pools_;         // by their results
   std::map<std::string, LearnedStep> learned_;  // by the names of the steps
-  std::vector<int> buffers_;             // by value
-  std::vector<bool> needs_gradient_;     // by value
+  std::vector<int> buffers_;                    // by value
+  std::vector<bool> needs_gradient_;            // by value
   const float* images_ = nullptr;
   const ValueObserver* observer_ = nullptr;
   std::uint64_t step_ = 0;

@@ -1,5 +1,5 @@
-// Values between operators as a network of integers has them, with a scale that is trained: Esser et
-// al., "Learned Step Size Quantization", 2019, arXiv 1902.08153. Internal to this folder.
+// Values between operators as a network of integers has them, with a scale that is trained: Esser
+// et al., "Learned Step Size Quantization", 2019, arXiv 1902.08153. Internal to this folder.
 #pragma once
 
 #include <cstddef>
@@ -29,8 +29,9 @@ class LearnedStep {
 
   // A backward pass: begin(), backward() for every value, finish().
   void begin() { sum_ = 0; }
-  // Makes the gradient of y that of x: itself where a code holds x, else 0 ("straight through"). The
-  // step's is rne(x / step) - x / step there, else the code at the end of the range (equation 3).
+  // Makes the gradient of y that of x: itself where a code holds x, else 0 ("straight through").
+  // The step's is rne(x / step) - x / step there, else the code at the end of the range (equation
+  // 3).
   void backward(const float* x, std::size_t count, float* gradient);
   // Sets the gradient of the step: the sum over all elements times 1 / sqrt(N Q), N the numbers of
   // an example and Q the greatest code (section 2.2).

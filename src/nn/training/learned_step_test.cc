@@ -23,8 +23,8 @@ constexpr CodeInterval kCodes = {-4, 7};
 std::vector<float> noise(std::uint32_t first, double scale) {
   std::vector<float> values(kCount);
   for (std::size_t i = 0; i < kCount; ++i) {
-    values[i] = static_cast<float>(
-        scale * (2 * hashed_uniform(first + static_cast<std::uint32_t>(i)) - 1));
+    values[i] =
+        static_cast<float>(scale * (2 * hashed_uniform(first + static_cast<std::uint32_t>(i)) - 1));
   }
   return values;
 }

@@ -225,8 +225,7 @@ StepLoss TrainingNetwork::forward_only(std::span<const float> images,
   });
 }
 
-void TrainingNetwork::observe_values(std::span<const float> images,
-                                     const ValueObserver& observer) {
+void TrainingNetwork::observe_values(std::span<const float> images, const ValueObserver& observer) {
   State& s = *state_;
   const auto batch = static_cast<std::size_t>(s.options.batch_size);
   require_length("images", images.size(), batch * s.floats_per_image());

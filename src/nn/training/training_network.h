@@ -97,8 +97,7 @@ using BatchStatisticsObserver = std::function<void(const BatchStatistics&)>;
 
 // Takes what QuantizeLinear reads for the examples of a batch; `scale` is the weight that is its
 // scale.
-using ValueObserver =
-    std::function<void(const std::string& scale, std::span<const float> values)>;
+using ValueObserver = std::function<void(const std::string& scale, std::span<const float> values)>;
 
 // float32 throughout, sums of the loss in double. The backward pass ends at the lowest trained
 // weights, and only the gradients of trained weights are computed and kept.
@@ -110,11 +109,11 @@ using ValueObserver =
 // What can be trained: graphs of convolutions (also depthwise) and fully connected layers with
 // weights as TensorFlow stores them, biases or batch norms, batch norms elsewhere, Relu, Clip from
 // 0 to 6, Add, Mul by a constant, Concat of channels, LRN, Dropout, MaxPool, AveragePool and
-// GlobalAveragePool, QuantizeLinear with DequantizeLinear behind it (without zero points, one weight
-// as the scale of both, which may be that of others too: LearnedStep says how it is trained), whose
-// outputs are made by fully connected layers or 1x1 convolutions of one
-// pixel with biases. What these read are features. Labels are compared with every output; the first
-// one's are the logits.
+// GlobalAveragePool, QuantizeLinear with DequantizeLinear behind it (without zero points, one
+// weight as the scale of both, which may be that of others too: LearnedStep says how it is
+// trained), whose outputs are made by fully connected layers or 1x1 convolutions of one pixel with
+// biases. What these read are features. Labels are compared with every output; the first one's are
+// the logits.
 //
 // The images are [batch_size, height, width, channels] as preprocessing leaves them, labels are in
 // [0, classes of the first output). Not to be used from several threads at once. Every function

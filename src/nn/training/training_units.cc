@@ -265,8 +265,9 @@ class StepFinder {
     if (!has_codes || scale == nullptr || element_count(scale->shape) != 1 ||
         node.inputs.size() > 2 || node_at(producer).inputs.size() > 2 ||
         node_at(producer).inputs[1] != node.inputs[1]) {
-      refuse_to_train(node, " unless its codes are those of a QuantizeLinear with the same stored "
-                            "scale, without zero points and for nothing else");
+      refuse_to_train(node,
+                      " unless its codes are those of a QuantizeLinear with the same stored "
+                      "scale, without zero points and for nothing else");
     }
     found_.steps.push_back({nullptr, &node});
   }

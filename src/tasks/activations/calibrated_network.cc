@@ -135,7 +135,8 @@ ValueStatistics CalibratedNetwork::seen(std::size_t group) const {
 }
 
 // From the statistics of the values, or as they were trained.
-std::vector<ActivationFormat> CalibratedNetwork::fit_formats(const ActivationOptions& options) const {
+std::vector<ActivationFormat> CalibratedNetwork::fit_formats(
+    const ActivationOptions& options) const {
   if (!options.steps.empty()) return trained_formats(graph_, groups_, options.steps);
   std::vector<ActivationFormat> formats;
   for (std::size_t g = 0; g < groups_.size(); ++g) {

@@ -132,10 +132,11 @@ ActivationSteps read_activation_steps(const CheckpointReader& reader) {
     }
   }
   if (!steps.empty()) return steps;
-  throw Error(ErrorCategory::kNotFound,
-              fmt::format("{} has no scale of a value between operators, VALUE/activation_step/uint4 "
-                          "say: no training with quantized activations wrote it",
-                          reader.location().path.string()));
+  throw Error(
+      ErrorCategory::kNotFound,
+      fmt::format("{} has no scale of a value between operators, VALUE/activation_step/uint4 "
+                  "say: no training with quantized activations wrote it",
+                  reader.location().path.string()));
 }
 
 IntegerNetworkResult quantize_activations(const CheckpointReader& reader, const QuantizePlan& plan,

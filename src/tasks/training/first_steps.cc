@@ -31,18 +31,17 @@ std::map<std::string, Magnitudes> first_magnitudes(TrainingNetwork& network, Bat
   Batch batch;
   for (int i = 0; i < kFirstBatches; ++i) {
     loader.next(batch);
-    network.observe_values(batch.images, [&](const std::string& step,
-                                             std::span<const float> values) {
-      seen[step].add(values);
-    });
+    network.observe_values(
+        batch.images,
+        [&](const std::string& step, std::span<const float> values) { seen[step].add(values); });
   }
   return seen;
 }
 
 }  // namespace
 
-TrainingNetwork& with_first_steps(TrainingNetwork& network,
-                                  const TrainingPreparation& preparation, int threads) {
+TrainingNetwork& with_first_steps(TrainingNetwork& network, const TrainingPreparation& preparation,
+                                  int threads) {
   const std::vector<TrainedStep> steps = new_steps(preparation.start);
   if (steps.empty()) return network;
   BatchLoader loader(preparation.dataset,

@@ -49,8 +49,7 @@ bool IntegerOffsets::round(const Weight& weight, const WeightSource& all,
   if (found == offsets_.end()) return false;
   const Offset& offset = found->second;
   const float x_scale = std::abs(values_of(all, offset.step).at(0));
-  const auto w_scale =
-      static_cast<float>(fit(values_of(all, offset.kernel), scheme_).scale);
+  const auto w_scale = static_cast<float>(fit(values_of(all, offset.kernel), scheme_).scale);
   std::vector<float> means(values.size());
   std::vector<float> variances(values.size());
   std::vector<float> gammas(values.size(), 1);
@@ -68,8 +67,8 @@ bool IntegerOffsets::round(const Weight& weight, const WeightSource& all,
     const auto folded = static_cast<float>(std::abs(slope) * static_cast<double>(w_scale));
     const double unit = static_cast<double>(x_scale * folded);
     const auto bias = static_cast<float>(values[c] - slope * means[c]);
-    const double whole =
-        unit > 0 ? std::nearbyint(static_cast<double>(bias) / unit) * unit : static_cast<double>(bias);
+    const double whole = unit > 0 ? std::nearbyint(static_cast<double>(bias) / unit) * unit
+                                  : static_cast<double>(bias);
     rounded[c] = static_cast<float>(whole + slope * means[c]);
   }
   return true;

@@ -18,10 +18,10 @@ class IntegerOffsets {
   // schemes without one scale for their codes, are left alone.
   IntegerOffsets(const Graph& network, const Scheme& scheme);
 
-  // Where the weight is the bias of a linear layer, or the beta of the batch norm behind one that is
-  // normalized by its stored statistics: the values for which bias, or beta less slope times mean,
-  // is a multiple of s_x s_w |slope|, as 32-bit biases of integer files are. Returns false for
-  // others. `all` has the weights of the network.
+  // Where the weight is the bias of a linear layer, or the beta of the batch norm behind one that
+  // is normalized by its stored statistics: the values for which bias, or beta less slope times
+  // mean, is a multiple of s_x s_w |slope|, as 32-bit biases of integer files are. Returns false
+  // for others. `all` has the weights of the network.
   bool round(const Weight& weight, const WeightSource& all, std::span<const float> values,
              std::span<float> rounded) const;
 

@@ -177,9 +177,7 @@ TEST_F(QuantizedTraining, ClonesGiveTheSameForEveryNumberOfThreads) {
 TEST_F(QuantizedTraining, OptionsThatMeanNothingAreRefused) {
   RecordingObserver observer;
   EXPECT_THAT(error_message(ErrorCategory::kUsage,
-                            [&] {
-                              train(options("a", "8:fixed-point"), {.observer = &observer});
-                            }),
+                            [&] { train(options("a", "8:fixed-point"), {.observer = &observer}); }),
               HasSubstr("no powers of two"));
   TrainOptions rules = options("a", "8");
   rules.activation_rules.push_back(parse_activation_rule("nothing: 4", {}));

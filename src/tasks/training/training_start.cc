@@ -68,9 +68,8 @@ void quantize_activations(TrainingStart& start, const TrainOptions& options, int
   start.initializers.clear();
   for (const Weight& weight : start.network.weights) {
     const auto known = initializers.find(weight.name);
-    start.initializers.push_back(known != initializers.end()
-                                     ? known->second
-                                     : Initializer{InitializerKind::kConstant, 1});
+    start.initializers.push_back(
+        known != initializers.end() ? known->second : Initializer{InitializerKind::kConstant, 1});
   }
 }
 
