@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <string_view>
 
 #include "base/testing/expected_error.h"
 #include "narrow/export_network.h"
@@ -46,6 +47,8 @@ class QuantizedTraining : public TemporaryDirectoryTest {
     options.quantize.emplace();
     options.quantize->kind = SchemeKind::kSymmetric;
     options.quantize->bits = 6;
+    const bool by_channel = std::string_view(activations).ends_with("symmetric");
+    if (by_channel) options.quantize->granularity.kind = Granularity::Kind::kChannel;
     options.quantize_activations = parse_activations(activations);
     return options;
   }

@@ -11,7 +11,7 @@
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
 #include "tasks/source_images.h"
-#include "tasks/training/integer_offsets.h"
+#include "tasks/training/integer_weights.h"
 #include "tasks/training/training_batches.h"
 
 namespace narrow {
@@ -50,8 +50,12 @@ void validate_options(const TrainOptions& options) {
   require(options.save_interval_steps >= 0, "save_interval_steps must be at least 0");
   if (options.quantize) {
     validate(*options.quantize);
-    require(options.quantize->granularity.kind == Granularity::Kind::kTensor,
-            "training quantizes per tensor only");
+    require(options.quantize->granularity.kind != Granularity::Kind::kGroup,
+            "training has one range for a tensor, or for each channel");
+    require(options.quantize->granularity.kind == Granularity::Kind::kTensor ||
+                options.quantize_activations,
+            "training has a range for each channel with quantize_activations only, where it is of "
+            "kernels alone");
   }
   require(options.quantize_activations || options.activation_rules.empty(),
           "rules for activations need quantize_activations, which is for the values that no rule "
@@ -90,15 +94,15 @@ bool heads_fit(const Graph& network, int image_size) {
 EffectiveValues as_integers_have_them(const TrainingPreparation& preparation) {
   const Scheme& scheme = *preparation.options.quantize;
   const bool is_frozen = preparation.options.batch_norm == BatchNormMode::kFrozen;
-  return [scheme, is_frozen, offsets = IntegerOffsets(preparation.start.network, scheme)](
+  return [is_frozen, integers = IntegerWeights(preparation.start.network, scheme)](
              const Weight& variable, const WeightSource& all, std::span<const float> values,
              std::span<float> effective) {
     if (variable.role == WeightRole::kKernel) {
-      round_trip(values, scheme, fit(values, scheme), effective);
+      integers.round_kernel(variable, values, effective);
       return true;
     }
     return (is_frozen || variable.role == WeightRole::kBias) &&
-           offsets.round(variable, all, values, effective);
+           integers.round_offset(variable, all, values, effective);
   };
 }
 
