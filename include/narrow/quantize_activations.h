@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,15 @@ enum class IntegerTarget {
 NARROW_EXPORT IntegerTarget parse_integer_target(std::string_view name);
 NARROW_EXPORT std::string_view to_string(IntegerTarget target) noexcept;
 
+// How the file says what is rounded.
+enum class IntegerForm {
+  kQdq,    // codes between QuantizeLinear and DequantizeLinear
+  kQonnx,  // numbers, and Quant nodes of the domain qonnx.custom_op.general, for FINN and hls4ml
+};
+
+// By names such as "resnet_v1_50/conv1/Relu/activation_step/uint4".
+using ActivationSteps = std::map<std::string, float>;
+
 struct ActivationOptions {
   ActivationScheme scheme;
   IntegerTarget target = IntegerTarget::kPortable;
@@ -35,7 +45,15 @@ struct ActivationOptions {
   // TensorRT, which has integer kernels for INT8 alone.
   bool packs_weights = false;
   std::vector<ActivationRule> rules = {};  // the first that matches a value counts
+  // Not empty: these say widths, signs and scales of all values, and nothing else does; images are
+  // then not needed.
+  ActivationSteps steps = {};
+  IntegerForm form = IntegerForm::kQdq;  // kQonnx: for kPortable and weights that are not packed
 };
+
+// The scales of values between operators that training found for them (TrainOptions), by the names
+// of their variables. Throws Error(kNotFound) for a checkpoint without any.
+NARROW_EXPORT ActivationSteps read_activation_steps(const CheckpointReader& reader);
 
 // All but the images, of words: those of parse_activations (empty: 8 bits), parse_activation_range
 // and parse_integer_target. Where the first names no scheme, TensorRT gets symmetric codes, the
@@ -67,7 +85,7 @@ struct NARROW_EXPORT IntegerNetworkResult {
   NetworkResult weights;  // what became of these
   ActivationScheme scheme;
   IntegerTarget target = IntegerTarget::kPortable;
-  std::uint64_t images = 0;
+  std::uint64_t images = 0;                      // 0: scales are those of a training
   std::vector<QuantizedActivation> activations;  // in the order of execution
   std::vector<LayerAccumulator> accumulators;    // likewise
   std::vector<std::string> float_nodes;          // "Softmax softmax": computed in float
@@ -78,7 +96,8 @@ struct NARROW_EXPORT IntegerNetworkResult {
 // Quantizes the weights as the plan says, with the methods, folds batch norms, sees which values
 // the network then makes of the images, and writes. Every number of threads gives the same file.
 // Progress is in images. Throws what quantize_network throws; Error(kUsage) for a scheme of weights
-// that has no integers with one scale a channel, and for options that do not go together;
+// that has no integers with one scale a channel, for options that do not go together, and naming a
+// value that `steps` lack;
 // kUnsupported for what is no ONNX file, or has nothing to quantize; kNumeric for values that are
 // not finite.
 NARROW_EXPORT IntegerNetworkResult

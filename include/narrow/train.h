@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "narrow/activation_scheme.h"
 #include "narrow/batch_norm_mode.h"
 #include "narrow/export.h"
 #include "narrow/image_source.h"
@@ -59,6 +60,11 @@ struct TrainOptions {
   std::optional<double> dropout_keep_prob = {};  // absent: that of the network; 1: no dropout
   int recalibrate_batch_norm = 0;                // batches for the moving statistics at the end
   std::optional<Scheme> quantize = {};           // weights in the forward pass; per tensor
+  // Values between operators in the forward pass, where an integer file has codes
+  // (docs/integers.md): affine or symmetric ones, whose scales are trained. Then `quantize` is for
+  // the kernels alone.
+  std::optional<ActivationScheme> quantize_activations = {};
+  std::vector<ActivationRule> activation_rules = {};  // the first that matches a value counts
 
   // What is written.
   int log_every_n_steps = 10;

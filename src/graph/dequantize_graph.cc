@@ -9,6 +9,7 @@
 
 #include "graph/drop_quantizers.h"
 #include "graph/graph_edit.h"
+#include "graph/inner_graphs.h"
 #include "graph/matchers.h"
 #include "graph/operators.h"
 #include "graph/shapes.h"
@@ -152,6 +153,10 @@ void require_no_integers(const Graph& graph) {
 
 void dequantize_graph(Graph& graph) {
   graph = drop_quantizers(Dequantizer(graph).run());
+  change_inner_graphs(graph, [](Graph inner) {
+    dequantize_graph(inner);
+    return inner;
+  });
   require_no_integers(graph);
 }
 

@@ -10,8 +10,9 @@ namespace narrow {
 //  - DynamicQuantizeLinear before MatMulInteger or ConvInteger with stored weights, whose result is
 //    cast to float32 and multiplied with both scales, as ONNX Runtime's dynamic quantization writes
 //    it. The product becomes MatMul or Conv of real numbers and dequantized weights.
-// Stored codes stay as they are. Throws Error(kUnsupported) naming a node that still computes with
-// integers: another product of codes.
+// So are branches of If and bodies of Loop and Scan, each by itself. Stored codes stay as they are.
+// Throws Error(kUnsupported) naming a node that still computes with integers: another product of
+// codes.
 void dequantize_graph(Graph& graph);
 
 }  // namespace narrow

@@ -8,6 +8,7 @@
 #include "graph/constants.h"
 #include "graph/drop_identities.h"
 #include "graph/graph_edit.h"
+#include "graph/inner_graphs.h"
 #include "graph/matchers.h"
 #include "graph/operators.h"
 #include "graph/shapes.h"
@@ -155,6 +156,10 @@ class QuantizerDropper {
 
 }  // namespace
 
-Graph drop_quantizers(const Graph& graph) { return QuantizerDropper(graph).run(); }
+Graph drop_quantizers(const Graph& graph) {
+  Graph result = QuantizerDropper(graph).run();
+  change_inner_graphs(result, drop_quantizers);
+  return result;
+}
 
 }  // namespace narrow

@@ -9,7 +9,8 @@ namespace narrow {
 // it lets numbers through. Where the least number of the codes is 0 and its input may be negative,
 // the pair is an activation as well: ONNX Runtime's static quantization takes Relu and Clip away
 // before such a pair. It becomes Clip from 0 to the greatest number of the codes. Weights and other
-// stored codes stay as they are.
+// stored codes stay as they are. Branches of If and bodies of Loop and Scan are taken each by
+// itself.
 Graph drop_quantizers(const Graph& graph);
 
 }  // namespace narrow

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -120,6 +121,27 @@ TEST(DropQuantizers, ScalesOfAnotherAxisBehindTheCodesStay) {
   const ValueId codes = builder.add("codes", op::QuantizeLinear{.axis = 0}, {x, scales});
   const Graph graph = builder.finish({builder.add("y", op::DequantizeLinear{1}, {codes, scales})});
   EXPECT_EQ(drop_quantizers(graph), graph);
+}
+
+TEST(DropQuantizers, BranchesAreTakenByThemselves) {
+  const auto branch = [] {
+    GraphBuilder builder("branch");
+    const ValueId x = builder.input("x", {2, 4});
+    const Graph deepest = builder.finish({quantized(builder, "y", x, {DType::kInt8, 0})});
+    return std::make_shared<const Graph>(deepest);
+  };
+  GraphBuilder builder("g");
+  const ValueId x = builder.input("x", {2, 4});
+  const ValueId condition = builder.constant("condition", {DType::kBool, {}, {std::byte{1}}});
+  const Graph graph = drop_quantizers(
+      builder.finish({builder.add("if", op::If{branch(), branch()}, {condition, x})}));
+  const auto& branches = std::get<op::If>(graph.nodes.at(0).attributes);
+  for (const Graph* const inner : {branches.then_branch.get(), branches.else_branch.get()}) {
+    for (const Node& node : inner->nodes) {
+      EXPECT_FALSE((is_any<op::QuantizeLinear, op::DequantizeLinear>(node)));
+    }
+    EXPECT_EQ(inner->outputs.size(), 1U);
+  }
 }
 
 }  // namespace

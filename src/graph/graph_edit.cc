@@ -81,6 +81,15 @@ void GraphEdit::swap_results(int index, ValueId added) {
   node(index).outputs.front() = added;
 }
 
+void GraphEdit::read_instead(const std::vector<ValueId>& by) {
+  for (Node& node : graph_.nodes) {
+    for (ValueId& id : node.inputs) {
+      if (id == kNoValue || id >= static_cast<ValueId>(by.size())) continue;
+      if (by[static_cast<std::size_t>(id)] != kNoValue) id = by[static_cast<std::size_t>(id)];
+    }
+  }
+}
+
 Graph GraphEdit::finish() {
   std::vector<Node> nodes;
   const auto take = [&](std::map<int, std::vector<Node>>& from, int index) {

@@ -34,6 +34,9 @@ class GraphEdit {
   // of the former read the latter.
   void swap_results(int index, ValueId added);
   void remove(int index) { removed_.insert(index); }
+  // Lets the nodes that were there at the beginning read `by[id]` instead of a value that was
+  // there, where that is one.
+  void read_instead(const std::vector<ValueId>& by);
 
   // The graph without what nothing reads, checked.
   Graph finish();

@@ -1,10 +1,10 @@
 #include "graph/widen_halves.h"
 
 #include <algorithm>
-#include <memory>
 #include <variant>
 #include <vector>
 
+#include "graph/inner_graphs.h"
 #include "tensor/element_values.h"
 
 namespace narrow {
@@ -23,20 +23,7 @@ DType* named_type(Attributes& attributes) {
   return nullptr;
 }
 
-// The graphs that the operator has.
-std::vector<std::shared_ptr<const Graph>*> graphs_of(Attributes& attributes) {
-  if (auto* const branches = std::get_if<op::If>(&attributes)) {
-    return {&branches->then_branch, &branches->else_branch};
-  }
-  if (auto* const loop = std::get_if<op::Loop>(&attributes)) return {&loop->body};
-  if (auto* const scan = std::get_if<op::Scan>(&attributes)) return {&scan->body};
-  return {};
-}
-
 void widen(Node& node) {
-  for (std::shared_ptr<const Graph>* graph : graphs_of(node.attributes)) {
-    *graph = std::make_shared<Graph>(widen_halves(**graph));
-  }
   DType* const type = named_type(node.attributes);
   if (type == nullptr || !is_half(*type)) return;
   if (auto* const fill = std::get_if<op::ConstantOfShape>(&node.attributes)) {
@@ -56,8 +43,8 @@ bool has_halves(const Graph& graph) {
          std::ranges::any_of(graph.inputs,
                              [&](ValueId id) { return is_half(graph.value(id).type); }) ||
          std::ranges::any_of(graph.nodes, [](Node node) {
-           for (const std::shared_ptr<const Graph>* inner : graphs_of(node.attributes)) {
-             if (has_halves(**inner)) return true;
+           for (const Graph* const inner : inner_graphs(node)) {
+             if (has_halves(*inner)) return true;
            }
            const DType* const type = named_type(node.attributes);
            return type != nullptr && is_half(*type);
@@ -77,6 +64,7 @@ Graph widen_halves(Graph graph) {
     constant.type = DType::kFloat32;
   }
   for (Node& node : graph.nodes) widen(node);
+  change_inner_graphs(graph, [](const Graph& inner) { return widen_halves(inner); });
   return graph;
 }
 

@@ -11,6 +11,16 @@ namespace narrow {
 std::vector<std::optional<ActivationScheme>> activation_schemes(
     const std::vector<std::string>& list, const std::vector<std::string>& ranges) {
   std::vector<std::optional<ActivationScheme>> schemes;
+  std::vector<ActivationScheme> of_ranges;
+  for (const std::string& range : ranges) {
+    ActivationScheme scheme;
+    parse_activation_range(range, scheme);
+    if (std::ranges::find(of_ranges, scheme) != of_ranges.end()) {
+      throw Error(ErrorCategory::kUsage,
+                  fmt::format("ranges of activations: {} is there twice", range));
+    }
+    of_ranges.push_back(scheme);
+  }
   const auto add = [&](const std::optional<ActivationScheme>& scheme, const std::string& part) {
     if (std::ranges::find(schemes, scheme) != schemes.end()) {
       throw Error(ErrorCategory::kUsage, fmt::format("activations: {} is there twice", part));

@@ -56,9 +56,14 @@ Table accumulators_table(const IntegerNetworkResult& result) {
 
 std::string integer_summary_text(const IntegerNetworkResult& result) {
   std::string text = quantize_summary_text(result.weights.quantization.summary);
-  text += fmt::format("{} values between operators as {} codes, ranges {} of {} images\n",
-                      result.activations.size(), to_string(result.scheme),
-                      range_text(result.scheme), result.images);
+  if (result.images == 0) {
+    text += fmt::format("{} values between operators as codes, scales of a training\n",
+                        result.activations.size());
+  } else {
+    text += fmt::format("{} values between operators as {} codes, ranges {} of {} images\n",
+                        result.activations.size(), to_string(result.scheme),
+                        range_text(result.scheme), result.images);
+  }
   if (!result.accumulators.empty()) {
     const auto most = std::ranges::max_element(result.accumulators, {}, &LayerAccumulator::bits);
     text += fmt::format("{} linear layers; their sums need at most {} bits ({})\n",
@@ -76,8 +81,9 @@ std::string integer_summary_text(const IntegerNetworkResult& result) {
 
 ordered_json integer_json(const IntegerNetworkResult& result) {
   ordered_json json = quantize_json(result.weights.quantization);
-  json["activations"] = {{"scheme", to_string(result.scheme)},
-                         {"range", range_text(result.scheme)},
+  const bool is_trained = result.images == 0;
+  json["activations"] = {{"scheme", is_trained ? "trained" : to_string(result.scheme)},
+                         {"range", is_trained ? "trained" : range_text(result.scheme)},
                          {"target", to_string(result.target)},
                          {"images", result.images},
                          {"values", table_json(activations_table(result))}};

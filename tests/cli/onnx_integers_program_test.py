@@ -57,6 +57,9 @@ class OnnxIntegers(OnnxCase):
         self.assertIn("goes with --activations",
                       self.error("sweep", "m.onnx", *source, "--activation-range=mse"))
         self.assertIn("twice", self.error("sweep", "m.onnx", *source, "--activations=8,8"))
+        self.assertIn("ranges of activations: mse is there twice",
+                      self.error("sweep", "m.onnx", *source, "--activations=8",
+                                 "--activation-range=mse,mse"))
         plan = ("plan", "m.onnx", "--scheme=symmetric", "--granularity=channel", "--bits=4,8",
                 "--average-bits=6", *source, "--calibration_images=6")
         planned = self.json(*plan, "--activations=3,8", "-o", "plan.json")
@@ -67,11 +70,26 @@ class OnnxIntegers(OnnxCase):
         found = {row["value"]: row["bits"] for row in made["activations"]["values"]}
         self.assertEqual(found, widths)
         self.assertLessEqual(planned["size"]["average_bits"], 6)
+        self.assertIn("plan.json has widths of activations, which only an integer file has",
+                      self.error("quantize", "m.onnx", "--plan=plan.json", "-o", "weights.onnx"))
         self.assertIn("goes with --activations", self.error(*plan, "--activation-range=mse"))
         self.assertIn("are of different kinds",
                       self.error(*plan, "--activations=3,8:symmetric"))
         self.assertIn("planned by --damage measured",
                       self.error(*plan, "--activations=3,8", "--damage=weight"))
+
+    def test_qonnx_has_the_same_numbers(self):
+        how = ("--scheme=symmetric", "--bits=5", "--granularity=channel", "--activations=6",
+               *self.pictures(), "--calibration_images=6", f"--eval_image_size={SIZE}")
+        for kind in ("qdq", "qonnx"):
+            self.narrow("quantize", "m.onnx", *how, f"--to={kind}", "-o", f"{kind}.onnx")
+        self.assertIn(b"qonnx.custom_op.general", (self.dir / "qonnx.onnx").read_bytes())
+        for execution in ("integer", "simulate"):
+            text = self.narrow("compare", "--outputs", "qdq.onnx", "qonnx.onnx",
+                               "--inputs=bare.npz", f"--execution={execution}")
+            self.assertIn("exact", text)
+        self.assertIn("--target is for --to qdq", self.error(
+            "quantize", "m.onnx", *how, "--to=qonnx", "--target=openvino", "-o", "j.onnx"))
 
     def test_what_engines_compute_in_integers_is_told(self):
         self.narrow("quantize", "m.onnx", "--scheme=symmetric", "--bits=8", "--granularity=channel",

@@ -179,7 +179,8 @@ class Ranks(SharedCase):
                    "--dataset_split_name", "test", "--checkpoint_path", "model.ckpt-7",
                    "--train_image_size", 28, "--augment", "none", "--resize_side", 28,
                    "--batch_size", 4, "--log_every_n_steps", 1, "--optimizer", "momentum",
-                   "--weight_decay", 0.01, "--moving_average_decay", 0.9, "--num_clones", 3]
+                   "--weight_decay", 0.01, "--moving_average_decay", 0.9, "--quantize",
+                   "symmetric:5:channel", "--quantize_activations", 4, "--num_clones", 3]
         self.narrow(*command, "--max_number_of_steps", 3, "--train_dir", "one", "--threads", 1)
         self.narrow(*command, "--max_number_of_steps", 3, "--train_dir", "two", "--threads", 2)
         # Ranks continue what another number of them began.

@@ -204,6 +204,35 @@ class Runs(TrainingCase):
                     "--resize_side=28", "--eval_image_size=28")
 
 
+    def test_activations_are_trained_and_exported(self):
+        text = self.narrow(*self.flags(
+            quantize="symmetric:6", quantize_activations="5", activation_rule="images: 8",
+            max_number_of_steps=2, optimizer="momentum", batch_norm_decay=0.5))
+        self.assertIn("trained: ", text)
+        self.narrow("convert", "train", "--to=onnx", "--eval_image_size=28", "-o", "float.onnx")
+        integers = ("quantize", "float.onnx", "--scheme=symmetric", "--bits=6", "--to=qdq",
+                    "--activation-steps=train", "-o")
+        report = self.json(*integers, "integers.onnx")
+        rows = report["activations"]["values"]
+        self.assertEqual({row["bits"] for row in rows if row["value"] == "images"}, {8})
+        self.assertEqual({row["bits"] for row in rows if row["value"] != "images"}, {5})
+        self.assertIn("scales of a training", self.narrow(*integers, "again.onnx"))
+        text = self.narrow("eval", "integers.onnx", "--dataset_name=fashion_mnist",
+                           "--dataset_dir=data", "--preprocessing_name=vgg", "--resize_side=28",
+                           "--eval_image_size=28")
+        self.assertIn("eval/Accuracy", text)
+        self.assertIn("says all of activations; --activations does not",
+                      self.error(*integers, "other.onnx", "--activations=8"))
+        other = self.run_program(*self.flags(quantize_activations="5", max_number_of_steps=3,
+                                             optimizer="momentum"))
+        self.assertEqual(other.returncode, 2)
+        self.assertIn("had other quantized activations", other.stderr)
+        self.assertIn("activation_step", self.narrow("inspect", "train"))
+        copied = self.json("quantize", "train", "--dry-run", "--scheme=bin", "--bits=4")
+        self.assertFalse(any("activation_step" in tensor["name"] and tensor["quantized"]
+                             for tensor in copied["tensors"]))
+
+
 class Mistakes(TrainingCase):
     def test_are_explained(self):
         for name in ("train_dir", "dataset_name", "dataset_dir"):

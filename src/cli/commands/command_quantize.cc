@@ -77,7 +77,7 @@ void require_options(const Arguments& args, const Command& command) {
   }
   require_integer_options(command, args.integers);
   if (args.integers.any() && args.output.empty() && !args.dry_run) {
-    throw Error(ErrorCategory::kUsage, "--to qdq needs -o FILE.onnx");
+    throw Error(ErrorCategory::kUsage, fmt::format("--to {} needs -o FILE.onnx", args.integers.to));
   }
 }
 
@@ -96,8 +96,8 @@ void require_shared_result(const Arguments& args, CheckpointFormat format,
 }
 
 void run(Arguments args, const Command& command) {
-  require_options(args, command);
   args.integers.plan = args.plan_options.plan;
+  require_options(args, command);
   PartRun part(args.part, "quantize", args.force);
   Exports exports(args.exports, args.force);
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/options/common_options.h"
+#include "narrow/checkpoint.h"
 #include "narrow/error.h"
 #include "narrow/plan.h"
 #include "narrow/quantize_activations.h"
@@ -18,10 +19,11 @@ namespace {
 }
 
 ActivationOptions options_of(const IntegerArguments& args, const NetworkMethods& methods) {
-  if (!methods.images) {
-    refuse(
-        "--to qdq needs images to take the ranges of activations from: --images or "
-        "--dataset_name and --dataset_dir");
+  if (!methods.images && args.steps.empty()) {
+    refuse(fmt::format(
+        "--to {} needs images to take the ranges of activations from (--images or "
+        "--dataset_name and --dataset_dir), or a training that has them (--activation-steps)",
+        args.to));
   }
   ActivationOptions options = parse_activation_options(args.activations, args.range, args.target);
   for (const std::string& rule : args.rules) {
@@ -32,7 +34,9 @@ ActivationOptions options_of(const IntegerArguments& args, const NetworkMethods&
     options.rules.insert(options.rules.end(), planned.begin(), planned.end());
   }
   options.packs_weights = args.packs_weights;
-  options.images = *methods.images;
+  if (args.to == "qonnx") options.form = IntegerForm::kQonnx;
+  if (!args.steps.empty()) options.steps = read_activation_steps(*open_checkpoint(args.steps));
+  if (methods.images) options.images = *methods.images;
   return options;
 }
 
@@ -56,9 +60,17 @@ void add_integer_options(Command& command, IntegerArguments& args) {
                         "of values with these names, the first match counts; a range\n"
                         "may follow: 'conv1*: 4:symmetric mse'")
       .group(group);
-  command.add_option("--to", args.to, "qdq: QuantizeLinear and DequantizeLinear, for -o FILE.onnx")
+  command
+      .add_option("--activation-steps", args.steps,
+                  "instead of all three: the scales that train --quantize_activations found")
+      .type_name("CKPT")
+      .group(group);
+  command
+      .add_option("--to", args.to,
+                  "for -o FILE.onnx; qdq: QuantizeLinear and DequantizeLinear, qonnx: Quant\n"
+                  "nodes, which FINN and hls4ml read")
       .type_name("KIND")
-      .one_of({"qdq"})
+      .one_of({"qdq", "qonnx"})
       .group(group);
   command
       .add_flag("--pack-int4", args.packs_weights,
@@ -72,13 +84,33 @@ void add_integer_options(Command& command, IntegerArguments& args) {
 }
 
 void require_integer_options(const Command& command, const IntegerArguments& args) {
-  for (const char* option :
-       {"--activations", "--activation-range", "--activation-rule", "--target", "--pack-int4"}) {
+  for (const char* option : {"--activations", "--activation-range", "--activation-rule",
+                             "--activation-steps", "--target", "--pack-int4"}) {
     if (args.any() || command.count(option) == 0) continue;
     refuse(fmt::format("{} is for an integer file: name it with --to qdq -o FILE.onnx", option));
   }
+  for (const char* option : {"--target", "--pack-int4"}) {
+    if (args.to != "qonnx" || command.count(option) == 0) continue;
+    refuse(fmt::format("{} is for --to qdq: QONNX has numbers, and the widths of their codes",
+                       option));
+  }
+  const bool is_planned = !args.plan.empty() && !read_plan_activations(args.plan).empty();
+  if (is_planned && !args.any()) {
+    refuse(
+        fmt::format("{} has widths of activations, which only an integer file has: name it with "
+                    "--to qdq -o FILE.onnx",
+                    args.plan));
+  }
+  for (const char* option : {"--activations", "--activation-range", "--activation-rule"}) {
+    if (args.steps.empty() || command.count(option) == 0) continue;
+    refuse(
+        fmt::format("--activation-steps says all of activations; {} does not go with it", option));
+  }
+  if (is_planned && !args.steps.empty()) {
+    refuse("--activation-steps says all of activations; a plan of them does not go with it");
+  }
   if (args.any() && command.count("--format") > 0) {
-    refuse("--to qdq makes an ONNX file, so --format does not go with it");
+    refuse(fmt::format("--to {} makes an ONNX file, so --format does not go with it", args.to));
   }
 }
 

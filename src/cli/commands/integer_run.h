@@ -14,7 +14,8 @@ struct IntegerArguments {
   std::string activations;
   std::string range = "minmax";
   std::vector<std::string> rules;
-  std::string plan;  // of --plan: what it says of values counts after the rules
+  std::string plan;   // of --plan: what it says of values counts after the rules
+  std::string steps;  // of a training
   std::string to;
   bool packs_weights = false;
   std::string target = "portable";
@@ -24,8 +25,8 @@ struct IntegerArguments {
 
 void add_integer_options(Command& command, IntegerArguments& args);
 
-// Throws Error(kUsage) for options of integer files without --to, and for options of `command` that
-// an integer file has no use for.
+// Throws Error(kUsage) for options of integer files without --to, a plan for such a file among
+// them, and for options of `command` that an integer file has no use for.
 void require_integer_options(const Command& command, const IntegerArguments& args);
 
 // Writes to run.output unless it is a dry run. The images of the methods are those that ranges are

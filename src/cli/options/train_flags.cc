@@ -68,8 +68,21 @@ void add_network_flags(Command& command, TrainFlags& flags) {
       .capture_default_str();
   command
       .add_option(slim_flag("quantize"), flags.quantize,
-                  "train with weights quantized like this, bin:4 say")
-      .type_name("SCHEME:BITS");
+                  "train with weights quantized like this, bin:4 say;\n:channel goes with "
+                  "quantized activations")
+      .type_name("SCHEME:BITS[:channel]");
+  command
+      .add_option(slim_flag("quantize_activations"), flags.quantize_activations,
+                  "train with values between operators of so many bits,\naffine (the default) or "
+                  "symmetric, and their scales")
+      .type_name("B[:SCHEME]");
+  command
+      .add_option(
+          slim_flag("activation_rule"), flags.activation_rules,
+          "of values with these names, the first match counts:\n'images: 8'; again for each")
+      .type_name("'GLOB: B[:SCHEME]'")
+      .expected(1)
+      .take_all();
 }
 
 void add_image_flags(Command& command, TrainOptions& options) {
@@ -227,17 +240,26 @@ std::vector<std::string> split_scopes(const std::string& text) {
   return scopes;
 }
 
+// SCHEME:BITS or SCHEME:BITS:channel.
 Scheme parse_quantize(const std::string& text) {
-  const std::size_t colon = text.find(':');
+  constexpr std::string_view kByChannel = ":channel";
+  std::string_view rest = text;
   Scheme scheme;
-  const char* end = text.data() + text.size();
-  const char* digits = text.data() + std::min(colon, text.size() - 1) + 1;
-  const auto [stop, error] = std::from_chars(digits, end, scheme.bits);
-  if (colon == std::string::npos || error != std::errc() || stop != end) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("--quantize={} is not SCHEME:BITS, bin:4 or fixed-point:8 say", text));
+  if (rest.ends_with(kByChannel)) {
+    scheme.granularity.kind = Granularity::Kind::kChannel;
+    rest.remove_suffix(kByChannel.size());
   }
-  scheme.kind = parse_scheme_kind(text.substr(0, colon));
+  const std::size_t colon = rest.find(':');
+  const std::string_view digits = colon == std::string_view::npos ? "" : rest.substr(colon + 1);
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, scheme.bits);
+  if (error != std::errc() || stop != end) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("--quantize={} is not SCHEME:BITS[:channel], bin:4 or "
+                            "symmetric:4:channel say",
+                            text));
+  }
+  scheme.kind = parse_scheme_kind(rest.substr(0, colon));
   validate(scheme);
   return scheme;
 }
@@ -275,6 +297,13 @@ TrainOptions train_options(const Command& command, const TrainFlags& flags) {
   if (given("--max_number_of_steps")) options.max_number_of_steps = flags.max_number_of_steps;
   if (flags.batch_norm == "frozen") options.batch_norm = BatchNormMode::kFrozen;
   if (!flags.quantize.empty()) options.quantize = parse_quantize(flags.quantize);
+  if (!flags.quantize_activations.empty()) {
+    options.quantize_activations = parse_activations(flags.quantize_activations);
+  }
+  for (const std::string& rule : flags.activation_rules) {
+    options.activation_rules.push_back(
+        parse_activation_rule(rule, options.quantize_activations.value_or(ActivationScheme{})));
+  }
   if (given("--batch_norm_decay")) options.batch_norm_decay = flags.batch_norm_decay;
   if (given("--dropout_keep_prob")) options.dropout_keep_prob = flags.dropout_keep_prob;
   return options;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/parser/command.h"
 #include "narrow/train.h"
@@ -23,6 +24,8 @@ struct TrainFlags {
   double batch_norm_decay = 0;
   double dropout_keep_prob = 0;
   std::string quantize;
+  std::string quantize_activations;
+  std::vector<std::string> activation_rules;
 };
 
 // `flags` must outlive the parsing of `command`.

@@ -1,6 +1,7 @@
 #include "methods/activations/activation_range.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -121,6 +122,10 @@ SeenRange search_range(const ValueStatistics& seen, const Cost& cost) {
 DType type_of_codes(bool is_signed, int bits) {
   if (bits > 8) return is_signed ? DType::kInt16 : DType::kUInt16;
   return is_signed ? DType::kInt8 : DType::kUInt8;
+}
+
+int ActivationFormat::bits() const {
+  return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(greatest - least)));
 }
 
 bool ActivationFormat::is_narrower_than_type() const {

@@ -17,6 +17,8 @@ struct ActivationFormat {
   std::int64_t least = 0;
   std::int64_t greatest = 255;
 
+  // Of so many codes.
+  [[nodiscard]] int bits() const;
   // Whether codes that the type has and the format has not need to be kept out.
   [[nodiscard]] bool is_narrower_than_type() const;
   bool operator==(const ActivationFormat&) const = default;

@@ -8,6 +8,7 @@
 #include "graph/testing/hashed_values.h"
 #include "methods/activations/engine_rules.h"
 #include "methods/activations/quantized_network.h"
+#include "methods/activations/trained_steps.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -178,6 +179,37 @@ TEST(QuantizedNetwork, BiasesAreIntegersAndFewBitsAreKeptByAClip) {
   }
   EXPECT_EQ(clips, 3U);
   EXPECT_EQ(quantizers, 4U);
+}
+
+TEST(TrainedSteps, NamesSayValueWidthAndSign) {
+  const TrainedStep step = {"a/Relu", 4, false};
+  EXPECT_EQ(step.variable(), "a/Relu/activation_step/uint4");
+  EXPECT_EQ(trained_step(step.variable()), step);
+  EXPECT_EQ(trained_step("images/activation_step/int12"), (TrainedStep{"images", 12, true}));
+  for (const char* const other :
+       {"a/Relu/activation_step/uint4/Momentum", "a/activation_step/uint1", "a/activation_step/int",
+        "a/activation_step/int04", "a/weights"}) {
+    EXPECT_FALSE(trained_step(other)) << other;
+  }
+  const ActivationFormat format = TrainedStep{"images", 4, true}.format(-0.5F, true);
+  EXPECT_EQ(format, (ActivationFormat{0.5F, 8, DType::kUInt8, 0, 15}));
+}
+
+TEST(TrainedSteps, SitWhereIntegersHaveCodes) {
+  const SmallNetwork network;
+  const std::vector<StepPlace> places =
+      step_places(network.graph, {}, {parse_activation_rule("x: 6", {})});
+  ASSERT_EQ(places.size(), 2U);
+  EXPECT_EQ(places[0].step, (TrainedStep{"x", 6, true}));
+  EXPECT_EQ(places[1].step, (TrainedStep{"relu", 8, false}));
+  // pool and both only move what is codes already.
+  EXPECT_EQ(places[1].values, std::vector<std::string>{"relu"});
+  const Graph graph = with_steps(network.graph, places);
+  EXPECT_EQ(graph.weights.size(), network.graph.weights.size() + 2);
+  const Node& pool = *std::ranges::find(graph.nodes, "pool", &Node::name);
+  const Node& numbers = graph.nodes[static_cast<std::size_t>(graph.producer(pool.inputs[0]))];
+  EXPECT_TRUE(std::holds_alternative<op::DequantizeLinear>(numbers.attributes));
+  EXPECT_EQ(graph.weight_of(numbers.inputs[1])->name, "relu/activation_step/uint8");
 }
 
 Graph quantized_network(const ActivationFormat& images, const ActivationFormat& others,

@@ -219,13 +219,7 @@ Graph with_quantizers(const Graph& graph, const std::vector<QuantizerGroup>& gro
           producer, name + "_dequantized", op::DequantizeLinear{}, {codes, scale, zero});
     }
   }
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    for (ValueId& id : edit.node(static_cast<int>(i)).inputs) {
-      if (id == kNoValue || id >= static_cast<ValueId>(replaced.size())) continue;
-      const ValueId by = replaced[static_cast<std::size_t>(id)];
-      if (by != kNoValue) id = by;
-    }
-  }
+  edit.read_instead(replaced);
   return edit.finish();
 }
 

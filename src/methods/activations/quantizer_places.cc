@@ -1,11 +1,15 @@
 #include "methods/activations/quantizer_places.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <numeric>
 
+#include "base/name_pattern.h"
 #include "graph/matchers.h"
 #include "graph/shapes.h"
+#include "narrow/error.h"
 #include "nn/integer/quantized_steps.h"
 
 namespace narrow {
@@ -13,8 +17,9 @@ namespace {
 
 class PlaceFinder {
  public:
-  explicit PlaceFinder(const Graph& graph)
+  PlaceFinder(const Graph& graph, bool all_linear)
       : graph_(graph),
+        all_linear_(all_linear),
         facts_(infer_facts(graph)),
         depends_(graph.values.size(), false),
         is_wanted_(graph.values.size(), false),
@@ -62,7 +67,9 @@ class PlaceFinder {
   }
 
   [[nodiscard]] bool has_stored_codes(const Node& node) const {
-    const int producer = node.inputs.size() < 2 ? -1 : graph_.producer(node.inputs[1]);
+    if (node.inputs.size() < 2) return false;
+    if (all_linear_) return !has(depends_, node.inputs[1]);
+    const int producer = graph_.producer(node.inputs[1]);
     return producer >= 0 &&
            is_any<op::DequantizeLinear>(graph_.nodes[static_cast<std::size_t>(producer)]) &&
            !has(depends_, node.inputs[1]);
@@ -104,6 +111,7 @@ class PlaceFinder {
   }
 
   const Graph& graph_;
+  bool all_linear_;
   FactTable facts_;
   std::vector<bool> depends_;    // by ValueId: on the inputs
   std::vector<bool> is_wanted_;  // by ValueId
@@ -113,7 +121,37 @@ class PlaceFinder {
 }  // namespace
 
 std::vector<QuantizerGroup> quantizer_groups(const Graph& graph) {
-  return PlaceFinder(graph).run();
+  return PlaceFinder(graph, false).run();
+}
+
+std::vector<QuantizerGroup> future_quantizer_groups(const Graph& graph) {
+  return PlaceFinder(graph, true).run();
+}
+
+ActivationScheme scheme_of(const Graph& graph, const QuantizerGroup& group,
+                           const ActivationScheme& base, const std::vector<ActivationRule>& rules) {
+  for (const ActivationRule& rule : rules) {
+    for (const ValueId id : group.values) {
+      if (name_matches(rule.pattern, graph.value(id).name)) return rule.scheme;
+    }
+  }
+  return base;
+}
+
+void require_matches(const Graph& graph, const std::vector<QuantizerGroup>& groups,
+                     const std::vector<ActivationRule>& rules) {
+  for (const ActivationRule& rule : rules) {
+    const auto matches = [&](const QuantizerGroup& group) {
+      return std::ranges::any_of(group.values, [&](ValueId id) {
+        return name_matches(rule.pattern, graph.value(id).name);
+      });
+    };
+    if (rule.may_match_none || std::ranges::any_of(groups, matches)) continue;
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("no value between operators that becomes codes matches '{}' of the "
+                            "rules for activations",
+                            rule.pattern));
+  }
 }
 
 }  // namespace narrow

@@ -10,6 +10,7 @@
 
 #include "model/onnx/flat_nodes.h"
 #include "model/onnx/node_import.h"
+#include "model/onnx/qonnx_model.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -30,6 +31,7 @@ void import_node(GraphImport& graph, const FlatNode& flat) {
   NodeImporter import = nullptr;
   if (is_onnx_domain(node.domain())) import = find_importer(node.op_type());
   if (node.domain() == "com.microsoft") import = find_microsoft_importer(node.op_type());
+  if (is_qonnx_domain(node.domain())) import = find_qonnx_importer(node.op_type());
   if (import == nullptr) refuse(node, "which is not computed");
   if (flat.opset < 1 || flat.opset > kNewestOpset) {
     refuse(node, fmt::format("whose opset is {}, expected 1 to {}", flat.opset, kNewestOpset));

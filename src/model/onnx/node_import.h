@@ -98,6 +98,8 @@ using NodeImporter = void (*)(const NodeImport& node);
 // By operator's name; null for one that is not known.
 NodeImporter find_importer(std::string_view op_type);
 
+// Those of QONNX's domains.
+NodeImporter find_qonnx_importer(std::string_view op_type);
 // Those of the domain com.microsoft.
 NodeImporter find_microsoft_importer(std::string_view op_type);
 // The window of a pool.

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "graph/inner_graphs.h"
 #include "graph/matchers.h"
 #include "graph/operators.h"
 #include "graph/shapes.h"
@@ -326,8 +327,12 @@ void IntegerExecutor::trace(std::span<const GraphArray> inputs,
 }
 
 bool has_quantized_activations(const Graph& graph) {
-  return std::ranges::any_of(graph.nodes,
-                             is_any<op::QuantizeLinear, op::QLinearConv, op::QLinearMatMul>);
+  return std::ranges::any_of(graph.nodes, [](const Node& node) {
+    return is_any<op::QuantizeLinear, op::QLinearConv, op::QLinearMatMul>(node) ||
+           std::ranges::any_of(inner_graphs(node), [](const Graph* inner) {
+             return has_quantized_activations(*inner);
+           });
+  });
 }
 
 }  // namespace narrow

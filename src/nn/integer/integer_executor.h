@@ -53,7 +53,8 @@ class IntegerExecutor : public GraphExecutor {
   std::unique_ptr<Program> program_;
 };
 
-// Whether some value between operators is codes: the graph has activations in few bits.
+// Whether some value between operators is codes: the graph, or one in its nodes, has activations in
+// few bits.
 bool has_quantized_activations(const Graph& graph);
 
 }  // namespace narrow

@@ -152,6 +152,8 @@ void BackwardPass::add_node(const Node& node, int gradient) {
     add_lrn(node, gradient);
   } else if (is_any<op::Dropout>(node)) {
     add_dropout(node, gradient);
+  } else if (is_any<op::DequantizeLinear>(node)) {
+    add_quantizer(node, gradient);
   } else {
     add_scaling(node, gradient);
   }
@@ -235,6 +237,25 @@ void BackwardPass::add_dropout(const Node& node, int gradient) {
     drop_values(mask, forward_.step(), steps_.floats(gradient), count, steps_.floats(gradient));
   });
   pass_on(graph_.input(node), gradient);
+}
+
+void BackwardPass::add_quantizer(const Node& node, int gradient) {
+  LearnedStep& step = forward_.learned(node);
+  const std::string& name = scale_name(graph_.graph(), node);
+  const int use = ++quantized_[name];
+  const bool is_first = use == 1;
+  const bool is_last = use == step.uses();
+  const ValueId input = graph_.input(node);
+  const std::size_t count = forward_.float_count(input);
+  const int x = forward_.buffer(input);
+  steps_.add({x, gradient}, [=, this, &name, &step] {
+    if (is_first) step.begin();
+    step.backward(forward_.values(x), count, steps_.floats(gradient));
+    if (!is_last || !step.is_trained()) return;
+    step.finish();
+    variables_.finish(name);
+  });
+  if (forward_.needs_gradient(input)) pass_on(input, gradient);
 }
 
 void BackwardPass::share(ValueId id, int buffer) {

@@ -2,6 +2,8 @@
 // backwards, as far as something is trained. Internal to this folder.
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "nn/training/forward_pass.h"
@@ -45,6 +47,7 @@ class BackwardPass {
   void add_lrn(const Node& node, int gradient);
   void add_scaling(const Node& node, int gradient);
   void add_dropout(const Node& node, int gradient);
+  void add_quantizer(const Node& node, int gradient);
   void finish_variables(const TrainingUnit& unit);
   // A copy of the gradient of a value in `buffer`, which something else still needs.
   void share(ValueId id, int buffer);
@@ -56,7 +59,8 @@ class BackwardPass {
   ForwardPass& forward_;
   TrainingVariables& variables_;
   StepList& steps_;
-  std::vector<int> gradients_;  // by value: the buffer of what is added up so far
+  std::vector<int> gradients_;            // by value: the buffer of what is added up so far
+  std::map<std::string, int> quantized_;  // by scale: how many of its values have had their turn
 };
 
 }  // namespace narrow

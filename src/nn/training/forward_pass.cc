@@ -10,11 +10,22 @@
 // trained, which is found out on the same walk.
 #include "nn/training/forward_pass.h"
 
+#include <algorithm>
 #include <variant>
 
 #include "nn/training/normalization/local_response.h"
 
 namespace narrow {
+namespace {
+
+CodeInterval codes_of_type(const Graph& graph, const Node& node) {
+  const auto producer = static_cast<std::size_t>(graph.producer(node.inputs[0]));
+  const auto& quantize = std::get<op::QuantizeLinear>(graph.nodes[producer].attributes);
+  const IntegerRange range = *integer_range(quantize.to, quantize.small);
+  return {static_cast<int>(range.least), static_cast<int>(range.greatest)};
+}
+
+}  // namespace
 
 ForwardPass::ForwardPass(const TrainableGraph& graph, const TrainingOptions& options,
                          TrainingVariables& variables, StepList& steps)
@@ -43,6 +54,9 @@ void ForwardPass::add(const TrainingStep& step) {
     trained = trained || placed(*step.unit).is_trained;
   } else if (graph_.merged(step.output()) == nullptr) {
     add_node(*step.node);
+    if (is_any<op::DequantizeLinear>(*step.node)) {
+      trained = trained || learned(*step.node).is_trained();
+    }
   }
   needs_gradient_[static_cast<std::size_t>(step.output())] = trained;
 }
@@ -142,6 +156,8 @@ void ForwardPass::add_node(const Node& node) {
     add_lrn(node);
   } else if (is_any<op::Dropout>(node)) {
     add_dropout(node);
+  } else if (is_any<op::DequantizeLinear>(node)) {
+    add_quantizer(node);
   } else {
     add_scaling(node);
   }
@@ -225,6 +241,25 @@ void ForwardPass::add_dropout(const Node& node) {
   const int y = new_value(node.output());
   steps_.add({x, y}, [=, mask = dropout(node), this] {
     drop_values(mask, step_, values(x), count, steps_.floats(y));
+  });
+}
+
+void ForwardPass::add_quantizer(const Node& node) {
+  const std::string& name = scale_name(graph_.graph(), node);
+  const std::size_t count = float_count(node.output());
+  const auto given = options_.code_ranges.find(name);
+  const CodeInterval codes =
+      given != options_.code_ranges.end() ? given->second : codes_of_type(graph_.graph(), node);
+  LearnedStep& step =
+      learned_.try_emplace(name, codes, variables_.used(name), variables_.gradient(name))
+          .first->second;
+  step.add_use(graph_.size(node.output()).floats());
+  const int x = buffer(graph_.input(node));
+  const int y = new_value(node.output());
+  steps_.add({x, y}, [=, this, &name, &step] {
+    if (observer_ == nullptr) return step.forward(values(x), count, steps_.floats(y));
+    (*observer_)(name, {values(x), count});
+    std::copy_n(values(x), count, steps_.floats(y));
   });
 }
 

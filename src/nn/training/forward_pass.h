@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nn/training/elementwise.h"
+#include "nn/training/learned_step.h"
 #include "nn/training/placed_unit.h"
 #include "nn/training/pooling.h"
 #include "nn/training/step_list.h"
@@ -36,6 +37,8 @@ class ForwardPass {
   void set_images(const float* images) { images_ = images; }
   void set_step(std::uint64_t step) { step_ = step; }
   [[nodiscard]] std::uint64_t step() const { return step_; }
+  // Sees what becomes codes, which nothing does then; null: it does.
+  void set_observer(const ValueObserver* observer) { observer_ = observer; }
 
   // Where a value is: StepList::kNone for the images, and for what is merged into a sum.
   [[nodiscard]] int buffer(ValueId id) const { return buffers_[static_cast<std::size_t>(id)]; }
@@ -58,6 +61,10 @@ class ForwardPass {
   [[nodiscard]] std::span<const std::unique_ptr<PlacedUnit>> units() const { return units_; }
   [[nodiscard]] PlacedUnit& placed(const TrainingUnit& unit) const { return *places_.at(&unit); }
   [[nodiscard]] const PlacedPool& pool(const Node& node) const { return pools_.at(node.output()); }
+  // Of a DequantizeLinear that is a step.
+  [[nodiscard]] LearnedStep& learned(const Node& node) {
+    return learned_.at(scale_name(graph_.graph(), node));
+  }
   [[nodiscard]] int images() const { return options_.batch_size; }
   [[nodiscard]] DropoutMask dropout(const Node& node) const;
   // The channels of what Concat joins that its input `index` has.
@@ -86,6 +93,7 @@ class ForwardPass {
   void add_lrn(const Node& node);
   void add_scaling(const Node& node);
   void add_dropout(const Node& node);
+  void add_quantizer(const Node& node);
   // The buffer of what a step gives.
   int new_value(ValueId id);
 
@@ -96,10 +104,12 @@ class ForwardPass {
   RowSums sums_;
   std::vector<std::unique_ptr<PlacedUnit>> units_;
   std::map<const TrainingUnit*, PlacedUnit*> places_;
-  std::map<ValueId, PlacedPool> pools_;  // by their results
-  std::vector<int> buffers_;             // by value
-  std::vector<bool> needs_gradient_;     // by value
+  std::map<ValueId, PlacedPool> pools_;         // by their results
+  std::map<std::string, LearnedStep> learned_;  // by the names of the steps
+  std::vector<int> buffers_;                    // by value
+  std::vector<bool> needs_gradient_;            // by value
   const float* images_ = nullptr;
+  const ValueObserver* observer_ = nullptr;
   std::uint64_t step_ = 0;
 };
 

@@ -119,7 +119,7 @@ void TrainableGraph::require_trainable(const Node& node) const {
   if (!obstacle.empty()) refuse_to_train(node, obstacle);
 }
 
-// Gradients of several uses would have to be added up.
+// Gradients of several uses would have to be added up, as those of scales are.
 void TrainableGraph::require_own_weights() const {
   std::vector<bool> used(graph_.weights.size(), false);
   for (const Node& node : graph_.nodes) {
@@ -127,7 +127,7 @@ void TrainableGraph::require_own_weights() const {
       const Weight* const weight = graph_.weight_of(id);
       if (weight == nullptr) continue;
       const auto index = static_cast<std::size_t>(weight - graph_.weights.data());
-      if (used[index]) {
+      if (used[index] && !is_any<op::QuantizeLinear, op::DequantizeLinear>(node)) {
         refuse_to_train(node, fmt::format(" where something else uses {} too", weight->name));
       }
       used[index] = true;

@@ -129,7 +129,9 @@ struct TrainingNetwork::State {
                 unit->norm->variance(), unit->norm->rows()});
     }
   }
-  void forward(const float* images) { program.forward(images, dropout_step); }
+  void forward(const float* images, const ValueObserver* observer = nullptr) {
+    program.forward(images, dropout_step, observer);
+  }
   // After forward(). Leaves the gradients of all logits in the heads.
   StepLoss take_losses(std::span<const std::int32_t> labels) {
     StepLoss loss = heads.front().forward(program.features(0), labels);
@@ -220,6 +222,16 @@ StepLoss TrainingNetwork::forward_only(std::span<const float> images,
     s.show_statistics(observer);
     if (labels.empty()) return StepLoss();
     return State::with_regularization(s.take_losses(labels), s.variables.regularization());
+  });
+}
+
+void TrainingNetwork::observe_values(std::span<const float> images, const ValueObserver& observer) {
+  State& s = *state_;
+  const auto batch = static_cast<std::size_t>(s.options.batch_size);
+  require_length("images", images.size(), batch * s.floats_per_image());
+  on_threads(s.threads, "run", [&] {
+    s.variables.update_effective_values();
+    s.forward(images.data(), &observer);
   });
 }
 

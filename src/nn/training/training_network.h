@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -20,9 +21,17 @@ namespace narrow {
 // The values that the forward and backward pass use instead of a trainable weight's own, such as
 // quantized ones; the gradient with respect to them is taken for that of the weight's own values
 // (straight through: Bengio et al., "Estimating or Propagating Gradients Through Stochastic
-// Neurons", 2013). Both spans are row-major. Returns false to leave the weight as it is.
-using EffectiveValues = std::function<bool(const Weight& weight, std::span<const float> values,
-                                           std::span<float> effective)>;
+// Neurons", 2013). `all` has the own values of every weight of the network. Both spans are
+// row-major. Returns false to leave the weight as it is.
+using EffectiveValues =
+    std::function<bool(const Weight& weight, const WeightSource& all, std::span<const float> values,
+                       std::span<float> effective)>;
+
+// The codes that a value between operators may become, less their zero point.
+struct CodeInterval {
+  int least = 0;
+  int greatest = 0;
+};
 
 struct TrainingOptions {
   int batch_size = 32;
@@ -43,6 +52,8 @@ struct TrainingOptions {
   std::function<bool(const Weight&)> is_regularized;
   // Called for every trainable weight before a forward pass when it is set.
   EffectiveValues effective_values;
+  // By the weights that are scales of QuantizeLinear, narrower ranges than those of its type.
+  std::map<std::string, CodeInterval, std::less<>> code_ranges = {};
 };
 
 struct StepLoss {
@@ -84,6 +95,10 @@ struct BatchStatistics {
 };
 using BatchStatisticsObserver = std::function<void(const BatchStatistics&)>;
 
+// Takes what QuantizeLinear reads for the examples of a batch; `scale` is the weight that is its
+// scale.
+using ValueObserver = std::function<void(const std::string& scale, std::span<const float> values)>;
+
 // float32 throughout, sums of the loss in double. The backward pass ends at the lowest trained
 // weights, and only the gradients of trained weights are computed and kept.
 //
@@ -94,9 +109,11 @@ using BatchStatisticsObserver = std::function<void(const BatchStatistics&)>;
 // What can be trained: graphs of convolutions (also depthwise) and fully connected layers with
 // weights as TensorFlow stores them, biases or batch norms, batch norms elsewhere, Relu, Clip from
 // 0 to 6, Add, Mul by a constant, Concat of channels, LRN, Dropout, MaxPool, AveragePool and
-// GlobalAveragePool, whose outputs are made by fully connected layers or 1x1 convolutions of one
-// pixel with biases. What these read are features. Labels are compared with every output; the first
-// one's are the logits.
+// GlobalAveragePool, QuantizeLinear with DequantizeLinear behind it (without zero points, one
+// weight as the scale of both, which may be that of others too: LearnedStep says how it is
+// trained), whose outputs are made by fully connected layers or 1x1 convolutions of one pixel with
+// biases. What these read are features. Labels are compared with every output; the first one's are
+// the logits.
 //
 // The images are [batch_size, height, width, channels] as preprocessing leaves them, labels are in
 // [0, classes of the first output). Not to be used from several threads at once. Every function
@@ -130,6 +147,10 @@ class TrainingNetwork : public WeightSource {
   // statistics are wanted, and the loss is 0.
   StepLoss forward_only(std::span<const float> images, std::span<const std::int32_t> labels,
                         const BatchStatisticsObserver& observer = {});
+
+  // A forward pass in which no value is rounded to a code: shows all values that would be, those of
+  // a scale in the order of execution.
+  void observe_values(std::span<const float> images, const ValueObserver& observer);
 
   // The input of the output layer, with BatchNormMode::kFrozen, for any number of images (not only
   // batch_size): features are [count, channels]. Throws Error(kUsage) with kTrain, with several

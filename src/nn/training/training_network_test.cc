@@ -200,8 +200,8 @@ TEST_F(TrainingNetworkTest, EffectiveValuesAreUsedAndGradientsPassThrough) {
   const StepLoss expected_loss = step(expected);
 
   std::size_t calls = 0;
-  options_.effective_values = [&](const Weight& weight, std::span<const float> values,
-                                  std::span<float> effective) {
+  options_.effective_values = [&](const Weight& weight, const WeightSource& /*all*/,
+                                  std::span<const float> values, std::span<float> effective) {
     ++calls;
     if (!is_rounded(weight)) return false;
     std::transform(values.begin(), values.end(), effective.begin(), rounded);

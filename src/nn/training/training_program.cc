@@ -31,8 +31,10 @@ TrainingProgram::TrainingProgram(const TrainableGraph& graph, const TrainingOpti
   steps_.allocate();
 }
 
-void TrainingProgram::forward(const float* images, std::uint64_t step) {
+void TrainingProgram::forward(const float* images, std::uint64_t step,
+                              const ValueObserver* observer) {
   forward_.set_images(images);
+  forward_.set_observer(observer);
   forward_.set_step(step);
   steps_.run(0, forward_steps_);
 }

@@ -24,7 +24,8 @@ class TrainingProgram {
   TrainingProgram& operator=(const TrainingProgram&) = delete;
 
   // Afterwards the features of every output are there. `step`: which masks of Dropout are used.
-  void forward(const float* images, std::uint64_t step);
+  // `observer`: sees what becomes codes, which nothing does then; null: it does.
+  void forward(const float* images, std::uint64_t step, const ValueObserver* observer);
   // Those of an output, [batch_size, channels], which stay until the next forward pass.
   [[nodiscard]] const float* features(std::size_t output) const {
     return forward_.values(features_[output]);

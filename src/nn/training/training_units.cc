@@ -118,6 +118,8 @@ class StepFinder {
     if (is_any<op::Add>(node)) return add_sum(node);
     if (is_any<op::Flatten>(node)) return add_flatten(node);
     if (is_any<op::Transpose>(node)) return add_channels_last(node);
+    if (is_any<op::QuantizeLinear>(node)) return set_same(node);
+    if (is_any<op::DequantizeLinear>(node)) return add_quantizer(node);
     if (activation_of(graph_, node) != Activation::kNone) {
       TrainingUnit unit = start(node, node.inputs[0]);
       unit.activation = activation_of(graph_, node);
@@ -254,6 +256,22 @@ class StepFinder {
     set_same(node);
   }
 
+  // Of QuantizeLinear and DequantizeLinear together.
+  void add_quantizer(const Node& node) {
+    const int producer = graph_.producer(node.inputs[0]);
+    const Weight* const scale = graph_.weight_of(node.inputs[1]);
+    const bool has_codes = producer >= 0 && is_any<op::QuantizeLinear>(node_at(producer)) &&
+                           uses_.only_user(node.inputs[0]) >= 0;
+    if (!has_codes || scale == nullptr || element_count(scale->shape) != 1 ||
+        node.inputs.size() > 2 || node_at(producer).inputs.size() > 2 ||
+        node_at(producer).inputs[1] != node.inputs[1]) {
+      refuse_to_train(node,
+                      " unless its codes are those of a QuantizeLinear with the same stored "
+                      "scale, without zero points and for nothing else");
+    }
+    found_.steps.push_back({nullptr, &node});
+  }
+
   void require_step(const Node& node) const {
     if (is_any<op::MaxPool, op::GlobalAveragePool, op::LocalResponseNormalization>(node)) return;
     if (const auto* const pool = std::get_if<op::AveragePool>(&node.attributes)) {
@@ -285,6 +303,10 @@ class StepFinder {
 TrainingSteps training_steps(const Graph& graph, const std::vector<Layer>& layers,
                              const ShapeTable& shapes) {
   return StepFinder(graph, layers, shapes).run();
+}
+
+const std::string& scale_name(const Graph& graph, const Node& node) {
+  return graph.weight_of(node.inputs[1])->name;
 }
 
 double constant_factor(const Graph& graph, const Node& node) {

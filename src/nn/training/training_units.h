@@ -51,7 +51,8 @@ struct TrainingUnit {
   ValueId output = kNoValue;
 };
 
-// A unit, or a node that is none: a pool, Concat, LRN, Dropout or a product with a constant.
+// A unit, or a node that is none: a pool, Concat, LRN, Dropout, a product with a constant, or the
+// DequantizeLinear that stands for itself and the QuantizeLinear before it.
 struct TrainingStep {
   const TrainingUnit* unit = nullptr;
   const Node* node = nullptr;  // null: the unit
@@ -64,7 +65,8 @@ struct TrainingStep {
 struct TrainingSteps {
   std::deque<TrainingUnit> units;
   std::vector<TrainingStep> steps;
-  // By value: the one whose elements it has, in the same places; itself for most.
+  // By value: the one whose elements it has, in the same places; itself for most. Of codes: what
+  // they are made of.
   std::vector<ValueId> same_as;
 };
 
@@ -72,6 +74,9 @@ struct TrainingSteps {
 // node that cannot be trained and why.
 TrainingSteps training_steps(const Graph& graph, const std::vector<Layer>& layers,
                              const ShapeTable& shapes);
+
+// The weight that is the scale of a DequantizeLinear that is a step.
+const std::string& scale_name(const Graph& graph, const Node& node);
 
 // Of a node that multiplies by a constant scalar, and of a Dropout: the constant.
 double constant_factor(const Graph& graph, const Node& node);

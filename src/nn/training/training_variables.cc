@@ -74,7 +74,7 @@ void TrainingVariables::update_effective_values() {
     if (!is_trainable(weight.role)) continue;
     const std::span<const float> values = std::as_const(values_).values(weight.name);
     const std::span<float> effective = effective_->values(weight.name);
-    if (!effective_values_(weight, values, effective)) {
+    if (!effective_values_(weight, values_, values, effective)) {
       std::copy(values.begin(), values.end(), effective.begin());
     }
   }

@@ -88,6 +88,8 @@ inline constexpr std::array kPartRules = std::to_array<PartRule>({
     {"state_dict_ema", CopyReason::kMovingAverage, PartPlace::kHolder},
     {"shadow_params", CopyReason::kMovingAverage, PartPlace::kHolder},
     {"ema", CopyReason::kMovingAverage, PartPlace::kRoot},
+    // Scales of values between operators (narrow train --quantize_activations).
+    {"activation_step", CopyReason::kScale, PartPlace::kHolder},
     // Numbers that stand alone.
     {"global_step", CopyReason::kCounter, PartPlace::kLast},
     {"beta1_power", CopyReason::kHyperparameter, PartPlace::kLast},

@@ -6,10 +6,10 @@
 #include <map>
 #include <optional>
 
-#include "base/name_pattern.h"
 #include "graph/drop_identities.h"
 #include "graph/operators.h"
 #include "methods/activations/quantized_network.h"
+#include "methods/activations/trained_steps.h"
 #include "model/checkpoint_network.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
@@ -58,33 +58,6 @@ std::vector<std::optional<LayerCodes>> all_codes(const std::vector<LinearLayer>&
   return codes;
 }
 
-// That of the first rule for one of the values.
-ActivationScheme scheme_of(const Graph& graph, const QuantizerGroup& group,
-                           const ActivationOptions& options) {
-  for (const ActivationRule& rule : options.rules) {
-    for (const ValueId id : group.values) {
-      if (name_matches(rule.pattern, graph.value(id).name)) return rule.scheme;
-    }
-  }
-  return options.scheme;
-}
-
-void require_matches(const Graph& graph, const std::vector<QuantizerGroup>& groups,
-                     const std::vector<ActivationRule>& rules) {
-  for (const ActivationRule& rule : rules) {
-    const auto matches = [&](const QuantizerGroup& group) {
-      return std::ranges::any_of(group.values, [&](ValueId id) {
-        return name_matches(rule.pattern, graph.value(id).name);
-      });
-    };
-    if (rule.may_match_none || std::ranges::any_of(groups, matches)) continue;
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("no value between operators that becomes codes matches '{}' of the "
-                            "rules for activations",
-                            rule.pattern));
-  }
-}
-
 void describe(const Graph& graph, const ReadWeight& read_weight, IntegerNetworkResult& result) {
   const IntegerExecutor executor(graph, read_weight, {});
   for (const AccumulatorUse& use : executor.accumulators()) {
@@ -110,7 +83,7 @@ void require_quantizable_activations(const CheckpointReader& reader) {
 
 CalibratedNetwork::CalibratedNetwork(const CheckpointReader& reader, const QuantizePlan& plan,
                                      const NetworkMethods& methods, const QuantizeOptions& options,
-                                     const CalibrationImages& images,
+                                     const CalibrationImages* images,
                                      const RunOptionsFor<QuantizeObserver>& run)
     : tensors_(reader),
       weights_(quantize_weights(reader, plan, methods, options, tensors_, run)),
@@ -132,6 +105,12 @@ CalibratedNetwork::CalibratedNetwork(const CheckpointReader& reader, const Quant
   }
   graph_ = with_codes(graph_, layers, codes);
   groups_ = quantizer_groups(graph_);
+  for (const QuantizerGroup& group : groups_) seen_.emplace_back(group.values.size());
+  if (images != nullptr) see_values(reader, *images, run);
+}
+
+void CalibratedNetwork::see_values(const CheckpointReader& reader, const CalibrationImages& images,
+                                   const RunOptions& run) {
   std::vector<ValueId> values;
   for (const QuantizerGroup& group : groups_) {
     values.insert(values.end(), group.values.begin(), group.values.end());
@@ -140,9 +119,8 @@ CalibratedNetwork::CalibratedNetwork(const CheckpointReader& reader, const Quant
   sized.source.image_size = image_size_of(reader, images.source.image_size);
   const auto all = observe_values(graph_, values, read_weight(), sized, run, images_);
   auto seen = all.begin();
-  for (const QuantizerGroup& group : groups_) {
-    auto& of = seen_.emplace_back();
-    for (std::size_t i = 0; i < group.values.size(); ++i) of.push_back(*seen++);
+  for (std::vector<ValueStatistics>& of : seen_) {
+    for (ValueStatistics& own : of) own = *seen++;
   }
 }
 
@@ -156,24 +134,31 @@ ValueStatistics CalibratedNetwork::seen(std::size_t group) const {
   return all;
 }
 
-// From the statistics of the values.
-std::vector<ActivationFormat> CalibratedNetwork::fit_formats(const ActivationOptions& options,
-                                                             IntegerNetworkResult& result) const {
+// From the statistics of the values, or as they were trained.
+std::vector<ActivationFormat> CalibratedNetwork::fit_formats(
+    const ActivationOptions& options) const {
+  if (!options.steps.empty()) return trained_formats(graph_, groups_, options.steps);
   std::vector<ActivationFormat> formats;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const ActivationScheme scheme = scheme_of(graph_, groups_[g], options.scheme, options.rules);
+    formats.push_back(fit_format(choose_range(seen(g), scheme), scheme));
+  }
+  return formats;
+}
+
+void CalibratedNetwork::describe_values(const std::vector<ActivationFormat>& formats,
+                                        IntegerNetworkResult& result) const {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
     const ValueStatistics all = seen(g);
-    const ActivationScheme scheme = scheme_of(graph_, groups_[g], options);
-    const ActivationFormat format = fit_format(choose_range(all, scheme), scheme);
+    const ActivationFormat& format = formats[g];
     for (std::size_t i = 0; i < groups_[g].values.size(); ++i) {
       const ValueStatistics& own = seen_[g][i];
       result.activations.push_back({graph_.value(groups_[g].values[i]).name, all.least(),
                                     all.greatest(), format.scale, format.zero,
                                     std::string(to_string(format.type)), own.count(),
-                                    clipped_values(own, format), scheme.bits});
+                                    clipped_values(own, format), format.bits()});
     }
-    formats.push_back(format);
   }
-  return formats;
 }
 
 Graph CalibratedNetwork::quantized(const ActivationOptions& options,
@@ -183,7 +168,9 @@ Graph CalibratedNetwork::quantized(const ActivationOptions& options,
   result.scheme = options.scheme;
   result.target = options.target;
   result.images = images_;
-  Graph graph = with_quantizers(graph_, groups_, fit_formats(options, result));
+  const std::vector<ActivationFormat> formats = fit_formats(options);
+  describe_values(formats, result);
+  Graph graph = with_quantizers(graph_, groups_, formats);
   if (options.target != IntegerTarget::kTensorRt) {
     graph = with_integer_biases(graph, result.widened);
   }

@@ -21,10 +21,11 @@ void require_quantizable_activations(const CheckpointReader& reader);
 class CalibratedNetwork {
  public:
   // Quantizes the weights as the plan says, with the methods, folds batch norms and lets the images
-  // go through. The reader must outlive this. Throws as quantize_activations does.
+  // go through; null: nothing is seen. The reader must outlive this. Throws as quantize_activations
+  // does.
   CalibratedNetwork(const CheckpointReader& reader, const QuantizePlan& plan,
                     const NetworkMethods& methods, const QuantizeOptions& options,
-                    const CalibrationImages& images, const RunOptionsFor<QuantizeObserver>& run);
+                    const CalibrationImages* images, const RunOptionsFor<QuantizeObserver>& run);
   CalibratedNetwork(const CalibratedNetwork&) = delete;
   CalibratedNetwork& operator=(const CalibratedNetwork&) = delete;
 
@@ -45,8 +46,11 @@ class CalibratedNetwork {
   [[nodiscard]] ReadWeight read_weight() const;
 
  private:
-  [[nodiscard]] std::vector<ActivationFormat> fit_formats(const ActivationOptions& options,
-                                                          IntegerNetworkResult& result) const;
+  void see_values(const CheckpointReader& reader, const CalibrationImages& images,
+                  const RunOptions& run);
+  [[nodiscard]] std::vector<ActivationFormat> fit_formats(const ActivationOptions& options) const;
+  void describe_values(const std::vector<ActivationFormat>& formats,
+                       IntegerNetworkResult& result) const;
 
   QuantizedCopy tensors_;
   NetworkResult weights_;

@@ -7,10 +7,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <optional>
 
 #include "checkpoint/onnx/new_onnx_file.h"
 #include "methods/activations/quantized_network.h"
+#include "methods/activations/trained_steps.h"
 #include "model/onnx/export_onnx.h"
+#include "model/onnx/qonnx_model.h"
 #include "narrow/error.h"
 #include "tasks/activations/calibrated_network.h"
 
@@ -26,16 +30,29 @@ constexpr TargetName kTargets[] = {{IntegerTarget::kPortable, "portable"},
                                    {IntegerTarget::kOpenVino, "openvino"},
                                    {IntegerTarget::kTensorRt, "tensorrt"}};
 
+bool has_unsigned(const ActivationSteps& steps) {
+  return std::ranges::any_of(steps, [](const auto& named) {
+    const std::optional<TrainedStep> step = trained_step(named.first);
+    return step && !step->is_signed;
+  });
+}
+
 void require_possible(const CheckpointReader& reader, const ActivationOptions& options,
                       const QuantizePlan& plan) {
   require_quantizable_activations(reader);
+  const bool is_plain = options.target == IntegerTarget::kPortable && !options.packs_weights;
+  if (options.form == IntegerForm::kQonnx && !is_plain) {
+    throw Error(ErrorCategory::kUsage,
+                "QONNX has numbers, not codes: neither an engine's types nor packed weights");
+  }
   if (options.target == IntegerTarget::kTensorRt) {
     if (options.packs_weights) {
       throw Error(ErrorCategory::kUsage,
                   "TensorRT has integer kernels for INT8 weights alone, not for packed ones");
     }
     const bool is_affine =
-        options.scheme.kind == ActivationSchemeKind::kAffine ||
+        has_unsigned(options.steps) ||
+        (options.steps.empty() && options.scheme.kind == ActivationSchemeKind::kAffine) ||
         std::ranges::any_of(options.rules,
                             [](const ActivationRule& rule) {
                               return rule.scheme.kind == ActivationSchemeKind::kAffine;
@@ -50,9 +67,11 @@ void require_possible(const CheckpointReader& reader, const ActivationOptions& o
   }
 }
 
-void write_file(const CheckpointReader& reader, const Graph& graph, const CheckpointReader& tensors,
-                const std::filesystem::path& path, Overwrite overwrite) {
+void write_file(const CheckpointReader& reader, const Graph& graph, IntegerForm form,
+                const CheckpointReader& tensors, const std::filesystem::path& path,
+                Overwrite overwrite) {
   onnx::ModelProto model = export_onnx(graph);
+  if (form == IntegerForm::kQonnx) model = to_qonnx(std::move(model));
   copy_metadata(reader, model);
   const auto writer = create_onnx_file(model, path, overwrite);
   for (const Weight& weight : graph.weights) {
@@ -99,6 +118,27 @@ ActivationOptions parse_activation_options(std::string_view activations, std::st
   return options;
 }
 
+ActivationSteps read_activation_steps(const CheckpointReader& reader) {
+  ActivationSteps steps;
+  for (const TensorInfo& tensor : reader.tensors()) {
+    if (!trained_step(tensor.name) || tensor.dtype != DType::kFloat32 || !tensor.shape.empty()) {
+      continue;
+    }
+    float& step = steps[tensor.name];
+    reader.read(*reader.find(tensor.name), std::as_writable_bytes(std::span(&step, 1)));
+    if (!std::isfinite(step)) {
+      throw Error(ErrorCategory::kNumeric,
+                  fmt::format("{} is {}, expected a scale", tensor.name, step));
+    }
+  }
+  if (!steps.empty()) return steps;
+  throw Error(
+      ErrorCategory::kNotFound,
+      fmt::format("{} has no scale of a value between operators, VALUE/activation_step/uint4 "
+                  "say: no training with quantized activations wrote it",
+                  reader.location().path.string()));
+}
+
 IntegerNetworkResult quantize_activations(const CheckpointReader& reader, const QuantizePlan& plan,
                                           const NetworkMethods& methods,
                                           const QuantizeOptions& quantize_options,
@@ -107,11 +147,12 @@ IntegerNetworkResult quantize_activations(const CheckpointReader& reader, const 
                                           const RunOptionsFor<QuantizeObserver>& run) {
   const auto start = std::chrono::steady_clock::now();
   require_possible(reader, options, plan);
-  const CalibratedNetwork network(reader, plan, methods, quantize_options, options.images, run);
+  const CalibratedNetwork network(reader, plan, methods, quantize_options,
+                                  options.steps.empty() ? &options.images : nullptr, run);
   IntegerNetworkResult result;
   const Graph graph = network.quantized(options, result);
   if (!path.empty()) {
-    write_file(reader, options.packs_weights ? with_packed_weights(graph) : graph,
+    write_file(reader, options.packs_weights ? with_packed_weights(graph) : graph, options.form,
                network.tensors(), path, overwrite);
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

@@ -115,6 +115,26 @@ TEST_F(QuantizeActivations, TheFileRunsInIntegersAsItsSimulationSays) {
   EXPECT_LT(relative_difference(exact, logits("8.onnx", Execution::kFloat)), 0.02);
 }
 
+TEST_F(QuantizeActivations, QonnxHasTheSameNumbers) {
+  const auto reader = open_checkpoint(directory() / "float.onnx");
+  for (const SchemeKind kind : {SchemeKind::kSymmetric, SchemeKind::kAffine}) {
+    Scheme weights;
+    weights.kind = kind;
+    weights.bits = 5;
+    weights.granularity.kind = Granularity::Kind::kChannel;
+    ActivationOptions options = {parse_activations("6"), IntegerTarget::kPortable, images_};
+    for (const char* const name : {"qdq.onnx", "qonnx.onnx"}) {
+      quantize_activations(*reader, make_plan(*reader, weights, {}), {}, {}, options,
+                           directory() / name, Overwrite::kYes);
+      options.form = IntegerForm::kQonnx;
+    }
+    for (const Execution execution :
+         {Execution::kInteger, Execution::kSimulate, Execution::kFloat}) {
+      EXPECT_EQ(logits("qonnx.onnx", execution), logits("qdq.onnx", execution));
+    }
+  }
+}
+
 TEST_F(QuantizeActivations, EveryNumberOfThreadsGivesTheSameFile) {
   const auto read = [&](const std::string& name) {
     std::ifstream file(directory() / name, std::ios::binary);

@@ -125,7 +125,7 @@ std::vector<ActivationCosts> activation_costs(const CheckpointReader& reader,
   CalibrationImages images{request.images, request.measured_images};
   images.source.image_size = image_size_of(reader, request.images.image_size);
   const QuantizePlan widest = plan_of_indices(reader, indices, schemes.back(), request.axes);
-  const CalibratedNetwork network(reader, widest, {}, {}, images, {run.threads, nullptr});
+  const CalibratedNetwork network(reader, widest, {}, {}, &images, {run.threads, nullptr});
   const int size = images.source.image_size;
   Graph graph = fold_constants(network.graph(), kMostFoldedWeights);
   ImageClassifier classifier = image_classifier(std::move(graph), size, size);

@@ -141,7 +141,8 @@ EvaluatedNetwork PlanNetworks::prepared(const BitAllocation* plan, int threads) 
     return prepare_network(*quantized(quantize), evaluate_, data_, threads);
   }
   const CalibrationImages images{request_.images, request_.measured_images};
-  const CalibratedNetwork network(reader_, quantize, methods_, {}, images, {run_.threads, nullptr});
+  const CalibratedNetwork network(reader_, quantize, methods_, {}, &images,
+                                  {run_.threads, nullptr});
   ActivationOptions options;
   options.rules = activation_rules(plan->activations);
   IntegerNetworkResult result;

@@ -41,7 +41,7 @@ const CalibratedNetwork& SweptNetworks::calibrated(const Scheme& scheme, int thr
   options.non_finite = options_.non_finite;
   calibrated_ = std::make_unique<const CalibratedNetwork>(
       reader_, plan_of_indices(reader_, indices_, scheme, options_.axes), NetworkMethods(), options,
-      options_.calibration, RunOptionsFor<QuantizeObserver>{threads, nullptr});
+      &options_.calibration, RunOptionsFor<QuantizeObserver>{threads, nullptr});
   calibrated_scheme_ = &scheme;
   return *calibrated_;
 }

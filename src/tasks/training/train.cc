@@ -10,6 +10,7 @@
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
 #include "narrow/error.h"
 #include "nn/instructions/instruction_set.h"
+#include "tasks/training/first_steps.h"
 #include "tasks/training/recalibration.h"
 #include "tasks/training/training_batches.h"
 #include "tasks/training/training_clones.h"
@@ -60,7 +61,8 @@ class Training {
         network_(preparation.start.network,
                  read_start_values(preparation.start, options_, observer),
                  first_network_options(preparation, threads)),
-        state_(network_, options_.optimizer, options_.moving_average_decay),
+        state_(with_first_steps(network_, preparation, threads), options_.optimizer,
+               options_.moving_average_decay),
         files_(options_.train_dir, newest_of(preparation.start)) {
     if (const auto& resumed = preparation.start.resumed) {
       state_.restore(*resumed, preparation.start.global_step);
@@ -221,7 +223,8 @@ TrainResult help_training(TrainingPreparation& preparation, int threads, TrainOb
   const TrainingOptions clone = clone_options(preparation);
   TrainingNetwork first(preparation.start.network,
                         read_start_values(preparation.start, options, observer), clone);
-  TrainingState state(first, options.optimizer, options.moving_average_decay);
+  TrainingState state(with_first_steps(first, preparation, threads), options.optimizer,
+                      options.moving_average_decay);
   if (const auto& resumed = preparation.start.resumed) {
     state.restore(*resumed, preparation.start.global_step);
   }

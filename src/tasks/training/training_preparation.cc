@@ -11,6 +11,7 @@
 #include "narrow/error.h"
 #include "narrow/quantize_values.h"
 #include "tasks/source_images.h"
+#include "tasks/training/integer_weights.h"
 #include "tasks/training/training_batches.h"
 
 namespace narrow {
@@ -49,9 +50,16 @@ void validate_options(const TrainOptions& options) {
   require(options.save_interval_steps >= 0, "save_interval_steps must be at least 0");
   if (options.quantize) {
     validate(*options.quantize);
-    require(options.quantize->granularity.kind == Granularity::Kind::kTensor,
-            "training quantizes per tensor only");
+    require(options.quantize->granularity.kind != Granularity::Kind::kGroup,
+            "training has one range for a tensor, or for each channel");
+    require(options.quantize->granularity.kind == Granularity::Kind::kTensor ||
+                options.quantize_activations,
+            "training has a range for each channel with quantize_activations only, where it is of "
+            "kernels alone");
   }
+  require(options.quantize_activations || options.activation_rules.empty(),
+          "rules for activations need quantize_activations, which is for the values that no rule "
+          "matches");
 }
 
 // Slim's int(num_samples * num_epochs_per_decay / batch_size).
@@ -82,6 +90,22 @@ bool heads_fit(const Graph& network, int image_size) {
   }
 }
 
+// Kernels, and offsets that do not depend on the batch.
+EffectiveValues as_integers_have_them(const TrainingPreparation& preparation) {
+  const Scheme& scheme = *preparation.options.quantize;
+  const bool is_frozen = preparation.options.batch_norm == BatchNormMode::kFrozen;
+  return [is_frozen, integers = IntegerWeights(preparation.start.network, scheme)](
+             const Weight& variable, const WeightSource& all, std::span<const float> values,
+             std::span<float> effective) {
+    if (variable.role == WeightRole::kKernel) {
+      integers.round_kernel(variable, values, effective);
+      return true;
+    }
+    return (is_frozen || variable.role == WeightRole::kBias) &&
+           integers.round_offset(variable, all, values, effective);
+  };
+}
+
 TrainingOptions network_options(const TrainingPreparation& preparation, int threads) {
   const TrainOptions& options = preparation.options;
   TrainingOptions network;
@@ -101,13 +125,18 @@ TrainingOptions network_options(const TrainingPreparation& preparation, int thre
   network.is_trained = [&trained = preparation.trained](const Weight& variable) {
     return std::ranges::find(trained, variable.name) != trained.end();
   };
-  if (options.quantize) {
-    network.effective_values = [scheme = *options.quantize](const Weight& /*variable*/,
-                                                            std::span<const float> values,
-                                                            std::span<float> effective) {
+  if (options.quantize && !options.quantize_activations) {
+    network.effective_values = [scheme = *options.quantize](
+                                   const Weight& /*variable*/, const WeightSource& /*all*/,
+                                   std::span<const float> values, std::span<float> effective) {
       round_trip(values, scheme, fit(values, scheme), effective);
       return true;
     };
+  } else if (options.quantize) {
+    network.effective_values = as_integers_have_them(preparation);
+  }
+  for (const TrainedStep& step : preparation.start.steps) {
+    network.code_ranges[step.variable()] = step.codes();
   }
   return network;
 }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <regex>
 #include <utility>
 
@@ -47,6 +48,48 @@ void set_network(TrainingStart& start, std::string name, SlimGraph network) {
   start.initializers = std::move(network.initializers);
   for (std::size_t i = 0; i < start.network.weights.size(); ++i) {
     if (network.regularized[i]) start.regularized.push_back(start.network.weights[i].name);
+  }
+}
+
+// Where evaluation has codes, training has them too.
+void quantize_activations(TrainingStart& start, const TrainOptions& options, int class_count) {
+  if (!options.quantize_activations) return;
+  const Graph evaluated = find_slim_network(start.name) != nullptr
+                              ? slim_network(start.name, class_count, false).graph
+                              : start.network;
+  const std::vector<StepPlace> places =
+      step_places(evaluated, *options.quantize_activations, options.activation_rules);
+  std::map<std::string, Initializer> initializers;
+  for (std::size_t i = 0; i < start.network.weights.size(); ++i) {
+    initializers[start.network.weights[i].name] = start.initializers[i];
+  }
+  for (const StepPlace& place : places) start.steps.push_back(place.step);
+  start.network = with_steps(std::move(start.network), places);
+  start.initializers.clear();
+  for (const Weight& weight : start.network.weights) {
+    const auto known = initializers.find(weight.name);
+    start.initializers.push_back(
+        known != initializers.end() ? known->second : Initializer{InitializerKind::kConstant, 1});
+  }
+}
+
+// What is continued has the steps of the options, and no others.
+void require_resumed_steps(const TrainingStart& start) {
+  const auto refuse = [&](const char* what, const std::string& name) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} {} {}: the training in its directory had other quantized "
+                            "activations; continue with its flags, or name another train_dir and "
+                            "this checkpoint as checkpoint_path",
+                            start.resumed->location().path.string(), what, name));
+  };
+  for (const TrainedStep& step : start.steps) {
+    if (!start.resumed->find(step.variable())) refuse("has no", step.variable());
+  }
+  for (const TensorInfo& tensor : start.resumed->tensors()) {
+    const std::optional<TrainedStep> step = trained_step(tensor.name);
+    if (step && std::ranges::find(start.steps, *step) == start.steps.end()) {
+      refuse("has", tensor.name);
+    }
   }
 }
 
@@ -110,8 +153,9 @@ std::vector<const Weight*> choose_restored(const TrainingStart& start, const Tra
   bool any_wanted = false;
   for (const Weight& variable : start.network.weights) {
     if (is_excluded(variable.name, options.checkpoint_exclude_scopes)) continue;
-    any_wanted = true;
     const auto found = source.find(variable.name);
+    if (trained_step(variable.name) && !found) continue;  // follows from the first batches
+    any_wanted = true;
     if (!found) {
       missing.push_back(variable.name);
     } else if (found->shape != variable.shape || !is_floating_point(found->dtype)) {
@@ -185,7 +229,18 @@ TrainingStart find_training_start(const TrainOptions& options, int class_count,
   } else {
     make_new_network(start, options, class_count);
   }
+  quantize_activations(start, options, class_count);
+  if (start.resumed) require_resumed_steps(start);
   return start;
+}
+
+std::vector<TrainedStep> new_steps(const TrainingStart& start) {
+  const CheckpointReader* const from = start.resumed ? start.resumed.get() : start.warm.get();
+  std::vector<TrainedStep> steps;
+  for (const TrainedStep& step : start.steps) {
+    if (from == nullptr || !from->find(step.variable())) steps.push_back(step);
+  }
+  return steps;
 }
 
 Weights read_start_values(const TrainingStart& start, const TrainOptions& options,
@@ -205,7 +260,9 @@ Weights read_start_values(const TrainingStart& start, const TrainOptions& option
 }
 
 std::string logits_scope(const Graph& network) {
-  const std::string& biases = network.weights.back().name;
+  const auto is_step = [](const Weight& weight) { return trained_step(weight.name).has_value(); };
+  const auto last = std::find_if_not(network.weights.rbegin(), network.weights.rend(), is_step);
+  const std::string& biases = last->name;
   return biases.substr(0, biases.rfind('/'));
 }
 

@@ -9,6 +9,7 @@
 
 #include "graph/slim/slim_graph.h"
 #include "graph/weights.h"
+#include "methods/activations/trained_steps.h"
 #include "narrow/checkpoint.h"
 #include "narrow/run_options.h"
 #include "narrow/train.h"
@@ -20,13 +21,14 @@ struct TrainingStart {
   Graph network;
   std::vector<Initializer> initializers;  // by weight
   std::vector<std::string> regularized;   // names of the weights with an L2 term
+  std::vector<TrainedStep> steps;         // of quantized activations, each a weight of the network
   std::int64_t global_step = 0;
   std::shared_ptr<const CheckpointReader> resumed;  // the newest checkpoint of train_dir, or null
   std::shared_ptr<const CheckpointReader> warm;     // checkpoint_path, when it counts, or null
 };
 
 // Looks at train_dir and checkpoint_path. Throws Error: what opening a checkpoint throws; kNotFound
-// and kUsage when there is no such network.
+// and kUsage when there is no such network; kUsage when train_dir has other quantized activations.
 TrainingStart find_training_start(const TrainOptions& options, int class_count, Observer& observer);
 
 // The values of every weight of the network at the start.
@@ -37,6 +39,9 @@ Weights read_start_values(const TrainingStart& start, const TrainOptions& option
 
 // Of one of Slim's networks: the scope of its logits, whose biases are its last weight.
 std::string logits_scope(const Graph& network);
+
+// Of the steps those that no checkpoint has.
+std::vector<TrainedStep> new_steps(const TrainingStart& start);
 
 // The names of the variables to train: every trainable one, or those whose name matches one of the
 // scopes, a regular expression, from its first character on. Throws Error(kUsage) for a scope that
