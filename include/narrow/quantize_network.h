@@ -103,6 +103,19 @@ NARROW_EXPORT NetworkResult quantize_network(const CheckpointReader& reader,
                                              CheckpointWriter& writer, CheckpointWriter& scales,
                                              const RunOptionsFor<QuantizeObserver>& run = {});
 
+// For each of some methods, all with the same images, how far they bring the outputs of the network
+// from what they were, on images that they did not see: of at most 128 every second one calibrates,
+// and the others are looked at. The mean of KL(float || quantized) of the classes, in nats, or, for other outputs,
+// the power of the difference over that of the output. Infinity for methods that the network does
+// not take. Throws what quantize_network throws, but for Error(kUsage) of single methods.
+NARROW_EXPORT std::vector<double> judge_methods(const CheckpointReader& reader,
+                                                const QuantizePlan& plan,
+                                                const std::vector<NetworkMethods>& candidates,
+                                                const RunOptions& run = {});
+
+// Whether NetworkMethods::equalize finds layers in this graph, which is no ResNet V1.
+NARROW_EXPORT bool can_equalize(const CheckpointReader& reader);
+
 // Copies the checkpoint with every scale that quantize_network put in divided out again: the
 // weights are then those of the checkpoint it came from, but for their errors, which an optimizer's
 // learning rates expect. The caller calls finish(). Throws Error(kCorrupt) when `scales` does not
