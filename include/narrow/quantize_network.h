@@ -113,8 +113,14 @@ NARROW_EXPORT std::vector<double> judge_methods(const CheckpointReader& reader,
                                                 const std::vector<NetworkMethods>& candidates,
                                                 const RunOptions& run = {});
 
-// Whether NetworkMethods::equalize finds layers in this graph, which is no ResNet V1.
-NARROW_EXPORT bool can_equalize(const CheckpointReader& reader);
+// Pairs of layers that NetworkMethods::equalize finds in this graph, which is no ResNet V1, and how
+// many of them have a Clip between them, through which a graph that is made anew takes more
+// (narrow/export_network.h).
+struct LayerPairs {
+  std::size_t all = 0;
+  std::size_t clipped = 0;
+};
+NARROW_EXPORT LayerPairs equalizable_pairs(const CheckpointReader& reader);
 
 // Copies the checkpoint with every scale that quantize_network put in divided out again: the
 // weights are then those of the checkpoint it came from, but for their errors, which an optimizer's

@@ -199,8 +199,9 @@ BestRecipe choose_best(const CheckpointReader& reader, const Command& command, b
   recipe.changes = {kOutsideOptions, choose_methods(options, has_moments, is_planned, network)};
   request.bias_correct = network.methods.bias_correct;
   NetworkMethods& methods = network.methods;
-  if (!has_moments && options.scheme.granularity == "tensor" && !methods.equalize &&
-      can_equalize(reader)) {
+  LayerPairs pairs;
+  if (!has_norms && options.scheme.granularity == "tensor") pairs = equalizable_pairs(reader);
+  if (pairs.all > 0 && !has_images(network) && !methods.equalize) {
     methods.equalize = true;
     recipe.changes.added["--equalize"] = "";
   }
@@ -215,6 +216,10 @@ BestRecipe choose_best(const CheckpointReader& reader, const Command& command, b
     recipe.changes.added.insert(recipe.scheme.added.begin(), recipe.scheme.added.end());
   }
   recipe.missing = missing_text(has_moments, has_images(network));
+  if (pairs.clipped > 0) {
+    recipe.missing +=
+        "one range for each tensor costs less after narrow convert FILE --to onnx --equalize\n";
+  }
   return recipe;
 }
 

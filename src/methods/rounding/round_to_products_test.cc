@@ -208,7 +208,7 @@ TEST(RoundToProducts, ConstantInputsAreRoundedToo) {
     for (std::size_t i = 0; i < kSize; ++i) m.cross[o * kSize + i] = 30 * m.product_mean[o];
   }
   const Scheme scheme = scheme_of(4);
-  const RoundedRows rounded = round_rows({&m, rows, kNoOffsets, true}, scheme);
+  const RoundedRows rounded = round_rows({m, rows, kNoOffsets, true}, scheme);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const double step = rounded.params[i / kSize].scale;
     EXPECT_NEAR(rounded.values[i], rows[i], 2 * step);
@@ -218,7 +218,7 @@ TEST(RoundToProducts, ConstantInputsAreRoundedToo) {
 // Where half of the patches say something else than the other half, little of it is believed.
 TEST(ChooseShrinkage, TrustsMomentsThatOthersConfirm) {
   const std::vector<float> rows = random_rows();
-  const RowGoals goals{nullptr, rows, kNoOffsets, true};
+  const RowGoals goals{{}, rows, kNoOffsets, true};
   const PatchMoments seen = moments_of(rows);
   // What is wanted is not what the rows make: they are not to be pulled to.
   const PatchMoments half = moments_of(rows, 0.5);

@@ -60,10 +60,15 @@ std::vector<double> judge_methods(const CheckpointReader& reader, const Quantize
   return changes;
 }
 
-bool can_equalize(const CheckpointReader& reader) {
+LayerPairs equalizable_pairs(const CheckpointReader& reader) {
   const Graph graph = calibration_network(reader, nullptr, image_size_of(reader, 0)).graph;
   const std::vector<LinearLayer> layers = linear_layers(graph);
-  return !linear_paths(graph, layers, load_float_weights(graph, reader)).empty();
+  LayerPairs pairs;
+  for (const LinearPath& path : linear_paths(graph, layers, load_float_weights(graph, reader))) {
+    ++pairs.all;
+    if (path.clipped != kNoValue) ++pairs.clipped;
+  }
+  return pairs;
 }
 
 }  // namespace narrow

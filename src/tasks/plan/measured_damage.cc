@@ -26,7 +26,7 @@ namespace narrow {
 namespace {
 
 constexpr std::uint64_t kMostKeptBytes = std::uint64_t{1} << 30;
-constexpr double kSmallDamage = 1e-4;
+constexpr double kSmallDamage = 1e-3;
 
 // By weight of the graph: the first node that reads it.
 std::map<std::string, int> first_readers(const Graph& graph) {
