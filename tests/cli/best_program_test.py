@@ -77,6 +77,9 @@ class Best(ProgramCase):
 
     def same_by_printed_commands(self, *arguments):
         """Runs --best, then what it printed; gives what it printed."""
+        for pattern in ("best.onnx*", "again.onnx*", "plan.json"):
+            for path in self.dir.glob(pattern):
+                path.unlink()
         text = self.narrow("quantize", "net.onnx", "--bits", 5, "--best", *arguments,
                            "-o", "best.onnx")
         commands = [line.strip() for line in text.splitlines() if line.startswith("  narrow ")]
@@ -149,6 +152,7 @@ class Best(ProgramCase):
         self.assertIn("--inputs", commands[0])
         plan = json.loads((self.dir / "plan.json").read_text())
         self.assertEqual(plan["damage"]["kind"], "measured")
+        self.assertEqual(plan["damage"]["images"], 32)
         # With inputs that go together, weights make up for each other's errors.
         self.assertIn("--round gptq", commands[1])
         self.same_by_printed_commands("--inputs=x.npz", "--uniform", "--memory=64MiB")

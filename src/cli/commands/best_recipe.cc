@@ -131,26 +131,18 @@ void require_possible(const CheckpointReader& reader, const PlanOptions& options
   }
 }
 
-// Roundings and levelled channels that were not asked for, where no batch norms tell what layers
-// see and images do.
-std::vector<NetworkMethods> methods_to_judge(const Command& command,
+// Methods that were not asked for, where no batch norms tell what layers see and images do:
+// roundings where widths are planned, levelled channels where they share a range.
+std::vector<NetworkMethods> methods_to_judge(const Command& command, const PlanOptions& options,
                                              const NetworkArguments& network, bool is_planned) {
-  std::vector<Rounding> roundings = {network.methods.rounding};
-  if (command.count("--round") == 0) {
-    roundings = is_planned ? std::vector{Rounding::kFlips, Rounding::kGptq}
-                           : std::vector{Rounding::kGptq, Rounding::kFlips};
+  std::vector<NetworkMethods> all = {network.chosen(false)};
+  if (is_planned && command.count("--round") == 0) {
+    all.push_back(all.front());
+    all.back().rounding = Rounding::kGptq;
   }
-  std::vector<NetworkMethods> all;
-  for (const Rounding rounding : roundings) {
-    for (const bool equalize : {false, true}) {
-      NetworkMethods& methods = all.emplace_back(network.chosen(false));
-      methods.rounding = rounding;
-      if (network.methods.equalize && !equalize) {
-        all.pop_back();
-      } else {
-        methods.equalize = equalize;
-      }
-    }
+  if (options.scheme.granularity != "channel" && !network.methods.equalize) {
+    all.push_back(all.front());
+    all.back().equalize = true;
   }
   return all;
 }
@@ -206,7 +198,7 @@ BestRecipe choose_best(const CheckpointReader& reader, const Command& command, b
     recipe.changes.added["--equalize"] = "";
   }
   if (!has_norms && has_images(network)) {
-    recipe.candidates = methods_to_judge(command, network, is_planned);
+    recipe.candidates = methods_to_judge(command, options, network, is_planned);
   }
   if (is_planned) {
     recipe.plan = request;
@@ -225,7 +217,7 @@ BestRecipe choose_best(const CheckpointReader& reader, const Command& command, b
 
 void judge_best(const CheckpointReader& reader, const QuantizePlan& plan, int threads,
                 BestRecipe& recipe, NetworkArguments& network) {
-  if (recipe.candidates.empty()) return;
+  if (recipe.candidates.size() < 2) return;
   JobProgress progress("judging methods");
   const std::vector<double> changes =
       judge_methods(reader, plan, recipe.candidates, {threads, &progress});

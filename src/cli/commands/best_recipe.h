@@ -22,7 +22,8 @@ std::map<std::string, std::string> fill_best_scheme(const Command& command, Sche
 struct BestRecipe {
   // Widths are to be planned by this; otherwise every tensor has that of the options.
   std::optional<AllocationRequest> plan;
-  // Where nothing says beforehand which methods are best: they are to be judged (judge_best).
+  // Where nothing says beforehand which methods are best: they are to be judged (judge_best). One
+  // alone is what was filled in.
   std::vector<NetworkMethods> candidates;
   // What was filled in, of the scheme and of everything.
   LineChanges scheme;

@@ -19,14 +19,6 @@
 namespace narrow {
 namespace {
 
-bool has_independent_examples(const Graph& graph) {
-  try {
-    return !mixed_examples(fold_constants(graph));
-  } catch (const Error&) {
-    return false;
-  }
-}
-
 CalibrationNetwork with_arrays(const CheckpointReader& reader, const CalibrationImages& images) {
   require_one_source(images.source);
   Graph graph = held_network(reader, CheckpointVariables(reader, false), "");
@@ -36,7 +28,9 @@ CalibrationNetwork with_arrays(const CheckpointReader& reader, const Calibration
                                                    images.source.inputs.string()));
   }
   ArrayClassifier classifier = array_classifier(std::move(graph), arrays.shapes(1));
-  if (!has_independent_examples(classifier.graph)) {
+  // Values that follow from sizes would not be kept between layers.
+  classifier.graph = fold_constants(std::move(classifier.graph));
+  if (mixed_examples(classifier.graph)) {
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("{} takes its examples one by one, or mixes them; methods with "
                             "examples need a network of free batch size",
