@@ -89,8 +89,8 @@ struct NARROW_EXPORT NetworkResult {
 // `writer` gets every tensor of the plan. `scales` gets what undo_channel_scales needs, when
 // methods.changes_scales(), and nothing otherwise. The caller calls finish() of both; NullWriters
 // make it a dry run.
-// Networks other than ResNet V1 take images as they come to them, keep up to 1.3 GB of what their
-// layers make of them, and two sets of weights in memory. Throws Error: kNotFound for a checkpoint
+// Networks other than ResNet V1 take images as they come to them, or arrays (ImageSource::inputs),
+// within CalibrationImages::memory_bytes. Throws Error: kNotFound for a checkpoint
 // without a network; kUsage for methods that its graph does not take, or takes with images only,
 // and for images without their preprocessing; kUnsupported for one that does not classify images
 // one by one; kUsage for a plan that quantizes moving statistics, methods that do not go with the

@@ -156,6 +156,15 @@ class Best(ProgramCase):
         # With inputs that go together, weights make up for each other's errors.
         self.assertIn("--round gptq", commands[1])
         self.same_by_printed_commands("--inputs=x.npz", "--uniform", "--memory=64MiB")
+        # The damage of one tensor is what quantizing it does to the output.
+        self.narrow("plan", "net.onnx", "--include=left", "--scheme=symmetric", "--bits=4",
+                    "--granularity=channel", "--average-bits=16", "--inputs=x.npz",
+                    "--calibration_images=60", "-o", "one.json")
+        self.narrow("quantize", "net.onnx", "--plan=one.json", "-o", "one.onnx")
+        found = self.json("eval", "net.onnx", "one.onnx", "--inputs=x.npz")
+        (left,) = json.loads((self.dir / "one.json").read_text())["tensors"]
+        self.assertAlmostEqual(10 ** (-found["outputs"][0]["sqnr_db"] / 10), left["damage"],
+                               delta=1e-3 * left["damage"])
         self.assertIn("may take half of the 20000",
                       self.error("quantize", "net.onnx", "--bits", 4, "--best", "--inputs=x.npz",
                                  "--memory=20000", "-o", "c.onnx"))

@@ -76,9 +76,13 @@ CalibrationNetwork calibration_network(const CheckpointReader& reader,
   network.has_classes = true;
   network.class_count = classifier.class_count;
   if (images != nullptr) {
-    const Activations loaded = load_calibration_images(*images);
-    network.count = static_cast<std::uint64_t>(loaded.images);
-    network.examples = batches_of({input_of_images(loaded, classifier.channels_last)});
+    GraphArrays arrays(1);
+    {
+      const Activations loaded = load_calibration_images(*images);
+      network.count = static_cast<std::uint64_t>(loaded.images);
+      arrays.front() = input_of_images(loaded, classifier.channels_last);
+    }
+    network.examples = batches_of(arrays);
   }
   network.graph = std::move(classifier.graph);
   return network;
