@@ -11,6 +11,8 @@ namespace narrow {
 namespace {
 
 constexpr std::size_t kMostSampled = 24;
+// Of more columns one metric at a time is in memory.
+constexpr std::size_t kMostColumnsAtOnce = 2048;
 // Two neighbours, and what lies behind each of them.
 constexpr std::array<double, 2> kMiddle = {0.1, 0.3};
 constexpr std::array<std::array<double, 2>, 2> kBehind = {{{0.03, 0}, {1, 3}}};
@@ -73,9 +75,14 @@ double choose_shrinkage(const RowGoals& goals, const PatchMoments& fitted,
   const SampledGoals check(goals, held_back);
   const auto costs = [&](const std::array<double, 2>& shrinkages) {
     std::array<double, 2> found = {};
-    parallel_for(found.size(), [&](std::size_t i) {
+    const auto judge = [&](std::size_t i) {
       found[i] = check.cost(round_rows(fit.goals(shrinkages[i]), scheme).values);
-    });
+    };
+    if (fitted.size <= kMostColumnsAtOnce) {
+      parallel_for(found.size(), judge);
+    } else {
+      for (std::size_t i = 0; i < found.size(); ++i) judge(i);
+    }
     return found;
   };
   const std::array<double, 2> middle = costs(kMiddle);
