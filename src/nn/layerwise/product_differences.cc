@@ -69,6 +69,14 @@ void add_channels(const float* z, const float* t, std::size_t entries, std::size
 
 }  // namespace
 
+std::size_t values_side_by_side(const LinearLayer& layer, const Shape& product) {
+  std::size_t count = 1;
+  for (std::size_t axis = 2; layer.is_convolution() && axis < product.size(); ++axis) {
+    count *= static_cast<std::size_t>(product[axis]);
+  }
+  return count;
+}
+
 ProductDifferenceSums::ProductDifferenceSums(const LinearLayer& layer) : layer_(layer) {
   for (std::vector<double>* const sums :
        {&sums_.mean, &sums_.second, &sums_.wanted_mean, &sums_.wanted_second}) {
@@ -78,10 +86,7 @@ ProductDifferenceSums::ProductDifferenceSums(const LinearLayer& layer) : layer_(
 
 void ProductDifferenceSums::add(const GraphArray& z, const GraphArray& t) {
   const std::size_t channels = layer_.out_channels;
-  std::size_t inner = 1;
-  for (std::size_t axis = 2; layer_.is_convolution() && axis < t.shape.size(); ++axis) {
-    inner *= static_cast<std::size_t>(t.shape[axis]);
-  }
+  const std::size_t inner = values_side_by_side(layer_, t.shape);
   const std::size_t count = t.bytes.size() / sizeof(float);
   const bool are_floats = z.type == DType::kFloat32 && t.type == DType::kFloat32;
   if (!are_floats || z.shape != t.shape || inner == 0 || count % (channels * inner) != 0) {

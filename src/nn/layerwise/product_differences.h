@@ -18,6 +18,10 @@ struct ProductDifferences {
   std::vector<double> wanted_second;  // E[t^2]
 };
 
+// How many values of one channel lie side by side in what the layer makes: the pixels of a
+// convolution's results, 1 in products of matrices.
+std::size_t values_side_by_side(const LinearLayer& layer, const Shape& product);
+
 // Sums over batches.
 class ProductDifferenceSums {
  public:

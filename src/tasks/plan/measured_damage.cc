@@ -101,10 +101,7 @@ void correct_means(const LinearLayer& layer, const std::vector<GraphArray>& exac
   for (GraphArray& product : products) {
     const std::size_t channels = layer.out_channels;
     const std::size_t count = product.bytes.size() / sizeof(float);
-    std::size_t inner = 1;
-    for (std::size_t axis = 2; layer.is_convolution() && axis < product.shape.size(); ++axis) {
-      inner *= static_cast<std::size_t>(product.shape[axis]);
-    }
+    const std::size_t inner = values_side_by_side(layer, product.shape);
     auto* const values = reinterpret_cast<float*>(product.bytes.data());
     parallel_for(count / (channels * inner), [&](std::size_t entry) {
       float* to = values + entry * channels * inner;
