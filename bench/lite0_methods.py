@@ -15,8 +15,8 @@ Rows: minmax, mse, uniform, best without pictures; uniform_pictures, best_pictur
 tensor_flips, tensor_pictures with one range for each tensor. --widths limits the widths of a row.
 --folded: the same of the network whose batch norms are multiplied into its weights, what is left of
 them being biases; needs the package onnx. --equalized: of what `convert --to onnx --equalize` makes
-of it, for the rows tensor... On two quiet cores some 35 minutes, of which rows with pictures take
-about 2 minutes for each half and width, all others together 5.
+of it, for the rows tensor... Rows with pictures take some 70 s of processor time for each half and
+width, those of folded files up to 120, all others together 10 minutes.
 """
 
 import argparse

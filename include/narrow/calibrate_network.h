@@ -18,6 +18,14 @@ struct CalibrationImages {
   // labels_offset has no effect. image_size 0: what the network was made for.
   ImageSource source = {.dataset_split_name = "train"};
   std::uint64_t count = 500;  // spread evenly over the split; at most all of it
+  // Of these only numbers part, part + parts, ...: what was chosen with one part is judged by
+  // another.
+  std::uint64_t part = 0;
+  std::uint64_t parts = 1;
+  // What methods for any graph may take for them, for values between layers and for moments, two
+  // sets of weights included: with less, values are computed again more often, and layers of many
+  // columns are not fitted to their moments.
+  std::uint64_t memory_bytes = std::uint64_t{2} << 30;
 };
 
 // How far the stored statistics of a layer were from what the images show.

@@ -89,8 +89,8 @@ struct NARROW_EXPORT NetworkResult {
 // `writer` gets every tensor of the plan. `scales` gets what undo_channel_scales needs, when
 // methods.changes_scales(), and nothing otherwise. The caller calls finish() of both; NullWriters
 // make it a dry run.
-// Networks other than ResNet V1 take images as they come to them, keep up to 1.3 GB of what their
-// layers make of them, and two sets of weights in memory. Throws Error: kNotFound for a checkpoint
+// Networks other than ResNet V1 take images as they come to them, or arrays (ImageSource::inputs),
+// within CalibrationImages::memory_bytes. Throws Error: kNotFound for a checkpoint
 // without a network; kUsage for methods that its graph does not take, or takes with images only,
 // and for images without their preprocessing; kUnsupported for one that does not classify images
 // one by one; kUsage for a plan that quantizes moving statistics, methods that do not go with the
@@ -102,6 +102,26 @@ NARROW_EXPORT NetworkResult quantize_network(const CheckpointReader& reader,
                                              const QuantizeOptions& options,
                                              CheckpointWriter& writer, CheckpointWriter& scales,
                                              const RunOptionsFor<QuantizeObserver>& run = {});
+
+// For each of some methods, all with the same images, how far they bring the outputs of the network
+// from what they were, on images that they did not see: of at most 128 every second one calibrates,
+// and the others are looked at. The mean of KL(float || quantized) of the classes, in nats, or, for
+// other outputs, the power of the difference over that of the output. Infinity for methods that the
+// network does not take. Throws what quantize_network throws, but for Error(kUsage) of single
+// methods.
+NARROW_EXPORT std::vector<double> judge_methods(const CheckpointReader& reader,
+                                                const QuantizePlan& plan,
+                                                const std::vector<NetworkMethods>& candidates,
+                                                const RunOptions& run = {});
+
+// Pairs of layers that NetworkMethods::equalize finds in this graph, which is no ResNet V1, and how
+// many of them have a Clip between them, through which a graph that is made anew takes more
+// (narrow/export_network.h).
+struct LayerPairs {
+  std::size_t all = 0;
+  std::size_t clipped = 0;
+};
+NARROW_EXPORT LayerPairs equalizable_pairs(const CheckpointReader& reader);
 
 // Copies the checkpoint with every scale that quantize_network put in divided out again: the
 // weights are then those of the checkpoint it came from, but for their errors, which an optimizer's

@@ -53,6 +53,19 @@ def network():
                  outputs=[value("logits", ["N", CLASSES])])
 
 
+def network_of_arrays():
+    """Two matrices, their sum rectified, a third one: without biases, norms and classes."""
+    rng = np.random.default_rng(6)
+    shapes = {"left": (16, 24), "right": (16, 24), "dense": (24, 8)}
+    return model([node("MatMul", ["a", "left"], "p"), node("MatMul", ["b", "right"], "q"),
+                  node("Add", ["p", "q"], "s"), node("Relu", ["s"], "r"),
+                  node("MatMul", ["r", "dense"], "y")],
+                 [tensor(name, rng.normal(size=shape).astype("<f4"))
+                  for name, shape in shapes.items()],
+                 inputs=[value("a", ["N", 5, 16]), value("b", ["N", 5, 16])],
+                 outputs=[value("y", ["N", 5, 8])])
+
+
 class Best(ProgramCase):
     def setUp(self):
         super().setUp()
@@ -64,6 +77,9 @@ class Best(ProgramCase):
 
     def same_by_printed_commands(self, *arguments):
         """Runs --best, then what it printed; gives what it printed."""
+        for pattern in ("best.onnx*", "again.onnx*", "plan.json"):
+            for path in self.dir.glob(pattern):
+                path.unlink()
         text = self.narrow("quantize", "net.onnx", "--bits", 5, "--best", *arguments,
                            "-o", "best.onnx")
         commands = [line.strip() for line in text.splitlines() if line.startswith("  narrow ")]
@@ -126,6 +142,43 @@ class Best(ProgramCase):
         commands, _ = self.same_by_printed_commands("--uniform", *IMAGES)
         self.assertEqual(len(commands), 1)
         self.assertIn("--round gptq", commands[0])
+
+    def test_arrays_calibrate_what_takes_no_images(self):
+        (self.dir / "net.onnx").write_bytes(network_of_arrays())
+        rng = np.random.default_rng(7)
+        shared = rng.normal(size=(60, 5, 4)) @ rng.normal(size=(4, 16))  # inputs go together
+        np.savez(self.dir / "x.npz", a=shared.astype("<f4"), b=(shared + 1).astype("<f4"))
+        commands, _ = self.same_by_printed_commands("--inputs=x.npz")
+        self.assertIn("--inputs", commands[0])
+        plan = json.loads((self.dir / "plan.json").read_text())
+        self.assertEqual(plan["damage"]["kind"], "measured")
+        self.assertEqual(plan["damage"]["images"], 32)
+        # With inputs that go together, weights make up for each other's errors.
+        self.assertIn("--round gptq", commands[1])
+        self.same_by_printed_commands("--inputs=x.npz", "--uniform", "--memory=64MiB")
+        # The damage of one tensor is what quantizing it does to the output.
+        self.narrow("plan", "net.onnx", "--include=left", "--scheme=symmetric", "--bits=4",
+                    "--granularity=channel", "--average-bits=16", "--inputs=x.npz",
+                    "--calibration_images=60", "-o", "one.json")
+        self.narrow("quantize", "net.onnx", "--plan=one.json", "-o", "one.onnx")
+        found = self.json("eval", "net.onnx", "one.onnx", "--inputs=x.npz")
+        (left,) = json.loads((self.dir / "one.json").read_text())["tensors"]
+        self.assertAlmostEqual(10 ** (-found["outputs"][0]["sqnr_db"] / 10), left["damage"],
+                               delta=1e-3 * left["damage"])
+        self.assertIn("may take half of the 20000",
+                      self.error("quantize", "net.onnx", "--bits", 4, "--best", "--inputs=x.npz",
+                                 "--memory=20000", "-o", "c.onnx"))
+
+    def test_folded_batch_norms_leave_methods_to_be_judged(self):
+        self.narrow("quantize", "net.onnx", "--scheme", "symmetric", "--bits", 24, "--granularity",
+                    "channel", "--fold", "-o", "fold.onnx")
+        (self.dir / "fold.onnx").replace(self.dir / "net.onnx")
+        commands, text = self.same_by_printed_commands("--granularity=tensor", *IMAGES)
+        self.assertEqual(len(commands), 1)
+        self.assertIn("--round", commands[0])
+        self.assertNotIn("images would allow more", text)
+        commands, _ = self.same_by_printed_commands("--granularity=tensor")
+        self.assertIn("--equalize", commands[0])
 
     def test_uniform_and_without_images(self):
         commands, text = self.same_by_printed_commands("--uniform")

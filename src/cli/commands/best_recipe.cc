@@ -31,6 +31,7 @@ const std::vector<std::string> kMethodOptions = {"--fold",
                                                  "--round",
                                                  "--bias-correct",
                                                  "--calibration_images",
+                                                 "--memory",
                                                  "--nonfinite",
                                                  "--to",
                                                  "--activations",
@@ -50,7 +51,7 @@ const std::vector<std::string> kSchemeOptions = {
 
 bool has_images(const NetworkArguments& network) {
   const ImageSource& images = network.images.source;
-  return !images.pictures.empty() || !images.dataset_dir.empty();
+  return !images.pictures.empty() || !images.dataset_dir.empty() || !images.inputs.empty();
 }
 
 // The widths that a plan of so many bits on average chooses from.
@@ -130,6 +131,22 @@ void require_possible(const CheckpointReader& reader, const PlanOptions& options
   }
 }
 
+// Methods that were not asked for, where no batch norms tell what layers see and images do:
+// roundings where widths are planned, levelled channels where they share a range.
+std::vector<NetworkMethods> methods_to_judge(const Command& command, const PlanOptions& options,
+                                             const NetworkArguments& network, bool is_planned) {
+  std::vector<NetworkMethods> all = {network.chosen(false)};
+  if (is_planned && command.count("--round") == 0) {
+    all.push_back(all.front());
+    all.back().rounding = Rounding::kGptq;
+  }
+  if (options.scheme.granularity != "channel" && !network.methods.equalize) {
+    all.push_back(all.front());
+    all.back().equalize = true;
+  }
+  return all;
+}
+
 std::string missing_text(bool has_moments, bool has_images) {
   std::string text;
   if (!has_moments) {
@@ -160,30 +177,73 @@ std::map<std::string, std::string> fill_best_scheme(const Command& command, Sche
 BestRecipe choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
                        PlanOptions& options, NetworkArguments& network) {
   require_possible(reader, options);
-  const LineChanges scheme{kOutsideOptions, fill_best_scheme(command, options.scheme)};
+  BestRecipe recipe;
+  recipe.scheme = {kOutsideOptions, fill_best_scheme(command, options.scheme)};
   AllocationRequest request = request_of(options, network);
   request.damage = best_damage(reader, request);
+  AllocationRequest without_images = request;
+  without_images.images = {};
+  without_images.images.image_size = request.images.image_size;
+  const bool has_norms = best_damage(reader, without_images) != DamageKind::kWeight;
   // Otherwise nothing is known of what layers see.
-  const bool has_moments = has_images(network) || request.damage != DamageKind::kWeight;
+  const bool has_moments = has_images(network) || has_norms;
   const bool is_planned = !uniform && can_plan(options);
-  LineChanges changes{kOutsideOptions, choose_methods(options, has_moments, is_planned, network)};
+  recipe.changes = {kOutsideOptions, choose_methods(options, has_moments, is_planned, network)};
   request.bias_correct = network.methods.bias_correct;
-
-  BestRecipe recipe;
+  NetworkMethods& methods = network.methods;
+  LayerPairs pairs;
+  if (!has_norms && options.scheme.granularity == "tensor") pairs = equalizable_pairs(reader);
+  if (pairs.all > 0 && !has_images(network) && !methods.equalize) {
+    methods.equalize = true;
+    recipe.changes.added["--equalize"] = "";
+  }
+  if (!has_norms && has_images(network)) {
+    recipe.candidates = methods_to_judge(command, options, network, is_planned);
+  }
   if (is_planned) {
     recipe.plan = request;
-    changes.left_out = both(changes.left_out, kSchemeOptions);
-    changes.added["--plan"] = "plan.json";
-    recipe.text = fmt::format(
-        "best: {} bits a weight on average, ranges included; the same as\n  {}\n  {}\n",
-        options.bits, plan_command(command, scheme, request), command_line(command, changes));
+    recipe.changes.left_out = both(recipe.changes.left_out, kSchemeOptions);
+    recipe.changes.added["--plan"] = "plan.json";
   } else {
-    changes.added.insert(scheme.added.begin(), scheme.added.end());
-    recipe.text = fmt::format("best: the same as\n  {}\n", command_line(command, changes));
+    recipe.changes.added.insert(recipe.scheme.added.begin(), recipe.scheme.added.end());
   }
-  recipe.command = plain_command_line(command, changes);
-  recipe.text += missing_text(has_moments, has_images(network));
+  recipe.missing = missing_text(has_moments, has_images(network));
+  if (pairs.clipped > 0) {
+    recipe.missing +=
+        "one range for each tensor costs less after narrow convert FILE --to onnx --equalize\n";
+  }
   return recipe;
+}
+
+void judge_best(const CheckpointReader& reader, const QuantizePlan& plan, int threads,
+                BestRecipe& recipe, NetworkArguments& network) {
+  if (recipe.candidates.size() < 2) return;
+  JobProgress progress("judging methods");
+  const std::vector<double> changes =
+      judge_methods(reader, plan, recipe.candidates, {threads, &progress});
+  progress.finish();
+  const auto best = std::ranges::min_element(changes) - changes.begin();
+  const NetworkMethods& chosen = recipe.candidates[static_cast<std::size_t>(best)];
+  network.methods.rounding = chosen.rounding;
+  network.methods.equalize = chosen.equalize;
+  if (const auto rounding = recipe.changes.added.find("--round");
+      rounding != recipe.changes.added.end()) {
+    rounding->second = to_string(chosen.rounding);
+  }
+  if (chosen.equalize) recipe.changes.added["--equalize"] = "";
+}
+
+std::string recipe_command(const Command& command, const BestRecipe& recipe) {
+  return plain_command_line(command, recipe.changes);
+}
+
+std::string recipe_text(const Command& command, const BestRecipe& recipe) {
+  const std::string last = command_line(command, recipe.changes);
+  if (!recipe.plan) return fmt::format("best: the same as\n  {}\n{}", last, recipe.missing);
+  return fmt::format(
+      "best: {} bits a weight on average, ranges included; the same as\n  {}\n  {}\n{}",
+      *recipe.plan->average_bits, plan_command(command, recipe.scheme, *recipe.plan), last,
+      recipe.missing);
 }
 
 NamedPlan plan_widths(const CheckpointReader& reader, const AllocationRequest& request,

@@ -4,11 +4,13 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/commands/network_run.h"
 #include "cli/options/plan_options.h"
 #include "cli/options/scheme_options.h"
 #include "cli/parser/command.h"
+#include "cli/parser/command_line.h"
 #include "narrow/checkpoint.h"
 #include "narrow/plan.h"
 
@@ -18,12 +20,15 @@ namespace narrow {
 std::map<std::string, std::string> fill_best_scheme(const Command& command, SchemeOptions& scheme);
 
 struct BestRecipe {
-  // For people: the commands that make the same without --best, and what is missing for a better
-  // result. Empty without --best.
-  std::string text;
-  std::string command;  // plain_command_line of the last of these
   // Widths are to be planned by this; otherwise every tensor has that of the options.
   std::optional<AllocationRequest> plan;
+  // Where nothing says beforehand which methods are best: they are to be judged (judge_best). One
+  // alone is what was filled in.
+  std::vector<NetworkMethods> candidates;
+  // What was filled in, of the scheme and of everything.
+  LineChanges scheme;
+  LineChanges changes;
+  std::string missing;  // for a better result, as sentences
 };
 
 // Fills in the options that were not typed to `command`. With `uniform` every tensor gets the same
@@ -31,6 +36,16 @@ struct BestRecipe {
 // codebooks, and without bits.
 BestRecipe choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
                        PlanOptions& options, NetworkArguments& network);
+
+// The candidate that keeps the outputs best on images that it did not see, for tensors that are
+// quantized by `plan`.
+void judge_best(const CheckpointReader& reader, const QuantizePlan& plan, int threads,
+                BestRecipe& recipe, NetworkArguments& network);
+
+// For people: the commands that make the same without --best, and what is missing.
+std::string recipe_text(const Command& command, const BestRecipe& recipe);
+// plain_command_line of the last of these.
+std::string recipe_command(const Command& command, const BestRecipe& recipe);
 
 // The widths that a recipe asks to plan.
 NamedPlan plan_widths(const CheckpointReader& reader, const AllocationRequest& request,

@@ -120,6 +120,11 @@ void add_image_options(Command& command, Arguments& args) {
   args.images.image_size = 0;
   command.group(
       "Images for --damage measured and fisher and for accuracy; --damage output takes their size");
+  command
+      .add_option("--inputs", args.images.inputs,
+                  "of --damage measured: instead of images, arrays named like the\n"
+                  "network's inputs")
+      .type_name("FILE.npz");
   add_dataset_options(command, args.images, args.batch_size, args.max_num_batches);
   command.add_option("--batches", args.max_num_batches, "the same as --max_num_batches");
   command
@@ -164,8 +169,8 @@ void add_output_options(Command& command, Arguments& args) {
       "Damage: weight    sum over tensors of |error|^2 / |values|^2\n"
       "        output    noise after each layer's batch norm, for networks of TF-Slim and ONNX\n"
       "                  files; needs no data, only the size of images: --eval_image_size\n"
-      "        measured  change of the classes for images, without labels, when one tensor at a\n"
-      "                  time is quantized; not of ResNet V1\n"
+      "        measured  change of the classes, or other outputs, for images or arrays, without\n"
+      "                  labels, when one tensor at a time is quantized; not of ResNet V1\n"
       "        fisher    rise of the loss by mean squared gradients, for networks of TF-Slim and\n"
       "                  a dataset\n"
       "Of the rules of one kind the first that matches a tensor counts. The plan is the best\n"
@@ -249,7 +254,7 @@ std::string damage_text(const Arguments& args, const AllocationRequest& request)
       text = "fisher, the rise of the loss by squared gradients";
       break;
     case DamageKind::kMeasured:
-      text = "measured, the change of the classes of images";
+      text = "measured, the change of what the network makes of examples";
       break;
   }
   if (!args.damage.empty()) return fmt::format("damage: {}\n", text);

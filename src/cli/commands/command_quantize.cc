@@ -107,12 +107,14 @@ void run(Arguments args, const Command& command) {
   if (args.best) {
     best = choose_best(*reader, command, args.uniform, args.plan_options, args.network);
   }
-  const NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
+  NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
   const CheckpointFormat format = format_of(args, *reader);
   // Before widths are planned, which a part of several cannot do alone.
   require_shared_result(args, format, methods);
   const NamedPlan named = best.plan ? plan_widths(*reader, *best.plan, args.threads)
                                     : named_plan(args.plan_options, *reader);
+  judge_best(*reader, named.plan, args.threads, best, args.network);
+  methods = args.network.chosen(args.plan_options.selection.moving_averages);
   QuantizeRun run;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
     run.output = output_location(reader->location(), format, args.output,
@@ -124,7 +126,8 @@ void run(Arguments args, const Command& command) {
   run.options.code_statistics = run.with_report;
   run.overwrite = overwrite_of(args.force);
   run.dry_run = args.dry_run;
-  run.command = args.best ? best.command : plain_command_line(command, {outside_options(), {}});
+  run.command = args.best ? recipe_command(command, best)
+                          : plain_command_line(command, {outside_options(), {}});
   const QuantizeReports reports =
       args.integers.any() ? quantize_to_integers(*reader, named, methods, args.integers, run)
                           : quantize_and_report(*reader, named.plan, named.title, methods, run);
@@ -139,7 +142,8 @@ void run(Arguments args, const Command& command) {
   if (args.per_tensor) {
     for (const Table& table : reports.report.tables) print_result(table_text(table));
   }
-  print_result(best.text + reports.summary_text + reports.network_text);
+  const std::string recipe = args.best ? recipe_text(command, best) : "";
+  print_result(recipe + reports.summary_text + reports.network_text);
   print_result(saved_plan.text());
   print_result(args.dry_run ? fmt::format("dry run: nothing {}was written\n",
                                           saved_plan.text().empty() ? "" : "else ")

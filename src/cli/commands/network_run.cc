@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/options/calibration_options.h"
+#include "cli/options/plan_arguments.h"
 #include "narrow/error.h"
 #include "report/copied_report.h"
 #include "report/network_report.h"
@@ -46,7 +47,8 @@ NetworkMethods NetworkArguments::chosen(bool moving_averages) const {
   chosen.image_size = source.image_size;
   const bool has_name = !source.dataset_name.empty();
   const bool has_directory = !source.dataset_dir.empty();
-  if (!has_name && !has_directory && source.pictures.empty()) return chosen;
+  const bool has_others = !source.pictures.empty() || !source.inputs.empty();
+  if (!has_name && !has_directory && !has_others) return chosen;
   if (has_name != has_directory) {
     throw Error(ErrorCategory::kUsage,
                 "images are named by --dataset_name and --dataset_dir together");
@@ -87,6 +89,22 @@ void add_network_options(Command& command, NetworkArguments& args) {
   args.images.source.image_size = 0;
   add_calibration_options(command, args.images, ImagesOption::kPictures,
                           "Images for them (without labels)");
+  const std::string group = "Images for them (without labels)";
+  command
+      .add_option("--inputs", args.images.source.inputs,
+                  "instead of images: arrays named like the network's inputs")
+      .type_name("FILE.npz")
+      .group(group);
+  const auto take_memory = [&args](const std::string& text) {
+    args.images.memory_bytes = parse_byte_size(text);
+  };
+  command
+      .add_option_function<std::string>(
+          "--memory", take_memory,
+          "that networks other than ResNet V1 may take for what they make of\n"
+          "them, at most about; default 2GiB")
+      .type_name("SIZE")
+      .group(group);
   command.get_option("--eval_image_size")
       .description(
           "height and width that the network sees, with or without\n"

@@ -124,6 +124,7 @@ void choose_best_methods(const CheckpointReader& reader, const Command& command,
   AllocationRequest without_images = request;
   without_images.images.pictures.clear();
   without_images.images.dataset_name.clear();
+  without_images.images.inputs.clear();
   const bool is_known =
       args.method_images > 0 || best_damage(reader, without_images) != DamageKind::kWeight;
   methods.bias_correct = methods.bias_correct || is_known;

@@ -178,7 +178,7 @@ void round_some(const RowMetric& metric, const Scheme& scheme, std::size_t first
 
 RoundedRows round_rows(const RowGoals& goals, const Scheme& scheme) {
   const RowMetric metric(goals);
-  const std::size_t outputs = goals.moments->outputs;
+  const std::size_t outputs = goals.moments.outputs;
   RoundedRows result;
   result.params.resize(outputs);
   result.values.resize(goals.rows.size());
@@ -195,8 +195,8 @@ std::vector<float> round_in_blocks(const RowGoals& goals, const Scheme& scheme,
   const RowMetric metric(goals);
   std::vector<Levels> levels;
   for (const BlockParams& block : params) levels.push_back(Levels::of(scheme, block));
-  const std::size_t size = goals.moments->size;
-  const std::size_t outputs = goals.moments->outputs;
+  const std::size_t size = goals.moments.size;
+  const std::size_t outputs = goals.moments.outputs;
   std::vector<float> result(goals.rows.size());
   parallel_for((outputs + kRows - 1) / kRows, [&](std::size_t part) {
     const std::size_t first = part * kRows;
@@ -218,7 +218,7 @@ std::vector<float> round_in_blocks(const RowGoals& goals, const Scheme& scheme,
 }
 
 std::vector<double> row_costs(const RowGoals& goals, std::span<const float> rows) {
-  const PatchMoments& m = *goals.moments;
+  const MomentsView& m = goals.moments;
   const auto size = static_cast<Index>(m.size);
   const Eigen::Map<const Matrix> second(m.second.data(), size, size);
   const Eigen::Map<const Vector> mean(m.mean.data(), size);

@@ -22,7 +22,7 @@ namespace narrow {
 // together: shrinkage counts them as more independent (Ledoit and Wolf, "A Well-Conditioned
 // Estimator for Large-Dimensional Covariance Matrices", 2004).
 struct RowGoals {
-  const PatchMoments* moments = nullptr;
+  MomentsView moments;
   std::span<const float> rows;      // w, [outputs, size]
   std::span<const double> offsets;  // [outputs], the constants in t
   bool centered = false;

@@ -87,7 +87,7 @@ TEST(RoundToProducts, IsNearTheBestOfAllRoundings) {
   const PatchMoments moments = moments_of(rows);
   const Scheme scheme = scheme_of(2);
   for (const bool centered : {false, true}) {
-    const RowGoals goals{&moments, rows, kNoOffsets, centered};
+    const RowGoals goals{moments, rows, kNoOffsets, centered};
     const BlockParams params = fit(rows, scheme);
     const std::vector<std::size_t> blocks(rows.size(), 0);
     const std::vector<float> found = round_in_blocks(goals, scheme, std::span(&params, 1), blocks);
@@ -111,7 +111,7 @@ TEST(RoundToProducts, IsNearTheBestOfAllRoundings) {
 TEST(RoundToProducts, ErrorsBeforeTheLayerAreMadeUpFor) {
   const std::vector<float> rows = random_rows();
   const PatchMoments moments = moments_of(rows, 1.5);
-  const RowGoals goals{&moments, rows, kNoOffsets, false};
+  const RowGoals goals{moments, rows, kNoOffsets, false};
   const RoundedRows found = round_rows(goals, scheme_of(8));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     EXPECT_NEAR(found.values[i], 1.5F * rows[i], 0.15) << i;
@@ -125,7 +125,7 @@ TEST(RoundToProducts, ErrorsBeforeTheLayerAreMadeUpFor) {
 TEST(RoundToProducts, SearchedRangesCostLess) {
   const std::vector<float> rows = random_rows();
   const PatchMoments moments = moments_of(rows);
-  const RowGoals goals{&moments, rows, kNoOffsets, true};
+  const RowGoals goals{moments, rows, kNoOffsets, true};
   const auto total = [&](const RoundedRows& found) {
     double sum = 0;
     for (const double cost : row_costs(goals, found.values)) sum += cost;
@@ -145,7 +145,7 @@ TEST(RoundToProducts, SearchedRangesCostLess) {
 TEST(RoundToProducts, ThreadsDoNotMatter) {
   const std::vector<float> rows = random_rows();
   const PatchMoments moments = moments_of(rows);
-  const RowGoals goals{&moments, rows, kNoOffsets, true};
+  const RowGoals goals{moments, rows, kNoOffsets, true};
   const auto run = [&](int threads) {
     const ThreadLimit limit(threads);
     return round_rows(goals, scheme_of(4, Range::Kind::kMse)).values;
@@ -159,9 +159,9 @@ TEST(RoundToProducts, WhatCannotBeRoundedIsSaid) {
   Scheme codebook;
   codebook.kind = SchemeKind::kCodebook;
   codebook.bits = 4;
-  EXPECT_THROW(round_rows({&moments, rows, kNoOffsets, true}, codebook), Error);
+  EXPECT_THROW(round_rows({moments, rows, kNoOffsets, true}, codebook), Error);
   moments.second[3] = std::nan("");
-  EXPECT_THROW(round_rows({&moments, rows, kNoOffsets, true}, scheme_of(4)), Error);
+  EXPECT_THROW(round_rows({moments, rows, kNoOffsets, true}, scheme_of(4)), Error);
 }
 
 TEST(WeightedRanges, AreTheBestOfTheCandidates) {
@@ -208,7 +208,7 @@ TEST(RoundToProducts, ConstantInputsAreRoundedToo) {
     for (std::size_t i = 0; i < kSize; ++i) m.cross[o * kSize + i] = 30 * m.product_mean[o];
   }
   const Scheme scheme = scheme_of(4);
-  const RoundedRows rounded = round_rows({&m, rows, kNoOffsets, true}, scheme);
+  const RoundedRows rounded = round_rows({m, rows, kNoOffsets, true}, scheme);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const double step = rounded.params[i / kSize].scale;
     EXPECT_NEAR(rounded.values[i], rows[i], 2 * step);
@@ -218,7 +218,7 @@ TEST(RoundToProducts, ConstantInputsAreRoundedToo) {
 // Where half of the patches say something else than the other half, little of it is believed.
 TEST(ChooseShrinkage, TrustsMomentsThatOthersConfirm) {
   const std::vector<float> rows = random_rows();
-  const RowGoals goals{nullptr, rows, kNoOffsets, true};
+  const RowGoals goals{{}, rows, kNoOffsets, true};
   const PatchMoments seen = moments_of(rows);
   // What is wanted is not what the rows make: they are not to be pulled to.
   const PatchMoments half = moments_of(rows, 0.5);

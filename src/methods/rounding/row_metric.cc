@@ -53,7 +53,7 @@ double Levels::nearest(double value) const {
 }
 
 RowMetric::RowMetric(const RowGoals& goals) {
-  const PatchMoments& m = *goals.moments;
+  const MomentsView& m = goals.moments;
   const Index size = as_index(m.size);
   const Index outputs = as_index(m.outputs);
   h_ = Eigen::Map<const Matrix>(m.second.data(), size, size);

@@ -43,17 +43,23 @@ class PartExecutor final : public GraphExecutor {
 
 }  // namespace
 
-GraphWalk::GraphWalk(const Graph& graph, ReadWeight read_weight, GraphArray examples)
+ExampleBatches batches_of(const GraphArrays& arrays) {
+  const std::int64_t count = shared_examples(arrays);
+  std::vector<GraphArrays> batches;
+  for (std::int64_t first = 0; first < count; first += GraphWalk::kBatch) {
+    batches.push_back(take_examples(arrays, first, std::min(GraphWalk::kBatch, count - first)));
+  }
+  return std::make_shared<const std::vector<GraphArrays>>(std::move(batches));
+}
+
+GraphWalk::GraphWalk(const Graph& graph, ReadWeight read_weight, ExampleBatches examples)
     : graph_(graph),
       read_weight_(std::move(read_weight)),
       facts_(infer_facts(graph)),
       example_(graph.value(graph.inputs.at(0)).dimensions.at(0)),
-      examples_(examples.shape.at(0)),
-      cut_(graph.inputs) {
-  for (std::int64_t first = 0; first < examples_; first += kBatch) {
-    kept_.push_back(
-        take_examples(std::span(&examples, 1), first, std::min(kBatch, examples_ - first)));
-  }
+      cut_(graph.inputs),
+      kept_(std::move(examples)) {
+  for (const GraphArrays& batch : *kept_) examples_ += batch.at(0).shape.at(0);
 }
 
 bool GraphWalk::has_examples(ValueId id) const {
@@ -81,6 +87,9 @@ std::vector<ValueId> GraphWalk::live_before(int node) const {
 Graph GraphWalk::part(const std::vector<ValueId>& given, const std::vector<ValueId>& wanted) const {
   Graph graph = graph_;
   graph.nodes.erase(graph.nodes.begin(), graph.nodes.begin() + first_node_);
+  std::erase_if(graph.nodes, [&](const Node& node) {
+    return node.outputs.size() == 1 && std::ranges::find(given, node.outputs[0]) != given.end();
+  });
   graph.inputs = given;
   graph.outputs = wanted;
   for (const ValueId id : given) {
@@ -93,26 +102,48 @@ Graph GraphWalk::part(const std::vector<ValueId>& given, const std::vector<Value
 }
 
 GraphWalk::Program GraphWalk::program(std::span<const ValueId> wanted) const {
+  return program_behind(kNoValue, wanted);
+}
+
+GraphWalk::Program GraphWalk::program_behind(ValueId given, std::span<const ValueId> wanted) const {
+  std::vector<ValueId> inputs = cut_;
+  if (given != kNoValue) inputs.push_back(given);
   Program program;
   program.walk_ = this;
+  program.given_ = given;
   program.wanted_.assign(wanted.begin(), wanted.end());
   for (const ValueId id : wanted) {
-    if (std::ranges::find(cut_, id) == cut_.end()) program.computed_.push_back(id);
+    if (std::ranges::find(inputs, id) == inputs.end()) program.computed_.push_back(id);
   }
   if (program.computed_.empty()) return program;
-  program.executor_ = std::make_shared<PartExecutor>(part(cut_, program.computed_), read_weight_);
+  program.executor_ = std::make_shared<PartExecutor>(part(inputs, program.computed_), read_weight_);
   return program;
 }
 
 GraphArrays GraphWalk::Program::run(std::size_t batch) const {
-  const GraphArrays& kept = walk_->kept_[batch];
   GraphArrays computed;
-  if (executor_ != nullptr) computed = executor_->run(kept, nullptr);
+  if (executor_ != nullptr) computed = executor_->run((*walk_->kept_)[batch], nullptr);
+  return found(batch, std::move(computed), {});
+}
+
+GraphArrays GraphWalk::Program::run(std::size_t batch, GraphArray given) const {
+  GraphArrays inputs = (*walk_->kept_)[batch];
+  inputs.push_back(std::move(given));
+  GraphArrays computed;
+  if (executor_ != nullptr) computed = executor_->run(inputs, nullptr);
+  return found(batch, std::move(computed), std::move(inputs.back()));
+}
+
+GraphArrays GraphWalk::Program::found(std::size_t batch, GraphArrays computed,
+                                      GraphArray given) const {
+  const GraphArrays& kept = (*walk_->kept_)[batch];
   GraphArrays found;
   for (const ValueId id : wanted_) {
     const auto place = std::ranges::find(computed_, id);
     if (place != computed_.end()) {
       found.push_back(std::move(computed[static_cast<std::size_t>(place - computed_.begin())]));
+    } else if (id == given_) {
+      found.push_back(given);
     } else {
       const auto on_cut = std::ranges::find(walk_->cut_, id) - walk_->cut_.begin();
       found.push_back(kept[static_cast<std::size_t>(on_cut)]);
@@ -136,7 +167,7 @@ void GraphWalk::advance(int node, std::uint64_t most_bytes) {
   const Program program = this->program(live);
   std::vector<GraphArrays> kept;
   for (std::size_t batch = 0; batch < batches(); ++batch) kept.push_back(program.run(batch));
-  kept_ = std::move(kept);
+  kept_ = std::make_shared<const std::vector<GraphArrays>>(std::move(kept));
   cut_ = std::move(live);
   first_node_ = node;
 }

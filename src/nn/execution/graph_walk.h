@@ -13,6 +13,14 @@
 
 namespace narrow {
 
+// Arrays for the inputs of a graph, in its order, some examples after the others. Several walks may
+// share them.
+using ExampleBatches = std::shared_ptr<const std::vector<GraphArrays>>;
+
+// Of arrays that have as many examples, along their first axis, GraphWalk::kBatch at a time. Throws
+// Error(kUnsupported) for arrays that do not.
+ExampleBatches batches_of(const GraphArrays& arrays);
+
 // Keeps the values on a cut through the graph for all examples, and computes from there on. What
 // lies before the cut is not computed again, so weights are to change behind it only.
 class GraphWalk {
@@ -24,21 +32,28 @@ class GraphWalk {
   class Program {
    public:
     [[nodiscard]] GraphArrays run(std::size_t batch) const;
+    // Of a program_behind(): with that value.
+    [[nodiscard]] GraphArrays run(std::size_t batch, GraphArray given) const;
 
    private:
+    [[nodiscard]] GraphArrays found(std::size_t batch, GraphArrays computed,
+                                    GraphArray given) const;
+
     friend class GraphWalk;
     const GraphWalk* walk_ = nullptr;
     std::vector<ValueId> wanted_;
-    std::vector<ValueId> computed_;                  // those of them that are not kept
+    ValueId given_ = kNoValue;
+    std::vector<ValueId> computed_;  // those of them that are neither kept nor given
     std::shared_ptr<const GraphExecutor> executor_;  // null: everything is kept
   };
 
-  // `graph` has one input, whose examples are independent (graph/rules/batch_axis.h) and counted by
-  // a free first dimension; all its other sizes are known. `examples` is all of them. `read_weight`
-  // is asked anew for each program. The graph must outlive this. Throws what infer_facts throws.
-  GraphWalk(const Graph& graph, ReadWeight read_weight, GraphArray examples);
+  // The examples of `graph` are independent (graph/rules/batch_axis.h) and counted by a free first
+  // dimension, the same of all inputs; all other sizes are known. `examples` is all of them.
+  // `read_weight` is asked anew for each program. The graph must outlive this. Throws what
+  // infer_facts throws.
+  GraphWalk(const Graph& graph, ReadWeight read_weight, ExampleBatches examples);
 
-  [[nodiscard]] std::size_t batches() const { return kept_.size(); }
+  [[nodiscard]] std::size_t batches() const { return kept_->size(); }
   // Whether the value has an entry for each example and known sizes otherwise.
   [[nodiscard]] bool has_examples(ValueId id) const;
   // Float32 or not; dimensions as inferred.
@@ -47,6 +62,10 @@ class GraphWalk {
   // For values that have examples, with the weights of now. Holds until the cut moves. Throws
   // Error(kUnsupported) for a graph that cannot be compiled.
   [[nodiscard]] Program program(std::span<const ValueId> wanted) const;
+
+  // The same from a value behind the cut that is given, and has examples; what makes it is not
+  // computed.
+  [[nodiscard]] Program program_behind(ValueId given, std::span<const ValueId> wanted) const;
 
   // Moves the cut forward to just before this node, if what lies on it then takes no more bytes
   // for all examples; else the cut stays.
@@ -65,7 +84,7 @@ class GraphWalk {
   std::int64_t examples_ = 0;
   int first_node_ = 0;
   std::vector<ValueId> cut_;
-  std::vector<GraphArrays> kept_;  // by batch, in the order of the cut
+  ExampleBatches kept_;  // in the order of the cut
 };
 
 }  // namespace narrow

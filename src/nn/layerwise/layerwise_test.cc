@@ -12,6 +12,7 @@
 #include "nn/layerwise/activations.h"
 #include "nn/layerwise/input_gram.h"
 #include "nn/layerwise/patch_moments.h"
+#include "nn/layerwise/product_differences.h"
 
 namespace narrow {
 namespace {
@@ -225,6 +226,66 @@ TEST(PatchMoments, AreThoseOfThePatches) {
         EXPECT_NEAR(moments.mean[index], mean, 1e-6);
       }
     }
+  }
+}
+
+// Of 40 rows of 20 patches 12 fit into 256, at 16 places.
+TEST(PatchMoments, OfLargeImagesRowsAreSpread) {
+  LinearLayer layer;
+  layer.out_channels = 1;
+  layer.columns = 1;
+  layer.window = {{1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}};
+  GraphArray rows = hashed_array({16, 1, 40, 20}, 0);
+  auto* const values = reinterpret_cast<float*>(rows.bytes.data());
+  for (std::size_t i = 0; i < 16 * 800; ++i) values[i] = static_cast<float>(i / 20 % 40);
+  PatchMomentSums sums(layer);
+  sums.add(rows, rows);
+  const PatchMoments found = sums.take().front();
+  EXPECT_EQ(found.patches, 16 * 240);
+  EXPECT_NEAR(found.mean[0], 19.5, 0.2);
+  EXPECT_NEAR(found.second[0], 39.0 * 79 / 6, 8);
+  EXPECT_EQ(found.mean[0], found.product_mean[0]);
+  EXPECT_EQ(found.second[0], found.cross[0]);
+}
+
+TEST(ProductDifferences, AreThoseOfTheChannels) {
+  LinearLayer convolution;
+  convolution.out_channels = 3;
+  convolution.window = {{1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}};
+  LinearLayer product;
+  product.out_channels = 3;
+  // The same values as [images, channels, pixels] and as [images * pixels, channels].
+  ProductDifferenceSums planes(convolution);
+  ProductDifferenceSums rows(product);
+  std::vector<double> shift(3, 0);
+  std::vector<double> power(3, 0);
+  for (const std::uint32_t batch : {0, 1}) {
+    const GraphArray z = hashed_array({2, 3, 5, 7}, 500 * batch);
+    const GraphArray t = hashed_array({2, 3, 5, 7}, 9000 + 500 * batch);
+    GraphArray z_rows = hashed_array({70, 3}, 0);
+    GraphArray t_rows = hashed_array({70, 3}, 0);
+    for (std::size_t i = 0; i < 210; ++i) {
+      const std::size_t c = i / 35 % 3;
+      const std::size_t place = (i / 105 * 35 + i % 35) * 3 + c;
+      const double d = static_cast<double>(float_at(z, i)) - float_at(t, i);
+      shift[c] += d / 140;
+      power[c] += d * d / 140;
+      std::memcpy(z_rows.bytes.data() + place * 4, z.bytes.data() + i * 4, 4);
+      std::memcpy(t_rows.bytes.data() + place * 4, t.bytes.data() + i * 4, 4);
+    }
+    planes.add(z, t);
+    rows.add(z_rows, t_rows);
+    EXPECT_THROW(planes.add(z, t_rows), Error);
+  }
+  const ProductDifferences found = planes.take();
+  const ProductDifferences same = rows.take();
+  EXPECT_EQ(found.values, 140);
+  for (std::size_t c = 0; c < 3; ++c) {
+    EXPECT_NEAR(found.mean[c], shift[c], 1e-12);
+    EXPECT_NEAR(found.second[c], power[c], 1e-12);
+    EXPECT_NEAR(same.second[c], power[c], 1e-12);
+    EXPECT_NEAR(same.wanted_mean[c], found.wanted_mean[c], 1e-12);
+    EXPECT_NEAR(same.wanted_second[c], found.wanted_second[c], 1e-12);
   }
 }
 

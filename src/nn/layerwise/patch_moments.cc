@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <span>
 
 #include "base/parallel.h"
 #include "narrow/error.h"
@@ -15,6 +16,9 @@ namespace narrow {
 namespace {
 
 constexpr std::size_t kMostPatches = 4096;
+// Neighbours in an image tell little more than half of them do: of larger results some rows count.
+constexpr std::size_t kMostPatchesOfImage = 256;
+constexpr std::size_t kRowPlaces = 16;
 // Rows of the result that one thread makes at a time.
 constexpr std::size_t kPatchPanel = 128;
 
@@ -54,8 +58,23 @@ Plane plane_of(const Window& window, const Shape& x) {
   return plane;
 }
 
-// One tap of the patches of one channel of one image.
-void copy_tap(const Plane& plane, const float* channel, std::size_t tap, float* to) {
+// Rows of the result of an image, in their order: all of them, or some that are spread evenly, at
+// other places in each of kRowPlaces images.
+std::vector<std::size_t> chosen_rows(const Plane& plane, std::size_t image) {
+  const std::size_t most =
+      std::max<std::size_t>(1, kMostPatchesOfImage / std::max<std::size_t>(1, plane.out_width));
+  const std::size_t count = std::min(plane.out_height, most);
+  const std::size_t place = count < plane.out_height ? image % kRowPlaces : 0;
+  std::vector<std::size_t> rows;
+  for (std::size_t i = 0; i < count; ++i) {
+    rows.push_back((i * kRowPlaces + place) * plane.out_height / (count * kRowPlaces));
+  }
+  return rows;
+}
+
+// One tap of the patches in these rows of one channel of one image.
+void copy_tap(const Plane& plane, std::span<const std::size_t> rows, const float* channel,
+              std::size_t tap, float* to) {
   const auto down = static_cast<std::int64_t>(tap) / plane.kernel_width * plane.dilation[0];
   const auto right = static_cast<std::int64_t>(tap) % plane.kernel_width * plane.dilation[1];
   const auto width = static_cast<std::int64_t>(plane.width);
@@ -67,7 +86,7 @@ void copy_tap(const Plane& plane, const float* channel, std::size_t tap, float* 
       std::clamp<std::int64_t>(outside > 0 ? (outside + stride - 1) / stride : 0, 0, count);
   const std::int64_t last = std::clamp<std::int64_t>(
       width + outside > 0 ? (width + outside + stride - 1) / stride : 0, first, count);
-  for (std::size_t row = 0; row < plane.out_height; ++row) {
+  for (const std::size_t row : rows) {
     const std::int64_t y =
         static_cast<std::int64_t>(row) * plane.stride[0] - plane.before[0] + down;
     const bool has_row = y >= 0 && y < static_cast<std::int64_t>(plane.height);
@@ -95,13 +114,16 @@ class PatchMatrix {
     if (is_convolution_) {
       plane_ = plane_of(layer.window, x.shape);
       entries_ = size_at(x.shape, 0);
-      patches_ = plane_.out_height * plane_.out_width;
     } else {
       entries_ = x.bytes.size() / sizeof(float) / inputs;
-      patches_ = 1;
     }
+    for (std::size_t image = 0; image < kRowPlaces; ++image) {
+      rows_.push_back(chosen_rows(plane_, image));
+    }
+    patches_ = rows_.front().size() * plane_.out_width;
     const std::size_t values = entries_ * inputs * plane_.height * plane_.width;
-    const std::size_t products = entries_ * layer.out_channels * patches_;
+    const std::size_t products =
+        entries_ * layer.out_channels * plane_.out_height * plane_.out_width;
     if (x.type == DType::kFloat32 && t.type == DType::kFloat32 &&
         x.bytes.size() == values * sizeof(float) && t.bytes.size() == products * sizeof(float)) {
       return;
@@ -124,7 +146,7 @@ class PatchMatrix {
     for (std::size_t entry = first; entry < first + count; ++entry, to += patches_) {
       if (row >= size) {
         const std::size_t channel = group * outputs + row - size;
-        std::copy_n(floats(t_) + (entry * layer_.out_channels + channel) * patches_, patches_, to);
+        copy_product(entry * layer_.out_channels + channel, rows_of(entry), to);
       } else if (!is_convolution_) {
         *to = floats(x_)[entry * size + row];
       } else {
@@ -134,12 +156,20 @@ class PatchMatrix {
   }
 
  private:
+  [[nodiscard]] std::span<const std::size_t> rows_of(std::size_t entry) const {
+    return rows_[entry % kRowPlaces];
+  }
+  void copy_product(std::size_t plane, std::span<const std::size_t> rows, float* to) const {
+    const std::size_t width = plane_.out_width;
+    const float* const from = floats(t_) + plane * plane_.out_height * width;
+    for (const std::size_t row : rows) to = std::copy_n(from + row * width, width, to);
+  }
   void copy_element(std::size_t group, std::size_t row, std::size_t entry, float* to) const {
     const std::size_t taps = layer_.taps();
     const std::size_t channel = group * (layer_.columns / taps) + row / taps;
     const float* const from =
         floats(x_) + (entry * layer_.in_channels() + channel) * plane_.height * plane_.width;
-    copy_tap(plane_, from, row % taps, to);
+    copy_tap(plane_, rows_of(entry), from, row % taps, to);
   }
 
   const LinearLayer& layer_;
@@ -148,24 +178,27 @@ class PatchMatrix {
   bool is_convolution_;
   Plane plane_;
   std::size_t entries_ = 0;
-  std::size_t patches_ = 1;
+  std::vector<std::vector<std::size_t>> rows_;  // by place
+  std::size_t patches_ = 1;                     // of an entry
 };
 
-// Adds the products of some rows of `matrix` with all of its rows.
+// Adds the products of some rows of `matrix` with themselves and all rows after them: second
+// moments above their diagonal, and all of the cross ones.
 void add_products(const std::vector<float>& matrix, std::size_t count, std::size_t first,
                   std::size_t rows, PatchMoments& moments) {
-  const std::size_t all = moments.size + moments.outputs;
-  std::vector<float> products(rows * all);
+  const std::size_t others = moments.size + moments.outputs - first;
+  std::vector<float> products(rows * others);
   const auto dim = [](std::size_t n) { return static_cast<dnnl_dim_t>(n); };
+  const float* const from_first = matrix.data() + first * count;
   const OneDnnThreads single_threaded(1);
-  dnnl::sgemm('N', 'T', dim(rows), dim(all), dim(count), 1.0F, matrix.data() + first * count,
-              dim(count), matrix.data(), dim(count), 0.0F, products.data(), dim(all));
+  dnnl::sgemm('N', 'T', dim(rows), dim(others), dim(count), 1.0F, from_first, dim(count),
+              from_first, dim(count), 0.0F, products.data(), dim(others));
   for (std::size_t row = first; row < first + rows; ++row) {
-    const float* const from = products.data() + (row - first) * all;
+    const float* const from = products.data() + (row - first) * others;
     double* const to = moments.second.data() + row * moments.size;
-    for (std::size_t i = 0; i < moments.size; ++i) to[i] += from[i];
+    for (std::size_t i = row; i < moments.size; ++i) to[i] += from[i - first];
     for (std::size_t o = 0; o < moments.outputs; ++o) {
-      moments.cross[o * moments.size + row] += from[moments.size + o];
+      moments.cross[o * moments.size + row] += from[moments.size - first + o];
     }
   }
 }
@@ -229,20 +262,28 @@ void run_in_order(std::size_t count, const std::function<void(std::size_t)>& bod
 
 }  // namespace
 
-PatchMoments joined_moments(const PatchMoments& a, const PatchMoments& b) {
-  PatchMoments all = a;
-  all.patches += b.patches;
-  if (!(all.patches > 0)) return all;
-  const double share = b.patches / all.patches;
+MomentsView::MomentsView(const PatchMoments& moments)
+    : size(moments.size),
+      outputs(moments.outputs),
+      mean(moments.mean),
+      second(moments.second),
+      product_mean(moments.product_mean),
+      product_second(moments.product_second),
+      cross(moments.cross) {}
+
+PatchMoments joined_moments(PatchMoments a, const PatchMoments& b) {
+  a.patches += b.patches;
+  if (!(a.patches > 0)) return a;
+  const double share = b.patches / a.patches;
   const auto join = [&](std::vector<double>& to, const std::vector<double>& from) {
     for (std::size_t i = 0; i < to.size(); ++i) to[i] = (1 - share) * to[i] + share * from[i];
   };
-  join(all.mean, b.mean);
-  join(all.second, b.second);
-  join(all.product_mean, b.product_mean);
-  join(all.product_second, b.product_second);
-  join(all.cross, b.cross);
-  return all;
+  join(a.mean, b.mean);
+  join(a.second, b.second);
+  join(a.product_mean, b.product_mean);
+  join(a.product_second, b.product_second);
+  join(a.cross, b.cross);
+  return a;
 }
 
 bool has_patch_moments(const LinearLayer& layer) { return layer.window.rank() <= 2; }
@@ -284,6 +325,11 @@ std::vector<PatchMoments> PatchMomentSums::take() {
     };
     divide(group.mean);
     divide(group.second);
+    for (std::size_t row = 0; row < group.size; ++row) {
+      for (std::size_t i = 0; i < row; ++i) {
+        group.second[row * group.size + i] = group.second[i * group.size + row];
+      }
+    }
     divide(group.product_mean);
     divide(group.product_second);
     divide(group.cross);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "graph/linear_layers.h"
@@ -22,8 +23,22 @@ struct PatchMoments {
   std::vector<double> cross;           // E[t x^T], [outputs, size]
 };
 
+// The same, as who reads them takes them: of some of the output channels, maybe.
+struct MomentsView {
+  MomentsView() = default;
+  MomentsView(const PatchMoments& moments);  // NOLINT(google-explicit-constructor)
+
+  std::size_t size = 0;
+  std::size_t outputs = 0;
+  std::span<const double> mean;
+  std::span<const double> second;
+  std::span<const double> product_mean;
+  std::span<const double> product_second;
+  std::span<const double> cross;
+};
+
 // Of all the patches of two sums of one group.
-PatchMoments joined_moments(const PatchMoments& a, const PatchMoments& b);
+PatchMoments joined_moments(PatchMoments a, const PatchMoments& b);
 
 // Whether they can be taken: of products of matrices and convolutions along one or two axes.
 bool has_patch_moments(const LinearLayer& layer);
@@ -34,9 +49,10 @@ class PatchMomentSums {
   explicit PatchMomentSums(const LinearLayer& layer);
 
   // `x` is the layer's input and `t` what it should make of it, in the shapes that the graph has
-  // for both. Products are summed in float32 over at most 4096 patches, those sums in double; the
-  // result does not depend on the number of threads.
-  // Throws Error(kUnsupported) when the shapes do not fit, or oneDNN cannot do it.
+  // for both. Of an image that makes more than 256 patches only those of some rows count, at other
+  // places in each of 16 images that follow each other. Products are summed in float32 over at most
+  // 4096 patches, those sums in double; the result does not depend on the number of threads. Throws
+  // Error(kUnsupported) when the shapes do not fit, or oneDNN cannot do it.
   void add(const GraphArray& x, const GraphArray& t);
 
   // By group; once. All 0 without patches.

@@ -127,7 +127,7 @@ LoadedNetwork load_classifier(const CheckpointReader& reader, const ImageSource&
 // The batch norms of any graph, in its order.
 std::vector<LayerCalibration> calibrate_norms(LoadedNetwork& network, const GraphArray& images,
                                               Observer* observer) {
-  GraphWalk walk(network.graph, values_of(network.weights), images);
+  GraphWalk walk(network.graph, values_of(network.weights), batches_of({images}));
   std::vector<LayerCalibration> layers;
   for (std::size_t i = 0; i < network.graph.nodes.size(); ++i) {
     report_progress(observer, i + 1, network.graph.nodes.size(), ProgressUnit::kSteps);

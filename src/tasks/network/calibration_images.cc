@@ -44,7 +44,7 @@ Activations load_images(const CalibrationImages& images, const Share& share) {
 }  // namespace
 
 Activations load_calibration_images(const CalibrationImages& images) {
-  return load_images(images, {});
+  return load_images(images, {images.part, images.parts});
 }
 
 Activations load_images_of_rank(const CalibrationImages& images) {

@@ -11,7 +11,6 @@
 #include "base/join_some.h"
 #include "methods/moments/value_moments.h"
 #include "methods/scales/equalize_paths.h"
-#include "nn/execution/graph_walk.h"
 #include "tasks/network/graph_quantizer.h"
 #include "tasks/network/image_graph.h"
 
@@ -56,7 +55,7 @@ std::vector<double> maxima_of(const GraphWalk& walk, ValueId id, std::size_t cha
 }
 
 ChannelMaxima measured_maxima(const Graph& graph, const std::vector<LinearPath>& paths,
-                              const Weights& weights, const GraphArray& images) {
+                              const Weights& weights, const ExampleBatches& images) {
   ChannelMaxima maxima;
   GraphWalk walk(graph, values_of(weights), images);
   for (const LinearPath& path : paths) {
@@ -107,11 +106,11 @@ void tell_unlevelled(const std::vector<LinearPath>& paths, const ChannelMaxima& 
 
 ChannelScales equalize_graph(const Graph& graph, const std::vector<LinearLayer>& layers,
                              const std::map<std::string, Scheme>& schemes,
-                             const NetworkMethods& methods, const GraphArray* images,
+                             const NetworkMethods& methods, const ExampleBatches& images,
                              Weights& weights, QuantizeObserver* observer) {
   const std::vector<LinearPath> paths = linear_paths(graph, layers, weights);
   require_paths(paths, graph);
-  const ChannelMaxima maxima = images != nullptr ? measured_maxima(graph, paths, weights, *images)
+  const ChannelMaxima maxima = images != nullptr ? measured_maxima(graph, paths, weights, images)
                                                  : estimated_maxima(graph, paths, weights);
   tell_unlevelled(paths, maxima, observer);
   return equalize_paths(paths, ranges_of(layers, schemes, methods, weights), maxima, weights);

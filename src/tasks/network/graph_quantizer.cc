@@ -134,27 +134,37 @@ std::vector<double> GraphQuantizer::offsets_of(const LinearLayer& layer) const {
   return offsets;
 }
 
-LayerMoments::LayerMoments(std::array<std::vector<PatchMoments>, 2> of_halves)
-    : halves(std::move(of_halves)) {
-  for (std::size_t group = 0; group < halves[0].size(); ++group) {
-    all.push_back(joined_moments(halves[0][group], halves[1][group]));
-  }
+bool GraphQuantizer::rounds_for_moments(const LinearLayer& layer) const {
+  return methods_.rounding == Rounding::kGptq && scheme_of(layer.weights) != nullptr;
 }
 
-LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer, const LayerMoments& moments) {
-  const Scheme* const scheme = scheme_of(layer.weights);
-  if (scheme != nullptr && methods_.rounding == Rounding::kGptq) {
-    round_kernel(layer, *scheme, moments);
-  } else if (scheme != nullptr) {
-    round_by_estimate(layer, *scheme);
-  }
-  if (corrects(layer)) correct(layer, shifts(layer, moments.all));
+void GraphQuantizer::round_layer(const LinearLayer& layer) {
+  if (const Scheme* const scheme = scheme_of(layer.weights)) round_by_estimate(layer, *scheme);
+}
+
+LayerCost GraphQuantizer::correct_layer(const LinearLayer& layer,
+                                        const ProductDifferences& differences) {
+  if (corrects(layer)) correct(layer, differences.mean);
   quantize_vectors(layer);
-  return {layer.name, output_error(layer, moments.all)};
+  return {layer.name, output_error(layer, differences)};
+}
+
+LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer, LayerMoments moments) {
+  const Scheme& scheme = *scheme_of(layer.weights);
+  const double shrinkage = shrinkage_of(layer, scheme, moments);
+  std::vector<PatchMoments>& all = moments[0];
+  for (std::size_t group = 0; group < all.size(); ++group) {
+    all[group] = joined_moments(std::move(all[group]), moments[1][group]);
+    moments[1][group] = {};
+  }
+  round_kernel(layer, scheme, all, shrinkage);
+  if (corrects(layer)) correct(layer, shifts(layer, all));
+  quantize_vectors(layer);
+  return {layer.name, output_error(layer, all)};
 }
 
 LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer) {
-  if (const Scheme* const scheme = scheme_of(layer.weights)) round_by_estimate(layer, *scheme);
+  round_layer(layer);
   const PatchEstimate* const estimate = estimates_.find(layer.name);
   if (estimate == nullptr) return {layer.name, 0};
   if (corrects(layer)) correct(layer, shifts(layer, *estimate));
@@ -218,13 +228,13 @@ RowGoals GraphQuantizer::goals_of(const LinearLayer& layer, std::size_t group,
                                   std::span<const float> rows,
                                   std::span<const double> offsets) const {
   const std::size_t outputs = layer.out_channels / layer.groups;
-  return {nullptr, rows, offsets.subspan(group * outputs, outputs), corrects(layer)};
+  return {{}, rows, offsets.subspan(group * outputs, outputs), corrects(layer)};
 }
 
 double GraphQuantizer::shrinkage_of(const LinearLayer& layer, const Scheme& scheme,
                                     const LayerMoments& moments) const {
   // The few inputs of a depthwise kernel are known well.
-  const auto& [first, second] = moments.halves;
+  const auto& [first, second] = moments;
   const bool has_halves = first.front().patches > 0 && second.front().patches > 0;
   if (layer.groups > 1 || !has_halves) return 0;
   const std::vector<float> rows = rows_of(layer, 0, weights_.values(layer.weights));
@@ -233,13 +243,12 @@ double GraphQuantizer::shrinkage_of(const LinearLayer& layer, const Scheme& sche
 }
 
 void GraphQuantizer::round_kernel(const LinearLayer& layer, const Scheme& scheme,
-                                  const LayerMoments& moments) {
+                                  const std::vector<PatchMoments>& moments, double shrinkage) {
   const TensorInfo info = *weights_.find(layer.weights);
   const std::span<const float> values = weights_.values(layer.weights);
   const std::vector<double> offsets = offsets_of(layer);
   const std::size_t outputs = layer.out_channels / layer.groups;
   const bool by_row = has_range_by_row(layer, scheme, info);
-  const double shrinkage = shrinkage_of(layer, scheme, moments);
   std::optional<TensorGrid> grid;
   if (!by_row) grid = grid_of(layer, scheme);
   std::vector<BlockParams> params(by_row ? layer.out_channels : 0);
@@ -247,7 +256,7 @@ void GraphQuantizer::round_kernel(const LinearLayer& layer, const Scheme& scheme
   parallel_for(layer.groups, [&](std::size_t group) {
     const std::vector<float> rows = rows_of(layer, group, values);
     RowGoals goals = goals_of(layer, group, rows, offsets);
-    goals.moments = &moments.all[group];
+    goals.moments = moments[group];
     goals.shrinkage = shrinkage;
     if (by_row) {
       RoundedRows result = round_rows(goals, scheme);
@@ -343,7 +352,7 @@ double GraphQuantizer::output_error(const LinearLayer& layer,
   for (std::size_t group = 0; group < layer.groups; ++group) {
     const std::vector<float> rows = rows_of(layer, group, weights_.values(layer.weights));
     RowGoals goals = goals_of(layer, group, rows, offsets);
-    goals.moments = &moments[group];
+    goals.moments = moments[group];
     const std::vector<double> costs = row_costs(goals, rows);
     for (std::size_t o = 0; o < outputs; ++o) {
       const double gain = gain_of(layer, group * outputs + o);
@@ -369,6 +378,20 @@ double GraphQuantizer::output_error(const LinearLayer& layer, const PatchEstimat
     const double gain = gain_of(layer, c);
     noise += gain * (noises[c] + (corrects(layer) ? 0 : means[c] * means[c]));
     signal += gain * signals[c];
+  }
+  return noise > 0 ? std::sqrt(noise / signal) : 0;
+}
+
+double GraphQuantizer::output_error(const LinearLayer& layer,
+                                    const ProductDifferences& differences) const {
+  double noise = 0;
+  double signal = 0;
+  for (std::size_t c = 0; c < layer.out_channels; ++c) {
+    const double gain = gain_of(layer, c);
+    const double shift = corrects(layer) ? differences.mean[c] : 0;
+    const double mean = differences.wanted_mean[c];
+    noise += gain * (differences.second[c] - shift * shift);
+    signal += gain * (differences.wanted_second[c] - mean * mean);
   }
   return noise > 0 ? std::sqrt(noise / signal) : 0;
 }

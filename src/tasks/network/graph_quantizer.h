@@ -15,6 +15,7 @@
 #include "methods/scales/channel_scales.h"
 #include "narrow/quantize_network.h"
 #include "nn/layerwise/patch_moments.h"
+#include "nn/layerwise/product_differences.h"
 #include "quant/tensor_grid.h"
 #include "tasks/network/network_writer.h"
 
@@ -23,14 +24,9 @@ namespace narrow {
 // Whether every output channel of the layer has a range of its own.
 bool has_range_by_row(const LinearLayer& layer, const Scheme& scheme, const TensorInfo& info);
 
-// What a layer sees of the images, by group: of all of them, and of two halves.
-struct LayerMoments {
-  // One of the halves may be without patches.
-  explicit LayerMoments(std::array<std::vector<PatchMoments>, 2> of_halves);
-
-  std::array<std::vector<PatchMoments>, 2> halves;
-  std::vector<PatchMoments> all;
-};
+// What a layer sees of two halves of the images, by group. One of the halves may be without
+// patches.
+using LayerMoments = std::array<std::vector<PatchMoments>, 2>;
 
 class GraphQuantizer {
  public:
@@ -44,9 +40,17 @@ class GraphQuantizer {
                  const PatchEstimates& estimates, ChannelScales scales, bool code_statistics,
                  Weights& weights);
 
+  // Whether a kernel is rounded for the moments of what its layer sees; otherwise it is rounded
+  // first, and what its layer makes then tells the rest.
+  [[nodiscard]] bool rounds_for_moments(const LinearLayer& layer) const;
+
   // The kernel of the layer, which sees `moments`, and what corrects its output: the moving mean of
   // its batch normalization or its bias. Gives the error of the output.
-  LayerCost quantize_layer(const LinearLayer& layer, const LayerMoments& moments);
+  LayerCost quantize_layer(const LinearLayer& layer, LayerMoments moments);
+
+  // The same in two steps, the second with what the layer makes after the first.
+  void round_layer(const LinearLayer& layer);
+  LayerCost correct_layer(const LinearLayer& layer, const ProductDifferences& differences);
 
   // The same by the estimate of what it sees. Without one the nearest codes, or flips, uncorrected,
   // and an error of 0.
@@ -70,7 +74,8 @@ class GraphQuantizer {
   [[nodiscard]] LayerScales factors_of(const LinearLayer& layer) const;
   [[nodiscard]] const Scheme* scheme_of(const std::string& name) const;
   [[nodiscard]] std::vector<double> offsets_of(const LinearLayer& layer) const;
-  void round_kernel(const LinearLayer& layer, const Scheme& scheme, const LayerMoments& moments);
+  void round_kernel(const LinearLayer& layer, const Scheme& scheme,
+                    const std::vector<PatchMoments>& moments, double shrinkage);
   // What the rows of a group are rounded for, but for its moments.
   [[nodiscard]] RowGoals goals_of(const LinearLayer& layer, std::size_t group,
                                   std::span<const float> rows,
@@ -100,6 +105,8 @@ class GraphQuantizer {
   [[nodiscard]] double output_error(const LinearLayer& layer,
                                     const std::vector<PatchMoments>& moments) const;
   [[nodiscard]] double output_error(const LinearLayer& layer, const PatchEstimate& estimate) const;
+  [[nodiscard]] double output_error(const LinearLayer& layer,
+                                    const ProductDifferences& differences) const;
 
   const std::map<std::string, Scheme>& schemes_;
   const NetworkMethods& methods_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
@@ -12,8 +13,7 @@
 #include "model/network_variables.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
-#include "nn/execution/graph_walk.h"
-#include "tasks/network/calibration_images.h"
+#include "tasks/network/calibration_network.h"
 #include "tasks/network/graph_equalizer.h"
 #include "tasks/network/graph_quantizer.h"
 #include "tasks/network/image_graph.h"
@@ -22,11 +22,11 @@
 namespace narrow {
 namespace {
 
-// That each of the two networks may keep between layers, for all images.
-constexpr std::uint64_t kMostKeptBytes = std::uint64_t{640} << 20;
 constexpr std::size_t kMostNamesListed = 3;
-// Above it the second moments of a layer take more than 0.5 GB.
-constexpr std::size_t kMostColumns = 8192;
+// What a batch takes on its way through a part of the network, and everything small.
+constexpr std::uint64_t kBatchBytes = std::uint64_t{320} << 20;
+// The weights, the exact ones, and those of compiled programs.
+constexpr std::uint64_t kCopiesOfWeights = 4;
 
 void require_possible(const CheckpointReader& reader, const NetworkMethods& methods) {
   const auto refuse = [&](const std::string& what) {
@@ -75,6 +75,57 @@ void tell_unknown(const CheckpointReader& reader, const NetworkMethods& methods,
                                 left.size() + corrected, join_some(left, kMostNamesListed)));
 }
 
+std::uint64_t bytes_of(const LinearLayer& layer) {
+  return element_count(layer.weights_shape) * sizeof(float);
+}
+
+// What fitting the layer to its moments takes: those of two halves or, with their sum, those of a
+// metric and its factor.
+std::uint64_t moment_bytes(const LinearLayer& layer) {
+  const std::uint64_t of_group =
+      layer.columns * (4 * layer.columns + 6 * (layer.out_channels / layer.groups));
+  return of_group * layer.groups * sizeof(double);
+}
+
+// How the memory of a calibration is divided.
+class CalibrationMemory {
+ public:
+  // Throws Error(kUsage) for examples that take more than half of it.
+  CalibrationMemory(const CalibrationNetwork& network, const std::vector<LinearLayer>& layers,
+                    bool has_moments, std::uint64_t limit)
+      : most_moments_(limit / 2) {
+    std::uint64_t examples = 0;
+    for (const GraphArrays& batch : *network.examples) {
+      for (const GraphArray& array : batch) examples += array.bytes.size();
+    }
+    if (examples > limit / 2) {
+      throw Error(ErrorCategory::kUsage,
+                  fmt::format("{} examples for {} take {} bytes, and may take half of the {} that "
+                              "calibration may; take fewer, or allow more memory",
+                              network.count, network.graph.name, examples, limit));
+    }
+    std::uint64_t taken = kBatchBytes;
+    std::uint64_t largest = 0;
+    for (const LinearLayer& layer : layers) {
+      taken += kCopiesOfWeights * bytes_of(layer);
+      if (has_moments && takes_moments(layer)) largest = std::max(largest, moment_bytes(layer));
+    }
+    taken += largest;
+    kept_ = taken < limit ? (limit - taken) / 2 : 0;
+  }
+
+  // Whether the layer may be fitted to its moments.
+  [[nodiscard]] bool takes_moments(const LinearLayer& layer) const {
+    return moment_bytes(layer) <= most_moments_;
+  }
+  // Between layers, for all examples, by each of the two networks.
+  [[nodiscard]] std::uint64_t kept() const { return kept_; }
+
+ private:
+  std::uint64_t most_moments_;
+  std::uint64_t kept_ = 0;
+};
+
 // The layers of the network and what is done to them.
 class GraphPass {
  public:
@@ -94,35 +145,46 @@ class GraphPass {
 
   // The images go through the exact and the quantized network side by side: what the layer gets
   // from the quantized one is to make what it makes in the exact one.
-  void run(GraphArray images, const Weights& exact, const Weights& weights) {
-    GraphWalk reference(graph_, values_of(exact), images);
-    GraphWalk quantized(graph_, values_of(weights), std::move(images));
+  void run(ExampleBatches examples, const CalibrationMemory& memory, const Weights& exact,
+           const Weights& weights) {
+    GraphWalk reference(graph_, values_of(exact), examples);
+    GraphWalk quantized(graph_, values_of(weights), std::move(examples));
     for (const LinearLayer& layer : layers_) {
-      if (!has_moments(layer, reference)) {
+      if (!reference.has_examples(layer.product)) {
         take(layer, quantizer_.quantize_layer(layer));
         continue;
       }
-      reference.advance(layer.node, kMostKeptBytes);
-      quantized.advance(layer.node, kMostKeptBytes);
-      const auto wanted = reference.program({{layer.product}});
-      const auto seen = quantized.program({{layer.input}});
-      std::array<PatchMomentSums, 2> sums = {PatchMomentSums(layer), PatchMomentSums(layer)};
-      for (std::size_t batch = 0; batch < reference.batches(); ++batch) {
-        sums[batch % 2].add(seen.run(batch).front(), wanted.run(batch).front());
-      }
-      const LayerMoments moments({sums[0].take(), sums[1].take()});
-      take(layer, quantizer_.quantize_layer(layer, moments));
+      reference.advance(layer.node, memory.kept());
+      quantized.advance(layer.node, memory.kept());
+      const bool is_fitted = quantizer_.rounds_for_moments(layer) && has_patch_moments(layer) &&
+                             memory.takes_moments(layer) && reference.has_examples(layer.input);
+      take(layer, is_fitted ? fit_to_moments(layer, reference, quantized)
+                            : correct(layer, reference, quantized));
     }
   }
 
  private:
-  static bool has_moments(const LinearLayer& layer, const GraphWalk& walk) {
-    return has_patch_moments(layer) && layer.columns <= kMostColumns &&
-           walk.has_examples(layer.input) && walk.has_examples(layer.product);
+  LayerCost fit_to_moments(const LinearLayer& layer, const GraphWalk& reference,
+                           const GraphWalk& quantized) {
+    const auto wanted = reference.program({{layer.product}});
+    const auto seen = quantized.program({{layer.input}});
+    std::array<PatchMomentSums, 2> sums = {PatchMomentSums(layer), PatchMomentSums(layer)};
+    for (std::size_t batch = 0; batch < reference.batches(); ++batch) {
+      sums[batch % 2].add(seen.run(batch).front(), wanted.run(batch).front());
+    }
+    return quantizer_.quantize_layer(layer, {sums[0].take(), sums[1].take()});
   }
 
-  static std::uint64_t bytes_of(const LinearLayer& layer) {
-    return element_count(layer.weights_shape) * sizeof(float);
+  LayerCost correct(const LinearLayer& layer, const GraphWalk& reference,
+                    const GraphWalk& quantized) {
+    quantizer_.round_layer(layer);
+    const auto wanted = reference.program({{layer.product}});
+    const auto made = quantized.program({{layer.product}});
+    ProductDifferenceSums sums(layer);
+    for (std::size_t batch = 0; batch < reference.batches(); ++batch) {
+      sums.add(made.run(batch).front(), wanted.run(batch).front());
+    }
+    return quantizer_.correct_layer(layer, sums.take());
   }
 
   void take(const LinearLayer& layer, LayerCost cost) {
@@ -154,23 +216,18 @@ NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan&
                              const SchemesOf& schemes_of, CheckpointWriter& writer,
                              CheckpointWriter& scales, QuantizeObserver* observer) {
   require_possible(reader, methods);
-  const ImageSource* const source = methods.images ? &methods.images->source : nullptr;
-  const ImageClassifier classifier = classifier_of_images(reader, source, methods.image_size);
-  const Graph& graph = classifier.graph;
+  CalibrationNetwork network =
+      calibration_network(reader, methods.images ? &*methods.images : nullptr, methods.image_size);
+  const Graph& graph = network.graph;
   const std::vector<LinearLayer> layers = linear_layers(graph);
   const std::map<std::string, Scheme> schemes = schemes_of(graph);
   Weights weights = load_float_weights(graph, reader);
-  std::optional<GraphArray> images;
   NetworkResult result;
-  if (methods.images) {
-    const Activations loaded = load_calibration_images(*methods.images);
-    result.images = static_cast<std::uint64_t>(loaded.images);
-    images = input_of_images(loaded, classifier.channels_last);
-  }
+  result.images = network.count;
   ChannelScales equalized;
   if (methods.equalize) {
-    equalized = equalize_graph(graph, layers, schemes, methods, images ? &*images : nullptr,
-                               weights, observer);
+    equalized =
+        equalize_graph(graph, layers, schemes, methods, network.examples, weights, observer);
   }
   const PatchEstimates estimates = patch_estimates(graph, layers, weights);
   if (!methods.images) tell_unknown(reader, methods, layers, schemes, estimates, observer);
@@ -178,8 +235,10 @@ NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan&
                            options.code_statistics, weights);
   result.network = graph.name;
   GraphPass pass(graph, layers, quantizer, observer, result);
-  if (images) {
-    pass.run(std::move(*images), quantizer.exact(), weights);
+  if (network.examples != nullptr) {
+    const CalibrationMemory memory(network, layers, methods.rounding == Rounding::kGptq,
+                                   methods.images->memory_bytes);
+    pass.run(std::move(network.examples), memory, quantizer.exact(), weights);
   } else {
     pass.run_without_images();
   }

@@ -362,6 +362,21 @@ TEST_F(QuantizeOnnx, ThreadsDoNotMatter) {
   }
 }
 
+// With little memory nothing is kept between layers, but the images.
+TEST_F(QuantizeOnnx, MemoryHardlyMatters) {
+  NetworkMethods little = methods(Rounding::kGptq, true);
+  const NetworkResult usual = quantize(scheme(4), little);
+  little.images->memory_bytes = 1 << 20;
+  const NetworkResult found = quantize(scheme(4), little);
+  for (std::size_t i = 0; i < usual.layers.size(); ++i) {
+    EXPECT_NEAR(found.layers[i].output_error, usual.layers[i].output_error,
+                0.02 * usual.layers[i].output_error);
+  }
+  little.images->memory_bytes = 1 << 17;
+  EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { quantize(scheme(4), little); }),
+              testing::HasSubstr("take fewer, or allow more memory"));
+}
+
 TEST_F(QuantizeOnnx, WhatAGraphDoesNotTakeIsSaid) {
   const auto refuse = [&](const NetworkMethods& methods, const std::string& why) {
     EXPECT_THAT(error_message(ErrorCategory::kUsage, [&] { quantize(scheme(4), methods); }),

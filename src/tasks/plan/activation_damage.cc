@@ -51,7 +51,7 @@ std::uint64_t elements_of(const FactTable& facts, const QuantizerGroup& group) {
 class ActivationMeasurement {
  public:
   ActivationMeasurement(const CalibratedNetwork& network, ImageClassifier classifier,
-                        GraphArray images)
+                        ExampleBatches images)
       : network_(network),
         classifier_(std::move(classifier)),
         images_(std::move(images)),
@@ -82,25 +82,25 @@ class ActivationMeasurement {
   }
 
  private:
-  [[nodiscard]] std::vector<GraphArray> logits(const Graph& graph) const {
+  [[nodiscard]] std::vector<GraphArrays> logits(const Graph& graph) const {
     const GraphWalk walk(graph, network_.read_weight(), images_);
-    return batch_outputs(walk, graph.outputs.front());
+    return batch_outputs(walk, std::span(graph.outputs).first(1));
   }
 
   [[nodiscard]] double damage(std::size_t index, const QuantizerGroup& group,
                               const ActivationScheme& scheme) const {
     const ActivationFormat format = fit_format(choose_range(network_.seen(index), scheme), scheme);
-    const std::vector<GraphArray> now =
+    const std::vector<GraphArrays> now =
         logits(with_quantizers(classifier_.graph, {group}, {format}));
     const auto classes = static_cast<std::size_t>(classifier_.class_count);
-    return std::max(mean_divergence(reference_, now, classes), 0.0);
+    return std::max(output_change(reference_, now, classes), 0.0);
   }
 
   const CalibratedNetwork& network_;
   const ImageClassifier classifier_;
-  const GraphArray images_;
+  const ExampleBatches images_;
   const FactTable facts_;
-  const std::vector<GraphArray> reference_;
+  const std::vector<GraphArrays> reference_;
 };
 
 }  // namespace
@@ -132,7 +132,7 @@ std::vector<ActivationCosts> activation_costs(const CheckpointReader& reader,
   const bool channels_last = classifier.channels_last;
   const ActivationMeasurement measurement(
       network, std::move(classifier),
-      input_of_images(load_calibration_images(images), channels_last));
+      batches_of({input_of_images(load_calibration_images(images), channels_last)}));
   std::vector<ActivationCosts> costs;
   for (std::size_t i = 0; i < network.groups().size(); ++i) {
     ActivationCosts of_group = measurement.costs(i, request.activations);

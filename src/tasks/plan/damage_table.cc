@@ -16,6 +16,7 @@
 #include "model/checkpoint_network.h"
 #include "narrow/error.h"
 #include "narrow/sweep.h"
+#include "tasks/network/calibration_network.h"
 #include "tasks/plan/absorbed_weights.h"
 #include "tasks/plan/fisher_sensitivity.h"
 #include "tasks/plan/graph_sensitivity.h"
@@ -139,8 +140,7 @@ bool has_output_damage(const CheckpointReader& reader, const AllocationRequest& 
 }  // namespace
 
 DamageKind best_damage(const CheckpointReader& reader, const AllocationRequest& request) {
-  const bool has_images = !request.images.pictures.empty() || !request.images.dataset_name.empty();
-  if (has_images && is_any_graph(reader)) return DamageKind::kMeasured;
+  if (has_examples(request.images) && is_any_graph(reader)) return DamageKind::kMeasured;
   return has_output_damage(reader, request) ? DamageKind::kOutput : DamageKind::kWeight;
 }
 

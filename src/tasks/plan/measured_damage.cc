@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/parallel.h"
 #include "base/run_progress.h"
 #include "graph/linear_layers.h"
 #include "model/checkpoint_network.h"
@@ -15,8 +16,9 @@
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"
 #include "nn/execution/graph_walk.h"
+#include "nn/layerwise/product_differences.h"
 #include "quant/tensor_grid.h"
-#include "tasks/network/calibration_images.h"
+#include "tasks/network/calibration_network.h"
 #include "tasks/network/image_graph.h"
 #include "tasks/plan/output_change.h"
 
@@ -24,11 +26,7 @@ namespace narrow {
 namespace {
 
 constexpr std::uint64_t kMostKeptBytes = std::uint64_t{1} << 30;
-constexpr double kSmallDamage = 1e-4;
-
-std::span<const float> floats_of(const GraphArray& array) {
-  return {reinterpret_cast<const float*>(array.bytes.data()), array.bytes.size() / sizeof(float)};
-}
+constexpr double kSmallDamage = 1e-3;
 
 // By weight of the graph: the first node that reads it.
 std::map<std::string, int> first_readers(const Graph& graph) {
@@ -44,53 +42,76 @@ std::map<std::string, int> first_readers(const Graph& graph) {
   return readers;
 }
 
-// The images in a network whose weights are changed for a while.
+// The examples in a network whose weights are changed for a while.
 class OutputChange {
  public:
-  OutputChange(const Graph& graph, const Weights& weights, GraphArray images,
-               std::size_t class_count)
-      : walk_(graph, values_of(weights), std::move(images)),
-        output_(graph.outputs.front()),
-        class_count_(class_count) {
-    reference_ = batch_outputs(walk_, output_);
-  }
+  OutputChange(const CalibrationNetwork& network, const Weights& weights)
+      : walk_(network.graph, values_of(weights), network.examples),
+        outputs_(network.graph.outputs),
+        class_count_(network.has_classes ? static_cast<std::size_t>(network.class_count) : 0),
+        reference_(batch_outputs(walk_, outputs_)) {}
 
-  void advance(int node) { walk_.advance(node, kMostKeptBytes); }
+  void advance(int node, std::uint64_t most_bytes) { walk_.advance(node, most_bytes); }
 
-  // Of the values of each channel of what the layer makes now, before its normalization.
-  [[nodiscard]] std::vector<double> channel_means(const LinearLayer& layer) const {
-    const GraphWalk::Program program = walk_.program({{layer.product}});
-    std::vector<double> sums(layer.out_channels, 0);
-    std::size_t count = 0;
-    for (std::size_t batch = 0; batch < walk_.batches(); ++batch) {
-      const GraphArray product = program.run(batch).front();
-      const std::span<const float> values = floats_of(product);
-      std::size_t inner = 1;
-      for (std::size_t axis = 2; layer.is_convolution() && axis < product.shape.size(); ++axis) {
-        inner *= static_cast<std::size_t>(product.shape[axis]);
-      }
-      for (std::size_t i = 0; i < values.size(); ++i) sums[i / inner % sums.size()] += values[i];
-      count += values.size() / sums.size();
-    }
-    for (double& sum : sums) sum /= static_cast<double>(count);
-    return sums;
-  }
-
-  [[nodiscard]] bool has_means(const LinearLayer& layer) const {
+  [[nodiscard]] bool has_products(const LinearLayer& layer) const {
     return walk_.has_examples(layer.product);
   }
+  // What the layer makes now, by batch.
+  [[nodiscard]] std::vector<GraphArray> products(const LinearLayer& layer) const {
+    std::vector<GraphArray> products;
+    for (GraphArrays& batch : batch_outputs(walk_, std::span(&layer.product, 1))) {
+      products.push_back(std::move(batch.front()));
+    }
+    return products;
+  }
+  // From that on.
+  [[nodiscard]] GraphWalk::Program behind(const LinearLayer& layer) const {
+    return walk_.program_behind(layer.product, outputs_);
+  }
 
-  // Mean over the images of KL(reference || now).
-  [[nodiscard]] double divergence_now() const {
-    return mean_divergence(reference_, batch_outputs(walk_, output_), class_count_);
+  [[nodiscard]] double now() const { return change_to(batch_outputs(walk_, outputs_)); }
+  [[nodiscard]] double with_products(const GraphWalk::Program& behind,
+                                     std::vector<GraphArray> products) const {
+    std::vector<GraphArrays> outputs;
+    for (std::size_t batch = 0; batch < products.size(); ++batch) {
+      outputs.push_back(behind.run(batch, std::move(products[batch])));
+    }
+    return change_to(outputs);
   }
 
  private:
+  [[nodiscard]] double change_to(const std::vector<GraphArrays>& outputs) const {
+    return output_change(reference_, outputs, class_count_);
+  }
+
   GraphWalk walk_;
-  ValueId output_;
+  std::vector<ValueId> outputs_;
   std::size_t class_count_;
-  std::vector<GraphArray> reference_;  // logits by batch
+  std::vector<GraphArrays> reference_;
 };
+
+// Takes the shift of the means of the layer's channels back.
+void correct_means(const LinearLayer& layer, const std::vector<GraphArray>& exact,
+                   std::vector<GraphArray>& products) {
+  ProductDifferenceSums sums(layer);
+  for (std::size_t batch = 0; batch < products.size(); ++batch) {
+    sums.add(products[batch], exact[batch]);
+  }
+  const ProductDifferences differences = sums.take();
+  for (GraphArray& product : products) {
+    const std::size_t channels = layer.out_channels;
+    const std::size_t count = product.bytes.size() / sizeof(float);
+    const std::size_t inner = values_side_by_side(layer, product.shape);
+    auto* const values = reinterpret_cast<float*>(product.bytes.data());
+    parallel_for(count / (channels * inner), [&](std::size_t entry) {
+      float* to = values + entry * channels * inner;
+      for (std::size_t c = 0; c < channels; ++c) {
+        const auto shift = static_cast<float>(differences.mean[c]);
+        for (std::size_t i = 0; i < inner; ++i) *to++ -= shift;
+      }
+    });
+  }
+}
 
 // Puts the values of a weight back at its end.
 class KeptValues {
@@ -112,26 +133,27 @@ class KeptValues {
 // One tensor at its widths.
 class TensorMeasurement {
  public:
-  // `layer` is that whose means are to be corrected; it may be null, as may `absorbed`.
+  // `layer` is that whose weights it is; it may be null, as may `absorbed`.
   TensorMeasurement(const OutputChange& change, const TensorInfo& info, const LinearLayer* layer,
-                    const AbsorbedWeights* absorbed, Weights& weights)
-      : change_(change), info_(info), layer_(layer), absorbed_(absorbed), weights_(weights) {
-    if (layer_ != nullptr) means_ = change_.channel_means(*layer_);
+                    bool corrects, const AbsorbedWeights* absorbed, Weights& weights)
+      : change_(change),
+        info_(info),
+        layer_(layer),
+        corrects_(corrects),
+        absorbed_(absorbed),
+        weights_(weights) {
+    if (layer_ == nullptr) return;
+    behind_ = change_.behind(*layer_);
+    if (corrects_) exact_ = change_.products(*layer_);
   }
 
   [[nodiscard]] double damage(const Scheme& scheme) const {
     const KeptValues kernel(weights_.values(info_.name));
     quantize(scheme, kernel);
-    if (layer_ == nullptr) return change_.divergence_now();
-    const KeptValues constants(
-        weights_.values(layer_->norm ? layer_->norm->moving_mean : *layer_->bias));
-    const std::vector<double> now = change_.channel_means(*layer_);
-    for (std::size_t c = 0; c < now.size(); ++c) {
-      const double shift = now[c] - means_[c];
-      float& constant = constants.values()[c];
-      constant = static_cast<float>(constant + (layer_->norm ? shift : -shift));
-    }
-    return change_.divergence_now();
+    if (layer_ == nullptr) return change_.now();
+    std::vector<GraphArray> products = change_.products(*layer_);
+    if (corrects_) correct_means(*layer_, exact_, products);
+    return change_.with_products(behind_, std::move(products));
   }
 
  private:
@@ -149,9 +171,11 @@ class TensorMeasurement {
   const OutputChange& change_;
   const TensorInfo& info_;
   const LinearLayer* layer_;
+  bool corrects_;
   const AbsorbedWeights* absorbed_;
   Weights& weights_;
-  std::vector<double> means_;  // of the layer's channels, unquantized
+  GraphWalk::Program behind_;
+  std::vector<GraphArray> exact_;  // products of the layer, unquantized
 };
 
 void measure_widths(const TensorMeasurement& measurement, std::span<const Scheme> schemes,
@@ -173,16 +197,14 @@ void measure_widths(const TensorMeasurement& measurement, std::span<const Scheme
   }
 }
 
-// By weight: the layers whose means can be corrected.
-std::map<std::string, const LinearLayer*> corrected_layers(const std::vector<LinearLayer>& layers,
+// By weight: the layers that make something of every example.
+std::map<std::string, const LinearLayer*> layers_by_weight(const std::vector<LinearLayer>& layers,
                                                            const OutputChange& change) {
-  std::map<std::string, const LinearLayer*> corrected;
+  std::map<std::string, const LinearLayer*> found;
   for (const LinearLayer& layer : layers) {
-    if ((layer.norm || layer.bias) && change.has_means(layer)) {
-      corrected.emplace(layer.weights, &layer);
-    }
+    if (change.has_products(layer)) found.emplace(layer.weights, &layer);
   }
-  return corrected;
+  return found;
 }
 
 void require_images(const CheckpointReader& reader, const ImageSource& images) {
@@ -192,11 +214,11 @@ void require_images(const CheckpointReader& reader, const ImageSource& images) {
   };
   if (!is_any_graph(reader)) {
     refuse(
-        "damage is measured in ONNX files that classify images and in TF-Slim's networks other "
-        "than ResNet V1; estimate the damage to the output instead");
+        "damage is measured in ONNX files and in TF-Slim's networks other than ResNet V1; estimate "
+        "the damage to the output instead");
   }
-  if (images.pictures.empty() && images.dataset_name.empty()) {
-    refuse("measured damage needs images (without labels), and none were named");
+  if (!has_examples(images)) {
+    refuse("measured damage needs images (without labels) or arrays, and none were named");
   }
 }
 
@@ -209,13 +231,10 @@ void measure_damage(const CheckpointReader& reader, std::span<const std::size_t>
   require_images(reader, request.images);
   CalibrationImages images{with_preprocessing(request.images, reader), request.measured_images};
   images.source.image_size = image_size_of(reader, request.images.image_size);
-  const ImageClassifier classifier =
-      classifier_of_images(reader, &images.source, images.source.image_size);
-  Weights weights = load_float_weights(classifier.graph, reader);
-  OutputChange change(classifier.graph, weights,
-                      input_of_images(load_calibration_images(images), classifier.channels_last),
-                      static_cast<std::size_t>(classifier.class_count));
-  const std::map<std::string, int> readers = first_readers(classifier.graph);
+  const CalibrationNetwork network = calibration_network(reader, &images, images.source.image_size);
+  Weights weights = load_float_weights(network.graph, reader);
+  OutputChange change(network, weights);
+  const std::map<std::string, int> readers = first_readers(network.graph);
   std::vector<std::pair<int, std::size_t>> order;  // first reader, place in the table
   for (std::size_t t = 0; t < indices.size(); ++t) {
     const auto found = readers.find(reader.tensors()[indices[t]].name);
@@ -226,9 +245,8 @@ void measure_damage(const CheckpointReader& reader, std::span<const std::size_t>
     }
   }
   std::ranges::sort(order);
-  const std::vector<LinearLayer> layers = linear_layers(classifier.graph);
-  std::map<std::string, const LinearLayer*> corrected;
-  if (request.bias_correct) corrected = corrected_layers(layers, change);
+  const std::vector<LinearLayer> layers = linear_layers(network.graph);
+  const auto by_weight = layers_by_weight(layers, change);
   std::uint64_t done = 0;
   for (const auto& [node, t] : order) {
     const TensorInfo& info = reader.tensors()[indices[t]];
@@ -236,10 +254,11 @@ void measure_damage(const CheckpointReader& reader, std::span<const std::size_t>
     for (const Scheme& scheme : schemes) {
       of_tensor.push_back(with_channel_axes(scheme, info, reader.location().format, request.axes));
     }
-    change.advance(node);
-    const auto layer = corrected.find(info.name);
-    const TensorMeasurement measurement(
-        change, info, layer != corrected.end() ? layer->second : nullptr, absorbed, weights);
+    change.advance(node, kMostKeptBytes);
+    const auto found = by_weight.find(info.name);
+    const LinearLayer* const layer = found != by_weight.end() ? found->second : nullptr;
+    const bool corrects = request.bias_correct && layer != nullptr && (layer->norm || layer->bias);
+    const TensorMeasurement measurement(change, info, layer, corrects, absorbed, weights);
     measure_widths(measurement, of_tensor, info.name, table[t]);
     report_progress(observer, ++done, order.size(), ProgressUnit::kSteps);
   }

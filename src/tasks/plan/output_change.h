@@ -10,11 +10,13 @@
 
 namespace narrow {
 
-// A value for every batch.
-std::vector<GraphArray> batch_outputs(const GraphWalk& walk, ValueId value);
+// These values for every batch.
+std::vector<GraphArrays> batch_outputs(const GraphWalk& walk, std::span<const ValueId> values);
 
-// Mean over the images of KL(before || now), logits of `classes` classes each, by batch.
-double mean_divergence(std::span<const GraphArray> before, std::span<const GraphArray> now,
-                       std::size_t classes);
+// How far the outputs are from what they were. With `classes`, of which there is a logit each in
+// the only output: the mean over the examples of KL(before || now). With 0, where outputs are any
+// numbers: the power of the difference over that of what it was before, the mean over the outputs.
+double output_change(std::span<const GraphArrays> before, std::span<const GraphArrays> now,
+                     std::size_t classes);
 
 }  // namespace narrow

@@ -1,0 +1,34 @@
+// Networks with what goes through them while methods and plans look. Graphs are those of
+// is_any_graph(): ONNX files, and checkpoints of TF-Slim's networks.
+#pragma once
+
+#include <cstdint>
+
+#include "graph/graph.h"
+#include "narrow/calibrate_network.h"
+#include "narrow/checkpoint.h"
+#include "nn/execution/graph_walk.h"
+
+namespace narrow {
+
+struct CalibrationNetwork {
+  // To what is compared: logits [N, classes], or all outputs of real numbers.
+  Graph graph;
+  bool has_classes = false;
+  int class_count = 0;
+  ExampleBatches examples;  // null where none were asked for
+  std::uint64_t count = 0;  // of these
+};
+
+// Images, or arrays for all inputs (ImageSource::inputs), and the graph for their sizes. Without
+// `images`, which may be null, the graph for images of `image_size` where it takes images, or as it
+// is. Throws Error(kUsage) for images without their preprocessing, Error(kUnsupported) for a graph
+// whose examples depend on each other when there are some; what load_calibration_images,
+// ArrayExamples, image_classifier and array_classifier throw.
+CalibrationNetwork calibration_network(const CheckpointReader& reader,
+                                       const CalibrationImages* images, int image_size);
+
+// Whether there is something that can go through a network.
+bool has_examples(const ImageSource& images);
+
+}  // namespace narrow
