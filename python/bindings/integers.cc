@@ -13,6 +13,7 @@
 #include "named_arrays.h"
 #include "narrow/compare_outputs.h"
 #include "narrow/dequantized_weights.h"
+#include "narrow/error.h"
 #include "narrow/export_integers.h"
 #include "narrow/inspect_engines.h"
 #include "narrow/packed_checkpoint.h"
@@ -34,7 +35,7 @@ Report quantize_to_integers(const std::filesystem::path& path, const PlanArgumen
                             const NetworkMethods& methods, const ActivationOptions& given,
                             const OutputArguments& output, int threads, nb::object progress) {
   ActivationOptions options = given;
-  options.images = methods.images.value();
+  if (methods.images) options.images = *methods.images;
   if (!args.plan.empty()) {
     const std::vector<ActivationRule> planned = read_plan_activations(args.plan);
     options.rules.insert(options.rules.end(), planned.begin(), planned.end());
@@ -108,16 +109,22 @@ void bind_integers(nb::module_& module) {
       .def(
           "__init__",
           [](ActivationOptions* self, const std::string& activations, const std::string& range,
-             const std::vector<std::string>& rules, const std::string& target, bool packs_weights) {
+             const std::vector<std::string>& rules, const std::string& target, bool packs_weights,
+             const std::filesystem::path& steps, const std::string& to) {
             ActivationOptions options = parse_activation_options(activations, range, target);
             for (const std::string& rule : rules) {
               options.rules.push_back(parse_activation_rule(rule, options.scheme));
             }
             options.packs_weights = packs_weights;
+            if (!steps.empty()) options.steps = read_activation_steps(*open_checkpoint(steps));
+            if (to != "qdq" && to != "qonnx") {
+              throw Error(ErrorCategory::kUsage, "to '" + to + "': expected qdq or qonnx");
+            }
+            options.form = to == "qonnx" ? IntegerForm::kQonnx : IntegerForm::kQdq;
             new (self) ActivationOptions(std::move(options));
           },
           nb::arg("activations"), nb::arg("range"), nb::arg("rules"), nb::arg("target"),
-          nb::arg("packs_weights"));
+          nb::arg("packs_weights"), nb::arg("steps"), nb::arg("to"));
   nb::class_<IntegerExportOptions>(module, "IntegerExportOptions")
       .def(
           "__init__",

@@ -100,9 +100,11 @@ void bind_images(nb::module_& module) {
       .def_rw("absorb_channel_scales", &NetworkMethods::absorb_channel_scales)
       .def_rw("bias_correct", &NetworkMethods::bias_correct)
       .def("set_images", [](NetworkMethods& methods, const ImageSource& source, bool are_used,
-                            std::uint64_t count) {
+                            std::uint64_t count, std::uint64_t memory) {
         methods.image_size = source.image_size;
-        if (are_used) methods.images = CalibrationImages{source, count};
+        if (!are_used) return;
+        methods.images = CalibrationImages{source, count};
+        if (memory > 0) methods.images->memory_bytes = memory;
       });
   def_named(type, "round", [](NetworkMethods& methods, const std::string& name) {
     methods.rounding = parse_rounding(name);
@@ -288,6 +290,15 @@ void bind_training(nb::module_& module) {
       throw Error(ErrorCategory::kUsage, "batch_norm '" + name + "': expected train or frozen");
     }
     options.batch_norm = name == "frozen" ? BatchNormMode::kFrozen : BatchNormMode::kTrain;
+  });
+  type.def("set_activations", [](TrainOptions& options, const std::string& activations,
+                                 const std::vector<std::string>& rules) {
+    const ActivationScheme scheme =
+        activations.empty() ? ActivationScheme() : parse_activations(activations);
+    if (!activations.empty()) options.quantize_activations = scheme;
+    for (const std::string& rule : rules) {
+      options.activation_rules.push_back(parse_activation_rule(rule, scheme));
+    }
   });
   type.def("set_quantize", [](TrainOptions& options, const PartialScheme& scheme) {
     options.quantize = scheme.scheme;

@@ -34,6 +34,8 @@ def quantize_activations(
     activation_range: str = "minmax",
     activation_rule: str | Sequence[str] = (),
     pack_int4: bool = False,
+    activation_steps: StrPath | None = None,
+    to: str = "qdq",
     target: str = "portable",
     fold: bool = False,
     equalize: bool = False,
@@ -41,6 +43,7 @@ def quantize_activations(
     round: str = "nearest",
     bias_correct: bool = False,
     calibration_images: int = 500,
+    memory: int = 0,
     force: bool = False,
     threads: int = 0,
     progress: Progress = None,
@@ -52,7 +55,8 @@ def quantize_activations(
     "8:fixed-point". activation_range: of what the images show: "minmax", "mse", "entropy",
     "percentile:99.9". activation_rule: "GLOB: B[:SCHEME]" of values with such names, a range may
     follow ("conv1*: 4:symmetric mse"); the first that matches counts. pack_int4: weights of 4 bits
-    and fewer two a byte (opset 21). target: the engine, "portable", "onnxruntime", "openvino" or
+    and fewer two a byte (opset 21). activation_steps: instead of all three the checkpoint of a
+    training with quantize_activations. to: "qdq", or "qonnx" for FINN and hls4ml. target: the engine, "portable", "onnxruntime", "openvino" or
     "tensorrt".
     options: scheme, bits, granularity and the like of `quantize_checkpoint` for the weights, and
     images (those of `evaluate`), from which ranges are taken; methods as in `quantize_network`. A
@@ -63,10 +67,12 @@ def quantize_activations(
     """
     rest: dict[str, Any] = dict(options)
     images = split_images(rest)
-    require_images(images)
+    if activation_steps is None:
+        require_images(images, inputs=True)
     methods = network_methods(
         images,
         calibration_images,
+        memory,
         fold=fold,
         equalize=equalize,
         absorb_channel_scales=absorb_channel_scales,
@@ -79,7 +85,13 @@ def quantize_activations(
             plan_arguments(rest),
             methods,
             _narrow.ActivationOptions(
-                str(activations), activation_range, words(activation_rule), target, pack_int4
+                str(activations),
+                activation_range,
+                words(activation_rule),
+                target,
+                pack_int4,
+                os.fspath(activation_steps or ""),
+                to,
             ),
             native_output(output, None, force),
             threads,

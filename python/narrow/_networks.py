@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _narrow
@@ -18,6 +19,7 @@ from ._options import (
     plan_arguments,
     require_images,
     split_images,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def quantize_network(
     round: str = "nearest",
     bias_correct: bool = False,
     calibration_images: int = 500,
+    memory: int = 0,
     format: str | None = None,
     force: bool = False,
     threads: int = 0,
@@ -46,7 +49,8 @@ def quantize_network(
 
     The methods of docs/methods.md: fold, equalize, absorb_channel_scales, round ("nearest",
     "flips", "gptq"), bias_correct. options: those of `quantize_checkpoint`, and images for the
-    methods (those of `evaluate`), of which calibration_images are seen; eval_image_size, with or
+    methods (those of `evaluate`), of which calibration_images are seen,
+    within memory bytes (0: 2 GiB); eval_image_size, with or
     without images, 0: what the network was made for, or 224. Bit for bit what `narrow quantize`
     writes with the same options. Raises what `quantize_checkpoint` raises, and Error("not_found")
     for a checkpoint without such a network.
@@ -55,6 +59,7 @@ def quantize_network(
     methods = network_methods(
         split_images(rest),
         calibration_images,
+        memory,
         fold=fold,
         equalize=equalize,
         absorb_channel_scales=absorb_channel_scales,
@@ -198,6 +203,8 @@ def train(
     train_dir: StrPath,
     *,
     quantize: str | None = None,
+    quantize_activations: int | str = "",
+    activation_rule: str | Sequence[str] = (),
     train_image_size: int = 0,
     threads: int = 0,
     progress: Progress = None,
@@ -208,7 +215,8 @@ def train(
     train_dir: for checkpoints and events; continues what is there. options: TF-Slim's flags under
     their names (model_name, checkpoint_path, max_number_of_steps, learning_rate, optimizer, ...)
     and images; train_image_size 0: the network's own. quantize: "bin:4", weights in the forward
-    pass. progress: called with (step, last, "steps"). Stopped by Ctrl-C or an exception of the
+    pass; quantize_activations: 8 or "4:symmetric", values between operators with trained scales,
+    activation_rule "GLOB: B[:SCHEME]" of some of them. progress: called with (step, last, "steps"). Stopped by Ctrl-C or an exception of the
     callback, it saves a checkpoint first.
     """
     rest: dict[str, Any] = dict(options)
@@ -217,6 +225,7 @@ def train(
     native = _narrow.TrainOptions()
     native.source = image_source(images, dataset_split_name="train")
     filled(native, {"train_dir": train_dir, "train_image_size": train_image_size, **rest})
+    native.set_activations(str(quantize_activations), words(activation_rule))
     if quantize is not None:
         kind, _, bits = quantize.partition(":")
         native.set_quantize(make_scheme({"scheme": kind, "bits": bits}))

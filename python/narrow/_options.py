@@ -216,15 +216,16 @@ def require_images(images: Mapping[str, Any], inputs: bool = False) -> None:
 
 
 def network_methods(
-    images: Mapping[str, Any], calibration_images: int, **methods: Any
+    images: Mapping[str, Any], calibration_images: int, memory: int = 0, **methods: Any
 ) -> _narrow.NetworkMethods:
-    """The methods, with the images that the network sees, where some are named."""
+    """The methods, with the images or arrays that the network sees, where some are named."""
     native = filled(_narrow.NetworkMethods(), methods)
-    has_images = any(images.get(name) for name in ("images", "dataset_name", "dataset_dir"))
+    named = ("images", "inputs", "dataset_name", "dataset_dir")
+    has_images = any(images.get(name) for name in named)
     if has_images:
-        require_images(images)
+        require_images(images, inputs=True)
     source = image_source(images, dataset_split_name="train")
-    native.set_images(source, has_images, calibration_images)
+    native.set_images(source, has_images, calibration_images, memory)
     return native
 
 

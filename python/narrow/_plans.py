@@ -35,7 +35,7 @@ def _accuracy_options(
     require_images(images)
     native = filled(_narrow.NetworkMethods(), methods)
     source = image_source(images, dataset_split_name="train")
-    native.set_images(source, method_images > 0, method_images)
+    native.set_images(source, method_images > 0, method_images, 0)
     return filled(
         _narrow.AccuracyOptions(),
         {
@@ -111,7 +111,7 @@ def plan(
     if widths:
         require_images(images)
     if damage in ("fisher", "measured"):
-        require_images(images)
+        require_images(images, inputs=damage == "measured")
     methods = {
         "fold": fold,
         "equalize": equalize,
