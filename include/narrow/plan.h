@@ -204,7 +204,10 @@ struct PlanEntry {
 // Throws Error(kCorrupt or kUnsupported) naming `file` and what is wrong in it.
 NARROW_EXPORT std::vector<PlanEntry> parse_plan_file(std::string_view json,
                                                      const std::string& file);
-// The same of a file; Error(kNotFound, kIo) too.
+// The text of a plan file, which a pipe gives only once. Throws Error(kNotFound, kIo), and
+// kUnsupported for one of more than 32 MiB.
+NARROW_EXPORT std::string read_plan_text(const std::filesystem::path& path);
+// The same of a file; throws both.
 NARROW_EXPORT std::vector<PlanEntry> read_plan_file(const std::filesystem::path& path);
 
 // Rules that name exactly these values.
@@ -212,8 +215,9 @@ NARROW_EXPORT std::vector<ActivationRule> activation_rules(
     const std::vector<AllocatedActivation>& activations);
 
 // What the plan says of values between operators, for ActivationOptions::rules; none where it says
-// nothing. Throws as read_plan_file.
-NARROW_EXPORT std::vector<ActivationRule> read_plan_activations(const std::filesystem::path& path);
+// nothing. Throws as parse_plan_file.
+NARROW_EXPORT std::vector<ActivationRule> parse_plan_activations(std::string_view json,
+                                                                 const std::string& file);
 
 // Every tensor of the checkpoint in file order, those of the plan with their schemes.
 // Throws Error(kUsage) naming every tensor of the plan that the checkpoint lacks or has with

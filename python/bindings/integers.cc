@@ -37,7 +37,8 @@ Report quantize_to_integers(const std::filesystem::path& path, const PlanArgumen
   ActivationOptions options = given;
   if (methods.images) options.images = *methods.images;
   if (!args.plan.empty()) {
-    const std::vector<ActivationRule> planned = read_plan_activations(args.plan);
+    const std::vector<ActivationRule> planned =
+        parse_plan_activations(read_plan_text(args.plan), args.plan);
     options.rules.insert(options.rules.end(), planned.begin(), planned.end());
   }
   const auto work = [&](const RunOptionsFor<QuantizeObserver>& run, JobThread& /*job*/) {

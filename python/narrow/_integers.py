@@ -56,8 +56,8 @@ def quantize_activations(
     "percentile:99.9". activation_rule: "GLOB: B[:SCHEME]" of values with such names, a range may
     follow ("conv1*: 4:symmetric mse"); the first that matches counts. pack_int4: weights of 4 bits
     and fewer two a byte (opset 21). activation_steps: instead of all three the checkpoint of a
-    training with quantize_activations. to: "qdq", or "qonnx" for FINN and hls4ml. target: the engine, "portable", "onnxruntime", "openvino" or
-    "tensorrt".
+    training with quantize_activations. to: "qdq", or "qonnx" for FINN and hls4ml. target: the
+    engine, "portable", "onnxruntime", "openvino" or "tensorrt".
     options: scheme, bits, granularity and the like of `quantize_checkpoint` for the weights, and
     images (those of `evaluate`), from which ranges are taken; methods as in `quantize_network`. A
     plan= of `narrow plan --activations` gives activations their widths too.

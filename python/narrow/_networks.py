@@ -216,8 +216,8 @@ def train(
     their names (model_name, checkpoint_path, max_number_of_steps, learning_rate, optimizer, ...)
     and images; train_image_size 0: the network's own. quantize: "bin:4", weights in the forward
     pass; quantize_activations: 8 or "4:symmetric", values between operators with trained scales,
-    activation_rule "GLOB: B[:SCHEME]" of some of them. progress: called with (step, last, "steps"). Stopped by Ctrl-C or an exception of the
-    callback, it saves a checkpoint first.
+    activation_rule "GLOB: B[:SCHEME]" of some of them. progress: called with (step, last,
+    "steps"). Stopped by Ctrl-C or an exception of the callback, it saves a checkpoint first.
     """
     rest: dict[str, Any] = dict(options)
     images = split_images(rest)

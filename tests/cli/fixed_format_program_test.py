@@ -348,7 +348,7 @@ class FixedFormat(ProgramCase):
         for arguments in (["--schemes", "bin", "--round-mode", "floor"],
                           ["--schemes", "bin", "--q", "1.6", "--fraction-bits", "4"],
                           ["--q", "1.6", "--fraction-bits", "4"]):
-            self.assertIn("--schemes", self.error("sweep", "mixed.safetensors", *arguments))
+            self.assertIn("the schemes", self.error("sweep", "mixed.safetensors", *arguments))
 
     def test_values_that_are_not_finite_are_told_as_before(self):
         bad = {"w": np.float32([1, np.nan, 3])}

@@ -70,7 +70,7 @@ class OnnxIntegers(OnnxCase):
         found = {row["value"]: row["bits"] for row in made["activations"]["values"]}
         self.assertEqual(found, widths)
         self.assertLessEqual(planned["size"]["average_bits"], 6)
-        self.assertIn("plan.json has widths of activations, which only an integer file has",
+        self.assertIn("the plan has widths of activations, which only an integer file has",
                       self.error("quantize", "m.onnx", "--plan=plan.json", "-o", "weights.onnx"))
         self.assertIn("goes with --activations", self.error(*plan, "--activation-range=mse"))
         self.assertIn("are of different kinds",

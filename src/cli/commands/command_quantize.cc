@@ -96,7 +96,11 @@ void require_shared_result(const Arguments& args, CheckpointFormat format,
 }
 
 void run(Arguments args, const Command& command) {
-  args.integers.plan = args.plan_options.plan;
+  if (!args.plan_options.plan.empty()) {
+    const std::filesystem::path path = plan_path(args.plan_options);
+    args.plan_options.plan_text = read_plan_text(path);
+    args.integers.planned = parse_plan_activations(args.plan_options.plan_text, path.string());
+  }
   require_options(args, command);
   PartRun part(args.part, "quantize", args.force);
   Exports exports(args.exports, args.force);

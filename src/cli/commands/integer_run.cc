@@ -29,10 +29,7 @@ ActivationOptions options_of(const IntegerArguments& args, const NetworkMethods&
   for (const std::string& rule : args.rules) {
     options.rules.push_back(parse_activation_rule(rule, options.scheme));
   }
-  if (!args.plan.empty()) {
-    const std::vector<ActivationRule> planned = read_plan_activations(args.plan);
-    options.rules.insert(options.rules.end(), planned.begin(), planned.end());
-  }
+  options.rules.insert(options.rules.end(), args.planned.begin(), args.planned.end());
   options.packs_weights = args.packs_weights;
   if (args.to == "qonnx") options.form = IntegerForm::kQonnx;
   if (!args.steps.empty()) options.steps = read_activation_steps(*open_checkpoint(args.steps));
@@ -94,19 +91,17 @@ void require_integer_options(const Command& command, const IntegerArguments& arg
     refuse(fmt::format("{} is for --to qdq: QONNX has numbers, and the widths of their codes",
                        option));
   }
-  const bool is_planned = !args.plan.empty() && !read_plan_activations(args.plan).empty();
-  if (is_planned && !args.any()) {
+  if (!args.planned.empty() && !args.any()) {
     refuse(
-        fmt::format("{} has widths of activations, which only an integer file has: name it with "
-                    "--to qdq -o FILE.onnx",
-                    args.plan));
+        "the plan has widths of activations, which only an integer file has: name it with --to "
+        "qdq -o FILE.onnx");
   }
   for (const char* option : {"--activations", "--activation-range", "--activation-rule"}) {
     if (args.steps.empty() || command.count(option) == 0) continue;
     refuse(
         fmt::format("--activation-steps says all of activations; {} does not go with it", option));
   }
-  if (is_planned && !args.steps.empty()) {
+  if (!args.planned.empty() && !args.steps.empty()) {
     refuse("--activation-steps says all of activations; a plan of them does not go with it");
   }
   if (args.any() && command.count("--format") > 0) {

@@ -7,6 +7,7 @@
 #include "cli/commands/network_run.h"
 #include "cli/options/plan_options.h"
 #include "cli/parser/command.h"
+#include "narrow/activation_scheme.h"
 
 namespace narrow {
 
@@ -14,7 +15,8 @@ struct IntegerArguments {
   std::string activations;
   std::string range = "minmax";
   std::vector<std::string> rules;
-  std::string plan;   // of --plan: what it says of values counts after the rules
+  // What --plan says of values, which counts after the rules.
+  std::vector<ActivationRule> planned;
   std::string steps;  // of a training
   std::string to;
   bool packs_weights = false;

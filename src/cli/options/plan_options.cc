@@ -158,12 +158,17 @@ bool has_plan(const PlanOptions& options) {
          has_rules(options);
 }
 
+std::filesystem::path plan_path(const PlanOptions& options) {
+  return options.plan == "-" ? "/dev/stdin" : options.plan;
+}
+
 namespace {
 
 NamedPlan typed_plan(const PlanOptions& options, const CheckpointReader& reader) {
   if (!options.plan.empty()) {
-    const std::filesystem::path path = options.plan == "-" ? "/dev/stdin" : options.plan;
-    return {make_plan(read_plan_file(path), reader), path.stem().string(),
+    const std::filesystem::path path = plan_path(options);
+    const std::string text = options.plan_text.empty() ? read_plan_text(path) : options.plan_text;
+    return {make_plan(parse_plan_file(text, path.string()), reader), path.stem().string(),
             fmt::format("plan {}", options.plan)};
   }
   const AxisRules axes = axis_rules(options.scheme.axes);

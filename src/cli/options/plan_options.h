@@ -17,6 +17,7 @@ struct PlanOptions {
   SchemeOptions scheme;
   int bits = 0;
   std::string plan;
+  std::string plan_text;  // of that file, when it has been read: a pipe gives it once
   std::vector<std::string> rules;
   std::string rule_file;
   std::string saved_plan;
@@ -37,6 +38,8 @@ struct NamedPlan {
 
 // Whether there is a scheme, a plan or a rule at all.
 bool has_plan(const PlanOptions& options);
+// Of --plan.
+std::filesystem::path plan_path(const PlanOptions& options);
 
 // Says on standard error whose channels are not certain. Throws Error(kUsage) when there is neither
 // a scheme nor a plan nor a rule, and what making or reading the plan throws.

@@ -304,7 +304,7 @@ TEST_F(QuantizeActivations, APlanChoosesWidthsOfValuesToo) {
   EXPECT_EQ(read_plan_file(file).size(), plan.tensors.size());
   ActivationOptions activations;
   activations.images = {images_.source, request.measured_images};
-  activations.rules = read_plan_activations(file);
+  activations.rules = parse_plan_activations(read_plan_text(file), "plan.json");
   const IntegerNetworkResult result =
       quantize_activations(*reader, make_plan(read_plan_file(file), *reader), {}, {}, activations,
                            directory() / "planned.onnx", Overwrite::kYes);

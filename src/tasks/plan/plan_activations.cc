@@ -46,8 +46,8 @@ nlohmann::ordered_json activations_json(const std::vector<AllocatedActivation>& 
   return list;
 }
 
-std::vector<ActivationRule> read_plan_activations(const std::filesystem::path& path) {
-  const nlohmann::ordered_json plan = read_plan_json(path);
+std::vector<ActivationRule> parse_plan_activations(std::string_view json, const std::string& file) {
+  const nlohmann::ordered_json plan = parse_plan_json(json, file);
   const auto list = plan.find("activations");
   std::vector<ActivationRule> rules;
   if (list == plan.end()) return rules;
@@ -61,10 +61,10 @@ std::vector<ActivationRule> read_plan_activations(const std::filesystem::path& p
     throw Error(ErrorCategory::kCorrupt,
                 fmt::format("the plan {} is wrong: its activations are not a list of objects with "
                             "values, scheme and range",
-                            path.string()));
+                            file));
   } catch (const Error& error) {
     throw Error(ErrorCategory::kCorrupt,
-                fmt::format("the plan {} is wrong: {}", path.string(), error.what()));
+                fmt::format("the plan {} is wrong: {}", file, error.what()));
   }
   return rules;
 }

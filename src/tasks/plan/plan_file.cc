@@ -223,15 +223,14 @@ std::string plan_file_text(const CheckpointReader& reader, const QuantizePlan& p
       tensors);
 }
 
-nlohmann::ordered_json read_plan_json(const std::filesystem::path& path) {
-  ordered_json plan = parse_plan(read_small_file(path, kMaxPlanBytes), path.string());
-  check_header(plan, path.string());
+nlohmann::ordered_json parse_plan_json(std::string_view json, const std::string& file) {
+  ordered_json plan = parse_plan(json, file);
+  check_header(plan, file);
   return plan;
 }
 
 std::vector<PlanEntry> parse_plan_file(std::string_view json, const std::string& file) {
-  const ordered_json plan = parse_plan(json, file);
-  check_header(plan, file);
+  const ordered_json plan = parse_plan_json(json, file);
   const auto tensors = plan.find("tensors");
   if (tensors == plan.end() || !tensors->is_array()) refuse(file, "has no list \"tensors\"");
   std::vector<PlanEntry> entries;
@@ -244,8 +243,12 @@ std::vector<PlanEntry> parse_plan_file(std::string_view json, const std::string&
   return entries;
 }
 
+std::string read_plan_text(const std::filesystem::path& path) {
+  return read_small_file(path, kMaxPlanBytes);
+}
+
 std::vector<PlanEntry> read_plan_file(const std::filesystem::path& path) {
-  return parse_plan_file(read_small_file(path, kMaxPlanBytes), path.string());
+  return parse_plan_file(read_plan_text(path), path.string());
 }
 
 QuantizePlan make_plan(const std::vector<PlanEntry>& entries, const CheckpointReader& reader) {

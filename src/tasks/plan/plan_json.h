@@ -1,7 +1,8 @@
 // A plan file as JSON. Internal to this folder.
 #pragma once
 
-#include <filesystem>
+#include <string>
+#include <string_view>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -9,8 +10,8 @@
 
 namespace narrow {
 
-// The whole of it; its kind and schema are right. Throws as read_plan_file.
-nlohmann::ordered_json read_plan_json(const std::filesystem::path& path);
+// The whole of it; its kind and schema are right. Throws as parse_plan_file.
+nlohmann::ordered_json parse_plan_json(std::string_view json, const std::string& file);
 
 nlohmann::ordered_json activations_json(const std::vector<AllocatedActivation>& activations);
 
