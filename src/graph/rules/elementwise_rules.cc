@@ -131,8 +131,9 @@ Facts infer(const op::Clip& /*clip*/, FactInputs inputs) {
 Facts infer(const op::PRelu& /*prelu*/, FactInputs inputs) {
   require_same_type(inputs);
   const Dimensions& x = inputs[0]->dimensions;
-  if (broadcast(x, inputs[1]->dimensions, "broadcast").size() != x.size()) {
-    refuse_inputs(fmt::format("its slope is {}, which has more axes than {}",
+  const Dimensions both = broadcast(x, inputs[1]->dimensions, "broadcast");
+  if (!std::ranges::equal(both, x, may_be_equal)) {
+    refuse_inputs(fmt::format("its slope is {}, which is larger than {}",
                               to_string(inputs[1]->dimensions), to_string(x)));
   }
   return same_fact(*inputs[0]);
@@ -231,6 +232,11 @@ Facts infer(const op::CastLike& /*cast*/, FactInputs inputs) {
 }
 
 Facts infer(const op::Dropout& /*dropout*/, FactInputs inputs) {
+  const Fact* const training = input_at(inputs, 2);
+  if (training != nullptr && training->type != DType::kBool) {
+    refuse_inputs(
+        fmt::format("its training mode is of type {}, expected bool", to_string(training->type)));
+  }
   Facts facts = same_fact(*inputs[0]);
   facts.push_back({DType::kBool, inputs[0]->dimensions});
   return facts;

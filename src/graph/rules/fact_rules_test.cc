@@ -54,6 +54,25 @@ TEST(Facts, AllElementsOfAnEmptyArrayAreKnown) {
   EXPECT_EQ(result(op::ConstantOfShape{}, {none}), "[]");
 }
 
+TEST(Facts, ValuesWithoutAxesAreNotResized) {
+  const Fact none = {DType::kFloat32, {0}};
+  const Fact one = {DType::kFloat32, {1}};
+  const Fact scalar = {DType::kFloat32, {}};
+  for (const Fact& scales : {none, one, scalar}) {
+    EXPECT_THROW(result(op::Resize{}, {floats({}), none, scales}), Error);
+  }
+}
+
+TEST(Facts, SlopesDepthsAndModesFit) {
+  EXPECT_EQ(result(op::PRelu{}, {floats({1, 2, 3}), floats({2, 1})}), "[1, 2, 3]");
+  EXPECT_THROW(result(op::PRelu{}, {floats({1, 2, 3}), floats({0, 1, 1})}), Error);
+  EXPECT_THROW(result(op::PRelu{}, {floats({1, 3}), floats({2, 3})}), Error);
+  EXPECT_THROW(result(op::OneHot{}, {known({1}), floats({0}), floats({2})}), Error);
+  const Fact mode = {DType::kBool, {}};
+  EXPECT_EQ(result(op::Dropout{}, {floats({2}), floats({}), mode}), "[2]");
+  EXPECT_THROW(result(op::Dropout{}, {floats({2}), floats({}), floats({})}), Error);
+}
+
 TEST(Facts, ArithmeticOfSizesIsFollowed) {
   GraphBuilder builder("g");
   const ValueId x = builder.input("x", {kN, 6});

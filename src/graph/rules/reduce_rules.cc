@@ -109,6 +109,9 @@ Facts infer(const op::NonZero& /*non_zero*/, FactInputs inputs) {
 Facts infer(const op::OneHot& one_hot, FactInputs inputs) {
   Dimensions result = inputs[0]->dimensions;
   const auto axis = static_cast<std::ptrdiff_t>(axis_of(one_hot.axis, result.size() + 1));
+  if (!may_be_equal(product(inputs[1]->dimensions), 1)) {
+    refuse_inputs(fmt::format("its depth is {}, expected one", to_string(inputs[1]->dimensions)));
+  }
   const std::optional<double> depth = known_number(*inputs[1]);
   if (depth && !(*depth >= 0 && *depth < 0x1p62))
     refuse_inputs(fmt::format("a depth of {}", *depth));

@@ -69,6 +69,7 @@ std::vector<ResizedAxis> resized_axes(const op::Resize& resize, std::span<const 
 
 Facts infer(const op::Resize& resize, FactInputs inputs) {
   const Fact& x = *inputs[0];
+  require_rank(x, 1);
   Facts facts = one_fact(x.type, x.dimensions);
   std::vector<std::size_t> axes = axes_of(resize.axes, x.dimensions.size());
   if (axes.empty()) {

@@ -48,7 +48,9 @@ template <op::RecurrentKind kKind>
 void import_recurrent(const NodeImport& node) {
   op::Recurrent recurrent;
   recurrent.kind = kKind;
-  recurrent.hidden = node.integer("hidden_size", node.fact(2).dimensions.back().size);
+  const Dimensions& weights = node.fact(2).dimensions;
+  if (weights.size() != 3) node.refuse("its recurrence weights have not three axes");
+  recurrent.hidden = node.integer("hidden_size", weights.back().size);
   recurrent.direction = node.choice<op::Direction>("direction", "forward", kDirections);
   std::vector<std::string> usual = {"Tanh"};
   if (kKind == op::RecurrentKind::kGru) usual = {"Sigmoid", "Tanh"};

@@ -44,7 +44,8 @@ void import_group_normalization(const NodeImport& node) {
     node.emit(norm);
     return;
   }
-  const Dimension& channels = node.fact(0).dimensions.at(1);
+  if (node.rank(0) < 2) node.refuse("its input has no channels");
+  const Dimension& channels = node.fact(0).dimensions[1];
   if (channels.is_free() || norm.groups < 1 || channels.size % norm.groups != 0) {
     node.refuse(fmt::format("{} groups do not divide its channels", norm.groups));
   }

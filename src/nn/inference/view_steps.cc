@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "graph/matchers.h"
 #include "nn/inference/native_steps.h"
 
 namespace narrow {
@@ -79,6 +80,11 @@ void add_global_pool(ProgramValues& values, const Node& node, algorithm how) {
 bool add_view_step(ProgramValues& values, const Node& node) {
   if (!keeps_elements(node) || values.is_stored(node.inputs[0])) return false;
   if (node.outputs.size() > 1 && node.outputs[1] != kNoValue) return false;
+  if (is_any<op::Dropout>(node) && node.inputs.size() > 2 && node.inputs[2] != kNoValue) {
+    // The reference refuses to drop anything.
+    if (!values.is_stored(node.inputs[2])) return false;
+    if (std::ranges::count(values.stored(node.inputs[2])->integers, 0) == 0) return false;
+  }
   // A result without axes has a known shape; whether the axes given say so, only their values tell.
   const bool has_axes = is_any<op::Reshape, op::Squeeze, op::Unsqueeze>(node);
   if (has_axes && node.inputs.size() > 1 && !values.fact(node.inputs[1]).integers) return false;

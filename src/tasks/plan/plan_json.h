@@ -1,9 +1,9 @@
 // A plan file as JSON. Internal to this folder.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "narrow/plan.h"
