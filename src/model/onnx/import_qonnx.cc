@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "graph/constants.h"
 #include "model/onnx/node_import.h"
@@ -47,14 +49,19 @@ class QuantImport {
     const std::vector<double> zeros = known_numbers(node_, kQuantZero);
     const bool has_zeros =
         zeros.empty() || std::ranges::any_of(zeros, [](double z) { return z != 0; });
-    if (std::ranges::any_of(zeros, [](double z) { return z != std::nearbyint(z); })) {
-      node_.refuse("its zero point is no integer");
+    const IntegerRange of_type = *integer_range(quantize_.to, SmallType::kNone);
+    for (const double zero : zeros) {
+      if (zero != std::nearbyint(zero)) node_.refuse("its zero point is no integer");
+      if (zero < static_cast<double>(of_type.least) ||
+          zero > static_cast<double>(of_type.greatest)) {
+        node_.refuse(fmt::format("its zero point is {}, expected an integer from {} to {}", zero,
+                                 of_type.least, of_type.greatest));
+      }
     }
     if (has_zeros) {
       const ValueId zero = node_.make("zero_number", op::Squeeze{}, {node_.input(kQuantZero)});
       parameters.push_back(node_.make("zero", op::Cast{quantize_.to}, {zero}));
     }
-    const IntegerRange of_type = *integer_range(quantize_.to, SmallType::kNone);
     const bool is_narrower = range_.least > of_type.least || range_.greatest < of_type.greatest;
     const std::vector<double> scales = known_numbers(node_, kQuantScale);
     const bool is_one = scales.size() == 1 && zeros.size() == 1;
@@ -94,22 +101,27 @@ class QuantImport {
   }
 
   // Scales are one, or one for each index of an axis and as many axes as x, all others of size 1.
+  // So are zeros, of the same axis.
   void take_axis() {
+    std::optional<std::int64_t> axis;
     for (const std::size_t input : {kQuantScale, kQuantZero}) {
       const Dimensions& sizes = node_.fact(input).dimensions;
-      std::size_t others = 0;
+      std::vector<std::int64_t> others;
       for (std::size_t i = 0; i < sizes.size(); ++i) {
-        if (sizes[i] == 1) continue;
-        ++others;
-        quantize_.axis = static_cast<std::int64_t>(i);
+        if (sizes[i] != 1) others.push_back(static_cast<std::int64_t>(i));
       }
-      if (others == 0) continue;
-      if (others == 1 && sizes.size() == node_.rank(0)) continue;
-      node_.refuse(
-          fmt::format("a scale or zero point is {}, expected one number, or the axes of {} "
-                      "with one of them above 1",
-                      to_string(sizes), to_string(node_.fact(0).dimensions)));
+      if (others.empty()) continue;
+      const bool fits = others.size() == 1 && sizes.size() == node_.rank(0) &&
+                        others[0] == axis.value_or(others[0]);
+      if (!fits) {
+        node_.refuse(
+            fmt::format("a scale or zero point is {}, expected one number, or the axes of {} "
+                        "with one of them above 1, the same for both",
+                        to_string(sizes), to_string(node_.fact(0).dimensions)));
+      }
+      axis = others[0];
     }
+    quantize_.axis = axis.value_or(quantize_.axis);
   }
 
   [[nodiscard]] ValueId bounded_numbers(double scale, double zero) const {

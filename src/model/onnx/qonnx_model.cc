@@ -57,6 +57,15 @@ QuantWidth least_width(const std::vector<std::int64_t>& codes, bool is_signed) {
   return width;
 }
 
+// Calls `take` with the name of every value that the node reads, or a node in its graphs.
+template <typename Take>
+void for_each_read(const onnx::NodeProto& node, const Take& take) {
+  for (const std::string& input : node.input()) take(input);
+  for (const onnx::AttributeProto& attribute : node.attribute()) {
+    for (const onnx::NodeProto& inner : attribute.g().node()) for_each_read(inner, take);
+  }
+}
+
 class QonnxWriter {
  public:
   explicit QonnxWriter(onnx::ModelProto model) : model_(std::move(model)) {
@@ -69,7 +78,7 @@ class QonnxWriter {
         producers_[output] = &node;
         names_.insert(output);
       }
-      for (const std::string& input : node.input()) ++readers_[input];
+      for_each_read(node, [&](const std::string& value) { ++readers_[value]; });
     }
   }
 
@@ -293,7 +302,7 @@ class QonnxWriter {
       const bool is_read = std::ranges::any_of(
           node.output(), [&](const std::string& output) { return read.contains(output); });
       if (!is_read) continue;
-      read.insert(node.input().begin(), node.input().end());
+      for_each_read(node, [&](const std::string& value) { read.insert(value); });
       kept.push_back(node);
     }
     graph.clear_node();

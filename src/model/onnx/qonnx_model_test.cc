@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 
 #include "graph/constants.h"
@@ -13,6 +15,7 @@
 #include "graph/operators.h"
 #include "model/onnx/export_onnx.h"
 #include "model/onnx/import_onnx.h"
+#include "model/onnx/onnx_elements.h"
 #include "narrow/error.h"
 #include "tensor/element_values.h"
 
@@ -101,6 +104,25 @@ TEST(Qonnx, QuantIsReadAsThePair) {
   EXPECT_EQ(std::ranges::count(operators, "QuantizeLinear"), 2);
   EXPECT_EQ(std::ranges::count(operators, "DequantizeLinear"), 2);
   EXPECT_EQ(std::ranges::count(operators, "Clip"), 2);  // 5 bits of x, 3 of the weights
+}
+
+TEST(Qonnx, WhatOnlyBranchesReadStays) {
+  const auto branch = [] {
+    GraphBuilder builder("branch");
+    const ValueId x = builder.input("x", {2, 3});
+    return std::make_shared<const Graph>(builder.finish({builder.add("y", op::Relu{}, {x})}));
+  };
+  GraphBuilder builder("g");
+  const ValueId x = builder.input("x", {2, 3});
+  const ValueId scale = builder.constant("scale", make_scalar(DType::kFloat32, 0.25));
+  const ValueId codes = builder.add("codes", op::QuantizeLinear{DType::kUInt8}, {x, scale});
+  const ValueId numbers = builder.add("numbers", op::DequantizeLinear{}, {codes, scale});
+  const ValueId condition = builder.constant("condition", {DType::kBool, {}, {std::byte{1}}});
+  const onnx::ModelProto model = to_qonnx(export_onnx(
+      builder.finish({builder.add("if", op::If{branch(), branch()}, {condition, numbers})})));
+  std::vector<std::string> operators;
+  for (const onnx::NodeProto& node : model.graph().node()) operators.push_back(node.op_type());
+  EXPECT_THAT(operators, testing::ElementsAre("Quant", "If"));
 }
 
 TEST(Qonnx, OtherRoundingsAndWidthsAreRefused) {
