@@ -6,24 +6,27 @@
 namespace narrow {
 namespace {
 
-std::vector<std::shared_ptr<const Graph>*> places_of_graphs(Attributes& attributes) {
+// Where the attributes, which may be const, have them.
+template <typename SomeAttributes>
+auto places_of_graphs(SomeAttributes& attributes) {
+  using Place = decltype(&std::get_if<op::Loop>(&attributes)->body);
+  std::vector<Place> places;
   if (auto* const branches = std::get_if<op::If>(&attributes)) {
-    return {&branches->then_branch, &branches->else_branch};
+    places = {&branches->then_branch, &branches->else_branch};
+  } else if (auto* const loop = std::get_if<op::Loop>(&attributes)) {
+    places = {&loop->body};
+  } else if (auto* const scan = std::get_if<op::Scan>(&attributes)) {
+    places = {&scan->body};
   }
-  if (auto* const loop = std::get_if<op::Loop>(&attributes)) return {&loop->body};
-  if (auto* const scan = std::get_if<op::Scan>(&attributes)) return {&scan->body};
-  return {};
+  return places;
 }
 
 }  // namespace
 
 std::vector<const Graph*> inner_graphs(const Node& node) {
-  if (const auto* const branches = std::get_if<op::If>(&node.attributes)) {
-    return {branches->then_branch.get(), branches->else_branch.get()};
-  }
-  if (const auto* const loop = std::get_if<op::Loop>(&node.attributes)) return {loop->body.get()};
-  if (const auto* const scan = std::get_if<op::Scan>(&node.attributes)) return {scan->body.get()};
-  return {};
+  std::vector<const Graph*> graphs;
+  for (const auto* const place : places_of_graphs(node.attributes)) graphs.push_back(place->get());
+  return graphs;
 }
 
 void change_inner_graphs(Graph& graph, const std::function<Graph(const Graph&)>& change) {
