@@ -23,9 +23,12 @@ CalibrationNetwork with_arrays(const CheckpointReader& reader, const Calibration
   require_one_source(images.source);
   Graph graph = held_network(reader, CheckpointVariables(reader, false), "");
   const ArrayExamples arrays(images.source.inputs, graph, 0);
-  if (arrays.size() < 2) {
-    throw Error(ErrorCategory::kUsage, fmt::format("{} has 1 example; statistics need at least 2",
-                                                   images.source.inputs.string()));
+  const std::uint64_t count = std::min<std::uint64_t>(images.count, arrays.size());
+  if (count < 2) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("{} of the {} examples of {} were asked for; statistics need at least 2",
+                    images.count, arrays.size(), images.source.inputs.string()));
   }
   ArrayClassifier classifier = array_classifier(std::move(graph), arrays.shapes(1));
   // Values that follow from sizes would not be kept between layers.
@@ -37,9 +40,7 @@ CalibrationNetwork with_arrays(const CheckpointReader& reader, const Calibration
                             reader.location().path.string()));
   }
   CalibrationNetwork network;
-  network.has_classes = classifier.has_classes;
-  network.class_count = classifier.outputs;
-  const std::uint64_t count = std::min<std::uint64_t>(images.count, arrays.size());
+  if (classifier.has_classes) network.classes = static_cast<std::size_t>(classifier.outputs);
   std::vector<std::size_t> chosen;
   for (std::uint64_t i = images.part; i < count; i += images.parts) {
     chosen.push_back(spread_position(i, count, arrays.size()));
@@ -73,8 +74,7 @@ CalibrationNetwork calibration_network(const CheckpointReader& reader,
   }
   ImageClassifier classifier =
       classifier_of_images(reader, images != nullptr ? &images->source : nullptr, image_size);
-  network.has_classes = true;
-  network.class_count = classifier.class_count;
+  network.classes = static_cast<std::size_t>(classifier.class_count);
   if (images != nullptr) {
     GraphArrays arrays(1);
     {

@@ -2,6 +2,7 @@
 // is_any_graph(): ONNX files, and checkpoints of TF-Slim's networks.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "graph/graph.h"
@@ -14,8 +15,7 @@ namespace narrow {
 struct CalibrationNetwork {
   // To what is compared: logits [N, classes], or all outputs of real numbers.
   Graph graph;
-  bool has_classes = false;
-  int class_count = 0;
+  std::size_t classes = 0;  // with a logit each in the only output; 0: outputs are any numbers
   ExampleBatches examples;  // null where none were asked for
   std::uint64_t count = 0;  // of these
 };

@@ -31,16 +31,19 @@ std::vector<GraphArrays> outputs_with(const CalibrationNetwork& network,
 std::vector<double> judge_methods(const CheckpointReader& reader, const QuantizePlan& plan,
                                   const std::vector<NetworkMethods>& candidates,
                                   const RunOptions& run) {
+  if (candidates.empty()) return {};
+  if (!candidates.front().images) {
+    throw Error(ErrorCategory::kUsage,
+                "methods are judged on images or arrays, and none were named");
+  }
   const ThreadLimit limit(run.threads);
-  CalibrationImages images = candidates.front().images.value();
+  CalibrationImages images = *candidates.front().images;
   images.source = with_preprocessing(std::move(images.source), reader);
   images.source.image_size = image_size_of(reader, images.source.image_size);
   images.count = std::min(images.count, kMostJudgedImages);
   images.parts = 2;
   images.part = 1;
   const CalibrationNetwork network = calibration_network(reader, &images, images.source.image_size);
-  const std::size_t classes =
-      network.has_classes ? static_cast<std::size_t>(network.class_count) : 0;
   const std::vector<GraphArrays> exact = outputs_with(network, reader);
   images.part = 0;
   std::vector<double> changes;
@@ -50,7 +53,7 @@ std::vector<double> judge_methods(const CheckpointReader& reader, const Quantize
       QuantizedCopy copy(reader);
       NullWriter scales;
       quantize_network(reader, plan, methods, {}, copy, scales, {run.threads, nullptr});
-      changes.push_back(output_change(exact, outputs_with(network, copy), classes));
+      changes.push_back(output_change(exact, outputs_with(network, copy), network.classes));
     } catch (const Error& error) {
       if (error.category() != ErrorCategory::kUsage) throw;
       changes.push_back(std::numeric_limits<double>::infinity());

@@ -48,7 +48,7 @@ class OutputChange {
   OutputChange(const CalibrationNetwork& network, const Weights& weights)
       : walk_(network.graph, values_of(weights), network.examples),
         outputs_(network.graph.outputs),
-        class_count_(network.has_classes ? static_cast<std::size_t>(network.class_count) : 0),
+        classes_(network.classes),
         reference_(batch_outputs(walk_, outputs_)) {}
 
   void advance(int node, std::uint64_t most_bytes) { walk_.advance(node, most_bytes); }
@@ -81,12 +81,12 @@ class OutputChange {
 
  private:
   [[nodiscard]] double change_to(const std::vector<GraphArrays>& outputs) const {
-    return output_change(reference_, outputs, class_count_);
+    return output_change(reference_, outputs, classes_);
   }
 
   GraphWalk walk_;
   std::vector<ValueId> outputs_;
-  std::size_t class_count_;
+  std::size_t classes_;
   std::vector<GraphArrays> reference_;
 };
 
