@@ -19,6 +19,9 @@ namespace narrow {
 // Fills in what was not typed of the scheme; gives the options that would have said it.
 std::map<std::string, std::string> fill_best_scheme(const Command& command, SchemeOptions& scheme);
 
+// Whether the batch norms of the network tell what its layers see, without images.
+bool has_norm_moments(const CheckpointReader& reader, AllocationRequest request);
+
 struct BestRecipe {
   // Widths are to be planned by this; otherwise every tensor has that of the options.
   std::optional<AllocationRequest> plan;
