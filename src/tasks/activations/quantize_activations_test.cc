@@ -46,10 +46,7 @@ class QuantizeActivations : public TemporaryDirectoryTest {
  protected:
   QuantizeActivations() {
     write_noise_dataset(directory(), 40);
-    images_.source.dataset_name = "cifar10";
-    images_.source.dataset_dir = directory();
-    images_.source.dataset_split_name = "test";
-    images_.source.image_size = images_.source.resize_side = kSize;
+    images_.source = noise_source(directory(), kSize);
     images_.source.preprocessing_name = "vgg";
     images_.count = 20;
     const Graph graph = small_network();

@@ -23,11 +23,7 @@ class Calibrate : public TemporaryDirectoryTest {
 
   [[nodiscard]] CalibrationImages images(std::uint64_t count) const {
     CalibrationImages images;
-    images.source.dataset_name = "cifar10";
-    images.source.dataset_dir = directory();
-    images.source.dataset_split_name = "test";
-    images.source.image_size = 32;
-    images.source.resize_side = 32;
+    images.source = noise_source(directory(), 32);
     images.count = count;
     return images;
   }

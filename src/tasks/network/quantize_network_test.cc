@@ -155,13 +155,7 @@ class QuantizeWithImages : public TemporaryDirectoryTest {
  protected:
   QuantizeWithImages() { write_noise_dataset(directory(), 64); }
   [[nodiscard]] NetworkMethods with_images(NetworkMethods methods) const {
-    methods.images.emplace();
-    ImageSource& source = methods.images->source;
-    source.dataset_name = "cifar10";
-    source.dataset_dir = directory();
-    source.dataset_split_name = "test";
-    source.image_size = 32;
-    source.resize_side = 32;
+    methods.images.emplace().source = noise_source(directory(), 32);
     return methods;
   }
 };

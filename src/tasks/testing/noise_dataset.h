@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "data/testing/numbered_dataset.h"
 #include "model/testing/small_checkpoint.h"
+#include "narrow/image_source.h"
 
 namespace narrow {
 
@@ -28,6 +29,16 @@ inline void write_noise_dataset(const std::filesystem::path& directory, std::siz
     writer.write(as_byte_span(serialize_image_example({encode_png(image), "png", label, 12, 12})));
   }
   file.finish();
+}
+
+// That dataset for networks that see this height and width.
+inline ImageSource noise_source(const std::filesystem::path& directory, int size) {
+  ImageSource source;
+  source.dataset_name = "cifar10";
+  source.dataset_dir = directory;
+  source.dataset_split_name = "test";
+  source.image_size = source.resize_side = size;
+  return source;
 }
 
 }  // namespace narrow

@@ -18,10 +18,7 @@ class QuantizeTest : public TemporaryDirectoryTest {
   // Of images of this height and width.
   explicit QuantizeTest(int size) {
     write_noise_dataset(directory(), 60);
-    images_.source.dataset_name = "cifar10";
-    images_.source.dataset_dir = directory();
-    images_.source.dataset_split_name = "test";
-    images_.source.image_size = images_.source.resize_side = size;
+    images_.source = noise_source(directory(), size);
     images_.source.preprocessing_name = "vgg";
     images_.count = 40;
   }
