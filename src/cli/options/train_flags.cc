@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/options/common_options.h"
 #include "cli/options/dataset_flags.h"
+#include "cli/options/number_text.h"
 #include "cli/options/recipe_flags.h"
 #include "cli/options/slim_flags.h"
 #include "cli/options/width_lists.h"
@@ -251,14 +253,14 @@ Scheme parse_quantize(const std::string& text) {
   }
   const std::size_t colon = rest.find(':');
   const std::string_view digits = colon == std::string_view::npos ? "" : rest.substr(colon + 1);
-  const char* const end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, scheme.bits);
-  if (error != std::errc() || stop != end) {
+  const std::optional<int> bits = number_of<int>(digits);
+  if (!bits) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("--quantize={} is not SCHEME:BITS[:channel], bin:4 or "
                             "symmetric:4:channel say",
                             text));
   }
+  scheme.bits = *bits;
   scheme.kind = parse_scheme_kind(rest.substr(0, colon));
   validate(scheme);
   return scheme;

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <optional>
 #include <set>
 #include <string_view>
 
+#include "cli/options/number_text.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -17,16 +18,14 @@ constexpr int kWidestCode = 32;
 // The widths of one part: "8" or "1..16".
 void add_widths(std::string_view part, std::set<int>* widths) {
   const auto number = [part](std::string_view digits) {
-    int value = 0;
-    const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    const bool is_number = status == std::errc() && end == digits.data() + digits.size();
-    if (!is_number || value < 1 || value > kWidestCode) {
+    const std::optional<int> value = number_of<int>(digits);
+    if (!value || *value < 1 || *value > kWidestCode) {
       throw Error(ErrorCategory::kUsage,
                   fmt::format("--bits: '{}' is neither a width from 1 to {} nor a range of widths "
                               "like 2..8",
                               part, kWidestCode));
     }
-    return value;
+    return *value;
   };
   const std::size_t dots = part.find("..");
   const int first = number(part.substr(0, dots));
