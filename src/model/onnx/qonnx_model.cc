@@ -292,27 +292,25 @@ class QonnxWriter {
     rounding.set_s("ROUND");
   }
 
-  // Nodes, from the last on, and initializers of which nothing reads a result.
+  // Nodes and initializers of which nothing reads a result.
   static void drop_unread(onnx::GraphProto& graph) {
     std::set<std::string> read;
     for (const onnx::ValueInfoProto& output : graph.output()) read.insert(output.name());
-    std::vector<onnx::NodeProto> kept;
+    const auto is_unread = [&](const onnx::NodeProto& node) {
+      return std::ranges::none_of(node.output(),
+                                  [&](const std::string& output) { return read.contains(output); });
+    };
     for (int i = graph.node_size() - 1; i >= 0; --i) {
-      const onnx::NodeProto& node = graph.node(i);
-      const bool is_read = std::ranges::any_of(
-          node.output(), [&](const std::string& output) { return read.contains(output); });
-      if (!is_read) continue;
-      for_each_read(node, [&](const std::string& value) { read.insert(value); });
-      kept.push_back(node);
+      if (is_unread(graph.node(i))) continue;
+      for_each_read(graph.node(i), [&](const std::string& value) { read.insert(value); });
     }
-    graph.clear_node();
-    for (auto node = kept.rbegin(); node != kept.rend(); ++node) *graph.add_node() = *node;
-    std::vector<onnx::TensorProto> tensors;
-    for (const onnx::TensorProto& tensor : graph.initializer()) {
-      if (read.contains(tensor.name())) tensors.push_back(tensor);
-    }
-    graph.clear_initializer();
-    for (const onnx::TensorProto& tensor : tensors) *graph.add_initializer() = tensor;
+    auto& nodes = *graph.mutable_node();
+    nodes.erase(std::remove_if(nodes.begin(), nodes.end(), is_unread), nodes.end());
+    auto& tensors = *graph.mutable_initializer();
+    const auto is_unread_tensor = [&](const onnx::TensorProto& tensor) {
+      return !read.contains(tensor.name());
+    };
+    tensors.erase(std::remove_if(tensors.begin(), tensors.end(), is_unread_tensor), tensors.end());
   }
 
   onnx::ModelProto model_;
