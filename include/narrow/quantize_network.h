@@ -107,8 +107,8 @@ NARROW_EXPORT NetworkResult quantize_network(const CheckpointReader& reader,
 // from what they were, on images that they did not see: of at most 128 every second one calibrates,
 // and the others are looked at. The mean of KL(float || quantized) of the classes, in nats, or, for
 // other outputs, the power of the difference over that of the output. Infinity for methods that the
-// network does not take. Throws what quantize_network throws, but for Error(kUsage) of single
-// methods.
+// network does not take. Throws Error(kUsage) for methods without images; what quantize_network
+// throws, but for Error(kUsage) of single methods.
 NARROW_EXPORT std::vector<double> judge_methods(const CheckpointReader& reader,
                                                 const QuantizePlan& plan,
                                                 const std::vector<NetworkMethods>& candidates,

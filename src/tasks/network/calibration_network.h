@@ -22,9 +22,9 @@ struct CalibrationNetwork {
 
 // Images, or arrays for all inputs (ImageSource::inputs), and the graph for their sizes. Without
 // `images`, which may be null, the graph for images of `image_size` where it takes images, or as it
-// is. Throws Error(kUsage) for images without their preprocessing, Error(kUnsupported) for a graph
-// whose examples depend on each other when there are some; what load_calibration_images,
-// ArrayExamples, image_classifier and array_classifier throw.
+// is. Throws Error(kUsage) for images without their preprocessing and for a single example,
+// Error(kUnsupported) for a graph whose examples depend on each other when there are some; what
+// load_calibration_images, ArrayExamples, image_classifier and array_classifier throw.
 CalibrationNetwork calibration_network(const CheckpointReader& reader,
                                        const CalibrationImages* images, int image_size);
 
