@@ -12,7 +12,6 @@
 #include "base/exchange.h"
 #include "data/batch_loader.h"
 #include "model/checkpoint_network.h"
-#include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
 #include "narrow/evaluate.h"
 #include "nn/instructions/instruction_set.h"
@@ -198,12 +197,7 @@ void add_all(Portions& portions, const ShareKey& key, SquareSums& part, SquareSu
 
 SensitivityMap fisher_sensitivity(const CheckpointReader& reader, const AllocationRequest& request,
                                   int threads) {
-  if (is_onnx(reader)) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("{} is an ONNX file; damage by Fisher information takes gradients of "
-                            "TF-Slim's variables only",
-                            reader.location().path.string()));
-  }
+  require_slim_variables(reader, "damage by Fisher information");
   const EvaluateOptions options = settle(evaluate_options(request), reader);
   const EvaluationData data = open_evaluation_data(reader, options);
   if (!data.dataset) {
