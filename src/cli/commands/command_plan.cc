@@ -220,7 +220,7 @@ AllocationRequest request_of(const Arguments& args) {
                 "a plan needs a budget, --budget SIZE or --average-bits X, or a goal, --max-drop "
                 "POINTS or --min-accuracy PERCENT: one of the four");
   }
-  if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget);
+  if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget, "--budget");
   request.average_bits = args.average_bits;
   request.quantized_only = args.quantized_only;
   if (!args.damage.empty()) request.damage = parse_damage_kind(args.damage);

@@ -96,7 +96,7 @@ void add_network_options(Command& command, NetworkArguments& args) {
       .type_name("FILE.npz")
       .group(group);
   const auto take_memory = [&args](const std::string& text) {
-    args.images.memory_bytes = parse_byte_size(text);
+    args.images.memory_bytes = parse_byte_size(text, "--memory");
   };
   command
       .add_option_function<std::string>(
