@@ -117,7 +117,6 @@ void add_rule_options(Command& command, Arguments& args) {
 // Gradients are measured on few images, of which small batches give the best estimate.
 void add_image_options(Command& command, Arguments& args) {
   args.images.dataset_split_name = "train";
-  args.images.image_size = 0;
   command.group(
       "Images for --damage measured and fisher and for accuracy; --damage output takes their size");
   command
