@@ -174,6 +174,14 @@ std::map<std::string, std::string> fill_best_scheme(const Command& command, Sche
   return added;
 }
 
+bool norms_tell_inputs(const CheckpointReader& reader, AllocationRequest request) {
+  request.images.pictures.clear();
+  request.images.dataset_name.clear();
+  request.images.dataset_dir.clear();
+  request.images.inputs.clear();
+  return best_damage(reader, request) != DamageKind::kWeight;
+}
+
 BestRecipe choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
                        PlanOptions& options, NetworkArguments& network) {
   require_possible(reader, options);
@@ -181,10 +189,7 @@ BestRecipe choose_best(const CheckpointReader& reader, const Command& command, b
   recipe.scheme = {kOutsideOptions, fill_best_scheme(command, options.scheme)};
   AllocationRequest request = request_of(options, network);
   request.damage = best_damage(reader, request);
-  AllocationRequest without_images = request;
-  without_images.images = {};
-  without_images.images.image_size = request.images.image_size;
-  const bool has_norms = best_damage(reader, without_images) != DamageKind::kWeight;
+  const bool has_norms = norms_tell_inputs(reader, request);
   // Otherwise nothing is known of what layers see.
   const bool has_moments = has_images(network) || has_norms;
   const bool is_planned = !uniform && can_plan(options);

@@ -31,6 +31,9 @@ struct BestRecipe {
   std::string missing;  // for a better result, as sentences
 };
 
+// Whether batch norms tell what layers see: there is a damage without images that knows it.
+bool norms_tell_inputs(const CheckpointReader& reader, AllocationRequest request);
+
 // Fills in the options that were not typed to `command`. With `uniform` every tensor gets the same
 // width. Throws Error(kUsage) for another checkpoint than an ONNX file, for a plan, rules or
 // codebooks, and without bits.

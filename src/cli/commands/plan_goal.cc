@@ -121,12 +121,7 @@ void choose_best_scheme(const Command& command, SchemeOptions& scheme, std::stri
 void choose_best_methods(const CheckpointReader& reader, const Command& command,
                          AllocationRequest& request, GoalArguments& args) {
   NetworkMethods& methods = args.accuracy.methods;
-  AllocationRequest without_images = request;
-  without_images.images.pictures.clear();
-  without_images.images.dataset_name.clear();
-  without_images.images.inputs.clear();
-  const bool is_known =
-      args.method_images > 0 || best_damage(reader, without_images) != DamageKind::kWeight;
+  const bool is_known = args.method_images > 0 || norms_tell_inputs(reader, request);
   methods.bias_correct = methods.bias_correct || is_known;
   request.bias_correct = methods.bias_correct;
   if (request.scheme.granularity.kind == Granularity::Kind::kTensor && !methods.fold) {
