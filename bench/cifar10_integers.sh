@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # A ResNet V1 on CIFAR-10 in integers, without and with training for it: the table of
 # docs/results.md.
-#   bench/cifar10_integers.sh NARROW DATA_DIR FLOAT OUT_DIR [EPOCHS [THREADS]]
+#   bench/cifar10_integers.sh NARROW DATA_DIR FLOAT OUT_DIR [EPOCHS [THREADS [RATE]]]
 # DATA_DIR has what `narrow download cifar10` wrote, FLOAT is the directory of a trained ResNet V1
 # for images of 32 pixels; without one a thin network (thin_resnet_v1.py) is trained there, for 10
 # epochs. Calibrated on 250 training images, measured on all test images; trained for EPOCHS (6) of
-# 782 steps from FLOAT's weights; 0 THREADS are all cores. What OUT_DIR has is not made again.
+# 782 steps from FLOAT's weights with the learning RATE (0.02); 0 THREADS are all cores. What is in
+# OUT_DIR is not made again.
 set -euo pipefail
-narrow=$1 data=$2 float=$3 out=$4 epochs=${5:-6} threads=${6:-0}
+narrow=$1 data=$2 float=$3 out=$4 epochs=${5:-6} threads=${6:-0} rate=${7:-0.02}
 images=(--dataset_name cifar10 --dataset_dir "$data" --preprocessing_name vgg --resize_side 32
   --eval_image_size 32)
 mkdir -p "$out"
@@ -31,7 +32,7 @@ integers() {
 
 # trained NAME WEIGHTS ACTIVATIONS: the same after training.
 trained() {
-  train "$out/$1" "$float" "$epochs" 0.02 --recalibrate_batch_norm=100 \
+  train "$out/$1" "$float" "$epochs" "$rate" --recalibrate_batch_norm=100 \
     --quantize="symmetric:$2:channel" --quantize_activations="$3" --activation_rule='images: 8'
   "$narrow" convert "$out/$1" --to onnx --eval_image_size 32 -o "$out/$1-float.onnx" --force
   "$narrow" quantize "$out/$1-float.onnx" --scheme symmetric --granularity channel --bits "$2" \

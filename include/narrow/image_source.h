@@ -23,7 +23,8 @@ struct ImageSource {
   std::filesystem::path dataset_dir = {};  // where its TFRecord files are
   std::string dataset_split_name = "test";
   int labels_offset = 0;  // subtracted from every label
-  // "vgg", "cifarnet", "imagenet"; empty: that of the network, which an ONNX file does not tell.
+  // "vgg", "inception", "cifarnet", "lenet", "imagenet"; empty: that of the network, which an ONNX
+  // file does not tell.
   std::string preprocessing_name = {};
   // Height and width of what the network sees; 0: what it was made for, or 224.
   int image_size = 224;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "narrow/activation_scheme.h"
@@ -59,7 +60,8 @@ struct TrainOptions {
   std::optional<double> batch_norm_decay = {};   // absent: that of the network in Slim
   std::optional<double> dropout_keep_prob = {};  // absent: that of the network; 1: no dropout
   int recalibrate_batch_norm = 0;                // batches for the moving statistics at the end
-  std::optional<Scheme> quantize = {};           // weights in the forward pass; per tensor
+  // Weights in the forward pass; per tensor, or with quantize_activations per channel.
+  std::optional<Scheme> quantize = {};
   // Values between operators in the forward pass, where an integer file has codes
   // (docs/integers.md): affine or symmetric ones, whose scales are trained. Then `quantize` is for
   // the kernels alone.
@@ -74,6 +76,9 @@ struct TrainOptions {
 
   std::uint64_t seed = 0;
 };
+
+// TrainOptions::quantize of words, "bin:4" or "symmetric:4:channel". Throws Error(kUsage).
+NARROW_EXPORT Scheme parse_training_scheme(std::string_view text);
 
 // One line of the log.
 struct TrainStep {

@@ -300,8 +300,8 @@ void bind_training(nb::module_& module) {
       options.activation_rules.push_back(parse_activation_rule(rule, scheme));
     }
   });
-  type.def("set_quantize", [](TrainOptions& options, const PartialScheme& scheme) {
-    options.quantize = scheme.scheme;
+  def_named(type, "quantize", [](TrainOptions& options, const std::string& words) {
+    options.quantize = parse_training_scheme(words);
   });
 }
 

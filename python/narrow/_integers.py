@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import _narrow
 from . import _results as results
 from ._checkpoints import StrPath, native_output
+from ._errors import Error
 from ._graph import native_arrays
 from ._options import (
     Progress,
@@ -33,8 +34,8 @@ def quantize_activations(
     activations: int | str = 8,
     activation_range: str = "minmax",
     activation_rule: str | Sequence[str] = (),
-    pack_int4: bool = False,
     activation_steps: StrPath | None = None,
+    pack_int4: bool = False,
     to: str = "qdq",
     target: str = "portable",
     fold: bool = False,
@@ -54,21 +55,28 @@ def quantize_activations(
     activations: bits of the values between operators, 2 to 16, or with their scheme "8:symmetric",
     "8:fixed-point". activation_range: of what the images show: "minmax", "mse", "entropy",
     "percentile:99.9". activation_rule: "GLOB: B[:SCHEME]" of values with such names, a range may
-    follow ("conv1*: 4:symmetric mse"); the first that matches counts. pack_int4: weights of 4 bits
-    and fewer two a byte (opset 21). activation_steps: instead of all three the checkpoint of a
-    training with quantize_activations. to: "qdq", or "qonnx" for FINN and hls4ml. target: the
-    engine, "portable", "onnxruntime", "openvino" or "tensorrt".
-    options: scheme, bits, granularity and the like of `quantize_checkpoint` for the weights, and
-    images (those of `evaluate`), from which ranges are taken; methods as in `quantize_network`. A
-    plan= of `narrow plan --activations` gives activations their widths too.
+    follow ("conv1*: 4:symmetric mse"); the first that matches counts. activation_steps: instead of
+    all three the checkpoint of a training with quantize_activations. pack_int4: weights of 4 bits
+    and fewer two a byte (opset 21). to: "qdq", or "qonnx" for FINN and hls4ml. target: the engine,
+    "portable", "onnxruntime", "openvino" or "tensorrt". options: scheme, bits, granularity and the
+    like of `quantize_checkpoint` for the weights, and images (those of `evaluate`), from which
+    ranges are taken; methods as in `quantize_network`. A plan= of `narrow plan --activations` gives
+    activations their widths too.
+
     Without an output only what it would be is told. docs/integers.md defines every number. Raises
-    Error: "usage" without images, "unsupported" for what is no ONNX file, what `quantize_network`
-    raises.
+    Error: "usage" without images, and for options that do not go together, "unsupported" for what
+    is no ONNX file, what `quantize_network` raises.
     """
     rest: dict[str, Any] = dict(options)
     images = split_images(rest)
     if activation_steps is None:
-        require_images(images, inputs=True)
+        require_images(images)
+    elif activations != 8 or activation_range != "minmax" or words(activation_rule):
+        raise Error(
+            "activation_steps says all of activations; activations, activation_range and "
+            "activation_rule do not go with it",
+            "usage",
+        )
     methods = network_methods(
         images,
         calibration_images,

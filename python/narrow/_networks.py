@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from . import _narrow
 from . import _results as results
-from ._arrays import make_scheme
 from ._checkpoints import StrPath, format_of, native_output
 from ._options import (
     Progress,
@@ -49,11 +48,10 @@ def quantize_network(
 
     The methods of docs/methods.md: fold, equalize, absorb_channel_scales, round ("nearest",
     "flips", "gptq"), bias_correct. options: those of `quantize_checkpoint`, and images for the
-    methods (those of `evaluate`), of which calibration_images are seen,
-    within memory bytes (0: 2 GiB); eval_image_size, with or
-    without images, 0: what the network was made for, or 224. Bit for bit what `narrow quantize`
-    writes with the same options. Raises what `quantize_checkpoint` raises, and Error("not_found")
-    for a checkpoint without such a network.
+    methods (those of `evaluate`), of which calibration_images are seen, within memory bytes (0: 2
+    GiB); eval_image_size, with or without images, 0: what the network was made for, or 224. Bit for
+    bit what `narrow quantize` writes with the same options. Raises what `quantize_checkpoint`
+    raises, and Error("not_found") for a checkpoint without such a network.
     """
     rest: dict[str, Any] = dict(options)
     methods = network_methods(
@@ -216,19 +214,25 @@ def train(
     their names (model_name, checkpoint_path, max_number_of_steps, learning_rate, optimizer, ...)
     and images; train_image_size 0: the network's own. quantize: "bin:4", weights in the forward
     pass; quantize_activations: 8 or "4:symmetric", values between operators with trained scales,
-    activation_rule "GLOB: B[:SCHEME]" of some of them. progress: called with (step, last,
-    "steps"). Stopped by Ctrl-C or an exception of the callback, it saves a checkpoint first.
+    activation_rule "GLOB: B[:SCHEME]" of some of them; quantize is then of kernels alone, also by
+    channel, "symmetric:4:channel". progress: called with (step, last, "steps"). Stopped by Ctrl-C
+    or an exception of the callback, it saves a checkpoint first.
     """
     rest: dict[str, Any] = dict(options)
     images = split_images(rest)
     require_images(images)
     native = _narrow.TrainOptions()
     native.source = image_source(images, dataset_split_name="train")
-    filled(native, {"train_dir": train_dir, "train_image_size": train_image_size, **rest})
+    filled(
+        native,
+        {
+            "train_dir": train_dir,
+            "train_image_size": train_image_size,
+            "quantize": quantize,
+            **rest,
+        },
+    )
     native.set_activations(str(quantize_activations), words(activation_rule))
-    if quantize is not None:
-        kind, _, bits = quantize.partition(":")
-        native.set_quantize(make_scheme({"scheme": kind, "bits": bits}))
     return results.result_of(
         results.TrainResult, _narrow.train(native, threads, callback_of(progress))
     )

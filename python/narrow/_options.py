@@ -215,17 +215,21 @@ def require_images(images: Mapping[str, Any], inputs: bool = False) -> None:
         raise Error("images are needed: images=, or dataset_name= and dataset_dir=", "usage")
 
 
+def has_examples(images: Mapping[str, Any]) -> bool:
+    """Whether images or arrays are named; Error("usage") for a dataset of which a part is."""
+    if not any(images.get(name) for name in ("images", "inputs", "dataset_name", "dataset_dir")):
+        return False
+    require_images(images, inputs=True)
+    return True
+
+
 def network_methods(
     images: Mapping[str, Any], calibration_images: int, memory: int = 0, **methods: Any
 ) -> _narrow.NetworkMethods:
     """The methods, with the images or arrays that the network sees, where some are named."""
     native = filled(_narrow.NetworkMethods(), methods)
-    named = ("images", "inputs", "dataset_name", "dataset_dir")
-    has_images = any(images.get(name) for name in named)
-    if has_images:
-        require_images(images, inputs=True)
     source = image_source(images, dataset_split_name="train")
-    native.set_images(source, has_images, calibration_images, memory)
+    native.set_images(source, has_examples(images), calibration_images, memory)
     return native
 
 

@@ -19,6 +19,7 @@ from ._options import (
     call_text,
     callback_of,
     filled,
+    has_examples,
     image_source,
     plan_arguments,
     require_images,
@@ -93,8 +94,7 @@ def sweep(
             "activation_range, calibration_images and calibrate_on are for activations", "usage"
         )
     evaluation = None
-    if any(images.get(name) for name in ("images", "inputs", "dataset_name", "dataset_dir")):
-        require_images(images, inputs=True)
+    if has_examples(images):
         evaluation = filled(
             _narrow.SweepEvaluationOptions(),
             {

@@ -83,6 +83,8 @@ def test_rules_and_codes_of_four_bits(tmp_path, network, sources):
     assert (tmp_path / "small.onnx").stat().st_size < (tmp_path / "wide.onnx").stat().st_size
     with pytest.raises(narrow.Error, match="nothing"):
         narrow.quantize_activations(network, activation_rule="nothing: 4", **options)
+    with pytest.raises(narrow.Error, match="activation_steps says all"):
+        narrow.quantize_activations(network, activation_steps="q", activations=4, **options)
     found = narrow.inspect(tmp_path / "wide.onnx", engines=True)
     assert set(found.engines) == {"onnxruntime", "openvino", "tensorrt"}
     assert found.engines["onnxruntime"]["linear_layers"] > 5 and found.rows()[0]["operator"]

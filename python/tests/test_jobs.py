@@ -232,6 +232,10 @@ def test_training(tmp_path, classifier, images):
     assert "global_step" in narrow.open(result.checkpoint)
     with pytest.raises(TypeError, match="speed"):
         narrow.train(tmp_path / "run", speed=3, **options)
+    with pytest.raises(narrow.Error, match="SCHEME:BITS"):
+        narrow.train(tmp_path / "run", quantize="bin:few", **options)
+    with pytest.raises(narrow.Error, match="for each channel with quantize_activations only"):
+        narrow.train(tmp_path / "run", quantize="symmetric:4:channel", **options)
 
 
 def test_graph(onnx_file):

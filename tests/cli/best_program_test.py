@@ -7,17 +7,13 @@ import unittest
 
 import numpy as np
 
-from onnx_messages import field, model, node, tensor, value
+from onnx_messages import field, ints, model, node, tensor, value
 from program_case import ProgramCase
 from records_program_test import find_jpegs
 
 SIZE, CLASSES, DEPTH = 28, 10, 32
 IMAGES = ("--images=pictures", "--preprocessing_name=vgg", f"--eval_image_size={SIZE}",
           f"--resize_side={SIZE}")
-
-
-def ints(name, values):
-    return field(5, field(1, name) + b"".join(field(8, one) for one in values) + field(20, 7))
 
 
 def group(count):
@@ -168,6 +164,9 @@ class Best(ProgramCase):
         self.assertIn("may take half of the 20000",
                       self.error("quantize", "net.onnx", "--bits", 4, "--best", "--inputs=x.npz",
                                  "--memory=20000", "-o", "c.onnx"))
+        self.assertIn("--memory much: expected a size",
+                      self.error("quantize", "net.onnx", "--bits", 4, "--best", "--inputs=x.npz",
+                                 "--memory=much", "-o", "c.onnx"))
 
     def test_folded_batch_norms_leave_methods_to_be_judged(self):
         self.narrow("quantize", "net.onnx", "--scheme", "symmetric", "--bits", 24, "--granularity",

@@ -7,16 +7,12 @@ import unittest
 
 import numpy as np
 
-from onnx_messages import field, model, node, tensor, value
+from onnx_messages import field, ints, model, node, tensor, value
 from program_case import ProgramCase
 from records_program_test import find_jpegs
 
 SIZE, CLASSES = 20, 5
 STRICT = ("gcc", "-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
-
-
-def ints(name, values):
-    return field(5, field(1, name) + b"".join(field(8, one) for one in values) + field(20, 7))
 
 
 def attribute(name, number):

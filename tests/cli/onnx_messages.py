@@ -42,6 +42,11 @@ def int_attribute(name, value):
     return field(5, field(1, name) + field(3, value) + field(20, 2))
 
 
+def ints(name, values):
+    """An attribute of a node."""
+    return field(5, field(1, name) + b"".join(field(8, one) for one in values) + field(20, 7))
+
+
 def constant(output, array):
     return node("Constant", [], output,
                 field(5, field(1, "value") + field(5, tensor("", array)) + field(20, 4)))

@@ -1,17 +1,13 @@
 """A small network as an ONNX file, and pictures for it."""
 import numpy as np
 
-from onnx_messages import field, model, node, tensor, value
+from onnx_messages import ints, model, node, tensor, value
 from program_case import ProgramCase
 from records_program_test import find_jpegs
 
 SIZE, CLASSES = 28, 10
 SIZES = (f"--eval_image_size={SIZE}", f"--resize_side={SIZE}")
 VGG = "--preprocessing_name=vgg"
-
-
-def ints(name, values):
-    return field(5, field(1, name) + b"".join(field(8, one) for one in values) + field(20, 7))
 
 
 def values(*shape, seed=0):

@@ -34,6 +34,14 @@ def without_times(value):
     return value
 
 
+def kill_a_rank(mpirun):
+    """Any one of them, unless all have ended."""
+    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(mpirun.pid)], text=True,
+                              capture_output=True, check=False).stdout.split()
+    if children and mpirun.poll() is None:
+        os.kill(int(random.choice(children)), signal.SIGKILL)
+
+
 class SharedCase(ProgramCase):
     def setUp(self):
         super().setUp()
@@ -130,10 +138,7 @@ class Ranks(SharedCase):
                 if journals.exists() and self.journal_bytes() > before + more:
                     break
                 time.sleep(0.002)
-            children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], text=True,
-                                      capture_output=True, check=False).stdout.split()
-            if children and process.poll() is None:
-                os.kill(int(random.choice(children)), signal.SIGKILL)
+            kill_a_rank(process)
             start = time.monotonic()
             process.communicate(timeout=60)
             self.assertLess(time.monotonic() - start, 20)
@@ -254,10 +259,7 @@ class Ranks(SharedCase):
                        self.dir.glob("two/.narrow-work-*/journal.*")):
                     break
                 time.sleep(0.001)
-            children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], text=True,
-                                      capture_output=True, check=False).stdout.split()
-            if children and process.poll() is None:
-                os.kill(int(random.choice(children)), signal.SIGKILL)
+            kill_a_rank(process)
             process.communicate(timeout=60)
             self.assertNotEqual(process.returncode, 0)
             self.assertEqual([p for p in (self.dir / "two").iterdir() if p.is_file()], [])

@@ -14,15 +14,11 @@ import tensorflow as tf
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
 # pylint: disable=wrong-import-position
-from onnx_messages import field, model, node, tensor, value  # noqa: E402
+from onnx_messages import field, ints, model, node, tensor, value  # noqa: E402
 
 RNG = np.random.default_rng(3)
 SIZE, CHANNELS = 12, 6
 INT8, INT32 = 3, 6
-
-
-def ints(name, values):
-    return field(5, field(1, name) + b"".join(field(8, int(one)) for one in values) + field(20, 7))
 
 
 def integer(name, number):

@@ -117,7 +117,6 @@ void add_rule_options(Command& command, Arguments& args) {
 // Gradients are measured on few images, of which small batches give the best estimate.
 void add_image_options(Command& command, Arguments& args) {
   args.images.dataset_split_name = "train";
-  args.images.image_size = 0;
   command.group(
       "Images for --damage measured and fisher and for accuracy; --damage output takes their size");
   command
@@ -220,7 +219,7 @@ AllocationRequest request_of(const Arguments& args) {
                 "a plan needs a budget, --budget SIZE or --average-bits X, or a goal, --max-drop "
                 "POINTS or --min-accuracy PERCENT: one of the four");
   }
-  if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget);
+  if (!args.budget.empty()) request.budget_bytes = parse_byte_size(args.budget, "--budget");
   request.average_bits = args.average_bits;
   request.quantized_only = args.quantized_only;
   if (!args.damage.empty()) request.damage = parse_damage_kind(args.damage);

@@ -87,16 +87,15 @@ void add_network_options(Command& command, NetworkArguments& args) {
   add_method_options(command, args.methods,
                      "Methods for networks of TF-Slim and ONNX files (docs/methods.md)");
   args.images.source.image_size = 0;
-  add_calibration_options(command, args.images, ImagesOption::kPictures,
-                          "Images for them (without labels)");
   const std::string group = "Images for them (without labels)";
+  add_calibration_options(command, args.images, ImagesOption::kPictures, group);
   command
       .add_option("--inputs", args.images.source.inputs,
                   "instead of images: arrays named like the network's inputs")
       .type_name("FILE.npz")
       .group(group);
   const auto take_memory = [&args](const std::string& text) {
-    args.images.memory_bytes = parse_byte_size(text);
+    args.images.memory_bytes = parse_byte_size(text, "--memory");
   };
   command
       .add_option_function<std::string>(

@@ -11,11 +11,10 @@ namespace narrow {
 void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
                          std::uint64_t& max_num_batches) {
   add_dataset_flags(command, images);
+  images.image_size = 0;
   command
       .add_option(slim_flag("eval_image_size"), images.image_size,
-                  images.image_size == 0 ? "height and width that the network sees; 0: what it\n"
-                                           "was made for, or 224"
-                                         : "height and width that the network sees")
+                  "height and width that the network sees; 0: what it\nwas made for, or 224")
       .in_range(0, 8192)
       .capture_default_str();
   command
@@ -40,7 +39,6 @@ void add_examples_options(Command& command, ImageSource& images, int& batch_size
                   "instead of images: arrays named like the network's inputs,\n"
                   "and possibly labels")
       .type_name("FILE.npz");
-  images.image_size = 0;
   add_dataset_options(command, images, batch_size, max_num_batches);
 }
 

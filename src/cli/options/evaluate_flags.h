@@ -10,11 +10,11 @@
 
 namespace narrow {
 
+// Without a size it is that of the network.
 void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
                          std::uint64_t& max_num_batches);
 
-// The same for commands that take arrays too, and ONNX files, which may say how large images are:
-// no size is the default.
+// The same for commands that take arrays too.
 void add_examples_options(Command& command, ImageSource& images, int& batch_size,
                           std::uint64_t& max_num_batches);
 

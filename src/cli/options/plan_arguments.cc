@@ -22,7 +22,7 @@ int parse_width(std::string_view text, std::string_view option) {
               fmt::format("{} {}: expected a width of 1 to {} bits", option, text, kMostBits));
 }
 
-std::uint64_t parse_byte_size(std::string_view text) {
+std::uint64_t parse_byte_size(std::string_view text, std::string_view option) {
   static constexpr std::array<std::pair<std::string_view, double>, 8> kUnits = {{
       {"", 1},
       {"B", 1},
@@ -45,9 +45,9 @@ std::uint64_t parse_byte_size(std::string_view text) {
     if (bytes < kMostBytes) return static_cast<std::uint64_t>(bytes);
   }
   throw Error(ErrorCategory::kUsage,
-              fmt::format("--budget {}: expected a size such as 12MiB, 12.5MB or 12582912 (units "
-                          "kB, MB, GB, KiB, MiB, GiB)",
-                          text));
+              fmt::format("{} {}: expected a size such as 12MiB, 12.5MB or 12582912 (units kB, "
+                          "MB, GB, KiB, MiB, GiB)",
+                          option, text));
 }
 
 WidthRule parse_width_rule(std::string_view text, std::string_view option) {

@@ -12,8 +12,8 @@ namespace narrow {
 int parse_width(std::string_view text, std::string_view option);
 
 // "12582912", "12MiB", "12.5MB" (kB, MB, GB of 1000, KiB, MiB, GiB of 1024; with or without a
-// space): whole bytes, rounded down. Throws Error(kUsage).
-std::uint64_t parse_byte_size(std::string_view text);
+// space): whole bytes, rounded down. Throws Error(kUsage) naming `option`.
+std::uint64_t parse_byte_size(std::string_view text, std::string_view option);
 
 // "PATTERN=BITS"; the last '=' counts. Throws Error(kUsage) naming `option`.
 WidthRule parse_width_rule(std::string_view text, std::string_view option);

@@ -8,22 +8,22 @@ namespace narrow {
 namespace {
 
 TEST(PlanArguments, SizesAreWholeBytesRoundedDown) {
-  EXPECT_EQ(parse_byte_size("12582912"), 12582912U);
-  EXPECT_EQ(parse_byte_size("12MiB"), 12582912U);
-  EXPECT_EQ(parse_byte_size("12 MiB"), 12582912U);
-  EXPECT_EQ(parse_byte_size("12.5MB"), 12500000U);
-  EXPECT_EQ(parse_byte_size("3kB"), 3000U);
-  EXPECT_EQ(parse_byte_size("3KiB"), 3072U);
-  EXPECT_EQ(parse_byte_size("2GB"), 2000000000U);
-  EXPECT_EQ(parse_byte_size("2GiB"), 2147483648U);
-  EXPECT_EQ(parse_byte_size("1.9B"), 1U);
-  EXPECT_EQ(parse_byte_size("0"), 0U);
+  EXPECT_EQ(parse_byte_size("12582912", "--memory"), 12582912U);
+  EXPECT_EQ(parse_byte_size("12MiB", "--memory"), 12582912U);
+  EXPECT_EQ(parse_byte_size("12 MiB", "--memory"), 12582912U);
+  EXPECT_EQ(parse_byte_size("12.5MB", "--memory"), 12500000U);
+  EXPECT_EQ(parse_byte_size("3kB", "--memory"), 3000U);
+  EXPECT_EQ(parse_byte_size("3KiB", "--memory"), 3072U);
+  EXPECT_EQ(parse_byte_size("2GB", "--memory"), 2000000000U);
+  EXPECT_EQ(parse_byte_size("2GiB", "--memory"), 2147483648U);
+  EXPECT_EQ(parse_byte_size("1.9B", "--memory"), 1U);
+  EXPECT_EQ(parse_byte_size("0", "--memory"), 0U);
 }
 
 TEST(PlanArguments, WhatIsNoSizeIsRefused) {
   for (const char* text : {"", "MiB", "-1", "1mb", "1.2.3", "12  MiB", "1e6", "12MiBs", "inf",
                            "4611686018427387904", "9999999999GiB"}) {
-    EXPECT_THROW(parse_byte_size(text), Error) << text;
+    EXPECT_THROW(parse_byte_size(text, "--memory"), Error) << text;
   }
 }
 

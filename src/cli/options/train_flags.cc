@@ -3,14 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "cli/options/common_options.h"
 #include "cli/options/dataset_flags.h"
-#include "cli/options/number_text.h"
 #include "cli/options/recipe_flags.h"
 #include "cli/options/slim_flags.h"
 #include "cli/options/width_lists.h"
@@ -242,30 +239,6 @@ std::vector<std::string> split_scopes(const std::string& text) {
   return scopes;
 }
 
-// SCHEME:BITS or SCHEME:BITS:channel.
-Scheme parse_quantize(const std::string& text) {
-  constexpr std::string_view kByChannel = ":channel";
-  std::string_view rest = text;
-  Scheme scheme;
-  if (rest.ends_with(kByChannel)) {
-    scheme.granularity.kind = Granularity::Kind::kChannel;
-    rest.remove_suffix(kByChannel.size());
-  }
-  const std::size_t colon = rest.find(':');
-  const std::string_view digits = colon == std::string_view::npos ? "" : rest.substr(colon + 1);
-  const std::optional<int> bits = number_of<int>(digits);
-  if (!bits) {
-    throw Error(ErrorCategory::kUsage,
-                fmt::format("--quantize={} is not SCHEME:BITS[:channel], bin:4 or "
-                            "symmetric:4:channel say",
-                            text));
-  }
-  scheme.bits = *bits;
-  scheme.kind = parse_scheme_kind(rest.substr(0, colon));
-  validate(scheme);
-  return scheme;
-}
-
 void require(bool there, const char* sentence) {
   if (!there) throw Error(ErrorCategory::kUsage, sentence);
 }
@@ -298,7 +271,7 @@ TrainOptions train_options(const Command& command, const TrainFlags& flags) {
   }
   if (given("--max_number_of_steps")) options.max_number_of_steps = flags.max_number_of_steps;
   if (flags.batch_norm == "frozen") options.batch_norm = BatchNormMode::kFrozen;
-  if (!flags.quantize.empty()) options.quantize = parse_quantize(flags.quantize);
+  if (!flags.quantize.empty()) options.quantize = parse_training_scheme(flags.quantize);
   if (!flags.quantize_activations.empty()) {
     options.quantize_activations = parse_activations(flags.quantize_activations);
   }

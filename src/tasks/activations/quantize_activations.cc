@@ -45,6 +45,12 @@ void require_possible(const CheckpointReader& reader, const ActivationOptions& o
     throw Error(ErrorCategory::kUsage,
                 "QONNX has numbers, not codes: neither an engine's types nor packed weights");
   }
+  if (!options.steps.empty() && !options.rules.empty()) {
+    throw Error(
+        ErrorCategory::kUsage,
+        "the steps of a training say all of activations: rules, or a plan of activations, do "
+        "not go with them");
+  }
   if (options.target == IntegerTarget::kTensorRt) {
     if (options.packs_weights) {
       throw Error(ErrorCategory::kUsage,

@@ -242,6 +242,9 @@ TEST_F(QuantizeActivations, RulesGiveValuesOtherSchemes) {
   EXPECT_NE(error_message(ErrorCategory::kUsage, run).find("none*"), std::string::npos);
   EXPECT_EQ(options.rules[0].scheme.range, ActivationRange::kMinMax);
   EXPECT_EQ(options.rules[1].scheme.range, ActivationRange::kMse);
+  options.steps = {{"relu/activation_step/uint4", 1.0F}};
+  EXPECT_NE(error_message(ErrorCategory::kUsage, run).find("steps of a training"),
+            std::string::npos);
 }
 
 // The same integers from half the bytes.

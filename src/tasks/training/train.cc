@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <chrono>
 #include <cmath>
 
@@ -242,6 +243,29 @@ TrainResult help_training(TrainingPreparation& preparation, int threads, TrainOb
 double TrainResult::images_per_second(const TrainOptions& options) const {
   const auto images = static_cast<double>(global_step - plan.first_step) * options.step_images();
   return seconds > 0 ? images / seconds : 0;
+}
+
+Scheme parse_training_scheme(std::string_view text) {
+  constexpr std::string_view kByChannel = ":channel";
+  std::string_view rest = text;
+  Scheme scheme;
+  if (rest.ends_with(kByChannel)) {
+    scheme.granularity.kind = Granularity::Kind::kChannel;
+    rest.remove_suffix(kByChannel.size());
+  }
+  const std::size_t colon = rest.find(':');
+  const std::string_view digits = colon == std::string_view::npos ? "" : rest.substr(colon + 1);
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, scheme.bits);
+  if (error != std::errc() || stop != end) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("quantize '{}' is not SCHEME:BITS[:channel], bin:4 or "
+                            "symmetric:4:channel say",
+                            text));
+  }
+  scheme.kind = parse_scheme_kind(rest.substr(0, colon));
+  validate(scheme);
+  return scheme;
 }
 
 TrainSummary plan_training(const TrainOptions& options, const RunOptionsFor<TrainObserver>& run) {

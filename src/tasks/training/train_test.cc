@@ -336,5 +336,18 @@ TEST_F(TrainTest, RefusesWhatMakesNoSense) {
   EXPECT_FALSE(std::filesystem::exists(directory() / "a"));
 }
 
+TEST(TrainingScheme, IsReadFromWords) {
+  const Scheme scheme = parse_training_scheme("bin:4");
+  EXPECT_EQ(scheme.kind, SchemeKind::kBin);
+  EXPECT_EQ(scheme.bits, 4);
+  EXPECT_EQ(scheme.granularity.kind, Granularity::Kind::kTensor);
+  EXPECT_EQ(parse_training_scheme("symmetric:8:channel").granularity.kind,
+            Granularity::Kind::kChannel);
+  for (const char* words : {"", "bin", "bin:", ":4", "bin:x", "bin:4:group:8", "bin:4:", "bin:99",
+                            "channel:4", "bin:channel"}) {
+    error_message(ErrorCategory::kUsage, [&] { parse_training_scheme(words); });
+  }
+}
+
 }  // namespace
 }  // namespace narrow
