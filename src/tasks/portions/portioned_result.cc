@@ -12,6 +12,7 @@
 #include "base/hex.h"
 #include "base/run_progress.h"
 #include "base/sha256.h"
+#include "checkpoint/tensorflow/v2_index.h"
 #include "narrow/error.h"
 #include "tasks/shares/fingerprint.h"
 
@@ -28,6 +29,12 @@ constexpr std::uint64_t kPortions = 256;
 constexpr std::uint64_t kLeastSettledBytes = std::uint64_t{8} << 20;
 constexpr std::uint64_t kMostSettledBytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t kSettlings = 8;
+
+// The one by which a checkpoint is found.
+fs::path first_file(const CheckpointLocation& location) {
+  return location.format == CheckpointFormat::kTensorFlowV2 ? v2_index_path(location.path)
+                                                            : location.path;
+}
 
 }  // namespace
 
@@ -98,7 +105,7 @@ std::string PortionedResult::digest_of(const std::vector<std::string>& key) cons
   };
   add(fingerprint(reader_));
   std::error_code error;
-  const fs::path& input = reader_.location().path;
+  const fs::path input = first_file(reader_.location());
   add(fmt::format("{} {}", fs::file_size(input, error),
                   fs::last_write_time(input, error).time_since_epoch().count()));
   for (const std::string& name : files_.names) add(name);
