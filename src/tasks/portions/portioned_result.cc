@@ -41,14 +41,8 @@ fs::path first_file(const CheckpointLocation& location) {
 PortionedResult::PortionedResult(const CheckpointReader& reader, PortionedFiles files,
                                  Overwrite overwrite)
     : reader_(reader), files_(std::move(files)), overwrite_(overwrite), unfinished_(files_.path) {
+  StagedOutput::check(files_.path.parent_path(), files_.names, overwrite_, files_.late);
   cut_portions();
-  if (overwrite_ == Overwrite::kYes) return;
-  for (const std::string& name : files_.names) {
-    const fs::path path = files_.path.parent_path() / name;
-    if (!fs::exists(fs::symlink_status(path))) continue;
-    throw Error(ErrorCategory::kExists, fmt::format("{} exists already", path.string()),
-                {Remedy::Kind::kOverwrite});
-  }
 }
 
 void PortionedResult::cut_portions() {

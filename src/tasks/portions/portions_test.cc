@@ -176,6 +176,22 @@ TEST_F(Portions, GivesWhatOneWriterGives) {
   expect_same_files("plain", "shards");
 }
 
+TEST_F(Portions, RefusesNamesThatCannotBeBeforeTheWork) {
+  fs::create_directory(root_ / "directory");
+  const auto message = [](const std::string& text) {
+    return testing::ThrowsMessage<Error>(testing::HasSubstr(text));
+  };
+  const auto quantize_to = [&](const char* name) {
+    StopAfter stop(0);
+    quantize({CheckpointFormat::kSafetensors, root_ / name}, &stop, Overwrite::kYes);
+  };
+  EXPECT_THAT([&] { quantize_to("directory"); }, message("the result is one file"));
+  EXPECT_THAT([&] { quantize_to("out/.narrow-a.safetensors"); }, message("choose another"));
+  EXPECT_THAT([&] { pack_portions(*reader_, plan_, {}, root_ / "directory", Overwrite::kYes); },
+              message("the result is one file"));
+  EXPECT_FALSE(fs::exists(root_ / "out"));
+}
+
 TEST_F(Portions, ContinuesWhatWasStopped) {
   const QuantizeResult plain = quantize_plainly("plain");
   StopAfter stop(3);  // in the second of three files, which have two tensors each
