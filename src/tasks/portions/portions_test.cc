@@ -271,6 +271,16 @@ TEST_F(Portions, StringsAndEmptyTensorsAreInTheirPlaces) {
   expect_same_files("plain", "out", 3);
 }
 
+TEST_F(Portions, RefusesMetadataThatTheFormatDoesNotHoldBeforeTheWork) {
+  EXPECT_THAT(
+      [&] {
+        quantize_portions(*reader_, plan_, {}, {CheckpointFormat::kTensorFlowV2, root_ / "out/m"},
+                          Overwrite::kNo, {{"name", "text"}});
+      },
+      testing::ThrowsMessage<Error>(testing::HasSubstr("no place for metadata")));
+  EXPECT_FALSE(fs::exists(root_ / "out"));
+}
+
 TEST_F(Portions, ContinuesWithinAFile) {
   const CheckpointLocation source{CheckpointFormat::kSafetensors, root_ / "big.safetensors"};
   open_big(source);
