@@ -69,9 +69,7 @@ class SectionedShards final : public SectionedSafetensors {
   [[nodiscard]] std::vector<std::string> names() const override { return target_.names(); }
   void complete(const PathOf& path_of, std::span<const std::uint32_t> checksums) const override {
     SectionedSafetensors::complete(path_of, checksums);
-    OutputFile index(path_of(target_.path.filename().string()));
-    index.write(target_.index_text());
-    index.finish();
+    target_.write_index(path_of(target_.path.filename().string()));
   }
 
  private:
