@@ -87,8 +87,8 @@ fs::path StagedOutput::staging_path(const std::string& name) const {
   return folder_->path() / name;
 }
 
-void StagedOutput::check(const fs::path& directory, const std::vector<std::string>& names,
-                         Overwrite overwrite, const std::optional<LateFile>& late) {
+void StagedOutput::check_result(const fs::path& directory, const std::vector<std::string>& names,
+                                Overwrite overwrite, const std::optional<LateFile>& late) {
   check_names(directory, names, late);
   check_none_is_replaced(directory, names, overwrite);
 }

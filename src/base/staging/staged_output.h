@@ -46,8 +46,9 @@ class StagedOutput {
 
   // What the constructor says of names and files that are there, for a result whose files are made
   // before it. Throws Error(kExists), Error(kUsage).
-  static void check(const std::filesystem::path& directory, const std::vector<std::string>& names,
-                    Overwrite overwrite, const std::optional<LateFile>& late);
+  static void check_result(const std::filesystem::path& directory,
+                           const std::vector<std::string>& names, Overwrite overwrite,
+                           const std::optional<LateFile>& late);
 
   // Where the file that will be called `name` has to be written.
   [[nodiscard]] std::filesystem::path staging_path(const std::string& name) const;

@@ -41,7 +41,7 @@ fs::path first_file(const CheckpointLocation& location) {
 PortionedResult::PortionedResult(const CheckpointReader& reader, PortionedFiles files,
                                  Overwrite overwrite)
     : reader_(reader), files_(std::move(files)), overwrite_(overwrite), unfinished_(files_.path) {
-  StagedOutput::check(files_.path.parent_path(), files_.names, overwrite_, files_.late);
+  StagedOutput::check_result(files_.path.parent_path(), files_.names, overwrite_, files_.late);
   cut_portions();
 }
 
