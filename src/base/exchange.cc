@@ -12,9 +12,7 @@ namespace {
 
 class RankExchange final : public Exchange {
  public:
-  [[nodiscard]] Share share() const override {
-    return {static_cast<std::uint64_t>(ranks().rank()), static_cast<std::uint64_t>(ranks().size())};
-  }
+  [[nodiscard]] Share share() const override { return share_of_rank(); }
   [[nodiscard]] bool makes_result() const override { return ranks().is_first(); }
   std::vector<std::vector<std::byte>> gather(std::string_view job, const ShareKey& key,
                                              std::vector<std::byte> mine) override {
@@ -48,6 +46,10 @@ Exchange& exchange() {
 }
 
 void set_exchange(Exchange* exchange) { chosen = exchange; }
+
+Share share_of_rank() {
+  return {static_cast<std::uint64_t>(ranks().rank()), static_cast<std::uint64_t>(ranks().size())};
+}
 
 std::vector<bool> deal_out(std::span<const std::uint64_t> sizes, const Share& share) {
   if (share.count <= 1) return std::vector<bool>(sizes.size(), share.count == 1);

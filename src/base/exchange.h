@@ -58,6 +58,9 @@ Exchange& exchange();
 // nullptr: that of ranks() again. Not while a job runs.
 void set_exchange(Exchange* exchange);
 
+// This process's among the ranks, also while it makes one part of several.
+Share share_of_rank();
+
 // Which items are this process's when they are dealt out by their sizes, the largest first, each to
 // the share that has least so far.
 std::vector<bool> deal_out(std::span<const std::uint64_t> sizes, const Share& share);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/special_file.h"
+#include "checkpoint/container/cannot_hold.h"
 #include "checkpoint/container/formats.h"
 #include "narrow/error.h"
 
@@ -70,9 +71,7 @@ void CheckpointReader::read(std::size_t index, std::span<std::byte> out) const {
 }
 
 void CheckpointWriter::set_metadata(const std::map<std::string, std::string>& metadata) {
-  if (metadata.empty()) return;
-  throw Error(ErrorCategory::kUnsupported,
-              "this checkpoint format has no place for metadata: write safetensors");
+  refuse_metadata(metadata);
 }
 
 void CheckpointWriter::write_strings(std::span<const std::string> /*values*/) {

@@ -48,8 +48,7 @@ std::vector<double> count_non_finite(const CheckpointReader& reader, const Quant
   for (const TensorPlan& tensor : plan) {
     bytes.push_back(tensor.scheme ? reader.tensors()[tensor.index].byte_size() : 0);
   }
-  const std::vector<bool> is_own = deal_out(bytes, {static_cast<std::uint64_t>(ranks().rank()),
-                                                    static_cast<std::uint64_t>(ranks().size())});
+  const std::vector<bool> is_own = deal_out(bytes, share_of_rank());
   std::vector<double> counts(plan.size());
   for (std::size_t i = 0; i < plan.size(); ++i) {
     if (!is_own[i] || !plan[i].scheme) continue;

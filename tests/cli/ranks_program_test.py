@@ -34,14 +34,6 @@ def without_times(value):
     return value
 
 
-def kill_a_rank(mpirun):
-    """Any one of them, unless all have ended."""
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(mpirun.pid)], text=True,
-                              capture_output=True, check=False).stdout.split()
-    if children and mpirun.poll() is None:
-        os.kill(int(random.choice(children)), signal.SIGKILL)
-
-
 class SharedCase(ProgramCase):
     def setUp(self):
         super().setUp()
@@ -119,6 +111,23 @@ class Ranks(SharedCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual((self.dir / "two.csv").read_bytes(), (self.dir / "one.csv").read_bytes())
 
+    def kill_a_rank(self, is_time, *command):
+        """Runs the program as three ranks and kills one of them once is_time(). Gives the status
+        and how long the others lasted, in seconds."""
+        process = subprocess.Popen([*MPIRUN, "-n", "3", str(NARROW), *map(str, command)],
+                                   cwd=self.dir, env=ENVIRONMENT, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline and not is_time():
+            time.sleep(0.001)
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], text=True,
+                                  capture_output=True, check=False).stdout.split()
+        if children and process.poll() is None:
+            os.kill(int(random.choice(children)), signal.SIGKILL)
+        start = time.monotonic()
+        process.communicate(timeout=60)
+        return process.returncode, time.monotonic() - start
+
     def test_a_killed_rank_ends_all_and_the_sweep_is_continued(self):
         command = ["sweep", "model.ckpt-7", "--bits", "1..12", "--threads", 1, *IMAGES]
         command = [str(word) for word in command]
@@ -128,22 +137,12 @@ class Ranks(SharedCase):
         shutil.rmtree(self.dir / "out")
         killed = 0
         for attempt in range(3):
-            process = subprocess.Popen(
-                [*MPIRUN, "-n", "3", str(NARROW), *command, "-o", "out"],
-                cwd=self.dir, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            journals, before = self.dir / "out", self.journal_bytes()
-            deadline = time.monotonic() + 60
-            more = random.randrange(3000, 20000)
-            while process.poll() is None and time.monotonic() < deadline:
-                if journals.exists() and self.journal_bytes() > before + more:
-                    break
-                time.sleep(0.002)
-            kill_a_rank(process)
-            start = time.monotonic()
-            process.communicate(timeout=60)
-            self.assertLess(time.monotonic() - start, 20)
-            killed += process.returncode != 0
-            if process.returncode == 0:
+            until = self.journal_bytes() + random.randrange(3000, 20000)
+            status, seconds = self.kill_a_rank(lambda until=until: self.journal_bytes() > until,
+                                               *command, "-o", "out")
+            self.assertLess(seconds, 20)
+            killed += status != 0
+            if status == 0:
                 for name in expected:
                     (self.dir / "out" / name).unlink()
             self.assertFalse((self.dir / "out/sweep.html").exists())
@@ -249,19 +248,11 @@ class Ranks(SharedCase):
         for command in (["quantize", "net.safetensors", "--scheme", "bin", "--bits", 4],
                         ["pack", "net.safetensors", "--scheme", "bin", "--bits", 4]):
             self.narrow(*command, "-o", "one/")
-            process = subprocess.Popen(
-                [*MPIRUN, "-n", "3", str(NARROW), *map(str, command), "--threads", "1", "-o",
-                 "two/"], cwd=self.dir, env=ENVIRONMENT, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True)
-            deadline = time.monotonic() + 60
-            while process.poll() is None and time.monotonic() < deadline:
-                if any(p.stat().st_size > 88 for p in
-                       self.dir.glob("two/.narrow-work-*/journal.*")):
-                    break
-                time.sleep(0.001)
-            kill_a_rank(process)
-            process.communicate(timeout=60)
-            self.assertNotEqual(process.returncode, 0)
+            status, _ = self.kill_a_rank(
+                lambda: any(p.stat().st_size > 88 for p in
+                            self.dir.glob("two/.narrow-work-*/journal.*")),
+                *command, "--threads", 1, "-o", "two/")
+            self.assertNotEqual(status, 0)
             self.assertEqual([p for p in (self.dir / "two").iterdir() if p.is_file()], [])
             _, errors = self.ranks(2, *command, "-o", "two/")
             self.assertIn("% of the work is kept from an earlier run", errors)

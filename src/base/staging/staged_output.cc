@@ -28,6 +28,30 @@ fs::path resolved(const fs::path& directory) {
   return path;
 }
 
+void check_names(const fs::path& directory, const std::vector<std::string>& names,
+                 const std::optional<LateFile>& late) {
+  if (late) refuse_special_target(directory / late->name);
+  for (const std::string& name : names) {
+    refuse_special_target(directory / name);
+    if (!name.starts_with(StagingFolder::kReserved)) continue;
+    throw Error(ErrorCategory::kUsage, fmt::format("{}: names that begin with {} are those of "
+                                                   "unfinished results; choose another",
+                                                   name, StagingFolder::kReserved));
+  }
+}
+
+void check_none_is_replaced(const fs::path& directory, const std::vector<std::string>& names,
+                            Overwrite overwrite) {
+  if (overwrite == Overwrite::kYes) return;
+  for (const std::string& name : names) {
+    if (fs::exists(fs::symlink_status(directory / name))) {
+      throw Error(ErrorCategory::kExists,
+                  fmt::format("{} exists already", (directory / name).string()),
+                  {Remedy::Kind::kOverwrite});
+    }
+  }
+}
+
 [[noreturn]] void throw_unwritable(const fs::path& directory, int error) {
   throw Error(ErrorCategory::kIo,
               fmt::format("cannot write to {}: {}", directory.string(), strerror(error)));
@@ -41,7 +65,7 @@ StagedOutput::StagedOutput(const fs::path& directory, std::vector<std::string> n
       names_(std::move(names)),
       overwrite_(overwrite),
       late_(std::move(late)) {
-  check_names();
+  check_names(directory_, names_, late_);
   try {
     take_folder();
     const LateContent content = late_ ? late_->content : LateContent();
@@ -63,15 +87,10 @@ fs::path StagedOutput::staging_path(const std::string& name) const {
   return folder_->path() / name;
 }
 
-void StagedOutput::check_names() const {
-  if (late_) refuse_special_target(directory_ / late_->name);
-  for (const std::string& name : names_) {
-    refuse_special_target(directory_ / name);
-    if (!name.starts_with(StagingFolder::kReserved)) continue;
-    throw Error(ErrorCategory::kUsage, fmt::format("{}: names that begin with {} are those of "
-                                                   "unfinished results; choose another",
-                                                   name, StagingFolder::kReserved));
-  }
+void StagedOutput::check_result(const fs::path& directory, const std::vector<std::string>& names,
+                                Overwrite overwrite, const std::optional<LateFile>& late) {
+  check_names(directory, names, late);
+  check_none_is_replaced(directory, names, overwrite);
 }
 
 void StagedOutput::take_folder() {
@@ -118,14 +137,7 @@ void StagedOutput::make_missing_directories() {
 }
 
 void StagedOutput::check_nothing_is_replaced() const {
-  if (overwrite_ == Overwrite::kYes) return;
-  for (const std::string& name : names_) {
-    if (fs::exists(fs::symlink_status(directory_ / name))) {
-      throw Error(ErrorCategory::kExists,
-                  fmt::format("{} exists already", (directory_ / name).string()),
-                  {Remedy::Kind::kOverwrite});
-    }
-  }
+  check_none_is_replaced(directory_, names_, overwrite_);
 }
 
 void StagedOutput::discard() noexcept {

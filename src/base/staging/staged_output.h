@@ -44,6 +44,12 @@ class StagedOutput {
   StagedOutput(const StagedOutput&) = delete;
   StagedOutput& operator=(const StagedOutput&) = delete;
 
+  // What the constructor says of names and files that are there, for a result whose files are made
+  // before it. Throws Error(kExists), Error(kUsage).
+  static void check_result(const std::filesystem::path& directory,
+                           const std::vector<std::string>& names, Overwrite overwrite,
+                           const std::optional<LateFile>& late);
+
   // Where the file that will be called `name` has to be written.
   [[nodiscard]] std::filesystem::path staging_path(const std::string& name) const;
   // Whether another process was writing this result when this one wanted to.
@@ -57,7 +63,6 @@ class StagedOutput {
   void commit(const std::function<void()>& check = {});
 
  private:
-  void check_names() const;
   void take_folder();
   void check_nothing_is_replaced() const;
   void make_missing_directories();

@@ -49,4 +49,10 @@ void throw_cannot_hold(std::string_view container, const TensorInfo& info) {
               {Remedy::Kind::kOtherFormat, std::string(home.formats)});
 }
 
+void refuse_metadata(const std::map<std::string, std::string>& metadata) {
+  if (metadata.empty()) return;
+  throw Error(ErrorCategory::kUnsupported,
+              "this checkpoint format has no place for metadata: write safetensors");
+}
+
 }  // namespace narrow

@@ -28,7 +28,6 @@ class SectionWriter : public CheckpointWriter {
   SectionWriter(const std::filesystem::path& path, std::vector<std::uint64_t> begins)
       : begins_(std::move(begins)), file_(path, ScatteredOutputFile::Existing::kKeep) {}
 
-  void set_metadata(const std::map<std::string, std::string>& /*metadata*/) override {}
   void add(const TensorInfo& info) override { order_.add(info); }
   void write(std::span<const std::byte> values) override;
   void write_strings(std::span<const std::string> /*values*/) override {}  // there from the start
@@ -79,16 +78,16 @@ class SectionedCheckpoint {
 using StringsOf = std::function<std::vector<std::string>(std::size_t tensor)>;
 
 // One file; several (see lay_out_shards for `source`); the files of a prefix. Bytes are those of
-// create_checkpoint's writers. Throw Error: kUnsupported for a tensor that the format does not
-// hold, kUsage for a path that cannot be, and what `strings` throws.
+// create_checkpoint's writers. Throw Error: kUnsupported for a tensor or metadata that the format
+// does not hold, kUsage for a path that cannot be, and what `strings` throws.
 std::unique_ptr<SectionedCheckpoint> section_safetensors(
     const std::filesystem::path& path, std::vector<TensorInfo> tensors,
     const std::map<std::string, std::string>& metadata);
 std::unique_ptr<SectionedCheckpoint> section_shards(
     const std::filesystem::path& path, const std::filesystem::path& source,
     std::vector<TensorInfo> tensors, const std::map<std::string, std::string>& metadata);
-std::unique_ptr<SectionedCheckpoint> section_tensorflow_v2(const std::filesystem::path& prefix,
-                                                           std::vector<TensorInfo> tensors,
-                                                           const StringsOf& strings);
+std::unique_ptr<SectionedCheckpoint> section_tensorflow_v2(
+    const std::filesystem::path& prefix, std::vector<TensorInfo> tensors, const StringsOf& strings,
+    const std::map<std::string, std::string>& metadata);
 
 }  // namespace narrow

@@ -13,13 +13,24 @@
 
 namespace narrow {
 
+// The name of the one file of a result. Throws Error(kUsage) when `path` is a directory.
+inline std::string single_file_name(const std::filesystem::path& path) {
+  std::error_code ignored;  // what cannot be examined cannot be created either, which says why
+  if (!path.has_filename() || std::filesystem::is_directory(path, ignored)) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} is a directory, but the result is one file; give it a name",
+                            path.string()));
+  }
+  return path.filename().string();
+}
+
 // `File`: OutputFile or ScatteredOutputFile.
 template <typename File>
 class BasicSingleFileOutput {
  public:
   // Throws what StagedOutput and OutputFile throw, and Error(kUsage) when `path` is a directory.
   BasicSingleFileOutput(const std::filesystem::path& path, Overwrite overwrite)
-      : name_(file_name_of(path)),
+      : name_(single_file_name(path)),
         staged_(path.parent_path(), {name_}, overwrite),
         file_(staged_.staging_path(name_)) {}
 
@@ -30,16 +41,6 @@ class BasicSingleFileOutput {
   void commit() { staged_.commit(); }
 
  private:
-  static std::string file_name_of(const std::filesystem::path& path) {
-    std::error_code ignored;  // what cannot be examined cannot be created either, which says why
-    if (!path.has_filename() || std::filesystem::is_directory(path, ignored)) {
-      throw Error(ErrorCategory::kUsage,
-                  fmt::format("{} is a directory, but the result is one file; give it a name",
-                              path.string()));
-    }
-    return path.filename().string();
-  }
-
   std::string name_;
   StagedOutput staged_;
   File file_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "checkpoint/container/cannot_hold.h"
 #include "checkpoint/container/sectioned_checkpoint.h"
 #include "checkpoint/tensorflow/state_file.h"
 #include "checkpoint/tensorflow/string_values.h"
@@ -20,9 +21,6 @@ class V2SectionWriter final : public SectionWriter {
  public:
   using SectionWriter::SectionWriter;
 
-  void set_metadata(const std::map<std::string, std::string>& metadata) override {
-    CheckpointWriter::set_metadata(metadata);
-  }
   void add(const TensorInfo& info) override {
     SectionWriter::add(info);
     // Strings have one that is known already, and are no values for this kind.
@@ -102,9 +100,10 @@ class SectionedV2 final : public SectionedCheckpoint {
 
 }  // namespace
 
-std::unique_ptr<SectionedCheckpoint> section_tensorflow_v2(const fs::path& prefix,
-                                                           std::vector<TensorInfo> tensors,
-                                                           const StringsOf& strings) {
+std::unique_ptr<SectionedCheckpoint> section_tensorflow_v2(
+    const fs::path& prefix, std::vector<TensorInfo> tensors, const StringsOf& strings,
+    const std::map<std::string, std::string>& metadata) {
+  refuse_metadata(metadata);
   return std::make_unique<SectionedV2>(prefix, std::move(tensors), strings);
 }
 

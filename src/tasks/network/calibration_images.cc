@@ -6,7 +6,6 @@
 
 #include "base/exchange.h"
 #include "base/parallel.h"
-#include "base/ranks.h"
 #include "narrow/error.h"
 #include "tasks/source_images.h"
 
@@ -48,8 +47,7 @@ Activations load_calibration_images(const CalibrationImages& images) {
 }
 
 Activations load_images_of_rank(const CalibrationImages& images) {
-  return load_images(images, {static_cast<std::uint64_t>(ranks().rank()),
-                              static_cast<std::uint64_t>(ranks().size())});
+  return load_images(images, share_of_rank());
 }
 
 }  // namespace narrow

@@ -1,10 +1,9 @@
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/exchange.h"
 #include "base/file.h"
+#include "checkpoint/container/single_file_output.h"
 #include "checkpoint/safetensors/safetensors_output.h"
 #include "checkpoint/safetensors/safetensors_places.h"
 #include "narrow/portions.h"
@@ -22,18 +21,18 @@ constexpr auto kKeep = ScatteredOutputFile::Existing::kKeep;
 
 class PortionPacker {
  public:
-  // `plan` becomes what contents_to_pack makes of it, and has to live as long.
-  PortionPacker(const CheckpointReader& reader, QuantizePlan& plan, const PackOptions& options,
-                fs::path output, const RunOptions& run)
+  PortionPacker(const CheckpointReader& reader, const QuantizePlan& plan,
+                const PackOptions& options, const fs::path& output, const RunOptions& run)
       : reader_(reader),
-        output_(std::move(output)),
+        output_(output),
+        name_(single_file_name(output)),
         plan_(plan),
         run_(run),
-        parts_(contents_to_pack(reader, options, plan)),
+        parts_(contents_to_pack(reader, options, plan_)),
         places_(places()) {}
 
   [[nodiscard]] PortionedFiles files() {
-    PortionedFiles files{output_, {name()}, {}, {}, {}};
+    PortionedFiles files{output_, {name_}, {}, {}, {}};
     for (const PackedTensor& tensor : parts_.contents().tensors) {
       files.bytes.push_back(tensor.info.byte_size());
       files.file_of.push_back(0);
@@ -63,8 +62,6 @@ class PortionPacker {
   PackedContents take_contents() { return std::move(parts_.contents()); }
 
  private:
-  [[nodiscard]] std::string name() const { return output_.filename().string(); }
-
   [[nodiscard]] SafetensorsPlaces places() const {
     return safetensors_places(parts_.layout().stored, parts_.metadata(),
                               SafetensorsOutput::kDataAlignment);
@@ -99,7 +96,7 @@ class PortionPacker {
   void complete(const SectionedCheckpoint::PathOf& path_of) {
     parts_.finish();
     parts_.contents().file_bytes = places_.file_bytes;
-    const fs::path path = path_of(name());
+    const fs::path path = path_of(name_);
     ScatteredOutputFile file(path, kKeep);
     parts_.put_padding(writer_to(file));
     file.finish();
@@ -108,7 +105,8 @@ class PortionPacker {
 
   const CheckpointReader& reader_;
   const fs::path output_;
-  const QuantizePlan& plan_;
+  const std::string name_;
+  QuantizePlan plan_;  // what cannot be quantized has no scheme
   const RunOptions& run_;
   PackedParts parts_;
   SafetensorsPlaces places_;
@@ -119,8 +117,7 @@ class PortionPacker {
 PackedContents pack_portions(const CheckpointReader& reader, const QuantizePlan& plan,
                              const PackOptions& options, const fs::path& output,
                              Overwrite overwrite, const RunOptions& run) {
-  QuantizePlan finite_plan = plan;
-  PortionPacker packer(reader, finite_plan, options, output, run);
+  PortionPacker packer(reader, plan, options, output, run);
   PortionedResult result(reader, packer.files(), overwrite);
   const PortionJob job = packer.job();
   result.run(job, run.observer);

@@ -12,6 +12,7 @@
 #include "base/hex.h"
 #include "base/run_progress.h"
 #include "base/sha256.h"
+#include "checkpoint/tensorflow/v2_index.h"
 #include "narrow/error.h"
 #include "tasks/shares/fingerprint.h"
 
@@ -29,19 +30,19 @@ constexpr std::uint64_t kLeastSettledBytes = std::uint64_t{8} << 20;
 constexpr std::uint64_t kMostSettledBytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t kSettlings = 8;
 
+// The one by which a checkpoint is found.
+fs::path first_file(const CheckpointLocation& location) {
+  return location.format == CheckpointFormat::kTensorFlowV2 ? v2_index_path(location.path)
+                                                            : location.path;
+}
+
 }  // namespace
 
 PortionedResult::PortionedResult(const CheckpointReader& reader, PortionedFiles files,
                                  Overwrite overwrite)
     : reader_(reader), files_(std::move(files)), overwrite_(overwrite), unfinished_(files_.path) {
+  StagedOutput::check_result(files_.path.parent_path(), files_.names, overwrite_, files_.late);
   cut_portions();
-  if (overwrite_ == Overwrite::kYes) return;
-  for (const std::string& name : files_.names) {
-    const fs::path path = files_.path.parent_path() / name;
-    if (!fs::exists(fs::symlink_status(path))) continue;
-    throw Error(ErrorCategory::kExists, fmt::format("{} exists already", path.string()),
-                {Remedy::Kind::kOverwrite});
-  }
 }
 
 void PortionedResult::cut_portions() {
@@ -98,7 +99,7 @@ std::string PortionedResult::digest_of(const std::vector<std::string>& key) cons
   };
   add(fingerprint(reader_));
   std::error_code error;
-  const fs::path& input = reader_.location().path;
+  const fs::path input = first_file(reader_.location());
   add(fmt::format("{} {}", fs::file_size(input, error),
                   fs::last_write_time(input, error).time_since_epoch().count()));
   for (const std::string& name : files_.names) add(name);

@@ -77,7 +77,8 @@ struct PortionJob {
 
 class PortionedResult {
  public:
-  // Throws Error(kExists) for a result that is there and may not be replaced.
+  // Throws Error(kExists) for a result that is there and may not be replaced, Error(kUsage) for a
+  // name that it cannot have.
   PortionedResult(const CheckpointReader& reader, PortionedFiles files, Overwrite overwrite);
 
   // Makes the portions of this process's share that are not there, and where the result is made

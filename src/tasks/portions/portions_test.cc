@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -147,6 +148,19 @@ class Portions : public testing::Test {
     EXPECT_EQ(one.summary.copied_by_reason, other.summary.copied_by_reason);
   }
 
+  // A checkpoint of two tensors: as much as is noted at once, and a little.
+  void open_big(const CheckpointLocation& source) {
+    const std::vector<float> values(std::size_t{1} << 21, 0.5F);
+    const auto writer = create_checkpoint(source, Overwrite::kNo);
+    writer->add({"a", DType::kFloat32, {8, 1 << 18}});
+    writer->add({"b", DType::kFloat32, {2, 1 << 15}});
+    writer->write(std::as_bytes(std::span(values)));
+    writer->write(std::as_bytes(std::span(values).first(1 << 16)));
+    writer->finish();
+    reader_ = open_checkpoint(source.path);
+    plan_ = make_plan(*reader_, scheme_, {});
+  }
+
   fs::path root_;
   std::unique_ptr<CheckpointReader> reader_;
   Scheme scheme_;
@@ -160,6 +174,22 @@ TEST_F(Portions, GivesWhatOneWriterGives) {
   EXPECT_THROW(quantize("shards"), Error);
   quantize("shards", nullptr, Overwrite::kYes);
   expect_same_files("plain", "shards");
+}
+
+TEST_F(Portions, RefusesNamesThatCannotBeBeforeTheWork) {
+  fs::create_directory(root_ / "directory");
+  const auto message = [](const std::string& text) {
+    return testing::ThrowsMessage<Error>(testing::HasSubstr(text));
+  };
+  const auto quantize_to = [&](const char* name) {
+    StopAfter stop(0);
+    quantize({CheckpointFormat::kSafetensors, root_ / name}, &stop, Overwrite::kYes);
+  };
+  EXPECT_THAT([&] { quantize_to("directory"); }, message("the result is one file"));
+  EXPECT_THAT([&] { quantize_to("out/.narrow-a.safetensors"); }, message("choose another"));
+  EXPECT_THAT([&] { pack_portions(*reader_, plan_, {}, root_ / "directory", Overwrite::kYes); },
+              message("the result is one file"));
+  EXPECT_FALSE(fs::exists(root_ / "out"));
 }
 
 TEST_F(Portions, ContinuesWhatWasStopped) {
@@ -241,18 +271,19 @@ TEST_F(Portions, StringsAndEmptyTensorsAreInTheirPlaces) {
   expect_same_files("plain", "out", 3);
 }
 
+TEST_F(Portions, RefusesMetadataThatTheFormatDoesNotHoldBeforeTheWork) {
+  EXPECT_THAT(
+      [&] {
+        quantize_portions(*reader_, plan_, {}, {CheckpointFormat::kTensorFlowV2, root_ / "out/m"},
+                          Overwrite::kNo, {{"name", "text"}});
+      },
+      testing::ThrowsMessage<Error>(testing::HasSubstr("no place for metadata")));
+  EXPECT_FALSE(fs::exists(root_ / "out"));
+}
+
 TEST_F(Portions, ContinuesWithinAFile) {
   const CheckpointLocation source{CheckpointFormat::kSafetensors, root_ / "big.safetensors"};
-  // As much as is noted at once, and a little.
-  const std::vector<float> values(std::size_t{1} << 21, 0.5F);
-  const auto writer = create_checkpoint(source, Overwrite::kNo);
-  writer->add({"a", DType::kFloat32, {8, 1 << 18}});
-  writer->add({"b", DType::kFloat32, {2, 1 << 15}});
-  writer->write(std::as_bytes(std::span(values)));
-  writer->write(std::as_bytes(std::span(values).first(1 << 16)));
-  writer->finish();
-  reader_ = open_checkpoint(source.path);
-  plan_ = make_plan(*reader_, scheme_, {});
+  open_big(source);
   const QuantizeResult plain = quantize_plainly({source.format, root_ / "plain/big.safetensors"});
   const CheckpointLocation out{source.format, root_ / "out/big.safetensors"};
   StopAfter stop(1);
@@ -263,6 +294,19 @@ TEST_F(Portions, ContinuesWithinAFile) {
   EXPECT_EQ(never.note, "97 % of the work is kept from an earlier run");
   expect_same_files("plain", "out", 1);
   EXPECT_FALSE(should_be_portioned(*reader_, out));
+}
+
+TEST_F(Portions, BeginsAnewWhenTheInputWasWrittenAgain) {
+  const CheckpointLocation source{CheckpointFormat::kTensorFlowV2, root_ / "big/model.ckpt"};
+  open_big(source);
+  const CheckpointLocation out{source.format, root_ / "out/model.ckpt"};
+  StopAfter stop(1);
+  EXPECT_THROW(quantize(out, &stop), Error);
+  const fs::path index = source.path.string() + ".index";
+  fs::last_write_time(index, fs::last_write_time(index) + std::chrono::hours(1));
+  StopAfter never(100);
+  quantize(out, &never);
+  EXPECT_EQ(never.note, "");
 }
 
 TEST_F(Portions, PartsPackOneFile) {

@@ -28,7 +28,7 @@ std::unique_ptr<SectionedCheckpoint> sectioned(const CheckpointReader& reader,
     case CheckpointFormat::kSafetensorsShards:
       return section_shards(output.path, source_index(reader), tensors, metadata);
     case CheckpointFormat::kTensorFlowV2:
-      return section_tensorflow_v2(output.path, tensors, strings);
+      return section_tensorflow_v2(output.path, tensors, strings, metadata);
     default:
       throw Error(ErrorCategory::kUsage, fmt::format("a file of the format {} is not made in "
                                                      "portions",
@@ -43,7 +43,6 @@ SectionedResult::SectionedResult(const CheckpointReader& reader, const Checkpoin
                                  const StringsOf& strings,
                                  const std::map<std::string, std::string>& metadata, SectionJob job)
     : job_(std::move(job)),
-      metadata_(metadata),
       tensors_(std::move(tensors)),
       checkpoint_(sectioned(reader, output, tensors_, strings, metadata)),
       checksums_(tensors_.size()) {
@@ -77,7 +76,6 @@ PortionJob SectionedResult::portion_job() {
 // The notes of a tensor: its checksum, then those of the job.
 void SectionedResult::make(const PortionRun& run, const fs::path& path, const NoteTensor& note) {
   const auto writer = checkpoint_->write(path, run.first, run.last);
-  writer->set_metadata(metadata_);
   job_.make(run, *writer, [&](std::size_t tensor, std::span<const std::byte> notes) {
     checksums_[tensor] = writer->checksum(tensor - run.first);
     ByteRecord record;

@@ -42,7 +42,6 @@ class SectionedResult {
   void take(std::size_t tensor, std::span<const std::byte> notes);
 
   SectionJob job_;
-  std::map<std::string, std::string> metadata_;
   std::vector<TensorInfo> tensors_;
   std::unique_ptr<SectionedCheckpoint> checkpoint_;
   std::vector<std::uint32_t> checksums_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/exchange.h"
 #include "base/hex.h"
 #include "base/ranks.h"
 #include "base/sha256.h"
@@ -31,8 +32,7 @@ class KeyItems {
   // `add` gives the item's bytes to a digest.
   template <typename Add>
   void add(Add add) {
-    const auto size = static_cast<std::size_t>(ranks().size());
-    if (count_++ % size != static_cast<std::size_t>(ranks().rank())) return;
+    if (!share_of_rank().has(count_++)) return;
     Sha256 digest;
     add(digest);
     const Sha256Digest found = digest.digest();

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "checkpoint/container/sectioned_checkpoint.h"
+#include "checkpoint/container/single_file_output.h"
 #include "checkpoint/safetensors/safetensors_header.h"
 #include "checkpoint/safetensors/safetensors_places.h"
 #include "checkpoint/safetensors/shards/shard_layout.h"
@@ -68,9 +69,7 @@ class SectionedShards final : public SectionedSafetensors {
   [[nodiscard]] std::vector<std::string> names() const override { return target_.names(); }
   void complete(const PathOf& path_of, std::span<const std::uint32_t> checksums) const override {
     SectionedSafetensors::complete(path_of, checksums);
-    OutputFile index(path_of(target_.path.filename().string()));
-    index.write(target_.index_text());
-    index.finish();
+    target_.write_index(path_of(target_.path.filename().string()));
   }
 
  private:
@@ -83,7 +82,7 @@ std::unique_ptr<SectionedCheckpoint> section_safetensors(
     const fs::path& path, std::vector<TensorInfo> tensors,
     const std::map<std::string, std::string>& metadata) {
   for (const TensorInfo& info : tensors) require_safetensors_tensor(info);
-  return std::make_unique<SectionedSafetensors>(std::vector{path.filename().string()},
+  return std::make_unique<SectionedSafetensors>(std::vector{single_file_name(path)},
                                                 std::vector<std::size_t>(tensors.size()), tensors,
                                                 metadata);
 }

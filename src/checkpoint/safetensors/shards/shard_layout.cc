@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/file.h"
 #include "checkpoint/safetensors/safetensors_header.h"
 #include "narrow/error.h"
 
@@ -73,14 +74,16 @@ std::vector<std::string> ShardTarget::names() const {
   return names;
 }
 
-std::string ShardTarget::index_text() const {
+void ShardTarget::write_index(const fs::path& to) const {
   ShardIndex index{layout.files, {}, index_members};
   std::uint64_t total_bytes = 0;
   for (std::size_t i = 0; i < layout.file_of.size(); ++i) {
     index.file_of.emplace(tensors[i].name, layout.file_of[i]);
     total_bytes += tensors[i].byte_size();
   }
-  return build_shard_index(index, total_bytes);
+  OutputFile file(to);
+  file.write(build_shard_index(index, total_bytes));
+  file.finish();
 }
 
 void require_shard_index_name(const fs::path& path) {

@@ -38,7 +38,8 @@ struct ShardTarget {
 
   // The files, and last the index: whoever finds it finds what it names.
   [[nodiscard]] std::vector<std::string> names() const;
-  [[nodiscard]] std::string index_text() const;
+  // The index, to a new file at `to`. Throws Error(kIo).
+  void write_index(const std::filesystem::path& to) const;
 };
 
 // Throws Error(kUsage) for a path that is no name for an index.

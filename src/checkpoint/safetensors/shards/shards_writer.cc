@@ -51,9 +51,7 @@ class ShardsWriter final : public CheckpointWriter {
     order_.check_complete();
     begin_once();
     begin_files_until(target_.layout.files.size());
-    OutputFile index(staged_->staging_path(path_.filename().string()));
-    index.write(target_.index_text());
-    index.finish();
+    target_.write_index(staged_->staging_path(path_.filename().string()));
     staged_->commit();
   }
 
