@@ -2,6 +2,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "nn/buffer_layout.h"
 #include "nn/onednn_support.h"
 #include "nn/training/convolutions/part_sums.h"
 #include "nn/training/convolutions/training_conv.h"
@@ -16,16 +17,11 @@ using BackwardData = dnnl::convolution_backward_data;
 using BackwardWeights = dnnl::convolution_backward_weights;
 
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
-constexpr std::size_t kAlignment = 64;
 // The images are cut into so many parts at most; for the gradient of the weights into fewer, whose
 // sums take so many values at most.
 constexpr int kMostImageParts = 64;
 constexpr int kMostSummedParts = 16;
 constexpr std::int64_t kMostSummedGradients = std::int64_t{1} << 24;
-
-std::size_t aligned(std::size_t bytes) {
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
 
 // What the three primitives of a layer have in common.
 struct ConvDescription {
@@ -109,7 +105,8 @@ class PartedPass {
           description, kinds_.empty() ? description.any_weights : layout_, engine_);
       layout_ = layout_of(made);
       kinds_.push_back({description.x, description.y, made.scratchpad_desc(), Primitive(made)});
-      scratch_of_part_ = std::max(scratch_of_part_, aligned(made.scratchpad_desc().get_size()));
+      scratch_of_part_ =
+          std::max(scratch_of_part_, aligned_size(made.scratchpad_desc().get_size()));
     };
     add_kind(images_ / parts_);
     if (images_ % parts_ != 0) add_kind(images_ / parts_ + 1);
@@ -117,7 +114,7 @@ class PartedPass {
 
   [[nodiscard]] int parts() const { return parts_; }
   [[nodiscard]] const memory::desc& layout() const { return layout_; }
-  [[nodiscard]] std::size_t weight_bytes() const { return aligned(layout_.get_size()); }
+  [[nodiscard]] std::size_t weight_bytes() const { return aligned_size(layout_.get_size()); }
   // What the primitives of all parts ask for.
   [[nodiscard]] std::size_t scratch_bytes() const {
     return static_cast<std::size_t>(parts_) * scratch_of_part_;
