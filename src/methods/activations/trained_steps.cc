@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <limits>
 #include <utility>
 
 #include "graph/graph_edit.h"
@@ -75,8 +73,7 @@ CodeInterval TrainedStep::codes() const {
 ActivationFormat TrainedStep::format(float step, bool in_unsigned_type) const {
   const CodeInterval range = codes();
   const std::int64_t zero = in_unsigned_type ? -range.least : 0;
-  const float scale = std::max(std::abs(step), std::numeric_limits<float>::min());
-  return {scale, zero, type_of_codes(!in_unsigned_type, bits), range.least + zero,
+  return {scale_of_step(step), zero, type_of_codes(!in_unsigned_type, bits), range.least + zero,
           range.greatest + zero};
 }
 

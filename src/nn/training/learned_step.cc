@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "nn/onednn_pieces.h"
@@ -19,12 +18,8 @@ float nearest(float number) {
 
 }  // namespace
 
-float LearnedStep::step() const {
-  return std::max(std::abs(*step_), std::numeric_limits<float>::min());
-}
-
 void LearnedStep::forward(const float* x, std::size_t count, float* y) const {
-  const float step = this->step();
+  const float step = scale_of_step(*step_);
   const auto least = static_cast<float>(codes_.least);
   const auto greatest = static_cast<float>(codes_.greatest);
   for_each_value_piece(count, [&](std::size_t /*piece*/, std::size_t first, std::size_t last) {
@@ -35,7 +30,7 @@ void LearnedStep::forward(const float* x, std::size_t count, float* y) const {
 }
 
 void LearnedStep::backward(const float* x, std::size_t count, float* gradient) {
-  const float step = this->step();
+  const float step = scale_of_step(*step_);
   const auto least = static_cast<float>(codes_.least);
   const auto greatest = static_cast<float>(codes_.greatest);
   std::vector<double> sums(value_pieces(count));
