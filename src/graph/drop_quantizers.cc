@@ -12,17 +12,11 @@
 #include "graph/matchers.h"
 #include "graph/operators.h"
 #include "graph/shapes.h"
+#include "graph/signs.h"
 #include "tensor/element_values.h"
 
 namespace narrow {
 namespace {
-
-// Operators that make nothing below 0 of numbers of which none is below 0.
-bool keeps_sign(const Node& node) {
-  return is_any<op::MaxPool, op::AveragePool, op::GlobalMaxPool, op::GlobalAveragePool, op::Reshape,
-                op::Flatten, op::Transpose, op::Squeeze, op::Unsqueeze, op::Identity, op::Slice>(
-      node);
-}
 
 class QuantizerDropper {
  public:
@@ -40,7 +34,7 @@ class QuantizerDropper {
         if (id != kNoValue) producers_[at(id)] = &node;
       }
       if (node.outputs.size() == 1 && node.output() != kNoValue) {
-        is_never_negative_[at(node.output())] = gives_no_negative(node);
+        is_never_negative_[at(node.output())] = has_no_negative(node);
       }
       if (const Node* const quantize = quantizer_of(node)) let_through(i, *quantize);
     }
@@ -97,39 +91,12 @@ class QuantizerDropper {
     return static_cast<double>(range->greatest - zero) * step;
   }
 
-  [[nodiscard]] bool is_known(ValueId id) const {
-    return id != kNoValue && is_never_negative_[at(id)];
-  }
-
-  [[nodiscard]] bool is_bound_from_zero(ValueId id) const {
-    const Constant* const bound = graph_.constant_of(id);
-    return bound != nullptr && is_floating_point(bound->type) &&
-           std::ranges::all_of(decode_reals(bound->type, bound->bytes),
-                               [](double value) { return value >= 0; });
-  }
-
   // Whether no element of the node's result is below 0, as far as can be told from its inputs'.
-  [[nodiscard]] bool gives_no_negative(const Node& node) const {
-    if (const Node* const quantize = quantizer_of(node)) {
-      return is_known(quantize->inputs[0]) || greatest_above_zero(*quantize).has_value();
-    }
-    if (const auto* const unary = std::get_if<op::Unary>(&node.attributes)) {
-      return unary->kind == op::UnaryKind::kSigmoid || unary->kind == op::UnaryKind::kAbs ||
-             unary->kind == op::UnaryKind::kExp;
-    }
-    if (is_any<op::Clip>(node)) {
-      const ValueId greatest = input_of(node, 2);
-      return (is_known(node.inputs[0]) || is_bound_from_zero(input_of(node, 1))) &&
-             (greatest == kNoValue || is_bound_from_zero(greatest));
-    }
-    if (const auto* const softmax = std::get_if<op::Softmax>(&node.attributes)) {
-      return !softmax->logarithm;
-    }
-    if (keeps_sign(node)) return is_known(node.inputs[0]);
-    if (is_any<op::Add, op::Concat>(node)) {
-      return std::ranges::all_of(node.inputs, [this](ValueId id) { return is_known(id); });
-    }
-    return is_any<op::Relu>(node);
+  [[nodiscard]] bool has_no_negative(const Node& node) const {
+    const Node* const quantize = quantizer_of(node);
+    if (quantize == nullptr) return gives_no_negative(graph_, node, is_never_negative_);
+    return is_never_negative_[at(quantize->inputs[0])] ||
+           greatest_above_zero(*quantize).has_value();
   }
 
   void let_through(int index, const Node& quantize) {

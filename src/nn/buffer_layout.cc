@@ -10,10 +10,6 @@ bool alive_together(const BufferLifetime& a, const BufferLifetime& b) {
   return a.first_step <= b.last_step && b.first_step <= a.last_step;
 }
 
-std::size_t round_up(std::size_t bytes) {
-  return (bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;
-}
-
 }  // namespace
 
 BufferLayout lay_out_buffers(const std::vector<BufferLifetime>& buffers) {
@@ -27,13 +23,13 @@ BufferLayout lay_out_buffers(const std::vector<BufferLifetime>& buffers) {
   plan.byte_offsets.resize(buffers.size());
   std::vector<std::size_t> placed;  // in order of offset
   for (const std::size_t index : by_size) {
-    const std::size_t size = round_up(buffers[index].byte_size);
+    const std::size_t size = aligned_size(buffers[index].byte_size);
     std::size_t offset = 0;
     for (const std::size_t other : placed) {
       if (!alive_together(buffers[index], buffers[other])) continue;
       const std::size_t other_offset = plan.byte_offsets[other];
       if (other_offset >= offset + size) break;
-      offset = std::max(offset, other_offset + round_up(buffers[other].byte_size));
+      offset = std::max(offset, other_offset + aligned_size(buffers[other].byte_size));
     }
     plan.byte_offsets[index] = offset;
     plan.byte_size = std::max(plan.byte_size, offset + size);

@@ -20,6 +20,10 @@ struct BufferLayout {
 };
 
 constexpr std::size_t kBufferAlignment = 64;
+// The least multiple of it that holds so many bytes.
+constexpr std::size_t aligned_size(std::size_t bytes) {
+  return (bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;
+}
 
 // Buffers whose lifetimes meet never overlap. Greedy by size, each at the lowest free offset
 // (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).

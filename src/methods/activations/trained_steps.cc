@@ -4,46 +4,27 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <limits>
 #include <utility>
 
 #include "graph/graph_edit.h"
 #include "graph/matchers.h"
+#include "graph/signs.h"
 #include "methods/activations/quantizer_places.h"
 #include "narrow/error.h"
 #include "nn/integer/quantized_steps.h"
-#include "tensor/element_values.h"
 
 namespace narrow {
 namespace {
 
 constexpr std::string_view kHolder = "/activation_step/";
 
-// Of a Clip from 0 or above.
-bool clips_below(const Graph& graph, const Node& node) {
-  if (!is_any<op::Clip>(node) || node.inputs.size() < 2) return false;
-  const Constant* const least = graph.constant_of(node.inputs[1]);
-  if (least == nullptr || !is_floating_point(least->type)) return false;
-  const std::vector<double> bound = decode_reals(least->type, least->bytes);
-  return bound.size() == 1 && bound[0] >= 0;
-}
-
 // By value: whether it cannot be below 0, by the operators that make it.
 std::vector<bool> never_negative(const Graph& graph) {
   std::vector<bool> never(graph.values.size(), false);
-  const auto holds = [&](ValueId id) {
-    return id != kNoValue && never[static_cast<std::size_t>(id)];
-  };
   for (const Node& node : graph.nodes) {
-    bool is_positive = is_any<op::Relu, op::Softmax>(node) || clips_below(graph, node);
-    if (is_any<op::Concat, op::Add>(node)) {
-      is_positive = std::ranges::all_of(node.inputs, holds);
-    } else if (only_moves(node) || is_any<op::AveragePool, op::GlobalAveragePool>(node)) {
-      is_positive = holds(node.inputs[0]);
-    }
+    const bool has_none = gives_no_negative(graph, node, never);
     for (const ValueId id : node.outputs) {
-      if (id != kNoValue) never[static_cast<std::size_t>(id)] = is_positive;
+      if (id != kNoValue) never[static_cast<std::size_t>(id)] = has_none;
     }
   }
   return never;
@@ -75,8 +56,7 @@ CodeInterval TrainedStep::codes() const {
 ActivationFormat TrainedStep::format(float step, bool in_unsigned_type) const {
   const CodeInterval range = codes();
   const std::int64_t zero = in_unsigned_type ? -range.least : 0;
-  const float scale = std::max(std::abs(step), std::numeric_limits<float>::min());
-  return {scale, zero, type_of_codes(!in_unsigned_type, bits), range.least + zero,
+  return {scale_of_step(step), zero, type_of_codes(!in_unsigned_type, bits), range.least + zero,
           range.greatest + zero};
 }
 

@@ -3,26 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 
 #include "base/random.h"
-#include "nn/onednn_support.h"
+#include "nn/onednn_pieces.h"
 #include "nn/training/normalization/row_sums.h"
 
 namespace narrow {
 namespace {
-
-// The pieces of threads, and of the streams of a mask.
-constexpr std::size_t kElementsOfPiece = 16384;
-
-void for_each_piece(std::size_t count,
-                    const std::function<void(std::size_t first, std::size_t last)>& body) {
-  const auto pieces = static_cast<int>((count + kElementsOfPiece - 1) / kElementsOfPiece);
-  onednn_parallel_for(pieces, [&](int piece) {
-    const std::size_t first = static_cast<std::size_t>(piece) * kElementsOfPiece;
-    body(first, std::min(first + kElementsOfPiece, count));
-  });
-}
 
 template <typename Body>
 void for_each_row(const ChannelSlice& slice, const Body& body) {
@@ -36,13 +23,13 @@ void for_each_row(const ChannelSlice& slice, const Body& body) {
 }  // namespace
 
 void add_values(const float* values, std::size_t count, float* sums) {
-  for_each_piece(count, [&](std::size_t first, std::size_t last) {
+  for_each_value_piece(count, [&](std::size_t /*piece*/, std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) sums[i] += values[i];
   });
 }
 
 void scale_values(const float* x, std::size_t count, float factor, float* y) {
-  for_each_piece(count, [&](std::size_t first, std::size_t last) {
+  for_each_value_piece(count, [&](std::size_t /*piece*/, std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) y[i] = x[i] * factor;
   });
 }
@@ -66,13 +53,13 @@ void read_slice(const ChannelSlice& slice, const float* wide, bool add, float* p
 void drop_values(const DropoutMask& mask, std::uint64_t step, const float* x, std::size_t count,
                  float* y) {
   const auto scale = static_cast<float>(1 / (1 - mask.ratio));
-  for_each_piece(count, [&](std::size_t first, std::size_t last) {
+  // Each piece has a stream of its own.
+  for_each_value_piece(count, [&](std::size_t piece, std::size_t first, std::size_t last) {
     if (mask.ratio == 0) {
       std::copy(x + first, x + last, y + first);
       return;
     }
-    RandomStream stream(mask.seed,
-                        fmt::format("{}/{}/{}", mask.name, step, first / kElementsOfPiece));
+    RandomStream stream(mask.seed, fmt::format("{}/{}/{}", mask.name, step, piece));
     for (std::size_t i = first; i < last; ++i) {
       y[i] = stream.uniform() >= mask.ratio ? x[i] * scale : 0.0F;
     }

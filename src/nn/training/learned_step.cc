@@ -2,26 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
-#include "nn/onednn_support.h"
+#include "nn/onednn_pieces.h"
 
 namespace narrow {
 namespace {
-
-// What a thread takes at once; sums are of so many, whatever the number of threads is.
-constexpr std::size_t kStepPiece = 16384;
-
-std::size_t step_pieces(std::size_t count) { return (count + kStepPiece - 1) / kStepPiece; }
-
-template <typename Body>
-void for_each_step_piece(std::size_t count, const Body& body) {
-  onednn_parallel_for(static_cast<int>(step_pieces(count)), [&](int piece) {
-    const auto index = static_cast<std::size_t>(piece);
-    body(index, index * kStepPiece, std::min((index + 1) * kStepPiece, count));
-  });
-}
 
 // To the nearest integer, ties to even, of magnitudes below 2^22: where 1.5 2^23 is added, float32
 // has no fractions. In one line that compilers turn into vectors.
@@ -32,15 +18,11 @@ float nearest(float number) {
 
 }  // namespace
 
-float LearnedStep::step() const {
-  return std::max(std::abs(*step_), std::numeric_limits<float>::min());
-}
-
 void LearnedStep::forward(const float* x, std::size_t count, float* y) const {
-  const float step = this->step();
+  const float step = scale_of_step(*step_);
   const auto least = static_cast<float>(codes_.least);
   const auto greatest = static_cast<float>(codes_.greatest);
-  for_each_step_piece(count, [&](std::size_t /*piece*/, std::size_t first, std::size_t last) {
+  for_each_value_piece(count, [&](std::size_t /*piece*/, std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
       y[i] = nearest(std::clamp(x[i] / step, least, greatest)) * step;
     }
@@ -48,11 +30,11 @@ void LearnedStep::forward(const float* x, std::size_t count, float* y) const {
 }
 
 void LearnedStep::backward(const float* x, std::size_t count, float* gradient) {
-  const float step = this->step();
+  const float step = scale_of_step(*step_);
   const auto least = static_cast<float>(codes_.least);
   const auto greatest = static_cast<float>(codes_.greatest);
-  std::vector<double> sums(step_pieces(count));
-  for_each_step_piece(count, [&](std::size_t piece, std::size_t first, std::size_t last) {
+  std::vector<double> sums(value_pieces(count));
+  for_each_value_piece(count, [&](std::size_t piece, std::size_t first, std::size_t last) {
     double sum = 0;
     for (std::size_t i = first; i < last; ++i) {
       const float quotient = x[i] / step;

@@ -8,8 +8,8 @@
 
 namespace narrow {
 
-// Everything runs on oneDNN's threads, and gives the same for every number of them. A step below 0
-// counts as its magnitude.
+// Everything runs on oneDNN's threads, and gives the same for every number of them. Instead of a
+// step its scale_of_step() counts.
 class LearnedStep {
  public:
   // `gradient`: of the step; null when it is not trained. Both must outlive it.
@@ -38,8 +38,6 @@ class LearnedStep {
   void finish();
 
  private:
-  [[nodiscard]] float step() const;
-
   CodeInterval codes_;
   const float* step_;
   float* gradient_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "nn/buffer_layout.h"
+
 namespace narrow {
 namespace {
 
@@ -10,11 +12,6 @@ using dnnl::memory;
 dnnl::algorithm algorithm_of(PoolKind kind) {
   return kind == PoolKind::kMax ? dnnl::algorithm::pooling_max
                                 : dnnl::algorithm::pooling_avg_exclude_padding;
-}
-
-constexpr std::size_t kAlignmentOfImage = 64;
-std::size_t bytes_of_image(const memory::desc& desc) {
-  return (desc.get_size() + kAlignmentOfImage - 1) / kAlignmentOfImage * kAlignmentOfImage;
 }
 
 }  // namespace
@@ -35,16 +32,16 @@ WindowPooling::WindowPooling(PoolKind kind, const PoolGeometry& geometry, int im
       shared_primitive_attributes(), engine_);
   forward_ = dnnl::pooling_forward(forward);
   forward_scratch_ = forward.scratchpad_desc();
-  scratch_bytes_ = bytes_of_image(forward_scratch_);
+  scratch_bytes_ = aligned_size(forward_scratch_.get_size());
   if (!trained) return;
   workspace_ = forward.workspace_desc();
-  workspace_bytes_ = bytes_of_image(workspace_);
+  workspace_bytes_ = aligned_size(workspace_.get_size());
   const dnnl::pooling_backward::primitive_desc backward(
       {algorithm, x_, y_, geometry.strides, geometry.kernel, geometry.before, geometry.after},
       shared_primitive_attributes(), engine_, forward);
   backward_ = dnnl::pooling_backward(backward);
   backward_scratch_ = backward.scratchpad_desc();
-  scratch_bytes_ = std::max(scratch_bytes_, bytes_of_image(backward_scratch_));
+  scratch_bytes_ = std::max(scratch_bytes_, aligned_size(backward_scratch_.get_size()));
 }
 
 void WindowPooling::forward(const float* x, float* y, std::byte* workspace,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -174,6 +175,10 @@ struct TrainingNetwork::State {
   std::vector<LogitsHead> heads;  // by output
   std::uint64_t dropout_step = 0;
 };
+
+float scale_of_step(float step) {
+  return std::max(std::abs(step), std::numeric_limits<float>::min());
+}
 
 TrainingNetwork::TrainingNetwork(const Graph& graph, const WeightSource& initial,
                                  const TrainingOptions& options) {

@@ -33,6 +33,9 @@ struct CodeInterval {
   int greatest = 0;
 };
 
+// The scale that a trained step stands for: its magnitude, but no number that is not normal.
+float scale_of_step(float step);
+
 struct TrainingOptions {
   int batch_size = 32;
   int height = 0;  // of the images, in pixels

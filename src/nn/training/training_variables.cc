@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "nn/onednn_support.h"
+#include "nn/onednn_pieces.h"
 #include "nn/training/kernels/row_kernels.h"
 
 namespace narrow {
@@ -11,9 +11,6 @@ namespace {
 
 // Gradients begin at multiples of so many values.
 constexpr std::size_t kAlignedFloats = 16;
-// Values that a thread takes at once: with gradients and an optimizer's slots they stay in the
-// second level cache. The result does not depend on the threads.
-constexpr std::size_t kPieceElements = 16384;
 
 std::size_t round_up(std::size_t count) {
   return (count + kAlignedFloats - 1) / kAlignedFloats * kAlignedFloats;
@@ -134,11 +131,9 @@ double TrainingVariables::half_squares_of(const Weight& weight) {
 
 double TrainingVariables::half_squares(
     std::size_t count, const std::function<double(std::size_t, std::size_t)>& take_piece) {
-  piece_sums_.resize((count + kPieceElements - 1) / kPieceElements);
-  onednn_parallel_for(static_cast<int>(piece_sums_.size()), [&](int piece) {
-    const std::size_t first = static_cast<std::size_t>(piece) * kPieceElements;
-    piece_sums_[static_cast<std::size_t>(piece)] =
-        take_piece(first, std::min(kPieceElements, count - first));
+  piece_sums_.resize(value_pieces(count));
+  for_each_value_piece(count, [&](std::size_t piece, std::size_t first, std::size_t last) {
+    piece_sums_[piece] = take_piece(first, last - first);
   });
   double sum = 0;
   for (const double piece : piece_sums_) sum += piece;

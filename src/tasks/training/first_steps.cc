@@ -42,7 +42,7 @@ std::map<std::string, Magnitudes> first_magnitudes(TrainingNetwork& network, Bat
 
 TrainingNetwork& with_first_steps(TrainingNetwork& network, const TrainingPreparation& preparation,
                                   int threads) {
-  const std::vector<TrainedStep> steps = new_steps(preparation.start);
+  const std::vector<TrainedStep> steps = new_steps(preparation.start, preparation.options);
   if (steps.empty()) return network;
   BatchLoader loader(preparation.dataset,
                      training_loader(preparation.options, preparation.start.global_step, threads));

@@ -7,6 +7,7 @@
 #include "graph/matchers.h"
 #include "narrow/quantize_values.h"
 #include "nn/integer/quantized_steps.h"
+#include "nn/training/training_network.h"
 
 namespace narrow {
 namespace {
@@ -58,7 +59,7 @@ bool IntegerWeights::round_offset(const Weight& weight, const WeightSource& all,
   const auto found = offsets_.find(weight.name);
   if (found == offsets_.end()) return false;
   const Offset& offset = found->second;
-  const float x_scale = std::abs(values_of(all, offset.step).at(0));
+  const float x_scale = scale_of_step(values_of(all, offset.step).at(0));
   const std::vector<float> kernel = values_of(all, offset.kernel);
   const std::size_t ranges = ranges_of(offset.kernel);
   std::vector<float> w_scales;

@@ -164,6 +164,29 @@ TEST_F(QuantizedTraining, StepsAreTrainedSavedAndContinued) {
               HasSubstr("images/activation_step/int4"));
 }
 
+TEST_F(QuantizedTraining, StepsThatAreLeftOutBeginAnew) {
+  RecordingObserver observer;
+  const TrainOptions first = options("first", "4");
+  train(first, {.observer = &observer});
+  TrainOptions second = options("second", "4");
+  second.checkpoint_path = first.train_dir;
+  second.max_number_of_steps = 1;
+  train(second, {.observer = &observer});
+  TrainOptions third = second;
+  third.train_dir = directory() / "third";
+  third.checkpoint_exclude_scopes = {"images/"};
+  train(third, {.observer = &observer});
+  const auto images_step = [](const std::filesystem::path& checkpoint) {
+    return read_activation_steps(*open_checkpoint(checkpoint)).at("images/activation_step/int4");
+  };
+  const float trained = images_step(first.train_dir / "model.ckpt-6");
+  EXPECT_EQ(images_step(second.train_dir / "model.ckpt-0"), trained);
+  // What is read from no checkpoint follows from the images, which are the same.
+  const float untrained = images_step(first.train_dir / "model.ckpt-0");
+  EXPECT_EQ(images_step(third.train_dir / "model.ckpt-0"), untrained);
+  EXPECT_NE(trained, untrained);
+}
+
 TEST_F(QuantizedTraining, ClonesGiveTheSameForEveryNumberOfThreads) {
   std::vector<std::vector<float>> steps;
   for (const int threads : {1, 2}) {

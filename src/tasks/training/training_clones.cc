@@ -249,13 +249,14 @@ class CloneSteps {
     std::vector<float> sums(std::min(kValuesAtOnce, piece.count));
     for (std::size_t first = 0; first < piece.count; first += kValuesAtOnce) {
       const std::size_t count = std::min(kValuesAtOnce, piece.count - first);
-      std::ranges::fill(sums, 0.0F);
       for (std::size_t clone = 0; clone < taken_.size(); ++clone) {
         const float* const from = (is_own(clone) ? gradients(clone, piece).data()
                                                  : taken_[clone].data() + first_of_piece_[index]) +
                                   first;
-        for (std::size_t i = 0; i < count; ++i) {
-          sums[i] = clone == 0 ? from[i] : sums[i] + from[i];
+        if (clone == 0) {
+          std::copy_n(from, count, sums.begin());
+        } else {
+          for (std::size_t i = 0; i < count; ++i) sums[i] += from[i];
         }
       }
       float* const to = own_.parameters()[piece.parameter].gradients.data() + piece.first + first;

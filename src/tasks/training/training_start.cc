@@ -234,11 +234,14 @@ TrainingStart find_training_start(const TrainOptions& options, int class_count,
   return start;
 }
 
-std::vector<TrainedStep> new_steps(const TrainingStart& start) {
-  const CheckpointReader* const from = start.resumed ? start.resumed.get() : start.warm.get();
+std::vector<TrainedStep> new_steps(const TrainingStart& start, const TrainOptions& options) {
+  if (start.resumed) return {};
   std::vector<TrainedStep> steps;
   for (const TrainedStep& step : start.steps) {
-    if (from == nullptr || !from->find(step.variable())) steps.push_back(step);
+    const std::string name = step.variable();
+    const bool is_restored = start.warm && start.warm->find(name) &&
+                             !is_excluded(name, options.checkpoint_exclude_scopes);
+    if (!is_restored) steps.push_back(step);
   }
   return steps;
 }

@@ -40,8 +40,8 @@ Weights read_start_values(const TrainingStart& start, const TrainOptions& option
 // Of one of Slim's networks: the scope of its logits, whose biases are its last weight.
 std::string logits_scope(const Graph& network);
 
-// Of the steps those that no checkpoint has.
-std::vector<TrainedStep> new_steps(const TrainingStart& start);
+// Of the steps those that read_start_values takes from no checkpoint.
+std::vector<TrainedStep> new_steps(const TrainingStart& start, const TrainOptions& options);
 
 // The names of the variables to train: every trainable one, or those whose name matches one of the
 // scopes, a regular expression, from its first character on. Throws Error(kUsage) for a scope that

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
+#include "nn/buffer_layout.h"
 #include "nn/onednn_support.h"
 #include "nn/training/convolutions/part_sums.h"
 #include "nn/training/convolutions/training_conv.h"
@@ -15,22 +17,17 @@ using BackwardData = dnnl::convolution_backward_data;
 using BackwardWeights = dnnl::convolution_backward_weights;
 
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
-constexpr std::size_t kAlignment = 64;
 // The images are cut into so many parts at most; for the gradient of the weights into fewer, whose
 // sums take so many values at most.
 constexpr int kMostImageParts = 64;
 constexpr int kMostSummedParts = 16;
 constexpr std::int64_t kMostSummedGradients = std::int64_t{1} << 24;
 
-std::size_t aligned(std::size_t bytes) {
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
-
 // What the three primitives of a layer have in common.
 struct ConvDescription {
   memory::desc x;
   memory::desc y;
-  memory::desc weights;  // any layout, unless it is set
+  memory::desc any_weights;
   memory::desc plain_weights;
   memory::dims strides;
   memory::dims before;
@@ -42,37 +39,31 @@ struct ConvDescription {
         strides(conv.strides.begin(), conv.strides.end()),
         before(conv.before.begin(), conv.before.end()),
         after{conv.after(0), conv.after(1)} {
-    memory::dims dims = {conv.out_channels / conv.groups, conv.in_channels / conv.groups,
-                         conv.kernel[0], conv.kernel[1]};
-    if (conv.groups > 1) dims.insert(dims.begin(), conv.groups);
-    weights = float_desc(dims, Tag::any);
+    memory::dims weights = {conv.out_channels / conv.groups, conv.in_channels / conv.groups,
+                            conv.kernel[0], conv.kernel[1]};
+    if (conv.groups > 1) weights.insert(weights.begin(), conv.groups);
+    any_weights = float_desc(weights, Tag::any);
     // The outputs of a group lie together.
-    plain_weights = float_desc(dims, conv.groups > 1 ? Tag::hwigo : Tag::hwio);
+    plain_weights = float_desc(weights, conv.groups > 1 ? Tag::hwigo : Tag::hwio);
   }
 };
 
-Forward::primitive_desc describe_forward(const ConvDescription& d, const dnnl::engine& engine) {
-  return {{dnnl::prop_kind::forward_training, kDirect, d.x, d.weights, d.y, d.strides, d.before,
-           d.after},
-          shared_primitive_attributes(),
-          engine};
-}
-// Both backward ones are made with the forward one of any layout beside them.
-BackwardData::primitive_desc describe_backward_data(const ConvDescription& d,
-                                                    const dnnl::engine& engine,
-                                                    const Forward::primitive_desc& hint) {
-  return {{kDirect, d.x, d.weights, d.y, d.strides, d.before, d.after},
-          shared_primitive_attributes(),
-          engine,
-          hint};
-}
-BackwardWeights::primitive_desc describe_backward_weights(const ConvDescription& d,
-                                                          const dnnl::engine& engine,
-                                                          const Forward::primitive_desc& hint) {
-  return {{kDirect, d.x, d.weights, d.y, d.strides, d.before, d.after},
-          shared_primitive_attributes(),
-          engine,
-          hint};
+// With this layout of the weights.
+template <typename Primitive>
+typename Primitive::primitive_desc describe(const ConvDescription& d, const memory::desc& weights,
+                                            const dnnl::engine& engine) {
+  if constexpr (std::is_same_v<Primitive, Forward>) {
+    return {{dnnl::prop_kind::forward_training, kDirect, d.x, weights, d.y, d.strides, d.before,
+             d.after},
+            shared_primitive_attributes(),
+            engine};
+  } else {
+    // Both backward ones are made with the forward one of any layout beside them.
+    return {{kDirect, d.x, weights, d.y, d.strides, d.before, d.after},
+            shared_primitive_attributes(),
+            engine,
+            describe<Forward>(d, d.any_weights, engine)};
+  }
 }
 
 memory::desc layout_of(const Forward::primitive_desc& made) { return made.weights_desc(); }
@@ -100,10 +91,7 @@ void reorder(const dnnl::engine& engine, memory from, memory to) {
 template <typename Primitive>
 class PartedPass {
  public:
-  // `describe(description, hint)` gives the primitive's description.
-  template <typename Describe>
-  PartedPass(const WindowConv& conv, const dnnl::engine& engine, int parts,
-             const Describe& describe)
+  PartedPass(const WindowConv& conv, const dnnl::engine& engine, int parts)
       : engine_(engine),
         images_(conv.images),
         parts_(std::min(parts, conv.images)),
@@ -111,13 +99,14 @@ class PartedPass {
         y_size_(static_cast<std::size_t>(conv.out[0]) * conv.out[1] * conv.out_channels) {
     const OneDnnThreads single_threaded(1);
     const auto add_kind = [&](int images) {
-      ConvDescription description(conv, images);
-      const Forward::primitive_desc hint = describe_forward(description, engine_);
-      if (!kinds_.empty()) description.weights = layout_;  // all parts have one
-      const auto made = describe(description, hint);
+      const ConvDescription description(conv, images);
+      // All parts have the layout that the first kind wants.
+      const auto made = describe<Primitive>(
+          description, kinds_.empty() ? description.any_weights : layout_, engine_);
       layout_ = layout_of(made);
       kinds_.push_back({description.x, description.y, made.scratchpad_desc(), Primitive(made)});
-      scratch_of_part_ = std::max(scratch_of_part_, aligned(made.scratchpad_desc().get_size()));
+      scratch_of_part_ =
+          std::max(scratch_of_part_, aligned_size(made.scratchpad_desc().get_size()));
     };
     add_kind(images_ / parts_);
     if (images_ % parts_ != 0) add_kind(images_ / parts_ + 1);
@@ -125,7 +114,7 @@ class PartedPass {
 
   [[nodiscard]] int parts() const { return parts_; }
   [[nodiscard]] const memory::desc& layout() const { return layout_; }
-  [[nodiscard]] std::size_t weight_bytes() const { return aligned(layout_.get_size()); }
+  [[nodiscard]] std::size_t weight_bytes() const { return aligned_size(layout_.get_size()); }
   // What the primitives of all parts ask for.
   [[nodiscard]] std::size_t scratch_bytes() const {
     return static_cast<std::size_t>(parts_) * scratch_of_part_;
@@ -138,7 +127,7 @@ class PartedPass {
       const OneDnnThreads single_threaded(1);
       const std::size_t first = first_image(part);
       const bool has_more = first_image(part + 1) - first > first_image(1);
-      const Kind& kind = images_ % parts_ != 0 && has_more ? kinds_.back() : kinds_.front();
+      const Kind& kind = has_more ? kinds_.back() : kinds_.front();
       auto bound = arguments(part, bind(kind.x, engine_, x + first * x_size_),
                              bind(kind.y, engine_, y + first * y_size_));
       bound.emplace(DNNL_ARG_SCRATCHPAD,
@@ -185,18 +174,9 @@ class OneDnnConv : public TrainingConv {
   explicit OneDnnConv(const WindowConv& conv)
       : engine_(dnnl::engine::kind::cpu, 0),
         plain_weights_(ConvDescription(conv, 1).plain_weights),
-        forward_(conv, engine_, kMostImageParts,
-                 [&](const ConvDescription& d, const Forward::primitive_desc&) {
-                   return describe_forward(d, engine_);
-                 }),
-        backward_data_(conv, engine_, kMostImageParts,
-                       [&](const ConvDescription& d, const Forward::primitive_desc& hint) {
-                         return describe_backward_data(d, engine_, hint);
-                       }),
-        backward_weights_(conv, engine_, summed_parts(conv),
-                          [&](const ConvDescription& d, const Forward::primitive_desc& hint) {
-                            return describe_backward_weights(d, engine_, hint);
-                          }) {}
+        forward_(conv, engine_, kMostImageParts),
+        backward_data_(conv, engine_, kMostImageParts),
+        backward_weights_(conv, engine_, summed_parts(conv)) {}
 
   [[nodiscard]] std::size_t scratch_bytes() const override {
     const auto gradients = static_cast<std::size_t>(backward_weights_.parts());
