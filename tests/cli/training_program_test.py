@@ -247,6 +247,9 @@ class Mistakes(TrainingCase):
                       self.error(*self.flags(optimizer="lamb")))
         self.assertIn("learning_rate_decay_type [linear] was not recognized",
                       self.error(*self.flags(learning_rate_decay_type="linear")))
+        self.assertIn("their scales are learned",
+                      self.error(*self.flags(quantize_activations="5",
+                                             activation_rule="images: 8 mse")))
         self.error(*self.flags(max_number_of_steps=0))
         done = self.run_program(*self.flags(trainable_scopes="logits"))
         self.assertEqual(done.returncode, 2)

@@ -244,13 +244,13 @@ void BackwardPass::add_quantizer(const Node& node, int gradient) {
   const std::string& name = scale_name(graph_.graph(), node);
   const int use = ++quantized_[name];
   const bool is_first = use == 1;
-  const bool is_last = use == step.uses();
   const ValueId input = graph_.input(node);
   const std::size_t count = forward_.float_count(input);
   const int x = forward_.buffer(input);
   steps_.add({x, gradient}, [=, this, &name, &step] {
     if (is_first) step.begin();
     step.backward(forward_.values(x), count, steps_.floats(gradient));
+    const bool is_last = use == quantized_.at(name);
     if (!is_last || !step.is_trained()) return;
     step.finish();
     variables_.finish(name);

@@ -60,7 +60,7 @@ class BackwardPass {
   TrainingVariables& variables_;
   StepList& steps_;
   std::vector<int> gradients_;            // by value: the buffer of what is added up so far
-  std::map<std::string, int> quantized_;  // by scale: how many of its values have had their turn
+  std::map<std::string, int> quantized_;  // by scale: how many of its values have a gradient
 };
 
 }  // namespace narrow

@@ -17,11 +17,7 @@ class LearnedStep {
       : codes_(codes), step_(step), gradient_(gradient) {}
 
   // Before the first pass: of each value with this step, how many numbers an example has.
-  void add_use(std::size_t floats_of_example) {
-    ++uses_;
-    floats_of_example_ += floats_of_example;
-  }
-  [[nodiscard]] int uses() const { return uses_; }
+  void add_use(std::size_t floats_of_example) { floats_of_example_ += floats_of_example; }
   [[nodiscard]] bool is_trained() const { return gradient_ != nullptr; }
 
   // y = rne(clamp(x / step, least, greatest)) step.
@@ -41,7 +37,6 @@ class LearnedStep {
   CodeInterval codes_;
   const float* step_;
   float* gradient_;
-  int uses_ = 0;
   std::size_t floats_of_example_ = 0;
   double sum_ = 0;
 };

@@ -60,6 +60,11 @@ void validate_options(const TrainOptions& options) {
   require(options.quantize_activations || options.activation_rules.empty(),
           "rules for activations need quantize_activations, which is for the values that no rule "
           "matches");
+  const auto has_range = [](const ActivationScheme& scheme) {
+    return scheme.range != ActivationRange::kMinMax;
+  };
+  require(std::ranges::none_of(options.activation_rules, has_range, &ActivationRule::scheme),
+          "rules for activations that are trained have no range: their scales are learned");
 }
 
 // Slim's int(num_samples * num_epochs_per_decay / batch_size).
