@@ -233,9 +233,7 @@ def network_methods(
     return native
 
 
-def best_arguments(
-    best: bool, uniform: bool, has_rounding: bool
-) -> _narrow.BestArguments | None:
+def best_arguments(best: bool, uniform: bool, has_rounding: bool) -> _narrow.BestArguments | None:
     """What best= asks for; Error("usage") for uniform alone."""
     if uniform and not best:
         raise Error("uniform is for best=True; a scheme is uniform by itself", "usage")

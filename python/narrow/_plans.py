@@ -91,16 +91,16 @@ def plan(
     budget: bytes. average_bits: bits a weight. max_drop: the fewest bits that lose at most so many
     points of top-1 accuracy. min_accuracy: that keep so many percent. damage: what is kept low,
     "weight", "output", "measured" or "fisher" (these two need images); by itself the best that the
-    input allows. bits: widths to choose from.
-    fix, min, max: {"GLOB": bits}. same: patterns whose tensors get one width. vector_bits: of
-    tensors of rank 0 and 1; None: as others. output: where the plan file goes, for
-    quantize_checkpoint(plan=...). verify: with a budget, what the plan gives in accuracy.
-    search_images, verify_images, margin, trials, and method_images for fold to bias_correct: as
-    those of `narrow plan`. scheme: "bin" by itself. best: what is not given of scheme, granularity,
-    range, bits and methods is chosen, as `quantize_network` does. activations: widths of values between operators of an ONNX file to
-    choose from, [8, 6, 4] or ["8:symmetric", "4:symmetric"], with activation_range of what images
-    show; a budget then counts the values of one example besides the weights. options: granularity,
-    axis, range, include and so on of `quantize_checkpoint`, images of `evaluate`.
+    input allows. bits: widths to choose from. fix, min, max: {"GLOB": bits}. same: patterns whose
+    tensors get one width. vector_bits: of tensors of rank 0 and 1; None: as others. output: where
+    the plan file goes, for quantize_checkpoint(plan=...). verify: with a budget, what the plan
+    gives in accuracy. search_images, verify_images, margin, trials, and method_images for fold to
+    bias_correct: as those of `narrow plan`. scheme: "bin" by itself. best: what is not given of
+    scheme, granularity, range, bits and methods is chosen, as `quantize_network` does. activations:
+    widths of values between operators of an ONNX file to choose from, [8, 6, 4] or ["8:symmetric",
+    "4:symmetric"], with activation_range of what images show; a budget then counts the values of
+    one example besides the weights. options: granularity, axis, range, include and so on of
+    `quantize_checkpoint`, images of `evaluate`.
     """
     aims = [budget, average_bits, max_drop, min_accuracy]
     if len([aim for aim in aims if aim is not None]) != 1:

@@ -6,7 +6,7 @@ import html
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, Optional, TypeVar
+from typing import Any, TypeVar
 
 from . import _narrow
 
@@ -338,7 +338,7 @@ class TrainResult(Result):
 
 _R = TypeVar("_R", bound=Result)
 # Of what best=True chose: the calls that do the same.
-Calls = Optional[Callable[[dict[str, Any]], list[str]]]
+Calls = Callable[[dict[str, Any]], list[str]] | None
 
 
 def _tensors(data: dict[str, Any]) -> tuple[TensorResult, ...]:

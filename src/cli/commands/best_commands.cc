@@ -43,12 +43,7 @@ const std::vector<std::string> kSchemeOptions = {
 
 using AddedOptions = std::map<std::string, std::string>;
 
-bool is_open(const Command& command, const SchemeOptions& scheme, const char* option) {
-  const bool is_kind = std::string_view(option) == "--scheme";
-  return command.count(option) == 0 && !(is_kind && scheme.has_kind());
-}
-
-// The options of the scheme that were not typed.
+// The options of the scheme that were not typed; formats are of fixed point.
 AddedOptions scheme_options(const Command& command, const SchemeOptions& typed,
                             const Scheme& chosen) {
   const AddedOptions all = {{"--scheme", std::string(to_string(chosen.kind))},
@@ -56,7 +51,8 @@ AddedOptions scheme_options(const Command& command, const SchemeOptions& typed,
                             {"--range", to_string(chosen.range)}};
   AddedOptions open;
   for (const auto& [option, value] : all) {
-    if (is_open(command, typed, option.c_str())) open[option] = value;
+    const bool is_said = option == "--scheme" && typed.format.any();
+    if (command.count(option) == 0 && !is_said) open[option] = value;
   }
   return open;
 }
