@@ -10,6 +10,7 @@
 #include "cli/options/axis_options.h"
 #include "cli/parser/command_line.h"
 #include "narrow/error.h"
+#include "narrow/quantize_activations.h"
 
 namespace narrow {
 namespace {
@@ -21,6 +22,8 @@ std::vector<std::string> both(std::vector<std::string> a, const std::vector<std:
 
 constexpr int kLeastPlannedBits = 3;
 constexpr std::uint64_t kMostMeasuredImages = 32;
+const std::vector<std::string> kJudgedRanges = {"minmax", "mse", "percentile:99.99",
+                                                "percentile:99.9"};
 
 // Besides what changes nothing in the result.
 const std::vector<std::string> kOutsideOptions = both(outside_options(), {"--best", "--uniform"});
@@ -37,6 +40,7 @@ const std::vector<std::string> kMethodOptions = {"--fold",
                                                  "--activations",
                                                  "--activation-range",
                                                  "--activation-rule",
+                                                 "--activation-steps",
                                                  "--pack-int4",
                                                  "--target"};
 // What a plan says.
@@ -233,6 +237,26 @@ void judge_best(const CheckpointReader& reader, const QuantizePlan& plan, int th
     rounding->second = to_string(chosen.rounding);
   }
   if (chosen.equalize) recipe.changes.added["--equalize"] = "";
+}
+
+void choose_best_activations(const CheckpointReader& reader, const Command& command,
+                             const QuantizePlan& plan, const NetworkMethods& methods, int threads,
+                             BestRecipe& recipe, IntegerArguments& integers) {
+  const bool is_said = !integers.rules.empty() || !integers.steps.empty();
+  if (!integers.any() || !methods.images || is_said) return;
+  ActivationOptions options = activation_options(integers, methods);
+  const bool has_range = command.count("--activation-range") > 0;
+  JobProgress progress("judging ranges");
+  options = choose_activations(reader, plan, std::move(options),
+                               has_range ? std::vector<std::string>() : kJudgedRanges,
+                               {threads, &progress});
+  progress.finish();
+  integers.range = range_text(options.scheme);
+  if (!has_range) recipe.changes.added["--activation-range"] = integers.range;
+  for (const ActivationRule& rule : options.rules) {
+    integers.rules.push_back(fmt::format("{}: {}", rule.pattern, rule.scheme.bits));
+    recipe.changes.added["--activation-rule"] = integers.rules.back();
+  }
 }
 
 std::string recipe_command(const Command& command, const BestRecipe& recipe) {

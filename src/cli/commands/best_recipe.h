@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/commands/integer_run.h"
 #include "cli/commands/network_run.h"
 #include "cli/options/plan_options.h"
 #include "cli/options/scheme_options.h"
@@ -44,6 +45,12 @@ BestRecipe choose_best(const CheckpointReader& reader, const Command& command, b
 // quantized by `plan`.
 void judge_best(const CheckpointReader& reader, const QuantizePlan& plan, int threads,
                 BestRecipe& recipe, NetworkArguments& network);
+
+// The range of activations that keeps the outputs best, and 8 bits for the network's inputs, where
+// neither was typed nor is anything else said of them.
+void choose_best_activations(const CheckpointReader& reader, const Command& command,
+                             const QuantizePlan& plan, const NetworkMethods& methods, int threads,
+                             BestRecipe& recipe, IntegerArguments& integers);
 
 // For people: the commands that make the same without --best, and what is missing.
 std::string recipe_text(const Command& command, const BestRecipe& recipe);

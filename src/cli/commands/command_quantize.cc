@@ -119,6 +119,10 @@ void run(Arguments args, const Command& command) {
                                     : named_plan(args.plan_options, *reader);
   judge_best(*reader, named.plan, args.threads, best, args.network);
   methods = args.network.chosen(args.plan_options.selection.moving_averages);
+  if (args.best) {
+    choose_best_activations(*reader, command, named.plan, methods, args.threads, best,
+                            args.integers);
+  }
   QuantizeRun run;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
     run.output = output_location(reader->location(), format, args.output,

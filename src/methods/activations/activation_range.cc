@@ -183,6 +183,21 @@ ActivationFormat fit_format(const SeenRange& range, const ActivationScheme& sche
   return format;
 }
 
+double relative_error(const ValueStatistics& seen, const ActivationFormat& format) {
+  const std::vector<Bin> bins = seen.bins();
+  const auto spread = [](double width) { return width * width / 12; };  // variance
+  double error = squared_error(bins, format);
+  double power = 0;
+  for (const Bin& bin : bins) {
+    const auto count = static_cast<double>(bin.count);
+    const double width = bin.to - bin.from;
+    // What rounds to one code is no wider than that.
+    error += count * spread(std::min(width, static_cast<double>(format.scale)));
+    power += count * (centre(bin) * centre(bin) + spread(width));
+  }
+  return power > 0 ? std::sqrt(error / power) : 0;
+}
+
 std::uint64_t clipped_values(const ValueStatistics& seen, const ActivationFormat& format) {
   const auto end = [&](std::int64_t code, double by) {
     return (static_cast<double>(code - format.zero) + by) * static_cast<double>(format.scale);

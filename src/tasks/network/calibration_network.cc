@@ -11,7 +11,6 @@
 #include "model/image_classifier.h"
 #include "narrow/error.h"
 #include "nn/reference/fold_constants.h"
-#include "tasks/evaluation/array_examples.h"
 #include "tasks/network/calibration_images.h"
 #include "tasks/network/image_graph.h"
 #include "tasks/source_images.h"
@@ -23,13 +22,6 @@ CalibrationNetwork with_arrays(const CheckpointReader& reader, const Calibration
   require_one_source(images.source);
   Graph graph = held_network(reader, CheckpointVariables(reader, false), "");
   const ArrayExamples arrays(images.source.inputs, graph, 0);
-  const std::uint64_t count = std::min<std::uint64_t>(images.count, arrays.size());
-  if (count < 2) {
-    throw Error(
-        ErrorCategory::kUsage,
-        fmt::format("{} of the {} examples of {} were asked for; statistics need at least 2",
-                    images.count, arrays.size(), images.source.inputs.string()));
-  }
   ArrayClassifier classifier = array_classifier(std::move(graph), arrays.shapes(1));
   // Values that follow from sizes would not be kept between layers.
   classifier.graph = fold_constants(std::move(classifier.graph));
@@ -41,16 +33,9 @@ CalibrationNetwork with_arrays(const CheckpointReader& reader, const Calibration
   }
   CalibrationNetwork network;
   if (classifier.has_classes) network.classes = static_cast<std::size_t>(classifier.outputs);
-  std::vector<std::size_t> chosen;
-  for (std::uint64_t i = images.part; i < count; i += images.parts) {
-    chosen.push_back(spread_position(i, count, arrays.size()));
-  }
-  network.count = chosen.size();
-  std::vector<DType> types;
-  for (const ValueId id : classifier.graph.inputs) {
-    types.push_back(classifier.graph.value(id).type);
-  }
-  network.examples = batches_of(arrays.take(chosen, types));
+  const GraphArrays chosen = calibration_arrays(arrays, images, classifier.graph);
+  network.count = static_cast<std::uint64_t>(chosen.front().shape.front());
+  network.examples = batches_of(chosen);
   network.graph = std::move(classifier.graph);
   return network;
 }
@@ -59,6 +44,24 @@ CalibrationNetwork with_arrays(const CheckpointReader& reader, const Calibration
 
 bool has_examples(const ImageSource& images) {
   return !images.pictures.empty() || !images.dataset_name.empty() || !images.inputs.empty();
+}
+
+GraphArrays calibration_arrays(const ArrayExamples& arrays, const CalibrationImages& images,
+                               const Graph& graph) {
+  const std::uint64_t count = std::min<std::uint64_t>(images.count, arrays.size());
+  if (count < 2) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("{} of the {} examples of {} were asked for; statistics need at least 2",
+                    images.count, arrays.size(), images.source.inputs.string()));
+  }
+  std::vector<std::size_t> chosen;
+  for (std::uint64_t i = images.part; i < count; i += images.parts) {
+    chosen.push_back(spread_position(i, count, arrays.size()));
+  }
+  std::vector<DType> types;
+  for (const ValueId id : graph.inputs) types.push_back(graph.value(id).type);
+  return arrays.take(chosen, types);
 }
 
 CalibrationNetwork calibration_network(const CheckpointReader& reader,
