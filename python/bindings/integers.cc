@@ -40,6 +40,7 @@ Report quantize_to_integers(const std::filesystem::path& path, const PlanArgumen
                             int threads, nb::object progress) {
   ActivationOptions options = given;
   if (methods.images) options.images = *methods.images;
+  options.tells_widths = true;
   if (!args.plan.empty()) {
     const std::vector<ActivationRule> planned =
         parse_plan_activations(read_plan_text(args.plan), args.plan);

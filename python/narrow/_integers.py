@@ -75,7 +75,7 @@ def quantize_activations(
     rest: dict[str, Any] = dict(options)
     images = split_images(rest)
     if activation_steps is None:
-        require_images(images)
+        require_images(images, inputs=True)
     elif activations != 8 or activation_range != "minmax" or words(activation_rule):
         raise Error(
             "activation_steps says all of activations; activations, activation_range and "

@@ -139,6 +139,15 @@ class Best(ProgramCase):
         self.assertEqual(len(commands), 1)
         self.assertIn("--round gptq", commands[0])
 
+    def test_activations_of_integer_files_are_chosen_too(self):
+        integers = (*IMAGES, "--to=qdq", "--activations=4", "--uniform")
+        commands, _ = self.same_by_printed_commands(*integers)
+        self.assertRegex(commands[-1], "--activation-range (minmax|mse|percentile:99.9)")
+        self.assertIn("--activation-rule 'x: 8'", commands[-1])
+        commands, _ = self.same_by_printed_commands(*integers, "--activation-range=mse",
+                                                    "--activation-rule=x: 6")
+        self.assertEqual(commands[-1].count("--activation-rule"), 1)
+
     def test_arrays_calibrate_what_takes_no_images(self):
         (self.dir / "net.onnx").write_bytes(network_of_arrays())
         rng = np.random.default_rng(7)

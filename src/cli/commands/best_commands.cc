@@ -8,6 +8,7 @@
 #include "cli/console/job_progress.h"
 #include "cli/options/axis_options.h"
 #include "narrow/error.h"
+#include "narrow/quantize_activations.h"
 #include "report/best_report.h"
 
 namespace narrow {
@@ -33,8 +34,11 @@ const std::vector<std::string> kMethodOptions = {"--fold",
                                                  "--activations",
                                                  "--activation-range",
                                                  "--activation-rule",
+                                                 "--activation-steps",
                                                  "--pack-int4",
                                                  "--target"};
+const std::vector<std::string> kJudgedRanges = {"minmax", "mse", "percentile:99.99",
+                                                "percentile:99.9"};
 // What a plan says.
 const std::vector<std::string> kSchemeOptions = {
     "--scheme", "--bits",     "--granularity", "--axis",          "--scaling",
@@ -99,6 +103,12 @@ NamedPlan plan_with_name(const CheckpointReader& reader, const PlanOptions& opti
           fmt::format("{} bits a weight on average", bits)};
 }
 
+// That which quantizes.
+void tell_last_command(const Command& command, BestCommands& best) {
+  best.commands.back() = command_line(command, best.changes);
+  best.json["commands"] = best.commands;
+}
+
 }  // namespace
 
 void fill_best_scheme(const Command& command, SchemeOptions& scheme) {
@@ -137,12 +147,33 @@ BestCommands choose_best(const CheckpointReader& reader, const Command& command,
   } else {
     best.changes.added.insert(scheme.begin(), scheme.end());
   }
-  best.commands.push_back(command_line(command, best.changes));
+  best.commands.emplace_back();
   best.missing = recipe.missing;
   best.json = best_json(recipe);
-  best.json["commands"] = best.commands;
+  tell_last_command(command, best);
   network.methods = recipe.methods;
   return best;
+}
+
+void choose_best_activations(const CheckpointReader& reader, const Command& command,
+                             const QuantizePlan& plan, const NetworkMethods& methods, int threads,
+                             BestCommands& best, IntegerArguments& integers) {
+  const bool is_said = !integers.rules.empty() || !integers.steps.empty();
+  if (!integers.any() || !methods.images || is_said) return;
+  ActivationOptions options = activation_options(integers, methods);
+  const bool has_range = command.count("--activation-range") > 0;
+  JobProgress progress("judging ranges");
+  options = choose_activations(reader, plan, std::move(options),
+                               has_range ? std::vector<std::string>() : kJudgedRanges,
+                               {threads, &progress});
+  progress.finish();
+  integers.range = range_text(options.scheme);
+  if (!has_range) best.changes.added["--activation-range"] = integers.range;
+  for (const ActivationRule& rule : options.rules) {
+    integers.rules.push_back(fmt::format("{}: {}", rule.pattern, rule.scheme.bits));
+    best.changes.added["--activation-rule"] = integers.rules.back();
+  }
+  tell_last_command(command, best);
 }
 
 std::string best_text(const BestCommands& best) {

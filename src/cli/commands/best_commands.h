@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/commands/integer_run.h"
 #include "cli/commands/network_run.h"
 #include "cli/options/plan_options.h"
 #include "cli/options/scheme_options.h"
@@ -33,6 +34,12 @@ struct BestCommands {
 BestCommands choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
                          int threads, PlanOptions& options, NetworkArguments& network,
                          NamedPlan& plan);
+
+// The range of activations that keeps the outputs best, and 8 bits for the network's inputs, where
+// neither was typed nor is anything else said of them; in `best` too.
+void choose_best_activations(const CheckpointReader& reader, const Command& command,
+                             const QuantizePlan& plan, const NetworkMethods& methods, int threads,
+                             BestCommands& best, IntegerArguments& integers);
 
 // For people: the commands that make the same without --best, and what is missing.
 std::string best_text(const BestCommands& best);

@@ -129,6 +129,10 @@ void run(Arguments args, const Command& command) {
     named = named_plan(args.plan_options, *reader);
   }
   const NetworkMethods methods = chosen_methods(args);
+  if (args.best) {
+    choose_best_activations(*reader, command, named.plan, methods, args.threads, best,
+                            args.integers);
+  }
   QuantizeRun run;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
     run.output = output_location(reader->location(), format, args.output,

@@ -9,6 +9,7 @@
 #include "narrow/calibrate_network.h"
 #include "narrow/checkpoint.h"
 #include "nn/execution/graph_walk.h"
+#include "tasks/evaluation/array_examples.h"
 #include "tasks/network/batch_portions.h"
 
 namespace narrow {
@@ -36,5 +37,10 @@ CalibrationNetwork calibration_network(const CheckpointReader& reader,
 
 // Whether there is something that can go through a network.
 bool has_examples(const ImageSource& images);
+
+// Of the arrays those that the calibration is to see, as the graph takes them. Throws Error(kUsage)
+// for fewer than 2.
+GraphArrays calibration_arrays(const ArrayExamples& arrays, const CalibrationImages& images,
+                               const Graph& graph);
 
 }  // namespace narrow
