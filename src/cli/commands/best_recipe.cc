@@ -21,6 +21,9 @@ std::vector<std::string> both(std::vector<std::string> a, const std::vector<std:
 
 constexpr int kLeastPlannedBits = 3;
 constexpr std::uint64_t kMostMeasuredImages = 32;
+constexpr const char* kLevelledText =
+    "channels are levelled first: a Clip between two layers becomes Relu and Min, with a limit for "
+    "each channel\n";
 
 // Besides what changes nothing in the result.
 const std::vector<std::string> kOutsideOptions = both(outside_options(), {"--best", "--uniform"});
@@ -159,6 +162,16 @@ std::string missing_text(bool has_moments, bool has_images) {
          "and the means of layers are measured\n";
 }
 
+void take(const NetworkMethods& chosen, BestRecipe& recipe, NetworkArguments& network) {
+  network.methods.rounding = chosen.rounding;
+  network.methods.equalize = chosen.equalize;
+  if (const auto rounding = recipe.changes.added.find("--round");
+      rounding != recipe.changes.added.end()) {
+    rounding->second = to_string(chosen.rounding);
+  }
+  if (chosen.equalize) recipe.changes.added["--equalize"] = "";
+}
+
 }  // namespace
 
 std::map<std::string, std::string> fill_best_scheme(const Command& command, SchemeOptions& scheme) {
@@ -179,8 +192,8 @@ bool has_norm_moments(const CheckpointReader& reader, AllocationRequest request)
   return best_damage(reader, request) != DamageKind::kWeight;
 }
 
-BestRecipe choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
-                       PlanOptions& options, NetworkArguments& network) {
+BestRecipe choose_best(const CheckpointReader& reader, const Command& command,
+                       const BestLimits& limits, PlanOptions& options, NetworkArguments& network) {
   require_possible(reader, options);
   BestRecipe recipe;
   recipe.scheme = {kOutsideOptions, fill_best_scheme(command, options.scheme)};
@@ -189,13 +202,14 @@ BestRecipe choose_best(const CheckpointReader& reader, const Command& command, b
   const bool has_norms = has_norm_moments(reader, request);
   // Otherwise nothing is known of what layers see.
   const bool has_moments = has_images(network) || has_norms;
-  const bool is_planned = !uniform && can_plan(options);
+  const bool is_planned = !limits.uniform && can_plan(options);
   recipe.changes = {kOutsideOptions, choose_methods(options, has_moments, is_planned, network)};
   request.bias_correct = network.methods.bias_correct;
   NetworkMethods& methods = network.methods;
   LayerPairs pairs;
   if (!has_norms && options.scheme.granularity == "tensor") pairs = equalizable_pairs(reader);
-  if (pairs.all > 0 && !has_images(network) && !methods.equalize) {
+  recipe.can_level = pairs.clipped > 0 && !limits.keeps_graph && !methods.equalize;
+  if (pairs.all > 0 && !recipe.can_level && !has_images(network) && !methods.equalize) {
     methods.equalize = true;
     recipe.changes.added["--equalize"] = "";
   }
@@ -210,29 +224,44 @@ BestRecipe choose_best(const CheckpointReader& reader, const Command& command, b
     recipe.changes.added.insert(recipe.scheme.added.begin(), recipe.scheme.added.end());
   }
   recipe.missing = missing_text(has_moments, has_images(network));
-  if (pairs.clipped > 0) {
+  if (pairs.clipped > 0 && !recipe.can_level) {
     recipe.missing +=
         "one range for each tensor costs less after narrow convert FILE --to onnx --equalize\n";
   }
   return recipe;
 }
 
-void judge_best(const CheckpointReader& reader, const QuantizePlan& plan, int threads,
-                BestRecipe& recipe, NetworkArguments& network) {
-  if (recipe.candidates.size() < 2) return;
-  JobProgress progress("judging methods");
-  const std::vector<double> changes =
-      judge_methods(reader, plan, recipe.candidates, {threads, &progress});
-  progress.finish();
-  const auto best = std::ranges::min_element(changes) - changes.begin();
-  const NetworkMethods& chosen = recipe.candidates[static_cast<std::size_t>(best)];
-  network.methods.rounding = chosen.rounding;
-  network.methods.equalize = chosen.equalize;
-  if (const auto rounding = recipe.changes.added.find("--round");
-      rounding != recipe.changes.added.end()) {
-    rounding->second = to_string(chosen.rounding);
+std::unique_ptr<LevelledNetwork> judge_best(const CheckpointReader& reader,
+                                            const QuantizePlan& plan, const PlanOptions& options,
+                                            int threads, BestRecipe& recipe,
+                                            NetworkArguments& network) {
+  std::unique_ptr<LevelledNetwork> levelled;
+  if (recipe.can_level) {
+    levelled = std::make_unique<LevelledNetwork>(reader.location().path, threads);
   }
-  if (chosen.equalize) recipe.changes.added["--equalize"] = "";
+  const bool has_choice = recipe.candidates.size() > 1 || (recipe.can_level && has_images(network));
+  if (has_choice) {
+    JobProgress progress("judging methods");
+    const RunOptions run{threads, &progress};
+    const std::vector<double> changes = judge_methods(reader, plan, recipe.candidates, run);
+    const auto best = std::ranges::min_element(changes);
+    if (levelled != nullptr) {
+      const CheckpointReader& other = levelled->reader();
+      const auto change =
+          judge_methods(other, named_plan(options, other).plan, {recipe.candidates.front()}, run);
+      if (change.front() > *best) levelled = nullptr;
+    }
+    progress.finish();
+    if (levelled == nullptr) {
+      take(recipe.candidates[static_cast<std::size_t>(best - changes.begin())], recipe, network);
+    }
+  }
+  if (levelled != nullptr) {
+    recipe.changes.input = kLevelledName;
+    recipe.level_command = fmt::format("  narrow convert {} --to onnx --equalize -o {}\n",
+                                       shell_quote(reader.location().path.string()), kLevelledName);
+  }
+  return levelled;
 }
 
 std::string recipe_command(const Command& command, const BestRecipe& recipe) {
@@ -241,7 +270,10 @@ std::string recipe_command(const Command& command, const BestRecipe& recipe) {
 
 std::string recipe_text(const Command& command, const BestRecipe& recipe) {
   const std::string last = command_line(command, recipe.changes);
-  if (!recipe.plan) return fmt::format("best: the same as\n  {}\n{}", last, recipe.missing);
+  if (!recipe.plan) {
+    return fmt::format("best: the same as\n{}  {}\n{}{}", recipe.level_command, last,
+                       recipe.level_command.empty() ? "" : kLevelledText, recipe.missing);
+  }
   return fmt::format(
       "best: {} bits a weight on average, ranges included; the same as\n  {}\n  {}\n{}",
       *recipe.plan->average_bits, plan_command(command, recipe.scheme, *recipe.plan), last,

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/commands/levelled_network.h"
 #include "cli/commands/network_run.h"
 #include "cli/options/plan_options.h"
 #include "cli/options/scheme_options.h"
@@ -28,22 +30,33 @@ struct BestRecipe {
   // Where nothing says beforehand which methods are best: they are to be judged (judge_best). One
   // alone is what was filled in.
   std::vector<NetworkMethods> candidates;
+  // A network that is made anew, with levelled channels, may be what is quantized instead
+  // (judge_best).
+  bool can_level = false;
   // What was filled in, of the scheme and of everything.
   LineChanges scheme;
   LineChanges changes;
-  std::string missing;  // for a better result, as sentences
+  std::string level_command;  // a line of what makes that network, if it is taken
+  std::string missing;        // for a better result, as sentences
 };
 
-// Fills in the options that were not typed to `command`. With `uniform` every tensor gets the same
-// width. Throws Error(kUsage) for another checkpoint than an ONNX file, for a plan, rules or
-// codebooks, and without bits.
-BestRecipe choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
-                       PlanOptions& options, NetworkArguments& network);
+struct BestLimits {
+  bool uniform = false;      // every tensor gets the same width
+  bool keeps_graph = false;  // only values may be others
+};
+
+// Fills in the options that were not typed to `command`. Throws Error(kUsage) for another
+// checkpoint than an ONNX file, for a plan, rules or codebooks, and without bits.
+BestRecipe choose_best(const CheckpointReader& reader, const Command& command,
+                       const BestLimits& limits, PlanOptions& options, NetworkArguments& network);
 
 // The candidate that keeps the outputs best on images that it did not see, for tensors that are
-// quantized by `plan`.
-void judge_best(const CheckpointReader& reader, const QuantizePlan& plan, int threads,
-                BestRecipe& recipe, NetworkArguments& network);
+// quantized by `plan`; without images the network with levelled channels where it is possible.
+// Gives that network where it is what is to be quantized.
+std::unique_ptr<LevelledNetwork> judge_best(const CheckpointReader& reader,
+                                            const QuantizePlan& plan, const PlanOptions& options,
+                                            int threads, BestRecipe& recipe,
+                                            NetworkArguments& network);
 
 // For people: the commands that make the same without --best, and what is missing.
 std::string recipe_text(const Command& command, const BestRecipe& recipe);

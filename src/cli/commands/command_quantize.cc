@@ -109,15 +109,21 @@ void run(Arguments args, const Command& command) {
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.plan_options.cast));
   BestRecipe best;
   if (args.best) {
-    best = choose_best(*reader, command, args.uniform, args.plan_options, args.network);
+    const bool keeps_graph =
+        args.integers.any() || format_of(args, *reader) != CheckpointFormat::kOnnx;
+    best =
+        choose_best(*reader, command, {args.uniform, keeps_graph}, args.plan_options, args.network);
   }
   NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
   const CheckpointFormat format = format_of(args, *reader);
   // Before widths are planned, which a part of several cannot do alone.
   require_shared_result(args, format, methods);
-  const NamedPlan named = best.plan ? plan_widths(*reader, *best.plan, args.threads)
-                                    : named_plan(args.plan_options, *reader);
-  judge_best(*reader, named.plan, args.threads, best, args.network);
+  NamedPlan named = best.plan ? plan_widths(*reader, *best.plan, args.threads)
+                              : named_plan(args.plan_options, *reader);
+  const auto levelled =
+      judge_best(*reader, named.plan, args.plan_options, args.threads, best, args.network);
+  const CheckpointReader& source = levelled != nullptr ? levelled->reader() : *reader;
+  if (levelled != nullptr) named = named_plan(args.plan_options, source);
   methods = args.network.chosen(args.plan_options.selection.moving_averages);
   QuantizeRun run;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
@@ -132,11 +138,12 @@ void run(Arguments args, const Command& command) {
   run.dry_run = args.dry_run;
   run.command = args.best ? recipe_command(command, best)
                           : plain_command_line(command, {outside_options(), {}});
-  const QuantizeReports reports =
-      args.integers.any() ? quantize_to_integers(*reader, named, methods, args.integers, run)
-                          : quantize_and_report(*reader, named.plan, named.title, methods, run);
+  QuantizeReports reports =
+      args.integers.any() ? quantize_to_integers(source, named, methods, args.integers, run)
+                          : quantize_and_report(source, named.plan, named.title, methods, run);
+  if (levelled != nullptr) reports.report.json["input"] = reader->location().path.string();
   if (part.is_done()) return;
-  saved_plan.write(*reader, named.plan);
+  saved_plan.write(source, named.plan);
   note_moving_averages(reports.summary.copied_by_reason);
   if (!exports.is_empty()) exports.write(reports.report);
   if (args.json) {
