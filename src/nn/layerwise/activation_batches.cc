@@ -40,8 +40,7 @@ void ActivationBatches::add(Activations batch) {
   file_->write_at(file_bytes_, std::as_bytes(std::span(batch.values)));
   places_.emplace_back(file_bytes_);
   file_bytes_ += bytes;
-  batch.values = {};
-  batches_.push_back(std::move(batch));
+  batches_.push_back({batch.images, batch.height, batch.width, batch.channels, {}});
 }
 
 Activations ActivationBatches::load(std::size_t batch) const {
