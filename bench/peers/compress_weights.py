@@ -13,6 +13,7 @@ choose so too. NNCF has INT4 alone of these widths; other --bits give narrow's r
 
 import argparse
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -90,6 +91,15 @@ def run_python(python, code, *words):
     return [line for line in done.stdout.splitlines() if line.strip()]
 
 
+def bits_a_weight(report):
+    """Codes, and a scale of 32 bits for each block."""
+    tensors = [one for one in report["tensors"] if one["quantized"]]
+    elements = [math.prod(one["shape"]) for one in tensors]
+    bits = sum(n * one["bits"] + 32 * one["blocks"]
+               for n, one in zip(elements, tensors, strict=True))
+    return bits / sum(elements)
+
+
 def narrow_rows(options, data):
     """Names, and the words that make each."""
     plain = ["--scheme", "symmetric", "--bits", options.bits]
@@ -125,7 +135,7 @@ def main():
                 [str(word) for word in (options.narrow.resolve(), "quantize", options.model, *words,
                                         "-o", out, "--json")],
                 check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            rows.append((title, json.loads(done.stdout)["summary"]["bits_per_weight"], out))
+            rows.append((title, bits_a_weight(json.loads(done.stdout)), out))
         for method in ("data-free", "scale estimation", "awq", "awq and scale estimation"):
             if options.bits != 4:
                 break
