@@ -2,6 +2,7 @@
 // tensor, chosen by what is there. docs/methods.md says what is chosen when, docs/results.md why.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ struct BestRequest {
   NetworkMethods methods = {};
   bool has_rounding = false;  // methods.rounding is wanted too, even the nearest codes
   bool uniform = false;       // every tensor gets the bits of `scheme`
+  bool keeps_graph = false;   // only values may be others
 };
 
 struct BestRecipe {
@@ -41,14 +43,19 @@ struct BestRecipe {
   // `scheme`.
   std::optional<AllocationRequest> widths;
   QuantizePlan plan;
+  // Not null: the network with levelled channels (export_network, equalize), a temporary file. It
+  // is what the plan is for and what is to be quantized.
+  std::shared_ptr<const CheckpointReader> levelled;
   std::vector<std::string> missing;  // what would allow a better result, as sentences
 };
 
 // What to tell quantize_network. Widths are planned for more than 2 bits and ranges of channels.
 // Where batch norms do not tell what layers see and images do, methods are judged (judge_methods).
-// Every number of threads gives the same recipe. Progress is that of plan_budget, then that of
-// judge_methods. Throws Error: kUsage for what is no ONNX file and for codebooks; what plan_budget,
-// make_plan and judge_methods throw; kInterrupted.
+// Where a tensor has one range and layers are clipped, the channels are levelled first: without
+// images always, with images when that is judged to be better.
+// Every number of threads gives the same recipe. Progress is that of plan_budget, export_network
+// and judge_methods. Throws Error: kUsage for what is no ONNX file and for codebooks; what
+// plan_budget, make_plan, export_network and judge_methods throw; kInterrupted.
 NARROW_EXPORT BestRecipe best_recipe(const CheckpointReader& reader, const BestRequest& request,
                                      const RunOptions& run = {});
 

@@ -50,7 +50,7 @@ Report quantize_to_integers(const std::filesystem::path& path, const PlanArgumen
     const auto reader = open_unpacked(path, cast_of(args.cast));
     if (!output.path.empty()) (void)location_of(output, *reader);  // not the input itself
     const QuantizeOptions quantize{.non_finite = args.non_finite, .code_statistics = true};
-    const ChosenPlan chosen = chosen_plan(args, methods, best, *reader, run);
+    const ChosenPlan chosen = chosen_plan(args, methods, best, true, *reader, run);
     const IntegerNetworkResult result =
         quantize_activations(*reader, chosen.plan, chosen.methods, quantize, options, output.path,
                              overwrite_of(output), run);

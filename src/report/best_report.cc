@@ -7,6 +7,7 @@ nlohmann::ordered_json best_json(const BestRecipe& recipe) {
   nlohmann::ordered_json json = {{"scheme", to_string(recipe.scheme.kind)},
                                  {"granularity", to_string(recipe.scheme.granularity)},
                                  {"range", to_string(recipe.scheme.range)},
+                                 {"levelled", recipe.levelled != nullptr},
                                  {"fold", methods.fold},
                                  {"equalize", methods.equalize},
                                  {"absorb_channel_scales", methods.absorb_channel_scales},

@@ -7,8 +7,8 @@
 
 namespace narrow {
 
-// Scheme and methods; with planned widths also "widths" to choose from, "average_bits", "damage"
-// and "measured_images"; "missing".
+// Scheme and methods; whether the network is "levelled" before; with planned widths also "widths"
+// to choose from, "average_bits", "damage" and "measured_images"; "missing".
 nlohmann::ordered_json best_json(const BestRecipe& recipe);
 
 }  // namespace narrow

@@ -45,6 +45,11 @@ const std::vector<std::string> kSchemeOptions = {
     "--range",  "--q",        "--ap-fixed",    "--include",       "--exclude",
     "--signed", "--overflow", "--round-mode",  "--fraction-bits", "--moving_averages"};
 
+constexpr const char* kLevelledName = "level.onnx";
+constexpr const char* kLevelledText =
+    "channels are levelled first: a Clip between two layers becomes Relu and Min, with a limit for "
+    "each channel\n";
+
 using AddedOptions = std::map<std::string, std::string>;
 
 // The options of the scheme that were not typed; formats are of fixed point.
@@ -120,21 +125,22 @@ void fill_best_scheme(const Command& command, SchemeOptions& scheme) {
   }
 }
 
-BestCommands choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
-                         int threads, PlanOptions& options, NetworkArguments& network,
-                         NamedPlan& plan) {
+BestCommands choose_best(const CheckpointReader& reader, const Command& command,
+                         const BestLimits& limits, int threads, PlanOptions& options,
+                         NetworkArguments& network, NamedPlan& plan) {
   require_bits_alone(options);
   const SchemeOptions typed = options.scheme;
   const bool has_rounding = command.count("--round") > 0;
   fill_best_scheme(command, options.scheme);
   JobProgress progress("choosing the best");
-  const BestRecipe recipe = best_recipe(
-      reader,
-      {options.scheme.scheme(options.bits), axis_rules(options.scheme.axes), options.selection,
-       network.chosen(options.selection.moving_averages), has_rounding, uniform},
-      {threads, &progress});
+  const BestRecipe recipe =
+      best_recipe(reader,
+                  {options.scheme.scheme(options.bits), axis_rules(options.scheme.axes),
+                   options.selection, network.chosen(options.selection.moving_averages),
+                   has_rounding, limits.uniform, limits.keeps_graph},
+                  {threads, &progress});
   progress.finish();
-  plan = plan_with_name(reader, options, recipe);
+  plan = plan_with_name(recipe.levelled ? *recipe.levelled : reader, options, recipe);
 
   BestCommands best;
   const AddedOptions scheme = scheme_options(command, typed, recipe.scheme);
@@ -146,6 +152,13 @@ BestCommands choose_best(const CheckpointReader& reader, const Command& command,
     best.changes.added["--plan"] = "plan.json";
   } else {
     best.changes.added.insert(scheme.begin(), scheme.end());
+  }
+  if (recipe.levelled) {
+    best.levelled = recipe.levelled;
+    best.changes.input = kLevelledName;
+    best.commands.push_back(fmt::format("narrow convert {} --to onnx --equalize -o {}",
+                                        shell_quote(reader.location().path.string()),
+                                        kLevelledName));
   }
   best.commands.emplace_back();
   best.missing = recipe.missing;
@@ -183,6 +196,7 @@ std::string best_text(const BestCommands& best) {
           : "";
   std::string text = fmt::format("best: {}the same as\n", bits);
   for (const std::string& line : best.commands) text += fmt::format("  {}\n", line);
+  if (best.levelled) text += kLevelledText;
   for (const std::string& sentence : best.missing) text += sentence + "\n";
   return text;
 }

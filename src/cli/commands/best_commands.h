@@ -1,6 +1,7 @@
 // `quantize --best` and `plan --best`: what was typed, and the commands that do the same without.
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -27,13 +28,19 @@ struct BestCommands {
   std::vector<std::string> missing;   // BestRecipe's
   nlohmann::ordered_json json;        // best_json and these commands
   std::optional<double> average_bits;
+  std::shared_ptr<const CheckpointReader> levelled;  // BestRecipe's
 };
 
-// Chooses, and fills in `options` and `network`. With `uniform` every tensor gets the same width.
+struct BestLimits {
+  bool uniform = false;
+  bool keeps_graph = false;  // as in BestRequest
+};
+
+// Chooses, and fills in `options` and `network`.
 // Throws Error(kUsage) for a plan, rules and without bits; what best_recipe throws.
-BestCommands choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
-                         int threads, PlanOptions& options, NetworkArguments& network,
-                         NamedPlan& plan);
+BestCommands choose_best(const CheckpointReader& reader, const Command& command,
+                         const BestLimits& limits, int threads, PlanOptions& options,
+                         NetworkArguments& network, NamedPlan& plan);
 
 // The range of activations that keeps the outputs best, and 8 bits for the network's inputs, where
 // neither was typed nor is anything else said of them; in `best` too.

@@ -123,14 +123,16 @@ void run(Arguments args, const Command& command) {
   NamedPlan named;
   BestCommands best;
   if (args.best) {
-    best = choose_best(*reader, command, args.uniform, args.threads, args.plan_options,
-                       args.network, named);
+    const bool keeps_graph = args.integers.any() || format != CheckpointFormat::kOnnx;
+    best = choose_best(*reader, command, {args.uniform, keeps_graph}, args.threads,
+                       args.plan_options, args.network, named);
   } else {
     named = named_plan(args.plan_options, *reader);
   }
+  const CheckpointReader& source = best.levelled ? *best.levelled : *reader;
   const NetworkMethods methods = chosen_methods(args);
   if (args.best) {
-    choose_best_activations(*reader, command, named.plan, methods, args.threads, best,
+    choose_best_activations(source, command, named.plan, methods, args.threads, best,
                             args.integers);
   }
   QuantizeRun run;
@@ -147,11 +149,12 @@ void run(Arguments args, const Command& command) {
   if (!args.best) best.changes.left_out = outside_options();
   run.command = plain_command_line(command, best.changes);
   QuantizeReports reports =
-      args.integers.any() ? quantize_to_integers(*reader, named, methods, args.integers, run)
-                          : quantize_and_report(*reader, named.plan, named.title, methods, run);
+      args.integers.any() ? quantize_to_integers(source, named, methods, args.integers, run)
+                          : quantize_and_report(source, named.plan, named.title, methods, run);
+  if (best.levelled) reports.report.json["input"] = reader->location().path.string();
   if (part.is_done()) return;
   if (args.best) reports.report.json["best"] = best.json;
-  saved_plan.write(*reader, named.plan);
+  saved_plan.write(source, named.plan);
   note_moving_averages(reports.summary.copied_by_reason);
   if (!exports.is_empty()) exports.write(reports.report);
   if (args.json) {

@@ -101,10 +101,8 @@ void add_network_options(Command& command, NetworkArguments& args) {
     args.images.memory_bytes = parse_byte_size(text, "--memory");
   };
   command
-      .add_option_function<std::string>(
-          "--memory", take_memory,
-          "that networks other than ResNet V1 may take for what they make of\n"
-          "them, at most about; default 2GiB")
+      .add_option_function<std::string>("--memory", take_memory,
+                                        "that calibration may take, at most about; default 2GiB")
       .type_name("SIZE")
       .group(group);
   command.get_option("--eval_image_size")

@@ -16,6 +16,7 @@
 #include "narrow/error.h"
 #include "nn/instructions/instruction_set.h"
 #include "tasks/network/batch_portions.h"
+#include "tasks/network/calibration_memory.h"
 #include "tasks/network/calibration_network.h"
 #include "tasks/network/graph_equalizer.h"
 #include "tasks/network/graph_quantizer.h"
@@ -26,10 +27,6 @@ namespace narrow {
 namespace {
 
 constexpr std::size_t kMostNamesListed = 3;
-// What a batch takes on its way through a part of the network, and everything small.
-constexpr std::uint64_t kBatchBytes = std::uint64_t{320} << 20;
-// The weights, the exact ones, and those of compiled programs.
-constexpr std::uint64_t kCopiesOfWeights = 4;
 
 void require_possible(const CheckpointReader& reader, const NetworkMethods& methods) {
   const auto refuse = [&](const std::string& what) {

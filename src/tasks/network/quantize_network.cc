@@ -163,10 +163,10 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
     result.layers.push_back(std::move(cost));
   };
   if (methods.images) {
-    const Activations images = load_calibration_images(*methods.images);
+    Activations images = load_calibration_images(*methods.images);
     result.images = static_cast<std::uint64_t>(images.images);
-    quantize_layers_with_images(network, quantizer, methods.rounding == Rounding::kGptq, images,
-                                take);
+    quantize_layers_with_images(network, quantizer, methods.rounding == Rounding::kGptq,
+                                std::move(images), methods.images->memory_bytes, take);
   } else {
     quantize_layers(network, quantizer, take);
   }

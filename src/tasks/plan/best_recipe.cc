@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "narrow/error.h"
+#include "tasks/plan/levelled_network.h"
 
 namespace narrow {
 namespace {
@@ -55,6 +56,10 @@ bool has_norm_moments(const CheckpointReader& reader, AllocationRequest request)
   return best_damage(reader, request) != DamageKind::kWeight;
 }
 
+QuantizePlan plan_of_levelled(const BestRequest& request, const BestRecipe& recipe) {
+  return make_plan(*recipe.levelled, recipe.scheme, request.selection, request.axes);
+}
+
 // Methods that were not asked for, where no batch norms tell what layers see and images do:
 // roundings where widths are planned, levelled channels where they share a range.
 std::vector<NetworkMethods> methods_to_judge(const BestRequest& request, const BestRecipe& recipe) {
@@ -70,13 +75,19 @@ std::vector<NetworkMethods> methods_to_judge(const BestRequest& request, const B
   return all;
 }
 
-// The candidate that keeps the outputs best on images that it did not see.
-NetworkMethods best_of(const CheckpointReader& reader, const QuantizePlan& plan,
-                       const std::vector<NetworkMethods>& candidates, const RunOptions& run) {
-  if (candidates.size() == 1) return candidates.front();
-  const std::vector<double> changes = judge_methods(reader, plan, candidates, run);
-  const auto best = std::ranges::min_element(changes) - changes.begin();
-  return candidates[static_cast<std::size_t>(best)];
+// Takes the candidate that keeps the outputs best on images that it did not see.
+void take_best(const CheckpointReader& reader, const BestRequest& request, BestRecipe& recipe,
+               const RunOptions& run) {
+  const std::vector<NetworkMethods> candidates = methods_to_judge(request, recipe);
+  if (candidates.size() == 1 && !recipe.levelled) return;
+  const std::vector<double> changes = judge_methods(reader, recipe.plan, candidates, run);
+  const auto best = std::ranges::min_element(changes);
+  if (recipe.levelled) {
+    const QuantizePlan plan = plan_of_levelled(request, recipe);
+    if (judge_methods(*recipe.levelled, plan, {recipe.methods}, run).front() <= *best) return;
+    recipe.levelled = nullptr;
+  }
+  recipe.methods = candidates[static_cast<std::size_t>(best - changes.begin())];
 }
 
 QuantizePlan planned_widths(const CheckpointReader& reader, const AllocationRequest& request,
@@ -88,8 +99,7 @@ QuantizePlan planned_widths(const CheckpointReader& reader, const AllocationRequ
   return make_plan(entries, reader);
 }
 
-std::vector<std::string> missing_sentences(bool has_moments, bool has_images,
-                                           const LayerPairs& pairs) {
+std::vector<std::string> missing_sentences(bool has_moments, bool has_images, bool wants_levels) {
   std::vector<std::string> missing;
   if (!has_moments) {
     missing.emplace_back(
@@ -100,7 +110,7 @@ std::vector<std::string> missing_sentences(bool has_moments, bool has_images,
         "images would allow more: with 100, and their preprocessing, the damage of widths and the "
         "means of layers are measured");
   }
-  if (pairs.clipped > 0) {
+  if (wants_levels) {
     missing.emplace_back(
         "one range for each tensor costs less in the network that is written anew with levelled "
         "channels (convert to onnx, equalize)");
@@ -144,10 +154,13 @@ BestRecipe best_recipe(const CheckpointReader& reader, const BestRequest& reques
   LayerPairs pairs;
   if (!has_norms && shares_ranges(request.scheme)) pairs = equalizable_pairs(reader);
 
-  BestRecipe recipe{request.scheme, request.methods, {}, {}, {}};
+  BestRecipe recipe{request.scheme, request.methods, {}, {}, {}, {}};
   NetworkMethods& methods = recipe.methods;
   if (shares_ranges(request.scheme) && !methods.fold) methods.absorb_channel_scales = true;
-  if (pairs.all > 0 && !has_images) methods.equalize = true;
+  const bool can_level = pairs.clipped > 0 && !request.keeps_graph && !methods.equalize;
+  const bool wants_levels = pairs.clipped > 0 && !can_level;
+  if (can_level) recipe.levelled = levelled_network(reader.location().path, run);
+  if (pairs.all > 0 && !has_images && !can_level) methods.equalize = true;
   // Where widths are planned the large layers have the fewest bits, and gptq fits them too closely
   // to a few hundred images: flips keep more.
   if (!request.has_rounding) {
@@ -162,10 +175,9 @@ BestRecipe best_recipe(const CheckpointReader& reader, const BestRequest& reques
     recipe.plan = make_plan(reader, recipe.scheme, request.selection, request.axes);
   }
   // Where nothing says beforehand which methods are best.
-  if (!has_norms && has_images) {
-    methods = best_of(reader, recipe.plan, methods_to_judge(request, recipe), run);
-  }
-  recipe.missing = missing_sentences(has_moments, has_images, pairs);
+  if (!has_norms && has_images) take_best(reader, request, recipe, run);
+  if (recipe.levelled) recipe.plan = plan_of_levelled(request, recipe);
+  recipe.missing = missing_sentences(has_moments, has_images, wants_levels);
   return recipe;
 }
 
