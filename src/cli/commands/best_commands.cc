@@ -37,8 +37,6 @@ const std::vector<std::string> kMethodOptions = {"--fold",
                                                  "--activation-steps",
                                                  "--pack-int4",
                                                  "--target"};
-const std::vector<std::string> kJudgedRanges = {"minmax", "mse", "percentile:99.99",
-                                                "percentile:99.9"};
 // What a plan says.
 const std::vector<std::string> kSchemeOptions = {
     "--scheme", "--bits",     "--granularity", "--axis",          "--scaling",
@@ -177,15 +175,16 @@ void choose_best_activations(const CheckpointReader& reader, const Command& comm
   const bool has_range = command.count("--activation-range") > 0;
   JobProgress progress("judging ranges");
   options = choose_activations(reader, plan, std::move(options),
-                               has_range ? std::vector<std::string>() : kJudgedRanges,
+                               has_range ? std::vector<std::string>() : best_activation_ranges(),
                                {threads, &progress});
   progress.finish();
   integers.range = range_text(options.scheme);
   if (!has_range) best.changes.added["--activation-range"] = integers.range;
   for (const ActivationRule& rule : options.rules) {
-    integers.rules.push_back(fmt::format("{}: {}", rule.pattern, rule.scheme.bits));
+    integers.rules.push_back(bits_rule(rule));
     best.changes.added["--activation-rule"] = integers.rules.back();
   }
+  add_best_activations(options, best.json);
   tell_last_command(command, best);
 }
 

@@ -197,6 +197,10 @@ void choose_range_of(const CalibratedNetwork& network, const CalibrationImages& 
 
 }  // namespace
 
+std::vector<std::string> best_activation_ranges() {
+  return {"minmax", "mse", "percentile:99.99", "percentile:99.9"};
+}
+
 ActivationOptions choose_activations(const CheckpointReader& reader, const QuantizePlan& plan,
                                      ActivationOptions options,
                                      const std::vector<std::string>& ranges,
