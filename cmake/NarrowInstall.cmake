@@ -8,7 +8,8 @@ function(narrow_shared_library target name)
   add_library(${target} SHARED)
   add_library(narrow::${name} ALIAS ${target})
   foreach(component IN LISTS ARGN)
-    target_link_libraries(${target} PRIVATE narrow_${component}_objects)
+    narrow_component_libraries(libraries ${component})
+    target_link_libraries(${target} PRIVATE ${libraries})
   endforeach()
   target_include_directories(${target} INTERFACE
                              $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>

@@ -71,11 +71,27 @@ function(narrow_precompile_headers target)
   endif()
 endfunction()
 
-# narrow_component(name below): declares the object library of a component. It may use what is in the
-# component `below` and those below that one; "" for the lowest one, which has the precompiled
-# headers of all, the list narrow_library_headers.
+# narrow_component(name below): declares the object library of a component, in narrow_objects. It may
+# use what is in the component `below` and those below that one; "" for the lowest one, which has the
+# precompiled headers of all, the list narrow_library_headers.
 function(narrow_component name below)
-  set(objects narrow_${name}_objects)
+  narrow_object_library(narrow_${name}_objects "${below}")
+  if(NARROW_EXAMPLE)
+    narrow_object_library(narrow_${name}_more ${name})
+  endif()
+endfunction()
+
+# narrow_component_libraries(variable component): the object libraries that make it.
+function(narrow_component_libraries variable component)
+  set(libraries narrow_${component}_objects)
+  if(NARROW_EXAMPLE)
+    list(APPEND libraries narrow_${component}_more)
+  endif()
+  set(${variable} ${libraries} PARENT_SCOPE)
+endfunction()
+
+# One of them.
+function(narrow_object_library objects below)
   add_library(${objects} OBJECT)
   target_include_directories(${objects} PUBLIC ${PROJECT_SOURCE_DIR}/include
                                                ${PROJECT_SOURCE_DIR}/src)
@@ -104,8 +120,10 @@ endfunction()
 
 # narrow_sources(file...): adds sources of the current folder to the component NARROW_COMPONENT.
 function(narrow_sources)
-  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
-  target_sources(narrow_${NARROW_COMPONENT}_objects PRIVATE ${ARGN})
+  foreach(file IN LISTS ARGN)
+    narrow_half(library narrow_${NARROW_COMPONENT}_objects narrow_${NARROW_COMPONENT}_more ${file})
+    target_sources(${library} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+  endforeach()
 endfunction()
 
 # narrow_unity_build(target [apart...]): compiles up to ten sources of a folder as one, so names without
@@ -118,6 +136,7 @@ function(narrow_unity_build target)
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
   endif()
   get_target_property(sources ${target} SOURCES)
+  list(FILTER sources EXCLUDE REGEX TARGET_OBJECTS)
   get_target_property(base ${target} SOURCE_DIR)
   foreach(source IN LISTS sources)
     cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${base})
@@ -168,7 +187,10 @@ endfunction()
 
 # narrow_headers(folder...): headers of others that only this component's sources include.
 function(narrow_headers)
-  target_include_directories(narrow_${NARROW_COMPONENT}_objects SYSTEM PRIVATE ${ARGN})
+  narrow_component_libraries(libraries ${NARROW_COMPONENT})
+  foreach(library IN LISTS libraries)
+    target_include_directories(${library} SYSTEM PRIVATE ${ARGN})
+  endforeach()
 endfunction()
 
 # narrow_messages(name proto...): a library of messages of the current folder, for the component
@@ -218,8 +240,8 @@ function(narrow_test_support)
     add_library(narrow_test_headers OBJECT ${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc)
     target_link_libraries(narrow_test_headers PRIVATE narrow_test_support)
     set_target_properties(narrow_test_headers PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-    narrow_precompile_headers(narrow_test_headers <gmock/gmock.h> <gtest/gtest.h>
-                              <rapidcheck/gtest.h>)
+    # Not those of rapidcheck, which few tests need: of them every test would instantiate templates.
+    narrow_precompile_headers(narrow_test_headers <gmock/gmock.h> <gtest/gtest.h>)
   endif()
 endfunction()
 

@@ -21,6 +21,8 @@ struct PartialScheme {
   Scheme scheme;
   bool has_kind = false;
   bool has_bits = false;
+  bool has_granularity = false;
+  bool has_range = false;
 
   [[nodiscard]] bool is_complete() const { return has_kind && has_bits; }
 };

@@ -1,8 +1,10 @@
 // The jobs on networks in integers, and how outputs of networks differ.
 #include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +22,7 @@
 #include "narrow/plan.h"
 #include "narrow/quantize_activations.h"
 #include "output.h"
+#include "report/best_report.h"
 #include "report/engine_report.h"
 #include "report/integer_export_report.h"
 #include "report/integer_report.h"
@@ -32,8 +35,9 @@ namespace {
 namespace nb = nanobind;
 
 Report quantize_to_integers(const std::filesystem::path& path, const PlanArguments& args,
-                            const NetworkMethods& methods, const ActivationOptions& given,
-                            const OutputArguments& output, int threads, nb::object progress) {
+                            const NetworkMethods& methods, const std::optional<BestArguments>& best,
+                            const ActivationOptions& given, const OutputArguments& output,
+                            int threads, nb::object progress) {
   ActivationOptions options = given;
   if (methods.images) options.images = *methods.images;
   if (!args.plan.empty()) {
@@ -45,13 +49,15 @@ Report quantize_to_integers(const std::filesystem::path& path, const PlanArgumen
     const auto reader = open_unpacked(path, cast_of(args.cast));
     if (!output.path.empty()) (void)location_of(output, *reader);  // not the input itself
     const QuantizeOptions quantize{.non_finite = args.non_finite, .code_statistics = true};
+    const ChosenPlan chosen = chosen_plan(args, methods, best, *reader, run);
     const IntegerNetworkResult result =
-        quantize_activations(*reader, plan_of(args, *reader), methods, quantize, options,
-                             output.path, overwrite_of(output), run);
+        quantize_activations(*reader, chosen.plan, chosen.methods, quantize, options, output.path,
+                             overwrite_of(output), run);
     nlohmann::ordered_json json = integer_json(result);
     json["input"] = reader->location().path.string();
     if (!output.path.empty()) json["output"] = output.path.string();
-    return integer_report(result, title_of(args), std::move(json));
+    if (chosen.best) json["best"] = best_json(*chosen.best);
+    return integer_report(result, chosen.title, std::move(json));
   };
   return run_job<QuantizeObserver>({threads, std::move(progress)}, work);
 }
@@ -150,7 +156,8 @@ void bind_integers(nb::module_& module) {
       "read_arrays", [](const std::filesystem::path& path) { return tuples_of(read_arrays(path)); },
       nb::arg("path"));
   module.def("quantize_activations", quantize_to_integers, nb::arg("path"), nb::arg("args"),
-             nb::arg("methods"), nb::arg("options"), nb::arg("output"), threads, progress);
+             nb::arg("methods"), nb::arg("best").none(), nb::arg("options"), nb::arg("output"),
+             threads, progress);
   module.def("export_c_network", make_c_network, nb::arg("path"), nb::arg("inputs"),
              nb::arg("options"), nb::arg("output"), threads, progress);
   module.def("export_vectors", make_vectors, nb::arg("path"), nb::arg("inputs"), nb::arg("options"),

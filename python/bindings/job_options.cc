@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
+#include <utility>
 
 #include "narrow/error.h"
 #include "narrow/plan.h"
@@ -26,6 +26,12 @@ bool has_channels(const TensorPlan& tensor) {
   return tensor.scheme && tensor.scheme->granularity.kind == Granularity::Kind::kChannel;
 }
 
+void require_channels(const PlanArguments& args, const QuantizePlan& plan) {
+  if (args.axes != AxisRules() && std::ranges::none_of(plan, has_channels)) {
+    throw Error(ErrorCategory::kUsage, "axis is for granularity=\"channel\"");
+  }
+}
+
 }  // namespace
 
 QuantizePlan plan_of(const PlanArguments& args, const CheckpointReader& reader) {
@@ -44,9 +50,7 @@ QuantizePlan plan_of(const PlanArguments& args, const CheckpointReader& reader) 
       has_rules(args)
           ? make_rule_plan(reader, rules_of(args), args.scheme, args.selection, args.axes)
           : make_plan(reader, args.scheme.scheme, args.selection, args.axes);
-  if (args.axes != AxisRules() && std::ranges::none_of(plan, has_channels)) {
-    throw Error(ErrorCategory::kUsage, "axis is for granularity=\"channel\"");
-  }
+  require_channels(args, plan);
   return plan;
 }
 
@@ -58,6 +62,27 @@ std::string title_of(const PlanArguments& args) {
   if (has_format(scheme)) title += ", " + to_text(scheme.format, scheme.bits);
   if (scheme.range != Range()) title += ", range " + to_string(scheme.range);
   return has_rules(args) ? title + ", and rules" : title;
+}
+
+ChosenPlan chosen_plan(const PlanArguments& args, const NetworkMethods& methods,
+                       const std::optional<BestArguments>& best, const CheckpointReader& reader,
+                       const RunOptions& run) {
+  if (!best) return {plan_of(args, reader), methods, title_of(args), {}};
+  if (!args.plan.empty() || has_rules(args) || !args.scheme.has_bits) {
+    throw Error(ErrorCategory::kUsage,
+                "best chooses methods for bits, and takes no plan, rule and rules");
+  }
+  BestRecipe recipe = best_recipe(reader,
+                                  {best_scheme(args.scheme), args.axes, args.selection, methods,
+                                   best->has_rounding, best->uniform},
+                                  run);
+  require_channels(args, recipe.plan);
+  PlanArguments chosen = args;
+  chosen.scheme = {recipe.scheme, true, true, true, true};
+  const std::string title =
+      recipe.widths ? fmt::format("{} bits a weight on average", *recipe.widths->average_bits)
+                    : title_of(chosen);
+  return {recipe.plan, recipe.methods, title, std::move(recipe)};
 }
 
 IntegerArithmetic arithmetic_of(const std::string& mode, const std::string& round_mode,

@@ -1,15 +1,18 @@
 // What the jobs of the package are told, in the words of the command line.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "narrow/best_recipe.h"
 #include "narrow/calibrate_network.h"
 #include "narrow/channel_axes.h"
 #include "narrow/checkpoint.h"
 #include "narrow/integer_arithmetic.h"
 #include "narrow/quantize_network.h"
 #include "narrow/quantize_plan.h"
+#include "narrow/run_options.h"
 #include "narrow/scheme_rules.h"
 #include "narrow/selection.h"
 
@@ -33,6 +36,25 @@ QuantizePlan plan_of(const PlanArguments& args, const CheckpointReader& reader);
 
 // What is done, for titles: "bin, 4 bits", "plan plan.json", "rules".
 std::string title_of(const PlanArguments& args);
+
+// That methods are to be chosen.
+struct BestArguments {
+  bool uniform = false;
+  bool has_rounding = false;  // `round` was given
+};
+
+struct ChosenPlan {
+  QuantizePlan plan;
+  NetworkMethods methods;
+  std::string title;
+  std::optional<BestRecipe> best;  // that chose them
+};
+
+// plan_of and the methods, or what best_recipe makes of them. Throws what these throw, and
+// Error(kUsage) for a best recipe with a plan, with rules or without bits.
+ChosenPlan chosen_plan(const PlanArguments& args, const NetworkMethods& methods,
+                       const std::optional<BestArguments>& best, const CheckpointReader& reader,
+                       const RunOptions& run);
 
 // What `requantize`, `round_mode` and `overflow` say; empty words are the defaults. Throws
 // Error(kUsage) for words that say nothing.

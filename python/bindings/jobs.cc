@@ -14,6 +14,7 @@
 #include "bindings.h"
 #include "job_options.h"
 #include "job_thread.h"
+#include "narrow/best_recipe.h"
 #include "narrow/compare_checkpoints.h"
 #include "narrow/convert_checkpoint.h"
 #include "narrow/dequantized_weights.h"
@@ -29,6 +30,7 @@
 #include "narrow/quantize_network.h"
 #include "narrow/quantize_recipe.h"
 #include "output.h"
+#include "report/best_report.h"
 #include "report/checkpoint_report.h"
 #include "report/convert_report.h"
 #include "report/copied_report.h"
@@ -92,28 +94,30 @@ Report quantize(const std::filesystem::path& path, const PlanArguments& args,
 }
 
 Report quantize_with_methods(const std::filesystem::path& path, const PlanArguments& args,
-                             const NetworkMethods& methods, const OutputArguments& output,
-                             int threads, nb::object progress) {
+                             const NetworkMethods& methods,
+                             const std::optional<BestArguments>& best,
+                             const OutputArguments& output, int threads, nb::object progress) {
   const auto work = [&](const RunOptionsFor<QuantizeObserver>& run, JobThread& job) {
     const auto reader = open_unpacked(path, cast_of(args.cast));
-    const QuantizePlan plan = plan_of(args, *reader);
+    const ChosenPlan chosen = chosen_plan(args, methods, best, *reader, run);
     const auto writer = writer_for(*reader, output);
     writer->set_metadata(reader->metadata());
     std::unique_ptr<CheckpointWriter> scales = std::make_unique<NullWriter>();
-    if (methods.changes_scales() && !output.path.empty()) {
+    if (chosen.methods.changes_scales() && !output.path.empty()) {
       scales = create_checkpoint(channel_scales_location(location_of(output, *reader)),
                                  overwrite_of(output));
     }
     const NetworkResult result = quantize_network(
-        *reader, plan, methods, {.non_finite = args.non_finite, .code_statistics = true}, *writer,
-        *scales, run);
+        *reader, chosen.plan, chosen.methods,
+        {.non_finite = args.non_finite, .code_statistics = true}, *writer, *scales, run);
     const QuantizeSummary& summary = result.quantization.summary;
     require_quantized(*reader, summary.quantized, summary.copied_by_reason);
     scales->finish();
     writer->finish();
     for (const std::string& text : overflow_sentences(result.quantization)) job.note(text, true);
-    return network_report(result, title_of(args),
-                          with_paths(network_json(result), *reader, output));
+    ordered_json json = with_paths(network_json(result), *reader, output);
+    if (chosen.best) json["best"] = best_json(*chosen.best);
+    return network_report(result, chosen.title, std::move(json));
   };
   return run_job<QuantizeObserver>({threads, std::move(progress)}, work);
 }
@@ -307,16 +311,21 @@ std::pair<Report, std::string> make_allocation(const CheckpointReader& reader,
 // allows.
 nb::tuple plan(const std::filesystem::path& path, const AllocationRequest& given,
                const std::string& damage, const PlanArguments& args,
-               const std::optional<AccuracyOptions>& accuracy, const OutputArguments& output,
-               int threads, nb::object progress) {
+               const std::optional<AccuracyOptions>& given_accuracy,
+               const std::optional<BestArguments>& best, const OutputArguments& output, int threads,
+               nb::object progress) {
   AllocationRequest request = given;
-  request.scheme = args.scheme.scheme;
+  std::optional<AccuracyOptions> accuracy = given_accuracy;
+  request.scheme = best ? best_scheme(args.scheme) : args.scheme.scheme;
   request.selection = args.selection;
   request.axes = args.axes;
   const auto work = [&](const RunOptions& run, JobThread& /*job*/) {
     TextOutput file(output);
     const auto reader = open_unpacked(path, cast_of(args.cast));
     request.damage = damage.empty() ? best_damage(*reader, request) : parse_damage_kind(damage);
+    if (best) {
+      choose_best_methods(*reader, best->has_rounding, request, accuracy ? &*accuracy : nullptr);
+    }
     auto made = make_allocation(*reader, request, accuracy, run);
     file.write(made.second);
     return made;
@@ -334,7 +343,7 @@ void bind_jobs(nb::module_& module) {
   module.def("quantize_checkpoint", quantize, nb::arg("path"), nb::arg("args"), nb::arg("output"),
              nb::arg("call"), threads, progress);
   module.def("quantize_network", quantize_with_methods, nb::arg("path"), nb::arg("args"),
-             nb::arg("methods"), nb::arg("output"), threads, progress);
+             nb::arg("methods"), nb::arg("best").none(), nb::arg("output"), threads, progress);
   module.def("pack", pack, nb::arg("path"), nb::arg("args"), nb::arg("output"), threads, progress);
   module.def(
       "pack_gguf",
@@ -369,7 +378,8 @@ void bind_jobs(nb::module_& module) {
   module.def("inspect_graph", inspect_network, nb::arg("path"), nb::arg("model_name"),
              nb::arg("eval_image_size"), nb::arg("shapes"), progress);
   module.def("plan", plan, nb::arg("path"), nb::arg("request"), nb::arg("damage"), nb::arg("args"),
-             nb::arg("accuracy").none(), nb::arg("output"), threads, progress);
+             nb::arg("accuracy").none(), nb::arg("best").none(), nb::arg("output"), threads,
+             progress);
 }
 
 }  // namespace narrow::python

@@ -93,6 +93,13 @@ void bind_images(nb::module_& module) {
       .def_rw("std", &ImageSource::deviation)
       .def_rw("channel_order", &ImageSource::channel_order)
       .def_rw("jpeg_dct", &ImageSource::jpeg_dct);
+  nb::class_<BestArguments>(module, "BestArguments")
+      .def(
+          "__init__",
+          [](BestArguments* self, bool uniform, bool has_rounding) {
+            new (self) BestArguments{uniform, has_rounding};
+          },
+          nb::arg("uniform"), nb::arg("has_rounding"));
   nb::class_<NetworkMethods> type(module, "NetworkMethods");
   type.def(nb::init<>())
       .def_rw("fold", &NetworkMethods::fold)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +54,11 @@ def as_numpy(values: Any) -> npt.NDArray[Any]:
     """The array itself or a view of it, where it can be one."""
     if isinstance(values, np.ndarray):
         return values
+    if str(getattr(values, "dtype", "")) == "torch.bfloat16":
+        # Neither NumPy nor its DLPack knows this type: by its bits, as ml_dtypes has them.
+        bits = values.detach().view(sys.modules["torch"].int16).numpy()
+        seen: npt.NDArray[Any] = bits.view(importlib.import_module("ml_dtypes").bfloat16)
+        return seen
     if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
         return np.from_dlpack(values)
     return np.asarray(values)

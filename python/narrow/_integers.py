@@ -13,7 +13,10 @@ from ._errors import Error
 from ._graph import native_arrays
 from ._options import (
     Progress,
+    best_arguments,
+    best_calls,
     callback_of,
+    changed,
     network_methods,
     plan_arguments,
     require_images,
@@ -41,8 +44,10 @@ def quantize_activations(
     fold: bool = False,
     equalize: bool = False,
     absorb_channel_scales: bool = False,
-    round: str = "nearest",
+    round: str | None = None,
     bias_correct: bool = False,
+    best: bool = False,
+    uniform: bool = False,
     calibration_images: int = 500,
     memory: int = 0,
     force: bool = False,
@@ -60,8 +65,8 @@ def quantize_activations(
     and fewer two a byte (opset 21). to: "qdq", or "qonnx" for FINN and hls4ml. target: the engine,
     "portable", "onnxruntime", "openvino" or "tensorrt". options: scheme, bits, granularity and the
     like of `quantize_checkpoint` for the weights, and images (those of `evaluate`), from which
-    ranges are taken; methods as in `quantize_network`. A plan= of `narrow plan --activations` gives
-    activations their widths too.
+    ranges are taken; methods, best and uniform as in `quantize_network`. A plan= of `narrow plan
+    --activations` gives activations their widths too.
 
     Without an output only what it would be is told. docs/integers.md defines every number. Raises
     Error: "usage" without images, and for options that do not go together, "unsupported" for what
@@ -87,11 +92,27 @@ def quantize_activations(
         round=round,
         bias_correct=bias_correct,
     )
+    given = {
+        **options,
+        "round": round,
+        "activation_steps": activation_steps,
+        **changed(
+            activations=(activations, 8),
+            activation_range=(activation_range, "minmax"),
+            activation_rule=(words(activation_rule), []),
+            pack_int4=(pack_int4, False),
+            to=(to, "qdq"),
+            target=(target, "portable"),
+            calibration_images=(calibration_images, 500),
+            memory=(memory, 0),
+        ),
+    }
     return results.integer_result(
         _narrow.quantize_activations(
             os.fspath(network),
             plan_arguments(rest),
             methods,
+            best_arguments(best, uniform, round is not None),
             _narrow.ActivationOptions(
                 str(activations),
                 activation_range,
@@ -104,7 +125,8 @@ def quantize_activations(
             native_output(output, None, force),
             threads,
             callback_of(progress),
-        )
+        ),
+        lambda chosen: best_calls("quantize_activations", network, chosen, given),
     )
 
 

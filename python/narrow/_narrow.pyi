@@ -128,6 +128,9 @@ def formats() -> list[dict[str, Any]]: ...
 class PlanArguments: ...
 class ImageSource: ...
 
+class BestArguments:
+    def __init__(self, uniform: bool, has_rounding: bool) -> None: ...
+
 class NetworkMethods:
     def set_images(
         self, source: ImageSource, are_used: bool, count: int, memory: int, /
@@ -166,6 +169,7 @@ def quantize_network(
     path: str,
     args: PlanArguments,
     methods: NetworkMethods,
+    best: BestArguments | None,
     output: Output,
     threads: int,
     progress: _Progress,
@@ -216,6 +220,7 @@ def plan(
     damage: str,
     args: PlanArguments,
     accuracy: AccuracyOptions | None,
+    best: BestArguments | None,
     output: Output,
     threads: int,
     progress: _Progress,
@@ -279,6 +284,7 @@ def quantize_activations(
     path: str,
     args: PlanArguments,
     methods: NetworkMethods,
+    best: BestArguments | None,
     options: ActivationOptions,
     output: Output,
     threads: int,

@@ -11,7 +11,10 @@ from . import _results as results
 from ._checkpoints import StrPath, format_of, native_output
 from ._options import (
     Progress,
+    best_arguments,
+    best_calls,
     callback_of,
+    changed,
     filled,
     image_source,
     network_methods,
@@ -34,8 +37,10 @@ def quantize_network(
     fold: bool = False,
     equalize: bool = False,
     absorb_channel_scales: bool = False,
-    round: str = "nearest",
+    round: str | None = None,
     bias_correct: bool = False,
+    best: bool = False,
+    uniform: bool = False,
     calibration_images: int = 500,
     memory: int = 0,
     format: str | None = None,
@@ -46,12 +51,15 @@ def quantize_network(
 ) -> results.QuantizeResult:
     """Quantizes a network of TF-Slim or an ONNX file as a whole, so that few bits cost less.
 
-    The methods of docs/methods.md: fold, equalize, absorb_channel_scales, round ("nearest",
-    "flips", "gptq"), bias_correct. options: those of `quantize_checkpoint`, and images for the
-    methods (those of `evaluate`), of which calibration_images are seen, within memory bytes (0: 2
-    GiB); eval_image_size, with or without images, 0: what the network was made for, or 224. Bit for
-    bit what `narrow quantize` writes with the same options. Raises what `quantize_checkpoint`
-    raises, and Error("not_found") for a checkpoint without such a network.
+    The methods of docs/methods.md: fold, equalize, absorb_channel_scales, round ("nearest" by
+    itself, "flips", "gptq"), bias_correct. best: of an ONNX file, what is not given of scheme,
+    granularity, range and methods is chosen, and a width for every tensor, bits on average; with
+    uniform every tensor has bits. The result's `best` says what was chosen. options: those of
+    `quantize_checkpoint`, and images for the methods (those of `evaluate`), of which
+    calibration_images are seen, within memory bytes (0: 2 GiB); eval_image_size, with or without
+    images, 0: what the network was made for, or 224. Bit for bit what `narrow quantize` writes with
+    the same options. Raises what `quantize_checkpoint` raises, and Error("not_found") for a
+    checkpoint without such a network.
     """
     rest: dict[str, Any] = dict(options)
     methods = network_methods(
@@ -64,15 +72,22 @@ def quantize_network(
         round=round,
         bias_correct=bias_correct,
     )
+    given = {
+        **options,
+        "round": round,
+        **changed(calibration_images=(calibration_images, 500), memory=(memory, 0)),
+    }
     return results.quantize_result(
         _narrow.quantize_network(
             os.fspath(checkpoint),
             plan_arguments(rest),
             methods,
+            best_arguments(best, uniform, round is not None),
             native_output(output, format, force),
             threads,
             callback_of(progress),
-        )
+        ),
+        lambda chosen: best_calls("quantize_network", checkpoint, chosen, given),
     )
 
 

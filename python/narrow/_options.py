@@ -233,6 +233,44 @@ def network_methods(
     return native
 
 
+def best_arguments(best: bool, uniform: bool, has_rounding: bool) -> _narrow.BestArguments | None:
+    """What best= asks for; Error("usage") for uniform alone."""
+    if uniform and not best:
+        raise Error("uniform is for best=True; a scheme is uniform by itself", "usage")
+    return _narrow.BestArguments(uniform, has_rounding) if best else None
+
+
+def best_calls(
+    name: str, network: StrPath, chosen: Mapping[str, Any], given: Mapping[str, Any]
+) -> list[str]:
+    """The calls that do what best=True did with the arguments `given`."""
+    methods = {
+        key: chosen[key]
+        for key in ("fold", "equalize", "absorb_channel_scales", "bias_correct", "round")
+        if chosen[key] not in (False, "nearest")
+    }
+    scheme = {key: chosen[key] for key in ("scheme", "granularity", "range")}
+    if "widths" not in chosen:
+        return [call_text(name, network, **{**given, **scheme, **methods})]
+    known = AllocationOptions.__annotations__
+    plan = {key: value for key, value in given.items() if key in known}
+    plan |= {**scheme, "average_bits": chosen["average_bits"], "bits": chosen["widths"]}
+    plan |= {"calibration_images": chosen.get("measured_images"), "output": "plan.json"}
+    if "bias_correct" in methods:
+        plan["bias_correct"] = True
+    said = {*BlockOptions.__annotations__, *_SCHEME} - {"cast"}
+    rest = {key: value for key, value in given.items() if key not in said}
+    return [
+        call_text("plan", network, **plan),
+        call_text(name, network, **{**rest, **methods, "plan": "plan.json"}),
+    ]
+
+
+def changed(**options: tuple[Any, Any]) -> dict[str, Any]:
+    """Those of {name: (value, default)} that are not as by default."""
+    return {name: value for name, (value, default) in options.items() if value != default}
+
+
 def callback_of(progress: Progress) -> Callable[[int, int, str], object] | None:
     """The callback; True: a bar of tqdm, where that is installed."""
     if progress is None or progress is False:
@@ -244,9 +282,13 @@ def callback_of(progress: Progress) -> Callable[[int, int, str], object] | None:
     except ImportError:
         _logger.info("there is no progress bar, as tqdm is not installed")
         return None
-    bar = tqdm(total=0)
+    bars = [tqdm(total=0)]
 
     def show(done: int, total: int, unit: str) -> None:
+        bar = bars[-1]
+        if done < bar.n:  # of the next part of the job
+            bar.close()
+            bars.append(bar := tqdm(total=0))
         bar.total, bar.unit = total, unit
         bar.update(done - bar.n)
         if done >= total:
@@ -256,6 +298,9 @@ def callback_of(progress: Progress) -> Callable[[int, int, str], object] | None:
 
 
 def call_text(name: str, *args: Any, **options: Any) -> str:
-    words = [repr(os.fspath(one)) for one in args]
-    words += [f"{key}={value!r}" for key, value in options.items() if value is not None]
+    def text(value: Any) -> str:
+        return repr(os.fspath(value) if isinstance(value, os.PathLike) else value)
+
+    words = [text(one) for one in args]
+    words += [f"{key}={text(value)}" for key, value in options.items() if value is not None]
     return f"narrow.{name}({', '.join(words)})"

@@ -13,6 +13,7 @@ from ._errors import Error
 from ._options import (
     AllocationOptions,
     Progress,
+    best_arguments,
     callback_of,
     filled,
     image_source,
@@ -73,9 +74,10 @@ def plan(
     fold: bool = False,
     equalize: bool = False,
     absorb_channel_scales: bool = False,
-    round: str = "nearest",
+    round: str | None = None,
     bias_correct: bool = False,
-    scheme: str = "bin",
+    best: bool = False,
+    scheme: str | None = None,
     activations: Words = (),
     activation_range: str = "minmax",
     output: StrPath | None = None,
@@ -89,15 +91,16 @@ def plan(
     budget: bytes. average_bits: bits a weight. max_drop: the fewest bits that lose at most so many
     points of top-1 accuracy. min_accuracy: that keep so many percent. damage: what is kept low,
     "weight", "output", "measured" or "fisher" (these two need images); by itself the best that the
-    input allows. bits: widths to choose from.
-    fix, min, max: {"GLOB": bits}. same: patterns whose tensors get one width. vector_bits: of
-    tensors of rank 0 and 1; None: as others. output: where the plan file goes, for
-    quantize_checkpoint(plan=...). verify: with a budget, what the plan gives in accuracy.
-    search_images, verify_images, margin, trials, and method_images for fold to bias_correct: as
-    those of `narrow plan`. activations: widths of values between operators of an ONNX file to
-    choose from, [8, 6, 4] or ["8:symmetric", "4:symmetric"], with activation_range of what images
-    show; a budget then counts the values of one example besides the weights. options: granularity,
-    axis, range, include and so on of `quantize_checkpoint`, images of `evaluate`.
+    input allows. bits: widths to choose from. fix, min, max: {"GLOB": bits}. same: patterns whose
+    tensors get one width. vector_bits: of tensors of rank 0 and 1; None: as others. output: where
+    the plan file goes, for quantize_checkpoint(plan=...). verify: with a budget, what the plan
+    gives in accuracy. search_images, verify_images, margin, trials, and method_images for fold to
+    bias_correct: as those of `narrow plan`. scheme: "bin" by itself. best: what is not given of
+    scheme, granularity, range, bits and methods is chosen, as `quantize_network` does. activations:
+    widths of values between operators of an ONNX file to choose from, [8, 6, 4] or ["8:symmetric",
+    "4:symmetric"], with activation_range of what images show; a budget then counts the values of
+    one example besides the weights. options: granularity, axis, range, include and so on of
+    `quantize_checkpoint`, images of `evaluate`.
     """
     aims = [budget, average_bits, max_drop, min_accuracy]
     if len([aim for aim in aims if aim is not None]) != 1:
@@ -135,12 +138,16 @@ def plan(
             "trials": trials,
         }
         accuracy = _accuracy_options(images, methods, method_images, given)
-    elif fold or equalize or round != "nearest" or method_images > 0:
+    elif fold or equalize or round not in (None, "nearest") or method_images > 0:
         raise Error(
             "fold, equalize, round and method_images are for max_drop, min_accuracy and verify",
             "usage",
         )
-    if bits is None:
+    if not best:
+        scheme = scheme or "bin"
+    if bits is None and best:
+        bits = range(2, 9)
+    elif bits is None:
         is_symmetric = scheme == "symmetric" or rest.get("overflow") == "symmetric"
         bits = range(1, 9) if scheme == "codebook" else range(2 if is_symmetric else 1, 17)
     request = filled(
@@ -171,6 +178,7 @@ def plan(
         damage or "",
         plan_arguments({"scheme": scheme, **rest}),
         accuracy,
+        best_arguments(best, False, round is not None),
         native_output(output, None, force),
         threads,
         callback_of(progress),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -97,7 +98,10 @@ class LayerResult:
 
 @dataclass(frozen=True)
 class QuantizeResult(Result):
-    """Of `quantize_checkpoint` and `quantize_network`."""
+    """Of `quantize_checkpoint` and `quantize_network`.
+
+    best: what best=True chose; its "calls" do the same without, "missing" is what would allow more.
+    """
 
     tensors: tuple[TensorResult, ...]
     relative_l2: ErrorSummary
@@ -108,6 +112,7 @@ class QuantizeResult(Result):
     seconds: float
     output: str | None
     layers: tuple[LayerResult, ...] = ()
+    best: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -332,15 +337,23 @@ class TrainResult(Result):
 
 
 _R = TypeVar("_R", bound=Result)
+# Of what best=True chose: the calls that do the same.
+Calls = Callable[[dict[str, Any]], list[str]] | None
 
 
 def _tensors(data: dict[str, Any]) -> tuple[TensorResult, ...]:
     return tuple(_taken(TensorResult, one) for one in data["tensors"])
 
 
-def result_of(cls: type[_R], report: _narrow.Report, **given: Any) -> _R:
-    """The result of a report: its members, those of its summary, and what is given."""
-    data: dict[str, Any] = json.loads(report.json())
+def result_of(
+    cls: type[_R], report: _narrow.Report, data: dict[str, Any] | None = None, **given: Any
+) -> _R:
+    """The result of a report: its members, those of its summary, and what is given.
+
+    data: its object, where that has more than the report.
+    """
+    if data is None:
+        data = json.loads(report.json())
     flat = {**data.get("summary", {}), **data}
     return _taken(cls, flat, _report=report, _object=data, **given)
 
@@ -354,14 +367,22 @@ def _quantize_members(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def quantize_result(report: _narrow.Report) -> QuantizeResult:
-    return result_of(QuantizeResult, report, **_quantize_members(json.loads(report.json())))
+def _with_calls(report: _narrow.Report, calls: Calls) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(report.json())
+    if "best" in data and calls is not None:
+        data["best"]["calls"] = calls(data["best"])
+    return data
 
 
-def integer_result(report: _narrow.Report) -> IntegerResult:
-    data = json.loads(report.json())
+def quantize_result(report: _narrow.Report, calls: Calls = None) -> QuantizeResult:
+    data = _with_calls(report, calls)
+    return result_of(QuantizeResult, report, data, **_quantize_members(data))
+
+
+def integer_result(report: _narrow.Report, calls: Calls = None) -> IntegerResult:
+    data = _with_calls(report, calls)
     values = tuple(data["activations"]["values"])
-    return result_of(IntegerResult, report, activations=values, **_quantize_members(data))
+    return result_of(IntegerResult, report, data, activations=values, **_quantize_members(data))
 
 
 def outputs_result(report: _narrow.Report) -> OutputsResult:

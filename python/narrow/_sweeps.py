@@ -18,6 +18,7 @@ from ._options import (
     SweepOptions,
     call_text,
     callback_of,
+    changed,
     filled,
     has_examples,
     image_source,
@@ -94,6 +95,19 @@ def sweep(
             "activation_range, calibration_images and calibrate_on are for activations", "usage"
         )
     evaluation = None
+    of_images = {
+        **changed(
+            model_name=(model_name, ""),
+            batch_size=(batch_size, 100),
+            max_num_batches=(max_num_batches, 0),
+        ),
+        **images,
+    }
+    if not has_examples(images) and of_images:
+        raise Error(
+            f"{', '.join(of_images)} go with images=, dataset_name= and dataset_dir=, or inputs=",
+            "usage",
+        )
     if has_examples(images):
         evaluation = filled(
             _narrow.SweepEvaluationOptions(),

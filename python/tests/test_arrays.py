@@ -1,4 +1,6 @@
+import sys
 import threading
+import types
 
 import ml_dtypes
 import numpy as np
@@ -66,6 +68,37 @@ def test_other_types_are_rounded_to_float32_first(dtype):
     assert np.array_equal(q.codes, expected.codes)
     is_real = np.dtype(dtype).kind == "f" or dtype is ml_dtypes.bfloat16
     assert q.restored.dtype == (dtype if is_real else np.float32)
+
+
+class TorchBfloat16:
+    """What a tensor of torch does that has a type which NumPy does not know."""
+
+    dtype = type("dtype", (), {"__str__": lambda _self: "torch.bfloat16"})()
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, *_args, **_options):
+        raise TypeError("Got unsupported ScalarType BFloat16")
+
+    def detach(self):
+        return self
+
+    def view(self, dtype):
+        return TorchBfloat16(self.array.view(dtype))
+
+    def numpy(self):
+        if self.array.dtype != np.int16:
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        return self.array
+
+
+def test_tensors_of_torch_may_be_bfloat16(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(int16=np.int16))
+    x = values(40).astype(ml_dtypes.bfloat16)
+    q = narrow.quantize(TorchBfloat16(x), scheme="affine", bits=6)
+    assert np.array_equal(q.codes, narrow.quantize(x, scheme="affine", bits=6).codes)
+    assert q.restored.dtype == ml_dtypes.bfloat16
 
 
 def test_anything_that_is_an_array_is_taken():

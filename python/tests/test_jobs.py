@@ -119,6 +119,9 @@ def test_sweep(model, caplog):
     rows = {(row["scheme"], row["bits"]): row for row in result.rows()}
     assert list(rows) == [("bin", 1), ("bin", 4), ("bin", 8), ("symmetric", 4), ("symmetric", 8)]
     assert "left out" in caplog.text
+    for ignored in ({"model_name": "lenet"}, {"batch_size": 5}, {"eval_image_size": 28}):
+        with pytest.raises(narrow.Error, match=f"{next(iter(ignored))} go with images="):
+            narrow.sweep(model, **ignored)
     formats = narrow.sweep(model, q=["1.6", "2.5"], overflow=["saturate", "wrap"])
     assert [row["bits"] for row in formats.rows()] == [8] * 4
     dry = narrow.quantize_checkpoint(model, scheme="bin", bits=4)
@@ -236,6 +239,63 @@ def test_training(tmp_path, classifier, images):
         narrow.train(tmp_path / "run", quantize="bin:few", **options)
     with pytest.raises(narrow.Error, match="for each channel with quantize_activations only"):
         narrow.train(tmp_path / "run", quantize="symmetric:4:channel", **options)
+
+
+@pytest.fixture
+def convolutions(tmp_path):
+    """An ONNX file with batch norms, and arrays for it."""
+    from best_program_test import SIZE, network
+
+    path, arrays = tmp_path / "net.onnx", tmp_path / "x.npz"
+    path.write_bytes(network())
+    x = np.random.default_rng(3).normal(size=(40, 3, SIZE, SIZE)).astype(np.float32)
+    np.savez(arrays, x=x)
+    return path, arrays
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [({}, 2), ({"uniform": True}, 1), ({"inputs": True, "granularity": "tensor"}, 1)],
+)
+def test_best_gives_what_its_calls_give(tmp_path, convolutions, monkeypatch, options, count):
+    network, arrays = convolutions
+    if "inputs" in options:
+        options = {**options, "inputs": arrays}
+    monkeypatch.chdir(tmp_path)
+    found = narrow.quantize_network(network, "best.onnx", bits=5, best=True, **options)
+    calls = found.best["calls"]
+    assert len(calls) == count and "best" not in "".join(calls)
+    assert ("widths" in found.best) == (count == 2)
+    for call in calls[:-1]:
+        eval(call)
+    eval(calls[-1][:-1] + ", output='again.onnx')")
+    assert (tmp_path / "best.onnx").read_bytes() == (tmp_path / "again.onnx").read_bytes()
+    assert found.as_dict()["best"] == found.best
+    assert found.best["round"] == ("gptq" if "inputs" in options else "flips")
+    assert any("images would allow more" in one for one in found.best["missing"]) == (
+        "inputs" not in options
+    )
+
+
+def test_what_is_given_is_not_chosen(tmp_path, convolutions):
+    network, arrays = convolutions
+    given = {"scheme": "affine", "range": "minmax", "round": "nearest", "bits": 4}
+    found = narrow.quantize_network(network, best=True, inputs=arrays, **given).best
+    assert {name: found[name] for name in ("scheme", "range", "round")} == {
+        name: given[name] for name in ("scheme", "range", "round")
+    }
+    assert found["granularity"] == "channel" and found["damage"] == "measured"
+    for options, sentence in (
+        ({"uniform": True, "bits": 4}, "uniform is for best"),
+        ({"best": True}, "best chooses methods for bits"),
+        ({"best": True, "bits": 4, "rule": "*: keep"}, "takes no plan"),
+        ({"best": True, "bits": 4, "scheme": "codebook"}, "those of a codebook are not"),
+    ):
+        with pytest.raises(narrow.Error, match=sentence) as caught:
+            narrow.quantize_network(network, **options)
+        assert caught.value.category == "usage"
+    planned = narrow.plan(network, average_bits=5, best=True).as_dict()
+    assert planned["damage"]["bias_correct"] and planned["scheme"] == "symmetric"
 
 
 def test_graph(onnx_file):

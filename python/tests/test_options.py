@@ -97,10 +97,8 @@ INSTEAD_OF = {
         "shape": "the same",
     },
     "pack": {"to": "pack_gguf", "save_plan": "plan= and rules= say what becomes of each tensor"},
-    "plan": {"best": "the options that the program prints", "batches": "max_num_batches"},
+    "plan": {"batches": "max_num_batches"},
     "quantize": {
-        "best": "the options that the program prints",
-        "uniform": "the same",
         "dry_run": "without an output",
         "save_plan": "plan= and rules= say what becomes of each tensor",
         "to": "quantize_activations",

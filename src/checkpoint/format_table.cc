@@ -3,6 +3,7 @@
 #include <span>
 
 #include "checkpoint/container/formats.h"
+#include "checkpoint/tensorflow/tensorflow_drivers.h"
 
 namespace narrow {
 namespace {
@@ -10,29 +11,8 @@ namespace {
 using Writing = CheckpointFormatTraits::Writing;
 
 constexpr auto kDrivers = std::to_array<CheckpointDriver>({
-    {.traits = {.format = CheckpointFormat::kTensorFlowV2,
-                .name = "tf",
-                .title = "TensorFlow V2",
-                .paths = "the prefix, any of its files, a directory with a `checkpoint` state "
-                         "file, or that of a SavedModel",
-                .extension = "",
-                .writing = Writing::kYes,
-                .result = CheckpointFormat::kTensorFlowV2,
-                .channel_axis = -1},
-     .open = open_tensorflow_v2,
-     .create = create_tensorflow_v2},
-    {.traits = {.format = CheckpointFormat::kTensorFlowV1,
-                .name = "tf-v1",
-                .title = "TensorFlow V1",
-                .paths = "the file; of several the prefix or any of them",
-                .extension = "",
-                .writing = Writing::kNo,
-                .result = CheckpointFormat::kTensorFlowV2,
-                .channel_axis = -1},
-     .open = open_tensorflow_v1,
-     .no_create = "TensorFlow V1 checkpoints can only be read; every TensorFlow since 1.0 restores "
-                  "the format tf",
-     .instead = "tf"},
+    kTensorFlowV2Driver,
+    kTensorFlowV1Driver,
     {.traits = {.format = CheckpointFormat::kSafetensors,
                 .name = "safetensors",
                 .title = "safetensors",

@@ -90,6 +90,7 @@ PUBLIC_HEADERS = {
     "sweep.h": "tasks",
     "sweep_evaluation.h": "tasks",
     "sweep_histograms.h": "tasks",
+    "best_recipe.h": "tasks",
     "plan.h": "tasks",
     "plan_accuracy.h": "tasks",
     "datasets.h": "tasks",

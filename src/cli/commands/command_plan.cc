@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/utf8.h"
+#include "cli/commands/best_commands.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/plan_goal.h"
 #include "cli/console/console.h"
@@ -322,7 +323,10 @@ void print_plan(const Command& command, const Arguments& args, const AllocationR
 
 int run(Arguments args, const Command& command) {
   refuse_without(command, !args.activations.empty(), "--activations", {"--activation-range"});
-  if (args.goal.best) choose_best_scheme(command, args.scheme, args.bits);
+  if (args.goal.best) {
+    fill_best_scheme(command, args.scheme);
+    if (args.bits.empty()) args.bits = "2..8";
+  }
   AllocationRequest request = request_of(args);
   PartRun part(args.part, "plan", args.force);
   Exports exports(args.exports, args.force);
@@ -338,7 +342,7 @@ int run(Arguments args, const Command& command) {
   }
   if (args.damage.empty()) request.damage = best_damage(*reader, request);
   require_measured(args, request);
-  if (args.goal.best) choose_best_methods(*reader, command, request, args.goal);
+  if (args.goal.best) fill_best_methods(*reader, command, request, args.goal);
   const AccuracyOptions accuracy = accuracy_options(command, args.goal, request);
   const MadePlan plan = make_asked(*reader, args, request, accuracy);
   if (part.is_done()) return 0;

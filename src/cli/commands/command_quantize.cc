@@ -5,7 +5,7 @@
 
 #include "base/special_file.h"
 #include "base/utf8.h"
-#include "cli/commands/best_recipe.h"
+#include "cli/commands/best_commands.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/integer_run.h"
 #include "cli/commands/network_run.h"
@@ -89,10 +89,11 @@ CheckpointFormat format_of(const Arguments& args, const CheckpointReader& reader
 void require_shared_result(const Arguments& args, CheckpointFormat format,
                            const NetworkMethods& methods) {
   const bool is_shared = can_be_portioned(traits_of(format).result);
-  require_one_process(is_shared && !args.dry_run && !methods.any(),
-                      args.dry_run    ? "a dry run has none"
-                      : methods.any() ? "a network's methods go through all of its layers"
-                                      : "this one is a file of another format");
+  const bool has_methods = args.best || methods.any();
+  require_one_process(is_shared && !args.dry_run && !has_methods,
+                      args.dry_run  ? "a dry run has none"
+                      : has_methods ? "a network's methods go through all of its layers"
+                                    : "this one is a file of another format");
 }
 
 void run(Arguments args, const Command& command) {
@@ -107,24 +108,20 @@ void run(Arguments args, const Command& command) {
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);
   SavedPlan saved_plan(args.plan_options, args.force);
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.plan_options.cast));
-  BestRecipe best;
-  if (args.best) {
-    const bool keeps_graph =
-        args.integers.any() || format_of(args, *reader) != CheckpointFormat::kOnnx;
-    best =
-        choose_best(*reader, command, {args.uniform, keeps_graph}, args.plan_options, args.network);
-  }
-  NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
+  const bool moving_averages = args.plan_options.selection.moving_averages;
   const CheckpointFormat format = format_of(args, *reader);
   // Before widths are planned, which a part of several cannot do alone.
-  require_shared_result(args, format, methods);
-  NamedPlan named = best.plan ? plan_widths(*reader, *best.plan, args.threads)
-                              : named_plan(args.plan_options, *reader);
-  const auto levelled =
-      judge_best(*reader, named.plan, args.plan_options, args.threads, best, args.network);
-  const CheckpointReader& source = levelled != nullptr ? levelled->reader() : *reader;
-  if (levelled != nullptr) named = named_plan(args.plan_options, source);
-  methods = args.network.chosen(args.plan_options.selection.moving_averages);
+  require_shared_result(args, format, args.network.chosen(moving_averages));
+  NamedPlan named;
+  BestCommands best;
+  if (args.best) {
+    const bool keeps_graph = args.integers.any() || format != CheckpointFormat::kOnnx;
+    best = choose_best(*reader, command, {args.uniform, keeps_graph}, args.threads,
+                       args.plan_options, args.network, named);
+  } else {
+    named = named_plan(args.plan_options, *reader);
+  }
+  const NetworkMethods methods = args.network.chosen(moving_averages);
   QuantizeRun run;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
     run.output = output_location(reader->location(), format, args.output,
@@ -136,13 +133,15 @@ void run(Arguments args, const Command& command) {
   run.options.code_statistics = run.with_report;
   run.overwrite = overwrite_of(args.force);
   run.dry_run = args.dry_run;
-  run.command = args.best ? recipe_command(command, best)
-                          : plain_command_line(command, {outside_options(), {}});
+  if (!args.best) best.changes.left_out = outside_options();
+  run.command = plain_command_line(command, best.changes);
+  const CheckpointReader& source = best.levelled != nullptr ? *best.levelled : *reader;
   QuantizeReports reports =
       args.integers.any() ? quantize_to_integers(source, named, methods, args.integers, run)
                           : quantize_and_report(source, named.plan, named.title, methods, run);
-  if (levelled != nullptr) reports.report.json["input"] = reader->location().path.string();
+  reports.report.json["input"] = reader->location().path.string();
   if (part.is_done()) return;
+  if (args.best) reports.report.json["best"] = best.json;
   saved_plan.write(source, named.plan);
   note_moving_averages(reports.summary.copied_by_reason);
   if (!exports.is_empty()) exports.write(reports.report);
@@ -153,7 +152,7 @@ void run(Arguments args, const Command& command) {
   if (args.per_tensor) {
     for (const Table& table : reports.report.tables) print_result(table_text(table));
   }
-  const std::string recipe = args.best ? recipe_text(command, best) : "";
+  const std::string recipe = args.best ? best_text(best) : "";
   print_result(recipe + reports.summary_text + reports.network_text);
   print_result(saved_plan.text());
   print_result(args.dry_run ? fmt::format("dry run: nothing {}was written\n",

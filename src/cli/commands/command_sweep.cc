@@ -230,6 +230,9 @@ void require_activation_options(const Arguments& args, const Command& command) {
 
 void run(Arguments& args, const Command& command) {
   require_activation_options(args, command);
+  refuse_without(command, has_dataset(args), "--images, --dataset_name or --inputs",
+                 {"--model_name", "--batch_size", "--max_num_batches", "--dataset_split_name",
+                  "--labels_offset", "--preprocessing_name", "--eval_image_size"});
   const std::vector<Scheme> schemes = schemes_of(args);
   args.axes = axis_rules(args.schemes.axes);
   if (has_dataset(args)) require_examples(args.evaluation.images);

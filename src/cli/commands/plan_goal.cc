@@ -6,11 +6,11 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/commands/best_recipe.h"
 #include "cli/commands/network_run.h"
 #include "cli/options/dataset_flags.h"
 #include "cli/options/slim_flags.h"
 #include "cli/parser/command_line.h"
+#include "narrow/best_recipe.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -113,21 +113,14 @@ void add_verification_options(Command& command, GoalArguments& args) {
                      "Methods that the networks are quantized with (docs/methods.md)");
 }
 
-void choose_best_scheme(const Command& command, SchemeOptions& scheme, std::string& bits) {
-  fill_best_scheme(command, scheme);
-  if (bits.empty()) bits = "2..8";
-}
-
-void choose_best_methods(const CheckpointReader& reader, const Command& command,
-                         AllocationRequest& request, GoalArguments& args) {
-  NetworkMethods& methods = args.accuracy.methods;
-  const bool is_known = args.method_images > 0 || has_norm_moments(reader, request);
-  methods.bias_correct = methods.bias_correct || is_known;
-  request.bias_correct = methods.bias_correct;
-  if (request.scheme.granularity.kind == Granularity::Kind::kTensor && !methods.fold) {
-    methods.absorb_channel_scales = request.absorb_channel_scales = true;
+void fill_best_methods(const CheckpointReader& reader, const Command& command,
+                       AllocationRequest& request, GoalArguments& args) {
+  AccuracyOptions& accuracy = args.accuracy;
+  if (args.method_images > 0) {
+    accuracy.methods.images = CalibrationImages{request.images, args.method_images};
   }
-  if (args.is_asked() && command.count("--round") == 0) methods.rounding = Rounding::kFlips;
+  choose_best_methods(reader, command.count("--round") > 0, request,
+                      args.is_asked() ? &accuracy : nullptr);
 }
 
 AccuracyOptions accuracy_options(const Command& command, const GoalArguments& args,

@@ -4,7 +4,6 @@
 
 #include <string>
 
-#include "cli/options/scheme_options.h"
 #include "cli/parser/command.h"
 #include "narrow/checkpoint.h"
 #include "narrow/plan_accuracy.h"
@@ -24,11 +23,9 @@ struct GoalArguments {
 void add_goal_options(Command& command, GoalArguments& args);
 void add_verification_options(Command& command, GoalArguments& args);
 
-// For --best: what was not typed of the scheme, and of the methods for the plan of `request`; means
-// are corrected where something is known of what layers see.
-void choose_best_scheme(const Command& command, SchemeOptions& scheme, std::string& bits);
-void choose_best_methods(const CheckpointReader& reader, const Command& command,
-                         AllocationRequest& request, GoalArguments& args);
+// For --best: what was not typed of the methods for the plan of `request`.
+void fill_best_methods(const CheckpointReader& reader, const Command& command,
+                       AllocationRequest& request, GoalArguments& args);
 
 // For the plan of `request`. Throws Error(kUsage) for methods where accuracy is not looked at, and
 // for images that are missing.

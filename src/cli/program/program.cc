@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <filesystem>
 #include <new>
 #include <optional>
 #include <set>
@@ -16,11 +15,9 @@
 #include "base/parts/part_files.h"
 #include "base/ranks.h"
 #include "base/utf8.h"
-#include "cli/commands/commands.h"
 #include "cli/console/console.h"
 #include "cli/console/console_waits.h"
 #include "cli/console/standard_streams.h"
-#include "cli/generate/generate.h"
 #include "cli/options/part_options.h"
 #include "cli/program/program_help.h"
 #include "cli/program/remedy_text.h"
@@ -125,51 +122,12 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   return end_by_error(error_text(sentence) + fmt::format("try: {} --help\n", path), kExitError);
 }
 
-void add_commands(CLI::App& app, CommandOutcome& outcome) {
+void add_commands(CLI::App& app, AddCommands add, CommandOutcome& outcome) {
   app.name("narrow");
   app.require_subcommand(1);
   app.set_version_flag("--version", "narrow " + build_info().version);
   app.get_formatter()->column_width(28);
-  app.add_option_function<std::string>(
-         "--generate",
-         [&app](const std::string& kind) {
-           write_standard_output(generate(command_model(app), kind, build_info().version));
-           throw CLI::Success();
-         },
-         "print shell completion or the manual page")
-      ->type_name("WHAT")
-      ->check(CLI::IsMember(generated_kinds()))
-      ->trigger_on_parse();
-  app.footer(
-      "Examples:\n"
-      "  narrow quantize model.safetensors --scheme bin --bits 4 --per-tensor\n"
-      "  narrow quantizer 50 train/model.ckpt-5000 10 1 8\n"
-      "  narrow eval train/model.ckpt-5000 train/bin_8bits --dataset_name fashion_mnist\n"
-      "      --dataset_dir data\n"
-      "narrow COMMAND --help tells more. Exit status: 0 done, 1 a check failed, 2 error.");
-  Command program(&app);
-  add_quantize_command(program, outcome);
-  add_quantizer_command(program, outcome);
-  add_plan_command(program, outcome);
-  add_pack_command(program, outcome);
-  add_unpack_command(program, outcome);
-  add_verify_command(program, outcome);
-  add_export_command(program, outcome);
-  add_calibrate_command(program, outcome);
-  add_unscale_command(program, outcome);
-  add_inspect_command(program, outcome);
-  add_compare_command(program, outcome);
-  add_convert_command(program, outcome);
-  add_run_command(program, outcome);
-  add_init_command(program, outcome);
-  add_download_command(program, outcome);
-  add_dataset_command(program, outcome);
-  add_train_command(program, outcome);
-  add_example_command(program, outcome);
-  add_eval_command(program, outcome);
-  add_sweep_command(program, outcome);
-  add_merge_command(program, outcome);
-  add_version_command(program, outcome);
+  add(app, outcome);
   // Only now: what is added to a program takes over its formatter.
   app.formatter(std::make_shared<ProgramHelp>());
 }
@@ -222,12 +180,12 @@ std::string traffic_text(const CommandOutcome& outcome) {
                             sent / outcome.units);
 }
 
-CallResult call_command(std::vector<std::string> arguments) {
+CallResult call_command(std::vector<std::string> arguments, AddCommands add) {
   CLI::App app("How few bits can a neural network's numbers have, and what does that cost?");
   CommandOutcome outcome;
   const ConsoleWaits waits;
   try {
-    add_commands(app, outcome);
+    add_commands(app, add, outcome);
     require_shared_command(app, arguments);
     set_program_words(arguments);
     separate_empty_values(app, arguments);
@@ -252,7 +210,7 @@ CallResult call_command(std::vector<std::string> arguments) {
 }
 
 // Runs the command of the parts, which finds its work done.
-int merge_parts(const CommandOutcome& asked) {
+int merge_parts(const CommandOutcome& asked, AddCommands add) {
   std::vector<std::string> words;
   std::optional<MergeExchange> merge;
   try {
@@ -263,32 +221,29 @@ int merge_parts(const CommandOutcome& asked) {
   }
   words.insert(words.end(), asked.words_for_merge.begin(), asked.words_for_merge.end());
   set_exchange(&*merge);
-  const CallResult result = call_command(std::move(words));
+  const CallResult result = call_command(std::move(words), add);
   set_exchange(nullptr);
   return result.status;
 }
 
-int run_commands(std::vector<std::string> arguments) {
+int run_commands(std::vector<std::string> arguments, AddCommands add) {
   try {
     join_launched_ranks();
   } catch (...) {
     return report_exception();
   }
   if (!ranks().is_first()) mute_standard_streams();
-  CallResult result = call_command(std::move(arguments));
-  if (!result.outcome.parts.empty()) result.status = merge_parts(result.outcome);
+  CallResult result = call_command(std::move(arguments), add);
+  if (!result.outcome.parts.empty()) result.status = merge_parts(result.outcome, add);
   ranks().finish();
   return result.status;
 }
 
 }  // namespace
 
-int run_program(const std::string& program_name, std::vector<std::string> arguments) {
+int run_program(std::vector<std::string> arguments, AddCommands add) {
   prepare_standard_streams();
-  if (std::filesystem::path(program_name).filename() == "quantizer") {
-    arguments.insert(arguments.begin(), "quantizer");
-  }
-  return standard_output_status(run_commands(std::move(arguments)));
+  return standard_output_status(run_commands(std::move(arguments), add));
 }
 
 }  // namespace narrow

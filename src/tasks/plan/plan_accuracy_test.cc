@@ -12,6 +12,7 @@
 #include "base/testing/expected_error.h"
 #include "base/testing/temporary_directory.h"
 #include "model/onnx/testing/onnx_of_graph.h"
+#include "narrow/best_recipe.h"
 #include "narrow/quantize_checkpoint.h"
 #include "tasks/plan/plan_networks.h"
 #include "tasks/plan/size_search.h"
@@ -85,6 +86,14 @@ class PlanAccuracyTest : public TemporaryDirectoryTest {
     request_.images = options_.images;
   }
 
+  // Another one, as a file.
+  [[nodiscard]] std::shared_ptr<const CheckpointReader> onnx_network() const {
+    Graph graph = small_network(10);
+    Dimensions& sizes = graph.values[static_cast<std::size_t>(graph.inputs[0])].dimensions;
+    sizes[2] = sizes[3] = kSize;
+    put_model(directory() / "m.onnx", onnx_of_graph(graph, small_weights(graph, 3)));
+    return open_checkpoint(directory() / "m.onnx");
+  }
   [[nodiscard]] Evaluation evaluate(const std::shared_ptr<const CheckpointReader>& reader) const {
     const std::vector<std::shared_ptr<const CheckpointReader>> readers = {reader};
     return evaluate_checkpoints(readers, {.images = options_.images}).evaluations.front();
@@ -234,11 +243,43 @@ TEST_F(PlanAccuracyTest, AGoalThatCannotBeIsAnError) {
   EXPECT_NE(sentence(options, request_).find("0 would verify it"), std::string::npos);
 }
 
+TEST(BestScheme, KeepsWhatWasGiven) {
+  const Scheme chosen = best_scheme(parse_settings({{"bits", "4"}}));
+  EXPECT_EQ(chosen.kind, SchemeKind::kSymmetric);
+  EXPECT_EQ(chosen.granularity.kind, Granularity::Kind::kChannel);
+  EXPECT_EQ(chosen.range.kind, Range::Kind::kMse);
+  const PartialScheme given = parse_settings(
+      {{"bits", "4"}, {"scheme", "affine"}, {"granularity", "group:8"}, {"range", "minmax"}});
+  EXPECT_EQ(best_scheme(given), given.scheme);
+}
+
+TEST_F(PlanAccuracyTest, TheBestRecipeGoesByWhatIsThere) {
+  const std::shared_ptr<const CheckpointReader> onnx = onnx_network();
+  BestRequest request;
+  request.scheme = best_scheme(parse_settings({{"bits", "4"}}));
+  const BestRecipe planned = best_recipe(*onnx, request);
+  ASSERT_TRUE(planned.widths);
+  EXPECT_EQ(planned.widths->widths, (std::vector<int>{2, 3, 4, 5, 6, 8}));
+  EXPECT_EQ(planned.widths->damage, DamageKind::kOutput);
+  EXPECT_EQ(planned.methods.rounding, Rounding::kFlips);
+  EXPECT_TRUE(planned.methods.bias_correct);
+  EXPECT_EQ(planned.missing.size(), 1U);  // images
+
+  request.methods.images = CalibrationImages{options_.images, 20};
+  request.uniform = true;
+  const BestRecipe uniform = best_recipe(*onnx, request);
+  EXPECT_FALSE(uniform.widths);
+  EXPECT_EQ(uniform.methods.rounding, Rounding::kGptq);
+  EXPECT_TRUE(uniform.missing.empty());
+  for (const TensorPlan& tensor : uniform.plan) {
+    EXPECT_EQ(tensor.scheme.value_or(request.scheme).bits, 4);
+  }
+  request.has_rounding = true;
+  EXPECT_EQ(best_recipe(*onnx, request).methods.rounding, Rounding::kNearest);
+  EXPECT_EQ(category_of([&] { best_recipe(*reader_, request); }), ErrorCategory::kUsage);
+}
+
 TEST_F(PlanAccuracyTest, AbsorbedScalesDamageAsQuantizingWithThemDoes) {
-  Graph graph = small_network(10);
-  Dimensions& sizes = graph.values[static_cast<std::size_t>(graph.inputs[0])].dimensions;
-  sizes[2] = sizes[3] = kSize;
-  put_model(directory() / "m.onnx", onnx_of_graph(graph, small_weights(graph, 3)));
   request_.widths = {4};
   request_.average_bits = 32;
   request_.scheme.kind = SchemeKind::kSymmetric;
@@ -246,7 +287,7 @@ TEST_F(PlanAccuracyTest, AbsorbedScalesDamageAsQuantizingWithThemDoes) {
   NetworkMethods methods;
   methods.absorb_channel_scales = true;
   methods.image_size = kSize;
-  const std::shared_ptr<const CheckpointReader> onnx = open_checkpoint(directory() / "m.onnx");
+  const std::shared_ptr<const CheckpointReader> onnx = onnx_network();
   for (const auto& reader : {reader_, onnx}) {
     request_.absorb_channel_scales = false;
     const double before = plan_budget(*reader, request_).damage;

@@ -40,6 +40,7 @@ void set_granularity(std::string_view value, PartialScheme& target) {
   const Granularity granularity = parse_granularity(value);
   target.scheme.granularity.kind = granularity.kind;
   target.scheme.granularity.group_size = granularity.group_size;
+  target.has_granularity = true;
 }
 
 void set_axis(std::string_view value, PartialScheme& target) {
@@ -50,6 +51,7 @@ void set_axis(std::string_view value, PartialScheme& target) {
 
 void set_range(std::string_view value, PartialScheme& target) {
   target.scheme.range = parse_range(value);
+  target.has_range = true;
 }
 
 // Formats are of fixed point, which need not be said.
