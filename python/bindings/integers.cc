@@ -50,7 +50,7 @@ Report quantize_to_integers(const std::filesystem::path& path, const PlanArgumen
     const auto reader = open_unpacked(path, cast_of(args.cast));
     if (!output.path.empty()) (void)location_of(output, *reader);  // not the input itself
     const QuantizeOptions quantize{.non_finite = args.non_finite, .code_statistics = true};
-    const ChosenPlan chosen = chosen_plan(args, methods, best, true, *reader, run);
+    const ChosenPlan chosen = chosen_plan(args, methods, best, false, *reader, run);
     const bool is_open = best && options.rules.empty() && options.steps.empty();
     if (is_open) {
       options = choose_activations(

@@ -69,7 +69,7 @@ const CheckpointReader& ChosenPlan::source(const CheckpointReader& reader) const
 }
 
 ChosenPlan chosen_plan(const PlanArguments& args, const NetworkMethods& methods,
-                       const std::optional<BestArguments>& best, bool keeps_graph,
+                       const std::optional<BestArguments>& best, bool may_level,
                        const CheckpointReader& reader, const RunOptions& run) {
   if (!best) return {plan_of(args, reader), methods, title_of(args), {}};
   if (!args.plan.empty() || has_rules(args) || !args.scheme.has_bits) {
@@ -78,7 +78,7 @@ ChosenPlan chosen_plan(const PlanArguments& args, const NetworkMethods& methods,
   }
   BestRecipe recipe = best_recipe(reader,
                                   {best_scheme(args.scheme), args.axes, args.selection, methods,
-                                   best->has_rounding, best->uniform, keeps_graph},
+                                   best->has_rounding, best->uniform, may_level},
                                   run);
   require_channels(args, recipe.plan);
   PlanArguments chosen = args;

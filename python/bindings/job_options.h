@@ -54,10 +54,10 @@ struct ChosenPlan {
 };
 
 // plan_of and the methods, or what best_recipe makes of them. Throws what these throw, and
-// Error(kUsage) for a best recipe with a plan, with rules or without bits. `keeps_graph` as in
+// Error(kUsage) for a best recipe with a plan, with rules or without bits. `may_level` as in
 // BestRequest.
 ChosenPlan chosen_plan(const PlanArguments& args, const NetworkMethods& methods,
-                       const std::optional<BestArguments>& best, bool keeps_graph,
+                       const std::optional<BestArguments>& best, bool may_level,
                        const CheckpointReader& reader, const RunOptions& run);
 
 // What `requantize`, `round_mode` and `overflow` say; empty words are the defaults. Throws

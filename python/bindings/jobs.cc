@@ -102,7 +102,7 @@ Report quantize_with_methods(const std::filesystem::path& path, const PlanArgume
     const CheckpointFormat format =
         output.path.empty() ? reader->location().format : location_of(output, *reader).format;
     const ChosenPlan chosen =
-        chosen_plan(args, methods, best, format != CheckpointFormat::kOnnx, *reader, run);
+        chosen_plan(args, methods, best, format == CheckpointFormat::kOnnx, *reader, run);
     const CheckpointReader& source = chosen.source(*reader);
     const auto writer = writer_for(source, output);
     writer->set_metadata(source.metadata());

@@ -1,4 +1,4 @@
-// Files without a name, for what is needed for a while and may not stay in memory.
+// Files and folders for what is needed for a while and may not stay in memory.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +26,21 @@ class TemporaryFile {
 
  private:
   FileDescriptor fd_;
+};
+
+// A folder there, which goes with all that is in it.
+class TemporaryFolder {
+ public:
+  // Throws Error(kIo).
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
 };
 
 }  // namespace narrow

@@ -226,7 +226,7 @@ class Best(ProgramCase):
         exact, levelled, other = (c["loss"] for c in found["checkpoints"])
         self.assertLess(abs(levelled - exact), abs(other - exact) / 2)
         text = self.narrow(*kept, "--format=npz", "-o", "kept.npz")
-        self.assertIn("costs less after narrow convert", text)
+        self.assertIn("costs less in the network that is written anew", text)
         self.assertEqual(self.json(*kept, "--dry-run")["input"], "net.onnx")
 
     def test_uniform_and_without_images(self):

@@ -43,10 +43,8 @@ const std::vector<std::string> kSchemeOptions = {
     "--range",  "--q",        "--ap-fixed",    "--include",       "--exclude",
     "--signed", "--overflow", "--round-mode",  "--fraction-bits", "--moving_averages"};
 
+// Of the network that is written anew.
 constexpr const char* kLevelledName = "level.onnx";
-constexpr const char* kLevelledText =
-    "channels are levelled first: a Clip between two layers becomes Relu and Min, with a limit for "
-    "each channel\n";
 
 using AddedOptions = std::map<std::string, std::string>;
 
@@ -135,10 +133,10 @@ BestCommands choose_best(const CheckpointReader& reader, const Command& command,
       best_recipe(reader,
                   {options.scheme.scheme(options.bits), axis_rules(options.scheme.axes),
                    options.selection, network.chosen(options.selection.moving_averages),
-                   has_rounding, limits.uniform, limits.keeps_graph},
+                   has_rounding, limits.uniform, limits.may_level},
                   {threads, &progress});
   progress.finish();
-  plan = plan_with_name(recipe.levelled ? *recipe.levelled : reader, options, recipe);
+  plan = plan_with_name(recipe.levelled != nullptr ? *recipe.levelled : reader, options, recipe);
 
   BestCommands best;
   const AddedOptions scheme = scheme_options(command, typed, recipe.scheme);
@@ -151,7 +149,7 @@ BestCommands choose_best(const CheckpointReader& reader, const Command& command,
   } else {
     best.changes.added.insert(scheme.begin(), scheme.end());
   }
-  if (recipe.levelled) {
+  if (recipe.levelled != nullptr) {
     best.levelled = recipe.levelled;
     best.changes.input = kLevelledName;
     best.commands.push_back(fmt::format("narrow convert {} --to onnx --equalize -o {}",
@@ -195,7 +193,11 @@ std::string best_text(const BestCommands& best) {
           : "";
   std::string text = fmt::format("best: {}the same as\n", bits);
   for (const std::string& line : best.commands) text += fmt::format("  {}\n", line);
-  if (best.levelled) text += kLevelledText;
+  if (best.levelled != nullptr) {
+    text +=
+        "channels are levelled first: a Clip between two layers becomes Relu and Min, with a limit "
+        "for each channel\n";
+  }
   for (const std::string& sentence : best.missing) text += sentence + "\n";
   return text;
 }

@@ -32,11 +32,11 @@ struct BestCommands {
 };
 
 struct BestLimits {
-  bool uniform = false;
-  bool keeps_graph = false;  // as in BestRequest
+  bool uniform = false;    // every tensor gets the same width
+  bool may_level = false;  // as in BestRequest
 };
 
-// Chooses, and fills in `options` and `network`.
+// Chooses, and fills in `options`, `network` and `plan`, which may be for BestCommands::levelled.
 // Throws Error(kUsage) for a plan, rules and without bits; what best_recipe throws.
 BestCommands choose_best(const CheckpointReader& reader, const Command& command,
                          const BestLimits& limits, int threads, PlanOptions& options,

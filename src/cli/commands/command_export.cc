@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/json_text.h"
 #include "base/special_file.h"
-#include "base/temporary_folder.h"
+#include "base/temporary_file.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/integer_export.h"

@@ -123,9 +123,9 @@ void run(Arguments args, const Command& command) {
   NamedPlan named;
   BestCommands best;
   if (args.best) {
-    const bool keeps_graph = args.integers.any() || format != CheckpointFormat::kOnnx;
-    best = choose_best(*reader, command, {args.uniform, keeps_graph}, args.threads,
-                       args.plan_options, args.network, named);
+    const bool may_level = !args.integers.any() && format == CheckpointFormat::kOnnx;
+    best = choose_best(*reader, command, {args.uniform, may_level}, args.threads, args.plan_options,
+                       args.network, named);
   } else {
     named = named_plan(args.plan_options, *reader);
   }

@@ -56,10 +56,6 @@ bool has_norm_moments(const CheckpointReader& reader, AllocationRequest request)
   return best_damage(reader, request) != DamageKind::kWeight;
 }
 
-QuantizePlan plan_of_levelled(const BestRequest& request, const BestRecipe& recipe) {
-  return make_plan(*recipe.levelled, recipe.scheme, request.selection, request.axes);
-}
-
 // Methods that were not asked for, where no batch norms tell what layers see and images do:
 // roundings where widths are planned, levelled channels where they share a range.
 std::vector<NetworkMethods> methods_to_judge(const BestRequest& request, const BestRecipe& recipe) {
@@ -75,16 +71,19 @@ std::vector<NetworkMethods> methods_to_judge(const BestRequest& request, const B
   return all;
 }
 
-// Takes the candidate that keeps the outputs best on images that it did not see.
-void take_best(const CheckpointReader& reader, const BestRequest& request, BestRecipe& recipe,
-               const RunOptions& run) {
+// Takes the methods that keep the outputs best on images that they did not see, and the levelled
+// network only where it does better with the first of them.
+void judge(const CheckpointReader& reader, const BestRequest& request, const RunOptions& run,
+           BestRecipe& recipe) {
   const std::vector<NetworkMethods> candidates = methods_to_judge(request, recipe);
-  if (candidates.size() == 1 && !recipe.levelled) return;
+  if (candidates.size() == 1 && recipe.levelled == nullptr) return;
   const std::vector<double> changes = judge_methods(reader, recipe.plan, candidates, run);
   const auto best = std::ranges::min_element(changes);
-  if (recipe.levelled) {
-    const QuantizePlan plan = plan_of_levelled(request, recipe);
-    if (judge_methods(*recipe.levelled, plan, {recipe.methods}, run).front() <= *best) return;
+  if (recipe.levelled != nullptr) {
+    const QuantizePlan plan =
+        make_plan(*recipe.levelled, recipe.scheme, request.selection, request.axes);
+    const auto levelled = judge_methods(*recipe.levelled, plan, {candidates.front()}, run);
+    if (levelled.front() <= *best) return;
     recipe.levelled = nullptr;
   }
   recipe.methods = candidates[static_cast<std::size_t>(best - changes.begin())];
@@ -99,7 +98,7 @@ QuantizePlan planned_widths(const CheckpointReader& reader, const AllocationRequ
   return make_plan(entries, reader);
 }
 
-std::vector<std::string> missing_sentences(bool has_moments, bool has_images, bool wants_levels) {
+std::vector<std::string> missing_sentences(bool has_moments, bool has_images, bool should_level) {
   std::vector<std::string> missing;
   if (!has_moments) {
     missing.emplace_back(
@@ -110,7 +109,7 @@ std::vector<std::string> missing_sentences(bool has_moments, bool has_images, bo
         "images would allow more: with 100, and their preprocessing, the damage of widths and the "
         "means of layers are measured");
   }
-  if (wants_levels) {
+  if (should_level) {
     missing.emplace_back(
         "one range for each tensor costs less in the network that is written anew with levelled "
         "channels (convert to onnx, equalize)");
@@ -154,12 +153,10 @@ BestRecipe best_recipe(const CheckpointReader& reader, const BestRequest& reques
   LayerPairs pairs;
   if (!has_norms && shares_ranges(request.scheme)) pairs = equalizable_pairs(reader);
 
+  const bool can_level = pairs.clipped > 0 && request.may_level && !request.methods.equalize;
   BestRecipe recipe{request.scheme, request.methods, {}, {}, {}, {}};
   NetworkMethods& methods = recipe.methods;
   if (shares_ranges(request.scheme) && !methods.fold) methods.absorb_channel_scales = true;
-  const bool can_level = pairs.clipped > 0 && !request.keeps_graph && !methods.equalize;
-  const bool wants_levels = pairs.clipped > 0 && !can_level;
-  if (can_level) recipe.levelled = levelled_network(reader.location().path, run);
   if (pairs.all > 0 && !has_images && !can_level) methods.equalize = true;
   // Where widths are planned the large layers have the fewest bits, and gptq fits them too closely
   // to a few hundred images: flips keep more.
@@ -174,10 +171,13 @@ BestRecipe best_recipe(const CheckpointReader& reader, const BestRequest& reques
   } else {
     recipe.plan = make_plan(reader, recipe.scheme, request.selection, request.axes);
   }
+  if (can_level) recipe.levelled = levelled_network(reader.location(), run);
   // Where nothing says beforehand which methods are best.
-  if (!has_norms && has_images) take_best(reader, request, recipe, run);
-  if (recipe.levelled) recipe.plan = plan_of_levelled(request, recipe);
-  recipe.missing = missing_sentences(has_moments, has_images, wants_levels);
+  if (!has_norms && has_images) judge(reader, request, run, recipe);
+  if (recipe.levelled != nullptr) {
+    recipe.plan = make_plan(*recipe.levelled, recipe.scheme, request.selection, request.axes);
+  }
+  recipe.missing = missing_sentences(has_moments, has_images, pairs.clipped > 0 && !can_level);
   return recipe;
 }
 

@@ -1,7 +1,6 @@
-// The network of an ONNX file with levelled channels, as export_network makes it.
+// The network of an ONNX file written anew with levelled channels. Internal to this folder.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 
 #include "narrow/checkpoint.h"
@@ -9,9 +8,9 @@
 
 namespace narrow {
 
-// In a temporary file that is there as long as the reader. Throws what export_network throws;
-// Error(kIo).
-std::shared_ptr<const CheckpointReader> levelled_network(const std::filesystem::path& model,
+// As NetworkExportOptions::equalize makes it, in a temporary folder that goes with the reader.
+// Throws what export_network throws.
+std::shared_ptr<const CheckpointReader> levelled_network(const CheckpointLocation& model,
                                                          const RunOptions& run);
 
 }  // namespace narrow
