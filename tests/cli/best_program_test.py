@@ -237,6 +237,18 @@ class Best(ProgramCase):
         self.assertIn("images would allow more", text)
         self.assertNotIn("batch norms", text)
 
+    def test_what_is_typed_stays_and_json_has_the_rest(self):
+        best = self.json("quantize", "net.onnx", "--bits", 5, "--best", "--uniform", "--dry-run",
+                         "--round=nearest", "--range=minmax")["best"]
+        self.assertEqual((best["round"], best["range"], best["scheme"], best["bias_correct"]),
+                         ("nearest", "minmax", "symmetric", True))
+        (command,) = best["commands"]
+        self.assertIn("--round nearest", command)
+        self.assertNotIn("flips", command)
+        self.assertEqual(len(best["missing"]), 1)
+        self.assertIn("--model_name goes with --images",
+                      self.error("sweep", "net.onnx", "--model_name=lenet"))
+
     def test_options_of_integer_files_are_not_for_the_plan(self):
         text = self.narrow("quantize", "net.onnx", "--bits", 5, "--best", "--to=qdq",
                            "--activations=8", *IMAGES, "--dry-run")
