@@ -255,7 +255,7 @@ class Best(ProgramCase):
         plan, quantize = (line.strip() for line in text.splitlines()
                           if line.startswith("  narrow "))
         self.narrow(*shlex.split(plan)[1:])
-        self.assertIn("--activations 8 --to qdq", quantize)
+        self.assertRegex(quantize, "--activations 8 --activation-range [^ ]+ --to qdq")
 
     def test_folded_batch_norms_leave_the_network_as_it_is(self):
         self.narrow("quantize", "net.onnx", "--scheme", "symmetric", "--bits", 24, "--granularity",
