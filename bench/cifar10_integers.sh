@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # A ResNet V1 on CIFAR-10 in integers, without and with training for it: the table of
 # docs/results.md.
-#   bench/cifar10_integers.sh NARROW DATA_DIR FLOAT OUT_DIR [EPOCHS [THREADS [RATE]]]
+#   bench/cifar10_integers.sh NARROW DATA_DIR FLOAT OUT_DIR [EPOCHS [THREADS [RATE [NETWORK]]]]
 # DATA_DIR has what `narrow download cifar10` wrote, FLOAT is the directory of a trained ResNet V1
-# for images of 32 pixels; without one a thin network (thin_resnet_v1.py) is trained there, for 10
-# epochs. Calibrated on 250 training images, measured on all test images; trained for EPOCHS (6) of
+# for images of 32 pixels; without one NETWORK (resnet_v1_50 say; by default a thin one,
+# thin_resnet_v1.py) is trained there, for 10 epochs. Calibrated on 250 training images, measured on all test images; trained for EPOCHS (6) of
 # 782 steps from FLOAT's weights with the learning RATE (0.02); 0 THREADS are all cores. What is in
 # OUT_DIR is not made again.
 set -euo pipefail
 narrow=$1 data=$2 float=$3 out=$4 epochs=${5:-6} threads=${6:-0} rate=${7:-0.02}
+network=${8:-thin}
 images=(--dataset_name cifar10 --dataset_dir "$data" --preprocessing_name vgg --resize_side 32
   --eval_image_size 32)
 mkdir -p "$out"
@@ -40,8 +41,12 @@ trained() {
 }
 
 if [[ ! -e $float ]]; then
-  "$(dirname "$0")/thin_resnet_v1.py" "$out/initial.npz"
-  "$narrow" convert "$out/initial.npz" --format tf -o "$out/initial.ckpt"
+  if [[ $network == thin ]]; then
+    "$(dirname "$0")/thin_resnet_v1.py" "$out/initial.npz"
+    "$narrow" convert "$out/initial.npz" --format tf -o "$out/initial.ckpt" --force
+  else
+    "$narrow" init "$network" --classes 10 -o "$out/initial.ckpt" --force
+  fi
   train "$float" "$out/initial.ckpt" 10 0.05 --warmup_steps=200
 fi
 [[ -e $out/float.onnx ]] ||
@@ -52,8 +57,9 @@ integers w4a8 "${channel[@]}" --bits 4 --activations 8 --round gptq
 images8=(--activation-rule 'images: 8 mse')
 integers w4a4-nearest "${channel[@]}" --bits 4 --activations 4 "${images8[@]}"
 integers w4a4 "${channel[@]}" --bits 4 --activations 4 "${images8[@]}" --round gptq
+integers w4a4-best --best --bits 4 --activations 4
 integers fixed8 --scheme fixed-point --bits 8 --granularity channel --activations 8:fixed-point
 trained w4a4-trained 4 4
 
-"$narrow" eval "$out"/{float,w8a8,w4a8,w4a4-nearest,w4a4,fixed8,w4a4-trained}.onnx "${images[@]}" \
+"$narrow" eval "$out"/{float,w8a8,w4a8,w4a4-nearest,w4a4,w4a4-best,fixed8,w4a4-trained}.onnx "${images[@]}" \
   --dataset_split_name test --threads "$threads"

@@ -49,13 +49,6 @@ if(NARROW_SANITIZE MATCHES "thread")
   # src/base/fork_join.h says what ThreadSanitizer cannot see.
   target_compile_definitions(narrow_options INTERFACE NARROW_THREAD_SANITIZER)
 endif()
-if(NARROW_THIS_MACHINE_ONLY OR NARROW_SANITIZE MATCHES "thread")
-  # Kernels for all instruction sets take a good part of a build; instrumented ones take minutes.
-  target_compile_definitions(narrow_options INTERFACE HWY_COMPILE_ONLY_STATIC)
-  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-    target_compile_options(narrow_options INTERFACE -march=native)
-  endif()
-endif()
 set_property(GLOBAL PROPERTY USE_FOLDERS ON)
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -167,15 +160,24 @@ function(narrow_sanitize_lightly file)
   endif()
 endfunction()
 
-# narrow_portable(file...): sources of the current folder whose library fuses multiplications and
-# additions where the instruction set has that, so that a build for one machine gives the same bits.
-function(narrow_portable)
-  if(NARROW_THIS_MACHINE_ONLY AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+# narrow_kernels(file...): adds sources of the current folder that Highway reads once for each
+# instruction set. That takes a good part of a build, and minutes when instrumented: such builds have
+# that of this machine only. Options for a machine are for these sources alone, since compilers and
+# libraries round otherwise with them: Eigen fuses multiplications and additions, and GCC 12 leaves
+# out a rounding to float.
+function(narrow_kernels)
+  narrow_sources(${ARGN})
+  if(NARROW_THIS_MACHINE_ONLY OR NARROW_SANITIZE MATCHES "thread")
     list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
-    # The precompiled headers are those of this machine.
-    set_source_files_properties(
-      ${ARGN} TARGET_DIRECTORY narrow_${NARROW_COMPONENT}_objects
-      PROPERTIES COMPILE_OPTIONS -march=x86-64 SKIP_PRECOMPILE_HEADERS ON)
+    set_property(SOURCE ${ARGN} TARGET_DIRECTORY narrow_${NARROW_COMPONENT}_objects
+                 APPEND PROPERTY COMPILE_DEFINITIONS HWY_COMPILE_ONLY_STATIC)
+    if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+      # The precompiled headers are those of every machine.
+      set_property(SOURCE ${ARGN} TARGET_DIRECTORY narrow_${NARROW_COMPONENT}_objects
+                   APPEND PROPERTY COMPILE_OPTIONS -march=native)
+      set_property(SOURCE ${ARGN} TARGET_DIRECTORY narrow_${NARROW_COMPONENT}_objects
+                   PROPERTY SKIP_PRECOMPILE_HEADERS ON)
+    endif()
   endif()
 endfunction()
 

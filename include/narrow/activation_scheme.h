@@ -34,6 +34,9 @@ struct ActivationRule {
   bool may_match_none = false;  // of a plan, whose values may have stayed numbers
 };
 
+// Throws Error(kUsage) for a width that is not from 2 to 16, and for a percentile that is not above
+// 50 and at most 100.
+NARROW_EXPORT void validate(const ActivationScheme& scheme);
 // "8", "8:symmetric": bits and, where it is not affine, the kind. Throws Error(kUsage).
 NARROW_EXPORT ActivationScheme parse_activations(std::string_view text);
 NARROW_EXPORT std::string to_string(const ActivationScheme& scheme);

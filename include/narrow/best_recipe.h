@@ -2,6 +2,7 @@
 // tensor, chosen by what is there. docs/methods.md says what is chosen when, docs/results.md why.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ struct BestRequest {
   NetworkMethods methods = {};
   bool has_rounding = false;  // methods.rounding is wanted too, even the nearest codes
   bool uniform = false;       // every tensor gets the bits of `scheme`
+  // The result may be another network that computes the same: one with levelled channels.
+  bool may_level = false;
 };
 
 struct BestRecipe {
@@ -41,11 +44,17 @@ struct BestRecipe {
   // `scheme`.
   std::optional<AllocationRequest> widths;
   QuantizePlan plan;
+  // What `plan` and `methods` are for instead of the file, where it may and is to be levelled:
+  // what export_network makes of it with NetworkExportOptions::equalize. It lies in a temporary
+  // folder, as long as this is held. Null: they are for the file.
+  std::shared_ptr<const CheckpointReader> levelled;
   std::vector<std::string> missing;  // what would allow a better result, as sentences
 };
 
 // What to tell quantize_network. Widths are planned for more than 2 bits and ranges of channels.
-// Where batch norms do not tell what layers see and images do, methods are judged (judge_methods).
+// Where batch norms do not tell what layers see and images do, methods are judged (judge_methods);
+// so is the levelled network where a Clip keeps layers that share ranges from being levelled as
+// they are, which without images is always taken.
 // Every number of threads gives the same recipe. Progress is that of plan_budget, then that of
 // judge_methods. Throws Error: kUsage for what is no ONNX file and for codebooks; what plan_budget,
 // make_plan and judge_methods throw; kInterrupted.

@@ -22,9 +22,9 @@ struct CalibrationImages {
   // another.
   std::uint64_t part = 0;
   std::uint64_t parts = 1;
-  // What methods for any graph may take for them, for values between layers and for moments, two
-  // sets of weights included: with less, values are computed again more often, and layers of many
-  // columns are not fitted to their moments.
+  // What methods may take for them, for values between layers and for moments, two sets of weights
+  // included. With less, values are computed again more often, and layers of many columns are not
+  // fitted to their moments; of a ResNet V1 more values lie in a temporary file.
   std::uint64_t memory_bytes = std::uint64_t{2} << 30;
 };
 
@@ -53,10 +53,11 @@ struct NARROW_EXPORT CalibrationResult {
 // statistics. Sums are merged image by image in double (Chan, Golub, LeVeque, "Algorithms for
 // Computing the Sample Variance", 1983). Nothing else changes, so it may follow any quantization.
 // The caller calls writer.finish(). Every number of threads gives the same result. Progress counts
-// every image once a layer. Memory: the network once, and 0.2 MB an image of 32 pixels, 10 MB one
-// of 224 (depth 50). Throws Error: kNotFound, kUsage, kUnsupported and kNumeric for what is no
-// float32 checkpoint of one network with batch norms; what the dataset throws; kUsage for fewer
-// than 2 images; kNumeric when a layer's output is not finite; kInterrupted.
+// every image once a layer. Memory: the network once, the images, and 1 GiB at most of what is made
+// of them; what does not fit is computed again or lies in a temporary file. Throws Error:
+// kNotFound, kUsage, kUnsupported and kNumeric for what is no float32 checkpoint of one network
+// with batch norms; what the dataset throws; kUsage for fewer than 2 images; kNumeric when a
+// layer's output is not finite; kInterrupted.
 NARROW_EXPORT CalibrationResult calibrate_network(const CheckpointReader& reader,
                                                   const CalibrationImages& images,
                                                   CheckpointWriter& writer,

@@ -101,12 +101,20 @@ struct AllocationRequest {
   bool may_stay_float = false;
 };
 
+// What the next of the widths that are there, and that rules allow, would make of a tensor.
+struct WiderTensor {
+  int bits = 0;
+  std::uint64_t bytes = 0;
+  double damage = 0;
+};
+
 struct AllocatedTensor {
   TensorInfo info;
   Scheme scheme;
   std::uint64_t bytes = 0;  // codes and parameters as the packed format stores them
   double damage = 0;
   double relative_l2 = 0;
+  std::optional<WiderTensor> wider = {};  // none for the widest
 };
 
 // Values between operators that share a format.

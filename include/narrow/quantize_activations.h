@@ -45,9 +45,10 @@ struct ActivationOptions {
   // TensorRT, which has integer kernels for INT8 alone.
   bool packs_weights = false;
   std::vector<ActivationRule> rules = {};  // the first that matches a value counts
-  // Not empty: these say widths, signs and scales of all values, and nothing else does; images are
-  // then not needed.
+  // Not empty: these say widths, signs and scales of all values, and nothing else does. Images are
+  // then not needed; those that there are show what the scales do.
   ActivationSteps steps = {};
+  bool tells_widths = false;             // fills in QuantizedActivation::errors
   IntegerForm form = IntegerForm::kQdq;  // kQonnx: for kPortable and weights that are not packed
 };
 
@@ -62,8 +63,33 @@ NARROW_EXPORT ActivationOptions parse_activation_options(std::string_view activa
                                                          std::string_view range,
                                                          std::string_view target);
 
+// Widths for which the error of a value is told.
+inline constexpr int kLeastToldBits = 2;
+inline constexpr int kMostToldBits = 12;
+// A width is enough for a value from this relative error on.
+inline constexpr double kEnoughForActivation = 0.01;
+
+// What choose_activations is to judge unless something is known: "minmax", "mse", "percentile:99.99",
+// "percentile:99.9".
+NARROW_EXPORT std::vector<std::string> best_activation_ranges();
+
+// The same options with what they leave open, which is nothing where they have rules or steps of a
+// training; for weights quantized by the plan, with 8 bits where it has fewer:
+// - of these ranges that which keeps the classes best, by the mean of KL(numbers || codes) in nats,
+//   on images that the ranges are not taken from: of at most 128 every second one calibrates, and
+//   the others are looked at. Without ranges, or for a network without classes, that of the options
+//   stays.
+// - 8 bits for the inputs of the network where the scheme has fewer: images have 8 anyway, and no
+//   later layer finds again what is lost there.
+// Progress is in ranges. Throws what quantize_activations throws.
+NARROW_EXPORT ActivationOptions choose_activations(const CheckpointReader& reader,
+                                                   const QuantizePlan& plan,
+                                                   ActivationOptions options,
+                                                   const std::vector<std::string>& ranges,
+                                                   const RunOptions& run = {});
+
 // A value between operators that became codes.
-struct QuantizedActivation {
+struct NARROW_EXPORT QuantizedActivation {
   std::string value;  // its name in the graph
   double least = 0;   // that calibration saw; of all values that share the format
   double greatest = 0;
@@ -73,6 +99,14 @@ struct QuantizedActivation {
   std::uint64_t values = 0;   // that calibration saw
   std::uint64_t clipped = 0;  // of these: no code holds them
   int bits = 8;               // of the scheme
+  double error = 0;           // relative, of what calibration saw: as far as its histogram tells
+  // The same for kLeastToldBits bits and more, each with the range that the scheme then takes;
+  // for trained scales the range of least squared error. Empty unless asked for.
+  std::vector<double> errors = {};
+
+  // The fewest bits from which on no error is above kEnoughForActivation; nothing where that would
+  // be more than kMostToldBits, or no errors are told.
+  [[nodiscard]] std::optional<int> wanted_bits() const;
 };
 
 // The sums of a linear layer.
@@ -85,7 +119,8 @@ struct NARROW_EXPORT IntegerNetworkResult {
   NetworkResult weights;  // what became of these
   ActivationScheme scheme;
   IntegerTarget target = IntegerTarget::kPortable;
-  std::uint64_t images = 0;                      // 0: scales are those of a training
+  bool is_trained = false;                       // scales are those of a training
+  std::uint64_t images = 0;                      // that were seen
   std::vector<QuantizedActivation> activations;  // in the order of execution
   std::vector<LayerAccumulator> accumulators;    // likewise
   std::vector<std::string> float_nodes;          // "Softmax softmax": computed in float

@@ -50,6 +50,9 @@ struct NetworkMethods {
   // Images that go through the network while it is quantized, front to back: every layer is fitted
   // to what it gets from the quantized ones before it. Absent: estimates from the checkpoint.
   std::optional<CalibrationImages> images = {};
+  // Of a run that a launcher has started several times: every rank takes a part of the images
+  // through networks other than ResNet V1, without equalization; the result is the first rank's.
+  bool ranks_share_images = false;
 
   [[nodiscard]] bool any() const {
     return fold || changes_scales() || bias_correct || rounding != Rounding::kNearest || images;
@@ -83,14 +86,13 @@ struct NARROW_EXPORT NetworkResult {
 
 // Runs the plan (see quantize_checkpoint) with methods for the model variables; other tensors of
 // the plan are quantized to their nearest codes or copied. The network's variables are held in
-// memory twice: 190 MB for ResNet V1 50; images take what calibrate_network needs, second moments
-// for kGptq up to 350 MB. Every number of threads gives the same result, and
-// without images so does every CPU. Progress is in bytes of the weights of the network's layers.
+// memory twice: 190 MB for ResNet V1 50. Every number of threads gives the same result, and without
+// images so does every CPU. Progress is in bytes of the weights of the network's layers.
 // `writer` gets every tensor of the plan. `scales` gets what undo_channel_scales needs, when
 // methods.changes_scales(), and nothing otherwise. The caller calls finish() of both; NullWriters
 // make it a dry run.
-// Networks other than ResNet V1 take images as they come to them, or arrays (ImageSource::inputs),
-// within CalibrationImages::memory_bytes. Throws Error: kNotFound for a checkpoint
+// Images take CalibrationImages::memory_bytes, about; networks other than ResNet V1 take them as
+// they come to them, or arrays (ImageSource::inputs). Throws Error: kNotFound for a checkpoint
 // without a network; kUsage for methods that its graph does not take, or takes with images only,
 // and for images without their preprocessing; kUnsupported for one that does not classify images
 // one by one; kUsage for a plan that quantizes moving statistics, methods that do not go with the

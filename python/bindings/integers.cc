@@ -36,10 +36,11 @@ namespace nb = nanobind;
 
 Report quantize_to_integers(const std::filesystem::path& path, const PlanArguments& args,
                             const NetworkMethods& methods, const std::optional<BestArguments>& best,
-                            const ActivationOptions& given, const OutputArguments& output,
-                            int threads, nb::object progress) {
+                            const ActivationOptions& given, bool has_range,
+                            const OutputArguments& output, int threads, nb::object progress) {
   ActivationOptions options = given;
   if (methods.images) options.images = *methods.images;
+  options.tells_widths = true;
   if (!args.plan.empty()) {
     const std::vector<ActivationRule> planned =
         parse_plan_activations(read_plan_text(args.plan), args.plan);
@@ -49,7 +50,13 @@ Report quantize_to_integers(const std::filesystem::path& path, const PlanArgumen
     const auto reader = open_unpacked(path, cast_of(args.cast));
     if (!output.path.empty()) (void)location_of(output, *reader);  // not the input itself
     const QuantizeOptions quantize{.non_finite = args.non_finite, .code_statistics = true};
-    const ChosenPlan chosen = chosen_plan(args, methods, best, *reader, run);
+    const ChosenPlan chosen = chosen_plan(args, methods, best, false, *reader, run);
+    const bool is_open = best && options.rules.empty() && options.steps.empty();
+    if (is_open) {
+      options = choose_activations(
+          *reader, chosen.plan, std::move(options),
+          has_range ? std::vector<std::string>() : best_activation_ranges(), run);
+    }
     const IntegerNetworkResult result =
         quantize_activations(*reader, chosen.plan, chosen.methods, quantize, options, output.path,
                              overwrite_of(output), run);
@@ -57,6 +64,7 @@ Report quantize_to_integers(const std::filesystem::path& path, const PlanArgumen
     json["input"] = reader->location().path.string();
     if (!output.path.empty()) json["output"] = output.path.string();
     if (chosen.best) json["best"] = best_json(*chosen.best);
+    if (is_open) add_best_activations(options, json["best"]);
     return integer_report(result, chosen.title, std::move(json));
   };
   return run_job<QuantizeObserver>({threads, std::move(progress)}, work);
@@ -156,8 +164,8 @@ void bind_integers(nb::module_& module) {
       "read_arrays", [](const std::filesystem::path& path) { return tuples_of(read_arrays(path)); },
       nb::arg("path"));
   module.def("quantize_activations", quantize_to_integers, nb::arg("path"), nb::arg("args"),
-             nb::arg("methods"), nb::arg("best").none(), nb::arg("options"), nb::arg("output"),
-             threads, progress);
+             nb::arg("methods"), nb::arg("best").none(), nb::arg("options"), nb::arg("has_range"),
+             nb::arg("output"), threads, progress);
   module.def("export_c_network", make_c_network, nb::arg("path"), nb::arg("inputs"),
              nb::arg("options"), nb::arg("output"), threads, progress);
   module.def("export_vectors", make_vectors, nb::arg("path"), nb::arg("inputs"), nb::arg("options"),

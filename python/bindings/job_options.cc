@@ -64,9 +64,13 @@ std::string title_of(const PlanArguments& args) {
   return has_rules(args) ? title + ", and rules" : title;
 }
 
+const CheckpointReader& ChosenPlan::source(const CheckpointReader& reader) const {
+  return best && best->levelled ? *best->levelled : reader;
+}
+
 ChosenPlan chosen_plan(const PlanArguments& args, const NetworkMethods& methods,
-                       const std::optional<BestArguments>& best, const CheckpointReader& reader,
-                       const RunOptions& run) {
+                       const std::optional<BestArguments>& best, bool may_level,
+                       const CheckpointReader& reader, const RunOptions& run) {
   if (!best) return {plan_of(args, reader), methods, title_of(args), {}};
   if (!args.plan.empty() || has_rules(args) || !args.scheme.has_bits) {
     throw Error(ErrorCategory::kUsage,
@@ -74,7 +78,7 @@ ChosenPlan chosen_plan(const PlanArguments& args, const NetworkMethods& methods,
   }
   BestRecipe recipe = best_recipe(reader,
                                   {best_scheme(args.scheme), args.axes, args.selection, methods,
-                                   best->has_rounding, best->uniform},
+                                   best->has_rounding, best->uniform, may_level},
                                   run);
   require_channels(args, recipe.plan);
   PlanArguments chosen = args;

@@ -48,13 +48,17 @@ struct ChosenPlan {
   NetworkMethods methods;
   std::string title;
   std::optional<BestRecipe> best;  // that chose them
+
+  // What is to be quantized, for a checkpoint that was opened as `reader`.
+  const CheckpointReader& source(const CheckpointReader& reader) const;
 };
 
 // plan_of and the methods, or what best_recipe makes of them. Throws what these throw, and
-// Error(kUsage) for a best recipe with a plan, with rules or without bits.
+// Error(kUsage) for a best recipe with a plan, with rules or without bits. `may_level` as in
+// BestRequest.
 ChosenPlan chosen_plan(const PlanArguments& args, const NetworkMethods& methods,
-                       const std::optional<BestArguments>& best, const CheckpointReader& reader,
-                       const RunOptions& run);
+                       const std::optional<BestArguments>& best, bool may_level,
+                       const CheckpointReader& reader, const RunOptions& run);
 
 // What `requantize`, `round_mode` and `overflow` say; empty words are the defaults. Throws
 // Error(kUsage) for words that say nothing.

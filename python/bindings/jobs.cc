@@ -99,16 +99,20 @@ Report quantize_with_methods(const std::filesystem::path& path, const PlanArgume
                              const OutputArguments& output, int threads, nb::object progress) {
   const auto work = [&](const RunOptionsFor<QuantizeObserver>& run, JobThread& job) {
     const auto reader = open_unpacked(path, cast_of(args.cast));
-    const ChosenPlan chosen = chosen_plan(args, methods, best, *reader, run);
-    const auto writer = writer_for(*reader, output);
-    writer->set_metadata(reader->metadata());
+    const CheckpointFormat format =
+        output.path.empty() ? reader->location().format : location_of(output, *reader).format;
+    const ChosenPlan chosen =
+        chosen_plan(args, methods, best, format == CheckpointFormat::kOnnx, *reader, run);
+    const CheckpointReader& source = chosen.source(*reader);
+    const auto writer = writer_for(source, output);
+    writer->set_metadata(source.metadata());
     std::unique_ptr<CheckpointWriter> scales = std::make_unique<NullWriter>();
     if (chosen.methods.changes_scales() && !output.path.empty()) {
       scales = create_checkpoint(channel_scales_location(location_of(output, *reader)),
                                  overwrite_of(output));
     }
     const NetworkResult result = quantize_network(
-        *reader, chosen.plan, chosen.methods,
+        source, chosen.plan, chosen.methods,
         {.non_finite = args.non_finite, .code_statistics = true}, *writer, *scales, run);
     const QuantizeSummary& summary = result.quantization.summary;
     require_quantized(*reader, summary.quantized, summary.copied_by_reason);

@@ -35,7 +35,7 @@ def quantize_activations(
     output: StrPath | None = None,
     *,
     activations: int | str = 8,
-    activation_range: str = "minmax",
+    activation_range: str | None = None,
     activation_rule: str | Sequence[str] = (),
     activation_steps: StrPath | None = None,
     pack_int4: bool = False,
@@ -59,7 +59,8 @@ def quantize_activations(
 
     activations: bits of the values between operators, 2 to 16, or with their scheme "8:symmetric",
     "8:fixed-point". activation_range: of what the images show: "minmax", "mse", "entropy",
-    "percentile:99.9". activation_rule: "GLOB: B[:SCHEME]" of values with such names, a range may
+    "percentile:99.9"; None is "minmax", or with best the one that is judged the best.
+    activation_rule: "GLOB: B[:SCHEME]" of values with such names, a range may
     follow ("conv1*: 4:symmetric mse"); the first that matches counts. activation_steps: instead of
     all three the checkpoint of a training with quantize_activations. pack_int4: weights of 4 bits
     and fewer two a byte (opset 21). to: "qdq", or "qonnx" for FINN and hls4ml. target: the engine,
@@ -75,8 +76,8 @@ def quantize_activations(
     rest: dict[str, Any] = dict(options)
     images = split_images(rest)
     if activation_steps is None:
-        require_images(images)
-    elif activations != 8 or activation_range != "minmax" or words(activation_rule):
+        require_images(images, inputs=True)
+    elif activations != 8 or activation_range is not None or words(activation_rule):
         raise Error(
             "activation_steps says all of activations; activations, activation_range and "
             "activation_rule do not go with it",
@@ -98,7 +99,7 @@ def quantize_activations(
         "activation_steps": activation_steps,
         **changed(
             activations=(activations, 8),
-            activation_range=(activation_range, "minmax"),
+            activation_range=(activation_range, None),
             activation_rule=(words(activation_rule), []),
             pack_int4=(pack_int4, False),
             to=(to, "qdq"),
@@ -115,18 +116,27 @@ def quantize_activations(
             best_arguments(best, uniform, round is not None),
             _narrow.ActivationOptions(
                 str(activations),
-                activation_range,
+                activation_range or "minmax",
                 words(activation_rule),
                 target,
                 pack_int4,
                 os.fspath(activation_steps or ""),
                 to,
             ),
+            activation_range is not None,
             native_output(output, None, force),
             threads,
             callback_of(progress),
         ),
-        lambda chosen: best_calls("quantize_activations", network, chosen, given),
+        lambda chosen: best_calls(
+            "quantize_activations",
+            network,
+            chosen,
+            given | changed(
+                activation_range=(chosen.get("activation_range", activation_range), None),
+                activation_rule=(chosen.get("activation_rules", words(activation_rule)), []),
+            ),
+        ),
     )
 
 

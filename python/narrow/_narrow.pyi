@@ -286,6 +286,7 @@ def quantize_activations(
     methods: NetworkMethods,
     best: BestArguments | None,
     options: ActivationOptions,
+    has_range: bool,
     output: Output,
     threads: int,
     progress: _Progress,

@@ -251,7 +251,11 @@ def best_calls(
     }
     scheme = {key: chosen[key] for key in ("scheme", "granularity", "range")}
     if "widths" not in chosen:
-        return [call_text(name, network, **{**given, **scheme, **methods})]
+        calls = []
+        if chosen["levelled"]:
+            calls = [call_text("export_network", network, "level.onnx", equalize=True)]
+            network = "level.onnx"
+        return [*calls, call_text(name, network, **{**given, **scheme, **methods})]
     known = AllocationOptions.__annotations__
     plan = {key: value for key, value in given.items() if key in known}
     plan |= {**scheme, "average_bits": chosen["average_bits"], "bits": chosen["widths"]}

@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/temporary_file.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -55,22 +56,6 @@ std::string_view kind_of(mode_t mode) {
 
 [[noreturn]] void throw_io(const std::string& what, int error) {
   throw Error(ErrorCategory::kIo, fmt::format("cannot {}: {}", what, strerror(error)));
-}
-
-FileDescriptor temporary_file(const fs::path& directory) {
-  FileDescriptor fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (fd.get() >= 0) return fd;
-  // Some file systems have no files without a name.
-  std::string name = (directory / "narrow-pipe-XXXXXX").string();
-  fd = FileDescriptor(::mkostemp(name.data(), O_CLOEXEC));
-  if (fd.get() < 0) {
-    throw_io(fmt::format("create a temporary file in {}; set TMPDIR to a directory that is "
-                         "writable",
-                         directory.string()),
-             errno);
-  }
-  ::unlink(name.c_str());
-  return fd;
 }
 
 }  // namespace
@@ -173,10 +158,7 @@ int write_fully(int fd, std::string_view text) {
 }
 
 FileDescriptor spool(int fd, const fs::path& path) {
-  std::error_code no_directory;
-  fs::path directory = fs::temp_directory_path(no_directory);
-  if (no_directory) directory = "/tmp";
-  FileDescriptor file = temporary_file(directory);
+  FileDescriptor file = temporary_file();
   std::string buffer(kSpoolBytes, '\0');
   for (;;) {
     const ssize_t got = ::read(fd, buffer.data(), buffer.size());
@@ -190,7 +172,7 @@ FileDescriptor spool(int fd, const fs::path& path) {
         write_fully(file.get(), std::string_view(buffer.data(), static_cast<std::size_t>(got)));
     if (error != 0) {
       throw_io(fmt::format("keep what {} gives in {} (TMPDIR chooses another place)", path.string(),
-                           directory.string()),
+                           temporary_directory().string()),
                error);
     }
   }

@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::string_view kPercentile = "percentile:";
 
+bool is_possible_width(int bits) { return bits >= 2 && bits <= 16; }
+
+bool is_possible_percentile(double percentile) { return percentile > 50 && percentile <= 100; }
+
 std::string_view to_string(ActivationSchemeKind kind) {
   switch (kind) {
     case ActivationSchemeKind::kSymmetric:
@@ -30,6 +34,20 @@ bool read_whole(std::string_view text, Number& number) {
 
 }  // namespace
 
+void validate(const ActivationScheme& scheme) {
+  if (!is_possible_width(scheme.bits)) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("activations have {} bits, expected 2 to 16", scheme.bits));
+  }
+  const bool is_percentile = scheme.range == ActivationRange::kPercentile;
+  if (is_percentile && !is_possible_percentile(scheme.percentile)) {
+    throw Error(
+        ErrorCategory::kUsage,
+        fmt::format("the percentile of activations is {}, expected above 50 and at most 100",
+                    scheme.percentile));
+  }
+}
+
 ActivationScheme parse_activations(std::string_view text) {
   ActivationScheme scheme;
   const std::size_t colon = text.find(':');
@@ -41,8 +59,8 @@ ActivationScheme parse_activations(std::string_view text) {
     scheme.kind = known;
     is_known = true;
   }
-  if (!is_known || !read_whole(text.substr(0, colon), scheme.bits) || scheme.bits < 2 ||
-      scheme.bits > 16) {
+  if (!is_known || !read_whole(text.substr(0, colon), scheme.bits) ||
+      !is_possible_width(scheme.bits)) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("activations are '{}', expected 2 to 16 bits and possibly a scheme: "
                             "8, 8:affine, 8:symmetric or 8:fixed-point",
@@ -65,7 +83,7 @@ void parse_activation_range(std::string_view text, ActivationScheme& scheme) {
     scheme.range = ActivationRange::kEntropy;
   } else if (text.starts_with(kPercentile) &&
              read_whole(text.substr(kPercentile.size()), scheme.percentile) &&
-             scheme.percentile > 50 && scheme.percentile <= 100) {
+             is_possible_percentile(scheme.percentile)) {
     scheme.range = ActivationRange::kPercentile;
   } else {
     throw Error(ErrorCategory::kUsage,

@@ -1,5 +1,7 @@
 #include "report/best_report.h"
 
+#include <fmt/format.h>
+
 namespace narrow {
 
 nlohmann::ordered_json best_json(const BestRecipe& recipe) {
@@ -7,6 +9,7 @@ nlohmann::ordered_json best_json(const BestRecipe& recipe) {
   nlohmann::ordered_json json = {{"scheme", to_string(recipe.scheme.kind)},
                                  {"granularity", to_string(recipe.scheme.granularity)},
                                  {"range", to_string(recipe.scheme.range)},
+                                 {"levelled", recipe.levelled != nullptr},
                                  {"fold", methods.fold},
                                  {"equalize", methods.equalize},
                                  {"absorb_channel_scales", methods.absorb_channel_scales},
@@ -24,6 +27,17 @@ nlohmann::ordered_json best_json(const BestRecipe& recipe) {
   }
   json["missing"] = recipe.missing;
   return json;
+}
+
+std::string bits_rule(const ActivationRule& rule) {
+  return fmt::format("{}: {}", rule.pattern, rule.scheme.bits);
+}
+
+void add_best_activations(const ActivationOptions& chosen, nlohmann::ordered_json& json) {
+  json["activation_range"] = range_text(chosen.scheme);
+  json["activation_rules"] = nlohmann::ordered_json::array();
+  for (const ActivationRule& rule : chosen.rules)
+    json["activation_rules"].push_back(bits_rule(rule));
 }
 
 }  // namespace narrow

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/join_some.h"
+#include "report/html/heat_map.h"
 #include "report/quantize_report.h"
+#include "report/table/numbers.h"
 #include "report/table/table_formats.h"
 
 namespace narrow {
@@ -27,17 +30,46 @@ Table activations_table(const IntegerNetworkResult& result) {
                {"max", "max", kShort},
                {"scale", "scale", kShort},
                {"zero_point", "zero point", kInteger},
-               {"clipped", "clipped", kPercent}},
+               {"clipped", "clipped", kPercent},
+               {"relative_error", "relative error", kShort},
+               {"wanted_bits", "wanted bits", kInteger}},
               {}};
   for (const QuantizedActivation& value : result.activations) {
     const double share =
         value.values == 0 ? 0
                           : static_cast<double>(value.clipped) / static_cast<double>(value.values);
+    const std::optional<int> wanted = value.wanted_bits();
     table.add_row({value.value, value.type, static_cast<std::uint64_t>(value.bits), value.least,
                    value.greatest, static_cast<double>(value.scale),
-                   static_cast<double>(value.zero), share});
+                   static_cast<double>(value.zero), share, value.error,
+                   wanted ? TableCell(static_cast<std::uint64_t>(*wanted)) : TableCell()});
   }
   return table;
+}
+
+// The errors of all values at all widths.
+ReportPicture activations_map(const IntegerNetworkResult& result) {
+  HeatMap map;
+  map.row_title = "value";
+  for (int bits = kLeastToldBits; bits <= kMostToldBits; ++bits) {
+    map.columns.push_back(fmt::format("{}", bits));
+  }
+  for (const QuantizedActivation& value : result.activations) {
+    HeatMapRow& row = map.rows.emplace_back();
+    row.label = value.value;
+    row.values = value.errors;
+    for (std::size_t i = 0; i < value.errors.size(); ++i) {
+      row.hover.push_back(fmt::format("{} bits: relative error {}",
+                                      kLeastToldBits + static_cast<int>(i),
+                                      format_ratio(value.errors[i])));
+    }
+  }
+  return {"Value by value: what a width costs",
+          fmt::format("Relative error in percent of every value between operators at every width, "
+                      "in the order of execution, of what {} images showed. Wanted bits are the "
+                      "fewest with at most {:g} %; red rows want more than the rest.",
+                      result.images, 100 * kEnoughForActivation),
+          heat_map_html(map)};
 }
 
 Table accumulators_table(const IntegerNetworkResult& result) {
@@ -56,7 +88,7 @@ Table accumulators_table(const IntegerNetworkResult& result) {
 
 std::string integer_summary_text(const IntegerNetworkResult& result) {
   std::string text = quantize_summary_text(result.weights.quantization.summary);
-  if (result.images == 0) {
+  if (result.is_trained) {
     text += fmt::format("{} values between operators as codes, scales of a training\n",
                         result.activations.size());
   } else {
@@ -81,7 +113,7 @@ std::string integer_summary_text(const IntegerNetworkResult& result) {
 
 ordered_json integer_json(const IntegerNetworkResult& result) {
   ordered_json json = quantize_json(result.weights.quantization);
-  const bool is_trained = result.images == 0;
+  const bool is_trained = result.is_trained;
   json["activations"] = {{"scheme", is_trained ? "trained" : to_string(result.scheme)},
                          {"range", is_trained ? "trained" : range_text(result.scheme)},
                          {"target", to_string(result.target)},
@@ -98,6 +130,7 @@ Report integer_report(const IntegerNetworkResult& result, const std::string& met
   Report report = quantize_report(result.weights.quantization, method, std::move(json));
   report.tables.push_back(activations_table(result));
   report.tables.push_back(accumulators_table(result));
+  if (result.images > 0) report.pictures.push_back(activations_map(result));
   return report;
 }
 

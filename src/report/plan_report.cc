@@ -105,13 +105,21 @@ Table allocation_table(const BitAllocation& plan) {
                {"bytes", "bytes", CellStyle::kInteger},
                {"damage", "damage", CellStyle::kShort},
                {"relative_l2", "relative error", CellStyle::kShort},
+               {"wider_bits", "next width", CellStyle::kInteger},
+               {"wider_bytes", "its bytes", CellStyle::kInteger},
+               {"wider_damage", "its damage", CellStyle::kShort},
                axis_column(has_axes),
                {"shape", "shape", CellStyle::kText},
                {"name", "tensor", CellStyle::kText}},
               {}};
   for (const AllocatedTensor& tensor : plan.tensors) {
+    const std::optional<WiderTensor>& wider = tensor.wider;
     table.add_row({static_cast<std::uint64_t>(tensor.scheme.bits), tensor.bytes, tensor.damage,
-                   tensor.relative_l2, axis_cell(channel_axes_of(tensor.scheme, tensor.info)),
+                   tensor.relative_l2,
+                   wider ? TableCell(static_cast<std::uint64_t>(wider->bits)) : TableCell(),
+                   wider ? TableCell(wider->bytes) : TableCell(),
+                   wider ? TableCell(wider->damage) : TableCell(),
+                   axis_cell(channel_axes_of(tensor.scheme, tensor.info)),
                    to_string(tensor.info.shape), tensor.info.name});
   }
   return table;

@@ -32,6 +32,7 @@ std::string report_html(const Report& report) {
   HtmlPage page(report.title, "");
   page.add_facts(report.facts);
   for (const Table& table : report.tables) page.add_section(table.title, "", html_table(table));
+  for (const ReportPicture& one : report.pictures) page.add_section(one.title, one.note, one.html);
   return page.text("Made by narrow.");
 }
 

@@ -10,10 +10,18 @@
 
 namespace narrow {
 
+// Of the HTML page alone, after the tables.
+struct ReportPicture {
+  std::string title;
+  std::string note;
+  std::string html;  // markup
+};
+
 struct Report {
   std::string title;
   std::vector<std::pair<std::string, std::string>> facts;  // name and value
   std::vector<Table> tables;                               // the first is what CSV holds
+  std::vector<ReportPicture> pictures;
   nlohmann::ordered_json json;
   std::string html;  // a whole page, when it is more than title, facts and tables
 };

@@ -49,6 +49,27 @@ def network():
                  outputs=[value("logits", ["N", CLASSES])])
 
 
+def folded_network():
+    """Two convolutions with biases whose channels differ a lot, Clip behind each, a dense layer."""
+    rng = np.random.default_rng(8)
+    sizes = 2 ** rng.uniform(-3, 3, size=DEPTH)
+    shape = (DEPTH, 1, 1, 1)
+    weights = {"first": rng.normal(size=(DEPTH, 3, 3, 3)) / 300 * sizes.reshape(shape),
+               "second": rng.normal(size=(DEPTH, DEPTH, 3, 3)) / sizes.reshape(1, -1, 1, 1) / 9,
+               "first.b": rng.normal(size=DEPTH) * sizes, "second.b": rng.normal(size=DEPTH),
+               "dense": rng.normal(size=(DEPTH, CLASSES)), "last": rng.normal(size=CLASSES),
+               "low": np.array(0), "high": np.array(6)}
+    padded = ints("pads", [1, 1, 1, 1])
+    nodes = [node("Conv", ["x", "first", "first.b"], "p", padded + ints("strides", [2, 2])),
+             node("Clip", ["p", "low", "high"], "q"),
+             node("Conv", ["q", "second", "second.b"], "r", padded),
+             node("Clip", ["r", "low", "high"], "s"), node("GlobalAveragePool", ["s"], "a"),
+             node("Flatten", ["a"], "b"), node("Gemm", ["b", "dense", "last"], "logits")]
+    return model(nodes, [tensor(name, array.astype("<f4")) for name, array in weights.items()],
+                 inputs=[value("x", ["N", 3, SIZE, SIZE])],
+                 outputs=[value("logits", ["N", CLASSES])])
+
+
 def network_of_arrays():
     """Two matrices, their sum rectified, a third one: without biases, norms and classes."""
     rng = np.random.default_rng(6)
@@ -73,7 +94,7 @@ class Best(ProgramCase):
 
     def same_by_printed_commands(self, *arguments):
         """Runs --best, then what it printed; gives what it printed."""
-        for pattern in ("best.onnx*", "again.onnx*", "plan.json"):
+        for pattern in ("best.onnx*", "again.onnx*", "level.onnx", "plan.json"):
             for path in self.dir.glob(pattern):
                 path.unlink()
         text = self.narrow("quantize", "net.onnx", "--bits", 5, "--best", *arguments,
@@ -139,6 +160,15 @@ class Best(ProgramCase):
         self.assertEqual(len(commands), 1)
         self.assertIn("--round gptq", commands[0])
 
+    def test_activations_of_integer_files_are_chosen_too(self):
+        integers = (*IMAGES, "--to=qdq", "--activations=4", "--uniform")
+        commands, _ = self.same_by_printed_commands(*integers)
+        self.assertRegex(commands[-1], "--activation-range (minmax|mse|percentile:99.9)")
+        self.assertIn("--activation-rule 'x: 8'", commands[-1])
+        commands, _ = self.same_by_printed_commands(*integers, "--activation-range=mse",
+                                                    "--activation-rule=x: 6")
+        self.assertEqual(commands[-1].count("--activation-rule"), 1)
+
     def test_arrays_calibrate_what_takes_no_images(self):
         (self.dir / "net.onnx").write_bytes(network_of_arrays())
         rng = np.random.default_rng(7)
@@ -179,6 +209,26 @@ class Best(ProgramCase):
         commands, _ = self.same_by_printed_commands("--granularity=tensor")
         self.assertIn("--equalize", commands[0])
 
+    def test_folded_batch_norms_and_one_range_level_the_network_first(self):
+        (self.dir / "net.onnx").write_bytes(folded_network())
+        for images in ((), IMAGES):
+            commands, text = self.same_by_printed_commands("--granularity=tensor", *images)
+            self.assertEqual(commands[0], "narrow convert net.onnx --to onnx --equalize "
+                                          "-o level.onnx")
+            self.assertTrue(commands[1].startswith("narrow quantize level.onnx --scheme"), commands)
+            self.assertEqual(len(commands), 2)
+            self.assertNotIn("--equalize", commands[1])
+            self.assertIn("a Clip between two layers becomes Relu and Min", text)
+            self.assertIn(b"Min", (self.dir / "best.onnx").read_bytes())
+        kept = ("quantize", "net.onnx", "--bits", 5, "--best", "--granularity=tensor")
+        self.narrow(*kept, "--equalize", "-o", "kept.onnx")
+        found = self.json("eval", "net.onnx", "best.onnx", "kept.onnx", *IMAGES)
+        exact, levelled, other = (c["loss"] for c in found["checkpoints"])
+        self.assertLess(abs(levelled - exact), abs(other - exact) / 2)
+        text = self.narrow(*kept, "--format=npz", "-o", "kept.npz")
+        self.assertIn("costs less in the network that is written anew", text)
+        self.assertEqual(self.json(*kept, "--dry-run")["input"], "net.onnx")
+
     def test_uniform_and_without_images(self):
         commands, text = self.same_by_printed_commands("--uniform")
         self.assertEqual(len(commands), 1)
@@ -205,7 +255,7 @@ class Best(ProgramCase):
         plan, quantize = (line.strip() for line in text.splitlines()
                           if line.startswith("  narrow "))
         self.narrow(*shlex.split(plan)[1:])
-        self.assertIn("--activations 8 --to qdq", quantize)
+        self.assertRegex(quantize, "--activations 8 --activation-range [^ ]+ --to qdq")
 
     def test_folded_batch_norms_leave_the_network_as_it_is(self):
         self.narrow("quantize", "net.onnx", "--scheme", "symmetric", "--bits", 24, "--granularity",
@@ -236,6 +286,10 @@ class Best(ProgramCase):
         self.assertEqual(one["tensors"], three["tensors"])
 
     def test_what_is_not_possible_is_said(self):
+        for damage in ("weight", "output"):
+            self.assertIn("arrays are for the damage that is measured",
+                          self.error("plan", "net.onnx", "--average-bits", 4, "--damage", damage,
+                                     "--inputs=x.npz"))
         self.assertIn("goes with --best", self.error("quantize", "net.onnx", "--bits", 4,
                                                      "--uniform"))
         self.assertIn("go through all of its layers",

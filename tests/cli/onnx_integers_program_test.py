@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """ONNX files in exact integers: made, evaluated, swept, planned, and what engines make of them."""
+import json
+import os
 import unittest
 
 from onnx_small_network import SIZE, OnnxCase
@@ -22,6 +24,11 @@ class OnnxIntegers(OnnxCase):
         self.assertAlmostEqual(exact, integers, delta=0.1 * exact)
         simulated = self.json("eval", "i.onnx", *source, "--execution=simulate")
         self.assertAlmostEqual(simulated["checkpoints"][0]["loss"], integers, delta=0.02 * exact)
+        for name, limit in (("all", ""), ("avx2", "avx2"), ("sse", "SSE41")):
+            self.narrow("run", "i.onnx", "--inputs=bare.npz", "-o", f"{name}.npz",
+                        env={**os.environ, "ONEDNN_MAX_CPU_ISA": limit})
+            self.assertEqual((self.dir / f"{name}.npz").read_bytes(),
+                             (self.dir / "all.npz").read_bytes())
         again = self.narrow("compare", "--outputs", "i.onnx", "i.onnx", "--inputs=bare.npz",
                             "--execution=integer")
         self.assertIn("exact", again)
@@ -90,6 +97,17 @@ class OnnxIntegers(OnnxCase):
             self.assertIn("exact", text)
         self.assertIn("--target is for --to qdq", self.error(
             "quantize", "m.onnx", *how, "--to=qonnx", "--target=openvino", "-o", "j.onnx"))
+
+    def test_the_page_tells_what_values_want(self):
+        self.narrow("quantize", "m.onnx", "--scheme=symmetric", "--bits=8", "--granularity=channel",
+                    *self.pictures(), "--calibration_images=6", f"--eval_image_size={SIZE}",
+                    "--to=qdq", "-o", "i.onnx", "--export-html=i.html", "--export-json=i.json")
+        page = (self.dir / "i.html").read_text()
+        self.assertIn("Value by value: what a width costs", page)
+        self.assertIn("wanted bits", page)
+        values = json.loads((self.dir / "i.json").read_text())["activations"]["values"]
+        self.assertTrue(all(2 <= value["wanted_bits"] <= 12 for value in values), values)
+        self.assertTrue(all(0 < value["relative_error"] < 0.02 for value in values), values)
 
     def test_what_engines_compute_in_integers_is_told(self):
         self.narrow("quantize", "m.onnx", "--scheme=symmetric", "--bits=8", "--granularity=channel",

@@ -72,10 +72,10 @@ def run_onnxruntime(path, inputs):
     return dict(zip(names, session.run(names, inputs)))
 
 
-def run_narrow(narrow, path, inputs, folder):
+def run_narrow(narrow, path, inputs, folder, execution="integer"):
     np.savez(folder / "inputs.npz", **inputs)
     subprocess.run([narrow, "run", path, "--inputs", folder / "inputs.npz", "-o", folder / "out.npz",
-                    "--execution", "integer", "--force"], check=True, stdout=subprocess.DEVNULL)
+                    "--execution", execution, "--force"], check=True, stdout=subprocess.DEVNULL)
     with np.load(folder / "out.npz") as results:
         return dict(results)
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Compares this build with the real TensorFlow, NumPy and safetensors, and with ONNX, ONNX Runtime,
 # Pillow and gguf.
-#   tests/interop/run_all.sh BUILD_DIR [tensorflow|onnx]
-# Needs tools/interop_environment.sh to have run; with one of the two names only that one's scripts.
+#   tests/interop/run_all.sh BUILD_DIR [tensorflow|onnx|qonnx|nncf]
+# Needs tools/interop_environment.sh to have run; with a name only that one's scripts, without one
+# those of the first two.
 set -euo pipefail
 cd "$(dirname "$0")"
 build=$(cd "$OLDPWD" && cd "$1" && pwd)
@@ -54,6 +55,8 @@ scripts=(
   "tensorflow keras_hdf5.py $build"
   "tensorflow numpy_safetensors.py $build/tests/interop/checkpoint_dump"
   "onnx gguf_files.py $build"
+  "qonnx qonnx_files.py $build/narrow"
+  "nncf nncf_integers.py $build/narrow"
 )
 for script in "${scripts[@]}"; do
   if [[ " $environments " == *" ${script%% *} "* ]]; then printf '%s\0' "$script"; fi

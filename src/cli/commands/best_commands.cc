@@ -8,6 +8,7 @@
 #include "cli/console/job_progress.h"
 #include "cli/options/axis_options.h"
 #include "narrow/error.h"
+#include "narrow/quantize_activations.h"
 #include "report/best_report.h"
 
 namespace narrow {
@@ -33,6 +34,7 @@ const std::vector<std::string> kMethodOptions = {"--fold",
                                                  "--activations",
                                                  "--activation-range",
                                                  "--activation-rule",
+                                                 "--activation-steps",
                                                  "--pack-int4",
                                                  "--target"};
 // What a plan says.
@@ -40,6 +42,9 @@ const std::vector<std::string> kSchemeOptions = {
     "--scheme", "--bits",     "--granularity", "--axis",          "--scaling",
     "--range",  "--q",        "--ap-fixed",    "--include",       "--exclude",
     "--signed", "--overflow", "--round-mode",  "--fraction-bits", "--moving_averages"};
+
+// Of the network that is written anew.
+constexpr const char* kLevelledName = "level.onnx";
 
 using AddedOptions = std::map<std::string, std::string>;
 
@@ -99,6 +104,12 @@ NamedPlan plan_with_name(const CheckpointReader& reader, const PlanOptions& opti
           fmt::format("{} bits a weight on average", bits)};
 }
 
+// That which quantizes.
+void tell_last_command(const Command& command, BestCommands& best) {
+  best.commands.back() = command_line(command, best.changes);
+  best.json["commands"] = best.commands;
+}
+
 }  // namespace
 
 void fill_best_scheme(const Command& command, SchemeOptions& scheme) {
@@ -110,21 +121,22 @@ void fill_best_scheme(const Command& command, SchemeOptions& scheme) {
   }
 }
 
-BestCommands choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
-                         int threads, PlanOptions& options, NetworkArguments& network,
-                         NamedPlan& plan) {
+BestCommands choose_best(const CheckpointReader& reader, const Command& command,
+                         const BestLimits& limits, int threads, PlanOptions& options,
+                         NetworkArguments& network, NamedPlan& plan) {
   require_bits_alone(options);
   const SchemeOptions typed = options.scheme;
   const bool has_rounding = command.count("--round") > 0;
   fill_best_scheme(command, options.scheme);
   JobProgress progress("choosing the best");
-  const BestRecipe recipe = best_recipe(
-      reader,
-      {options.scheme.scheme(options.bits), axis_rules(options.scheme.axes), options.selection,
-       network.chosen(options.selection.moving_averages), has_rounding, uniform},
-      {threads, &progress});
+  const BestRecipe recipe =
+      best_recipe(reader,
+                  {options.scheme.scheme(options.bits), axis_rules(options.scheme.axes),
+                   options.selection, network.chosen(options.selection.moving_averages),
+                   has_rounding, limits.uniform, limits.may_level},
+                  {threads, &progress});
   progress.finish();
-  plan = plan_with_name(reader, options, recipe);
+  plan = plan_with_name(recipe.levelled != nullptr ? *recipe.levelled : reader, options, recipe);
 
   BestCommands best;
   const AddedOptions scheme = scheme_options(command, typed, recipe.scheme);
@@ -137,12 +149,41 @@ BestCommands choose_best(const CheckpointReader& reader, const Command& command,
   } else {
     best.changes.added.insert(scheme.begin(), scheme.end());
   }
-  best.commands.push_back(command_line(command, best.changes));
+  if (recipe.levelled != nullptr) {
+    best.levelled = recipe.levelled;
+    best.changes.input = kLevelledName;
+    best.commands.push_back(fmt::format("narrow convert {} --to onnx --equalize -o {}",
+                                        shell_quote(reader.location().path.string()),
+                                        kLevelledName));
+  }
+  best.commands.emplace_back();
   best.missing = recipe.missing;
   best.json = best_json(recipe);
-  best.json["commands"] = best.commands;
+  tell_last_command(command, best);
   network.methods = recipe.methods;
   return best;
+}
+
+void choose_best_activations(const CheckpointReader& reader, const Command& command,
+                             const QuantizePlan& plan, const NetworkMethods& methods, int threads,
+                             BestCommands& best, IntegerArguments& integers) {
+  const bool is_said = !integers.rules.empty() || !integers.steps.empty();
+  if (!integers.any() || !methods.images || is_said) return;
+  ActivationOptions options = activation_options(integers, methods);
+  const bool has_range = command.count("--activation-range") > 0;
+  JobProgress progress("judging ranges");
+  options = choose_activations(reader, plan, std::move(options),
+                               has_range ? std::vector<std::string>() : best_activation_ranges(),
+                               {threads, &progress});
+  progress.finish();
+  integers.range = range_text(options.scheme);
+  if (!has_range) best.changes.added["--activation-range"] = integers.range;
+  for (const ActivationRule& rule : options.rules) {
+    integers.rules.push_back(bits_rule(rule));
+    best.changes.added["--activation-rule"] = integers.rules.back();
+  }
+  add_best_activations(options, best.json);
+  tell_last_command(command, best);
 }
 
 std::string best_text(const BestCommands& best) {
@@ -152,6 +193,11 @@ std::string best_text(const BestCommands& best) {
           : "";
   std::string text = fmt::format("best: {}the same as\n", bits);
   for (const std::string& line : best.commands) text += fmt::format("  {}\n", line);
+  if (best.levelled != nullptr) {
+    text +=
+        "channels are levelled first: a Clip between two layers becomes Relu and Min, with a limit "
+        "for each channel\n";
+  }
   for (const std::string& sentence : best.missing) text += sentence + "\n";
   return text;
 }

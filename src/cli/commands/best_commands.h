@@ -1,11 +1,13 @@
 // `quantize --best` and `plan --best`: what was typed, and the commands that do the same without.
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/commands/integer_run.h"
 #include "cli/commands/network_run.h"
 #include "cli/options/plan_options.h"
 #include "cli/options/scheme_options.h"
@@ -26,13 +28,25 @@ struct BestCommands {
   std::vector<std::string> missing;   // BestRecipe's
   nlohmann::ordered_json json;        // best_json and these commands
   std::optional<double> average_bits;
+  std::shared_ptr<const CheckpointReader> levelled;  // BestRecipe's
 };
 
-// Chooses, and fills in `options` and `network`. With `uniform` every tensor gets the same width.
+struct BestLimits {
+  bool uniform = false;    // every tensor gets the same width
+  bool may_level = false;  // as in BestRequest
+};
+
+// Chooses, and fills in `options`, `network` and `plan`, which may be for BestCommands::levelled.
 // Throws Error(kUsage) for a plan, rules and without bits; what best_recipe throws.
-BestCommands choose_best(const CheckpointReader& reader, const Command& command, bool uniform,
-                         int threads, PlanOptions& options, NetworkArguments& network,
-                         NamedPlan& plan);
+BestCommands choose_best(const CheckpointReader& reader, const Command& command,
+                         const BestLimits& limits, int threads, PlanOptions& options,
+                         NetworkArguments& network, NamedPlan& plan);
+
+// The range of activations that keeps the outputs best, and 8 bits for the network's inputs, where
+// neither was typed nor is anything else said of them; in `best` too.
+void choose_best_activations(const CheckpointReader& reader, const Command& command,
+                             const QuantizePlan& plan, const NetworkMethods& methods, int threads,
+                             BestCommands& best, IntegerArguments& integers);
 
 // For people: the commands that make the same without --best, and what is missing.
 std::string best_text(const BestCommands& best);

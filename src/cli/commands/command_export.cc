@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <memory>
@@ -10,6 +9,7 @@
 #include "base/file.h"
 #include "base/json_text.h"
 #include "base/special_file.h"
+#include "base/temporary_file.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/integer_export.h"
@@ -42,30 +42,6 @@ struct Arguments {
   bool json = false;
 };
 
-// A folder for the packed form of a checkpoint, which is needed no longer than the export takes.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string path = (fs::temp_directory_path() / "narrow-export-XXXXXX").string();
-    if (::mkdtemp(path.data()) == nullptr) {
-      throw Error(ErrorCategory::kIo,
-                  fmt::format("cannot create a folder in {}; set TMPDIR to one that is writable",
-                              fs::temp_directory_path().string()));
-    }
-    path_ = path;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 CodeFormat format_of(const std::string& name) {
   for (const CodeFormat format : kFormats) {
     if (to_string(format) == name) return format;
@@ -88,7 +64,7 @@ std::vector<ExportedCodes> export_input(const Arguments& args, JobProgress& prog
   SavedPlan saved_plan(args.plan_options, args.force);
   const auto reader = open_unpacked(args.input, cast_of(args.plan_options.cast));
   note_float8(*reader);
-  const TemporaryFolder folder;
+  const TemporaryFolder folder;  // for the packed form
   const fs::path packed = folder.path() / "packed.safetensors";
   const QuantizePlan plan = named_plan(args.plan_options, *reader).plan;
   const PackedContents contents =

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/ranks.h"
 #include "base/special_file.h"
 #include "base/utf8.h"
 #include "cli/commands/best_commands.h"
@@ -88,12 +89,20 @@ CheckpointFormat format_of(const Arguments& args, const CheckpointReader& reader
 
 void require_shared_result(const Arguments& args, CheckpointFormat format,
                            const NetworkMethods& methods) {
-  const bool is_shared = can_be_portioned(traits_of(format).result);
   const bool has_methods = args.best || methods.any();
-  require_one_process(is_shared && !args.dry_run && !has_methods,
+  const bool is_shared = can_be_portioned(traits_of(format).result) && !has_methods;
+  require_one_process((is_shared && !args.dry_run) || methods.ranks_share_images,
                       args.dry_run  ? "a dry run has none"
                       : has_methods ? "a network's methods go through all of its layers"
                                     : "this one is a file of another format");
+}
+
+NetworkMethods chosen_methods(const Arguments& args) {
+  NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
+  // Ranks, unlike parts, can tell each other what they find.
+  methods.ranks_share_images =
+      ranks().size() > 1 && methods.images && !args.best && !args.integers.any();
+  return methods;
 }
 
 void run(Arguments args, const Command& command) {
@@ -108,19 +117,24 @@ void run(Arguments args, const Command& command) {
   if (!args.dry_run) require_named_output(args.checkpoint, args.output);
   SavedPlan saved_plan(args.plan_options, args.force);
   const auto reader = open_unpacked(args.checkpoint, cast_of(args.plan_options.cast));
-  const bool moving_averages = args.plan_options.selection.moving_averages;
   const CheckpointFormat format = format_of(args, *reader);
   // Before widths are planned, which a part of several cannot do alone.
-  require_shared_result(args, format, args.network.chosen(moving_averages));
+  require_shared_result(args, format, chosen_methods(args));
   NamedPlan named;
   BestCommands best;
   if (args.best) {
-    best = choose_best(*reader, command, args.uniform, args.threads, args.plan_options,
+    const bool may_level = !args.integers.any() && format == CheckpointFormat::kOnnx;
+    best = choose_best(*reader, command, {args.uniform, may_level}, args.threads, args.plan_options,
                        args.network, named);
   } else {
     named = named_plan(args.plan_options, *reader);
   }
-  const NetworkMethods methods = args.network.chosen(moving_averages);
+  const CheckpointReader& source = best.levelled ? *best.levelled : *reader;
+  const NetworkMethods methods = chosen_methods(args);
+  if (args.best) {
+    choose_best_activations(source, command, named.plan, methods, args.threads, best,
+                            args.integers);
+  }
   QuantizeRun run;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
     run.output = output_location(reader->location(), format, args.output,
@@ -135,11 +149,12 @@ void run(Arguments args, const Command& command) {
   if (!args.best) best.changes.left_out = outside_options();
   run.command = plain_command_line(command, best.changes);
   QuantizeReports reports =
-      args.integers.any() ? quantize_to_integers(*reader, named, methods, args.integers, run)
-                          : quantize_and_report(*reader, named.plan, named.title, methods, run);
+      args.integers.any() ? quantize_to_integers(source, named, methods, args.integers, run)
+                          : quantize_and_report(source, named.plan, named.title, methods, run);
+  if (best.levelled) reports.report.json["input"] = reader->location().path.string();
   if (part.is_done()) return;
   if (args.best) reports.report.json["best"] = best.json;
-  saved_plan.write(*reader, named.plan);
+  saved_plan.write(source, named.plan);
   note_moving_averages(reports.summary.copied_by_reason);
   if (!exports.is_empty()) exports.write(reports.report);
   if (args.json) {

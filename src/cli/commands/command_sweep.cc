@@ -186,6 +186,7 @@ SweepEvaluation evaluate(const Arguments& args,
       options.calibration.source.pictures = args.calibration_pictures;
       options.calibration.source.dataset_name.clear();
       options.calibration.source.dataset_dir.clear();
+      options.calibration.source.inputs.clear();
     }
   }
   if (!args.output.empty()) {
@@ -217,15 +218,15 @@ void check_axes(const Arguments& args, const CheckpointReader& reader,
   doubts.tell();
 }
 
-// Throws Error(kUsage) for options of activations without these, or without images.
+// Throws Error(kUsage) for options of activations without these, or without examples.
 void require_activation_options(const Arguments& args, const Command& command) {
   const bool has_activations = !args.activations.empty();
   refuse_without(command, has_activations, "--activations",
                  {"--activation-range", "--calibration_images", "--calibrate-on"});
-  if (!has_activations || has_images(args)) return;
+  if (!has_activations || has_dataset(args)) return;
   throw Error(ErrorCategory::kUsage,
               "--activations needs images, for ranges and for accuracy: --images, or "
-              "--dataset_name and --dataset_dir");
+              "--dataset_name and --dataset_dir; or arrays, --inputs");
 }
 
 void run(Arguments& args, const Command& command) {

@@ -18,25 +18,6 @@ namespace {
   throw Error(ErrorCategory::kUsage, sentence);
 }
 
-ActivationOptions options_of(const IntegerArguments& args, const NetworkMethods& methods) {
-  if (!methods.images && args.steps.empty()) {
-    refuse(fmt::format(
-        "--to {} needs images to take the ranges of activations from (--images or "
-        "--dataset_name and --dataset_dir), or a training that has them (--activation-steps)",
-        args.to));
-  }
-  ActivationOptions options = parse_activation_options(args.activations, args.range, args.target);
-  for (const std::string& rule : args.rules) {
-    options.rules.push_back(parse_activation_rule(rule, options.scheme));
-  }
-  options.rules.insert(options.rules.end(), args.planned.begin(), args.planned.end());
-  options.packs_weights = args.packs_weights;
-  if (args.to == "qonnx") options.form = IntegerForm::kQonnx;
-  if (!args.steps.empty()) options.steps = read_activation_steps(*open_checkpoint(args.steps));
-  if (methods.images) options.images = *methods.images;
-  return options;
-}
-
 }  // namespace
 
 void add_integer_options(Command& command, IntegerArguments& args) {
@@ -109,10 +90,31 @@ void require_integer_options(const Command& command, const IntegerArguments& arg
   }
 }
 
+ActivationOptions activation_options(const IntegerArguments& args, const NetworkMethods& methods) {
+  if (!methods.images && args.steps.empty()) {
+    refuse(fmt::format(
+        "--to {} needs images to take the ranges of activations from (--images or "
+        "--dataset_name and --dataset_dir) or arrays (--inputs), or a training that has them "
+        "(--activation-steps)",
+        args.to));
+  }
+  ActivationOptions options = parse_activation_options(args.activations, args.range, args.target);
+  for (const std::string& rule : args.rules) {
+    options.rules.push_back(parse_activation_rule(rule, options.scheme));
+  }
+  options.rules.insert(options.rules.end(), args.planned.begin(), args.planned.end());
+  options.packs_weights = args.packs_weights;
+  if (args.to == "qonnx") options.form = IntegerForm::kQonnx;
+  if (!args.steps.empty()) options.steps = read_activation_steps(*open_checkpoint(args.steps));
+  if (methods.images) options.images = *methods.images;
+  return options;
+}
+
 QuantizeReports quantize_to_integers(const CheckpointReader& reader, const NamedPlan& plan,
                                      const NetworkMethods& methods, const IntegerArguments& args,
                                      const QuantizeRun& run) {
-  const ActivationOptions options = options_of(args, methods);
+  ActivationOptions options = activation_options(args, methods);
+  options.tells_widths = run.with_report;
   ConsoleObserver observer(run.line_every, count_quantized(plan.plan));
   catch_interrupts();
   const IntegerNetworkResult result =

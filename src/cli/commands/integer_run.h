@@ -8,6 +8,7 @@
 #include "cli/options/plan_options.h"
 #include "cli/parser/command.h"
 #include "narrow/activation_scheme.h"
+#include "narrow/quantize_activations.h"
 
 namespace narrow {
 
@@ -31,9 +32,12 @@ void add_integer_options(Command& command, IntegerArguments& args);
 // them, and for options of `command` that an integer file has no use for.
 void require_integer_options(const Command& command, const IntegerArguments& args);
 
-// Writes to run.output unless it is a dry run. The images of the methods are those that ranges are
-// taken from. Throws Error(kUsage) without images and for options that do not go together; what
-// quantize_activations throws.
+// What the arguments say. The images of the methods are those that ranges are taken from. Throws
+// Error(kUsage) without images, and for what is no width, range or rule.
+ActivationOptions activation_options(const IntegerArguments& args, const NetworkMethods& methods);
+
+// Writes to run.output unless it is a dry run. Throws what activation_options and
+// quantize_activations throw.
 QuantizeReports quantize_to_integers(const CheckpointReader& reader, const NamedPlan& plan,
                                      const NetworkMethods& methods, const IntegerArguments& args,
                                      const QuantizeRun& run);

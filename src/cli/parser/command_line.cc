@@ -32,6 +32,10 @@ std::string styled_line(const Command& command, const LineChanges& changes,
   std::string flags;
   for (const CLI::Option* option : command.parser().get_options()) {
     if (option->get_positional()) {
+      if (!changes.input.empty()) {
+        line += ' ' + shell_quote(changes.input);
+        continue;
+      }
       for (const std::string& value : option->results()) {
         line += ' ' + shell_quote(argument(value));
       }

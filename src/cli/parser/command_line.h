@@ -14,6 +14,7 @@ struct LineChanges {
   std::vector<std::string> left_out;         // options
   std::map<std::string, std::string> added;  // options with their values, none for a flag
   std::vector<std::string> kept = {};        // if any: all other options are left out as well
+  std::string input = {};                    // if any: instead of the arguments without a name
 };
 
 // "narrow sweep model.ckpt-0 --bits 2..8": the arguments that were given, quoted for a shell, in

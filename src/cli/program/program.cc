@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/exchange.h"
+#include "base/instruction_limit.h"
 #include "base/launcher.h"
 #include "base/parts/part_files.h"
 #include "base/ranks.h"
@@ -242,6 +243,7 @@ int run_commands(std::vector<std::string> arguments, AddCommands add) {
 }  // namespace
 
 int run_program(std::vector<std::string> arguments, AddCommands add) {
+  apply_instruction_limit();
   prepare_standard_streams();
   return standard_output_status(run_commands(std::move(arguments), add));
 }

@@ -183,6 +183,29 @@ ActivationFormat fit_format(const SeenRange& range, const ActivationScheme& sche
   return format;
 }
 
+double relative_error(const ValueStatistics& seen, const ActivationFormat& format) {
+  const double scale = format.scale;
+  // The integral of the squared error up to here, in units of the scale: every code that is passed
+  // adds 1/12.
+  const auto integral = [&](double x) {
+    const double code =
+        std::clamp(std::nearbyint(x), static_cast<double>(format.least - format.zero),
+                   static_cast<double>(format.greatest - format.zero));
+    return code / 12 + (std::pow(x - code, 3) + 0.125) / 3;
+  };
+  double error = 0;
+  double power = 0;
+  for (const Bin& bin : seen.bins()) {
+    const auto count = static_cast<double>(bin.count);
+    const double width = (bin.to - bin.from) / scale;
+    if (width <= 0) continue;  // of zeros
+    error +=
+        count * scale * scale * (integral(bin.to / scale) - integral(bin.from / scale)) / width;
+    power += count * (bin.from * bin.from + bin.from * bin.to + bin.to * bin.to) / 3;
+  }
+  return power > 0 ? std::sqrt(error / power) : 0;
+}
+
 std::uint64_t clipped_values(const ValueStatistics& seen, const ActivationFormat& format) {
   const auto end = [&](std::int64_t code, double by) {
     return (static_cast<double>(code - format.zero) + by) * static_cast<double>(format.scale);

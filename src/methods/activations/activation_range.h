@@ -46,6 +46,10 @@ SeenRange choose_range(const ValueStatistics& seen, const ActivationScheme& sche
 // docs/integers.md has the formulas. A range of zeros alone gets scale 1.
 ActivationFormat fit_format(const SeenRange& range, const ActivationScheme& scheme);
 
+// The root of the squared error that these codes make, over that of the squared values, where
+// values spread evenly over their bins; 0 without values.
+double relative_error(const ValueStatistics& seen, const ActivationFormat& format);
+
 // Of the values that were seen, those that no code holds.
 std::uint64_t clipped_values(const ValueStatistics& seen, const ActivationFormat& format);
 

@@ -130,6 +130,23 @@ struct SmallNetwork {
   std::vector<std::optional<LayerCodes>> codes;
 };
 
+// Of evenly spread values: that of rounding, s / sqrt(12), over the root of their mean square.
+TEST(ActivationRange, ErrorsAreThoseOfRoundingAndClipping) {
+  ValueStatistics seen;
+  seen.add(hashed(20000, 0, 4, 3));
+  const double power = 4 / std::sqrt(3.0);
+  for (const int bits : {3, 6, 8, 12}) {
+    ActivationScheme scheme;
+    scheme.bits = bits;
+    const ActivationFormat format = fit_format({0, 4}, scheme);
+    const double expected = static_cast<double>(format.scale) / std::sqrt(12.0) / power;
+    EXPECT_NEAR(relative_error(seen, format), expected, 0.03 * expected) << bits;
+  }
+  // What is above 2 loses (x - 2)^2.
+  EXPECT_NEAR(relative_error(seen, fit_format({0, 2}, {})), std::sqrt(2.0 / 3) / power, 0.01);
+  EXPECT_EQ(relative_error({}, fit_format({0, 2}, {})), 0);
+}
+
 TEST(QuantizedNetwork, NormsAreFoldedIntoCodes) {
   const SmallNetwork network;
   const LayerCodes& first = *network.codes[0];

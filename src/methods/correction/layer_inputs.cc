@@ -1,9 +1,9 @@
 #include "methods/correction/layer_inputs.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <utility>
-
-#include "methods/moments/channel_statistics.h"
 
 namespace narrow {
 
@@ -19,26 +19,34 @@ OutputError EstimatedInputs::output_error(const LayerValues& before,
 
 ProductMoments MeasuredInputs::products(const LayerValues& /*before*/,
                                         const LayerValues& /*after*/) const {
-  return {{reference_.begin(), reference_.end()}, channel_moments(products_), true};
+  return {{reference_.begin(), reference_.end()},
+          channel_moments(statistics_of_images(products_)),
+          true};
 }
 
 OutputError MeasuredInputs::output_error(const LayerValues& before,
                                          const LayerValues& after) const {
-  Activations output = convolve(layer_, before.weights, x_);
-  scale_and_shift(before.slope, before.offset, false, output);
-  OutputError error;
-  for (const Moments& channel : channel_moments(output)) error.signal += channel.variance();
-  Activations difference = products_;
-  scale_and_shift(after.slope, after.offset, false, difference);
-  for (std::size_t i = 0; i < difference.values.size(); ++i) {
-    difference.values[i] -= output.values[i];
+  std::vector<ChannelStatistics> signal;
+  std::vector<ChannelStatistics> noise;
+  for (std::size_t batch = 0; batch < x_.size(); ++batch) {
+    Activations output = convolve(layer_, before.weights, x_.load(batch));
+    scale_and_shift(before.slope, before.offset, false, output);
+    std::ranges::move(statistics_of_images(output), std::back_inserter(signal));
+    Activations difference = products_.load(batch);
+    scale_and_shift(after.slope, after.offset, false, difference);
+    for (std::size_t i = 0; i < difference.values.size(); ++i) {
+      difference.values[i] -= output.values[i];
+    }
+    std::ranges::move(statistics_of_images(difference), std::back_inserter(noise));
   }
-  for (const Moments& channel : channel_moments(difference)) error.noise += channel.second;
+  OutputError error;
+  for (const Moments& channel : channel_moments(signal)) error.signal += channel.variance();
+  for (const Moments& channel : channel_moments(noise)) error.noise += channel.second;
   return error;
 }
 
-std::vector<Moments> channel_moments(const Activations& x) {
-  const ChannelStatistics statistics = channel_statistics(x);
+std::vector<Moments> channel_moments(const std::vector<ChannelStatistics>& images) {
+  const ChannelStatistics statistics = merged(images);
   std::vector<Moments> moments(statistics.mean.size());
   for (std::size_t c = 0; c < moments.size(); ++c) {
     const double mean = statistics.mean[c];

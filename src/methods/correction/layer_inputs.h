@@ -6,8 +6,9 @@
 
 #include "graph/layers.h"
 #include "methods/correction/output_error.h"
+#include "methods/moments/channel_statistics.h"
 #include "methods/moments/rectified_normal.h"
-#include "nn/layerwise/activations.h"
+#include "nn/layerwise/activation_batches.h"
 #include "nn/layerwise/layer_values.h"
 
 namespace narrow {
@@ -48,7 +49,7 @@ class EstimatedInputs : public LayerInputs {
 // makes of the same images at this layer. They must outlive this.
 class MeasuredInputs : public LayerInputs {
  public:
-  MeasuredInputs(const Layer& layer, const Activations& x, const Activations& products,
+  MeasuredInputs(const Layer& layer, const ActivationBatches& x, const ActivationBatches& products,
                  std::span<const Moments> reference)
       : layer_(layer), x_(x), products_(products), reference_(reference) {}
   [[nodiscard]] ProductMoments products(const LayerValues& before,
@@ -59,12 +60,12 @@ class MeasuredInputs : public LayerInputs {
 
  private:
   const Layer& layer_;
-  const Activations& x_;
-  const Activations& products_;
+  const ActivationBatches& x_;
+  const ActivationBatches& products_;
   std::span<const Moments> reference_;
 };
 
-// Of each channel.
-std::vector<Moments> channel_moments(const Activations& x);
+// Of each channel, over all images.
+std::vector<Moments> channel_moments(const std::vector<ChannelStatistics>& images);
 
 }  // namespace narrow

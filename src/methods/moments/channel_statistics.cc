@@ -1,5 +1,7 @@
 #include "methods/moments/channel_statistics.h"
 
+#include <algorithm>
+#include <iterator>
 #include <span>
 
 #include "base/byte_record.h"
@@ -40,9 +42,6 @@ void ChannelStatistics::merge(const ChannelStatistics& next) {
   count = total;
 }
 
-namespace {
-
-// One of each image.
 std::vector<ChannelStatistics> statistics_of_images(const Activations& x) {
   const auto images = static_cast<std::size_t>(x.images);
   std::vector<ChannelStatistics> parts(images);
@@ -54,11 +53,21 @@ std::vector<ChannelStatistics> statistics_of_images(const Activations& x) {
   return parts;
 }
 
-ChannelStatistics merged(const std::vector<ChannelStatistics>& parts) {
+std::vector<ChannelStatistics> statistics_of_images(const ActivationBatches& x) {
+  std::vector<ChannelStatistics> parts;
+  for (std::size_t batch = 0; batch < x.size(); ++batch) {
+    std::ranges::move(statistics_of_images(x.load(batch)), std::back_inserter(parts));
+  }
+  return parts;
+}
+
+ChannelStatistics merged(const std::vector<ChannelStatistics>& images) {
   ChannelStatistics all;
-  for (const ChannelStatistics& part : parts) all.merge(part);
+  for (const ChannelStatistics& image : images) all.merge(image);
   return all;
 }
+
+namespace {
 
 void put(const ChannelStatistics& statistics, ByteRecord& record) {
   record.put(statistics.count);
@@ -89,14 +98,10 @@ std::vector<ChannelStatistics> in_order(const std::vector<std::vector<std::byte>
 
 }  // namespace
 
-ChannelStatistics channel_statistics(const Activations& x) {
-  return merged(statistics_of_images(x));
-}
-
-ChannelStatistics channel_statistics_of_ranks(const Activations& mine) {
-  if (ranks().size() == 1) return channel_statistics(mine);
+ChannelStatistics merged_of_ranks(const std::vector<ChannelStatistics>& mine) {
+  if (ranks().size() == 1) return merged(mine);
   ByteRecord record;
-  for (const ChannelStatistics& part : statistics_of_images(mine)) put(part, record);
+  for (const ChannelStatistics& part : mine) put(part, record);
   const auto of_ranks = ranks().gather(record.bytes());
   ByteRecord result;
   put(merged(in_order(of_ranks)), result);

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "nn/layerwise/activations.h"
+#include "nn/layerwise/activation_batches.h"
 
 namespace narrow {
 
@@ -22,11 +22,14 @@ struct ChannelStatistics {
   void merge(const ChannelStatistics& next);
 };
 
-// In double: two passes over each image, then images merged in their order, whatever the number of
-// threads.
-ChannelStatistics channel_statistics(const Activations& x);
+// Of each image, in double: two passes over it.
+std::vector<ChannelStatistics> statistics_of_images(const Activations& x);
+std::vector<ChannelStatistics> statistics_of_images(const ActivationBatches& x);
+
+// Of all of them, merged in their order, whatever the number of threads.
+ChannelStatistics merged(const std::vector<ChannelStatistics>& images);
 // The same where ranks() have the images in turn: image i of all is the next one of rank i % size.
 // All ranks call it and get the statistics of all images, the same bits for every number of ranks.
-ChannelStatistics channel_statistics_of_ranks(const Activations& mine);
+ChannelStatistics merged_of_ranks(const std::vector<ChannelStatistics>& mine);
 
 }  // namespace narrow

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "graph/testing/single_layer.h"
 #include "narrow/error.h"
+#include "nn/testing/batched_images.h"
 
 namespace narrow {
 namespace {
@@ -74,7 +75,7 @@ double output_error(const std::vector<float>& weights, const std::vector<float>&
 TEST(RoundSecondOrder, OutputErrorIsFarBelowThatOfNearest) {
   const Activations x = correlated_inputs(1);
   const Activations unseen = correlated_inputs(7);
-  const InputGram gram = input_gram(layer(), x);
+  const InputGram gram = input_gram(layer(), *in_memory(x));
   const auto weights = random_weights();
   for (const SchemeKind kind : {SchemeKind::kBin, SchemeKind::kFixedPoint}) {
     for (const int bits : {3, 4, 6}) {
@@ -108,13 +109,13 @@ TEST(RoundSecondOrder, IndependentInputsAreRoundedToTheNearest) {
 }
 
 TEST(RoundSecondOrder, ValuesOnTheGridStay) {
-  const InputGram gram = input_gram(layer(), correlated_inputs(1));
+  const InputGram gram = input_gram(layer(), *in_memory(correlated_inputs(1)));
   const auto restored = rounded(random_weights(), {}, nullptr).restored;
   EXPECT_EQ(rounded(restored, {}, &gram).restored, restored);
 }
 
 TEST(RoundSecondOrder, ThreadsDoNotMatter) {
-  const InputGram gram = input_gram(layer(), correlated_inputs(1));
+  const InputGram gram = input_gram(layer(), *in_memory(correlated_inputs(1)));
   const auto weights = random_weights();
   Scheme scheme;
   scheme.bits = 3;
@@ -128,7 +129,7 @@ TEST(RoundSecondOrder, ThreadsDoNotMatter) {
 }
 
 TEST(RoundSecondOrder, InfiniteInputsAreRefused) {
-  InputGram gram = input_gram(layer(), correlated_inputs(1));
+  InputGram gram = input_gram(layer(), *in_memory(correlated_inputs(1)));
   gram.second[0] = std::numeric_limits<double>::infinity();
   EXPECT_THROW(rounded(random_weights(), {}, &gram), Error);
 }

@@ -66,41 +66,66 @@ void for_each_read(const onnx::NodeProto& node, const Take& take) {
   }
 }
 
+// Of one graph, which must outlive this.
 class QonnxWriter {
  public:
-  explicit QonnxWriter(onnx::ModelProto model) : model_(std::move(model)) {
-    for (const onnx::TensorProto& tensor : model_.graph().initializer()) {
-      stored_[tensor.name()] = &tensor;
-      names_.insert(tensor.name());
-    }
-    for (const onnx::NodeProto& node : model_.graph().node()) {
-      for (const std::string& output : node.output()) {
-        producers_[output] = &node;
-        names_.insert(output);
-      }
-      for_each_read(node, [&](const std::string& value) { ++readers_[value]; });
-    }
-  }
+  explicit QonnxWriter(const onnx::GraphProto& graph) : graph_(graph) { take_names(); }
 
-  onnx::ModelProto run() {
-    onnx::ModelProto result = model_;
-    onnx::GraphProto& graph = *result.mutable_graph();
-    graph.clear_node();
-    for (const onnx::NodeProto& node : model_.graph().node()) {
+  onnx::GraphProto run() {
+    onnx::GraphProto result = graph_;
+    result.clear_node();
+    for (const onnx::NodeProto& node : graph_.node()) {
       if (node.op_type() == "DequantizeLinear") {
-        add_dequantized(node, graph);
-      } else {
-        *graph.add_node() = node;
+        add_dequantized(node, result);
+        continue;
+      }
+      onnx::NodeProto& same = *result.add_node();
+      same = node;
+      for (onnx::AttributeProto& attribute : *same.mutable_attribute()) {
+        if (attribute.has_g()) *attribute.mutable_g() = within(attribute.g());
       }
     }
-    drop_unread(graph);
-    onnx::OperatorSetIdProto& opset = *result.add_opset_import();
-    opset.set_domain(std::string(kQonnxDomain));
-    opset.set_version(kQonnxVersion);
+    drop_unread(result);
     return result;
   }
 
  private:
+  void take_names() {
+    for (const onnx::TensorProto& tensor : graph_.initializer()) {
+      stored_[tensor.name()] = &tensor;
+      names_.insert(tensor.name());
+    }
+    std::map<std::string, int> readers;  // of what is made here
+    for (const onnx::NodeProto& node : graph_.node()) {
+      for (const std::string& output : node.output()) {
+        producers_[output] = &node;
+        readers[output] = 0;
+        names_.insert(output);
+      }
+    }
+    for (const onnx::NodeProto& node : graph_.node()) {
+      for_each_read(node, [&](const std::string& value) {
+        const auto made = readers.find(value);
+        if (made != readers.end()) ++made->second;
+      });
+    }
+    for (const auto& [value, count] : readers) readers_[value] = count;
+  }
+
+  // A graph in a node, which sees what is outside of it.
+  [[nodiscard]] onnx::GraphProto within(const onnx::GraphProto& inner) const {
+    QonnxWriter writer(inner, *this);
+    return writer.run();
+  }
+  QonnxWriter(const onnx::GraphProto& inner, const QonnxWriter& outer)
+      : graph_(inner),
+        stored_(outer.stored_),
+        producers_(outer.producers_),
+        readers_(outer.readers_),
+        names_(outer.names_) {
+    take_names();
+  }
+
   [[noreturn]] static void refuse(const onnx::NodeProto& node, std::string_view why) {
     throw Error(ErrorCategory::kUnsupported, fmt::format("{} {} has no counterpart in QONNX: {}",
                                                          node.op_type(), node.name(), why));
@@ -313,7 +338,7 @@ class QonnxWriter {
     tensors.erase(std::remove_if(tensors.begin(), tensors.end(), is_unread_tensor), tensors.end());
   }
 
-  onnx::ModelProto model_;
+  const onnx::GraphProto& graph_;
   std::map<std::string, const onnx::TensorProto*> stored_;
   std::map<std::string, const onnx::NodeProto*> producers_;
   std::map<std::string, int> readers_;
@@ -326,6 +351,13 @@ bool is_qonnx_domain(std::string_view domain) {
   return domain == kQonnxDomain || domain == "finn.custom_op.general" || domain == "onnx.brevitas";
 }
 
-onnx::ModelProto to_qonnx(onnx::ModelProto model) { return QonnxWriter(std::move(model)).run(); }
+onnx::ModelProto to_qonnx(onnx::ModelProto model) {
+  onnx::GraphProto graph = QonnxWriter(model.graph()).run();
+  *model.mutable_graph() = std::move(graph);
+  onnx::OperatorSetIdProto& opset = *model.add_opset_import();
+  opset.set_domain(std::string(kQonnxDomain));
+  opset.set_version(kQonnxVersion);
+  return model;
+}
 
 }  // namespace narrow

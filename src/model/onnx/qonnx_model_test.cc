@@ -125,6 +125,31 @@ TEST(Qonnx, WhatOnlyBranchesReadStays) {
   EXPECT_THAT(operators, testing::ElementsAre("Quant", "If"));
 }
 
+TEST(Qonnx, PairsWithinBranchesBecomeQuant) {
+  const auto branch = [] {
+    GraphBuilder builder("branch");
+    const ValueId x = builder.input("inner_x", {2, 3});
+    const ValueId scale = builder.constant("inner_scale", make_scalar(DType::kFloat32, 0.25));
+    const ValueId codes = builder.add("inner_codes", op::QuantizeLinear{DType::kInt8}, {x, scale});
+    return std::make_shared<const Graph>(
+        builder.finish({builder.add("y", op::DequantizeLinear{}, {codes, scale})}));
+  };
+  GraphBuilder builder("g");
+  const ValueId x = builder.input("x", {2, 3});
+  const ValueId condition = builder.constant("condition", {DType::kBool, {}, {std::byte{1}}});
+  const onnx::ModelProto model = to_qonnx(
+      export_onnx(builder.finish({builder.add("if", op::If{branch(), branch()}, {condition, x})})));
+  const onnx::NodeProto& node = node_named(model, "if");
+  ASSERT_EQ(node.attribute_size(), 2);
+  for (const onnx::AttributeProto& attribute : node.attribute()) {
+    std::vector<std::string> operators;
+    for (const onnx::NodeProto& inner : attribute.g().node()) operators.push_back(inner.op_type());
+    EXPECT_THAT(operators, testing::Contains("Quant"));
+    EXPECT_THAT(operators, testing::Not(testing::Contains("DequantizeLinear")));
+    EXPECT_EQ(attribute.g().initializer_size(), 3);  // scale, zero point and width
+  }
+}
+
 TEST(Qonnx, OtherRoundingsAndWidthsAreRefused) {
   const auto refusal = [](const std::function<void(onnx::NodeProto&, onnx::GraphProto&)>& change) {
     onnx::ModelProto model = to_qonnx(export_onnx(quantized_gemm()));

@@ -15,31 +15,17 @@ namespace {
 // Examples that one thread computes together.
 constexpr std::int64_t kTogether = 4;
 
-// A program for kTogether examples.
-class PartExecutor final : public GraphExecutor {
- public:
-  PartExecutor(const Graph& graph, const ReadWeight& read_weight)
-      : program_(graph, read_weight, shapes_of(graph)) {}
-
-  [[nodiscard]] GraphArrays run(std::span<const GraphArray> inputs,
-                                StepTimes* /*times*/) const override {
-    return program_.run_examples(inputs, available_threads());
-  }
-
- private:
-  static std::vector<Shape> shapes_of(const Graph& graph) {
-    std::vector<Shape> shapes;
-    for (const ValueId id : graph.inputs) {
-      Shape& shape = shapes.emplace_back();
-      for (const Dimension& dimension : graph.value(id).dimensions) {
-        shape.push_back(shape.empty() ? kTogether : dimension.size);
-      }
+// Of the inputs, for kTogether examples.
+std::vector<Shape> shapes_of(const Graph& graph) {
+  std::vector<Shape> shapes;
+  for (const ValueId id : graph.inputs) {
+    Shape& shape = shapes.emplace_back();
+    for (const Dimension& dimension : graph.value(id).dimensions) {
+      shape.push_back(shape.empty() ? kTogether : dimension.size);
     }
-    return shapes;
   }
-
-  CompiledGraph program_;
-};
+  return shapes;
+}
 
 }  // namespace
 
@@ -116,27 +102,24 @@ GraphWalk::Program GraphWalk::program_behind(ValueId given, std::span<const Valu
     if (std::ranges::find(inputs, id) == inputs.end()) program.computed_.push_back(id);
   }
   if (program.computed_.empty()) return program;
-  program.executor_ = std::make_shared<PartExecutor>(part(inputs, program.computed_), read_weight_);
+  const Graph graph = part(inputs, program.computed_);
+  program.compiled_ = std::make_shared<CompiledGraph>(graph, read_weight_, shapes_of(graph));
   return program;
 }
 
-GraphArrays GraphWalk::Program::run(std::size_t batch) const {
-  GraphArrays computed;
-  if (executor_ != nullptr) computed = executor_->run((*walk_->kept_)[batch], nullptr);
-  return found(batch, std::move(computed), {});
-}
+GraphArrays GraphWalk::Program::run(std::size_t batch) const { return found(batch, {}); }
 
 GraphArrays GraphWalk::Program::run(std::size_t batch, GraphArray given) const {
-  GraphArrays inputs = (*walk_->kept_)[batch];
-  inputs.push_back(std::move(given));
-  GraphArrays computed;
-  if (executor_ != nullptr) computed = executor_->run(inputs, nullptr);
-  return found(batch, std::move(computed), std::move(inputs.back()));
+  return found(batch, std::move(given));
 }
 
-GraphArrays GraphWalk::Program::found(std::size_t batch, GraphArrays computed,
-                                      GraphArray given) const {
+GraphArrays GraphWalk::Program::found(std::size_t batch, GraphArray given) const {
   const GraphArrays& kept = (*walk_->kept_)[batch];
+  std::vector<const GraphArray*> inputs;
+  for (const GraphArray& array : kept) inputs.push_back(&array);
+  if (given_ != kNoValue) inputs.push_back(&given);
+  GraphArrays computed;
+  if (compiled_ != nullptr) computed = compiled_->run_examples(inputs, available_threads());
   GraphArrays found;
   for (const ValueId id : wanted_) {
     const auto place = std::ranges::find(computed_, id);

@@ -13,6 +13,8 @@
 
 namespace narrow {
 
+class CompiledGraph;
+
 // Arrays for the inputs of a graph, in its order, some examples after the others. Several walks may
 // share them.
 using ExampleBatches = std::shared_ptr<const std::vector<GraphArrays>>;
@@ -36,15 +38,14 @@ class GraphWalk {
     [[nodiscard]] GraphArrays run(std::size_t batch, GraphArray given) const;
 
    private:
-    [[nodiscard]] GraphArrays found(std::size_t batch, GraphArrays computed,
-                                    GraphArray given) const;
+    [[nodiscard]] GraphArrays found(std::size_t batch, GraphArray given) const;
 
     friend class GraphWalk;
     const GraphWalk* walk_ = nullptr;
     std::vector<ValueId> wanted_;
     ValueId given_ = kNoValue;
     std::vector<ValueId> computed_;  // those of them that are neither kept nor given
-    std::shared_ptr<const GraphExecutor> executor_;  // null: everything is kept
+    std::shared_ptr<const CompiledGraph> compiled_;  // null: everything is kept
   };
 
   // The examples of `graph` are independent (graph/rules/batch_axis.h) and counted by a free first

@@ -24,6 +24,12 @@ std::size_t byte_size(const ArrayPlace& place) {
   return static_cast<std::size_t>(element_count(place.shape)) * element_size(place.type);
 }
 
+std::vector<const Constant*> places_of(std::span<const Constant> arrays) {
+  std::vector<const Constant*> places;
+  for (const Constant& array : arrays) places.push_back(&array);
+  return places;
+}
+
 // The parts of every output one after the other, cut to `count` examples.
 std::vector<Constant> joined(const std::vector<std::vector<Constant>>& parts, std::int64_t count) {
   if (parts.empty()) refuse("there are no examples");
@@ -81,7 +87,9 @@ struct CompiledGraph::State {
   // Of each of a few groups of inputs, at once, on the calling thread.
   std::vector<std::vector<Constant>> run(std::span<const std::vector<Constant>> groups,
                                          std::vector<double>* seconds) {
-    for (const std::vector<Constant>& inputs : groups) check_arrays(inputs, false);
+    for (const std::vector<Constant>& inputs : groups) {
+      check_arrays(places_of(inputs), false);
+    }
     if (seconds != nullptr && seconds->size() != steps.size()) {
       refuse("there is not one time for each step");
     }
@@ -122,27 +130,28 @@ struct CompiledGraph::State {
   }
 
   // Checks number, types and shapes; of the first axis only when `examples` is false.
-  void check_arrays(std::span<const Constant> inputs, bool examples) const;
+  void check_arrays(std::span<const Constant* const> inputs, bool examples) const;
 };
 
-void CompiledGraph::State::check_arrays(std::span<const Constant> inputs, bool examples) const {
+void CompiledGraph::State::check_arrays(std::span<const Constant* const> inputs,
+                                        bool examples) const {
   if (inputs.size() != program.inputs.size()) {
     refuse(
         fmt::format("the network has {} inputs, found {}", program.inputs.size(), inputs.size()));
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const ArrayPlace& expected = program.inputs[i];
-    Shape shape = inputs[i].shape;
+    Shape shape = inputs[i]->shape;
     if (examples && !shape.empty() && !expected.shape.empty()) shape[0] = expected.shape[0];
-    if (inputs[i].type != expected.type || shape != expected.shape) {
+    if (inputs[i]->type != expected.type || shape != expected.shape) {
       refuse(fmt::format("the input {} is {} {}, expected {} {}", names[i],
-                         to_string(inputs[i].type), to_string(inputs[i].shape),
+                         to_string(inputs[i]->type), to_string(inputs[i]->shape),
                          to_string(expected.type), to_string(expected.shape)));
     }
-    const std::uint64_t bytes = element_count(inputs[i].shape) * element_size(expected.type);
-    if (inputs[i].bytes.size() != bytes) {
-      refuse(fmt::format("the input {} has {} bytes, expected {}", names[i], inputs[i].bytes.size(),
-                         bytes));
+    const std::uint64_t bytes = element_count(inputs[i]->shape) * element_size(expected.type);
+    if (inputs[i]->bytes.size() != bytes) {
+      refuse(fmt::format("the input {} has {} bytes, expected {}", names[i],
+                         inputs[i]->bytes.size(), bytes));
     }
   }
 }
@@ -179,12 +188,17 @@ std::vector<Constant> CompiledGraph::run(std::span<const Constant> inputs,
 
 std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant> inputs, int threads,
                                                   std::vector<double>* seconds) const {
+  return run_examples(places_of(inputs), threads, seconds);
+}
+
+std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant* const> inputs,
+                                                  int threads, std::vector<double>* seconds) const {
   state_->check_arrays(inputs, true);
-  if (inputs.empty() || inputs[0].shape.empty()) refuse("there is no axis of examples");
-  const std::int64_t count = inputs[0].shape[0];
+  if (inputs.empty() || inputs[0]->shape.empty()) refuse("there is no axis of examples");
+  const std::int64_t count = inputs[0]->shape[0];
   const std::int64_t together = state_->program.inputs[0].shape[0];
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].shape.empty() || inputs[i].shape[0] != count ||
+    if (inputs[i]->shape.empty() || inputs[i]->shape[0] != count ||
         state_->program.inputs[i].shape[0] != together) {
       refuse(fmt::format("the input {} has another number of examples than the first one",
                          state_->names[i]));
@@ -199,8 +213,8 @@ std::vector<Constant> CompiledGraph::run_examples(std::span<const Constant> inpu
       arrays.push_back({place.type, place.shape, std::vector<std::byte>(byte_size(place))});
       const std::size_t begin = part * arrays.back().bytes.size();
       const std::size_t bytes =
-          std::min(arrays.back().bytes.size(), inputs[i].bytes.size() - begin);
-      std::memcpy(arrays.back().bytes.data(), inputs[i].bytes.data() + begin, bytes);
+          std::min(arrays.back().bytes.size(), inputs[i]->bytes.size() - begin);
+      std::memcpy(arrays.back().bytes.data(), inputs[i]->bytes.data() + begin, bytes);
     }
     return arrays;
   };

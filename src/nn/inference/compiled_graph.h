@@ -54,6 +54,10 @@ class CompiledGraph {
   // Throws as run() does.
   [[nodiscard]] std::vector<Constant> run_examples(std::span<const Constant> inputs, int threads,
                                                    std::vector<double>* seconds = nullptr) const;
+  // The same of arrays that lie anywhere.
+  [[nodiscard]] std::vector<Constant> run_examples(std::span<const Constant* const> inputs,
+                                                   int threads,
+                                                   std::vector<double>* seconds = nullptr) const;
 
  private:
   struct State;

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cstdlib>
 #include <oneapi/dnnl/dnnl.hpp>
-#include <string>
+#include <string_view>
 
+#include "base/instruction_limit.h"
 #include "base/ranks.h"
 #include "narrow/error.h"
 
@@ -53,13 +53,6 @@ bool is_same_name(std::string_view a, std::string_view b) {
       a, b, [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
 }
 
-std::string limit_in_environment() {
-  for (const char* variable : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"}) {
-    if (const char* value = std::getenv(variable)) return value;
-  }
-  return "";
-}
-
 bool limit(std::uint32_t own, std::uint32_t common, std::int64_t own_targets,
            std::int64_t common_targets) {
   if (own_targets != common_targets) hwy::DisableTargets(~common_targets);
@@ -84,7 +77,7 @@ void agree_on_instructions() {
   static bool is_done = false;
   if (is_done || ranks().size() == 1) return;
   is_done = true;
-  const std::uint32_t own = usable_instruction_sets(limit_in_environment());
+  const std::uint32_t own = usable_instruction_sets(instruction_limit());
   const std::int64_t targets = hwy::SupportedTargets();
   const auto common = static_cast<std::uint32_t>(ranks().common_bits(own));
   const auto common_targets =

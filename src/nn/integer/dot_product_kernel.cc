@@ -9,6 +9,8 @@
 
 #include <cstring>
 
+#include "base/instruction_limit.h"
+
 namespace narrow::integer {
 namespace {
 
@@ -167,7 +169,7 @@ NARROW_VBMI void multiply_row(const RowInput& input, const std::int32_t* weights
 DotProductKernels dot_product_kernels() {
   __builtin_cpu_init();
   DotProductKernels kernels;
-  if (!__builtin_cpu_supports("avx512vnni")) return kernels;
+  if (!allows_vnni() || !__builtin_cpu_supports("avx512vnni")) return kernels;
   kernels.multiply_bytes = multiply_pixels<kTilePixels>;
   if (!__builtin_cpu_supports("avx512vbmi")) return kernels;
   kernels.multiply_row_3 = multiply_row<3>;

@@ -28,6 +28,12 @@ class Patches {
     return static_cast<std::size_t>(x_.images) * height_ * width_;
   }
 
+  // Of one patch.
+  [[nodiscard]] std::size_t elements() const {
+    const auto kernel = static_cast<std::size_t>(geometry_.kernel);
+    return kernel * kernel * static_cast<std::size_t>(geometry_.in_channels);
+  }
+
   // Writes patch `index`.
   void copy(std::size_t index, float* to) const {
     const std::size_t image = index / (height_ * width_);
@@ -99,25 +105,38 @@ void finish(InputGram& gram) {
 
 }  // namespace
 
-InputGram input_gram(const Layer& layer, const Activations& x) {
-  const ConvGeometry geometry = conv_geometry(layer, static_cast<int>(x.images), x.height, x.width);
-  const Patches patches(geometry, x);
+InputGram input_gram(const Layer& layer, const ActivationBatches& x) {
   InputGram gram;
-  gram.size = static_cast<std::size_t>(geometry.kernel) *
-              static_cast<std::size_t>(geometry.kernel) *
-              static_cast<std::size_t>(geometry.in_channels);
-  gram.patches = static_cast<double>(patches.count());
-  gram.mean.resize(gram.size);
-  gram.second.resize(gram.size * gram.size);
   std::vector<float> some;
+  std::size_t waiting = 0;  // patches in it
+  const auto add_waiting = [&] {
+    add_patches(some, waiting, gram);
+    gram.patches += static_cast<double>(waiting);
+    waiting = 0;
+  };
   try {
-    for (std::size_t first = 0; first < patches.count(); first += kPatchesAtOnce) {
-      const std::size_t count = std::min(kPatchesAtOnce, patches.count() - first);
-      some.resize(count * gram.size);
-      parallel_for(count,
-                   [&](std::size_t i) { patches.copy(first + i, some.data() + i * gram.size); });
-      add_patches(some, count, gram);
+    for (std::size_t batch = 0; batch < x.size(); ++batch) {
+      const Activations images = x.load(batch);
+      const Patches patches(
+          conv_geometry(layer, static_cast<int>(images.images), images.height, images.width),
+          images);
+      if (batch == 0) {
+        gram.size = patches.elements();
+        gram.mean.resize(gram.size);
+        gram.second.resize(gram.size * gram.size);
+        some.resize(kPatchesAtOnce * gram.size);
+      }
+      for (std::size_t first = 0; first < patches.count();) {
+        const std::size_t count = std::min(kPatchesAtOnce - waiting, patches.count() - first);
+        parallel_for(count, [&](std::size_t i) {
+          patches.copy(first + i, some.data() + (waiting + i) * gram.size);
+        });
+        first += count;
+        waiting += count;
+        if (waiting == kPatchesAtOnce) add_waiting();
+      }
     }
+    if (waiting > 0) add_waiting();
   } catch (const dnnl::error& error) {
     throw Error(
         ErrorCategory::kUnsupported,

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "nn/layerwise/activations.h"
+#include "nn/layerwise/activation_batches.h"
 
 namespace narrow {
 
@@ -20,6 +20,6 @@ struct InputGram {
 
 // Products are summed in float32 over at most 1024 patches, those sums in double. Takes
 // 8 * size^2 bytes: 170 MB for a 3x3 convolution with 512 inputs. Throws as convolve does.
-InputGram input_gram(const Layer& layer, const Activations& x);
+InputGram input_gram(const Layer& layer, const ActivationBatches& x);
 
 }  // namespace narrow

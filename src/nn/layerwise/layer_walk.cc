@@ -14,6 +14,8 @@
 namespace narrow {
 namespace {
 
+using Value = std::shared_ptr<const ActivationBatches>;
+
 class Walk {
  public:
   Walk(const Graph& graph, const std::vector<Layer>& layers, const Weights& weights,
@@ -25,54 +27,61 @@ class Walk {
         values_(graph.values.size()),
         last_use_(last_uses(graph, steps_)) {}
 
-  void run(Activations images) {
+  void run(Value images) {
     at(graph_.inputs.at(0)) = std::move(images);
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       const GraphStep& step = steps_[i];
-      Activations y = step.layer != nullptr ? run_layer(*step.layer, i) : run_node(*step.node, i);
+      Value y = step.layer != nullptr ? run_layer(*step.layer, i) : run_node(*step.node);
       for (const ValueId id : step.inputs(graph_)) drop_after(id, i);
       at(step.output()) = std::move(y);
     }
   }
 
  private:
-  Activations& at(ValueId id) { return values_[static_cast<std::size_t>(id)]; }
-  [[nodiscard]] bool is_last_use(ValueId id, std::size_t step) const {
-    return last_use_[static_cast<std::size_t>(id)] == step;
-  }
+  Value& at(ValueId id) { return values_[static_cast<std::size_t>(id)]; }
   void drop_after(ValueId id, std::size_t step) {
-    if (is_last_use(id, step)) at(id) = {};
-  }
-  // The value, which is not needed any more if this is its last use.
-  Activations take(ValueId id, std::size_t step) {
-    return is_last_use(id, step) ? std::move(at(id)) : at(id);
+    if (last_use_[static_cast<std::size_t>(id)] == step) at(id) = nullptr;
   }
 
-  Activations run_layer(const Layer& layer, std::size_t step) {
-    const Activations& x = at(layer.input);
-    visitor_.on_input(layer, x);
-    Activations y = convolve(layer, weights_.values(layer.weights), x);
-    visitor_.on_output(layer, x, y);
+  // make(batch) of all of them.
+  template <typename Make>
+  static std::shared_ptr<ActivationBatches> of_batches(const ActivationBatches& x,
+                                                       const Make& make) {
+    auto y = std::make_shared<ActivationBatches>(x.memory());
+    for (std::size_t batch = 0; batch < x.size(); ++batch) y->add(make(batch));
+    return y;
+  }
+
+  Value run_layer(const Layer& layer, std::size_t step) {
+    Value x = at(layer.input);
+    visitor_.on_input(layer, *x);
+    const auto z = of_batches(*x, [&](std::size_t batch) {
+      return convolve(layer, weights_.values(layer.weights), x->load(batch));
+    });
+    visitor_.on_output(layer, *x, *z);
     const LayerValues values = layer_values(layer, weights_);
     const bool has_sum = layer.addend != kNoValue;
-    scale_and_shift(values.slope, values.offset, layer.relu && !has_sum, y);
-    if (!has_sum) return y;
+    x = nullptr;
     if (layer.input != layer.addend) drop_after(layer.input, step);
-    Activations sum = take(layer.addend, step);
-    add_to(y, layer.relu, sum);
-    return sum;
+    return of_batches(*z, [&](std::size_t batch) {
+      Activations y = z->take(batch);
+      scale_and_shift(values.slope, values.offset, layer.relu && !has_sum, y);
+      if (has_sum) add_to(at(layer.addend)->load(batch), layer.relu, y);
+      return y;
+    });
   }
 
-  Activations run_node(const Node& node, std::size_t step) {
-    const ValueId x = node.inputs[0];
+  Value run_node(const Node& node) {
+    const Value x = at(node.inputs[0]);
     if (const auto* pool = std::get_if<op::MaxPool>(&node.attributes)) {
-      return max_pool(at(x), pool_geometry(node.name, *pool, at(x).height, at(x).width));
+      const PoolGeometry geometry = pool_geometry(node.name, *pool, x->height(), x->width());
+      return of_batches(*x, [&](std::size_t batch) { return max_pool(x->load(batch), geometry); });
     }
     if (std::holds_alternative<op::GlobalAveragePool>(node.attributes)) {
-      return global_mean(at(x));
+      return of_batches(*x, [&](std::size_t batch) { return global_mean(x->load(batch)); });
     }
-    if (std::holds_alternative<op::Flatten>(node.attributes) && at(x).height * at(x).width == 1) {
-      return take(x, step);
+    if (std::holds_alternative<op::Flatten>(node.attributes) && x->height() * x->width() == 1) {
+      return x;
     }
     throw Error(ErrorCategory::kUnsupported,
                 fmt::format("{} {} cannot be executed layer by layer yet", operator_of(node).name,
@@ -83,14 +92,14 @@ class Walk {
   const Weights& weights_;
   LayerVisitor& visitor_;
   std::vector<GraphStep> steps_;
-  std::vector<Activations> values_;    // by ValueId; empty before and after their time
+  std::vector<Value> values_;          // by ValueId; null before and after their time
   std::vector<std::size_t> last_use_;  // by ValueId: the step
 };
 
 }  // namespace
 
 void walk_layers(const Graph& graph, const std::vector<Layer>& layers, const Weights& weights,
-                 Activations images, LayerVisitor& visitor) {
+                 std::shared_ptr<const ActivationBatches> images, LayerVisitor& visitor) {
   Walk(graph, layers, weights, visitor).run(std::move(images));
 }
 

@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "graph/slim/resnet_v1.h"
 #include "graph/testing/hashed_values.h"
 #include "nn/inference/inference_network.h"
+#include "nn/testing/batched_images.h"
 
 namespace narrow {
 namespace {
@@ -18,16 +20,17 @@ constexpr int kImages = 7;
 
 class Recorder : public LayerVisitor {
  public:
-  void on_input(const Layer& layer, const Activations& x) override {
+  void on_input(const Layer& layer, const ActivationBatches& x) override {
     layers.push_back(layer.name);
-    EXPECT_EQ(x.channels, layer.in_channels);
-    features = x;
+    EXPECT_EQ(x.channels(), layer.in_channels);
+    features = joined(x);
   }
-  void on_output(const Layer& layer, const Activations& x, const Activations& z) override {
+  void on_output(const Layer& layer, const ActivationBatches& x,
+                 const ActivationBatches& z) override {
     EXPECT_EQ(layers.back(), layer.name);
-    EXPECT_EQ(x.channels, layer.in_channels);
-    EXPECT_EQ(z.channels, layer.out_channels);
-    products = z;
+    EXPECT_EQ(x.channels(), layer.in_channels);
+    EXPECT_EQ(z.channels(), layer.out_channels);
+    products = joined(z);
   }
 
   std::vector<std::string> layers;
@@ -42,7 +45,7 @@ TEST(LayerWalk, EndsWhereInferenceDoes) {
   const Weights values = hashed_weights(graph);
   const std::vector<float> images = hashed_images(kImages, kSize, kSize);
   Recorder recorder;
-  walk_layers(graph, all, values, {kImages, kSize, kSize, 3, images}, recorder);
+  walk_layers(graph, all, values, in_memory({kImages, kSize, kSize, 3, images}), recorder);
 
   std::vector<float> expected(kImages * 10);
   InferenceNetwork(graph, values, kSize, kSize).run(images, kImages, expected);
@@ -64,6 +67,28 @@ TEST(LayerWalk, EndsWhereInferenceDoes) {
   std::vector<std::string> order;
   for (const Layer& layer : all) order.push_back(layer.name);
   EXPECT_EQ(recorder.layers, order);
+}
+
+// Of several batches, some of which lie in a file.
+TEST(LayerWalk, MemoryDoesNotMatter) {
+  constexpr int kLarge = 224;
+  constexpr int kMany = 17;
+  const Graph graph = make_resnet_v1({"small", 4, {{2, 2, 2}, {4, 1, 1}}, 10});
+  const std::vector<Layer> all = layers(graph);
+  const Weights values = hashed_weights(graph);
+  const Activations images = {kMany, kLarge, kLarge, 3, hashed_images(kMany, kLarge, kLarge)};
+  const auto walked = [&](std::uint64_t most_bytes) {
+    const auto batches = in_batches(images, most_bytes);
+    EXPECT_EQ(batches->size(), 2U);
+    Recorder recorder;
+    walk_layers(graph, all, values, batches, recorder);
+    EXPECT_LE(batches->memory()->taken, most_bytes);
+    return recorder.products.values;
+  };
+  const std::vector<float> expected = walked(std::uint64_t{1} << 40);
+  EXPECT_EQ(expected.size(), std::size_t{kMany * 10});
+  EXPECT_EQ(walked(std::uint64_t{12} << 20), expected);
+  EXPECT_EQ(walked(0), expected);
 }
 
 }  // namespace

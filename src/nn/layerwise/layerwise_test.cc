@@ -13,6 +13,7 @@
 #include "nn/layerwise/input_gram.h"
 #include "nn/layerwise/patch_moments.h"
 #include "nn/layerwise/product_differences.h"
+#include "nn/testing/batched_images.h"
 
 namespace narrow {
 namespace {
@@ -95,7 +96,7 @@ TEST(Layerwise, ConvolutionIsTheSumOverPatches) {
 TEST(Layerwise, GramIsTheMeanOfProducts) {
   for (const Layer& layer : test_layers()) {
     const Activations x = hashed_activations(11, 10, 12, layer.in_channels);
-    const InputGram gram = input_gram(layer, x);
+    const InputGram gram = input_gram(layer, *in_memory(x));
     std::vector<double> mean(gram.size);
     std::vector<double> second(gram.size * gram.size);
     for_each_patch(layer, x, [&](const std::vector<double>& patch) {
@@ -118,7 +119,7 @@ TEST(Layerwise, ThreadsDoNotMatter) {
   const auto weights = hashed_kernel(layer);
   const auto run = [&](int threads) {
     const ThreadLimit limit(threads);
-    return std::pair(convolve(layer, weights, x).values, input_gram(layer, x).second);
+    return std::pair(convolve(layer, weights, x).values, input_gram(layer, *in_memory(x)).second);
   };
   const auto expected = run(1);
   EXPECT_EQ(run(2), expected);

@@ -22,7 +22,8 @@ namespace narrow {
 // quantized ones; the gradient with respect to them is taken for that of the weight's own values
 // (straight through: Bengio et al., "Estimating or Propagating Gradients Through Stochastic
 // Neurons", 2013). `all` has the own values of every weight of the network. Both spans are
-// row-major. Returns false to leave the weight as it is.
+// row-major. Called for all kernels, then for the others; each network calls a copy of its own.
+// Returns false to leave the weight as it is.
 using EffectiveValues =
     std::function<bool(const Weight& weight, const WeightSource& all, std::span<const float> values,
                        std::span<float> effective)>;

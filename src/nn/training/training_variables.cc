@@ -67,12 +67,15 @@ void TrainingVariables::write(std::string_view name, std::span<const float> valu
 
 void TrainingVariables::update_effective_values() {
   if (!effective_) return;
-  for (const Weight& weight : weights_) {
-    if (!is_trainable(weight.role)) continue;
-    const std::span<const float> values = std::as_const(values_).values(weight.name);
-    const std::span<float> effective = effective_->values(weight.name);
-    if (!effective_values_(weight, values_, values, effective)) {
-      std::copy(values.begin(), values.end(), effective.begin());
+  for (const bool are_kernels : {true, false}) {
+    for (const Weight& weight : weights_) {
+      const bool is_kernel = weight.role == WeightRole::kKernel;
+      if (!is_trainable(weight.role) || is_kernel != are_kernels) continue;
+      const std::span<const float> values = std::as_const(values_).values(weight.name);
+      const std::span<float> effective = effective_->values(weight.name);
+      if (!effective_values_(weight, values_, values, effective)) {
+        std::copy(values.begin(), values.end(), effective.begin());
+      }
     }
   }
 }

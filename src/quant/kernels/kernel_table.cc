@@ -92,8 +92,12 @@ const KernelTable& kernels() { return *HWY_DYNAMIC_DISPATCH(Table)(); }
 
 std::vector<std::string> compiled_simd_targets() { return target_names(HWY_TARGETS); }
 
+// SupportedTargets() makes all targets of the processor those that calls choose from, disabled ones
+// too, until it is told otherwise.
 std::vector<std::string> runnable_simd_targets() {
-  return target_names(HWY_TARGETS & hwy::SupportedTargets());
+  const std::int64_t targets = hwy::SupportedTargets();
+  hwy::GetChosenTarget().Update(targets);
+  return target_names(HWY_TARGETS & targets);
 }
 
 std::string chosen_simd_target() { return runnable_simd_targets().front(); }

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "base/parallel.h"
 #include "graph/drop_identities.h"
 #include "graph/operators.h"
 #include "methods/activations/quantized_network.h"
@@ -116,7 +117,9 @@ void CalibratedNetwork::see_values(const CheckpointReader& reader, const Calibra
     values.insert(values.end(), group.values.begin(), group.values.end());
   }
   CalibrationImages sized = images;
-  sized.source.image_size = image_size_of(reader, images.source.image_size);
+  if (images.source.inputs.empty()) {
+    sized.source.image_size = image_size_of(reader, images.source.image_size);
+  }
   const auto all = observe_values(graph_, values, read_weight(), sized, run, images_);
   auto seen = all.begin();
   for (std::vector<ValueStatistics>& of : seen_) {
@@ -146,17 +149,48 @@ std::vector<ActivationFormat> CalibratedNetwork::fit_formats(
   return formats;
 }
 
-void CalibratedNetwork::describe_values(const std::vector<ActivationFormat>& formats,
+std::vector<ActivationFormat> CalibratedNetwork::formats_of_widths(const ActivationOptions& options,
+                                                                   std::size_t group) const {
+  const ValueStatistics all = seen(group);
+  ActivationScheme scheme = scheme_of(graph_, groups_[group], options.scheme, options.rules);
+  if (!options.steps.empty()) {
+    scheme.kind =
+        all.least() < 0 ? ActivationSchemeKind::kSymmetric : ActivationSchemeKind::kAffine;
+    scheme.range = ActivationRange::kMse;
+  }
+  std::vector<ActivationFormat> formats;
+  for (scheme.bits = kLeastToldBits; scheme.bits <= kMostToldBits; ++scheme.bits) {
+    formats.push_back(fit_format(choose_range(all, scheme), scheme));
+  }
+  return formats;
+}
+
+void CalibratedNetwork::describe_values(const ActivationOptions& options,
+                                        const std::vector<ActivationFormat>& formats,
                                         IntegerNetworkResult& result) const {
+  std::vector<std::vector<ActivationFormat>> widths(groups_.size());
+  if (options.tells_widths && images_ > 0) {
+    parallel_for(groups_.size(), [&](std::size_t g) { widths[g] = formats_of_widths(options, g); });
+  }
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const ValueStatistics all = seen(g);
     const ActivationFormat& format = formats[g];
     for (std::size_t i = 0; i < groups_[g].values.size(); ++i) {
       const ValueStatistics& own = seen_[g][i];
-      result.activations.push_back({graph_.value(groups_[g].values[i]).name, all.least(),
-                                    all.greatest(), format.scale, format.zero,
-                                    std::string(to_string(format.type)), own.count(),
-                                    clipped_values(own, format), format.bits()});
+      QuantizedActivation& value = result.activations.emplace_back();
+      value = {graph_.value(groups_[g].values[i]).name,
+               all.least(),
+               all.greatest(),
+               format.scale,
+               format.zero,
+               std::string(to_string(format.type)),
+               own.count(),
+               clipped_values(own, format),
+               format.bits(),
+               relative_error(own, format)};
+      for (const ActivationFormat& one : widths[g]) {
+        value.errors.push_back(relative_error(own, one));
+      }
     }
   }
 }
@@ -167,9 +201,10 @@ Graph CalibratedNetwork::quantized(const ActivationOptions& options,
   result.weights = weights_;
   result.scheme = options.scheme;
   result.target = options.target;
+  result.is_trained = !options.steps.empty();
   result.images = images_;
   const std::vector<ActivationFormat> formats = fit_formats(options);
-  describe_values(formats, result);
+  describe_values(options, formats, result);
   Graph graph = with_quantizers(graph_, groups_, formats);
   if (options.target != IntegerTarget::kTensorRt) {
     graph = with_integer_biases(graph, result.widened);

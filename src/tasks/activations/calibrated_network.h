@@ -49,8 +49,12 @@ class CalibratedNetwork {
   void see_values(const CheckpointReader& reader, const CalibrationImages& images,
                   const RunOptions& run);
   [[nodiscard]] std::vector<ActivationFormat> fit_formats(const ActivationOptions& options) const;
-  void describe_values(const std::vector<ActivationFormat>& formats,
+  void describe_values(const ActivationOptions& options,
+                       const std::vector<ActivationFormat>& formats,
                        IntegerNetworkResult& result) const;
+  // For QuantizedActivation::errors: of one group with each of these widths.
+  [[nodiscard]] std::vector<ActivationFormat> formats_of_widths(const ActivationOptions& options,
+                                                                std::size_t group) const;
 
   QuantizedCopy tensors_;
   NetworkResult weights_;

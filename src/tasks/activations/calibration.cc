@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <mutex>
 
 #include "base/parallel.h"
@@ -15,6 +16,7 @@
 #include "nn/execution/make_executor.h"
 #include "nn/reference/fold_constants.h"
 #include "tasks/network/calibration_images.h"
+#include "tasks/network/calibration_network.h"
 #include "tasks/network/image_graph.h"
 
 namespace narrow {
@@ -24,27 +26,44 @@ std::span<const float> floats_of(const GraphArray& array) {
   return {reinterpret_cast<const float*>(array.bytes.data()), array.bytes.size() / sizeof(float)};
 }
 
+// For every input of the graph.
+GraphArrays calibration_examples(const Graph& graph, const CalibrationImages& images) {
+  if (!images.source.inputs.empty()) {
+    return calibration_arrays(ArrayExamples(images.source.inputs, graph, 0), images, graph);
+  }
+  const bool channels_last = image_input(graph).channels_last;
+  GraphArrays all;
+  all.push_back(input_of_images(load_calibration_images(images), channels_last));
+  return all;
+}
+
 }  // namespace
 
 std::vector<ValueStatistics> observe_values(const Graph& graph, const std::vector<ValueId>& values,
                                             const ReadWeight& read_weight,
                                             const CalibrationImages& images, const RunOptions& run,
                                             std::uint64_t& image_count) {
-  const bool channels_last = image_input(graph).channels_last;
-  const GraphArray all = input_of_images(load_calibration_images(images), channels_last);
-  image_count = static_cast<std::uint64_t>(all.shape.front());
+  const GraphArrays all = calibration_examples(graph, images);
+  const std::int64_t count = all.front().shape.front();
+  image_count = static_cast<std::uint64_t>(count);
   Graph watched = graph;
   watched.outputs.clear();
-  std::vector<std::size_t> places;  // in `values`, of the outputs
-  std::vector<std::size_t> inputs;  // the same of the input itself
+  std::vector<std::size_t> places;              // in `values`, of the outputs
+  std::map<std::size_t, std::size_t> of_input;  // the same of inputs themselves, and which
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const bool is_input = values[i] == graph.inputs.front();
-    (is_input ? inputs : places).push_back(i);
-    if (!is_input) watched.outputs.push_back(values[i]);
+    const auto input = std::ranges::find(graph.inputs, values[i]);
+    if (input != graph.inputs.end()) {
+      of_input[i] = static_cast<std::size_t>(input - graph.inputs.begin());
+    } else {
+      places.push_back(i);
+      watched.outputs.push_back(values[i]);
+    }
   }
-  Value& input = watched.values[static_cast<std::size_t>(graph.inputs.front())];
-  input.dimensions.assign(all.shape.begin(), all.shape.end());
-  input.dimensions.front() = 1;
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    Value& input = watched.values[static_cast<std::size_t>(graph.inputs[k])];
+    input.dimensions.assign(all[k].shape.begin(), all[k].shape.end());
+    input.dimensions.front() = 1;
+  }
   remove_unused(watched);
   const auto executor = make_executor(fold_constants(std::move(watched), kMostFoldedWeights),
                                       read_weight, {1, false});
@@ -66,11 +85,11 @@ std::vector<ValueStatistics> observe_values(const Graph& graph, const std::vecto
   };
   parallel_for(static_cast<std::size_t>(limit.threads()), [&](std::size_t) {
     std::vector<ValueStatistics> own(values.size());
-    for (auto i = next.fetch_add(1, std::memory_order_relaxed); i < all.shape.front();
+    for (auto i = next.fetch_add(1, std::memory_order_relaxed); i < count;
          i = next.fetch_add(1, std::memory_order_relaxed)) {
-      const GraphArrays image = take_examples(std::span(&all, 1), i, 1);
-      for (const std::size_t place : inputs) take(own, place, image.front());
-      const GraphArrays outputs = executor->run(image, nullptr);
+      const GraphArrays example = take_examples(all, i, 1);
+      for (const auto& [place, input] : of_input) take(own, place, example[input]);
+      const GraphArrays outputs = executor->run(example, nullptr);
       for (std::size_t k = 0; k < outputs.size(); ++k) take(own, places[k], outputs[k]);
       const std::lock_guard lock(mutex);
       report_progress(run.observer, ++done, image_count, ProgressUnit::kImages);

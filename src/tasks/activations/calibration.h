@@ -1,4 +1,5 @@
-// What values between operators are for the images of a calibration. Internal to this folder.
+// What values between operators are for the images, or arrays, of a calibration. Internal to this
+// folder.
 #pragma once
 
 #include <vector>
@@ -12,8 +13,9 @@
 namespace narrow {
 
 // Of each of `values`, in their order; the same for every number of threads. The graph has one
-// input of images. Progress is in images. Throws Error(kNumeric) naming a value that is not finite;
-// what load_calibration_images and image_input throw.
+// input of images, or there is an array for each of its inputs. Progress is in examples. Throws
+// Error(kNumeric) naming a value that is not finite; what load_calibration_images, image_input and
+// ArrayExamples throw.
 std::vector<ValueStatistics> observe_values(const Graph& graph, const std::vector<ValueId>& values,
                                             const ReadWeight& read_weight,
                                             const CalibrationImages& images, const RunOptions& run,

@@ -17,6 +17,7 @@
 #include "model/onnx/qonnx_model.h"
 #include "narrow/error.h"
 #include "tasks/activations/calibrated_network.h"
+#include "tasks/network/calibration_network.h"
 
 namespace narrow {
 namespace {
@@ -40,6 +41,8 @@ bool has_unsigned(const ActivationSteps& steps) {
 void require_possible(const CheckpointReader& reader, const ActivationOptions& options,
                       const QuantizePlan& plan) {
   require_quantizable_activations(reader);
+  validate(options.scheme);
+  for (const ActivationRule& rule : options.rules) validate(rule.scheme);
   const bool is_plain = options.target == IntegerTarget::kPortable && !options.packs_weights;
   if (options.form == IntegerForm::kQonnx && !is_plain) {
     throw Error(ErrorCategory::kUsage,
@@ -124,6 +127,14 @@ ActivationOptions parse_activation_options(std::string_view activations, std::st
   return options;
 }
 
+std::optional<int> QuantizedActivation::wanted_bits() const {
+  const auto first = errors.rbegin();
+  const auto bad = std::find_if(first, errors.rend(),
+                                [](double part) { return !(part <= kEnoughForActivation); });
+  if (bad == first) return std::nullopt;
+  return kMostToldBits + 1 - static_cast<int>(bad - first);
+}
+
 ActivationSteps read_activation_steps(const CheckpointReader& reader) {
   ActivationSteps steps;
   for (const TensorInfo& tensor : reader.tensors()) {
@@ -153,8 +164,9 @@ IntegerNetworkResult quantize_activations(const CheckpointReader& reader, const 
                                           const RunOptionsFor<QuantizeObserver>& run) {
   const auto start = std::chrono::steady_clock::now();
   require_possible(reader, options, plan);
+  const bool is_seen = options.steps.empty() || has_examples(options.images.source);
   const CalibratedNetwork network(reader, plan, methods, quantize_options,
-                                  options.steps.empty() ? &options.images : nullptr, run);
+                                  is_seen ? &options.images : nullptr, run);
   IntegerNetworkResult result;
   const Graph graph = network.quantized(options, result);
   if (!path.empty()) {

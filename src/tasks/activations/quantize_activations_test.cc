@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -110,6 +111,60 @@ TEST_F(QuantizeActivations, TheFileRunsInIntegersAsItsSimulationSays) {
   EXPECT_GT(relative_difference(exact, integers), 0);
   EXPECT_LT(relative_difference(integers, logits("8.onnx", Execution::kSimulate)), 0.01);
   EXPECT_LT(relative_difference(exact, logits("8.onnx", Execution::kFloat)), 0.02);
+}
+
+TEST_F(QuantizeActivations, ToldWidthsAreThoseOfTheRanges) {
+  const auto reader = open_checkpoint(directory() / "float.onnx");
+  Scheme weights;
+  weights.kind = SchemeKind::kSymmetric;
+  ActivationOptions options{parse_activations("6"), IntegerTarget::kPortable, images_};
+  options.tells_widths = true;
+  const auto result = quantize_activations(*reader, make_plan(*reader, weights, {}), {}, {},
+                                           options, "", Overwrite::kNo);
+  for (const QuantizedActivation& value : result.activations) {
+    ASSERT_EQ(value.errors.size(), std::size_t{kMostToldBits - kLeastToldBits + 1}) << value.value;
+    EXPECT_EQ(value.error, value.errors[6 - kLeastToldBits]) << value.value;
+    EXPECT_TRUE(std::is_sorted(value.errors.rbegin(), value.errors.rend())) << value.value;
+    const std::optional<int> wanted = value.wanted_bits();
+    ASSERT_TRUE(wanted.has_value()) << value.value;
+    const auto place = static_cast<std::size_t>(*wanted - kLeastToldBits);
+    EXPECT_LE(value.errors[place], kEnoughForActivation);
+    EXPECT_GT(value.errors[place - 1], kEnoughForActivation);
+  }
+  EXPECT_EQ(QuantizedActivation().wanted_bits(), std::nullopt);
+}
+
+TEST_F(QuantizeActivations, WhatOptionsLeaveOpenIsChosen) {
+  const auto reader = open_checkpoint(directory() / "float.onnx");
+  Scheme weights;
+  weights.kind = SchemeKind::kSymmetric;
+  const QuantizePlan plan = make_plan(*reader, weights, {});
+  const ActivationOptions given{parse_activations("3"), IntegerTarget::kPortable, images_};
+  const auto choose = [&](const ActivationOptions& options,
+                          const std::vector<std::string>& ranges) {
+    return choose_activations(*reader, plan, options, ranges);
+  };
+  // Half of the values clipped are no range to take.
+  const ActivationOptions chosen = choose(given, {"percentile:51", "minmax"});
+  EXPECT_EQ(chosen.scheme.range, ActivationRange::kMinMax);
+  ASSERT_EQ(chosen.rules.size(), 1U);
+  EXPECT_EQ(chosen.rules[0].pattern, "images");
+  EXPECT_EQ(chosen.rules[0].scheme, parse_activations("8"));
+  EXPECT_EQ(choose(given, {}).scheme, given.scheme);
+  EXPECT_TRUE(
+      choose({parse_activations("8"), IntegerTarget::kPortable, images_}, {}).rules.empty());
+  EXPECT_EQ(choose(chosen, {"mse"}).scheme, chosen.scheme);  // it has rules
+}
+
+TEST_F(QuantizeActivations, ImpossibleSchemesAreRefused) {
+  ActivationScheme scheme;
+  scheme.bits = 1;
+  EXPECT_EQ(error_message(ErrorCategory::kUsage, [&] { quantize("x.onnx", scheme); }),
+            "activations have 1 bits, expected 2 to 16");
+  scheme.bits = 8;
+  scheme.range = ActivationRange::kPercentile;
+  EXPECT_EQ(error_message(ErrorCategory::kUsage, [&] { quantize("x.onnx", scheme); }),
+            "the percentile of activations is 0, expected above 50 and at most 100");
 }
 
 TEST_F(QuantizeActivations, QonnxHasTheSameNumbers) {

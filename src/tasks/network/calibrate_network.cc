@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -30,7 +33,7 @@ double root_mean_square(const std::vector<LayerCalibration>& layers,
   return layers.empty() ? 0 : std::sqrt(sum / static_cast<double>(layers.size()));
 }
 
-// That is kept between two batch norms, for all images.
+// That is kept between two layers or batch norms, for all images, in memory.
 constexpr std::uint64_t kMostBytesBetweenNorms = std::uint64_t{1} << 30;
 
 // The moving statistics of a batch norm become those found.
@@ -65,14 +68,15 @@ class Calibration : public LayerVisitor {
   Calibration(LoadedNetwork& network, Observer* observer)
       : weights_(network.weights), layer_count_(network.layers.size()), observer_(observer) {}
 
-  void on_output(const Layer& layer, const Activations& /*x*/, const Activations& z) override {
+  void on_output(const Layer& layer, const ActivationBatches& /*x*/,
+                 const ActivationBatches& z) override {
+    const std::vector<ChannelStatistics> images = statistics_of_images(z);
     if (layer.norm) {
-      layers.push_back(recalibrate(
-          layer.name, channel_statistics_of_ranks(z), weights_.values(layer.norm->moving_mean),
-          weights_.values(layer.norm->moving_variance), layer.norm->epsilon));
+      layers.push_back(
+          recalibrate(layer.name, merged_of_ranks(images), weights_.values(layer.norm->moving_mean),
+                      weights_.values(layer.norm->moving_variance), layer.norm->epsilon));
     }
-    const auto images = static_cast<std::uint64_t>(z.images);
-    report_progress(observer_, ++layers_done_ * images, layer_count_ * images,
+    report_progress(observer_, ++layers_done_ * images.size(), layer_count_ * images.size(),
                     ProgressUnit::kImages);
   }
 
@@ -88,34 +92,38 @@ class Calibration : public LayerVisitor {
 std::vector<LayerCalibration> calibrate_layers(LoadedNetwork& network, Activations images,
                                                Observer* observer) {
   Calibration calibration(network, observer);
-  walk_layers(network.graph, network.layers, network.weights, std::move(images), calibration);
+  const auto memory = std::make_shared<ActivationMemory>();
+  memory->most_bytes = kMostBytesBetweenNorms;
+  walk_layers(network.graph, network.layers, network.weights,
+              std::make_shared<ActivationBatches>(std::move(images), memory), calibration);
   return std::move(calibration.layers);
 }
 
-// [examples, channels, ...] of all batches, as [images, pixels, 1, channels].
-Activations all_of(const GraphWalk& walk, ValueId id) {
+// [examples, channels, ...] as [images, pixels, 1, channels].
+Activations channels_last(const GraphArray& array) {
+  const auto images = static_cast<std::size_t>(array.shape[0]);
+  const auto channels = static_cast<std::size_t>(array.shape[1]);
+  const std::size_t pixels = element_count(array.shape) / channels / images;
+  Activations x =
+      Activations::zeros(array.shape[0], static_cast<int>(pixels), 1, static_cast<int>(channels));
+  const auto* const values = reinterpret_cast<const float*>(array.bytes.data());
+  parallel_for(images, [&](std::size_t image) {
+    const std::size_t begin = image * channels * pixels;
+    for (std::size_t i = 0; i < channels * pixels; ++i) {
+      x.values[begin + i] = values[begin + i % channels * pixels + i / channels];
+    }
+  });
+  return x;
+}
+
+std::vector<ChannelStatistics> statistics_of(const GraphWalk& walk, ValueId id) {
   const auto program = walk.program({{id}});
-  Activations all;
+  std::vector<ChannelStatistics> images;
   for (std::size_t batch = 0; batch < walk.batches(); ++batch) {
-    const GraphArray now = std::move(program.run(batch).front());
-    all.images += now.shape[0];
-    all.width = 1;
-    all.channels = static_cast<int>(now.shape[1]);
-    const auto channels = static_cast<std::size_t>(now.shape[1]);
-    const std::size_t pixels =
-        element_count(now.shape) / channels / static_cast<std::size_t>(now.shape[0]);
-    all.height = static_cast<int>(pixels);
-    const auto* const values = reinterpret_cast<const float*>(now.bytes.data());
-    const std::size_t first = all.values.size();
-    all.values.resize(first + element_count(now.shape));
-    parallel_for(static_cast<std::size_t>(now.shape[0]), [&](std::size_t image) {
-      const std::size_t begin = image * channels * pixels;
-      for (std::size_t i = 0; i < channels * pixels; ++i) {
-        all.values[first + begin + i] = values[begin + i % channels * pixels + i / channels];
-      }
-    });
+    std::ranges::move(statistics_of_images(channels_last(program.run(batch).front())),
+                      std::back_inserter(images));
   }
-  return all;
+  return images;
 }
 
 LoadedNetwork load_classifier(const CheckpointReader& reader, const ImageSource& images) {
@@ -138,8 +146,7 @@ std::vector<LayerCalibration> calibrate_norms(LoadedNetwork& network, const Grap
       return network.weights.values(network.graph.weight_of(node.inputs[input])->name);
     };
     walk.advance(static_cast<int>(i), kMostBytesBetweenNorms);
-    layers.push_back(recalibrate(node.name,
-                                 channel_statistics_of_ranks(all_of(walk, node.inputs[0])),
+    layers.push_back(recalibrate(node.name, merged_of_ranks(statistics_of(walk, node.inputs[0])),
                                  values(3), values(4), norm->epsilon));
   }
   if (!layers.empty()) return layers;

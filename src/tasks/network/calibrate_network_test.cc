@@ -9,6 +9,7 @@
 #include "model/network_variables.h"
 #include "narrow/quantize_checkpoint.h"
 #include "nn/layerwise/layer_walk.h"
+#include "nn/testing/batched_images.h"
 #include "tasks/network/calibration_images.h"
 #include "tasks/testing/noise_dataset.h"
 
@@ -50,9 +51,10 @@ class Calibrate : public TemporaryDirectoryTest {
 class MeanDifference : public LayerVisitor {
  public:
   explicit MeanDifference(const Weights& weights) : weights_(weights) {}
-  void on_output(const Layer& layer, const Activations& /*x*/, const Activations& z) override {
+  void on_output(const Layer& layer, const ActivationBatches& /*x*/,
+                 const ActivationBatches& z) override {
     if (!layer.norm) return;
-    const ChannelStatistics found = channel_statistics(z);
+    const ChannelStatistics found = merged(statistics_of_images(z));
     const auto mean = weights_.values(layer.norm->moving_mean);
     for (std::size_t c = 0; c < mean.size(); ++c) {
       sum_ += std::pow(found.mean[c] - mean[c], 2) / found.variance(c, false);
@@ -70,7 +72,7 @@ class MeanDifference : public LayerVisitor {
 double mean_difference(const std::vector<MemoryTensor>& tensors, const Activations& images) {
   const LoadedNetwork network = load_network(MemoryReader(tensors));
   MeanDifference difference(network.weights);
-  walk_layers(network.graph, network.layers, network.weights, images, difference);
+  walk_layers(network.graph, network.layers, network.weights, in_memory(images), difference);
   return difference.value();
 }
 
@@ -155,7 +157,7 @@ TEST_F(Calibrate, ImagesAreSpreadOverTheSplit) {
 TEST(ChannelStatistics, MergedImagesAreOneSample) {
   Activations x = Activations::zeros(2, 1, 2, 2);
   x.values = {1, 10, 2, 10, 3, 10, 6, 14};
-  const ChannelStatistics found = channel_statistics(x);
+  const ChannelStatistics found = merged(statistics_of_images(x));
   EXPECT_EQ(found.count, 4);
   EXPECT_DOUBLE_EQ(found.mean[0], 3);
   EXPECT_DOUBLE_EQ(found.mean[1], 11);

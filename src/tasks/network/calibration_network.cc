@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -11,7 +12,6 @@
 #include "model/image_classifier.h"
 #include "narrow/error.h"
 #include "nn/reference/fold_constants.h"
-#include "tasks/evaluation/array_examples.h"
 #include "tasks/network/calibration_images.h"
 #include "tasks/network/image_graph.h"
 #include "tasks/source_images.h"
@@ -19,10 +19,9 @@
 namespace narrow {
 namespace {
 
-CalibrationNetwork with_arrays(const CheckpointReader& reader, const CalibrationImages& images) {
-  require_one_source(images.source);
-  Graph graph = held_network(reader, CheckpointVariables(reader, false), "");
-  const ArrayExamples arrays(images.source.inputs, graph, 0);
+// Those that the calibration is to see, in their order.
+std::vector<std::size_t> chosen_examples(const ArrayExamples& arrays,
+                                         const CalibrationImages& images) {
   const std::uint64_t count = std::min<std::uint64_t>(images.count, arrays.size());
   if (count < 2) {
     throw Error(
@@ -30,6 +29,25 @@ CalibrationNetwork with_arrays(const CheckpointReader& reader, const Calibration
         fmt::format("{} of the {} examples of {} were asked for; statistics need at least 2",
                     images.count, arrays.size(), images.source.inputs.string()));
   }
+  std::vector<std::size_t> chosen;
+  for (std::uint64_t i = images.part; i < count; i += images.parts) {
+    chosen.push_back(spread_position(i, count, arrays.size()));
+  }
+  return chosen;
+}
+
+GraphArrays as_inputs(const ArrayExamples& arrays, const std::vector<std::size_t>& chosen,
+                      const Graph& graph) {
+  std::vector<DType> types;
+  for (const ValueId id : graph.inputs) types.push_back(graph.value(id).type);
+  return arrays.take(chosen, types);
+}
+
+CalibrationNetwork with_arrays(const CheckpointReader& reader, const CalibrationImages& images,
+                               bool is_shared) {
+  require_one_source(images.source);
+  Graph graph = held_network(reader, CheckpointVariables(reader, false), "");
+  const ArrayExamples arrays(images.source.inputs, graph, 0);
   ArrayClassifier classifier = array_classifier(std::move(graph), arrays.shapes(1));
   // Values that follow from sizes would not be kept between layers.
   classifier.graph = fold_constants(std::move(classifier.graph));
@@ -41,16 +59,11 @@ CalibrationNetwork with_arrays(const CheckpointReader& reader, const Calibration
   }
   CalibrationNetwork network;
   if (classifier.has_classes) network.classes = static_cast<std::size_t>(classifier.outputs);
-  std::vector<std::size_t> chosen;
-  for (std::uint64_t i = images.part; i < count; i += images.parts) {
-    chosen.push_back(spread_position(i, count, arrays.size()));
-  }
+  const std::vector<std::size_t> chosen = chosen_examples(arrays, images);
   network.count = chosen.size();
-  std::vector<DType> types;
-  for (const ValueId id : classifier.graph.inputs) {
-    types.push_back(classifier.graph.value(id).type);
-  }
-  network.examples = batches_of(arrays.take(chosen, types));
+  network.portions = BatchPortions(network.count, is_shared);
+  network.examples =
+      batches_of(as_inputs(arrays, network.portions.own<std::size_t>(chosen), classifier.graph));
   network.graph = std::move(classifier.graph);
   return network;
 }
@@ -61,9 +74,18 @@ bool has_examples(const ImageSource& images) {
   return !images.pictures.empty() || !images.dataset_name.empty() || !images.inputs.empty();
 }
 
+GraphArrays calibration_arrays(const ArrayExamples& arrays, const CalibrationImages& images,
+                               const Graph& graph) {
+  return as_inputs(arrays, chosen_examples(arrays, images), graph);
+}
+
 CalibrationNetwork calibration_network(const CheckpointReader& reader,
-                                       const CalibrationImages* images, int image_size) {
-  if (images != nullptr && !images->source.inputs.empty()) return with_arrays(reader, *images);
+                                       const CalibrationImages* images, int image_size,
+                                       ExamplesOfRank of_rank) {
+  const bool is_shared = of_rank == ExamplesOfRank::kPortions;
+  if (images != nullptr && !images->source.inputs.empty()) {
+    return with_arrays(reader, *images, is_shared);
+  }
   CalibrationNetwork network;
   if (images == nullptr) {
     Graph graph = held_network(reader, CheckpointVariables(reader, false), "");
@@ -78,8 +100,12 @@ CalibrationNetwork calibration_network(const CheckpointReader& reader,
   if (images != nullptr) {
     GraphArrays arrays(1);
     {
-      const Activations loaded = load_calibration_images(*images);
-      network.count = static_cast<std::uint64_t>(loaded.images);
+      const Activations loaded =
+          load_calibration_images(*images, [&](std::span<const std::uint64_t> all) {
+            network.count = all.size();
+            network.portions = BatchPortions(network.count, is_shared);
+            return network.portions.own(all);
+          });
       arrays.front() = input_of_images(loaded, classifier.channels_last);
     }
     network.examples = batches_of(arrays);

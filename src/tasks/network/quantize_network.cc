@@ -140,6 +140,11 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
   }
+  if (methods.ranks_share_images) {
+    throw Error(ErrorCategory::kUsage,
+                "methods that go through the layers of a ResNet V1 checkpoint are the work of one "
+                "process; start it without mpirun");
+  }
   if (methods.fold) {
     throw Error(
         ErrorCategory::kUsage,
@@ -158,10 +163,10 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
     result.layers.push_back(std::move(cost));
   };
   if (methods.images) {
-    const Activations images = load_calibration_images(*methods.images);
+    Activations images = load_calibration_images(*methods.images);
     result.images = static_cast<std::uint64_t>(images.images);
-    quantize_layers_with_images(network, quantizer, methods.rounding == Rounding::kGptq, images,
-                                take);
+    quantize_layers_with_images(network, quantizer, methods.rounding == Rounding::kGptq,
+                                std::move(images), methods.images->memory_bytes, take);
   } else {
     quantize_layers(network, quantizer, take);
   }

@@ -12,6 +12,7 @@
 #include "narrow/compare_checkpoints.h"
 #include "nn/layerwise/layer_values.h"
 #include "nn/layerwise/layer_walk.h"
+#include "nn/testing/batched_images.h"
 #include "tasks/network/calibration_images.h"
 #include "tasks/testing/noise_dataset.h"
 
@@ -66,10 +67,11 @@ Outcome run(const Scheme& scheme, const NetworkMethods& methods, int threads = 0
 class OutputMeans : public LayerVisitor {
  public:
   explicit OutputMeans(const Weights& weights) : weights_(weights) {}
-  void on_output(const Layer& layer, const Activations& /*x*/, const Activations& z) override {
+  void on_output(const Layer& layer, const ActivationBatches& /*x*/,
+                 const ActivationBatches& z) override {
     if (!layer.norm) return;
     const LayerValues values = layer_values(layer, weights_);
-    const std::vector<Moments> channels = channel_moments(z);
+    const std::vector<Moments> channels = channel_moments(statistics_of_images(z));
     for (std::size_t c = 0; c < channels.size(); ++c) {
       means.push_back(values.slope[c] * channels[c].mean + values.offset[c]);
     }
@@ -86,7 +88,7 @@ double output_distance(const CheckpointReader& a, const CheckpointReader& b,
   const auto means = [&](const CheckpointReader& reader) {
     const LoadedNetwork network = load_network(reader);
     OutputMeans visitor(network.weights);
-    walk_layers(network.graph, network.layers, network.weights, images, visitor);
+    walk_layers(network.graph, network.layers, network.weights, in_memory(images), visitor);
     return visitor.means;
   };
   const std::vector<double> of_a = means(a);

@@ -94,6 +94,13 @@ const Scheme* AllocationProblem::scheme_of(const WidthGroup& group, std::size_t 
 AllocationProblem pose_allocation(const CheckpointReader& reader, const AllocationRequest& request,
                                   const RunOptions& run) {
   require_plannable_activations(reader, request);
+  if (!request.images.inputs.empty() && request.damage != DamageKind::kMeasured) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("arrays are for the damage that is measured, and that of {} is to be "
+                            "{}: leave {} out, or have it measured where its network is known",
+                            reader.location().path.string(), to_string(request.damage),
+                            request.images.inputs.string()));
+  }
   AllocationProblem problem;
   problem.indices = indices_by_name(reader, request.selection, &problem.copied);
   std::vector<TensorInfo> tensors;
@@ -175,11 +182,18 @@ void take_choice(const CheckpointReader& reader, const AllocationProblem& proble
         kept.push_back(index);
         continue;
       }
-      const WidthCost& cost =
-          problem.costs[member][static_cast<std::size_t>(scheme - problem.schemes.data())];
+      const auto cost_of = [&](const Scheme* one) -> const WidthCost& {
+        return problem.costs[member][static_cast<std::size_t>(one - problem.schemes.data())];
+      };
+      const WidthCost& cost = cost_of(scheme);
       const TensorInfo& info = reader.tensors()[index];
       const Scheme named = with_channel_axes(*scheme, info, reader.location().format, request.axes);
-      tensors.push_back({index, {info, named, cost.bytes, cost.damage, cost.relative_l2}});
+      AllocatedTensor tensor{info, named, cost.bytes, cost.damage, cost.relative_l2};
+      if (choice[g] + 1 < group.widths.size()) {
+        const Scheme* const wider = problem.scheme_of(group, choice[g] + 1);
+        tensor.wider = {wider->bits, cost_of(wider).bytes, cost_of(wider).damage};
+      }
+      tensors.emplace_back(index, std::move(tensor));
     }
   }
   for (std::size_t i = 0; i < problem.activations.size(); ++i) {

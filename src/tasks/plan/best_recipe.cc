@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "narrow/error.h"
+#include "tasks/plan/levelled_network.h"
 
 namespace narrow {
 namespace {
@@ -70,13 +71,22 @@ std::vector<NetworkMethods> methods_to_judge(const BestRequest& request, const B
   return all;
 }
 
-// The candidate that keeps the outputs best on images that it did not see.
-NetworkMethods best_of(const CheckpointReader& reader, const QuantizePlan& plan,
-                       const std::vector<NetworkMethods>& candidates, const RunOptions& run) {
-  if (candidates.size() == 1) return candidates.front();
-  const std::vector<double> changes = judge_methods(reader, plan, candidates, run);
-  const auto best = std::ranges::min_element(changes) - changes.begin();
-  return candidates[static_cast<std::size_t>(best)];
+// Takes the methods that keep the outputs best on images that they did not see, and the levelled
+// network only where it does better with the first of them.
+void judge(const CheckpointReader& reader, const BestRequest& request, const RunOptions& run,
+           BestRecipe& recipe) {
+  const std::vector<NetworkMethods> candidates = methods_to_judge(request, recipe);
+  if (candidates.size() == 1 && recipe.levelled == nullptr) return;
+  const std::vector<double> changes = judge_methods(reader, recipe.plan, candidates, run);
+  const auto best = std::ranges::min_element(changes);
+  if (recipe.levelled != nullptr) {
+    const QuantizePlan plan =
+        make_plan(*recipe.levelled, recipe.scheme, request.selection, request.axes);
+    const auto levelled = judge_methods(*recipe.levelled, plan, {candidates.front()}, run);
+    if (levelled.front() <= *best) return;
+    recipe.levelled = nullptr;
+  }
+  recipe.methods = candidates[static_cast<std::size_t>(best - changes.begin())];
 }
 
 QuantizePlan planned_widths(const CheckpointReader& reader, const AllocationRequest& request,
@@ -88,8 +98,7 @@ QuantizePlan planned_widths(const CheckpointReader& reader, const AllocationRequ
   return make_plan(entries, reader);
 }
 
-std::vector<std::string> missing_sentences(bool has_moments, bool has_images,
-                                           const LayerPairs& pairs) {
+std::vector<std::string> missing_sentences(bool has_moments, bool has_images, bool should_level) {
   std::vector<std::string> missing;
   if (!has_moments) {
     missing.emplace_back(
@@ -100,7 +109,7 @@ std::vector<std::string> missing_sentences(bool has_moments, bool has_images,
         "images would allow more: with 100, and their preprocessing, the damage of widths and the "
         "means of layers are measured");
   }
-  if (pairs.clipped > 0) {
+  if (should_level) {
     missing.emplace_back(
         "one range for each tensor costs less in the network that is written anew with levelled "
         "channels (convert to onnx, equalize)");
@@ -144,10 +153,11 @@ BestRecipe best_recipe(const CheckpointReader& reader, const BestRequest& reques
   LayerPairs pairs;
   if (!has_norms && shares_ranges(request.scheme)) pairs = equalizable_pairs(reader);
 
-  BestRecipe recipe{request.scheme, request.methods, {}, {}, {}};
+  const bool can_level = pairs.clipped > 0 && request.may_level && !request.methods.equalize;
+  BestRecipe recipe{request.scheme, request.methods, {}, {}, {}, {}};
   NetworkMethods& methods = recipe.methods;
   if (shares_ranges(request.scheme) && !methods.fold) methods.absorb_channel_scales = true;
-  if (pairs.all > 0 && !has_images) methods.equalize = true;
+  if (pairs.all > 0 && !has_images && !can_level) methods.equalize = true;
   // Where widths are planned the large layers have the fewest bits, and gptq fits them too closely
   // to a few hundred images: flips keep more.
   if (!request.has_rounding) {
@@ -161,11 +171,13 @@ BestRecipe best_recipe(const CheckpointReader& reader, const BestRequest& reques
   } else {
     recipe.plan = make_plan(reader, recipe.scheme, request.selection, request.axes);
   }
+  if (can_level) recipe.levelled = levelled_network(reader.location(), run);
   // Where nothing says beforehand which methods are best.
-  if (!has_norms && has_images) {
-    methods = best_of(reader, recipe.plan, methods_to_judge(request, recipe), run);
+  if (!has_norms && has_images) judge(reader, request, run, recipe);
+  if (recipe.levelled != nullptr) {
+    recipe.plan = make_plan(*recipe.levelled, recipe.scheme, request.selection, request.axes);
   }
-  recipe.missing = missing_sentences(has_moments, has_images, pairs);
+  recipe.missing = missing_sentences(has_moments, has_images, pairs.clipped > 0 && !can_level);
   return recipe;
 }
 

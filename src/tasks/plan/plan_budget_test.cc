@@ -72,6 +72,15 @@ TEST(PlanBudget, TotalsAreThoseOfQuantizing) {
     damage += relative * relative;
   }
   EXPECT_NEAR(damage, plan.damage, 1e-12);
+  for (const AllocatedTensor& tensor : plan.tensors) {
+    // Vectors have one width.
+    const bool has_wider = tensor.info.shape.size() > 1 && tensor.scheme.bits < 12;
+    ASSERT_EQ(tensor.wider.has_value(), has_wider) << tensor.info.name;
+    if (!has_wider) continue;
+    EXPECT_EQ(tensor.wider->bits, tensor.scheme.bits + 1);
+    EXPECT_LT(tensor.wider->damage, tensor.damage);
+    EXPECT_GT(tensor.wider->bytes, tensor.bytes);
+  }
   EXPECT_EQ(plan.copied, result.summary.copied);
   EXPECT_EQ(plan.input_bytes, result.summary.input_bytes);
 }

@@ -18,6 +18,9 @@ SweptNetworks::SweptNetworks(const CheckpointReader& reader, std::span<const std
   const bool quantizes = std::ranges::any_of(
       options.activations, [](const auto& activations) { return activations.has_value(); });
   if (quantizes) require_quantizable_activations(reader);
+  for (const auto& activations : options.activations) {
+    if (activations) validate(*activations);
+  }
 }
 
 const Scheme& SweptNetworks::scheme_of(std::size_t network) const {

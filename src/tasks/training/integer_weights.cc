@@ -60,13 +60,7 @@ bool IntegerWeights::round_offset(const Weight& weight, const WeightSource& all,
   if (found == offsets_.end()) return false;
   const Offset& offset = found->second;
   const float x_scale = scale_of_step(values_of(all, offset.step).at(0));
-  const std::vector<float> kernel = values_of(all, offset.kernel);
-  const std::size_t ranges = ranges_of(offset.kernel);
-  std::vector<float> w_scales;
-  for (std::size_t r = 0; r < ranges; ++r) {
-    const double scale = fit(every(kernel, r, ranges), scheme_).scale;
-    w_scales.push_back(static_cast<float>(scale));
-  }
+  const std::vector<float>& w_scales = scales_.at(offset.kernel);
   std::vector<float> means(values.size());
   std::vector<float> variances(values.size());
   std::vector<float> gammas(values.size(), 1);
@@ -81,8 +75,8 @@ bool IntegerWeights::round_offset(const Weight& weight, const WeightSource& all,
       slope = gammas[c] / std::sqrt(static_cast<double>(variances[c]) + offset.norm->epsilon);
     }
     // As with_integer_biases has it: scales and biases are float32.
-    const auto folded =
-        static_cast<float>(std::abs(slope) * static_cast<double>(w_scales[ranges == 1 ? 0 : c]));
+    const auto folded = static_cast<float>(
+        std::abs(slope) * static_cast<double>(w_scales[w_scales.size() == 1 ? 0 : c]));
     const double unit = static_cast<double>(x_scale * folded);
     const auto bias = static_cast<float>(values[c] - slope * means[c]);
     const double whole = unit > 0 ? std::nearbyint(static_cast<double>(bias) / unit) * unit
@@ -99,11 +93,15 @@ std::size_t IntegerWeights::ranges_of(const std::string& kernel) const {
 }
 
 void IntegerWeights::round_kernel(const Weight& weight, std::span<const float> values,
-                                  std::span<float> rounded) const {
+                                  std::span<float> rounded) {
   const std::size_t ranges = ranges_of(weight.name);
+  std::vector<float>& scales = scales_[weight.name];
+  scales.clear();
   for (std::size_t r = 0; r < ranges; ++r) {
     std::vector<float> own = every(values, r, ranges);
-    round_trip(own, scheme_, fit(own, scheme_), own);
+    const BlockParams params = fit(own, scheme_);
+    scales.push_back(static_cast<float>(params.scale));
+    round_trip(own, scheme_, params, own);
     for (std::size_t i = 0; i < own.size(); ++i) rounded[r + i * ranges] = own[i];
   }
 }

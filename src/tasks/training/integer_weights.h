@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "graph/linear_layers.h"
 #include "graph/weight_source.h"
@@ -20,14 +21,13 @@ class IntegerWeights {
   // times a scale.
   IntegerWeights(const Graph& network, const Scheme& scheme);
 
-  // What the codes of a kernel, [..., output channels], stand for.
-  void round_kernel(const Weight& weight, std::span<const float> values,
-                    std::span<float> rounded) const;
+  // What the codes of a kernel, [..., output channels], stand for; keeps its scales.
+  void round_kernel(const Weight& weight, std::span<const float> values, std::span<float> rounded);
 
   // Where the weight is the bias of a linear layer, or the beta of the batch norm behind one that
   // is normalized by its stored statistics: the values for which bias, or beta less slope times
   // mean, is a multiple of s_x s_w |slope|, as 32-bit biases of integer files are. Returns false
-  // for others. `all` has the weights of the network.
+  // for others. `all` has the weights of the network; the layer's kernel was rounded before.
   bool round_offset(const Weight& weight, const WeightSource& all, std::span<const float> values,
                     std::span<float> rounded) const;
 
@@ -42,8 +42,9 @@ class IntegerWeights {
   };
 
   Scheme scheme_;
-  std::map<std::string, Offset> offsets_;        // by the bias or beta
-  std::map<std::string, std::size_t> channels_;  // output channels, by the kernel
+  std::map<std::string, Offset> offsets_;             // by the bias or beta
+  std::map<std::string, std::size_t> channels_;       // output channels, by the kernel
+  std::map<std::string, std::vector<float>> scales_;  // of what round_kernel saw last, likewise
 };
 
 }  // namespace narrow

@@ -60,11 +60,13 @@ void validate_options(const TrainOptions& options) {
   require(options.quantize_activations || options.activation_rules.empty(),
           "rules for activations need quantize_activations, which is for the values that no rule "
           "matches");
-  const auto has_range = [](const ActivationScheme& scheme) {
-    return scheme.range != ActivationRange::kMinMax;
+  const auto check = [](const ActivationScheme& scheme) {
+    validate(scheme);
+    require(scheme.range == ActivationRange::kMinMax,
+            "activations that are trained have no range: their scales are learned");
   };
-  require(std::ranges::none_of(options.activation_rules, has_range, &ActivationRule::scheme),
-          "rules for activations that are trained have no range: their scales are learned");
+  if (options.quantize_activations) check(*options.quantize_activations);
+  for (const ActivationRule& rule : options.activation_rules) check(rule.scheme);
 }
 
 // Slim's int(num_samples * num_epochs_per_decay / batch_size).
@@ -101,7 +103,7 @@ EffectiveValues as_integers_have_them(const TrainingPreparation& preparation) {
   const bool is_frozen = preparation.options.batch_norm == BatchNormMode::kFrozen;
   return [is_frozen, integers = IntegerWeights(preparation.start.network, scheme)](
              const Weight& variable, const WeightSource& all, std::span<const float> values,
-             std::span<float> effective) {
+             std::span<float> effective) mutable {
     if (variable.role == WeightRole::kKernel) {
       integers.round_kernel(variable, values, effective);
       return true;

@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
-"""One integer file of EfficientNet-Lite0, run by four: in exact integers by narrow, exactly by ONNX
-Runtime, as ONNX Runtime runs it on this processor, and by OpenVINO. Beside them the float network.
+"""One integer file of a classifier, run by four: in exact integers by narrow, exactly by ONNX Runtime,
+as ONNX Runtime runs it on this processor, and by OpenVINO. Beside them the float network.
 
-usage: integers_lite0.py MODEL.onnx FOLDER --narrow PROGRAM [--bits 8,7,4] [--images 250]
-                         [--rounds 5] [--timed 64]
+usage: integers.py MODEL.onnx FOLDER --narrow PROGRAM [--bits 8,7,4] [--images 250] [--rounds 5]
+                   [--timed 64] [--mean 127,127,127] [--std 128,128,128] [--resize_side 256]
+                   [--eval_image_size 224]
 
-MODEL.onnx is what tests/interop/lite0_model.py writes, FOLDER has labels.csv (file,label) and the
-pictures. They are cut in two, every second one; each half is measured with the file that the other one
+MODEL.onnx has one input of RGB pictures and gives logits; the options of the preprocessing are those
+of `narrow eval`, by default what EfficientNet-Lite0 wants (tests/interop/lite0_model.py writes it).
+Times of a network do not depend on its training: for ResNet-50, `narrow init resnet_v1_50`, `narrow
+convert --to onnx`, and --mean 123.68,116.78,103.94 --std 1,1,1.
+
+FOLDER has labels.csv (file,label) and the pictures. They are cut in two, every second one; each half is measured with the file that the other one
 calibrated, and a figure is over both. All contenders get the same arrays, what NumPy makes of Pillow's
 pixels. Times are taken in turns on the first pictures of a half, each engine at the faster of two
 settings (one picture on all threads, or one on each thread). Prints a table in Markdown for each width
@@ -31,35 +36,37 @@ from peer_environments import environment_python
 
 HERE = pathlib.Path(__file__).resolve().parent
 INTEROP = HERE.parent.parent / "tests/interop"
-RECIPE = ["--preprocessing_name", "vgg", "--mean", "127,127,127", "--std", "128,128,128",
-          "--resize_side", "256", "--eval_image_size", "224"]
 SCHEME = ["--scheme", "symmetric", "--granularity", "channel", "--activations", "8", "--to", "qdq"]
 ENGINES = {"onnxruntime_exact": "ONNX Runtime, exact", "onnxruntime": "ONNX Runtime here",
            "openvino": "OpenVINO"}
 INTEGERS, FLOAT = "narrow", "narrow, float"
 ASKED = {FLOAT: 1.1, ENGINES["onnxruntime_exact"]: 1.2}
 
-# Run with NumPy and Pillow.
+# Run with NumPy, Pillow and ONNX Runtime, which knows the input.
 PREPARE = """
-import csv, pathlib, sys
+import csv, json, sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
+import onnxruntime
 from PIL import Image
 from numpy_recipes import slim_vgg
-rows = list(csv.DictReader(open(sys.argv[2], newline="")))
+table, whole, timed, count, model, recipe = sys.argv[2:]
+rows = list(csv.DictReader(open(table, newline="")))
+[given] = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).get_inputs()
+axes = (0, 1, 2) if given.shape[-1] == 3 else (2, 0, 1)
 def seen(row):
     pixels = np.asarray(Image.open(row["file"]).convert("RGB"))
-    return slim_vgg(pixels, 256, 224, [127] * 3, [128] * 3).transpose(2, 0, 1)
+    return slim_vgg(pixels, *json.loads(recipe)).transpose(axes)
 images = np.ascontiguousarray([seen(row) for row in rows], np.float32)
-np.savez(sys.argv[3], images=images)
-np.savez(sys.argv[4], images=images[:int(sys.argv[5])])
+np.savez(whole, **{given.name: images})
+np.savez(timed, **{given.name: images[:int(count)]})
 """
 # Arguments: the table, then files of logits, the first of narrow's integers.
 SCORE = """
 import csv, json, sys
 import numpy as np
 labels = [int(row["label"]) for row in csv.DictReader(open(sys.argv[1], newline=""))]
-logits = [np.load(path)["logits"] for path in sys.argv[2:]]
+logits = [next(iter(np.load(path).values())).reshape(len(labels), -1) for path in sys.argv[2:]]
 own = logits[0].argmax(1)
 print(json.dumps([{"images": len(labels), "right": int((one.argmax(1) == labels).sum()),
                    "same": int((one.argmax(1) == own).sum()),
@@ -133,6 +140,23 @@ class Measurement:
         return best
 
 
+def add_recipe_options(parser):
+    """The preprocessing, by default that of EfficientNet-Lite0."""
+    parser.add_argument("--mean", default="127,127,127")
+    parser.add_argument("--std", default="128,128,128")
+    parser.add_argument("--resize_side", type=int, default=256)
+    parser.add_argument("--eval_image_size", type=int, default=224)
+
+
+def recipe_of(options):
+    """What narrow sees, and what NumPy is to make of a picture: side, size, mean and deviation."""
+    words = ["--preprocessing_name", "vgg"]
+    for name in ("mean", "std", "resize_side", "eval_image_size"):
+        words += [f"--{name}", str(getattr(options, name))]
+    numbers = [[float(part) for part in text.split(",")] for text in (options.mean, options.std)]
+    return words, json.dumps([options.resize_side, options.eval_image_size, *numbers])
+
+
 def print_table(bits, scores, seconds, timed):
     """Gives whether narrow is as fast as asked."""
     print(f"\n| {bits}-bit weights | top-1 | classes as narrow's | greatest difference of a logit | "
@@ -162,23 +186,25 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--more", default="", help="further options of quantize: '--best'")
+    add_recipe_options(parser)
     options = parser.parse_args()
     options.narrow, options.model = options.narrow.resolve(), options.model.resolve()
     python = environment_python("onnx")
+    words, recipe = recipe_of(options)
     fast = True
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         tables = halves(options.folder.resolve() / "labels.csv", folder)
         for half, table in enumerate(tables):
             output_of([python, "-c", PREPARE, INTEROP, table, folder / f"half{half}.npz",
-                       folder / f"timed{half}.npz", options.timed])
+                       folder / f"timed{half}.npz", options.timed, options.model, recipe])
         for bits in options.bits.split(","):
             scores, seconds = [], []
             for half in range(2):
                 integers = folder / "integers.onnx"
                 output_of([options.narrow, "quantize", options.model, *SCHEME, "--bits", bits,
                            "--images", tables[1 - half], "--calibration_images", options.images,
-                           *RECIPE, "-o", integers, "--force", *options.more.split(), "--threads",
+                           *words, "-o", integers, "--force", *options.more.split(), "--threads",
                            options.threads])
                 measurement = Measurement(options, python, integers, folder, half)
                 scores.append(measurement.scores())

@@ -1,0 +1,19 @@
+// The most that vector kernels may use, by the environment: oneDNN's variable (its page "CPU
+// Dispatcher Control") counts for our own kernels too.
+#pragma once
+
+#include <string>
+
+namespace narrow {
+
+// The value of ONEDNN_MAX_CPU_ISA, or else DNNL_MAX_CPU_ISA: "AVX2"; empty without one.
+std::string instruction_limit();
+
+// Keeps the kernels of Highway within the limit, where it names a set that they know. Before any of
+// them is called.
+void apply_instruction_limit();
+
+// Whether the limit leaves AVX-512 VNNI to a processor that has it.
+bool allows_vnni();
+
+}  // namespace narrow
