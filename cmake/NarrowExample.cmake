@@ -54,7 +54,4 @@ function(narrow_example_program)
                                                narrow_network_objects narrow_jobs_objects
                                                narrow_report_needed CLI11::CLI11)
   target_link_options(narrow_example PRIVATE LINKER:--gc-sections)
-  if(NARROW_BUILD_TESTS)
-    add_test(NAME narrow_example COMMAND narrow_example --help)
-  endif()
 endfunction()

@@ -242,8 +242,10 @@ def test_training(tmp_path, classifier, images):
 
 
 @pytest.fixture
-def convolutions(tmp_path):
+def convolutions(tmp_path, monkeypatch):
     """An ONNX file with batch norms, and arrays for it."""
+    for name in ("NARROW", "NARROW_SOURCE_DIR"):  # that the tests of the program begin with
+        monkeypatch.setenv(name, str(SOURCE))
     from best_program_test import SIZE, network
 
     path, arrays = tmp_path / "net.onnx", tmp_path / "x.npz"
@@ -264,7 +266,7 @@ def test_best_gives_what_its_calls_give(tmp_path, convolutions, monkeypatch, opt
     monkeypatch.chdir(tmp_path)
     found = narrow.quantize_network(network, "best.onnx", bits=5, best=True, **options)
     calls = found.best["calls"]
-    assert len(calls) == count and "best" not in "".join(calls)
+    assert len(calls) == count and "best=" not in "".join(calls)
     assert ("widths" in found.best) == (count == 2)
     for call in calls[:-1]:
         eval(call)
@@ -279,12 +281,12 @@ def test_best_gives_what_its_calls_give(tmp_path, convolutions, monkeypatch, opt
 
 def test_what_is_given_is_not_chosen(tmp_path, convolutions):
     network, arrays = convolutions
-    given = {"scheme": "affine", "range": "minmax", "round": "nearest", "bits": 4}
-    found = narrow.quantize_network(network, best=True, inputs=arrays, **given).best
+    given = {"scheme": "affine", "range": "minmax", "round": "nearest", "bits": 7}
+    found = narrow.quantize_network(network, best=True, uniform=True, inputs=arrays, **given).best
     assert {name: found[name] for name in ("scheme", "range", "round")} == {
         name: given[name] for name in ("scheme", "range", "round")
     }
-    assert found["granularity"] == "channel" and found["damage"] == "measured"
+    assert found["granularity"] == "channel" and found["bits"] == 7
     for options, sentence in (
         ({"uniform": True, "bits": 4}, "uniform is for best"),
         ({"best": True}, "best chooses methods for bits"),
@@ -294,8 +296,8 @@ def test_what_is_given_is_not_chosen(tmp_path, convolutions):
         with pytest.raises(narrow.Error, match=sentence) as caught:
             narrow.quantize_network(network, **options)
         assert caught.value.category == "usage"
-    planned = narrow.plan(network, average_bits=5, best=True).as_dict()
-    assert planned["damage"]["bias_correct"] and planned["scheme"] == "symmetric"
+    planned = narrow.plan(network, average_bits=5, best=True)
+    assert planned.as_dict()["damage"]["bias_correct"] and planned.tensors[0].scheme == "symmetric"
 
 
 def test_graph(onnx_file):

@@ -63,8 +63,10 @@ std::optional<fs::path> without_suffix(const fs::path& path) {
 }
 
 bool is_shard_index_name(const fs::path& path) {
-  return path.filename().string().ends_with(
-      traits_of(CheckpointFormat::kSafetensorsShards).extension);
+  return std::ranges::any_of(checkpoint_drivers(), [&](const CheckpointDriver& driver) {
+    return driver.traits.format == CheckpointFormat::kSafetensorsShards &&
+           path.filename().string().ends_with(driver.traits.extension);
+  });
 }
 
 // The V2 checkpoint whose index is `index`, if that is an index and not something else of the name.
