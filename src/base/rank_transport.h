@@ -11,14 +11,16 @@
 
 namespace narrow {
 
-// Bytes for another rank, and the place of what it sends.
+// Bytes for another rank, and the place of what it sends. Messages with other tags are others.
 struct Outgoing {
   int to = 0;
   std::span<const std::byte> bytes;
+  int tag = 0;
 };
 struct Incoming {
   int from = 0;
   std::span<std::byte> bytes;
+  int tag = 0;
 };
 
 class RankTransport {
@@ -31,8 +33,12 @@ class RankTransport {
   virtual std::optional<int> least(int mine,
                                    const std::optional<std::chrono::milliseconds>& patience) = 0;
   // Messages of at most kLongestMessage bytes, all at the same time; what one rank sends to another
-  // that takes in the same order.
+  // with one tag, that takes in the same order.
   virtual void exchange(std::span<const Outgoing> sent, std::span<const Incoming> taken) = 0;
+  // The same without waiting, with tags that are not 0; the bytes stay where they are until
+  // advance(), which passes on what it can of all that was begun, says that all has arrived.
+  virtual void begin(std::span<const Outgoing> sent, std::span<const Incoming> taken) = 0;
+  virtual bool advance() = 0;
   // What `root` has in `bytes` is what all have then, at most kLongestMessage.
   virtual void broadcast(int root, std::span<std::byte> bytes) = 0;
   // Ends all ranks at once.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "base/bytes.h"
 
@@ -115,6 +116,21 @@ void Ranks::finish() {
 void Ranks::exchange(std::span<const Outgoing> sent, std::span<const Incoming> taken) {
   meet();
   if (transport_ != nullptr) pass(sent, taken);
+}
+
+void Ranks::begin(std::span<const Outgoing> sent, std::span<const Incoming> taken) {
+  for (const Outgoing& message : sent) bytes_sent_ += message.bytes.size();
+  for (const Incoming& message : taken) bytes_received_ += message.bytes.size();
+  if (transport_ != nullptr) transport_->begin(sent, taken);
+}
+
+void Ranks::advance() {
+  if (transport_ != nullptr) transport_->advance();
+}
+
+void Ranks::finish_begun() {
+  meet();
+  while (transport_ != nullptr && !transport_->advance()) std::this_thread::yield();
 }
 
 void Ranks::pass(std::span<const Outgoing> sent, std::span<const Incoming> taken) {

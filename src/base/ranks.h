@@ -48,6 +48,13 @@ class Ranks {
   // All messages at the same time, none to oneself; what one rank sends to another, that takes in
   // the same order and of the same lengths.
   void exchange(std::span<const Outgoing> sent, std::span<const Incoming> taken);
+  // Messages that are passed on while this rank computes: begin() and advance() do not wait, and
+  // need not be called by all ranks in the same order. Messages of one step have tags of their own,
+  // not 0, and at most RankTransport::kLongestMessage bytes. All ranks call finish_begun(), which
+  // waits for all of them, once nobody begins another one.
+  void begin(std::span<const Outgoing> sent, std::span<const Incoming> taken);
+  void advance();
+  void finish_begun();
   // The bits that all ranks have set.
   std::uint64_t common_bits(std::uint64_t mine);
   // Returns when all ranks have come here.

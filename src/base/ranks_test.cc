@@ -11,6 +11,8 @@
 #include <mutex>
 #include <numeric>
 #include <thread>
+#include <tuple>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/exchange.h"
@@ -44,15 +46,20 @@ class Room {
     return result_;
   }
 
-  void send(int from, int to, std::span<const std::byte> bytes) {
+  void send(int from, int to, int tag, std::span<const std::byte> bytes) {
     const std::lock_guard lock(mutex_);
-    mail_[{from, to}].emplace_back(bytes.begin(), bytes.end());
+    mail_[{from, to, tag}].emplace_back(bytes.begin(), bytes.end());
     changed_.notify_all();
   }
 
-  void receive(int from, int to, std::span<std::byte> bytes) {
+  bool has_mail(int from, int to, int tag) {
+    const std::lock_guard lock(mutex_);
+    return !mail_[{from, to, tag}].empty();
+  }
+
+  void receive(int from, int to, int tag, std::span<std::byte> bytes) {
     std::unique_lock lock(mutex_);
-    auto& box = mail_[{from, to}];
+    auto& box = mail_[{from, to, tag}];
     changed_.wait(lock, [&] { return !box.empty(); });
     ASSERT_EQ(box.front().size(), bytes.size());
     std::ranges::copy(box.front(), bytes.begin());
@@ -67,7 +74,7 @@ class Room {
   int least_ = 0;
   int result_ = 0;
   std::uint64_t round_ = 0;
-  std::map<std::pair<int, int>, std::deque<std::vector<std::byte>>> mail_;
+  std::map<std::tuple<int, int, int>, std::deque<std::vector<std::byte>>> mail_;
 };
 
 class ThreadTransport final : public RankTransport {
@@ -80,14 +87,27 @@ class ThreadTransport final : public RankTransport {
     return room_.least(mine, patience);
   }
   void exchange(std::span<const Outgoing> sent, std::span<const Incoming> taken) override {
-    for (const auto& [to, bytes] : sent) room_.send(rank_, to, bytes);
-    for (const auto& [from, bytes] : taken) room_.receive(from, rank_, bytes);
+    for (const auto& [to, bytes, tag] : sent) room_.send(rank_, to, tag, bytes);
+    for (const auto& [from, bytes, tag] : taken) room_.receive(from, rank_, tag, bytes);
+  }
+  void begin(std::span<const Outgoing> sent, std::span<const Incoming> taken) override {
+    exchange(sent, {});
+    begun_.insert(begun_.end(), taken.begin(), taken.end());
+  }
+  bool advance() override {
+    std::erase_if(begun_, [&](const Incoming& message) {
+      const auto& [from, bytes, tag] = message;
+      if (!room_.has_mail(from, rank_, tag)) return false;
+      room_.receive(from, rank_, tag, bytes);
+      return true;
+    });
+    return begun_.empty();
   }
   void broadcast(int root, std::span<std::byte> bytes) override {
     for (int other = 0; rank_ == root && other < size(); ++other) {
-      if (other != root) room_.send(root, other, bytes);
+      if (other != root) room_.send(root, other, 0, bytes);
     }
-    if (rank_ != root) room_.receive(root, rank_, bytes);
+    if (rank_ != root) room_.receive(root, rank_, 0, bytes);
   }
   [[noreturn]] void abort(int status) override { throw status; }
   void finish() override {}
@@ -95,6 +115,7 @@ class ThreadTransport final : public RankTransport {
  private:
   Room& room_;
   int rank_;
+  std::vector<Incoming> begun_;
 };
 
 // Runs `body` as so many ranks.
@@ -168,6 +189,35 @@ TEST(Ranks, ExchangePassesEveryMessageInOrder) {
   });
   Ranks alone;
   alone.exchange({}, {});
+}
+
+TEST(Ranks, BegunMessagesArriveInAnyOrder) {
+  run_ranks(3, [](Ranks& ranks) {
+    std::vector<std::uint64_t> got(3, 0);
+    std::vector<Incoming> taken;
+    for (int other = 0; other < 3; ++other) {
+      if (other == ranks.rank()) continue;
+      const auto to = std::span(got).subspan(static_cast<std::size_t>(other), 1);
+      taken.push_back({other, std::as_writable_bytes(to), 1 + other});
+    }
+    ranks.begin({}, taken);
+    const auto mine = static_cast<std::uint64_t>(10 + ranks.rank());
+    for (int other = 2; other >= 0; --other) {
+      if (other == ranks.rank()) continue;
+      const Outgoing message = {other, std::as_bytes(std::span(&mine, 1)), 1 + ranks.rank()};
+      ranks.begin({&message, 1}, {});
+      ranks.advance();
+    }
+    EXPECT_EQ(ranks.common_bits(3), 3U);  // other messages do not mix with them
+    ranks.finish_begun();
+    for (std::size_t other = 0; other < 3; ++other) {
+      EXPECT_EQ(got[other], static_cast<int>(other) == ranks.rank() ? 0 : 10 + other);
+    }
+    EXPECT_GE(ranks.bytes_received(), 16U);
+  });
+  Ranks alone;
+  alone.begin({}, {});
+  alone.finish_begun();
 }
 
 TEST(Ranks, FailureIsHeardByAllWhoComeToMeet) {

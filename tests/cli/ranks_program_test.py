@@ -13,6 +13,7 @@ import unittest
 
 import numpy as np
 
+from onnx_small_network import SIZE, network, values
 from program_case import NARROW, SOURCE, ProgramCase, write_safetensors
 
 GOLDEN = SOURCE / "tests/golden/evaluation"
@@ -72,6 +73,10 @@ class SharedCase(ProgramCase):
             names[f"w{i}"] = name
         (self.dir / "in/net.safetensors.index.json").write_text(json.dumps(
             {"metadata": {}, "weight_map": names}))
+
+    def write_network(self, examples):
+        (self.dir / "m.onnx").write_bytes(network())
+        np.savez(self.dir / "x.npz", x=50 * values(examples, 3, SIZE, SIZE, seed=4))
 
     def files_of(self, directory):
         return {p.name: p.read_bytes() for p in (self.dir / directory).iterdir()}
@@ -170,6 +175,13 @@ class Ranks(SharedCase):
         self.assertEqual(text.count("written: three.json"), 1)
         self.assertEqual((self.dir / "one.json").read_text(), (self.dir / "three.json").read_text())
 
+    def test_plan_by_measured_damage(self):
+        self.write_network(20)
+        command = ["plan", "m.onnx", "--average-bits", 4, "--inputs", "x.npz", "-o"]
+        self.assertIn("damage: ", self.narrow(*command, "one.json"))
+        self.ranks(3, *command, "three.json")
+        self.assertEqual((self.dir / "one.json").read_text(), (self.dir / "three.json").read_text())
+
     def test_calibrate(self):
         command = ["calibrate", "model.ckpt-7", "--dataset_split_name", "test", "--images", 20,
                    *IMAGES, "-o"]
@@ -177,6 +189,25 @@ class Ranks(SharedCase):
         text, _ = self.ranks(3, *command, "three/")
         self.assertIn("20 images", text)
         self.assertEqual(self.files_of("one"), self.files_of("three"))
+
+    def test_quantize_with_examples(self):
+        self.write_network(70)  # of which 5 portions are made
+        command = ["quantize", "m.onnx", "--scheme", "symmetric", "--bits", 3, "--round", "gptq",
+                   "--bias-correct", "--inputs", "x.npz", "--json"]
+        expected = json.loads(self.narrow(*command, "-o", "one.onnx", "--threads", 1))
+        self.assertEqual(expected["images"], 70)
+        for count in (1, 3):
+            report = json.loads(self.ranks(count, *command, "-o", f"of{count}.onnx")[0])
+            for one in (expected, report):
+                one.pop("output", None)
+            self.assertEqual(without_times(report), without_times(expected))
+            self.assertEqual((self.dir / f"of{count}.onnx").read_bytes(),
+                             (self.dir / "one.onnx").read_bytes())
+        _, errors = self.ranks(6, *command, "-o", "of6.onnx", status=2)
+        self.assertIn("6 ranks share 70 examples", errors)
+        _, errors = self.ranks(2, *command, "--equalize", "-o", "of2.onnx", status=2)
+        self.assertIn("of rounding and bias correction only", errors)
+        self.assertFalse((self.dir / "of2.onnx").exists())
 
     def test_train(self):
         command = ["train", "--dataset_name", "fashion_mnist", "--dataset_dir", ".",
@@ -325,6 +356,14 @@ class Parts(SharedCase):
         command = ["plan", "model.ckpt-7", "--average-bits", 4, "-o"]
         self.narrow(*command, "one.json")
         self.parts(3, *command, "two.json")
+        self.assertEqual((self.dir / "one.json").read_bytes(), (self.dir / "two.json").read_bytes())
+
+    def test_plan_by_measured_damage(self):
+        self.write_network(20)
+        command = ["plan", "m.onnx", "--average-bits", 4, "--damage", "measured", "--inputs",
+                   "x.npz", "-o"]
+        self.narrow(*command, "one.json")
+        self.parts(2, *command, "two.json")
         self.assertEqual((self.dir / "one.json").read_bytes(), (self.dir / "two.json").read_bytes())
 
     def test_convert_to_several_files(self):

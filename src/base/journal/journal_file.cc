@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,6 +25,14 @@ constexpr std::size_t kFrameBytes = 2 * sizeof(std::uint32_t);  // length and ch
 [[noreturn]] void throw_io(const std::filesystem::path& path, const char* what) {
   throw Error(ErrorCategory::kIo,
               fmt::format("{} cannot be {}: {}", path.string(), what, std::strerror(errno)));
+}
+
+// Whether the open file is what the path, or a link there, leads to.
+bool is_at(const std::filesystem::path& path, int fd) {
+  struct stat found {};
+  struct stat opened {};
+  return ::stat(path.c_str(), &found) == 0 && ::fstat(fd, &opened) == 0 &&
+         found.st_dev == opened.st_dev && found.st_ino == opened.st_ino;
 }
 
 // A device of that name is left alone.
@@ -58,18 +67,13 @@ std::size_t read_journal_file(const std::filesystem::path& path, const std::stri
 }
 
 JournalFile::JournalFile(const std::filesystem::path& path, const std::string& header,
-                         Foreign foreign, const std::string& job, const TakeJournalBytes& take)
-    : path_(checked(path)), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
-  if (file_.get() < 0) throw_io(path, "opened for writing");
-  wait_until(
-      [this] {
-        if (::flock(file_.get(), LOCK_EX | LOCK_NB) == 0) return true;
-        if (errno != EWOULDBLOCK && errno != EINTR) throw_io(path_, "locked");
-        return false;
-      },
-      fmt::format("waiting for another {} that uses {}", job, path.string()));
-  const std::size_t whole = read_journal_file(path, header, take);
-  if (whole == 0 && std::filesystem::file_size(path) > 0 && foreign == Foreign::kRefuse) {
+                         Existing existing, const std::string& job, const TakeJournalBytes& take)
+    : path_(checked(path)) {
+  wait_until([this] { return open_and_lock(); },
+             fmt::format("waiting for another {} that uses {}", job, path.string()));
+  const std::size_t whole =
+      existing == Existing::kReplace ? 0 : read_journal_file(path, header, take);
+  if (whole == 0 && std::filesystem::file_size(path) > 0 && existing == Existing::kContinue) {
     throw Error(ErrorCategory::kExists,
                 fmt::format("{} belongs to a {} of another checkpoint, other images or other "
                             "options",
@@ -79,6 +83,19 @@ JournalFile::JournalFile(const std::filesystem::path& path, const std::string& h
   if (::ftruncate(file_.get(), static_cast<off_t>(whole)) != 0) throw_io(path, "cut");
   if (::lseek(file_.get(), 0, SEEK_END) < 0) throw_io(path, "continued");
   if (whole == 0) write(as_byte_span(header));
+}
+
+// Opens the file each time: whoever held the lock may have removed it, or made another one.
+bool JournalFile::open_and_lock() {
+  file_ = FileDescriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  if (file_.get() < 0 && errno == ENOENT) {
+    throw Error(ErrorCategory::kNotFound,
+                fmt::format("there is no directory for {}", path_.string()));
+  }
+  if (file_.get() < 0) throw_io(path_, "opened for writing");
+  if (::flock(file_.get(), LOCK_EX | LOCK_NB) == 0) return is_at(path_, file_.get());
+  if (errno != EWOULDBLOCK && errno != EINTR) throw_io(path_, "locked");
+  return false;
 }
 
 void JournalFile::append(std::span<const std::byte> record) {

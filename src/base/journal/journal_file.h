@@ -29,12 +29,14 @@ std::size_t read_journal_file(const std::filesystem::path& path, const std::stri
 
 class JournalFile {
  public:
-  enum class Foreign { kRefuse, kReplace };  // a journal with another header
+  // Of a journal that is there: one with another header is refused or replaced; or any is.
+  enum class Existing { kContinue, kContinueOrReplace, kReplace };
 
   // Continues the journal at `path`, whose records `take` gets first, or makes a new one. Waits
   // while another process uses it; `job` is what that one does: "sweep". Throws Error: kExists when
-  // the file is something else and not to be replaced; kIo.
-  JournalFile(const std::filesystem::path& path, const std::string& header, Foreign foreign,
+  // the file is something else and not to be replaced; kNotFound when its directory is gone, also
+  // after a wait; kIo.
+  JournalFile(const std::filesystem::path& path, const std::string& header, Existing existing,
               const std::string& job, const TakeJournalBytes& take);
 
   // From any thread. Throws Error(kIo).
@@ -43,6 +45,7 @@ class JournalFile {
   void sync();
 
  private:
+  [[nodiscard]] bool open_and_lock();
   void write(std::span<const std::byte> bytes);
 
   std::filesystem::path path_;

@@ -12,7 +12,6 @@
 namespace narrow {
 namespace {
 
-constexpr int kTag = 1;
 // Between looks at a meeting: short at first, because most come at once, then long enough to leave
 // the core to others.
 constexpr long kShortestPause = 20'000;    // nanoseconds
@@ -41,15 +40,19 @@ class MpiTransport final : public RankTransport {
 
   void exchange(std::span<const Outgoing> sent, std::span<const Incoming> taken) override {
     requests_.clear();
-    for (const auto& [from, bytes] : taken) {
-      MPI_Irecv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, from, kTag, MPI_COMM_WORLD,
-                &requests_.emplace_back());
-    }
-    for (const auto& [to, bytes] : sent) {
-      MPI_Isend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, kTag, MPI_COMM_WORLD,
-                &requests_.emplace_back());
-    }
+    post(taken, requests_);
+    post(sent, requests_);
     finish_requests();
+  }
+
+  void begin(std::span<const Outgoing> sent, std::span<const Incoming> taken) override {
+    post(taken, begun_taken_);
+    post(sent, begun_sent_);
+  }
+
+  bool advance() override {
+    const bool is_taken = are_done(begun_taken_);
+    return are_done(begun_sent_) && is_taken;
   }
 
   void broadcast(int root, std::span<std::byte> bytes) override {
@@ -64,9 +67,40 @@ class MpiTransport final : public RankTransport {
     for (;;) pause(kLongestPause);  // the launcher ends this process
   }
 
-  void finish() override { MPI_Finalize(); }
+  // After a failure there may be messages that nobody takes.
+  void finish() override {
+    for (MPI_Request& request : begun_taken_) {
+      if (request == MPI_REQUEST_NULL) continue;
+      MPI_Cancel(&request);
+      MPI_Request_free(&request);
+    }
+    for (MPI_Request& request : begun_sent_) {
+      if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
+    }
+    MPI_Finalize();
+  }
 
  private:
+  static void post(std::span<const Incoming> taken, std::vector<MPI_Request>& requests) {
+    for (const auto& [from, bytes, tag] : taken) {
+      MPI_Irecv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, from, tag, MPI_COMM_WORLD,
+                &requests.emplace_back());
+    }
+  }
+  static void post(std::span<const Outgoing> sent, std::vector<MPI_Request>& requests) {
+    for (const auto& [to, bytes, tag] : sent) {
+      MPI_Isend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, tag, MPI_COMM_WORLD,
+                &requests.emplace_back());
+    }
+  }
+
+  static bool are_done(std::vector<MPI_Request>& requests) {
+    int is_done = 0;
+    MPI_Testall(static_cast<int>(requests.size()), requests.data(), &is_done, MPI_STATUSES_IGNORE);
+    if (is_done != 0) requests.clear();
+    return is_done != 0;
+  }
+
   static void pause(long nanoseconds) {
     const timespec time{0, nanoseconds};
     ::nanosleep(&time, nullptr);
@@ -75,12 +109,7 @@ class MpiTransport final : public RankTransport {
   // Whoever passes bytes has met the others before. Long messages go piece by piece, the next when
   // somebody looks, so that every pause would cost more than a piece takes.
   void finish_requests() {
-    for (int is_done = 0;;) {
-      MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &is_done,
-                  MPI_STATUSES_IGNORE);
-      if (is_done != 0) return;
-      ::sched_yield();
-    }
+    while (!are_done(requests_)) ::sched_yield();
   }
 
   // Whether the request was done in time.
@@ -99,6 +128,8 @@ class MpiTransport final : public RankTransport {
   int rank_ = 0;
   int size_ = 1;
   std::vector<MPI_Request> requests_;  // of the bytes that are passed
+  std::vector<MPI_Request> begun_sent_;
+  std::vector<MPI_Request> begun_taken_;
   // Of a meeting that may outlive the call.
   int mine_ = 0;
   int least_ = 0;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/ranks.h"
 #include "base/special_file.h"
 #include "base/utf8.h"
 #include "cli/commands/best_recipe.h"
@@ -88,11 +89,19 @@ CheckpointFormat format_of(const Arguments& args, const CheckpointReader& reader
 
 void require_shared_result(const Arguments& args, CheckpointFormat format,
                            const NetworkMethods& methods) {
-  const bool is_shared = can_be_portioned(traits_of(format).result);
-  require_one_process(is_shared && !args.dry_run && !methods.any(),
+  const bool is_shared = can_be_portioned(traits_of(format).result) && !methods.any();
+  require_one_process((is_shared && !args.dry_run) || methods.ranks_share_images,
                       args.dry_run    ? "a dry run has none"
                       : methods.any() ? "a network's methods go through all of its layers"
                                       : "this one is a file of another format");
+}
+
+NetworkMethods chosen_methods(const Arguments& args) {
+  NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
+  // Ranks, unlike parts, can tell each other what they find.
+  methods.ranks_share_images =
+      ranks().size() > 1 && methods.images && !args.best && !args.integers.any();
+  return methods;
 }
 
 void run(Arguments args, const Command& command) {
@@ -111,14 +120,14 @@ void run(Arguments args, const Command& command) {
   if (args.best) {
     best = choose_best(*reader, command, args.uniform, args.plan_options, args.network);
   }
-  NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
+  NetworkMethods methods = chosen_methods(args);
   const CheckpointFormat format = format_of(args, *reader);
   // Before widths are planned, which a part of several cannot do alone.
   require_shared_result(args, format, methods);
   const NamedPlan named = best.plan ? plan_widths(*reader, *best.plan, args.threads)
                                     : named_plan(args.plan_options, *reader);
   judge_best(*reader, named.plan, args.threads, best, args.network);
-  methods = args.network.chosen(args.plan_options.selection.moving_averages);
+  methods = chosen_methods(args);
   QuantizeRun run;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
     run.output = output_location(reader->location(), format, args.output,

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/exchange.h"
 #include "cli/options/calibration_options.h"
 #include "cli/options/plan_arguments.h"
 #include "narrow/error.h"
@@ -17,15 +18,17 @@ namespace {
 NetworkResult run_network_quantization(const CheckpointReader& reader, const QuantizePlan& plan,
                                        const NetworkMethods& methods, const QuantizeRun& run) {
   ConsoleObserver observer(run.line_every, count_quantized(plan));
-  const auto writer = create_output(reader, run);
+  const bool makes_result = exchange().makes_result();
+  const auto writer = makes_result ? create_output(reader, run) : std::make_unique<NullWriter>();
   writer->set_metadata(reader.metadata());
   std::unique_ptr<CheckpointWriter> scales = std::make_unique<NullWriter>();
-  if (methods.changes_scales() && !run.dry_run) {
+  if (methods.changes_scales() && !run.dry_run && makes_result) {
     scales = create_checkpoint(channel_scales_location(run.output), run.overwrite);
   }
   catch_interrupts();
   NetworkResult result = quantize_network(reader, plan, methods, run.options, *writer, *scales,
                                           {run.threads, &observer});
+  if (!makes_result) return result;
   require_quantized(reader, result.quantization.summary);
   scales->finish();
   writer->finish();

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/byte_record.h"
 #include "graph/linear_layers.h"
 #include "nn/executor.h"
 
@@ -54,6 +55,12 @@ class PatchMomentSums {
   // 4096 patches, those sums in double; the result does not depend on the number of threads. Throws
   // Error(kUnsupported) when the shapes do not fit, or oneDNN cannot do it.
   void add(const GraphArray& x, const GraphArray& t);
+
+  // Adds the sums over other batches.
+  void merge(const PatchMomentSums& other);
+  // Passes the sums on to another process. set() throws Error(kCorrupt) for those of another layer.
+  void put(ByteRecord& record) const;
+  void set(ByteRecordReader& reader);
 
   // By group; once. All 0 without patches.
   [[nodiscard]] std::vector<PatchMoments> take();

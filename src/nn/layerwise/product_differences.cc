@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include "base/parallel.h"
@@ -67,6 +68,11 @@ void add_channels(const float* z, const float* t, std::size_t entries, std::size
   }
 }
 
+template <typename Differences>
+auto parts_of(Differences& sums) {
+  return std::array{&sums.mean, &sums.second, &sums.wanted_mean, &sums.wanted_second};
+}
+
 }  // namespace
 
 std::size_t values_side_by_side(const LinearLayer& layer, const Shape& product) {
@@ -78,10 +84,7 @@ std::size_t values_side_by_side(const LinearLayer& layer, const Shape& product) 
 }
 
 ProductDifferenceSums::ProductDifferenceSums(const LinearLayer& layer) : layer_(layer) {
-  for (std::vector<double>* const sums :
-       {&sums_.mean, &sums_.second, &sums_.wanted_mean, &sums_.wanted_second}) {
-    sums->assign(layer.out_channels, 0);
-  }
+  for (std::vector<double>* const sums : parts_of(sums_)) sums->assign(layer.out_channels, 0);
 }
 
 void ProductDifferenceSums::add(const GraphArray& z, const GraphArray& t) {
@@ -103,9 +106,29 @@ void ProductDifferenceSums::add(const GraphArray& z, const GraphArray& t) {
   sums_.values += static_cast<double>(entries * inner);
 }
 
+void ProductDifferenceSums::merge(const ProductDifferenceSums& other) {
+  const auto from = parts_of(other.sums_);
+  const auto to = parts_of(sums_);
+  for (std::size_t part = 0; part < to.size(); ++part) {
+    for (std::size_t c = 0; c < to[part]->size(); ++c) (*to[part])[c] += (*from[part])[c];
+  }
+  sums_.values += other.sums_.values;
+}
+
+void ProductDifferenceSums::put(ByteRecord& record) const {
+  record.put(sums_.values);
+  for (const auto* const sums : parts_of(sums_)) record.put_bytes(std::as_bytes(std::span(*sums)));
+}
+
+void ProductDifferenceSums::set(ByteRecordReader& reader) {
+  sums_.values = reader.take<double>();
+  for (std::vector<double>* const sums : parts_of(sums_)) {
+    for (double& sum : *sums) sum = reader.take<double>();
+  }
+}
+
 ProductDifferences ProductDifferenceSums::take() {
-  for (std::vector<double>* const sums :
-       {&sums_.mean, &sums_.second, &sums_.wanted_mean, &sums_.wanted_second}) {
+  for (std::vector<double>* const sums : parts_of(sums_)) {
     for (double& sum : *sums) sum /= sums_.values > 0 ? sums_.values : 1;
   }
   return std::move(sums_);

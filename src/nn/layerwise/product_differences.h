@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/byte_record.h"
 #include "graph/linear_layers.h"
 #include "nn/executor.h"
 
@@ -31,6 +32,12 @@ class ProductDifferenceSums {
   // channel; the result does not depend on the number of threads. Throws Error(kUnsupported) when
   // the shapes do not fit.
   void add(const GraphArray& z, const GraphArray& t);
+
+  // Adds the sums over other batches.
+  void merge(const ProductDifferenceSums& other);
+  // Passes the sums on to another process. set() throws Error(kCorrupt) for those of another layer.
+  void put(ByteRecord& record) const;
+  void set(ByteRecordReader& reader);
 
   // Once. All 0 without values.
   [[nodiscard]] ProductDifferences take();

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
+#include <utility>
 
 #include "base/item_pool.h"
 #include "base/parallel.h"
@@ -11,6 +13,7 @@
 #include "base/run_progress.h"
 #include "stream/quantize_pieces.h"
 #include "tasks/convert/cast_elements.h"
+#include "tasks/convert/convert_tensors.h"
 #include "tasks/convert/weight_layout.h"
 
 namespace narrow {
@@ -26,6 +29,7 @@ struct ConvertPiece {
   std::vector<std::byte> cast;
   std::vector<std::string> strings;
   std::uint64_t overflows = 0;
+  bool is_last = false;  // of its tensor
 
   [[nodiscard]] bool is_cast() const { return tensor->before.dtype != tensor->after.dtype; }
 };
@@ -36,40 +40,42 @@ class PieceReader {
   PieceReader(const CheckpointReader& reader, const ConvertPlan& plan, ItemPool<ConvertPiece>& pool)
       : reader_(reader), plan_(plan), pool_(pool) {}
 
+  // Of a tensor of strings, or without elements, one piece without bytes.
   ConvertPiece* next() {
-    while (left_ == 0) {
+    if (left_ == 0) {
       if (next_tensor_ == plan_.tensors.size()) return nullptr;
-      if (ConvertPiece* strings = begin_tensor()) return strings;
+      begin_tensor();
     }
-    const std::size_t size = element_size(tensor_->before.dtype);
     ConvertPiece* piece = pool_.take();
     piece->tensor = tensor_;
     piece->whole = whole_;
     piece->first_element = first_element_;
-    piece->bytes.resize(std::min(left_, kPieceBytes / size * size));
-    if (whole_ == nullptr) stream_->read(piece->bytes);
-    left_ -= piece->bytes.size();
-    first_element_ += piece->bytes.size() / size;
+    piece->bytes.clear();
+    if (tensor_->before.dtype == DType::kString) {
+      piece->strings = reader_.read_strings(tensor_->index);
+    } else {
+      fill(*piece);
+    }
+    piece->is_last = left_ == 0;
     return piece;
   }
 
  private:
-  // Gives the only piece of a tensor of strings.
-  ConvertPiece* begin_tensor() {
+  void fill(ConvertPiece& piece) {
+    const std::size_t size = element_size(tensor_->before.dtype);
+    piece.bytes.resize(std::min(left_, kPieceBytes / size * size));
+    if (left_ > 0 && whole_ == nullptr) stream_->read(piece.bytes);
+    left_ -= piece.bytes.size();
+    first_element_ += piece.bytes.size() / size;
+  }
+
+  void begin_tensor() {
     tensor_ = &plan_.tensors[next_tensor_++];
     whole_.reset();
     stream_.reset();
     first_element_ = 0;
-    if (tensor_->before.dtype == DType::kString) {
-      ConvertPiece* piece = pool_.take();
-      piece->tensor = tensor_;
-      piece->bytes.clear();
-      piece->whole.reset();
-      piece->strings = reader_.read_strings(tensor_->index);
-      return piece;
-    }
-    left_ = tensor_->before.byte_size();
-    if (left_ == 0) return nullptr;
+    left_ = tensor_->before.dtype == DType::kString ? 0 : tensor_->before.byte_size();
+    if (left_ == 0) return;
     if (tensor_->axes.empty()) {
       stream_ = reader_.open(tensor_->index);
     } else {
@@ -77,7 +83,6 @@ class PieceReader {
       reader_.read(tensor_->index, *whole);
       whole_ = std::move(whole);
     }
-    return nullptr;
   }
 
   const CheckpointReader& reader_;
@@ -106,10 +111,18 @@ void convert_piece(ConvertPiece& piece) {
   }
 }
 
+void write_piece(const ConvertPiece& piece, CheckpointWriter& writer) {
+  if (piece.tensor->before.dtype == DType::kString) {
+    writer.write_strings(piece.strings);
+  } else if (!piece.bytes.empty()) {
+    writer.write(piece.is_cast() ? std::span<const std::byte>(piece.cast) : piece.bytes);
+  }
+}
+
 }  // namespace
 
-std::uint64_t convert_checkpoint(const CheckpointReader& reader, const ConvertPlan& plan,
-                                 CheckpointWriter& writer, const RunOptions& run) {
+void convert_tensors(const CheckpointReader& reader, const ConvertPlan& plan,
+                     CheckpointWriter& writer, const RunOptions& run, const TensorConverted& done) {
   const ThreadLimit limit(run.threads);
   std::uint64_t total_bytes = 0;
   for (const ConvertedTensor& tensor : plan.tensors) {
@@ -119,23 +132,28 @@ std::uint64_t convert_checkpoint(const CheckpointReader& reader, const ConvertPl
   ItemPool<ConvertPiece> pool;
   PieceReader source(reader, plan, pool);
   std::uint64_t bytes_done = 0;
-  std::uint64_t overflows = 0;
+  std::uint64_t overflows = 0;  // of the tensor
   run_pipeline<ConvertPiece>(
       pieces_in_flight(limit.threads()), [&] { return source.next(); }, convert_piece,
       [&](ConvertPiece& piece) {
-        if (piece.tensor->before.dtype == DType::kString) {
-          writer.write_strings(piece.strings);
-        } else if (piece.is_cast()) {
-          writer.write(piece.cast);
-        } else {
-          writer.write(piece.bytes);
-        }
+        write_piece(piece, writer);
         bytes_done += piece.bytes.size();
         overflows += piece.overflows;
+        if (piece.is_last) {
+          done(static_cast<std::size_t>(piece.tensor - plan.tensors.data()),
+               std::exchange(overflows, 0));
+        }
         pool.give_back(&piece);
         report_progress(run.observer, bytes_done, total_bytes, ProgressUnit::kBytes);
       });
-  return overflows;
+}
+
+std::uint64_t convert_checkpoint(const CheckpointReader& reader, const ConvertPlan& plan,
+                                 CheckpointWriter& writer, const RunOptions& run) {
+  std::uint64_t total = 0;
+  convert_tensors(reader, plan, writer, run,
+                  [&](std::size_t /*tensor*/, std::uint64_t overflows) { total += overflows; });
+  return total;
 }
 
 }  // namespace narrow

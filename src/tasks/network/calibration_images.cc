@@ -13,8 +13,9 @@ namespace narrow {
 
 namespace {
 
-// Those of the share.
-Activations load_images(const CalibrationImages& images, const Share& share) {
+// Those of the share that are chosen.
+Activations load_images(const CalibrationImages& images, const Share& share,
+                        const ChooseImages& choose) {
   const PreprocessingOptions preprocessing = preprocessing_of(images.source);
   const EncodedImages records = open_records(images.source);
   const std::uint64_t count = std::min<std::uint64_t>(images.count, records.size());
@@ -29,12 +30,13 @@ Activations load_images(const CalibrationImages& images, const Share& share) {
                                                    share.count, count));
   }
   const int size = images.source.image_size;
-  const std::uint64_t mine = (count - share.index + share.count - 1) / share.count;
-  Activations batch = Activations::zeros(static_cast<std::int64_t>(mine), size, size, 3);
-  parallel_for(mine, [&](std::size_t i) {
-    const std::uint64_t image = share.index + i * share.count;
+  std::vector<std::uint64_t> mine;
+  for (std::uint64_t i = share.index; i < count; i += share.count) mine.push_back(i);
+  if (choose) mine = choose(mine);
+  Activations batch = Activations::zeros(static_cast<std::int64_t>(mine.size()), size, size, 3);
+  parallel_for(mine.size(), [&](std::size_t i) {
     preprocess_for_evaluation(
-        read_image(records, spread_position(image, count, records.size())), preprocessing,
+        read_image(records, spread_position(mine[i], count, records.size())), preprocessing,
         std::span(batch.values).subspan(i * batch.floats_per_image(), batch.floats_per_image()));
   });
   return batch;
@@ -43,11 +45,15 @@ Activations load_images(const CalibrationImages& images, const Share& share) {
 }  // namespace
 
 Activations load_calibration_images(const CalibrationImages& images) {
-  return load_images(images, {images.part, images.parts});
+  return load_calibration_images(images, {});
+}
+
+Activations load_calibration_images(const CalibrationImages& images, const ChooseImages& choose) {
+  return load_images(images, {images.part, images.parts}, choose);
 }
 
 Activations load_images_of_rank(const CalibrationImages& images) {
-  return load_images(images, share_of_rank());
+  return load_images(images, share_of_rank(), {});
 }
 
 }  // namespace narrow

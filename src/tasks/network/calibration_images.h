@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
 
 #include "narrow/calibrate_network.h"
 #include "nn/layerwise/activations.h"
@@ -17,6 +20,9 @@ constexpr std::uint64_t spread_position(std::uint64_t i, std::uint64_t count, st
 // kUsage for an unknown dataset or split, fewer than 2 images or sizes out of range; kNotFound;
 // kCorrupt naming a bad record.
 Activations load_calibration_images(const CalibrationImages& images);
+// The same, but only what choose() keeps of their numbers i.
+using ChooseImages = std::function<std::vector<std::uint64_t>(std::span<const std::uint64_t>)>;
+Activations load_calibration_images(const CalibrationImages& images, const ChooseImages& choose);
 // Of these the ones of this rank: i % size is its number. Throws as well Error(kUsage) for fewer
 // images than ranks.
 Activations load_images_of_rank(const CalibrationImages& images);

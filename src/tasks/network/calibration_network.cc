@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,8 @@
 namespace narrow {
 namespace {
 
-CalibrationNetwork with_arrays(const CheckpointReader& reader, const CalibrationImages& images) {
+CalibrationNetwork with_arrays(const CheckpointReader& reader, const CalibrationImages& images,
+                               bool is_shared) {
   require_one_source(images.source);
   Graph graph = held_network(reader, CheckpointVariables(reader, false), "");
   const ArrayExamples arrays(images.source.inputs, graph, 0);
@@ -46,6 +48,8 @@ CalibrationNetwork with_arrays(const CheckpointReader& reader, const Calibration
     chosen.push_back(spread_position(i, count, arrays.size()));
   }
   network.count = chosen.size();
+  network.portions = BatchPortions(network.count, is_shared);
+  chosen = network.portions.own<std::size_t>(chosen);
   std::vector<DType> types;
   for (const ValueId id : classifier.graph.inputs) {
     types.push_back(classifier.graph.value(id).type);
@@ -62,8 +66,12 @@ bool has_examples(const ImageSource& images) {
 }
 
 CalibrationNetwork calibration_network(const CheckpointReader& reader,
-                                       const CalibrationImages* images, int image_size) {
-  if (images != nullptr && !images->source.inputs.empty()) return with_arrays(reader, *images);
+                                       const CalibrationImages* images, int image_size,
+                                       ExamplesOfRank of_rank) {
+  const bool is_shared = of_rank == ExamplesOfRank::kPortions;
+  if (images != nullptr && !images->source.inputs.empty()) {
+    return with_arrays(reader, *images, is_shared);
+  }
   CalibrationNetwork network;
   if (images == nullptr) {
     Graph graph = held_network(reader, CheckpointVariables(reader, false), "");
@@ -78,8 +86,12 @@ CalibrationNetwork calibration_network(const CheckpointReader& reader,
   if (images != nullptr) {
     GraphArrays arrays(1);
     {
-      const Activations loaded = load_calibration_images(*images);
-      network.count = static_cast<std::uint64_t>(loaded.images);
+      const Activations loaded =
+          load_calibration_images(*images, [&](std::span<const std::uint64_t> all) {
+            network.count = all.size();
+            network.portions = BatchPortions(network.count, is_shared);
+            return network.portions.own(all);
+          });
       arrays.front() = input_of_images(loaded, classifier.channels_last);
     }
     network.examples = batches_of(arrays);

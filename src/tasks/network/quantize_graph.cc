@@ -8,11 +8,14 @@
 #include <utility>
 
 #include "base/join_some.h"
+#include "base/ranks.h"
 #include "base/run_progress.h"
 #include "model/checkpoint_network.h"
 #include "model/network_variables.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
+#include "nn/instructions/instruction_set.h"
+#include "tasks/network/batch_portions.h"
 #include "tasks/network/calibration_network.h"
 #include "tasks/network/graph_equalizer.h"
 #include "tasks/network/graph_quantizer.h"
@@ -38,6 +41,9 @@ void require_possible(const CheckpointReader& reader, const NetworkMethods& meth
   }
   if (methods.fold && !is_onnx(reader)) {
     refuse("but batch norms are folded in ONNX files only; convert it to one first");
+  }
+  if (methods.ranks_share_images && (methods.equalize || !methods.images)) {
+    refuse("of which ranks share the images of rounding and bias correction only");
   }
   if (methods.fold && methods.absorb_channel_scales) {
     refuse("whose folded batch norms leave nothing that absorbs channel scales; choose one");
@@ -129,10 +135,12 @@ class CalibrationMemory {
 // The layers of the network and what is done to them.
 class GraphPass {
  public:
-  GraphPass(const Graph& graph, const std::vector<LinearLayer>& layers, GraphQuantizer& quantizer,
-            QuantizeObserver* observer, NetworkResult& result)
+  GraphPass(const Graph& graph, const std::vector<LinearLayer>& layers,
+            const BatchPortions& portions, GraphQuantizer& quantizer, QuantizeObserver* observer,
+            NetworkResult& result)
       : graph_(graph),
         layers_(layers),
+        portions_(portions),
         quantizer_(quantizer),
         observer_(observer),
         result_(result) {
@@ -145,8 +153,10 @@ class GraphPass {
 
   // The images go through the exact and the quantized network side by side: what the layer gets
   // from the quantized one is to make what it makes in the exact one.
+  // Where ranks share the images, the first one has all that is known of a layer, and gives the
+  // others its weights.
   void run(ExampleBatches examples, const CalibrationMemory& memory, const Weights& exact,
-           const Weights& weights) {
+           Weights& weights) {
     GraphWalk reference(graph_, values_of(exact), examples);
     GraphWalk quantized(graph_, values_of(weights), std::move(examples));
     for (const LinearLayer& layer : layers_) {
@@ -160,6 +170,7 @@ class GraphPass {
                              memory.takes_moments(layer) && reference.has_examples(layer.input);
       take(layer, is_fitted ? fit_to_moments(layer, reference, quantized)
                             : correct(layer, reference, quantized));
+      if (portions_.is_shared()) give_weights(layer, weights);
     }
   }
 
@@ -168,11 +179,15 @@ class GraphPass {
                            const GraphWalk& quantized) {
     const auto wanted = reference.program({{layer.product}});
     const auto seen = quantized.program({{layer.input}});
-    std::array<PatchMomentSums, 2> sums = {PatchMomentSums(layer), PatchMomentSums(layer)};
-    for (std::size_t batch = 0; batch < reference.batches(); ++batch) {
-      sums[batch % 2].add(seen.run(batch).front(), wanted.run(batch).front());
-    }
-    return quantizer_.quantize_layer(layer, {sums[0].take(), sums[1].take()});
+    std::array<PatchMomentSums, 2> halves = {PatchMomentSums(layer), PatchMomentSums(layer)};
+    portions_.sum(
+        PatchMomentSums(layer),
+        [&](PatchMomentSums& sums, std::size_t batch) {
+          sums.add(seen.run(batch).front(), wanted.run(batch).front());
+        },
+        [&](std::size_t portion, const PatchMomentSums& sums) { halves[portion % 2].merge(sums); });
+    if (!portions_.is_first()) return {layer.name, 0};
+    return quantizer_.quantize_layer(layer, {halves[0].take(), halves[1].take()});
   }
 
   LayerCost correct(const LinearLayer& layer, const GraphWalk& reference,
@@ -180,11 +195,33 @@ class GraphPass {
     quantizer_.round_layer(layer);
     const auto wanted = reference.program({{layer.product}});
     const auto made = quantized.program({{layer.product}});
-    ProductDifferenceSums sums(layer);
-    for (std::size_t batch = 0; batch < reference.batches(); ++batch) {
-      sums.add(made.run(batch).front(), wanted.run(batch).front());
+    ProductDifferenceSums all(layer);
+    portions_.sum(
+        ProductDifferenceSums(layer),
+        [&](ProductDifferenceSums& sums, std::size_t batch) {
+          sums.add(made.run(batch).front(), wanted.run(batch).front());
+        },
+        [&](std::size_t /*portion*/, const ProductDifferenceSums& sums) { all.merge(sums); });
+    if (!portions_.is_first()) return {layer.name, 0};
+    return quantizer_.correct_layer(layer, all.take());
+  }
+
+  static void give_weights(const LinearLayer& layer, Weights& weights) {
+    std::vector<std::string> names = {layer.weights};
+    if (layer.bias) names.push_back(*layer.bias);
+    if (layer.norm) {
+      if (layer.norm->gamma) names.push_back(*layer.norm->gamma);
+      for (const std::string& name :
+           {layer.norm->beta, layer.norm->moving_mean, layer.norm->moving_variance}) {
+        names.push_back(name);
+      }
     }
-    return quantizer_.correct_layer(layer, sums.take());
+    for (const std::string& name : names) {
+      const auto values = std::as_writable_bytes(weights.values(name));
+      std::vector<std::byte> bytes(values.begin(), values.end());
+      ranks().broadcast(bytes);
+      std::ranges::copy(bytes, values.begin());
+    }
   }
 
   void take(const LinearLayer& layer, LayerCost cost) {
@@ -201,6 +238,7 @@ class GraphPass {
 
   const Graph& graph_;
   const std::vector<LinearLayer>& layers_;
+  const BatchPortions& portions_;
   GraphQuantizer& quantizer_;
   QuantizeObserver* observer_;
   NetworkResult& result_;
@@ -216,8 +254,10 @@ NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan&
                              const SchemesOf& schemes_of, CheckpointWriter& writer,
                              CheckpointWriter& scales, QuantizeObserver* observer) {
   require_possible(reader, methods);
+  if (methods.ranks_share_images) agree_on_instructions();
   CalibrationNetwork network =
-      calibration_network(reader, methods.images ? &*methods.images : nullptr, methods.image_size);
+      calibration_network(reader, methods.images ? &*methods.images : nullptr, methods.image_size,
+                          methods.ranks_share_images ? ExamplesOfRank::kPortions : ExamplesOfRank::kAll);
   const Graph& graph = network.graph;
   const std::vector<LinearLayer> layers = linear_layers(graph);
   const std::map<std::string, Scheme> schemes = schemes_of(graph);
@@ -234,7 +274,7 @@ NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan&
   GraphQuantizer quantizer(layers, schemes, methods, estimates, std::move(equalized),
                            options.code_statistics, weights);
   result.network = graph.name;
-  GraphPass pass(graph, layers, quantizer, observer, result);
+  GraphPass pass(graph, layers, network.portions, quantizer, observer, result);
   if (network.examples != nullptr) {
     const CalibrationMemory memory(network, layers, methods.rounding == Rounding::kGptq,
                                    methods.images->memory_bytes);
@@ -242,6 +282,7 @@ NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan&
   } else {
     pass.run_without_images();
   }
+  if (!network.portions.is_first()) return result;
   for (const auto& [name, scheme] : schemes) quantizer.quantize_nearest(name);
   write_network(reader, plan, options, weights, quantizer.quantized(), writer, result);
   if (methods.changes_scales()) write_scales(quantizer.scales(), scales);

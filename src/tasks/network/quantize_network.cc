@@ -140,6 +140,11 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
   }
+  if (methods.ranks_share_images) {
+    throw Error(ErrorCategory::kUsage,
+                "methods that go through the layers of a ResNet V1 checkpoint are the work of one "
+                "process; start it without mpirun");
+  }
   if (methods.fold) {
     throw Error(
         ErrorCategory::kUsage,

@@ -172,6 +172,13 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
   if (request.damage == DamageKind::kFisher) {
     sensitivities = fisher_sensitivity(reader, request, run.threads);
   }
+  std::optional<AbsorbedWeights> absorbed;
+  if (request.absorb_channel_scales) absorbed.emplace(reader, request.images.image_size);
+  const AbsorbedWeights* const scales = absorbed ? &*absorbed : nullptr;
+  MeasuredWidths measured;
+  if (request.damage == DamageKind::kMeasured) {
+    measured = measure_damage(reader, indices, schemes, request, scales, run.observer);
+  }
   std::vector<std::vector<WidthCost>> table;
   if (!exchange().makes_result()) return table;
   digests->resize(reader.tensors().size());
@@ -184,13 +191,8 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
     }
   }
   if (request.damage == DamageKind::kOutput) sensitivities = known_sensitivity(reader, request);
-  std::optional<AbsorbedWeights> absorbed;
-  if (request.absorb_channel_scales) absorbed.emplace(reader, request.images.image_size);
-  const AbsorbedWeights* const scales = absorbed ? &*absorbed : nullptr;
   weigh_all(reader, indices, schemes, request, sensitivities, scales, table);
-  if (request.damage == DamageKind::kMeasured) {
-    measure_damage(reader, indices, schemes, request, scales, run.observer, table);
-  }
+  if (request.damage == DamageKind::kMeasured) put_measured(measured, table);
   check_finite(reader, indices, table);
   return table;
 }

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "base/byte_record.h"
+#include "base/exchange.h"
 #include "base/parallel.h"
 #include "base/run_progress.h"
 #include "graph/linear_layers.h"
@@ -16,11 +19,13 @@
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"
 #include "nn/execution/graph_walk.h"
+#include "nn/instructions/instruction_set.h"
 #include "nn/layerwise/product_differences.h"
 #include "quant/tensor_grid.h"
 #include "tasks/network/calibration_network.h"
 #include "tasks/network/image_graph.h"
 #include "tasks/plan/output_change.h"
+#include "tasks/shares/fingerprint.h"
 
 namespace narrow {
 namespace {
@@ -178,23 +183,22 @@ class TensorMeasurement {
   std::vector<GraphArray> exact_;  // products of the layer, unquantized
 };
 
-void measure_widths(const TensorMeasurement& measurement, std::span<const Scheme> schemes,
-                    const std::string& name, std::vector<WidthCost>& costs) {
-  const std::vector<WidthCost> by_weight = costs;
-  for (std::size_t s = 0; s < schemes.size(); ++s) {
-    const double before = s > 0 ? by_weight[s - 1].damage : 0;
-    if (s > 0 && costs[s - 1].damage < kSmallDamage && before > 0) {
-      costs[s].damage = costs[s - 1].damage * by_weight[s].damage / before;
-      continue;
+std::vector<double> measure_widths(const TensorMeasurement& measurement,
+                                   std::span<const Scheme> schemes, const std::string& name) {
+  std::vector<double> damages;
+  for (const Scheme& scheme : schemes) {
+    damages.push_back(measurement.damage(scheme));
+    if (!std::isfinite(damages.back())) {
+      throw Error(ErrorCategory::kNumeric,
+                  fmt::format("with {} bits for {} the outputs of the network are not finite on "
+                              "these images",
+                              scheme.bits, name),
+                  {Remedy::Kind::kExclude});
     }
-    costs[s].damage = measurement.damage(schemes[s]);
-    if (std::isfinite(costs[s].damage)) continue;
-    throw Error(ErrorCategory::kNumeric,
-                fmt::format("with {} bits for {} the outputs of the network are not finite on "
-                            "these images",
-                            schemes[s].bits, name),
-                {Remedy::Kind::kExclude});
+    // None at all tells nothing of the next one.
+    if (damages.back() > 0 && damages.back() < kSmallDamage) break;
   }
+  return damages;
 }
 
 // By weight: the layers that make something of every example.
@@ -222,45 +226,124 @@ void require_images(const CheckpointReader& reader, const ImageSource& images) {
   }
 }
 
+// Tensors of the table that are measured, in the order of the nodes that read them first.
+struct Place {
+  int node = 0;
+  std::size_t tensor = 0;
+};
+
+std::vector<Place> places_of(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                             const Graph& graph) {
+  const std::map<std::string, int> readers = first_readers(graph);
+  std::vector<Place> places;
+  for (std::size_t t = 0; t < indices.size(); ++t) {
+    const auto found = readers.find(reader.tensors()[indices[t]].name);
+    if (found != readers.end()) places.push_back({found->second, t});
+  }
+  std::ranges::sort(places, {},
+                    [](const Place& place) { return std::pair(place.node, place.tensor); });
+  return places;
+}
+
+// This process's places: what is behind a node has to be computed.
+std::vector<Place> own_places(const std::vector<Place>& places, const Graph& graph) {
+  std::vector<std::uint64_t> costs;
+  for (const Place& place : places) {
+    costs.push_back(graph.nodes.size() - static_cast<std::size_t>(place.node));
+  }
+  const std::vector<bool> is_own = deal_out(costs, exchange().share());
+  std::vector<Place> own;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (is_own[i]) own.push_back(places[i]);
+  }
+  return own;
+}
+
+// Where the result is made, what all processes have found.
+void exchange_measured(const ShareKey& key, MeasuredWidths& measured) {
+  if (exchange().is_alone()) return;
+  ByteRecord record;
+  for (std::size_t t = 0; t < measured.size(); ++t) {
+    if (measured[t].empty()) continue;
+    record.put(static_cast<std::uint64_t>(t));
+    record.put_all(std::span<const double>(measured[t]));
+  }
+  for (const auto& part : exchange().gather("the measured damages", key, record.take())) {
+    ByteRecordReader reader(part, "measured damages");
+    while (!reader.is_empty()) {
+      const auto t = reader.take<std::uint64_t>();
+      auto damages = reader.take_all<double>();
+      if (t >= measured.size() || damages.empty()) {
+        throw Error(ErrorCategory::kCorrupt, "measured damages are of another checkpoint");
+      }
+      measured[t] = std::move(damages);
+    }
+  }
+}
+
 }  // namespace
 
-void measure_damage(const CheckpointReader& reader, std::span<const std::size_t> indices,
-                    std::span<const Scheme> schemes, const AllocationRequest& request,
-                    const AbsorbedWeights* absorbed, Observer* observer,
-                    std::vector<std::vector<WidthCost>>& table) {
+MeasuredWidths measure_damage(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                              std::span<const Scheme> schemes, const AllocationRequest& request,
+                              const AbsorbedWeights* absorbed, Observer* observer) {
   require_images(reader, request.images);
+  agree_on_instructions();
   CalibrationImages images{with_preprocessing(request.images, reader), request.measured_images};
   images.source.image_size = image_size_of(reader, request.images.image_size);
   const CalibrationNetwork network = calibration_network(reader, &images, images.source.image_size);
   Weights weights = load_float_weights(network.graph, reader);
-  OutputChange change(network, weights);
-  const std::map<std::string, int> readers = first_readers(network.graph);
-  std::vector<std::pair<int, std::size_t>> order;  // first reader, place in the table
-  for (std::size_t t = 0; t < indices.size(); ++t) {
-    const auto found = readers.find(reader.tensors()[indices[t]].name);
-    if (found != readers.end()) {
-      order.emplace_back(found->second, t);
-    } else {
-      for (WidthCost& cost : table[t]) cost.damage = 0;
-    }
-  }
-  std::ranges::sort(order);
+  const std::vector<Place> places = places_of(reader, indices, network.graph);
+  const std::vector<Place> own = own_places(places, network.graph);
   const std::vector<LinearLayer> layers = linear_layers(network.graph);
-  const auto by_weight = layers_by_weight(layers, change);
+  std::optional<OutputChange> change;
+  std::map<std::string, const LinearLayer*> by_weight;
+  if (!own.empty()) {
+    change.emplace(network, weights);
+    by_weight = layers_by_weight(layers, *change);
+  }
+  MeasuredWidths measured(indices.size());
   std::uint64_t done = 0;
-  for (const auto& [node, t] : order) {
+  for (const auto& [node, t] : own) {
     const TensorInfo& info = reader.tensors()[indices[t]];
     std::vector<Scheme> of_tensor;
     for (const Scheme& scheme : schemes) {
       of_tensor.push_back(with_channel_axes(scheme, info, reader.location().format, request.axes));
     }
-    change.advance(node, kMostKeptBytes);
+    change->advance(node, kMostKeptBytes);
     const auto found = by_weight.find(info.name);
     const LinearLayer* const layer = found != by_weight.end() ? found->second : nullptr;
     const bool corrects = request.bias_correct && layer != nullptr && (layer->norm || layer->bias);
-    const TensorMeasurement measurement(change, info, layer, corrects, absorbed, weights);
-    measure_widths(measurement, of_tensor, info.name, table[t]);
-    report_progress(observer, ++done, order.size(), ProgressUnit::kSteps);
+    const TensorMeasurement measurement(*change, info, layer, corrects, absorbed, weights);
+    measured[t] = measure_widths(measurement, of_tensor, info.name);
+    report_progress(observer, ++done, own.size(), ProgressUnit::kSteps);
+  }
+  const ShareKey key = made_once([&] {
+    return fmt::format("{} {} {} {}", fingerprint(reader), network.count,
+                       images.source.pictures.string(), images.source.inputs.string());
+  });
+  exchange_measured(key, measured);
+  const auto is_missing = [&](const Place& place) { return measured[place.tensor].empty(); };
+  if (exchange().makes_result() && std::ranges::any_of(places, is_missing)) {
+    throw Error(ErrorCategory::kCorrupt,
+                "the parts hold too few measured damages; make them again");
+  }
+  return measured;
+}
+
+void put_measured(const MeasuredWidths& measured, std::vector<std::vector<WidthCost>>& table) {
+  for (std::size_t t = 0; t < table.size(); ++t) {
+    double power_before = 0;
+    for (std::size_t s = 0; s < table[t].size(); ++s) {
+      double& damage = table[t][s].damage;
+      const double power = std::exchange(damage, 0);
+      if (s < measured[t].size()) {
+        damage = measured[t][s];
+      } else if (!measured[t].empty()) {
+        const double before = table[t][s - 1].damage;
+        damage = power_before > 0 ? before * power / power_before : before;
+      }
+      power_before = power;
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include "base/byte_record.h"
 #include "base/exchange.h"
 #include "narrow/portions.h"
+#include "tasks/convert/convert_tensors.h"
 #include "tasks/portions/sectioned_result.h"
 
 namespace narrow {
@@ -30,7 +31,7 @@ std::uint64_t convert_portions(const CheckpointReader& reader, const ConvertPlan
                                const RunOptions& run) {
   std::vector<TensorInfo> tensors;
   for (const ConvertedTensor& tensor : plan.tensors) tensors.push_back(tensor.after);
-  std::vector<std::uint64_t> overflows(tensors.size());  // those of a run at its first tensor
+  std::vector<std::uint64_t> overflows(tensors.size());
   SectionJob job;
   job.key = key_of(plan);
   job.make = [&](const PortionRun& portions, CheckpointWriter& writer, const NoteTensor& note) {
@@ -39,12 +40,13 @@ std::uint64_t convert_portions(const CheckpointReader& reader, const ConvertPlan
     };
     const ConvertPlan part{{at(portions.first), at(portions.last)}, {}, {}};
     RunObserver<Observer> progress(run.observer, portions);
-    overflows[portions.first] = convert_checkpoint(reader, part, writer, {run.threads, &progress});
-    for (std::size_t i = portions.first; i < portions.last; ++i) {
-      note(i, std::as_bytes(std::span(&overflows[i], 1)));
-    }
+    convert_tensors(reader, part, writer, {run.threads, &progress},
+                    [&](std::size_t tensor, std::uint64_t count) {
+                      const std::size_t i = portions.first + tensor;
+                      overflows[i] = count;
+                      note(i, std::as_bytes(std::span(&overflows[i], 1)));
+                    });
   };
-  job.notes_late = true;
   job.take = [&](std::size_t tensor, std::span<const std::byte> notes) {
     overflows[tensor] = ByteRecordReader(notes, "the journal").take<std::uint64_t>();
   };

@@ -36,13 +36,25 @@ fs::path first_file(const CheckpointLocation& location) {
                                                             : location.path;
 }
 
+// A second name, so that nothing is lost when the result cannot be put in place, or the process is
+// killed before. Where the file system has none, the file moves.
+void name_also(const fs::path& file, const fs::path& name) {
+  std::error_code error;
+  fs::create_hard_link(file, name, error);
+  if (error) fs::rename(file, name);
+}
+
 }  // namespace
 
 PortionedResult::PortionedResult(const CheckpointReader& reader, PortionedFiles files,
                                  Overwrite overwrite)
     : reader_(reader), files_(std::move(files)), overwrite_(overwrite), unfinished_(files_.path) {
-  StagedOutput::check_result(files_.path.parent_path(), files_.names, overwrite_, files_.late);
+  check_result();
   cut_portions();
+}
+
+void PortionedResult::check_result() const {
+  StagedOutput::check_result(files_.path.parent_path(), files_.names, overwrite_, files_.late);
 }
 
 void PortionedResult::cut_portions() {
@@ -68,6 +80,7 @@ void PortionedResult::run(const PortionJob& job, Observer* observer) {
   const std::vector<bool> is_own = own_portions();
   if (share.count > 0) {
     unfinished_.open(share.index, digest_, overwrite_ == Overwrite::kYes, take);
+    check_result();  // another process may have made it while this one waited
     note_kept(observer);
     make_portions(job, is_own);
   } else {
@@ -83,7 +96,7 @@ void PortionedResult::finish(const PortionJob& job) {
   for (std::size_t i = 0; i < files_.file_of.size(); ++i) {
     const std::size_t file = files_.file_of[i];
     if (i > 0 && file == files_.file_of[i - 1]) continue;
-    fs::rename(unfinished_path(file), path_of(files_.names[file]));
+    name_also(unfinished_path(file), path_of(files_.names[file]));
   }
   job.complete(path_of);
   staged.commit();
@@ -162,7 +175,6 @@ void PortionedResult::make_portions(const PortionJob& job, const std::vector<boo
       const std::size_t file = files_.file_of[portions_[begin].first];
       run.bytes = portions_[begin].bytes;
       while (end < portions_.size() && is_wanted(end) &&
-             (!job.notes_late || run.bytes < settled_bytes_) &&
              files_.file_of[portions_[end].first] == file) {
         run.bytes += portions_[end++].bytes;
       }

@@ -67,8 +67,6 @@ struct PortionJob {
   std::function<void(const PortionRun& run, const std::filesystem::path& path,
                      const NoteTensor& note)>
       make;
-  // Notes come when a run ends, so that runs have to be short to lose little.
-  bool notes_late = false;
   // The same of a tensor that is there already or was made elsewhere.
   std::function<void(std::size_t tensor, std::span<const std::byte> notes)> take;
   // Where the result is made, once all tensors are: adds what is missing of it.
@@ -99,6 +97,7 @@ class PortionedResult {
     bool is_done = false;
   };
 
+  void check_result() const;
   void cut_portions();
   [[nodiscard]] std::string digest_of(const std::vector<std::string>& key) const;
   [[nodiscard]] std::vector<bool> own_portions() const;

@@ -4,14 +4,19 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <iterator>
+#include <span>
+#include <utility>
 
 #include "base/parts/part_files.h"
 #include "base/random.h"
+#include "base/staging/waiting.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -40,6 +45,37 @@ class StopAfter : public QuantizeObserver {
 
  private:
   std::size_t left_;
+};
+
+// Calls `act` once, in the middle of a job.
+class InTheMiddle : public QuantizeObserver {
+ public:
+  explicit InTheMiddle(std::function<void()> act) : act_(std::move(act)) {}
+  bool on_progress(std::uint64_t /*done*/, std::uint64_t /*total*/,
+                   ProgressUnit /*unit*/) override {
+    if (act_) std::exchange(act_, {})();
+    return true;
+  }
+
+ private:
+  std::function<void()> act_;
+};
+
+// Hears when something begins to wait.
+class WaitHeard : public WaitObserver {
+ public:
+  WaitHeard() { set_wait_observer(this); }
+  ~WaitHeard() override { set_wait_observer(nullptr); }
+  WaitHeard(const WaitHeard&) = delete;
+  WaitHeard& operator=(const WaitHeard&) = delete;
+  void on_begin() override {
+    if (!has_begun_.exchange(true)) begins.set_value();
+  }
+
+  std::promise<void> begins;
+
+ private:
+  std::atomic<bool> has_begun_ = false;
 };
 
 std::string content(const fs::path& path) {
@@ -307,6 +343,70 @@ TEST_F(Portions, BeginsAnewWhenTheInputWasWrittenAgain) {
   StopAfter never(100);
   quantize(out, &never);
   EXPECT_EQ(never.note, "");
+}
+
+TEST_F(Portions, ASecondProcessWaitsForTheFirst) {
+  quantize_plainly("plain");
+  for (const Overwrite overwrite : {Overwrite::kNo, Overwrite::kYes}) {
+    fs::remove_all(root_ / "out");
+    std::future<void> second;
+    {
+      WaitHeard wait;
+      InTheMiddle start([&] {
+        second = std::async(std::launch::async, [&] { quantize("out", nullptr, overwrite); });
+        wait.begins.get_future().wait();
+      });
+      quantize("out", &start);
+      second.wait();
+    }
+    if (overwrite == Overwrite::kNo) {
+      EXPECT_THAT([&] { second.get(); },
+                  testing::ThrowsMessage<Error>(testing::HasSubstr("exists already")));
+    } else {
+      EXPECT_NO_THROW(second.get());
+    }
+    expect_same_files("plain", "out");
+  }
+}
+
+TEST_F(Portions, AResultThatCannotBePutInPlaceIsKept) {
+  const CheckpointLocation out{CheckpointFormat::kSafetensors, root_ / "out/one.safetensors"};
+  const QuantizeResult plain =
+      quantize_plainly({CheckpointFormat::kSafetensors, root_ / "plain/one.safetensors"});
+  InTheMiddle obstruct([&] { fs::create_directory(out.path); });
+  EXPECT_THROW(quantize(out, &obstruct, Overwrite::kYes), Error);
+  fs::remove(out.path);
+  StopAfter never(100);
+  expect_same_results(plain, quantize(out, &never));
+  EXPECT_EQ(never.note, "100 % of the work is kept from an earlier run");
+  expect_same_files("plain", "out", 1);
+}
+
+TEST_F(Portions, OverflowsAreCountedOnceInAContinuedConversion) {
+  const CheckpointLocation source{CheckpointFormat::kSafetensors, root_ / "large.safetensors"};
+  const auto writer = create_checkpoint(source, Overwrite::kNo);
+  for (const char* name : {"a", "b", "c"}) writer->add({name, DType::kFloat32, {2}});
+  const std::vector<float> values = {1e6F, 1e6F, 1, 1e6F, 1, -1e6F};
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    writer->write(std::as_bytes(std::span(values).subspan(i, 2)));
+  }
+  writer->finish();
+  reader_ = open_checkpoint(source.path);
+  const fs::path out = root_ / "out/half.safetensors";
+  const auto convert = [&](Overwrite overwrite, Observer* observer) {
+    return convert_portions(*reader_, plan_conversion(*reader_, {.cast = DType::kFloat16}),
+                            {source.format, out}, overwrite, {}, {.observer = observer});
+  };
+  InTheMiddle obstruct([&] { fs::create_directory(out); });
+  EXPECT_THROW(convert(Overwrite::kYes, &obstruct), Error);
+  fs::remove(out);
+  // As if the process had been killed before all was noted.
+  for (const auto& entry : fs::recursive_directory_iterator(root_ / "out")) {
+    if (entry.path().stem() == "journal") {
+      fs::resize_file(entry.path(), fs::file_size(entry.path()) - 1);
+    }
+  }
+  EXPECT_EQ(convert(Overwrite::kNo, nullptr), 4U);
 }
 
 TEST_F(Portions, PartsPackOneFile) {

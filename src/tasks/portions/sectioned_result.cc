@@ -65,7 +65,6 @@ PortionJob SectionedResult::portion_job() {
   job.make = [this](const PortionRun& run, const fs::path& path, const NoteTensor& note) {
     make(run, path, note);
   };
-  job.notes_late = job_.notes_late;
   job.take = [this](std::size_t tensor, std::span<const std::byte> notes) { take(tensor, notes); };
   job.complete = [this](const SectionedCheckpoint::PathOf& path_of) {
     checkpoint_->complete(path_of, checksums_);

@@ -18,7 +18,6 @@ struct SectionJob {
   std::vector<std::string> key;  // see PortionJob
   // Adds and writes the tensors of a run; see PortionJob.
   std::function<void(const PortionRun& run, CheckpointWriter& writer, const NoteTensor& note)> make;
-  bool notes_late = false;
   std::function<void(std::size_t tensor, std::span<const std::byte> notes)> take;
 };
 

@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <string_view>
+#include <vector>
 
 #include "base/byte_record.h"
 #include "base/file.h"
 #include "base/hash128.h"
 #include "base/hex.h"
 #include "base/staging/staging_folder.h"
+#include "narrow/error.h"
 
 namespace narrow {
 namespace {
@@ -45,36 +47,60 @@ UnfinishedFiles::UnfinishedFiles(const fs::path& path)
 
 UnfinishedFiles::~UnfinishedFiles() {
   if (journal_ == nullptr || has_files_) return;
-  std::error_code error;
-  fs::remove(path_of(fmt::format("{}.{}", kJournalName, number_)), error);
   // Others may have portions in the same files.
+  std::error_code error;
+  std::vector<fs::path> files;
+  bool has_others = false;
   for (const auto& entry : fs::directory_iterator(folder_, error)) {
-    if (entry.path().stem() == kJournalName) return;
+    if (entry.path().stem() != kJournalName) {
+      files.push_back(entry.path());
+    } else if (entry.path() != own_journal()) {
+      has_others = true;
+    }
   }
-  fs::remove_all(folder_, error);
+  for (const fs::path& file : files) {
+    if (!has_others) fs::remove(file, error);
+  }
+  fs::remove(own_journal(), error);
+  ::rmdir(folder_.c_str());
   if (made_directory_) ::rmdir(directory_.c_str());
 }
 
 void UnfinishedFiles::open(std::uint64_t number, const std::string& key, bool is_new,
                            const TakePortion& take) {
-  made_directory_ = make_directory(directory_);
-  make_directory(folder_);
   number_ = number;
   const std::string header = header_of(key);
-  const fs::path own = path_of(fmt::format("{}.{}", kJournalName, number));
-  if (is_new) fs::remove(own);
   const TakeJournalBytes take_record = records_into([&](std::uint64_t portion, auto notes) {
     const bool is_taken = take(portion, notes);
     has_files_ = has_files_ || is_taken;
     return is_taken;
   });
-  journal_ = std::make_unique<JournalFile>(own, header, JournalFile::Foreign::kReplace, "run",
-                                           take_record);
+  open_journal(header, is_new, take_record);
   if (is_new) return;
   for (const auto& entry : fs::directory_iterator(folder_)) {
-    if (entry.path().stem() != kJournalName || entry.path() == own) continue;
+    if (entry.path().stem() != kJournalName || entry.path() == own_journal()) continue;
     read_journal_file(entry.path(), header, take_record);
   }
+}
+
+// The process before may have removed the folder while this one waited.
+void UnfinishedFiles::open_journal(const std::string& header, bool is_new,
+                                   const TakeJournalBytes& take) {
+  const auto existing =
+      is_new ? JournalFile::Existing::kReplace : JournalFile::Existing::kContinueOrReplace;
+  while (journal_ == nullptr) {
+    made_directory_ = make_directory(directory_) || made_directory_;
+    make_directory(folder_);
+    try {
+      journal_ = std::make_unique<JournalFile>(own_journal(), header, existing, "run", take);
+    } catch (const Error& error) {
+      if (error.category() != ErrorCategory::kNotFound) throw;
+    }
+  }
+}
+
+fs::path UnfinishedFiles::own_journal() const {
+  return path_of(fmt::format("{}.{}", kJournalName, number_));
 }
 
 void UnfinishedFiles::read(const std::string& key, const TakePortion& take) {

@@ -30,8 +30,8 @@ class UnfinishedFiles {
   UnfinishedFiles& operator=(const UnfinishedFiles&) = delete;
 
   // Makes the folder and begins journal `number`. Gives what processes have done so far for `key`
-  // (64 characters), unless `is_new`. Waits while another process has that journal.
-  // Throws Error(kIo).
+  // (64 characters), unless `is_new`. Waits while another process has that journal, which may have
+  // put the result in place then. Throws Error(kIo).
   void open(std::uint64_t number, const std::string& key, bool is_new, const TakePortion& take);
   // What processes have done for `key`, for one that does nothing itself.
   void read(const std::string& key, const TakePortion& take);
@@ -47,6 +47,9 @@ class UnfinishedFiles {
   void remove();
 
  private:
+  void open_journal(const std::string& header, bool is_new, const TakeJournalBytes& take);
+  [[nodiscard]] std::filesystem::path own_journal() const;
+
   std::filesystem::path directory_;
   std::filesystem::path folder_;
   bool made_directory_ = false;

@@ -110,8 +110,8 @@ void read_other_journals(const std::filesystem::path& path, const std::filesyste
 SweepJournal::SweepJournal(const std::filesystem::path& path, const std::string& key, bool replace,
                            const TakeJournalRecord& take)
     : file_(path, header_of(key),
-            replace ? JournalFile::Foreign::kReplace : JournalFile::Foreign::kRefuse, "sweep",
-            parse_into(take)) {}
+            replace ? JournalFile::Existing::kContinueOrReplace : JournalFile::Existing::kContinue,
+            "sweep", parse_into(take)) {}
 
 void SweepJournal::append(const JournalRecord& record) { file_.append(serialize(record)); }
 

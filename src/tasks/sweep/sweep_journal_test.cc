@@ -99,5 +99,15 @@ TEST_F(SweepJournalTest, OneProcessAtATime) {
   EXPECT_TRUE(has_opened);
 }
 
+TEST_F(SweepJournalTest, WhoWaitedGetsAJournalThatCanBeFound) {
+  auto journal = std::make_unique<SweepJournal>(path_, kKey, false, [](const JournalRecord&) {});
+  std::thread second([&] { open_and_append(kKey, false, {record(1, 0)}); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  fs::remove(path_);
+  journal.reset();
+  second.join();
+  EXPECT_EQ(open_and_append(kKey, false, {}).size(), 1U);
+}
+
 }  // namespace
 }  // namespace narrow

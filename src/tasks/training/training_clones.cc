@@ -1,17 +1,24 @@
-// A step: the clones of every rank compute. Then each rank has a share of the parameters: it takes
-// the gradients of its share from all clones, adds them up in the order of the clones, lets the
-// optimizer change the values by the average, and gives these to the others. Slots and moving
-// averages are kept by the rank that has the share, until there is a checkpoint to be written.
+// A step: the clones of every rank compute. Each rank has a share of the parameters: it takes the
+// gradients of its share from all clones, while their backward passes go on, adds them up in the
+// order of the clones, lets the optimizer change the values by the average, and gives these to the
+// others. Slots and moving averages are kept by the rank that has the share, until there is a
+// checkpoint to be written.
 #include "tasks/training/training_clones.h"
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <memory>
+#include <span>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/byte_record.h"
 #include "base/bytes.h"
 #include "base/parallel.h"
 #include "base/ranks.h"
+#include "tasks/training/gradient_messages.h"
 
 namespace narrow {
 namespace {
@@ -68,7 +75,8 @@ class OwnClones {
     });
   }
 
-  void compute() {
+  // sink_of(i) takes the gradients of clone i of this rank.
+  void compute(const std::function<GradientSink(std::size_t)>& sink_of) {
     for (Clone& clone : clones_) {
       clone.loader->next(clone.batch);
       // Dropout is another one for every batch.
@@ -77,7 +85,8 @@ class OwnClones {
     }
     parallel_for(clones_.size(), [&](std::size_t i) {
       Clone& clone = clones_[i];
-      clone.loss = clone.network->forward_backward(clone.batch.images, clone.batch.labels);
+      clone.loss =
+          clone.network->forward_backward(clone.batch.images, clone.batch.labels, sink_of(i));
     });
   }
 
@@ -137,16 +146,21 @@ class CloneSteps {
       first_of_piece_.push_back(first);
       first += piece.count;
     }
+    for (std::size_t i = 0; i < own_.count() && ranks_ > 1; ++i) {
+      messages_.push_back(std::make_unique<GradientMessages>(
+          own_.at(i).network->parameters(), shares_, rank_,
+          [&](std::size_t piece) { return tag_of(i * ranks_ + rank_, piece); }));
+    }
   }
 
   // The loss is that of all clones on the first rank; when it is not a finite number there, no
   // value changes.
   StepLoss take(const GradientSink& sink) {
     own_.share_values();
-    own_.compute();
+    compute();
     const StepLoss loss = loss_of_all();
     if (!std::isfinite(loss.cross_entropy + loss.auxiliary)) return loss;
-    exchange_gradients();
+    ranks().finish_begun();
     parallel_for(shares_[rank_].size(), [&](std::size_t piece) { change(piece, sink); });
     exchange_values();
     return loss;
@@ -201,26 +215,44 @@ class CloneSteps {
     return sum;
   }
 
-  void exchange_gradients() {
-    std::vector<Outgoing> sent;
+  // Gradients are passed on as soon as they are there, by this thread, which alone may do that.
+  void compute() {
+    if (ranks_ > 1) expect_gradients();
+    for (const auto& messages : messages_) messages->begin_step();
+    const auto this_thread = std::this_thread::get_id();
+    own_.compute([&](std::size_t i) -> GradientSink {
+      if (messages_.empty()) return {};
+      return [&, i](const ParameterPiece& piece) {
+        messages_[i]->take(piece);
+        if (std::this_thread::get_id() == this_thread) pass_on();
+      };
+    });
+    pass_on();
+  }
+
+  void pass_on() {
+    for (const auto& messages : messages_) {
+      const std::vector<Outgoing> ready = messages->ready();
+      if (!ready.empty()) ranks().begin(ready, {});
+    }
+    ranks().advance();
+  }
+
+  void expect_gradients() {
     std::vector<Incoming> taken;
     for (std::size_t clone = 0; clone < taken_.size(); ++clone) {
-      if (!is_own(clone)) {
-        const int from = static_cast<int>(clone % ranks_);
-        for (std::size_t i = 0; i < shares_[rank_].size(); ++i) {
-          const std::span to(taken_[clone].data() + first_of_piece_[i], shares_[rank_][i].count);
-          taken.push_back({from, std::as_writable_bytes(to)});
-        }
-        continue;
-      }
-      for (std::size_t rank = 0; rank < ranks_; ++rank) {
-        if (rank == rank_) continue;
-        for (const ParameterPiece& piece : shares_[rank]) {
-          sent.push_back({static_cast<int>(rank), std::as_bytes(gradients(clone, piece))});
-        }
+      for (std::size_t i = 0; i < shares_[rank_].size() && !is_own(clone); ++i) {
+        const std::span to(taken_[clone].data() + first_of_piece_[i], shares_[rank_][i].count);
+        taken.push_back(
+            {static_cast<int>(clone % ranks_), std::as_writable_bytes(to), tag_of(clone, i)});
       }
     }
-    ranks().exchange(sent, taken);
+    ranks().begin({}, taken);
+  }
+
+  // Of the message with piece `piece` of a share.
+  [[nodiscard]] int tag_of(std::size_t clone, std::size_t piece) const {
+    return static_cast<int>(1 + clone + piece * taken_.size());
   }
 
   void exchange_values() {
@@ -272,15 +304,11 @@ class CloneSteps {
   std::vector<std::vector<ParameterPiece>> shares_;  // by rank
   std::vector<std::vector<float>> taken_;            // gradients of this share, by clone of others
   std::vector<std::size_t> first_of_piece_;          // in those
+  std::vector<std::unique_ptr<GradientMessages>> messages_;  // by clone of this rank; alone: none
 };
 
+// What the first rank tells the others, with an OptimizerStep.
 enum class OrderKind : std::uint8_t { kStep, kCollect, kEnd };
-
-// What the first rank says to the others.
-struct Order {
-  OrderKind kind = OrderKind::kStep;
-  OptimizerStep step;
-};
 
 class CloneBatches : public TrainingBatches {
  public:
@@ -304,9 +332,10 @@ class CloneBatches : public TrainingBatches {
 
  private:
   void tell(OrderKind kind) {
-    const Order order = {kind, steps_.state().step()};
-    const auto bytes = std::as_bytes(std::span(&order, 1));
-    std::vector<std::byte> told(bytes.begin(), bytes.end());
+    ByteRecord order;
+    order.put(kind);
+    order.put(steps_.state().step());
+    std::vector<std::byte> told = order.take();
     ranks().broadcast(told);
   }
 
@@ -332,12 +361,13 @@ void work_on_clones(const Dataset& dataset, const LoaderOptions& loader, Trainin
   CloneSteps steps(own, state);
   for (std::vector<std::byte> told;;) {
     ranks().broadcast(told);
-    const auto order = load_le<Order>(told.data());
-    if (order.kind == OrderKind::kEnd) return;
-    if (order.kind == OrderKind::kCollect) {
+    ByteRecordReader order(told, "what the first rank tells");
+    const auto kind = order.take<OrderKind>();
+    if (kind == OrderKind::kEnd) return;
+    if (kind == OrderKind::kCollect) {
       steps.collect();
     } else {
-      steps.take(state.sink(order.step));
+      steps.take(state.sink(order.take<OptimizerStep>()));
     }
   }
 }

@@ -1,0 +1,29 @@
+#include "tasks/network/batch_portions.h"
+
+#include <fmt/format.h>
+
+#include "narrow/error.h"
+#include "nn/execution/graph_walk.h"
+
+namespace narrow {
+
+BatchPortions::BatchPortions(std::uint64_t examples, bool is_shared)
+    : batch_(static_cast<std::size_t>(GraphWalk::kBatch)) {
+  const std::size_t batches = (examples + batch_ - 1) / batch_;
+  portions_ = std::min(kMost, batches);
+  if (is_shared) {
+    ranks_ = static_cast<std::size_t>(ranks().size());
+    rank_ = static_cast<std::size_t>(ranks().rank());
+  }
+  if (ranks_ > portions_) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("{} ranks share {} examples, {} at a time in at most {} portions; "
+                            "start no more ranks than portions",
+                            ranks_, examples, batch_, kMost));
+  }
+  for (std::size_t batch = 0; batch < batches; ++batch) {
+    if (is_own(batch)) own_.push_back(batch);
+  }
+}
+
+}  // namespace narrow

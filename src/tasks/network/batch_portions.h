@@ -1,0 +1,86 @@
+// The batches of a calibration in portions, which ranks share. How they are cut depends on the
+// examples alone, and what they give is put together in their order: the same bytes for every
+// number of ranks.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/byte_record.h"
+#include "base/ranks.h"
+
+namespace narrow {
+
+class BatchPortions {
+ public:
+  // So many ranks can share a calibration.
+  static constexpr std::size_t kMost = 16;
+
+  BatchPortions() = default;  // of nothing
+  // Of `examples`, GraphWalk::kBatch a batch. Where ranks share them, this one has a part of the
+  // portions, else all. Throws Error(kUsage) for more ranks than portions.
+  BatchPortions(std::uint64_t examples, bool is_shared);
+
+  [[nodiscard]] bool is_shared() const { return ranks_ > 1; }
+  // Whether what merge() gets comes here.
+  [[nodiscard]] bool is_first() const { return rank_ == 0; }
+
+  // Of items that belong to the examples, in their order, those of this rank's batches.
+  template <typename T>
+  [[nodiscard]] std::vector<T> own(std::span<const T> items) const;
+
+  // What add(sums, batch) makes of the batches of portion after portion, from `empty`, goes to
+  // merge(portion, sums) on the first rank. `batch` counts the batches of this rank. Sums have
+  // put(ByteRecord&) and set(ByteRecordReader&). All ranks call it.
+  template <typename Sums, typename Add, typename Merge>
+  void sum(const Sums& empty, const Add& add, const Merge& merge) const;
+
+ private:
+  [[nodiscard]] bool is_own(std::size_t batch) const { return batch % portions_ % ranks_ == rank_; }
+
+  std::size_t portions_ = 0;  // batch b is in portion b % portions_, and that is a rank's
+  std::size_t ranks_ = 1;
+  std::size_t rank_ = 0;
+  std::vector<std::size_t> own_;  // the numbers of this rank's batches
+  std::size_t batch_ = 1;         // examples
+};
+
+template <typename T>
+std::vector<T> BatchPortions::own(std::span<const T> items) const {
+  std::vector<T> own;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (is_own(i / batch_)) own.push_back(items[i]);
+  }
+  return own;
+}
+
+template <typename Sums, typename Add, typename Merge>
+void BatchPortions::sum(const Sums& empty, const Add& add, const Merge& merge) const {
+  for (std::size_t first = 0; first < portions_; first += ranks_) {
+    Sums mine = empty;
+    for (std::size_t i = 0; i < own_.size(); ++i) {
+      if (own_[i] % portions_ == first + rank_) add(mine, i);
+    }
+    if (ranks_ == 1) {
+      merge(first, std::move(mine));
+      continue;
+    }
+    // One after the other, so that the first rank holds no more than one.
+    for (std::size_t rank = 0; rank < std::min(ranks_, portions_ - first); ++rank) {
+      ByteRecord record;
+      if (rank == rank_) mine.put(record);
+      const auto all = ranks().gather(record.bytes());
+      if (rank_ != 0) continue;
+      ByteRecordReader reader(all[rank], "the sums of a rank");
+      Sums sums = empty;
+      sums.set(reader);
+      merge(first + rank, std::move(sums));
+    }
+  }
+}
+
+}  // namespace narrow
