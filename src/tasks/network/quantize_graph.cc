@@ -252,9 +252,9 @@ NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan&
                              CheckpointWriter& scales, QuantizeObserver* observer) {
   require_possible(reader, methods);
   if (methods.ranks_share_images) agree_on_instructions();
-  CalibrationNetwork network =
-      calibration_network(reader, methods.images ? &*methods.images : nullptr, methods.image_size,
-                          methods.ranks_share_images ? ExamplesOfRank::kPortions : ExamplesOfRank::kAll);
+  CalibrationNetwork network = calibration_network(
+      reader, methods.images ? &*methods.images : nullptr, methods.image_size,
+      methods.ranks_share_images ? ExamplesOfRank::kPortions : ExamplesOfRank::kAll);
   const Graph& graph = network.graph;
   const std::vector<LinearLayer> layers = linear_layers(graph);
   const std::map<std::string, Scheme> schemes = schemes_of(graph);

@@ -6,6 +6,7 @@
 #include "tasks/training/training_clones.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -99,6 +100,9 @@ class OwnClones {
 // How many values are passed in one message, and how many are worked on at a time.
 constexpr std::size_t kValuesOfMessage = std::size_t{1} << 18;
 constexpr std::size_t kValuesAtOnce = std::size_t{1} << 13;
+// MPI passes on what has begun when somebody looks, and may give the core away each time.
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kBetweenPasses{1};
 
 // The pieces of the parameters that a rank has: all parameters one after the other are cut into
 // parts of the same number of values.
@@ -220,11 +224,15 @@ class CloneSteps {
     if (ranks_ > 1) expect_gradients();
     for (const auto& messages : messages_) messages->begin_step();
     const auto this_thread = std::this_thread::get_id();
+    Clock::time_point next_pass = Clock::now();
     own_.compute([&](std::size_t i) -> GradientSink {
       if (messages_.empty()) return {};
       return [&, i](const ParameterPiece& piece) {
         messages_[i]->take(piece);
-        if (std::this_thread::get_id() == this_thread) pass_on();
+        if (std::this_thread::get_id() == this_thread && Clock::now() >= next_pass) {
+          pass_on();
+          next_pass = Clock::now() + kBetweenPasses;
+        }
       };
     });
     pass_on();
