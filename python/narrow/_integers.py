@@ -60,8 +60,8 @@ def quantize_activations(
     and fewer two a byte (opset 21). to: "qdq", or "qonnx" for FINN and hls4ml. target: the engine,
     "portable", "onnxruntime", "openvino" or "tensorrt". options: scheme, bits, granularity and the
     like of `quantize_checkpoint` for the weights, and images (those of `evaluate`) or inputs, from
-    which ranges are taken; methods as in `quantize_network`. A plan= of `narrow plan --activations` gives
-    activations their widths too.
+    which ranges are taken; methods as in `quantize_network`. A plan= of `narrow plan
+    --activations` gives activations their widths too.
 
     Without an output only what it would be is told. docs/integers.md defines every number. Raises
     Error: "usage" without images, and for options that do not go together, "unsupported" for what
