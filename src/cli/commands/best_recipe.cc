@@ -255,7 +255,9 @@ void choose_best_activations(const CheckpointReader& reader, const Command& comm
   if (!has_range) recipe.changes.added["--activation-range"] = integers.range;
   for (const ActivationRule& rule : options.rules) {
     integers.rules.push_back(fmt::format("{}: {}", rule.pattern, rule.scheme.bits));
-    recipe.changes.added["--activation-rule"] = integers.rules.back();
+  }
+  if (!options.rules.empty()) {
+    recipe.changes.added["--activation-rule"] = fmt::format("{}", fmt::join(integers.rules, "\n"));
   }
 }
 
