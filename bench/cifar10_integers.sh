@@ -58,8 +58,9 @@ images8=(--activation-rule 'images: 8 mse')
 integers w4a4-nearest "${channel[@]}" --bits 4 --activations 4 "${images8[@]}"
 integers w4a4 "${channel[@]}" --bits 4 --activations 4 "${images8[@]}" --round gptq
 integers w4a4-best --best --bits 4 --activations 4
+integers w4a4-uniform --best --uniform --bits 4 --activations 4
 integers fixed8 --scheme fixed-point --bits 8 --granularity channel --activations 8:fixed-point
 trained w4a4-trained 4 4
 
-"$narrow" eval "$out"/{float,w8a8,w4a8,w4a4-nearest,w4a4,w4a4-best,fixed8,w4a4-trained}.onnx "${images[@]}" \
+"$narrow" eval "$out"/{float,w8a8,w4a8,w4a4-nearest,w4a4,w4a4-best,w4a4-uniform,fixed8,w4a4-trained}.onnx "${images[@]}" \
   --dataset_split_name test --threads "$threads"

@@ -19,7 +19,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from integers import INTEROP, PREPARE, add_recipe_options, halves, output_of, recipe_of
+from integers import INTEROP, PREPARE, add_common_options, halves, output_of, recipe_of
 from peer_environments import environment_python
 
 # Arguments: the float model, the arrays that calibrate, the file to make.
@@ -78,12 +78,9 @@ class Maker:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", type=pathlib.Path)
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--narrow", type=pathlib.Path, required=True)
+    add_common_options(parser)
     parser.add_argument("--images", type=int, default=250, help="that calibrate")
     parser.add_argument("--only", nargs="*", default=[*OWN, *PEERS], choices=[*OWN, *PEERS])
-    add_recipe_options(parser)
     options = parser.parse_args()
     options.narrow, options.model = options.narrow.resolve(), options.model.resolve()
     words, recipe = recipe_of(options)

@@ -140,8 +140,11 @@ class Measurement:
         return best
 
 
-def add_recipe_options(parser):
-    """The preprocessing, by default that of EfficientNet-Lite0."""
+def add_common_options(parser):
+    """Model, pictures and program; the preprocessing, by default that of EfficientNet-Lite0."""
+    parser.add_argument("model", type=pathlib.Path)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--narrow", type=pathlib.Path, required=True)
     parser.add_argument("--mean", default="127,127,127")
     parser.add_argument("--std", default="128,128,128")
     parser.add_argument("--resize_side", type=int, default=256)
@@ -177,16 +180,13 @@ def print_table(bits, scores, seconds, timed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", type=pathlib.Path)
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--narrow", type=pathlib.Path, required=True)
+    add_common_options(parser)
     parser.add_argument("--bits", default="8,7,4", help="of the weights")
     parser.add_argument("--images", type=int, default=250, help="that calibrate")
     parser.add_argument("--timed", type=int, default=64, help="pictures of a pass that is timed")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--more", default="", help="further options of quantize: '--best'")
-    add_recipe_options(parser)
     options = parser.parse_args()
     options.narrow, options.model = options.narrow.resolve(), options.model.resolve()
     python = environment_python("onnx")

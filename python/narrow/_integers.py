@@ -65,8 +65,8 @@ def quantize_activations(
     all three the checkpoint of a training with quantize_activations. pack_int4: weights of 4 bits
     and fewer two a byte (opset 21). to: "qdq", or "qonnx" for FINN and hls4ml. target: the engine,
     "portable", "onnxruntime", "openvino" or "tensorrt". options: scheme, bits, granularity and the
-    like of `quantize_checkpoint` for the weights, and images (those of `evaluate`), from which
-    ranges are taken; methods, best and uniform as in `quantize_network`. A plan= of `narrow plan
+    like of `quantize_checkpoint` for the weights, and images (those of `evaluate`) or inputs, from
+    which ranges are taken; methods, best and uniform as in `quantize_network`. A plan= of `narrow plan
     --activations` gives activations their widths too.
 
     Without an output only what it would be is told. docs/integers.md defines every number. Raises

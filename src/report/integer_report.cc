@@ -41,7 +41,8 @@ Table activations_table(const IntegerNetworkResult& result) {
     const std::optional<int> wanted = value.wanted_bits();
     table.add_row({value.value, value.type, static_cast<std::uint64_t>(value.bits), value.least,
                    value.greatest, static_cast<double>(value.scale),
-                   static_cast<double>(value.zero), share, value.error,
+                   static_cast<double>(value.zero), share,
+                   value.values > 0 ? TableCell(value.error) : TableCell(),
                    wanted ? TableCell(static_cast<std::uint64_t>(*wanted)) : TableCell()});
   }
   return table;

@@ -182,6 +182,10 @@ class Best(ProgramCase):
         # With inputs that go together, weights make up for each other's errors.
         self.assertIn("--round gptq", commands[1])
         self.same_by_printed_commands("--inputs=x.npz", "--uniform", "--memory=64MiB")
+        integers, _ = self.same_by_printed_commands("--inputs=x.npz", "--to=qdq", "--uniform",
+                                                    "--activations=4")
+        self.assertIn("--activation-rule 'a: 8' --activation-rule 'b: 8'", integers[0])
+        self.narrow("eval", "net.onnx", "best.onnx", "--inputs=x.npz")
         # The damage of one tensor is what quantizing it does to the output.
         self.narrow("plan", "net.onnx", "--include=left", "--scheme=symmetric", "--bits=4",
                     "--granularity=channel", "--average-bits=16", "--inputs=x.npz",

@@ -180,7 +180,9 @@ void choose_best_activations(const CheckpointReader& reader, const Command& comm
   if (!has_range) best.changes.added["--activation-range"] = integers.range;
   for (const ActivationRule& rule : options.rules) {
     integers.rules.push_back(bits_rule(rule));
-    best.changes.added["--activation-rule"] = integers.rules.back();
+  }
+  if (!options.rules.empty()) {
+    best.changes.added["--activation-rule"] = fmt::format("{}", fmt::join(integers.rules, "\n"));
   }
   add_best_activations(options, best.json);
   tell_last_command(command, best);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <sstream>
 
 namespace narrow {
 
@@ -45,8 +46,11 @@ std::string styled_line(const Command& command, const LineChanges& changes,
                                                           : "--" + option->get_lnames().front();
     const auto added = changes.added.find(name);
     if (added != changes.added.end()) {
-      flags += ' ' + name;
-      if (!added->second.empty()) flags += ' ' + shell_quote(added->second);
+      if (added->second.empty()) flags += ' ' + name;
+      std::istringstream values(added->second);
+      for (std::string value; std::getline(values, value);) {
+        flags += ' ' + name + ' ' + shell_quote(value);
+      }
       continue;
     }
     const auto is_in = [&](const std::vector<std::string>& names) {

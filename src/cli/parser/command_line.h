@@ -11,10 +11,11 @@ namespace narrow {
 
 // What a line has besides or instead of the arguments that were given.
 struct LineChanges {
-  std::vector<std::string> left_out;         // options
-  std::map<std::string, std::string> added;  // options with their values, none for a flag
-  std::vector<std::string> kept = {};        // if any: all other options are left out as well
-  std::string input = {};                    // if any: instead of the arguments without a name
+  std::vector<std::string> left_out;  // options
+  // Options with their values, none for a flag; several values are lines.
+  std::map<std::string, std::string> added;
+  std::vector<std::string> kept = {};  // if any: all other options are left out as well
+  std::string input = {};              // if any: instead of the arguments without a name
 };
 
 // "narrow sweep model.ckpt-0 --bits 2..8": the arguments that were given, quoted for a shell, in
