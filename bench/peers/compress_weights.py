@@ -6,9 +6,9 @@ usage: compress_weights.py MODEL.onnx --narrow PROGRAM [--bits 4] [--examples 64
 MODEL.onnx takes [examples, tokens] of int64: a sentence encoder. Both get the same examples to
 calibrate on, random tokens; all files are run by ONNX Runtime on as many others, and what is printed is
 how far their first output is from the float network's: SQNR in decibels and the mean cosine of examples.
-Bits a weight are those of what each file holds of the weights, scales included. NNCF keeps the
-embeddings and the last layer in 8 bits unless it is asked for all layers; narrow's "on average" may
-choose so too. NNCF has INT4 alone of these widths; other --bits give narrow's rows.
+Bits a weight are those of what each file holds of the weights, scales included. NNCF keeps embeddings
+in 8 bits: asked for all layers it makes a file of a sentence encoder that ONNX Runtime does not take.
+It has INT4 alone of these widths; other --bits give narrow's rows.
 """
 
 import argparse
@@ -36,7 +36,7 @@ for path in sys.argv[4:6]:
     np.savez(path, **{name: np.full((examples, tokens), fixed[name], "i8") if name in fixed
                       else random.integers(1000, 30000, (examples, tokens)) for name in names})
 """
-# Arguments: the model, examples, the result, a method. Prints bits a weight.
+# Arguments: the model, examples, the result, the size of groups, a method. Prints bits a weight.
 COMPRESS = """
 import sys
 import nncf
@@ -50,9 +50,8 @@ options = {"data-free": {}, "awq": {"awq": True, "dataset": data},
            "scale estimation": {"scale_estimation": True, "dataset": data},
            "awq and scale estimation": {"awq": True, "scale_estimation": True, "dataset": data}}
 weights = sum(int(np.prod(one.dims)) for one in model.graph.initializer if len(one.dims) > 1)
-group, everything, method = int(sys.argv[4]), sys.argv[5] == "all", sys.argv[6]
 result = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT4_SYM, ratio=1.0,
-                               group_size=group, all_layers=everything, **options[method])
+                               group_size=int(sys.argv[4]), **options[sys.argv[5]])
 onnx.save(result, sys.argv[3])
 names = {one.name for one in model.graph.initializer}
 four = {onnx.TensorProto.INT4, onnx.TensorProto.UINT4}
@@ -108,8 +107,6 @@ def narrow_rows(options, data):
     return {
         "narrow, nearest, groups of 64": [*plain, *grouped],
         "narrow, nearest of least error, groups of 64": [*plain, *grouped, "--range", "mse"],
-        "narrow, `--best --granularity group:64`": ["--bits", options.bits, "--best", *grouped,
-                                                    *inputs],
         "narrow, `--best --uniform`": ["--bits", options.bits, "--best", "--uniform", *inputs],
         "narrow, `--best`": ["--bits", options.bits, "--best", *inputs],
     }
@@ -139,10 +136,9 @@ def main():
         for method in ("data-free", "scale estimation", "awq", "awq and scale estimation"):
             if options.bits != 4:
                 break
-            for layers in ("all", "most"):
-                out = folder / f"{len(rows)}.onnx"
-                bits = run_python(python, COMPRESS, options.model, seen, out, 64, layers, method)[-1]
-                rows.append((f"NNCF, {method}, {layers} layers, groups of 64", float(bits), out))
+            out = folder / f"{len(rows)}.onnx"
+            bits = run_python(python, COMPRESS, options.model, seen, out, 64, method)[-1]
+            rows.append((f"NNCF, {method}, groups of 64", float(bits), out))
         measured = run_python(python, COMPARE, unseen, options.model, *(row[2] for row in rows))
         print("| weights | bits a weight | SQNR, dB | cosine |\n| --- | ---: | ---: | ---: |")
         for (title, bits, _), line in zip(rows, measured, strict=True):
