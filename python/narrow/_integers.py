@@ -60,14 +60,14 @@ def quantize_activations(
     activations: bits of the values between operators, 2 to 16, or with their scheme "8:symmetric",
     "8:fixed-point". activation_range: of what the images show: "minmax", "mse", "entropy",
     "percentile:99.9"; None is "minmax", or with best the one that is judged the best.
-    activation_rule: "GLOB: B[:SCHEME]" of values with such names, a range may
-    follow ("conv1*: 4:symmetric mse"); the first that matches counts. activation_steps: instead of
-    all three the checkpoint of a training with quantize_activations. pack_int4: weights of 4 bits
+    activation_rule: "GLOB: B[:SCHEME]" of values with such names, a range may follow
+    ("conv1*: 4:symmetric mse"); the first that matches counts. activation_steps: instead of all
+    three the checkpoint of a training with quantize_activations. pack_int4: weights of 4 bits
     and fewer two a byte (opset 21). to: "qdq", or "qonnx" for FINN and hls4ml. target: the engine,
     "portable", "onnxruntime", "openvino" or "tensorrt". options: scheme, bits, granularity and the
     like of `quantize_checkpoint` for the weights, and images (those of `evaluate`) or inputs, from
-    which ranges are taken; methods, best and uniform as in `quantize_network`. A plan= of `narrow plan
-    --activations` gives activations their widths too.
+    which ranges are taken; methods, best and uniform as in `quantize_network`. A plan= of `narrow
+    plan --activations` gives activations their widths too.
 
     Without an output only what it would be is told. docs/integers.md defines every number. Raises
     Error: "usage" without images, and for options that do not go together, "unsupported" for what
