@@ -13,6 +13,7 @@
 #include "model/network_variables.h"
 #include "model/onnx/onnx_network.h"
 #include "narrow/error.h"
+#include "tasks/network/block_rounder.h"
 #include "tasks/network/calibration_network.h"
 #include "tasks/network/graph_equalizer.h"
 #include "tasks/network/graph_quantizer.h"
@@ -92,8 +93,9 @@ class CalibrationMemory {
  public:
   // Throws Error(kUsage) for examples that take more than half of it.
   CalibrationMemory(const CalibrationNetwork& network, const std::vector<LinearLayer>& layers,
-                    bool has_moments, std::uint64_t limit)
+                    Rounding rounding, std::uint64_t limit)
       : most_moments_(limit / 2) {
+    const bool has_moments = needs_images(rounding);
     std::uint64_t examples = 0;
     for (const GraphArrays& batch : *network.examples) {
       for (const GraphArray& array : batch) examples += array.bytes.size();
@@ -111,14 +113,15 @@ class CalibrationMemory {
       if (has_moments && takes_moments(layer)) largest = std::max(largest, moment_bytes(layer));
     }
     taken += largest;
-    kept_ = taken < limit ? (limit - taken) / 2 : 0;
+    const std::uint64_t shares = rounding == Rounding::kLearned ? 3 : 2;
+    kept_ = taken < limit ? (limit - taken) / shares : 0;
   }
 
   // Whether the layer may be fitted to its moments.
   [[nodiscard]] bool takes_moments(const LinearLayer& layer) const {
     return moment_bytes(layer) <= most_moments_;
   }
-  // Between layers, for all examples, by each of the two networks.
+  // Between layers, for all examples, by each of the two networks, and for what a block learns.
   [[nodiscard]] std::uint64_t kept() const { return kept_; }
 
  private:
@@ -129,10 +132,11 @@ class CalibrationMemory {
 // The layers of the network and what is done to them.
 class GraphPass {
  public:
-  GraphPass(const Graph& graph, const std::vector<LinearLayer>& layers, GraphQuantizer& quantizer,
-            QuantizeObserver* observer, NetworkResult& result)
+  GraphPass(const Graph& graph, const std::vector<LinearLayer>& layers, Rounding rounding,
+            GraphQuantizer& quantizer, QuantizeObserver* observer, NetworkResult& result)
       : graph_(graph),
         layers_(layers),
+        rounding_(rounding),
         quantizer_(quantizer),
         observer_(observer),
         result_(result) {
@@ -149,21 +153,51 @@ class GraphPass {
            const Weights& weights) {
     GraphWalk reference(graph_, values_of(exact), examples);
     GraphWalk quantized(graph_, values_of(weights), std::move(examples));
+    if (rounding_ == Rounding::kLearned) return learn(memory, weights, reference, quantized);
     for (const LinearLayer& layer : layers_) {
-      if (!reference.has_examples(layer.product)) {
-        take(layer, quantizer_.quantize_layer(layer));
-        continue;
-      }
-      reference.advance(layer.node, memory.kept());
-      quantized.advance(layer.node, memory.kept());
-      const bool is_fitted = quantizer_.rounds_for_moments(layer) && has_patch_moments(layer) &&
-                             memory.takes_moments(layer) && reference.has_examples(layer.input);
-      take(layer, is_fitted ? fit_to_moments(layer, reference, quantized)
-                            : correct(layer, reference, quantized));
+      advance(layer, memory, reference, quantized);
+      take(layer, quantize(layer, memory, reference, quantized));
     }
   }
 
  private:
+  void advance(const LinearLayer& layer, const CalibrationMemory& memory, GraphWalk& reference,
+               GraphWalk& quantized) const {
+    if (!reference.has_examples(layer.product)) return;
+    reference.advance(layer.node, memory.kept());
+    quantized.advance(layer.node, memory.kept());
+  }
+
+  // Block by block: the layers of one after the other, and then all of them together.
+  void learn(const CalibrationMemory& memory, const Weights& weights, GraphWalk& reference,
+             GraphWalk& quantized) {
+    BlockRounder rounder(graph_, layers_, quantizer_, weights);
+    for (const LayerBlock& block : layer_blocks(graph_, layers_)) {
+      const std::span<const LinearLayer> layers =
+          std::span(layers_).subspan(block.first, block.count);
+      advance(layers.front(), memory, reference, quantized);
+      const auto examples = rounder.examples(block, reference, quantized, memory.kept());
+      std::vector<LayerCost> costs;
+      for (const LinearLayer& layer : layers) {
+        costs.push_back(quantize(layer, memory, reference, quantized));
+      }
+      const bool has_learned = examples && rounder.round(block, *examples);
+      for (std::size_t i = 0; i < layers.size(); ++i) {
+        take(layers[i], has_learned ? correct_again(layers[i], reference, quantized)
+                                    : std::move(costs[i]));
+      }
+    }
+  }
+
+  LayerCost quantize(const LinearLayer& layer, const CalibrationMemory& memory,
+                     const GraphWalk& reference, const GraphWalk& quantized) {
+    if (!reference.has_examples(layer.product)) return quantizer_.quantize_layer(layer);
+    const bool is_fitted = quantizer_.rounds_for_moments(layer) && has_patch_moments(layer) &&
+                           memory.takes_moments(layer) && reference.has_examples(layer.input);
+    return is_fitted ? fit_to_moments(layer, reference, quantized)
+                     : correct(layer, reference, quantized);
+  }
+
   LayerCost fit_to_moments(const LinearLayer& layer, const GraphWalk& reference,
                            const GraphWalk& quantized) {
     const auto wanted = reference.program({{layer.product}});
@@ -178,13 +212,23 @@ class GraphPass {
   LayerCost correct(const LinearLayer& layer, const GraphWalk& reference,
                     const GraphWalk& quantized) {
     quantizer_.round_layer(layer);
+    return quantizer_.correct_layer(layer, differences(layer, reference, quantized));
+  }
+
+  LayerCost correct_again(const LinearLayer& layer, const GraphWalk& reference,
+                          const GraphWalk& quantized) {
+    return quantizer_.correct_again(layer, differences(layer, reference, quantized));
+  }
+
+  static ProductDifferences differences(const LinearLayer& layer, const GraphWalk& reference,
+                                        const GraphWalk& quantized) {
     const auto wanted = reference.program({{layer.product}});
     const auto made = quantized.program({{layer.product}});
     ProductDifferenceSums sums(layer);
     for (std::size_t batch = 0; batch < reference.batches(); ++batch) {
       sums.add(made.run(batch).front(), wanted.run(batch).front());
     }
-    return quantizer_.correct_layer(layer, sums.take());
+    return sums.take();
   }
 
   void take(const LinearLayer& layer, LayerCost cost) {
@@ -201,6 +245,7 @@ class GraphPass {
 
   const Graph& graph_;
   const std::vector<LinearLayer>& layers_;
+  Rounding rounding_;
   GraphQuantizer& quantizer_;
   QuantizeObserver* observer_;
   NetworkResult& result_;
@@ -234,9 +279,9 @@ NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan&
   GraphQuantizer quantizer(layers, schemes, methods, estimates, std::move(equalized),
                            options.code_statistics, weights);
   result.network = graph.name;
-  GraphPass pass(graph, layers, quantizer, observer, result);
+  GraphPass pass(graph, layers, methods.rounding, quantizer, observer, result);
   if (network.examples != nullptr) {
-    const CalibrationMemory memory(network, layers, methods.rounding == Rounding::kGptq,
+    const CalibrationMemory memory(network, layers, methods.rounding,
                                    methods.images->memory_bytes);
     pass.run(std::move(network.examples), memory, quantizer.exact(), weights);
   } else {

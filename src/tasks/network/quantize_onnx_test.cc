@@ -354,11 +354,15 @@ TEST_F(QuantizeOnnx, WithoutImagesPlansEstimateDamageWhereBatchNormsAllowIt) {
 }
 
 TEST_F(QuantizeOnnx, ThreadsDoNotMatter) {
-  quantize(scheme(4), methods(Rounding::kGptq, true), "one.onnx", 1);
-  quantize(scheme(4), methods(Rounding::kGptq, true), "three.onnx", 3);
-  for (const TensorInfo& info : reader_->tensors()) {
-    if (info.dtype != DType::kFloat32) continue;
-    EXPECT_EQ(values("one.onnx", info.name), values("three.onnx", info.name)) << info.name;
+  for (const Rounding rounding : {Rounding::kGptq, Rounding::kLearned}) {
+    quantize(scheme(4), methods(rounding, true), "one.onnx", 1);
+    for (const int threads : {2, 3, 7}) {
+      quantize(scheme(4), methods(rounding, true), "more.onnx", threads);
+      for (const TensorInfo& info : reader_->tensors()) {
+        if (info.dtype != DType::kFloat32) continue;
+        EXPECT_EQ(values("one.onnx", info.name), values("more.onnx", info.name)) << info.name;
+      }
+    }
   }
 }
 
