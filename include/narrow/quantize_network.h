@@ -100,8 +100,8 @@ struct NARROW_EXPORT NetworkResult {
 // without a network; kUsage for methods that its graph does not take, or takes with images only,
 // and for images without their preprocessing; kUnsupported for one that does not classify images
 // one by one; kUsage for a plan that quantizes moving statistics, methods that do not go with the
-// scheme, or a rounding without the images that it needs; kNumeric for variables that are not finite; what
-// quantize_checkpoint throws; kInterrupted.
+// scheme, or a rounding without the images that it needs; kNumeric for variables that are not
+// finite; what quantize_checkpoint throws; kInterrupted.
 NARROW_EXPORT NetworkResult quantize_network(const CheckpointReader& reader,
                                              const QuantizePlan& plan,
                                              const NetworkMethods& methods,

@@ -47,7 +47,7 @@ def quantize_network(
     """Quantizes a network of TF-Slim or an ONNX file as a whole, so that few bits cost less.
 
     The methods of docs/methods.md: fold, equalize, absorb_channel_scales, round ("nearest",
-    "flips", "gptq"), bias_correct. options: those of `quantize_checkpoint`, and images for the
+    "flips", "gptq", "learned"), bias_correct. options: those of `quantize_checkpoint`, and images for the
     methods (those of `evaluate`), of which calibration_images are seen, within memory bytes (0: 2
     GiB); eval_image_size, with or without images, 0: what the network was made for, or 224. Bit for
     bit what `narrow quantize` writes with the same options. Raises what `quantize_checkpoint`

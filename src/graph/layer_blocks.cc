@@ -187,7 +187,7 @@ class BlockFinder {
   const Graph& graph_;
   const std::vector<LinearLayer>& layers_;
   ShapeTable shapes_;
-  std::vector<int> last_use_;  // by value: the last node that reads it
+  std::vector<int> last_use_;   // by value: the last node that reads it
   std::vector<bool> is_fixed_;  // by value
   std::map<int, std::size_t> layer_at_;
 };

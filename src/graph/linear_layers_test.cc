@@ -51,8 +51,8 @@ TEST(LinearLayers, TransposedKernelsAreThoseOfDepthwiseConvolutionsOnly) {
   EXPECT_TRUE(linear_layers(grouped_conv(false)).empty());
 }
 
-// Two blocks as MobileNet V2 has them, the second one with a sum, then a Swish and a vector: kernels
-// as ONNX stores them.
+// Two blocks as MobileNet V2 has them, the second one with a sum, then a Swish and a vector:
+// kernels as ONNX stores them.
 class MobileBlocks {
  public:
   MobileBlocks() : builder_("mobile") {

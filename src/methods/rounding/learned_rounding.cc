@@ -14,19 +14,18 @@
 namespace narrow {
 namespace {
 
-int env_int(const char* name, int other) { const char* v = getenv(name); return v ? atoi(v) : other; }
-double env_real(const char* name, double other) { const char* v = getenv(name); return v ? atof(v) : other; }
-const int kSteps = env_int("L_STEPS", 400);
-const double kRate = env_real("L_RATE", 0.03);
-// Of the steps, in which nothing is driven to a code yet.
-const double kWarmUp = 0.2;
-const double kStrength = env_real("L_STRENGTH", 1);
+constexpr int kSteps = 1000;
+constexpr double kRate = 0.05;
+constexpr double kWarmUp = 0.2;  // the share of steps in which nothing is driven to a code yet
+constexpr double kStrength = 30;
 constexpr double kFirstBeta = 20;
 constexpr double kLastBeta = 2;
-// Of the outputs of a batch: an image at least.
-const std::size_t kPixelsOfBatch = (std::size_t)env_int("L_PIXELS", 512);
+// Of the outputs of a batch, as far as the numbers of images allow.
+constexpr std::size_t kPixelsOfBatch = 1024;
+constexpr std::size_t kLeastInBatch = 4;
 constexpr std::size_t kMostInBatch = 32;
 constexpr std::size_t kHeldBack = 8;  // every so many
+constexpr int kMeasuredBatches = 8;
 constexpr std::uint64_t kSeed = 0;
 
 // Batches of some of the examples.
@@ -96,11 +95,6 @@ class RoundingLearner {
     ExampleSampler held_back(examples_, chosen(true), batch_);
     const double before = loss(SoftRounding::View::kNow, held_back);
     const double after = loss(SoftRounding::View::kChosen, held_back);
-    if (getenv("L_VERBOSE")) {
-      ExampleSampler seen(examples_, chosen(false), batch_);
-      fprintf(stderr, "%s: batch %zu kernels %zu held back %g -> %g, seen %g -> %g (soft %g)\n", name_.c_str(), batch_, names_.size(), before, after,
-       loss(SoftRounding::View::kNow, seen), loss(SoftRounding::View::kChosen, seen), loss(SoftRounding::View::kSoft, seen));
-    }
     return after < before;
   }
 
@@ -116,8 +110,9 @@ class RoundingLearner {
 
  private:
   static std::size_t batch_of(const BlockExamples& examples) {
-    const std::size_t most = std::min(kMostInBatch, examples.count);
-    return std::clamp<std::size_t>(kPixelsOfBatch / examples.pixels, 1, most);
+    const std::size_t wanted =
+        std::clamp(kPixelsOfBatch / examples.pixels, kLeastInBatch, kMostInBatch);
+    return std::min(wanted, examples.count);
   }
   // Those that are held back, or the others. With few examples all are both.
   [[nodiscard]] std::vector<std::size_t> chosen(bool is_held_back) const {
@@ -132,25 +127,37 @@ class RoundingLearner {
     for (auto& [name, soft] : soft_) soft.set_view(view);
   }
 
+  // The gradients that rounding leaves are what the soft choice is weighed against.
+  void calibrate(ExampleSampler& sampler, RandomStream& random) {
+    set_view(SoftRounding::View::kNow);
+    for (int i = 0; i < kMeasuredBatches; ++i) pass(sampler, random, &SoftRounding::measure);
+    for (SoftRounding* soft : trained_) soft->calibrate(kStrength);
+  }
+
   void learn() {
     ExampleSampler sampler(examples_, chosen(false), batch_);
     RandomStream random(kSeed, name_);
+    calibrate(sampler, random);
     set_view(SoftRounding::View::kSoft);
-    const GradientSink sink = [&](const ParameterPiece& piece) {
-      const std::span<const float> gradients = network_->parameters()[piece.parameter].gradients;
-      trained_[piece.parameter]->take(piece.first, gradients.subspan(piece.first, piece.count));
-    };
     const int warm = static_cast<int>(kWarmUp * kSteps);
     for (int step = 1; step <= kSteps; ++step) {
       const double done = static_cast<double>(step - warm) / (kSteps - warm);
       const double beta = done > 0 ? kFirstBeta + (kLastBeta - kFirstBeta) * done : 0;
-      for (SoftRounding* soft : trained_) {
-        if (step == warm) soft->calibrate(kStrength);
-        soft->begin_step(step, kRate, beta);
-      }
-      for (std::size_t i = 0; i < batch_; ++i) sampler.put(i, random.below(sampler.size()));
-      network_->forward_backward(sampler.inputs(), sampler.wanted(), sink);
+      for (SoftRounding* soft : trained_) soft->begin_step(step, kRate, beta);
+      pass(sampler, random, &SoftRounding::take);
     }
+  }
+
+  // One random batch, whose gradients each of the kernels takes.
+  void pass(ExampleSampler& sampler, RandomStream& random,
+            void (SoftRounding::*take)(std::size_t, std::span<const float>)) {
+    for (std::size_t i = 0; i < batch_; ++i) sampler.put(i, random.below(sampler.size()));
+    network_->forward_backward(
+        sampler.inputs(), sampler.wanted(), [&](const ParameterPiece& piece) {
+          const auto gradients = network_->parameters()[piece.parameter].gradients;
+          (trained_[piece.parameter]->*take)(piece.first,
+                                             gradients.subspan(piece.first, piece.count));
+        });
   }
 
   double loss(SoftRounding::View view, ExampleSampler& sampler) {

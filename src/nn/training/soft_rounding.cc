@@ -11,7 +11,9 @@ namespace {
 
 constexpr float kStretch = 1.2F;
 constexpr float kBelow = 0.1F;
-// At 0 and 1 nothing would move any more.
+// Of the way to what is to be rounded: better than all of it, from gptq's codes on.
+constexpr float kFirstPart = 0.3F;
+// At 0 nothing would move any more.
 constexpr float kLeastShare = 0.02F;
 constexpr float kMomentum = 0.9F;
 constexpr float kSquares = 0.999F;
@@ -47,8 +49,8 @@ SoftRounding::SoftRounding(std::vector<float> now, std::vector<float> other,
   for (std::size_t i = 0; i < now_.size(); ++i) {
     span_[i] -= now_[i];
     if (span_[i] == 0) continue;
-    ++free_;
-    v_[i] = inverse_sigmoid(std::clamp((wanted[i] - now_[i]) / span_[i], kLeastShare, 1 - kLeastShare));
+    const float share = std::min(1.0F, (wanted[i] - now_[i]) / span_[i]);
+    v_[i] = inverse_sigmoid(std::max(kLeastShare, kFirstPart * share));
   }
 }
 
@@ -66,20 +68,26 @@ void SoftRounding::values(std::span<float> values) const {
 
 void SoftRounding::begin_step(int step, double rate, double beta) {
   beta_ = static_cast<float>(beta);
-  steps_ = step;
   rate_ = static_cast<float>(rate / (1 - std::pow(static_cast<double>(kMomentum), step)));
-  square_factor_ =
-      static_cast<float>(1 / (1 - std::pow(static_cast<double>(kSquares), step)));
+  square_factor_ = static_cast<float>(1 / (1 - std::pow(static_cast<double>(kSquares), step)));
+}
+
+void SoftRounding::measure(std::size_t first, std::span<const float> gradients) {
+  SizeSum& size = sizes_[first / kValuesOfPiece];
+  for (std::size_t k = 0; k < gradients.size(); ++k) {
+    const float span = span_[first + k];
+    if (span == 0) continue;
+    size.sum += std::abs(gradients[k] * span);
+    ++size.count;
+  }
 }
 
 void SoftRounding::take(std::size_t first, std::span<const float> gradients) {
-  double size = 0;
   for (std::size_t k = 0; k < gradients.size(); ++k) {
     const std::size_t i = first + k;
     if (span_[i] == 0) continue;
     const RectifiedSigmoid h(v_[i]);
     float slope = gradients[k] * span_[i];
-    size += std::abs(slope);
     if (beta_ > 0) {
       const float middle = 2 * h.value - 1;
       const float size_of_slope = 2 * lambda_ * beta_ * std::pow(std::abs(middle), beta_ - 1);
@@ -90,14 +98,15 @@ void SoftRounding::take(std::size_t first, std::span<const float> gradients) {
     square_[i] += (1 - kSquares) * (gradient * gradient - square_[i]);
     v_[i] -= rate_ * momentum_[i] / (std::sqrt(square_[i] * square_factor_) + kEpsilon);
   }
-  sizes_[first / kValuesOfPiece] += size;
 }
 
 void SoftRounding::calibrate(double strength) {
-  double sum = 0;
-  for (const double size : sizes_) sum += size;
-  const double count = static_cast<double>(free_) * steps_;
-  lambda_ = count > 0 ? static_cast<float>(strength * sum / count) : 0;
+  SizeSum all;
+  for (const SizeSum& size : sizes_) {
+    all.sum += size.sum;
+    all.count += size.count;
+  }
+  lambda_ = all.count > 0 ? static_cast<float>(strength * all.sum / all.count) : 0;
 }
 
 }  // namespace narrow

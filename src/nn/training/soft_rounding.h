@@ -20,33 +20,39 @@ class SoftRounding {
   enum class View { kSoft, kNow, kChosen };
 
   // Of as many values each: the codes of now, those that may be chosen instead, maybe the same, and
-  // what is to be rounded: h begins where the soft value is that, or at the nearer end.
+  // what is to be rounded, at which h begins to point.
   SoftRounding(std::vector<float> now, std::vector<float> other, std::span<const float> wanted);
 
   void set_view(View view) { view_ = view; }
   void values(std::span<float> values) const;
 
-  // Before each step: its number, from 1 on, Adam's rate, and beta; a beta of 0: no such term.
-  void begin_step(int step, double rate, double beta);
-  // With the gradients of the soft values first, first + 1, ... Pieces may be taken by several
-  // threads; their limits must be those of for_each_value_piece.
-  void take(std::size_t first, std::span<const float> gradients);
-  // Makes lambda `strength` times the mean size of dloss / dh of all steps so far.
+  // With the gradients of the values first, first + 1, ... Pieces may be taken by several threads;
+  // their limits must be those of for_each_value_piece. Before the first step: adds up the sizes of
+  // dloss / dh; then makes lambda `strength` times the mean of them.
+  void measure(std::size_t first, std::span<const float> gradients);
   void calibrate(double strength);
 
+  // Before each step: its number, from 1 on, Adam's rate, and beta; a beta of 0: no such term.
+  void begin_step(int step, double rate, double beta);
+  // With the gradients of the soft values.
+  void take(std::size_t first, std::span<const float> gradients);
+
  private:
+  struct SizeSum {
+    double sum = 0;
+    double count = 0;
+  };
+
   std::vector<float> now_;
   std::vector<float> span_;  // other - now
   std::vector<float> v_;
   std::vector<float> momentum_;
   std::vector<float> square_;
   View view_ = View::kSoft;
-  std::vector<double> sizes_;  // by piece: the sum of |dloss / dh|
-  std::size_t free_ = 0;       // weights with two codes
-  int steps_ = 0;
+  std::vector<SizeSum> sizes_;  // of dloss / dh, by piece
   float lambda_ = 0;
   float beta_ = 0;
-  float rate_ = 0;  // with the correction of Adam's first moment
+  float rate_ = 0;           // with the correction of Adam's first moment
   float square_factor_ = 1;  // the correction of the second one
 };
 

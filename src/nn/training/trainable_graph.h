@@ -22,7 +22,8 @@ struct ValueSize {
   [[nodiscard]] std::size_t floats() const { return pixels() * static_cast<std::size_t>(channels); }
 };
 
-// What the outputs of a graph in training are: those of linear layers over one pixel, or any values.
+// What the outputs of a graph in training are: those of linear layers over one pixel, or any
+// values.
 enum class TrainedOutputs { kLogits, kValues };
 
 class TrainableGraph {

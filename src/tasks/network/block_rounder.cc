@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "narrow/error.h"
+
 namespace narrow {
 namespace {
 
@@ -147,8 +149,13 @@ bool BlockRounder::round(const LayerBlock& block, const BlockExamples& examples)
   std::vector<RoundedKernel> kernels;
   for (const LinearLayer* layer : layers) kernels.push_back(kernel_of(*layer));
   const Graph small = block_graph(graph_, layers_, block);
-  const auto learned =
-      learn_rounding(small, weights_of(block, small), examples, std::move(kernels));
+  std::optional<std::vector<std::vector<float>>> learned;
+  try {
+    learned = learn_rounding(small, weights_of(block, small), examples, std::move(kernels));
+  } catch (const Error& error) {
+    // Such as a pool whose windows reach into padding alone: the block keeps what it has.
+    if (error.category() != ErrorCategory::kUnsupported) throw;
+  }
   if (!learned) return false;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     quantizer_.replace_kernel(*layers[i], as_stored(*layers[i], (*learned)[i]));

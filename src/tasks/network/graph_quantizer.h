@@ -52,8 +52,8 @@ class GraphQuantizer {
   void round_layer(const LinearLayer& layer);
   LayerCost correct_layer(const LinearLayer& layer, const ProductDifferences& differences);
 
-  // Where the kernel is rounded to be rounded once more: its grid, null for a layer without one, and
-  // other values on it, as they are stored. What corrects the output of the layer is to follow,
+  // Where the kernel is rounded to be rounded once more: its grid, null for a layer without one,
+  // and other values on it, as they are stored. What corrects the output of the layer is to follow,
   // with what it makes then.
   [[nodiscard]] const TensorGrid* kernel_grid(const LinearLayer& layer) const;
   void replace_kernel(const LinearLayer& layer, std::span<const float> values);

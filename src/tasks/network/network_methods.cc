@@ -24,8 +24,9 @@ Rounding parse_rounding(std::string_view name) {
        {Rounding::kNearest, Rounding::kFlips, Rounding::kGptq, Rounding::kLearned}) {
     if (name == to_string(rounding)) return rounding;
   }
-  throw Error(ErrorCategory::kUsage,
-              fmt::format("there is no rounding '{}'; choose nearest, flips, gptq or learned", name));
+  throw Error(
+      ErrorCategory::kUsage,
+      fmt::format("there is no rounding '{}'; choose nearest, flips, gptq or learned", name));
 }
 
 }  // namespace narrow

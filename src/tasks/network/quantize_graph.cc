@@ -183,8 +183,8 @@ class GraphPass {
       }
       const bool has_learned = examples && rounder.round(block, *examples);
       for (std::size_t i = 0; i < layers.size(); ++i) {
-        take(layers[i], has_learned ? correct_again(layers[i], reference, quantized)
-                                    : std::move(costs[i]));
+        take(layers[i],
+             has_learned ? correct_again(layers[i], reference, quantized) : std::move(costs[i]));
       }
     }
   }
@@ -281,8 +281,7 @@ NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan&
   result.network = graph.name;
   GraphPass pass(graph, layers, methods.rounding, quantizer, observer, result);
   if (network.examples != nullptr) {
-    const CalibrationMemory memory(network, layers, methods.rounding,
-                                   methods.images->memory_bytes);
+    const CalibrationMemory memory(network, layers, methods.rounding, methods.images->memory_bytes);
     pass.run(std::move(network.examples), memory, quantizer.exact(), weights);
   } else {
     pass.run_without_images();
