@@ -40,7 +40,8 @@ class ExampleSampler {
         inputs_(batch * input_size_),
         wanted_(batch * wanted_size_) {}
 
-  // Element `place` of the batch becomes one of the chosen examples; after the last comes the first.
+  // Element `place` of the batch becomes one of the chosen examples; after the last comes the
+  // first.
   void put(std::size_t place, std::size_t index) {
     const std::size_t from = chosen_[index % chosen_.size()];
     std::copy_n(examples_.inputs.data() + from * input_size_, input_size_,
