@@ -21,9 +21,15 @@ enum class Rounding {
   kNearest,
   kFlips,  // some weights go to the second nearest code, so that errors of a channel cancel
   kGptq,   // weights make up for the errors of others, as the images show them; needs images
+  // From there, blocks of layers learn which codes give their outputs best; needs images. Of any
+  // network but ResNet V1.
+  kLearned,
 };
+constexpr bool needs_images(Rounding rounding) {
+  return rounding == Rounding::kGptq || rounding == Rounding::kLearned;
+}
 
-// "nearest", "flips", "gptq"; parse_rounding takes the same and throws Error(kUsage).
+// "nearest", "flips", "gptq", "learned"; parse_rounding takes the same and throws Error(kUsage).
 NARROW_EXPORT std::string_view to_string(Rounding rounding) noexcept;
 NARROW_EXPORT Rounding parse_rounding(std::string_view name);
 
@@ -96,8 +102,8 @@ struct NARROW_EXPORT NetworkResult {
 // without a network; kUsage for methods that its graph does not take, or takes with images only,
 // and for images without their preprocessing; kUnsupported for one that does not classify images
 // one by one; kUsage for a plan that quantizes moving statistics, methods that do not go with the
-// scheme, or kGptq without images; kNumeric for variables that are not finite; what
-// quantize_checkpoint throws; kInterrupted.
+// scheme, or a rounding without the images that it needs; kNumeric for variables that are not
+// finite; what quantize_checkpoint throws; kInterrupted.
 NARROW_EXPORT NetworkResult quantize_network(const CheckpointReader& reader,
                                              const QuantizePlan& plan,
                                              const NetworkMethods& methods,

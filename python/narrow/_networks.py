@@ -52,7 +52,7 @@ def quantize_network(
     """Quantizes a network of TF-Slim or an ONNX file as a whole, so that few bits cost less.
 
     The methods of docs/methods.md: fold, equalize, absorb_channel_scales, round ("nearest" by
-    itself, "flips", "gptq"), bias_correct. best: of an ONNX file, what is not given of scheme,
+    itself, "flips", "gptq", "learned"), bias_correct. best: of an ONNX file, what is not given of scheme,
     granularity, range and methods is chosen, and a width for every tensor, bits on average; with
     uniform every tensor has bits. The result's `best` says what was chosen. options: those of
     `quantize_checkpoint`, and images for the methods (those of `evaluate`), of which

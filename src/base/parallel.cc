@@ -1,7 +1,6 @@
 #include "base/parallel.h"
 
 #include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/parallel_pipeline.h>
 
@@ -11,7 +10,10 @@ namespace narrow {
 
 namespace tbb = oneapi::tbb;
 
-int available_threads() { return tbb::info::default_concurrency(); }
+int available_threads() {
+  return static_cast<int>(
+      tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism));
+}
 
 struct ThreadLimit::Control {
   explicit Control(std::size_t threads)

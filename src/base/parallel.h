@@ -7,7 +7,7 @@
 
 namespace narrow {
 
-// Cores this process may use.
+// Cores this process may use, or the limit that is in force.
 int available_threads();
 
 // Limits every parallel loop and pipeline to `threads` (0: all available cores) while it lives.

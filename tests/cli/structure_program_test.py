@@ -143,6 +143,8 @@ class Structure(ProgramCase):
         self.assertEqual(errors, sorted(errors, reverse=True))
         self.assertIn("dataset_name", self.error("quantize", "net.safetensors", "--scheme", "bin",
                                                  "--bits", 4, "--round", "gptq"))
+        self.assertIn("ONNX", self.error("quantize", "net.safetensors", "--scheme", "bin", "--bits",
+                                         4, "--round", "learned", *images))
 
     def test_calibrate(self):
         images = self.fashion()

@@ -100,8 +100,9 @@ void require_shared_result(const Arguments& args, CheckpointFormat format,
 NetworkMethods chosen_methods(const Arguments& args) {
   NetworkMethods methods = args.network.chosen(args.plan_options.selection.moving_averages);
   // Ranks, unlike parts, can tell each other what they find.
-  methods.ranks_share_images =
-      ranks().size() > 1 && methods.images && !args.best && !args.integers.any();
+  methods.ranks_share_images = ranks().size() > 1 && methods.images &&
+                               methods.rounding != Rounding::kLearned && !args.best &&
+                               !args.integers.any();
   return methods;
 }
 

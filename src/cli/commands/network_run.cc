@@ -76,9 +76,10 @@ void add_method_options(Command& command, NetworkMethods& methods, const std::st
       .add_option_function<std::string>(
           "--round",
           [&methods](const std::string& name) { methods.rounding = parse_rounding(name); },
-          "of weights: nearest, flips (keep the sums of channels), or gptq, which needs images")
+          "of weights: nearest, flips (keep the sums of channels) or, with\nimages, gptq or "
+          "learned")
       .type_name("MODE")
-      .one_of({"nearest", "flips", "gptq"})
+      .one_of({"nearest", "flips", "gptq", "learned"})
       .group(group);
   command
       .add_flag("--bias-correct", methods.bias_correct,

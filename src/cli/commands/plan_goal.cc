@@ -143,8 +143,9 @@ AccuracyOptions accuracy_options(const Command& command, const GoalArguments& ar
     methods.images = CalibrationImages{request.images, args.method_images};
   } else if (args.method_images > 0) {
     refuse_option("--method_images is for methods, and none is named");
-  } else if (methods.rounding == Rounding::kGptq) {
-    refuse_option("--round gptq needs images: name how many with --method_images");
+  } else if (needs_images(methods.rounding)) {
+    refuse_option(fmt::format("--round {} needs images: name how many with --method_images",
+                              to_string(methods.rounding)));
   }
   return options;
 }

@@ -55,6 +55,8 @@ class GraphWalk {
   GraphWalk(const Graph& graph, ReadWeight read_weight, ExampleBatches examples);
 
   [[nodiscard]] std::size_t batches() const { return kept_->size(); }
+  // Of all batches.
+  [[nodiscard]] std::size_t examples() const { return static_cast<std::size_t>(examples_); }
   // Whether the value has an entry for each example and known sizes otherwise.
   [[nodiscard]] bool has_examples(ValueId id) const;
   // Float32 or not; dimensions as inferred.

@@ -39,12 +39,12 @@ bool is_subsampling(const Node& node) {
 
 }  // namespace
 
-TrainableGraph::TrainableGraph(const Graph& graph, int height, int width)
+TrainableGraph::TrainableGraph(const Graph& graph, int height, int width, TrainedOutputs outputs)
     : graph_(graph),
       uses_(graph),
       shapes_(image_shapes(graph, height, width)),
       found_(training_steps(graph, layers(graph), shapes_)) {
-  find_outputs();
+  if (outputs == TrainedOutputs::kLogits) find_outputs();
   for (const TrainingStep& step : found_.steps) {
     if (step.unit != nullptr) {
       require_trainable(*step.unit);

@@ -22,18 +22,23 @@ struct ValueSize {
   [[nodiscard]] std::size_t floats() const { return pixels() * static_cast<std::size_t>(channels); }
 };
 
+// What the outputs of a graph in training are: those of linear layers over one pixel, or any
+// values.
+enum class TrainedOutputs { kLogits, kValues };
+
 class TrainableGraph {
  public:
   // For images of height x width pixels. The graph must outlive it.
   // Throws Error(kUnsupported) naming the layer, node or weight that cannot be trained and why, and
   // what infer_shapes throws.
-  TrainableGraph(const Graph& graph, int height, int width);
+  TrainableGraph(const Graph& graph, int height, int width,
+                 TrainedOutputs outputs = TrainedOutputs::kLogits);
   TrainableGraph(const TrainableGraph&) = delete;
   TrainableGraph& operator=(const TrainableGraph&) = delete;
 
   [[nodiscard]] const Graph& graph() const { return graph_; }
   // The unit that gives each output of the graph: a linear operator with biases over one pixel.
-  // What it reads are features.
+  // What it reads are features. None with TrainedOutputs::kValues: then outputs are made by steps.
   [[nodiscard]] const std::vector<const TrainingUnit*>& outputs() const { return outputs_; }
   // What is computed for the features, in order. All that they give is used.
   [[nodiscard]] const std::vector<TrainingStep>& steps() const { return steps_; }

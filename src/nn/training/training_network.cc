@@ -13,10 +13,10 @@
 #include "graph/matchers.h"
 #include "narrow/error.h"
 #include "nn/inference/inference_network.h"
-#include "nn/onednn_support.h"
 #include "nn/training/logits_head.h"
 #include "nn/training/trainable_graph.h"
 #include "nn/training/training_program.h"
+#include "nn/training/training_threads.h"
 #include "nn/training/training_variables.h"
 
 namespace narrow {
@@ -54,18 +54,6 @@ void check_options(const TrainingOptions& options) {
   require_in_range("share that Dropout keeps", options.dropout_keep_prob.value_or(1), 1e-6, 1.0);
   require_in_range("label smoothing", options.label_smoothing, 0.0, 1.0);
   require_in_range("weight decay", options.weight_decay, 0.0, 1e6);
-}
-
-// Runs what uses oneDNN, on so many threads; its failures become sentences.
-template <typename Body>
-auto on_threads(int threads, const char* doing, const Body& body) {
-  try {
-    const OneDnnThreads limit(threads);
-    return body();
-  } catch (const dnnl::error& error) {
-    throw Error(ErrorCategory::kUnsupported,
-                fmt::format("oneDNN failed to {} the network: {}.", doing, error.what()));
-  }
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ NetworkResult quantize_weights(const CheckpointReader& reader, const QuantizePla
                                QuantizedCopy& tensors, const RunOptionsFor<QuantizeObserver>& run) {
   options.all_params = true;  // of which the codes are made
   // Images alone are for the activations.
-  if (!methods.bias_correct && methods.rounding != Rounding::kGptq) methods.images.reset();
+  if (!methods.bias_correct && !needs_images(methods.rounding)) methods.images.reset();
   if (methods.any()) {
     NullWriter scales;
     return quantize_network(reader, plan, methods, options, tensors, scales, run);

@@ -135,7 +135,7 @@ std::vector<double> GraphQuantizer::offsets_of(const LinearLayer& layer) const {
 }
 
 bool GraphQuantizer::rounds_for_moments(const LinearLayer& layer) const {
-  return methods_.rounding == Rounding::kGptq && scheme_of(layer.weights) != nullptr;
+  return needs_images(methods_.rounding) && scheme_of(layer.weights) != nullptr;
 }
 
 void GraphQuantizer::round_layer(const LinearLayer& layer) {
@@ -161,6 +161,26 @@ LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer, LayerMoments 
   if (corrects(layer)) correct(layer, shifts(layer, all));
   quantize_vectors(layer);
   return {layer.name, output_error(layer, all)};
+}
+
+const TensorGrid* GraphQuantizer::kernel_grid(const LinearLayer& layer) const {
+  const auto found = grids_.find(layer.weights);
+  return found == grids_.end() ? nullptr : &found->second;
+}
+
+void GraphQuantizer::replace_kernel(const LinearLayer& layer, std::span<const float> values) {
+  store(layer.weights, *scheme_of(layer.weights), *kernel_grid(layer), values, &layer);
+}
+
+LayerCost GraphQuantizer::correct_again(const LinearLayer& layer,
+                                        const ProductDifferences& differences) {
+  if (corrects(layer) && !quantized_.results.contains(correction_of(layer))) {
+    // Biases are a part of the product, what normalizes it is not.
+    const std::string& where = correction_of(layer);
+    if (layer.norm) std::ranges::copy(exact_.values(where), weights_.values(where).begin());
+    correct(layer, differences.mean);
+  }
+  return {layer.name, output_error(layer, differences)};
 }
 
 LayerCost GraphQuantizer::quantize_layer(const LinearLayer& layer) {
@@ -274,6 +294,7 @@ void GraphQuantizer::round_kernel(const LinearLayer& layer, const Scheme& scheme
   });
   if (by_row) grid.emplace(std::move(params), scheme, info, 0);
   store(layer.weights, scheme, *grid, rounded, &layer);
+  if (methods_.rounding == Rounding::kLearned) grids_.emplace(layer.weights, std::move(*grid));
 }
 
 void GraphQuantizer::quantize_nearest(const std::string& name) {
@@ -324,13 +345,15 @@ std::vector<double> GraphQuantizer::shifts(const LinearLayer& layer,
   return shifts;
 }
 
-void GraphQuantizer::correct(const LinearLayer& layer, std::span<const double> shifts) {
+const std::string& GraphQuantizer::correction_of(const LinearLayer& layer) const {
+  if (!layer.norm) return *layer.bias;
   // A folded normalization does nothing but add its beta.
+  return methods_.fold ? layer.norm->beta : layer.norm->moving_mean;
+}
+
+void GraphQuantizer::correct(const LinearLayer& layer, std::span<const double> shifts) {
   const bool moves_mean = layer.norm && !methods_.fold;
-  const std::string& where = moves_mean   ? layer.norm->moving_mean
-                             : layer.norm ? layer.norm->beta
-                                          : *layer.bias;
-  const std::span<float> constants = weights_.values(where);
+  const std::span<float> constants = weights_.values(correction_of(layer));
   for (std::size_t c = 0; c < shifts.size(); ++c) {
     constants[c] = static_cast<float>(constants[c] + (moves_mean ? shifts[c] : -shifts[c]));
   }

@@ -52,6 +52,13 @@ class GraphQuantizer {
   void round_layer(const LinearLayer& layer);
   LayerCost correct_layer(const LinearLayer& layer, const ProductDifferences& differences);
 
+  // Where the kernel is rounded to be rounded once more: its grid, null for a layer without one,
+  // and other values on it, as they are stored. What corrects the output of the layer is to follow,
+  // with what it makes then.
+  [[nodiscard]] const TensorGrid* kernel_grid(const LinearLayer& layer) const;
+  void replace_kernel(const LinearLayer& layer, std::span<const float> values);
+  LayerCost correct_again(const LinearLayer& layer, const ProductDifferences& differences);
+
   // The same by the estimate of what it sees. Without one the nearest codes, or flips, uncorrected,
   // and an error of 0.
   LayerCost quantize_layer(const LinearLayer& layer);
@@ -99,6 +106,8 @@ class GraphQuantizer {
                                            const std::vector<PatchMoments>& moments) const;
   [[nodiscard]] std::vector<double> shifts(const LinearLayer& layer,
                                            const PatchEstimate& estimate) const;
+  // What takes the shift of the mean: a name among the weights.
+  [[nodiscard]] const std::string& correction_of(const LinearLayer& layer) const;
   void correct(const LinearLayer& layer, std::span<const double> shifts);
   // By which factor what follows the product multiplies the power of an output channel.
   [[nodiscard]] double gain_of(const LinearLayer& layer, std::size_t channel) const;
@@ -115,7 +124,8 @@ class GraphQuantizer {
   Weights& weights_;
   Weights exact_;
   ChannelScales scales_;
-  std::map<std::string, double> bounds_;  // by layer: of absorbed weights
+  std::map<std::string, double> bounds_;     // by layer: of absorbed weights
+  std::map<std::string, TensorGrid> grids_;  // by kernel, with Rounding::kLearned
   QuantizedWeights quantized_;
 };
 

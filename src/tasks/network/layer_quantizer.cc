@@ -149,6 +149,8 @@ void LayerQuantizer::round_kernel(const TensorInfo& info, const Layer& layer,
                                models_.at(layer.name).taps.shares(), values, codes);
     case Rounding::kGptq:
       return round_second_order(grid, info.shape, values, *gram, codes);
+    case Rounding::kLearned:
+      return;  // refused where the network is opened
   }
 }
 

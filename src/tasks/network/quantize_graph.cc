@@ -16,6 +16,7 @@
 #include "narrow/error.h"
 #include "nn/instructions/instruction_set.h"
 #include "tasks/network/batch_portions.h"
+#include "tasks/network/block_rounder.h"
 #include "tasks/network/calibration_memory.h"
 #include "tasks/network/calibration_network.h"
 #include "tasks/network/graph_equalizer.h"
@@ -95,8 +96,9 @@ class CalibrationMemory {
  public:
   // Throws Error(kUsage) for examples that take more than half of it.
   CalibrationMemory(const CalibrationNetwork& network, const std::vector<LinearLayer>& layers,
-                    bool has_moments, std::uint64_t limit)
+                    Rounding rounding, std::uint64_t limit)
       : most_moments_(limit / 2) {
+    const bool has_moments = needs_images(rounding);
     std::uint64_t examples = 0;
     for (const GraphArrays& batch : *network.examples) {
       for (const GraphArray& array : batch) examples += array.bytes.size();
@@ -114,14 +116,15 @@ class CalibrationMemory {
       if (has_moments && takes_moments(layer)) largest = std::max(largest, moment_bytes(layer));
     }
     taken += largest;
-    kept_ = taken < limit ? (limit - taken) / 2 : 0;
+    const std::uint64_t shares = rounding == Rounding::kLearned ? 3 : 2;
+    kept_ = taken < limit ? (limit - taken) / shares : 0;
   }
 
   // Whether the layer may be fitted to its moments.
   [[nodiscard]] bool takes_moments(const LinearLayer& layer) const {
     return moment_bytes(layer) <= most_moments_;
   }
-  // Between layers, for all examples, by each of the two networks.
+  // Between layers, for all examples, by each of the two networks, and for what a block learns.
   [[nodiscard]] std::uint64_t kept() const { return kept_; }
 
  private:
@@ -132,11 +135,12 @@ class CalibrationMemory {
 // The layers of the network and what is done to them.
 class GraphPass {
  public:
-  GraphPass(const Graph& graph, const std::vector<LinearLayer>& layers,
+  GraphPass(const Graph& graph, const std::vector<LinearLayer>& layers, Rounding rounding,
             const BatchPortions& portions, GraphQuantizer& quantizer, QuantizeObserver* observer,
             NetworkResult& result)
       : graph_(graph),
         layers_(layers),
+        rounding_(rounding),
         portions_(portions),
         quantizer_(quantizer),
         observer_(observer),
@@ -156,22 +160,54 @@ class GraphPass {
            Weights& weights) {
     GraphWalk reference(graph_, values_of(exact), examples);
     GraphWalk quantized(graph_, values_of(weights), std::move(examples));
+    if (rounding_ == Rounding::kLearned) return learn(memory, weights, reference, quantized);
     for (const LinearLayer& layer : layers_) {
-      if (!reference.has_examples(layer.product)) {
-        take(layer, quantizer_.quantize_layer(layer));
-        continue;
+      advance(layer, memory, reference, quantized);
+      take(layer, quantize(layer, memory, reference, quantized));
+      if (portions_.is_shared() && reference.has_examples(layer.product)) {
+        give_weights(layer, weights);
       }
-      reference.advance(layer.node, memory.kept());
-      quantized.advance(layer.node, memory.kept());
-      const bool is_fitted = quantizer_.rounds_for_moments(layer) && has_patch_moments(layer) &&
-                             memory.takes_moments(layer) && reference.has_examples(layer.input);
-      take(layer, is_fitted ? fit_to_moments(layer, reference, quantized)
-                            : correct(layer, reference, quantized));
-      if (portions_.is_shared()) give_weights(layer, weights);
     }
   }
 
  private:
+  void advance(const LinearLayer& layer, const CalibrationMemory& memory, GraphWalk& reference,
+               GraphWalk& quantized) const {
+    if (!reference.has_examples(layer.product)) return;
+    reference.advance(layer.node, memory.kept());
+    quantized.advance(layer.node, memory.kept());
+  }
+
+  // Block by block: the layers of one after the other, and then all of them together.
+  void learn(const CalibrationMemory& memory, const Weights& weights, GraphWalk& reference,
+             GraphWalk& quantized) {
+    BlockRounder rounder(graph_, layers_, quantizer_, weights);
+    for (const LayerBlock& block : layer_blocks(graph_, layers_)) {
+      const std::span<const LinearLayer> layers =
+          std::span(layers_).subspan(block.first, block.count);
+      advance(layers.front(), memory, reference, quantized);
+      const auto examples = rounder.examples(block, reference, quantized, memory.kept());
+      std::vector<LayerCost> costs;
+      for (const LinearLayer& layer : layers) {
+        costs.push_back(quantize(layer, memory, reference, quantized));
+      }
+      const bool has_learned = examples && rounder.round(block, *examples);
+      for (std::size_t i = 0; i < layers.size(); ++i) {
+        take(layers[i],
+             has_learned ? correct_again(layers[i], reference, quantized) : std::move(costs[i]));
+      }
+    }
+  }
+
+  LayerCost quantize(const LinearLayer& layer, const CalibrationMemory& memory,
+                     const GraphWalk& reference, const GraphWalk& quantized) {
+    if (!reference.has_examples(layer.product)) return quantizer_.quantize_layer(layer);
+    const bool is_fitted = quantizer_.rounds_for_moments(layer) && has_patch_moments(layer) &&
+                           memory.takes_moments(layer) && reference.has_examples(layer.input);
+    return is_fitted ? fit_to_moments(layer, reference, quantized)
+                     : correct(layer, reference, quantized);
+  }
+
   LayerCost fit_to_moments(const LinearLayer& layer, const GraphWalk& reference,
                            const GraphWalk& quantized) {
     const auto wanted = reference.program({{layer.product}});
@@ -190,6 +226,19 @@ class GraphPass {
   LayerCost correct(const LinearLayer& layer, const GraphWalk& reference,
                     const GraphWalk& quantized) {
     quantizer_.round_layer(layer);
+    const ProductDifferences all = differences(layer, reference, quantized);
+    if (!portions_.is_first()) return {layer.name, 0};
+    return quantizer_.correct_layer(layer, all);
+  }
+
+  LayerCost correct_again(const LinearLayer& layer, const GraphWalk& reference,
+                          const GraphWalk& quantized) {
+    return quantizer_.correct_again(layer, differences(layer, reference, quantized));
+  }
+
+  // On the first rank.
+  ProductDifferences differences(const LinearLayer& layer, const GraphWalk& reference,
+                                 const GraphWalk& quantized) const {
     const auto wanted = reference.program({{layer.product}});
     const auto made = quantized.program({{layer.product}});
     ProductDifferenceSums all(layer);
@@ -199,8 +248,8 @@ class GraphPass {
           sums.add(made.run(batch).front(), wanted.run(batch).front());
         },
         [&](std::size_t /*portion*/, const ProductDifferenceSums& sums) { all.merge(sums); });
-    if (!portions_.is_first()) return {layer.name, 0};
-    return quantizer_.correct_layer(layer, all.take());
+    if (!portions_.is_first()) return {};
+    return all.take();
   }
 
   static void give_weights(const LinearLayer& layer, Weights& weights) {
@@ -236,6 +285,7 @@ class GraphPass {
   const Graph& graph_;
   const std::vector<LinearLayer>& layers_;
   const BatchPortions& portions_;
+  Rounding rounding_;
   GraphQuantizer& quantizer_;
   QuantizeObserver* observer_;
   NetworkResult& result_;
@@ -271,10 +321,9 @@ NetworkResult quantize_graph(const CheckpointReader& reader, const QuantizePlan&
   GraphQuantizer quantizer(layers, schemes, methods, estimates, std::move(equalized),
                            options.code_statistics, weights);
   result.network = graph.name;
-  GraphPass pass(graph, layers, network.portions, quantizer, observer, result);
+  GraphPass pass(graph, layers, methods.rounding, network.portions, quantizer, observer, result);
   if (network.examples != nullptr) {
-    const CalibrationMemory memory(network, layers, methods.rounding == Rounding::kGptq,
-                                   methods.images->memory_bytes);
+    const CalibrationMemory memory(network, layers, methods.rounding, methods.images->memory_bytes);
     pass.run(std::move(network.examples), memory, quantizer.exact(), weights);
   } else {
     pass.run_without_images();

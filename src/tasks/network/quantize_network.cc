@@ -126,8 +126,10 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
                                const RunOptionsFor<QuantizeObserver>& run) {
   const NetworkMethods methods = settle(asked, reader);
   const auto start = std::chrono::steady_clock::now();
-  if (methods.rounding == Rounding::kGptq && !methods.images) {
-    throw Error(ErrorCategory::kUsage, "rounding gptq needs images: dataset_name and dataset_dir");
+  if (needs_images(methods.rounding) && !methods.images) {
+    throw Error(ErrorCategory::kUsage,
+                fmt::format("rounding {} needs images: dataset_name and dataset_dir",
+                            to_string(methods.rounding)));
   }
   const ThreadLimit limit(run.threads);
   if (is_any_graph(reader)) {
@@ -150,6 +152,11 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
         ErrorCategory::kUsage,
         "batch norms are folded in ONNX files only: a checkpoint of ResNet V1 has no biases "
         "for what is left of them");
+  }
+  if (methods.rounding == Rounding::kLearned) {
+    throw Error(ErrorCategory::kUsage,
+                "rounding is learned in ONNX files and in networks of TF-Slim but ResNet V1; "
+                "convert this checkpoint to an ONNX file first");
   }
   LoadedNetwork network = load_network(reader);
   const std::map<std::string, Scheme> schemes =

@@ -140,6 +140,28 @@ TEST_F(QuantizeOnnx, ChannelsHaveNoMoreValuesThanCodes) {
   }
 }
 
+// Weights move by one step at most, and what corrects them follows.
+TEST_F(QuantizeOnnx, LearnedRoundingStartsFromThatOfLayers) {
+  quantize(scheme(3, Granularity::Kind::kTensor), methods(Rounding::kGptq, true), "g.onnx");
+  const NetworkResult learned =
+      quantize(scheme(3, Granularity::Kind::kTensor), methods(Rounding::kLearned, true), "l.onnx");
+  ASSERT_EQ(learned.layers.size(), 3U);
+  const std::string name = "first/weights";
+  const std::vector<float> before = values("g.onnx", name);
+  const std::vector<float> after = values("l.onnx", name);
+  const std::set<float> codes(before.begin(), before.end());
+  std::size_t moved = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (after[i] == before[i]) continue;
+    ++moved;
+    const auto [low, high] = std::minmax(before[i], after[i]);
+    EXPECT_LE(std::distance(codes.find(low), codes.find(high)), 1) << i;
+  }
+  EXPECT_GT(moved, 0U);
+  EXPECT_LT(moved, before.size() / 2);
+  EXPECT_NE(values("l.onnx", "first_norm/moving_mean"), values("g.onnx", "first_norm/moving_mean"));
+}
+
 TEST_F(QuantizeOnnx, FoldedAndAbsorbedNormsLeaveTheNetworkAsItIs) {
   const std::vector<double> exact = losses("float.onnx");
   NetworkMethods fold = methods(Rounding::kNearest, false);
@@ -354,11 +376,13 @@ TEST_F(QuantizeOnnx, WithoutImagesPlansEstimateDamageWhereBatchNormsAllowIt) {
 }
 
 TEST_F(QuantizeOnnx, ThreadsDoNotMatter) {
-  quantize(scheme(4), methods(Rounding::kGptq, true), "one.onnx", 1);
-  quantize(scheme(4), methods(Rounding::kGptq, true), "three.onnx", 3);
-  for (const TensorInfo& info : reader_->tensors()) {
-    if (info.dtype != DType::kFloat32) continue;
-    EXPECT_EQ(values("one.onnx", info.name), values("three.onnx", info.name)) << info.name;
+  for (const Rounding rounding : {Rounding::kGptq, Rounding::kLearned}) {
+    quantize(scheme(4), methods(rounding, true), "one.onnx", 1);
+    quantize(scheme(4), methods(rounding, true), "three.onnx", 3);
+    for (const TensorInfo& info : reader_->tensors()) {
+      if (info.dtype != DType::kFloat32) continue;
+      EXPECT_EQ(values("one.onnx", info.name), values("three.onnx", info.name)) << info.name;
+    }
   }
 }
 
