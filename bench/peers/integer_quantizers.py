@@ -24,6 +24,7 @@ from peer_environments import environment_python
 
 # Arguments: the float model, the arrays that calibrate, the file to make.
 ONNX_RUNTIME = """
+import sys
 import numpy as np
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -39,6 +40,7 @@ quantize_static(result + ".pre", result, Images(), quant_format=QuantFormat.QDQ,
                 activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
 """
 NNCF = """
+import sys
 import numpy as np, nncf, onnx
 model, arrays, result = sys.argv[1:]
 [(name, images)] = np.load(arrays).items()
@@ -53,13 +55,14 @@ PEERS = {"ONNX Runtime quantize_static": ("onnx", ONNX_RUNTIME), "NNCF": ("nncf"
 class Maker:
     def __init__(self, options, words, folder):
         self.options, self.words, self.folder = options, words, folder
+        self.pythons = {name: environment_python(PEERS[name][0])
+                        for name in PEERS if name in options.only}
 
     def make(self, name, half, table):
         path = self.folder / "integers.onnx"
         path.unlink(missing_ok=True)
         if name in PEERS:
-            environment, code = PEERS[name]
-            output_of([environment_python(environment), "-c", code, self.options.model,
+            output_of([self.pythons[name], "-c", PEERS[name][1], self.options.model,
                        self.folder / f"calibration{half}.npz", path])
         else:
             scheme = [] if "--best" in OWN[name] else ["--scheme", "symmetric", "--granularity",
@@ -85,7 +88,6 @@ def main():
     options.narrow, options.model = options.narrow.resolve(), options.model.resolve()
     words, recipe = recipe_of(options)
     python = environment_python("onnx")
-    print("\n| made by | top-1 | right of | points |\n| --- | ---: | ---: | ---: |", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         tables = halves(options.folder.resolve() / "labels.csv", folder)
@@ -94,6 +96,7 @@ def main():
                        folder / f"calibration{half}.npz", options.images, options.model, recipe])
         maker = Maker(options, words, folder)
         exact = None
+        print("\n| made by | top-1 | right of | points |\n| --- | ---: | ---: | ---: |", flush=True)
         for row in ["float", *options.only]:
             right, count = 0, 0
             for half, table in enumerate(tables):
