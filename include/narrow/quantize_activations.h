@@ -69,8 +69,8 @@ inline constexpr int kMostToldBits = 12;
 // A width is enough for a value from this relative error on.
 inline constexpr double kEnoughForActivation = 0.01;
 
-// What choose_activations is to judge unless something is known: "minmax", "mse", "percentile:99.99",
-// "percentile:99.9".
+// What choose_activations is to judge unless something is known: "minmax", "mse",
+// "percentile:99.99", "percentile:99.9".
 NARROW_EXPORT std::vector<std::string> best_activation_ranges();
 
 // The same options with what they leave open, which is nothing where they have rules or steps of a
