@@ -284,8 +284,8 @@ class GraphPass {
 
   const Graph& graph_;
   const std::vector<LinearLayer>& layers_;
-  const BatchPortions& portions_;
   Rounding rounding_;
+  const BatchPortions& portions_;
   GraphQuantizer& quantizer_;
   QuantizeObserver* observer_;
   NetworkResult& result_;
