@@ -132,7 +132,8 @@ def quantize_activations(
             "quantize_activations",
             network,
             chosen,
-            given | changed(
+            given
+            | changed(
                 activation_range=(chosen.get("activation_range", activation_range), None),
                 activation_rule=(chosen.get("activation_rules", words(activation_rule)), []),
             ),
