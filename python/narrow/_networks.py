@@ -52,14 +52,14 @@ def quantize_network(
     """Quantizes a network of TF-Slim or an ONNX file as a whole, so that few bits cost less.
 
     The methods of docs/methods.md: fold, equalize, absorb_channel_scales, round ("nearest" by
-    itself, "flips", "gptq", "learned"), bias_correct. best: of an ONNX file, what is not given of scheme,
-    granularity, range and methods is chosen, and a width for every tensor, bits on average; with
-    uniform every tensor has bits. The result's `best` says what was chosen. options: those of
-    `quantize_checkpoint`, and images for the methods (those of `evaluate`), of which
-    calibration_images are seen, within memory bytes (0: 2 GiB); eval_image_size, with or without
-    images, 0: what the network was made for, or 224. Bit for bit what `narrow quantize` writes with
-    the same options. Raises what `quantize_checkpoint` raises, and Error("not_found") for a
-    checkpoint without such a network.
+    itself, "flips", "gptq", "learned"), bias_correct. best: of an ONNX file, what is not given
+    of scheme, granularity, range and methods is chosen, and a width for every tensor, bits on
+    average; with uniform every tensor has bits. The result's `best` says what was chosen.
+    options: those of `quantize_checkpoint`, and images for the methods (those of `evaluate`),
+    of which calibration_images are seen, within memory bytes (0: 2 GiB); eval_image_size, with
+    or without images, 0: what the network was made for, or 224. Bit for bit what `narrow
+    quantize` writes with the same options. Raises what `quantize_checkpoint` raises, and
+    Error("not_found") for a checkpoint without such a network.
     """
     rest: dict[str, Any] = dict(options)
     methods = network_methods(
