@@ -50,6 +50,14 @@ void apply_instruction_limit() {
   if (limit != nullptr && limit->target != 0) hwy::DisableTargets(limit->target - 1);
 }
 
+// SupportedTargets() makes all targets of the processor those that calls choose from, disabled ones
+// too, until it is told otherwise.
+std::int64_t usable_targets() {
+  const std::int64_t targets = hwy::SupportedTargets();
+  hwy::GetChosenTarget().Update(targets);
+  return targets;
+}
+
 bool allows_vnni() { return lower_limit() == nullptr; }
 
 }  // namespace narrow

@@ -39,6 +39,8 @@ class RankTransport {
   // advance(), which passes on what it can of all that was begun, says that all has arrived.
   virtual void begin(std::span<const Outgoing> sent, std::span<const Incoming> taken) = 0;
   virtual bool advance() = 0;
+  // Gives up all that was begun: no place is written any more.
+  virtual void drop_begun() = 0;
   // What `root` has in `bytes` is what all have then, at most kLongestMessage.
   virtual void broadcast(int root, std::span<std::byte> bytes) = 0;
   // Ends all ranks at once.

@@ -128,6 +128,10 @@ void Ranks::advance() {
   if (transport_ != nullptr) transport_->advance();
 }
 
+void Ranks::drop_begun() {
+  if (transport_ != nullptr) transport_->drop_begun();
+}
+
 void Ranks::finish_begun() {
   meet();
   while (transport_ != nullptr && !transport_->advance()) std::this_thread::yield();

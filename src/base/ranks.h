@@ -55,6 +55,8 @@ class Ranks {
   void begin(std::span<const Outgoing> sent, std::span<const Incoming> taken);
   void advance();
   void finish_begun();
+  // After a failure: before the places of what was begun go.
+  void drop_begun();
   // The bits that all ranks have set.
   std::uint64_t common_bits(std::uint64_t mine);
   // Returns when all ranks have come here.

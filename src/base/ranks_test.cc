@@ -104,6 +104,7 @@ class ThreadTransport final : public RankTransport {
     });
     return begun_.empty();
   }
+  void drop_begun() override { begun_.clear(); }
   void broadcast(int root, std::span<std::byte> bytes) override {
     for (int other = 0; rank_ == root && other < size(); ++other) {
       if (other != root) room_.send(root, other, 0, bytes);

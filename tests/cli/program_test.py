@@ -306,7 +306,8 @@ class Usage(ProgramCase):
         self.assertIn(f"narrow {found['version']}\ncompiler: {found['compiler']}\n", text)
         self.assertIn(found["chosen_simd_target"], found["simd_targets"])
         limited = self.json("version", env={**os.environ, "ONEDNN_MAX_CPU_ISA": "SSE41"})
-        self.assertNotRegex(limited["chosen_simd_target"], "AVX")
+        if len(found["simd_targets"]) > 1:  # else it was built for this machine alone
+            self.assertNotRegex(limited["chosen_simd_target"], "AVX")
 
     def test_mistakes_get_two_lines_and_a_suggestion(self):
         self.assertIn("did you mean --bits?", self.error("quantize", "x", "--scheme", "bin", "--bit=4",

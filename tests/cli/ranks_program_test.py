@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import unittest
+from pathlib import Path
 
 import numpy as np
 
@@ -125,9 +126,10 @@ class Ranks(SharedCase):
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline and not is_time():
             time.sleep(0.001)
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], text=True,
-                                  capture_output=True, check=False).stdout.split()
-        if children and process.poll() is None:
+        # Looking into /proc is quick: the ranks are not done before one is killed.
+        children = [] if process.poll() is not None else Path(
+            f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        if children:
             os.kill(int(random.choice(children)), signal.SIGKILL)
         start = time.monotonic()
         process.communicate(timeout=60)
@@ -206,7 +208,7 @@ class Ranks(SharedCase):
         _, errors = self.ranks(6, *command, "-o", "of6.onnx", status=2)
         self.assertIn("6 ranks share 70 examples", errors)
         _, errors = self.ranks(2, *command, "--equalize", "-o", "of2.onnx", status=2)
-        self.assertIn("of rounding and bias correction only", errors)
+        self.assertIn("share the images of flips, gptq and bias correction only", errors)
         self.assertFalse((self.dir / "of2.onnx").exists())
 
     def test_train(self):
@@ -279,10 +281,14 @@ class Ranks(SharedCase):
         for command in (["quantize", "net.safetensors", "--scheme", "bin", "--bits", 4],
                         ["pack", "net.safetensors", "--scheme", "bin", "--bits", 4]):
             self.narrow(*command, "-o", "one/")
-            status, _ = self.kill_a_rank(
-                lambda: any(p.stat().st_size > 88 for p in
-                            self.dir.glob("two/.narrow-work-*/journal.*")),
-                *command, "--threads", 1, "-o", "two/")
+            for _ in range(10):  # a rank may be killed too late on a busy machine
+                status, _ = self.kill_a_rank(
+                    lambda: any(p.stat().st_size > 88 for p in
+                                self.dir.glob("two/.narrow-work-*/journal.*")),
+                    *command, "--threads", 1, "-o", "two/")
+                if list(self.dir.glob("two/.narrow-work-*")):
+                    break
+                shutil.rmtree(self.dir / "two")
             self.assertNotEqual(status, 0)
             self.assertEqual([p for p in (self.dir / "two").iterdir() if p.is_file()], [])
             _, errors = self.ranks(2, *command, "-o", "two/")

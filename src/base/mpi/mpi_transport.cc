@@ -67,16 +67,22 @@ class MpiTransport final : public RankTransport {
     for (;;) pause(kLongestPause);  // the launcher ends this process
   }
 
-  // After a failure there may be messages that nobody takes.
-  void finish() override {
+  void drop_begun() override {
     for (MPI_Request& request : begun_taken_) {
       if (request == MPI_REQUEST_NULL) continue;
       MPI_Cancel(&request);
-      MPI_Request_free(&request);
+      MPI_Wait(&request, MPI_STATUS_IGNORE);
     }
     for (MPI_Request& request : begun_sent_) {
       if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
     }
+    begun_taken_.clear();
+    begun_sent_.clear();
+  }
+
+  // After a failure there may be messages that nobody takes.
+  void finish() override {
+    drop_begun();
     MPI_Finalize();
   }
 

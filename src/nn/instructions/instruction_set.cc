@@ -78,7 +78,7 @@ void agree_on_instructions() {
   if (is_done || ranks().size() == 1) return;
   is_done = true;
   const std::uint32_t own = usable_instruction_sets(instruction_limit());
-  const std::int64_t targets = hwy::SupportedTargets();
+  const std::int64_t targets = usable_targets();
   const auto common = static_cast<std::uint32_t>(ranks().common_bits(own));
   const auto common_targets =
       static_cast<std::int64_t>(ranks().common_bits(static_cast<std::uint64_t>(targets)));

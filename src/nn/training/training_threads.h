@@ -3,10 +3,16 @@
 
 #include <fmt/format.h>
 
+#include "base/parallel.h"
 #include "narrow/error.h"
 #include "nn/onednn_support.h"
+#include "nn/training/training_network.h"
 
 namespace narrow {
+
+inline int threads_of(const TrainingOptions& options) {
+  return options.threads > 0 ? options.threads : available_threads();
+}
 
 // Runs what uses oneDNN, on so many threads; its failures become sentences.
 template <typename Body>

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/instruction_limit.h"
 #include "narrow/error.h"
 #include "quant/kernels/simd_targets.h"
 
@@ -92,12 +93,10 @@ const KernelTable& kernels() { return *HWY_DYNAMIC_DISPATCH(Table)(); }
 
 std::vector<std::string> compiled_simd_targets() { return target_names(HWY_TARGETS); }
 
-// SupportedTargets() makes all targets of the processor those that calls choose from, disabled ones
-// too, until it is told otherwise.
 std::vector<std::string> runnable_simd_targets() {
-  const std::int64_t targets = hwy::SupportedTargets();
-  hwy::GetChosenTarget().Update(targets);
-  return target_names(HWY_TARGETS & targets);
+  const std::int64_t targets = HWY_TARGETS & usable_targets();
+  // A build for one machine has its target alone, which no limit takes away.
+  return target_names(targets != 0 ? targets : HWY_STATIC_TARGET);
 }
 
 std::string chosen_simd_target() { return runnable_simd_targets().front(); }

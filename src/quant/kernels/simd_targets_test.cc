@@ -19,16 +19,12 @@
 namespace narrow {
 namespace {
 
-#ifdef HWY_COMPILE_ONLY_STATIC
-constexpr std::size_t kLeastTargets = 1;  // that of the machine
-#else
-constexpr std::size_t kLeastTargets = 2;
-#endif
-
 TEST(SimdTargets, AllThatRunCanBeForced) {
   const std::vector<std::string> runnable = runnable_simd_targets();
-  EXPECT_GE(runnable.size(), kLeastTargets) << "only " << runnable.front();
-  EXPECT_GE(compiled_simd_targets().size(), runnable.size());
+  const std::size_t compiled = compiled_simd_targets().size();
+  // A build for one machine has one.
+  EXPECT_GE(runnable.size(), std::min<std::size_t>(2, compiled)) << "only " << runnable.front();
+  EXPECT_GE(compiled, runnable.size());
   EXPECT_EQ(chosen_simd_target(), runnable.front());
   for (const std::string& name : runnable) {
     const ForcedSimdTarget forced(name);

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <chrono>
 #include <cmath>
 
+#include "base/number_text.h"
 #include "base/parallel.h"
 #include "base/ranks.h"
 #include "checkpoint/tensorflow/interrupted_checkpoints.h"
@@ -254,15 +254,14 @@ Scheme parse_training_scheme(std::string_view text) {
     rest.remove_suffix(kByChannel.size());
   }
   const std::size_t colon = rest.find(':');
-  const std::string_view digits = colon == std::string_view::npos ? "" : rest.substr(colon + 1);
-  const char* const end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, scheme.bits);
-  if (error != std::errc() || stop != end) {
+  const auto bits = number_of<int>(colon == std::string_view::npos ? "" : rest.substr(colon + 1));
+  if (!bits) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("quantize '{}' is not SCHEME:BITS[:channel], bin:4 or "
                             "symmetric:4:channel say",
                             text));
   }
+  scheme.bits = *bits;
   scheme.kind = parse_scheme_kind(rest.substr(0, colon));
   validate(scheme);
   return scheme;

@@ -156,6 +156,10 @@ class CloneSteps {
           [&](std::size_t piece) { return tag_of(i * ranks_ + rank_, piece); }));
     }
   }
+  // After a failure gradients may still be on their way.
+  ~CloneSteps() { ranks().drop_begun(); }
+  CloneSteps(const CloneSteps&) = delete;
+  CloneSteps& operator=(const CloneSteps&) = delete;
 
   // The loss is that of all clones on the first rank; when it is not a finite number there, no
   // value changes.
@@ -163,8 +167,8 @@ class CloneSteps {
     own_.share_values();
     compute();
     const StepLoss loss = loss_of_all();
-    if (!std::isfinite(loss.cross_entropy + loss.auxiliary)) return loss;
     ranks().finish_begun();
+    if (!std::isfinite(loss.cross_entropy + loss.auxiliary)) return loss;
     parallel_for(shares_[rank_].size(), [&](std::size_t piece) { change(piece, sink); });
     exchange_values();
     return loss;
