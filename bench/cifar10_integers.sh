@@ -4,9 +4,10 @@
 #   bench/cifar10_integers.sh NARROW DATA_DIR FLOAT OUT_DIR [EPOCHS [THREADS [RATE [NETWORK]]]]
 # DATA_DIR has what `narrow download cifar10` wrote, FLOAT is the directory of a trained ResNet V1
 # for images of 32 pixels; without one NETWORK (resnet_v1_50 say; by default a thin one,
-# thin_resnet_v1.py) is trained there, for 10 epochs. Calibrated on 250 training images, measured on all test images; trained for EPOCHS (6) of
-# 782 steps from FLOAT's weights with the learning RATE (0.02); 0 THREADS are all cores. What is in
-# OUT_DIR is not made again.
+# thin_resnet_v1.py) is trained there, for 10 epochs. Calibrated on 250 training images, measured on
+# all test images; trained for EPOCHS (6) of 782 steps from FLOAT's weights with the learning RATE
+# (0.02); 0 THREADS are all cores. Integer files of FLOAT that OUT_DIR has are not made again; other
+# EPOCHS or another RATE need another OUT_DIR.
 set -euo pipefail
 narrow=$1 data=$2 float=$3 out=$4 epochs=${5:-6} threads=${6:-0} rate=${7:-0.02}
 network=${8:-thin}

@@ -20,17 +20,14 @@ width, those of folded files up to 120, all others together 10 minutes.
 """
 
 import argparse
-import csv
 import json
 import math
-import os
 import pathlib
-import subprocess
 import tempfile
 import time
 
-RECIPE = ["--preprocessing_name", "vgg", "--mean", "127,127,127", "--std", "128,128,128",
-          "--resize_side", "256", "--eval_image_size", "224"]
+from measured_program import RECIPE, add_program_options, halves, run
+
 PLAIN = ["--scheme", "symmetric", "--granularity", "channel"]
 ROWS = {
     "minmax": ("none (minimum to maximum)", PLAIN, False),
@@ -46,12 +43,6 @@ ROWS = {
     "tensor_pictures": ("`--best --granularity tensor`, 250 pictures",
                         ["--best", "--granularity", "tensor"], True),
 }
-
-
-def run(options, command, *words):
-    words = [options.narrow, command, *words, "--threads", options.threads]
-    return subprocess.run([str(word) for word in words], check=True, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
 
 
 def fold(model, out):
@@ -83,20 +74,6 @@ def fold(model, out):
                              for name, array in values.items() if name in used)
     onnx.checker.check_model(network)
     onnx.save(network, out)
-
-
-def halves(labels, folder):
-    with open(labels, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    tables = []
-    for half in range(2):
-        table = folder / f"half{half}.csv"
-        with open(table, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(
-                [("file", "label"), *((labels.parent / row["file"], row["label"])
-                                      for row in rows[half::2])])
-        tables.append(table)
-    return tables
 
 
 class Counts:
@@ -139,17 +116,14 @@ def measured(options, row, bits, tables, out):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("model", type=pathlib.Path)
+    add_program_options(parser)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--narrow", type=pathlib.Path, required=True)
     parser.add_argument("--bits", default="4,5,6,8")
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--widths", action="append", default=[], metavar="ROW=BITS,...")
     parser.add_argument("--folded", action="store_true")
     parser.add_argument("--equalized", action="store_true")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
-    options.narrow = options.narrow.resolve()
     widths = options.bits.split(",")
     limits = {row: bits.split(",") for row, bits in (one.split("=") for one in options.widths)}
     with tempfile.TemporaryDirectory() as name:

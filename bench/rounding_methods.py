@@ -14,20 +14,14 @@ as it comes and, at the end, Markdown.
 
 import argparse
 import json
-import os
 import pathlib
 import shlex
-import subprocess
 import tempfile
 import time
 
+from measured_program import add_program_options, run
+
 METHODS = ["--scheme", "symmetric", "--granularity", "channel", "--range", "mse"]
-
-
-def run(options, command, *words):
-    words = [options.narrow, command, *words, "--threads", options.threads]
-    return subprocess.run([str(word) for word in words], check=True, text=True,
-                          stdout=subprocess.PIPE).stdout
 
 
 def measured(options, model):
@@ -44,16 +38,13 @@ def measured(options, model):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("model", type=pathlib.Path)
-    parser.add_argument("--narrow", type=pathlib.Path, required=True)
+    add_program_options(parser)
     parser.add_argument("--calibrate", type=shlex.split, required=True, metavar="OPTIONS")
     parser.add_argument("--measure", type=shlex.split, required=True, metavar="OPTIONS")
     parser.add_argument("--bits", default="4,3,2")
     parser.add_argument("--rounds", default="nearest,gptq,learned")
     parser.add_argument("--fold", action="store_true")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
-    options.narrow = options.narrow.resolve()
     widths = options.bits.split(",")
     lines = ["| rounding | " + " | ".join(f"{bits} bits" for bits in widths) + " |",
              "| --- |" + " ---: |" * len(widths)]

@@ -16,10 +16,9 @@ Runtime's exact mode gives the same codes (tests/interop/onnx_integers.py). Prin
 import argparse
 import json
 import pathlib
-import subprocess
 import tempfile
 
-from integers import INTEROP, PREPARE, add_common_options, halves, output_of, recipe_of
+from integers import add_common_options, output_of, prepared_halves, recipe_of, run
 from peer_environments import environment_python
 
 # Arguments: the float model, the arrays that calibrate, the file to make.
@@ -63,18 +62,18 @@ class Maker:
         path.unlink(missing_ok=True)
         if name in PEERS:
             output_of([self.pythons[name], "-c", PEERS[name][1], self.options.model,
-                       self.folder / f"calibration{half}.npz", path])
+                       self.folder / f"some{half}.npz", path])
         else:
             scheme = [] if "--best" in OWN[name] else ["--scheme", "symmetric", "--granularity",
                                                        "channel"]
-            output_of([self.options.narrow, "quantize", self.options.model, *scheme, *OWN[name],
-                       "--bits", "8", "--activations", "8", "--to", "qdq", "--images", table,
-                       "--calibration_images", self.options.images, *self.words, "-o", path])
+            run(self.options, "quantize", self.options.model, *scheme, *OWN[name], "--bits", "8",
+                "--activations", "8", "--to", "qdq", "--images", table, "--calibration_images",
+                self.options.images, *self.words, "-o", path)
         return path
 
     def hits(self, model, table):
-        done = json.loads(output_of([self.options.narrow, "eval", model, "--images", table,
-                                     *self.words, "--json"]))
+        done = json.loads(run(self.options, "eval", model, "--images", table, *self.words,
+                              "--json"))
         accuracy = done["checkpoints"][0]["accuracy"]
         return accuracy["hits"], accuracy["images"]
 
@@ -85,15 +84,11 @@ def main():
     parser.add_argument("--images", type=int, default=250, help="that calibrate")
     parser.add_argument("--only", nargs="*", default=[*OWN, *PEERS], choices=[*OWN, *PEERS])
     options = parser.parse_args()
-    options.narrow, options.model = options.narrow.resolve(), options.model.resolve()
     words, recipe = recipe_of(options)
     python = environment_python("onnx")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        tables = halves(options.folder.resolve() / "labels.csv", folder)
-        for half, table in enumerate(tables):
-            output_of([python, "-c", PREPARE, INTEROP, table, folder / f"half{half}.npz",
-                       folder / f"calibration{half}.npz", options.images, options.model, recipe])
+        tables = prepared_halves(options, python, recipe, options.images, folder)
         maker = Maker(options, words, folder)
         exact = None
         print("\n| made by | top-1 | right of | points |\n| --- | ---: | ---: | ---: |", flush=True)

@@ -11,8 +11,8 @@ of `narrow eval`, by default what EfficientNet-Lite0 wants (tests/interop/lite0_
 Times of a network do not depend on its training: for ResNet-50, `narrow init resnet_v1_50`, `narrow
 convert --to onnx`, and --mean 123.68,116.78,103.94 --std 1,1,1.
 
-FOLDER has labels.csv (file,label) and the pictures. They are cut in two, every second one; each half is measured with the file that the other one
-calibrated, and a figure is over both. All contenders get the same arrays, what NumPy makes of Pillow's
+FOLDER has labels.csv (file,label) and the pictures. They are cut in two, every second one; each half
+is measured with the file that the other one calibrated, and a figure is over both. All contenders get the same arrays, what NumPy makes of Pillow's
 pixels. Times are taken in turns on the first pictures of a half, each engine at the faster of two
 settings (one picture on all threads, or one on each thread). Prints a table in Markdown for each width
 of weights: classes that are right, classes that are those of narrow's integers, the greatest
@@ -22,19 +22,19 @@ fast as narrow's float.
 """
 
 import argparse
-import csv
 import json
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from measured_program import add_program_options, halves, output_of, run
 from onnx_networks import Narrow, Peer, time_rounds
 from peer_environments import environment_python
 
-HERE = pathlib.Path(__file__).resolve().parent
 INTEROP = HERE.parent.parent / "tests/interop"
 SCHEME = ["--scheme", "symmetric", "--granularity", "channel", "--activations", "8", "--to", "qdq"]
 ENGINES = {"onnxruntime_exact": "ONNX Runtime, exact", "onnxruntime": "ONNX Runtime here",
@@ -50,7 +50,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 from numpy_recipes import slim_vgg
-table, whole, timed, count, model, recipe = sys.argv[2:]
+table, whole, some, count, model, recipe = sys.argv[2:]
 rows = list(csv.DictReader(open(table, newline="")))
 [given] = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).get_inputs()
 axes = (0, 1, 2) if given.shape[-1] == 3 else (2, 0, 1)
@@ -59,7 +59,8 @@ def seen(row):
     return slim_vgg(pixels, *json.loads(recipe)).transpose(axes)
 images = np.ascontiguousarray([seen(row) for row in rows], np.float32)
 np.savez(whole, **{given.name: images})
-np.savez(timed, **{given.name: images[:int(count)]})
+count = min(int(count), len(images))  # those that narrow takes of so many
+np.savez(some, **{given.name: images[[i * len(images) // count for i in range(count)]]})
 """
 # Arguments: the table, then files of logits, the first of narrow's integers.
 SCORE = """
@@ -72,25 +73,6 @@ print(json.dumps([{"images": len(labels), "right": int((one.argmax(1) == labels)
                    "same": int((one.argmax(1) == own).sum()),
                    "difference": float(np.abs(one - logits[0]).max())} for one in logits]))
 """
-
-
-def output_of(command):
-    return subprocess.run([str(word) for word in command], check=True, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-
-
-def halves(labels, folder):
-    with open(labels, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    tables = []
-    for half in range(2):
-        table = folder / f"half{half}.csv"
-        with open(table, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(
-                [("file", "label"), *((labels.parent / row["file"], row["label"])
-                                      for row in rows[half::2])])
-        tables.append(table)
-    return tables
 
 
 class Measurement:
@@ -128,7 +110,7 @@ class Measurement:
     def seconds(self):
         """By contender, a list over the rounds; of each engine those of its faster setting."""
         timed = self.options.timed
-        found = self.contenders(self.folder / f"timed{self.half}.npz", timed,
+        found = self.contenders(self.folder / f"some{self.half}.npz", timed,
                                 sorted({1, self.options.threads}))
         taken = time_rounds(found, timed, self.options.rounds)
         for contender in found:
@@ -142,9 +124,8 @@ class Measurement:
 
 def add_common_options(parser):
     """Model, pictures and program; the preprocessing, by default that of EfficientNet-Lite0."""
-    parser.add_argument("model", type=pathlib.Path)
+    add_program_options(parser)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--narrow", type=pathlib.Path, required=True)
     parser.add_argument("--mean", default="127,127,127")
     parser.add_argument("--std", default="128,128,128")
     parser.add_argument("--resize_side", type=int, default=256)
@@ -158,6 +139,15 @@ def recipe_of(options):
         words += [f"--{name}", str(getattr(options, name))]
     numbers = [[float(part) for part in text.split(",")] for text in (options.mean, options.std)]
     return words, json.dumps([options.resize_side, options.eval_image_size, *numbers])
+
+
+def prepared_halves(options, python, recipe, count, folder):
+    """The tables; halfN.npz has the arrays of one, someN.npz `count` of them."""
+    tables = halves(options.folder.resolve() / "labels.csv", folder)
+    for half, table in enumerate(tables):
+        output_of([python, "-c", PREPARE, INTEROP, table, folder / f"half{half}.npz",
+                   folder / f"some{half}.npz", count, options.model, recipe])
+    return tables
 
 
 def print_table(bits, scores, seconds, timed):
@@ -185,27 +175,21 @@ def main():
     parser.add_argument("--images", type=int, default=250, help="that calibrate")
     parser.add_argument("--timed", type=int, default=64, help="pictures of a pass that is timed")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--more", default="", help="further options of quantize: '--best'")
     options = parser.parse_args()
-    options.narrow, options.model = options.narrow.resolve(), options.model.resolve()
     python = environment_python("onnx")
     words, recipe = recipe_of(options)
     fast = True
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        tables = halves(options.folder.resolve() / "labels.csv", folder)
-        for half, table in enumerate(tables):
-            output_of([python, "-c", PREPARE, INTEROP, table, folder / f"half{half}.npz",
-                       folder / f"timed{half}.npz", options.timed, options.model, recipe])
+        tables = prepared_halves(options, python, recipe, options.timed, folder)
         for bits in options.bits.split(","):
             scores, seconds = [], []
             for half in range(2):
                 integers = folder / "integers.onnx"
-                output_of([options.narrow, "quantize", options.model, *SCHEME, "--bits", bits,
-                           "--images", tables[1 - half], "--calibration_images", options.images,
-                           *words, "-o", integers, "--force", *options.more.split(), "--threads",
-                           options.threads])
+                run(options, "quantize", options.model, *SCHEME, "--bits", bits, "--images",
+                    tables[1 - half], "--calibration_images", options.images, *words, "-o",
+                    integers, "--force", *options.more.split())
                 measurement = Measurement(options, python, integers, folder, half)
                 scores.append(measurement.scores())
                 seconds.append(measurement.seconds())

@@ -17,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from measured_program import RECIPE
 from peer_environments import environment_python
 
-HERE = pathlib.Path(__file__).resolve().parent
-RECIPE = ("--preprocessing_name", "vgg", "--mean", "127,127,127", "--std", "128,128,128",
-          "--resize_side", "256", "--eval_image_size", "224")
 # Run with onnx, ONNX Runtime and Pillow; prints a class a line.
 CLASSIFY = """
 import sys

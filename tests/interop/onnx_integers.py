@@ -91,6 +91,18 @@ def compare(title, ours, theirs):
     return failed
 
 
+def compare_closely(title, ours, theirs, within, least):
+    """Whether of an output less than the share `least` is as near as `within` of the largest."""
+    failed = False
+    for name, expected in theirs.items():
+        distance = np.abs(ours[name] - expected) / np.abs(expected).max()
+        same = np.mean(distance <= within)
+        failed |= same < least
+        print(f"{'FAILED' if same < least else 'same  '} {title} {name}: {100 * same:.2f} % the "
+              f"same, at most {distance.max():.2g} apart")
+    return failed
+
+
 def quantized_by_onnxruntime(narrow, folder):
     onnx.save(network(), folder / "float.onnx")
     images = RNG.standard_normal((24, 3, SIZE, SIZE)).astype(np.float32)

@@ -14,15 +14,11 @@ import tensorflow as tf
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
 # pylint: disable=wrong-import-position
-from onnx_messages import field, ints, model, node, tensor, value  # noqa: E402
+from onnx_messages import int_attribute, ints, model, node, tensor, value  # noqa: E402
 
 RNG = np.random.default_rng(3)
 SIZE, CHANNELS = 12, 6
 INT8, INT32 = 3, 6
-
-
-def integer(name, number):
-    return field(5, field(1, name) + field(3, number) + field(20, 2))
 
 
 def converted():
@@ -68,7 +64,7 @@ class OnnxWriter:
         name = f"w{index}"
         codes = self.store(name + "_c", array, kind)
         self.nodes.append(node("DequantizeLinear", [codes, *self.parameters(index, name, kind)],
-                               name, integer("axis", axis)))
+                               name, int_attribute("axis", axis)))
         return name
 
     def rounded(self, index, numbers):
@@ -84,7 +80,7 @@ class OnnxWriter:
             array = self.interpreter.get_tensor(inputs[1])
             deep = name == "DEPTHWISE_CONV_2D"
             kernel = array.transpose(3, 0, 1, 2) if deep else array.transpose(0, 3, 1, 2)
-            how = (integer("group", CHANNELS) + ints("pads", [1, 1, 1, 1]) if deep else
+            how = (int_attribute("group", CHANNELS) + ints("pads", [1, 1, 1, 1]) if deep else
                    ints("strides", [2, 2]) + ints("pads", [0, 0, 1, 1]))
             bias = self.weights(inputs[2], self.interpreter.get_tensor(inputs[2]), INT32)
             self.nodes.append(node("Conv", [f"n{inputs[0]}", self.weights(inputs[1], kernel), bias],
@@ -104,7 +100,7 @@ class OnnxWriter:
             weights = self.weights(inputs[1], self.interpreter.get_tensor(inputs[1]))
             bias = self.weights(inputs[2], self.interpreter.get_tensor(inputs[2]), INT32)
             self.nodes.append(node("Gemm", [f"n{inputs[0]}", weights, bias], numbers,
-                                   integer("transB", 1)))
+                                   int_attribute("transB", 1)))
         else:
             raise ValueError(name)
         self.rounded(output, numbers)
