@@ -65,7 +65,7 @@ std::string title_of(const PlanArguments& args) {
 }
 
 const CheckpointReader& ChosenPlan::source(const CheckpointReader& reader) const {
-  return best && best->levelled ? *best->levelled : reader;
+  return best ? best->source(reader) : reader;
 }
 
 ChosenPlan chosen_plan(const PlanArguments& args, const NetworkMethods& methods,

@@ -1,9 +1,11 @@
+#include "base/instruction_limit.h"
 #include "bindings.h"
 #include "narrow/version.h"
 
 NB_MODULE(_narrow, module) {
   namespace nb = nanobind;
   namespace bindings = narrow::python;
+  narrow::apply_instruction_limit();
   const narrow::BuildInfo info = narrow::build_info();
   module.attr("version") = nb::str(info.version.c_str());
   module.attr("compiler") = nb::str(info.compiler.c_str());

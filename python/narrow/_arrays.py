@@ -50,6 +50,36 @@ def make_scheme(settings: dict[str, Any]) -> _narrow.Scheme:
     return _narrow.scheme(texts)
 
 
+# Types of the library that arrays have under another name.
+_NUMPY_NAMES = {
+    "qint8": "int8",
+    "quint8": "uint8",
+    "qint16": "int16",
+    "quint16": "uint16",
+    "qint32": "int32",
+}
+# Those that ml_dtypes adds, under its names.
+ML_DTYPES = {
+    "bfloat16": "bfloat16",
+    "float8_e4m3": "float8_e4m3fn",
+    "float8_e5m2": "float8_e5m2",
+}
+
+
+def numpy_type(name: str) -> np.dtype[Any]:
+    """The type of arrays for a type of the library. Raises Error without ml_dtypes where needed."""
+    if name in ML_DTYPES:
+        try:
+            ml_dtypes = importlib.import_module("ml_dtypes")
+        except ImportError:
+            raise Error(
+                f"NumPy has no type {name}; install ml_dtypes, which adds it", "unsupported"
+            ) from None
+        added: np.dtype[Any] = np.dtype(getattr(ml_dtypes, ML_DTYPES[name]))
+        return added
+    return np.dtype(_NUMPY_NAMES.get(name, name))
+
+
 def as_numpy(values: Any) -> npt.NDArray[Any]:
     """The array itself or a view of it, where it can be one."""
     if isinstance(values, np.ndarray):
@@ -57,7 +87,7 @@ def as_numpy(values: Any) -> npt.NDArray[Any]:
     if str(getattr(values, "dtype", "")) == "torch.bfloat16":
         # Neither NumPy nor its DLPack knows this type: by its bits, as ml_dtypes has them.
         bits = values.detach().view(sys.modules["torch"].int16).numpy()
-        seen: npt.NDArray[Any] = bits.view(importlib.import_module("ml_dtypes").bfloat16)
+        seen: npt.NDArray[Any] = bits.view(numpy_type("bfloat16"))
         return seen
     if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
         return np.from_dlpack(values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,44 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _narrow
-from ._arrays import as_numpy
+from ._arrays import ML_DTYPES, as_numpy, numpy_type
 from ._errors import Error
 
 StrPath = str | os.PathLike[str]
 
-# Types of the library that arrays have under another name.
-_NUMPY_NAMES = {
-    "qint8": "int8",
-    "quint8": "uint8",
-    "qint16": "int16",
-    "quint16": "uint16",
-    "qint32": "int32",
-}
-# Those that ml_dtypes adds, under its names.
-_ML_DTYPES = {
-    "bfloat16": "bfloat16",
-    "float8_e4m3": "float8_e4m3fn",
-    "float8_e5m2": "float8_e5m2",
-}
-
-
-def numpy_type(name: str) -> np.dtype[Any]:
-    """The type of arrays for a type of the library. Raises Error without ml_dtypes where needed."""
-    if name in _ML_DTYPES:
-        try:
-            ml_dtypes = importlib.import_module("ml_dtypes")
-        except ImportError:
-            raise Error(
-                f"NumPy has no type {name}; install ml_dtypes, which adds it", "unsupported"
-            ) from None
-        added: np.dtype[Any] = np.dtype(getattr(ml_dtypes, _ML_DTYPES[name]))
-        return added
-    return np.dtype(_NUMPY_NAMES.get(name, name))
-
 
 def library_type(dtype: np.dtype[Any]) -> str:
     """The library's name of a type of arrays."""
-    return next((ours for ours, name in _ML_DTYPES.items() if name == dtype.name), dtype.name)
+    return next((ours for ours, name in ML_DTYPES.items() if name == dtype.name), dtype.name)
 
 
 class Tensor:

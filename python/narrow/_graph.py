@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _narrow
-from ._arrays import as_numpy
-from ._checkpoints import StrPath, library_type, numpy_type
+from ._arrays import as_numpy, numpy_type
+from ._checkpoints import StrPath, library_type
 
 NativeArrays = list[tuple[str, str, list[int], npt.NDArray[np.uint8]]]
 

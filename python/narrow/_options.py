@@ -286,14 +286,16 @@ def callback_of(progress: Progress) -> Callable[[int, int, str], object] | None:
     except ImportError:
         _logger.info("there is no progress bar, as tqdm is not installed")
         return None
-    bars = [tqdm(total=0)]
+    bar: Any = None
+    part: tuple[int, str] | None = None
 
     def show(done: int, total: int, unit: str) -> None:
-        bar = bars[-1]
-        if done < bar.n:  # of the next part of the job
-            bar.close()
-            bars.append(bar := tqdm(total=0))
-        bar.total, bar.unit = total, unit
+        nonlocal bar, part
+        if bar is None or part != (total, unit) or done < bar.n:  # the next part of the job
+            if bar is not None:
+                bar.close()
+            bar, part = tqdm(total=total), (total, unit)
+            bar.unit = unit
         bar.update(done - bar.n)
         if done >= total:
             bar.close()

@@ -112,7 +112,7 @@ def plan(
     if not widths and activation_range != "minmax":
         raise Error("activation_range is for activations", "usage")
     if widths:
-        require_images(images)
+        require_images(images, inputs=True)
     if damage in ("fisher", "measured"):
         require_images(images, inputs=damage == "measured")
     methods = {

@@ -89,26 +89,27 @@ def sweep(
     images = split_images(rest)
     values_between = words(activations)
     if values_between:
-        require_images(images)
+        require_images(images, inputs=True)
     elif activation_range != "minmax" or calibration_images != 500 or calibrate_on is not None:
         raise Error(
             "activation_range, calibration_images and calibrate_on are for activations", "usage"
         )
     evaluation = None
-    of_images = {
-        **changed(
-            model_name=(model_name, ""),
-            batch_size=(batch_size, 100),
-            max_num_batches=(max_num_batches, 0),
-        ),
-        **images,
-    }
-    if not has_examples(images) and of_images:
-        raise Error(
-            f"{', '.join(of_images)} go with images=, dataset_name= and dataset_dir=, or inputs=",
-            "usage",
-        )
-    if has_examples(images):
+    if not has_examples(images):
+        given = {
+            **changed(
+                model_name=(model_name, ""),
+                batch_size=(batch_size, 100),
+                max_num_batches=(max_num_batches, 0),
+            ),
+            **{name: value for name, value in images.items() if value is not None},
+        }
+        if given:
+            raise Error(
+                f"{', '.join(given)} go with images=, dataset_name= and dataset_dir=, or inputs=",
+                "usage",
+            )
+    else:
         evaluation = filled(
             _narrow.SweepEvaluationOptions(),
             {
@@ -121,9 +122,13 @@ def sweep(
         if values_between:
             ranges_from = dict(images)
             if calibrate_on is not None:
-                ranges_from = {**images, "images": calibrate_on}
-                ranges_from.pop("dataset_name", None)
-                ranges_from.pop("dataset_dir", None)
+                named = {
+                    "images": calibrate_on,
+                    "dataset_name": "",
+                    "dataset_dir": "",
+                    "inputs": "",
+                }
+                ranges_from = {**images, **named}
             evaluation.set_activations(
                 values_between,
                 words(activation_range),

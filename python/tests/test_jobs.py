@@ -50,7 +50,7 @@ def test_a_bar_of_tqdm_is_shown_where_it_is(model, monkeypatch, caplog):
 
     class Bar:
         def __init__(self, total):
-            self.n, self.is_closed = 0, False
+            self.n, self.total, self.is_closed = 0, total, False
             bars.append(self)
 
         def update(self, more):
@@ -62,6 +62,14 @@ def test_a_bar_of_tqdm_is_shown_where_it_is(model, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "tqdm.auto", types.SimpleNamespace(tqdm=Bar))
     narrow.quantize_checkpoint(model, scheme="bin", bits=4, progress=True)
     assert bars[0].n == bars[0].total > 0 and bars[0].is_closed
+    bars.clear()
+    show = narrow._options.callback_of(True)
+    for done, total, unit in ((1, 2, "steps"), (2, 2, "steps"), (64, 128, "bytes")):
+        show(done, total, unit)
+    assert [(bar.n, bar.total, bar.unit, bar.is_closed) for bar in bars] == [
+        (2, 2, "steps", True),
+        (64, 128, "bytes", False),
+    ]
 
 
 def test_rules_and_axes(model):
