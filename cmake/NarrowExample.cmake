@@ -25,26 +25,25 @@ set(narrow_example_left_out
 # Files of these folders that it needs.
 set(narrow_example_kept packed/packed_metadata.cc)
 
-# narrow_half(variable needed more file): which of the two libraries gets a source of the current
-# folder; without NARROW_EXAMPLE it is the one that there is.
-function(narrow_half variable needed more file)
-  if(NOT TARGET ${needed})
-    set(needed ${more})
-  endif()
-  set(${variable} ${needed} PARENT_SCOPE)
-  if(NOT NARROW_EXAMPLE)
-    return()
-  endif()
-  set(path ${CMAKE_CURRENT_SOURCE_DIR}/${file})
-  cmake_path(RELATIVE_PATH path BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/src)
-  cmake_path(GET path PARENT_PATH folder)
-  if(path IN_LIST narrow_example_kept)
-    return()
-  endif()
-  if(folder IN_LIST narrow_example_left_out OR path IN_LIST narrow_example_left_out OR
-     (folder STREQUAL cli/commands AND NOT file STREQUAL command_example.cc))
-    set(${variable} ${more} PARENT_SCOPE)
-  endif()
+# narrow_add_sources(needed more file...): adds each source of the current folder to one of two
+# libraries; without NARROW_EXAMPLE to the one that there is.
+function(narrow_add_sources needed more)
+  foreach(file IN LISTS ARGN)
+    set(path ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+    cmake_path(RELATIVE_PATH path BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/src)
+    cmake_path(GET path PARENT_PATH folder)
+    set(is_left_out OFF)
+    if(folder IN_LIST narrow_example_left_out OR path IN_LIST narrow_example_left_out OR
+       (folder STREQUAL cli/commands AND NOT file STREQUAL command_example.cc))
+      set(is_left_out ON)
+    endif()
+    if(NOT TARGET ${needed} OR
+       (NARROW_EXAMPLE AND is_left_out AND NOT path IN_LIST narrow_example_kept))
+      target_sources(${more} PRIVATE ${file})
+    else()
+      target_sources(${needed} PRIVATE ${file})
+    endif()
+  endforeach()
 endfunction()
 
 function(narrow_example_program)

@@ -113,10 +113,7 @@ endfunction()
 
 # narrow_sources(file...): adds sources of the current folder to the component NARROW_COMPONENT.
 function(narrow_sources)
-  foreach(file IN LISTS ARGN)
-    narrow_half(library narrow_${NARROW_COMPONENT}_objects narrow_${NARROW_COMPONENT}_more ${file})
-    target_sources(${library} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${file})
-  endforeach()
+  narrow_add_sources(narrow_${NARROW_COMPONENT}_objects narrow_${NARROW_COMPONENT}_more ${ARGN})
 endfunction()
 
 # narrow_unity_build(target [apart...]): compiles up to ten sources of a folder as one, so names without

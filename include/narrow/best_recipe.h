@@ -49,6 +49,11 @@ struct BestRecipe {
   // folder, as long as this is held. Null: they are for the file.
   std::shared_ptr<const CheckpointReader> levelled;
   std::vector<std::string> missing;  // what would allow a better result, as sentences
+
+  // What is to be quantized of a file that was opened as `file`.
+  [[nodiscard]] const CheckpointReader& source(const CheckpointReader& file) const noexcept {
+    return levelled != nullptr ? *levelled : file;
+  }
 };
 
 // What to tell quantize_network. Widths are planned for more than 2 bits and ranges of channels.

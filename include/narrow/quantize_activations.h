@@ -76,8 +76,9 @@ NARROW_EXPORT std::vector<std::string> best_activation_ranges();
 // The same options with what they leave open, which is nothing where they have rules or steps of a
 // training; for weights quantized by the plan, with 8 bits where it has fewer:
 // - of these ranges that which keeps the classes best, by the mean of KL(numbers || codes) in nats,
-//   on images that the ranges are not taken from: of at most 128 every second one calibrates, and
-//   the others are looked at. Without ranges, or for a network without classes, that of the options
+//   or outputs that are no classes of given arrays, by the power of the difference; on examples
+//   that the ranges are not taken from: of at most 128 every second one calibrates, and the others
+//   are looked at. Without ranges, or for a network of images without classes, that of the options
 //   stays.
 // - 8 bits for the inputs of the network where the scheme has fewer: images have 8 anyway, and no
 //   later layer finds again what is lost there.

@@ -115,6 +115,7 @@ InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
     if (fd_.get() < 0 || ::fstat(fd_.get(), &info) != 0) throw_system_error("read", path_, errno);
   }
   size_ = static_cast<std::uint64_t>(info.st_size);
+  device_ = info.st_dev;
 }
 
 void InputFile::read_at(std::uint64_t byte_offset, std::span<std::byte> out) const {
@@ -146,8 +147,7 @@ void InputFile::will_need(std::uint64_t byte_offset, std::uint64_t size) const n
   constexpr std::uint64_t kMostBytes = std::uint64_t{512} << 10;
   // It fetches into larger pages by itself, which cost it less and are copied faster.
   constexpr std::uint64_t kEnoughAhead = std::uint64_t{2} << 20;
-  struct stat info {};
-  if (::fstat(fd_.get(), &info) == 0 && system_read_ahead(info.st_dev) >= kEnoughAhead) return;
+  if (system_read_ahead(device_) >= kEnoughAhead) return;
   for (std::uint64_t done = 0; done < size; done += kMostBytes) {
     ::posix_fadvise(fd_.get(), static_cast<off_t>(byte_offset + done),
                     static_cast<off_t>(std::min(kMostBytes, size - done)), POSIX_FADV_WILLNEED);

@@ -51,6 +51,7 @@ class InputFile {
   FileDescriptor fd_;
   std::shared_ptr<const FileDescriptor> spooled_;
   std::uint64_t size_ = 0;
+  std::uint64_t device_ = 0;  // where it lies
 };
 
 // The whole of a small file. Throws Error(kCorrupt) when it is longer than `max_bytes`.

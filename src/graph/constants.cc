@@ -56,4 +56,11 @@ Fact fact_of(const Constant& constant) {
   return fact;
 }
 
+std::optional<double> scalar_of(const Graph& graph, ValueId id) {
+  const Constant* const constant = id == kNoValue ? nullptr : graph.constant_of(id);
+  if (constant == nullptr) return std::nullopt;
+  const std::vector<double> values = fact_of(*constant).reals.value_or(std::vector<double>());
+  return values.size() == 1 ? std::optional(values[0]) : std::nullopt;
+}
+
 }  // namespace narrow

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "graph/facts.h"
@@ -18,5 +19,8 @@ Constant make_scalar(DType type, double value);
 void check(const Constant& constant);
 
 Fact fact_of(const Constant& constant);
+
+// The element of a constant that has one, a floating-point number; nothing for anything else.
+std::optional<double> scalar_of(const Graph& graph, ValueId id);
 
 }  // namespace narrow

@@ -1,7 +1,6 @@
 #include "graph/layer_blocks.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -19,20 +18,6 @@ namespace {
 constexpr std::size_t kWantedLayers = 3;
 constexpr std::size_t kMostLayers = 8;
 
-bool is_scalar(const Graph& graph, ValueId id, double wanted) {
-  const Constant* const constant = id == kNoValue ? nullptr : graph.constant_of(id);
-  if (constant == nullptr) return false;
-  const std::vector<double> values = fact_of(*constant).reals.value_or(std::vector<double>());
-  return values.size() == 1 && values[0] == wanted;
-}
-
-// Clip from 0 to 6, or Relu.
-bool is_activation(const Graph& graph, const Node& node) {
-  if (is_any<op::Relu>(node)) return true;
-  return is_any<op::Clip>(node) && is_scalar(graph, input_of(node, 1), 0) &&
-         is_scalar(graph, input_of(node, 2), 6);
-}
-
 // Where a block may end.
 struct BlockEnd {
   int node = 0;  // behind it
@@ -47,8 +32,8 @@ class BlockFinder {
       : graph_(graph),
         layers_(layers),
         shapes_(infer_shapes(graph)),
-        last_use_(last_uses()),
-        is_fixed_(fixed_values()) {
+        uses_(graph),
+        is_fixed_(known_values(graph)) {
     for (std::size_t i = 0; i < layers.size(); ++i) layer_at_[layers[i].node] = i;
   }
 
@@ -72,37 +57,11 @@ class BlockFinder {
   [[nodiscard]] const Dimensions& shape(ValueId id) const {
     return shapes_[static_cast<std::size_t>(id)];
   }
-  [[nodiscard]] std::vector<int> last_uses() const {
-    std::vector<int> last(graph_.values.size(), -1);
-    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-      for (const ValueId id : graph_.nodes[i].inputs) {
-        if (id != kNoValue) last[static_cast<std::size_t>(id)] = static_cast<int>(i);
-      }
-    }
-    for (const ValueId id : graph_.outputs) {
-      last[static_cast<std::size_t>(id)] = std::numeric_limits<int>::max();
-    }
-    return last;
-  }
   // Weights, constants, and what is made of them alone.
-  [[nodiscard]] std::vector<bool> fixed_values() const {
-    std::vector<bool> fixed(graph_.values.size());
-    for (std::size_t id = 0; id < fixed.size(); ++id) {
-      fixed[id] = graph_.is_stored(static_cast<ValueId>(id));
-    }
-    for (const Node& node : graph_.nodes) {
-      const bool is_fixed = std::ranges::all_of(node.inputs, [&](ValueId id) {
-        return id == kNoValue || fixed[static_cast<std::size_t>(id)];
-      });
-      for (const ValueId id : node.outputs) {
-        if (id != kNoValue) fixed[static_cast<std::size_t>(id)] = is_fixed;
-      }
-    }
-    return fixed;
-  }
   [[nodiscard]] bool is_fixed(ValueId id) const { return is_fixed_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] bool is_needed_from(int node, ValueId id) const {
-    return last_use_[static_cast<std::size_t>(id)] >= node;
+    const std::vector<int>& users = uses_.users(id);
+    return uses_.is_output(id) || (!users.empty() && users.back() >= node);
   }
 
   // As far as the block stays plain.
@@ -115,7 +74,10 @@ class BlockFinder {
       const auto reads_nothing_else = [&](ValueId id) {
         return id == kNoValue || id == block.input || is_fixed(id) || made.contains(id);
       };
-      if (node.outputs.size() == 1 && is_fixed(node.output())) continue;
+      if (node.outputs.size() == 1 && is_fixed(node.output())) {
+        if (layer_at_.contains(i)) break;  // it would be missing among the layers
+        continue;
+      }
       if (node.outputs.size() != 1 || !std::ranges::all_of(node.inputs, reads_nothing_else)) break;
       const auto layer = layer_at_.find(i);
       if (layer != layer_at_.end()) {
@@ -156,7 +118,7 @@ class BlockFinder {
            std::ranges::all_of(dilations, [](std::int64_t step) { return step == 1; });
   }
   [[nodiscard]] bool takes(const LayerBlock& block, const Node& node) const {
-    if (is_activation(graph_, node)) return true;
+    if (is_any<op::Relu>(node) || is_relu6(graph_, node)) return true;
     if (is_any<op::Add>(node)) {
       return !is_fixed(node.inputs[0]) && !is_fixed(node.inputs[1]) &&
              shape(node.inputs[0]) == shape(node.inputs[1]);
@@ -187,7 +149,7 @@ class BlockFinder {
   const Graph& graph_;
   const std::vector<LinearLayer>& layers_;
   ShapeTable shapes_;
-  std::vector<int> last_use_;   // by value: the last node that reads it
+  ValueUses uses_;
   std::vector<bool> is_fixed_;  // by value
   std::map<int, std::size_t> layer_at_;
 };

@@ -48,7 +48,10 @@ struct LinearLayer {
   // Columns are numbered tap by tap for one input channel after the other. The flat index of the
   // weight of an output channel for one of its inputs, and which channel and column are there.
   [[nodiscard]] std::size_t index(std::size_t channel, std::size_t column) const {
-    if (rows_first) return channel * columns + column;
+    return rows_first ? channel * columns + column : hwio_index(channel, column);
+  }
+  // The same in a kernel [rows, columns, in, out].
+  [[nodiscard]] std::size_t hwio_index(std::size_t channel, std::size_t column) const {
     return (column % taps() * (columns / taps()) + column / taps()) * out_channels + channel;
   }
   [[nodiscard]] std::size_t channel_at(std::size_t index) const {

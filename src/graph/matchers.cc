@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "graph/clip_bounds.h"
+#include "graph/constants.h"
 #include "graph/shapes.h"
 
 namespace narrow {
@@ -167,6 +168,27 @@ class GroupFinder {
 };
 
 }  // namespace
+
+bool is_relu6(const Graph& graph, const Node& node) {
+  return is_any<op::Clip>(node) && scalar_of(graph, input_of(node, 1)) == 0.0 &&
+         scalar_of(graph, input_of(node, 2)) == 6.0;
+}
+
+std::vector<bool> known_values(const Graph& graph) {
+  std::vector<bool> known(graph.values.size());
+  for (std::size_t id = 0; id < known.size(); ++id) {
+    known[id] = graph.is_stored(static_cast<ValueId>(id));
+  }
+  for (const Node& node : graph.nodes) {
+    const bool is_known = !node.inputs.empty() && std::ranges::all_of(node.inputs, [&](ValueId id) {
+      return id == kNoValue || known[static_cast<std::size_t>(id)];
+    });
+    for (const ValueId id : node.outputs) {
+      if (id != kNoValue) known[static_cast<std::size_t>(id)] = is_known;
+    }
+  }
+  return known;
+}
 
 ValueUses::ValueUses(const Graph& graph)
     : users_(graph.values.size()), outputs_(graph.values.size(), false) {

@@ -25,6 +25,12 @@ inline ValueId input_of(const Node& node, std::size_t index) {
   return index < node.inputs.size() ? node.inputs[index] : kNoValue;
 }
 
+// Whether it is Clip from 0 to 6.
+bool is_relu6(const Graph& graph, const Node& node);
+
+// By value: which do not depend on inputs of the graph.
+std::vector<bool> known_values(const Graph& graph);
+
 // Who reads each value.
 class ValueUses {
  public:

@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <optional>
 
+#include "base/number_text.h"
 #include "narrow/error.h"
 
 namespace narrow {
@@ -24,12 +25,6 @@ std::string_view to_string(ActivationSchemeKind kind) {
     default:
       return "affine";
   }
-}
-
-template <typename Number>
-bool read_whole(std::string_view text, Number& number) {
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  return result.ec == std::errc() && result.ptr == text.data() + text.size();
 }
 
 }  // namespace
@@ -59,8 +54,8 @@ ActivationScheme parse_activations(std::string_view text) {
     scheme.kind = known;
     is_known = true;
   }
-  if (!is_known || !read_whole(text.substr(0, colon), scheme.bits) ||
-      !is_possible_width(scheme.bits)) {
+  scheme.bits = number_of<int>(text.substr(0, colon)).value_or(0);
+  if (!is_known || !is_possible_width(scheme.bits)) {
     throw Error(ErrorCategory::kUsage,
                 fmt::format("activations are '{}', expected 2 to 16 bits and possibly a scheme: "
                             "8, 8:affine, 8:symmetric or 8:fixed-point",
@@ -74,16 +69,17 @@ std::string to_string(const ActivationScheme& scheme) {
 }
 
 void parse_activation_range(std::string_view text, ActivationScheme& scheme) {
-  scheme.percentile = 0;
+  const auto percentile = text.starts_with(kPercentile)
+                              ? number_of<double>(text.substr(kPercentile.size()))
+                              : std::nullopt;
+  scheme.percentile = percentile.value_or(0);
   if (text == "minmax") {
     scheme.range = ActivationRange::kMinMax;
   } else if (text == "mse") {
     scheme.range = ActivationRange::kMse;
   } else if (text == "entropy") {
     scheme.range = ActivationRange::kEntropy;
-  } else if (text.starts_with(kPercentile) &&
-             read_whole(text.substr(kPercentile.size()), scheme.percentile) &&
-             is_possible_percentile(scheme.percentile)) {
+  } else if (percentile && is_possible_percentile(*percentile)) {
     scheme.range = ActivationRange::kPercentile;
   } else {
     throw Error(ErrorCategory::kUsage,

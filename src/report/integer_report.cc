@@ -131,7 +131,10 @@ Report integer_report(const IntegerNetworkResult& result, const std::string& met
   Report report = quantize_report(result.weights.quantization, method, std::move(json));
   report.tables.push_back(activations_table(result));
   report.tables.push_back(accumulators_table(result));
-  if (result.images > 0) report.pictures.push_back(activations_map(result));
+  const auto tells_widths = [](const QuantizedActivation& value) { return !value.errors.empty(); };
+  if (std::ranges::any_of(result.activations, tells_widths)) {
+    report.pictures.push_back(activations_map(result));
+  }
   return report;
 }
 

@@ -7,17 +7,13 @@ import unittest
 
 import numpy as np
 
-from onnx_messages import field, ints, model, node, tensor, value
+from onnx_messages import int_attribute, ints, model, node, tensor, value
 from program_case import ProgramCase
 from records_program_test import find_jpegs
 
 SIZE, CLASSES, DEPTH = 28, 10, 32
 IMAGES = ("--images=pictures", "--preprocessing_name=vgg", f"--eval_image_size={SIZE}",
           f"--resize_side={SIZE}")
-
-
-def group(count):
-    return field(5, field(1, "group") + field(3, count) + field(20, 2))
 
 
 def network():
@@ -31,7 +27,8 @@ def network():
                "dense": values(DEPTH, CLASSES), "last": values(CLASSES)}
     nodes, x = [], "x"
     for name, attributes in (("first", ints("pads", [1, 1, 1, 1]) + ints("strides", [2, 2])),
-                             ("depthwise", ints("pads", [1, 1, 1, 1]) + group(DEPTH))):
+                             ("depthwise",
+                              ints("pads", [1, 1, 1, 1]) + int_attribute("group", DEPTH))):
         for part, offset, scale in (("gamma", 1, 0.3), ("beta", 0.5, 0.3), ("mean", 0, 0.1),
                                     ("variance", 1, 0)):
             weights[f"{name}.{part}"] = offset + scale * np.abs(values(DEPTH))

@@ -7,16 +7,12 @@ import unittest
 
 import numpy as np
 
-from onnx_messages import field, ints, model, node, tensor, value
+from onnx_messages import int_attribute, ints, model, node, tensor, value
 from program_case import ProgramCase
 from records_program_test import find_jpegs
 
 SIZE, CLASSES = 20, 5
 STRICT = ("gcc", "-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
-
-
-def attribute(name, number):
-    return field(5, field(1, name) + field(3, number) + field(20, 2))
 
 
 def weights(*shape, seed):
@@ -34,14 +30,14 @@ def network(softmax=False):
     nodes = [
         node("Conv", ["images", "first", "first_bias"], "a", strides + ints("pads", [0, 0, 1, 1])),
         node("Clip", ["a", "zero", "six"], "b"),
-        node("Conv", ["b", "deep", "deep_bias"], "c", attribute("group", 8) +
+        node("Conv", ["b", "deep", "deep_bias"], "c", int_attribute("group", 8) +
              ints("pads", [1, 1, 1, 1])),
         node("Add", ["b", "c"], "d"), node("Relu", ["d"], "e"),
         node("MaxPool", ["e"], "f", window + strides + ints("pads", [1, 1, 1, 1])),
         node("Conv", ["f", "point", "point_bias"], "g"),
         node("AveragePool", ["g"], "h", window + strides + ints("pads", [1, 1, 0, 0])),
         node("Flatten", ["h"], "i"),
-        node("Gemm", ["i", "last", "last_bias"], "logits", attribute("transB", 1))]
+        node("Gemm", ["i", "last", "last_bias"], "logits", int_attribute("transB", 1))]
     output = "logits"
     if softmax:
         nodes.append(node("Softmax", ["logits"], "probabilities"))

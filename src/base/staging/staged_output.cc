@@ -72,7 +72,7 @@ StagedOutput::StagedOutput(const fs::path& directory, std::vector<std::string> n
     settle(*folder_, directory_, content);
     is_settled_ = true;
     settle_results(directory_, content, Leftovers::kFinishOrRemove);
-    check_nothing_is_replaced();
+    check_none_is_replaced(directory_, names_, overwrite_);
   } catch (...) {
     discard();
     throw;
@@ -101,7 +101,7 @@ void StagedOutput::take_folder() {
         // Each time: a run that failed removes a directory of its own that is empty.
         make_missing_directories();
         folder_ = StagingFolder::make(path);
-        if (!folder_ && !has_waited_) check_nothing_is_replaced();
+        if (!folder_ && !has_waited_) check_none_is_replaced(directory_, names_, overwrite_);
         if (!folder_) has_waited_ = true;
         return folder_.has_value();
       },
@@ -134,10 +134,6 @@ void StagedOutput::make_missing_directories() {
       throw_unwritable(level, ENOENT);  // it leads nowhere
     }
   }
-}
-
-void StagedOutput::check_nothing_is_replaced() const {
-  check_none_is_replaced(directory_, names_, overwrite_);
 }
 
 void StagedOutput::discard() noexcept {

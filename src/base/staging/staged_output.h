@@ -64,7 +64,6 @@ class StagedOutput {
 
  private:
   void take_folder();
-  void check_nothing_is_replaced() const;
   void make_missing_directories();
   void discard() noexcept;
   void sync_staged(bool with_draft) const;

@@ -46,7 +46,7 @@ const std::vector<std::string> kSchemeOptions = {
 // Of the network that is written anew.
 constexpr const char* kLevelledName = "level.onnx";
 
-using AddedOptions = std::map<std::string, std::string>;
+using AddedOptions = std::multimap<std::string, std::string>;
 
 // The options of the scheme that were not typed; formats are of fixed point.
 AddedOptions scheme_options(const Command& command, const SchemeOptions& typed,
@@ -57,7 +57,7 @@ AddedOptions scheme_options(const Command& command, const SchemeOptions& typed,
   AddedOptions open;
   for (const auto& [option, value] : all) {
     const bool is_said = option == "--scheme" && typed.format.any();
-    if (command.count(option) == 0 && !is_said) open[option] = value;
+    if (command.count(option) == 0 && !is_said) open.emplace(option, value);
   }
   return open;
 }
@@ -65,12 +65,12 @@ AddedOptions scheme_options(const Command& command, const SchemeOptions& typed,
 AddedOptions method_options(const NetworkMethods& typed, bool has_rounding,
                             const NetworkMethods& chosen) {
   AddedOptions added;
-  if (chosen.equalize && !typed.equalize) added["--equalize"] = "";
+  if (chosen.equalize && !typed.equalize) added.emplace("--equalize", "");
   if (chosen.absorb_channel_scales && !typed.absorb_channel_scales) {
-    added["--absorb-channel-scales"] = "";
+    added.emplace("--absorb-channel-scales", "");
   }
-  if (!has_rounding) added["--round"] = to_string(chosen.rounding);
-  if (chosen.bias_correct && !typed.bias_correct) added["--bias-correct"] = "";
+  if (!has_rounding) added.emplace("--round", to_string(chosen.rounding));
+  if (chosen.bias_correct && !typed.bias_correct) added.emplace("--bias-correct", "");
   return added;
 }
 
@@ -99,6 +99,7 @@ void require_bits_alone(const PlanOptions& options) {
 NamedPlan plan_with_name(const CheckpointReader& reader, const PlanOptions& options,
                          const BestRecipe& recipe) {
   if (!recipe.widths) return named_plan(options, reader);
+  require_names_to_save(options, reader, recipe.plan);
   const double bits = *recipe.widths->average_bits;
   return {recipe.plan, fmt::format("best_{}bits", bits),
           fmt::format("{} bits a weight on average", bits)};
@@ -125,39 +126,35 @@ BestCommands choose_best(const CheckpointReader& reader, const Command& command,
                          const BestLimits& limits, int threads, PlanOptions& options,
                          NetworkArguments& network, NamedPlan& plan) {
   require_bits_alone(options);
-  const SchemeOptions typed = options.scheme;
   const bool has_rounding = command.count("--round") > 0;
   fill_best_scheme(command, options.scheme);
   JobProgress progress("choosing the best");
-  const BestRecipe recipe =
-      best_recipe(reader,
-                  {options.scheme.scheme(options.bits), axis_rules(options.scheme.axes),
-                   options.selection, network.chosen(options.selection.moving_averages),
-                   has_rounding, limits.uniform, limits.may_level},
-                  {threads, &progress});
-  progress.finish();
-  plan = plan_with_name(recipe.levelled != nullptr ? *recipe.levelled : reader, options, recipe);
-
   BestCommands best;
-  const AddedOptions scheme = scheme_options(command, typed, recipe.scheme);
+  best.recipe = best_recipe(reader,
+                            {options.scheme.scheme(options.bits), axis_rules(options.scheme.axes),
+                             options.selection, network.chosen(options.selection.moving_averages),
+                             has_rounding, limits.uniform, limits.may_level},
+                            {threads, &progress});
+  progress.finish();
+  const BestRecipe& recipe = best.recipe;
+  plan = plan_with_name(recipe.source(reader), options, recipe);
+
+  const AddedOptions scheme = scheme_options(command, options.scheme, recipe.scheme);
   best.changes = {kOutsideOptions, method_options(network.methods, has_rounding, recipe.methods)};
   if (recipe.widths) {
-    best.average_bits = recipe.widths->average_bits;
     best.commands.push_back(plan_command(command, scheme, *recipe.widths));
     best.changes.left_out = both(kOutsideOptions, kSchemeOptions);
-    best.changes.added["--plan"] = "plan.json";
+    best.changes.added.emplace("--plan", "plan.json");
   } else {
     best.changes.added.insert(scheme.begin(), scheme.end());
   }
   if (recipe.levelled != nullptr) {
-    best.levelled = recipe.levelled;
     best.changes.input = kLevelledName;
     best.commands.push_back(fmt::format("narrow convert {} --to onnx --equalize -o {}",
                                         shell_quote(reader.location().path.string()),
                                         kLevelledName));
   }
   best.commands.emplace_back();
-  best.missing = recipe.missing;
   best.json = best_json(recipe);
   tell_last_command(command, best);
   network.methods = recipe.methods;
@@ -177,30 +174,28 @@ void choose_best_activations(const CheckpointReader& reader, const Command& comm
                                {threads, &progress});
   progress.finish();
   integers.range = range_text(options.scheme);
-  if (!has_range) best.changes.added["--activation-range"] = integers.range;
+  if (!has_range) best.changes.added.emplace("--activation-range", integers.range);
   for (const ActivationRule& rule : options.rules) {
     integers.rules.push_back(bits_rule(rule));
-  }
-  if (!options.rules.empty()) {
-    best.changes.added["--activation-rule"] = fmt::format("{}", fmt::join(integers.rules, "\n"));
+    best.changes.added.emplace("--activation-rule", integers.rules.back());
   }
   add_best_activations(options, best.json);
   tell_last_command(command, best);
 }
 
 std::string best_text(const BestCommands& best) {
-  const std::string bits =
-      best.average_bits
-          ? fmt::format("{} bits a weight on average, ranges included; ", *best.average_bits)
-          : "";
+  const std::string bits = best.recipe.widths
+                               ? fmt::format("{} bits a weight on average, ranges included; ",
+                                             *best.recipe.widths->average_bits)
+                               : "";
   std::string text = fmt::format("best: {}the same as\n", bits);
   for (const std::string& line : best.commands) text += fmt::format("  {}\n", line);
-  if (best.levelled != nullptr) {
+  if (best.recipe.levelled != nullptr) {
     text +=
         "channels are levelled first: a Clip between two layers becomes Relu and Min, with a limit "
         "for each channel\n";
   }
-  for (const std::string& sentence : best.missing) text += sentence + "\n";
+  for (const std::string& sentence : best.recipe.missing) text += sentence + "\n";
   return text;
 }
 

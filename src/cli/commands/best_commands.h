@@ -1,9 +1,7 @@
 // `quantize --best` and `plan --best`: what was typed, and the commands that do the same without.
 #pragma once
 
-#include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,10 +23,8 @@ void fill_best_scheme(const Command& command, SchemeOptions& scheme);
 struct BestCommands {
   LineChanges changes;                // of the command line, instead of --best
   std::vector<std::string> commands;  // the last quantizes
-  std::vector<std::string> missing;   // BestRecipe's
   nlohmann::ordered_json json;        // best_json and these commands
-  std::optional<double> average_bits;
-  std::shared_ptr<const CheckpointReader> levelled;  // BestRecipe's
+  BestRecipe recipe;
 };
 
 struct BestLimits {
@@ -36,7 +32,7 @@ struct BestLimits {
   bool may_level = false;  // as in BestRequest
 };
 
-// Chooses, and fills in `options`, `network` and `plan`, which may be for BestCommands::levelled.
+// Chooses, and fills in `options`, `network` and `plan`, which may be for BestRecipe::levelled.
 // Throws Error(kUsage) for a plan, rules and without bits; what best_recipe throws.
 BestCommands choose_best(const CheckpointReader& reader, const Command& command,
                          const BestLimits& limits, int threads, PlanOptions& options,

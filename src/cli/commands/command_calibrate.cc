@@ -75,7 +75,6 @@ void add_calibrate_command(Command& program, CommandOutcome& /*outcome*/) {
   command.add_option("checkpoint", args->checkpoint, "file, prefix or directory")
       .required()
       .type_name("CKPT");
-  args->images.source.image_size = 0;
   add_calibration_options(command, args->images, ImagesOption::kPicturesOrCount, "Images");
   command.get_option("--eval_image_size")
       .description("height and width that the network sees; 0: what it was made for");

@@ -266,8 +266,8 @@ std::string damage_text(const Arguments& args, const AllocationRequest& request)
 void require_measured(const Arguments& args, const AllocationRequest& request) {
   if (args.activations.empty() || request.damage == DamageKind::kMeasured) return;
   throw Error(ErrorCategory::kUsage,
-              "--activations are planned by --damage measured, which needs an ONNX file that "
-              "classifies images, and images: --images or --dataset_name and --dataset_dir");
+              "--activations are planned by --damage measured, which needs an ONNX file and what "
+              "goes through it: --images, --dataset_name and --dataset_dir, or --inputs");
 }
 
 // The plan, with what it gives in accuracy where that is looked at.

@@ -130,13 +130,14 @@ void run(Arguments args, const Command& command) {
   } else {
     named = named_plan(args.plan_options, *reader);
   }
-  const CheckpointReader& source = best.levelled ? *best.levelled : *reader;
+  const CheckpointReader& source = best.recipe.source(*reader);
   const NetworkMethods methods = chosen_methods(args);
   if (args.best) {
     choose_best_activations(source, command, named.plan, methods, args.threads, best,
                             args.integers);
   }
   QuantizeRun run;
+  run.input = reader->location().path;
   if (!args.dry_run || !is_input_stream(args.checkpoint)) {
     run.output = output_location(reader->location(), format, args.output,
                                  network_directory_name(named.directory, methods));
@@ -152,7 +153,6 @@ void run(Arguments args, const Command& command) {
   QuantizeReports reports =
       args.integers.any() ? quantize_to_integers(source, named, methods, args.integers, run)
                           : quantize_and_report(source, named.plan, named.title, methods, run);
-  if (best.levelled) reports.report.json["input"] = reader->location().path.string();
   if (part.is_done()) return;
   if (args.best) reports.report.json["best"] = best.json;
   saved_plan.write(source, named.plan);

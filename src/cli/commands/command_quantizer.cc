@@ -91,6 +91,7 @@ void run(Arguments& args) {
   const QuantizePlan plan =
       resnet_plan(*reader, network, args.classes, scheme, args.moving_averages);
   QuantizeRun run;
+  run.input = reader->location().path;
   run.output = output_location(reader->location(), CheckpointFormat::kTensorFlowV2, "",
                                network_directory_name(result_directory_name(scheme), methods));
   run.threads = args.threads;

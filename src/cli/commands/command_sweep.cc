@@ -78,13 +78,10 @@ void use_directory(Arguments& args) {
   choose(args.exports.markdown, "sweep.md");
 }
 
-bool has_images(const Arguments& args) {
-  const ImageSource& images = args.evaluation.images;
-  return !images.dataset_name.empty() || !images.dataset_dir.empty() || !images.pictures.empty();
-}
-
 bool has_dataset(const Arguments& args) {
-  return has_images(args) || !args.evaluation.images.inputs.empty();
+  const ImageSource& images = args.evaluation.images;
+  return !images.dataset_name.empty() || !images.dataset_dir.empty() || !images.pictures.empty() ||
+         !images.inputs.empty();
 }
 
 // With a dataset what `narrow quantizer` quantizes, unless patterns say otherwise.
@@ -231,9 +228,9 @@ void require_activation_options(const Arguments& args, const Command& command) {
 
 void run(Arguments& args, const Command& command) {
   require_activation_options(args, command);
-  refuse_without(command, has_dataset(args), "--images, --dataset_name or --inputs",
-                 {"--model_name", "--batch_size", "--max_num_batches", "--dataset_split_name",
-                  "--labels_offset", "--preprocessing_name", "--eval_image_size"});
+  constexpr const char* kExamples = "--images, --dataset_name or --inputs";
+  refuse_without(command, has_dataset(args), kExamples, {"--model_name"});
+  refuse_without(command, has_dataset(args), kExamples, dataset_option_names());
   const std::vector<Scheme> schemes = schemes_of(args);
   args.axes = axis_rules(args.schemes.axes);
   if (has_dataset(args)) require_examples(args.evaluation.images);

@@ -123,7 +123,7 @@ QuantizeReports quantize_to_integers(const CheckpointReader& reader, const Named
                            {run.threads, &observer});
   observer.finish();
   nlohmann::ordered_json json = integer_json(result);
-  json["input"] = reader.location().path.string();
+  json["input"] = run.input.string();
   if (!run.dry_run) json["output"] = run.output.path.string();
   QuantizeReports reports;
   reports.report = integer_report(result, plan.title, std::move(json));

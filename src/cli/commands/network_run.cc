@@ -90,7 +90,6 @@ void add_method_options(Command& command, NetworkMethods& methods, const std::st
 void add_network_options(Command& command, NetworkArguments& args) {
   add_method_options(command, args.methods,
                      "Methods for networks of TF-Slim and ONNX files (docs/methods.md)");
-  args.images.source.image_size = 0;
   const std::string group = "Images for them (without labels)";
   add_calibration_options(command, args.images, ImagesOption::kPictures, group);
   command
@@ -126,7 +125,7 @@ QuantizeReports quantize_and_report(const CheckpointReader& reader, const Quanti
                                     const std::string& title, const NetworkMethods& methods,
                                     const QuantizeRun& run) {
   const auto add_paths = [&](nlohmann::ordered_json json) {
-    json["input"] = reader.location().path.string();
+    json["input"] = run.input.string();
     if (!run.dry_run) json["output"] = run.output.path.string();
     add_float8(reader, json);
     return json;

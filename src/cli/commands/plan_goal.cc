@@ -158,15 +158,16 @@ std::string quantize_command(const Command& command, const GoalArguments& args,
   const bool has_activations = !request.activations.empty();
   if (args.method_images > 0 || has_activations) {
     changes.kept.insert(changes.kept.end(), kImageOptions.begin(), kImageOptions.end());
-    changes.added["--calibration_images"] =
-        fmt::format("{}", has_activations ? request.measured_images : args.method_images);
+    changes.added.emplace(
+        "--calibration_images",
+        fmt::format("{}", has_activations ? request.measured_images : args.method_images));
   }
-  if (has_activations) changes.added["--to"] = "qdq";
+  if (has_activations) changes.added.emplace("--to", "qdq");
   if (!methods.any() && !has_activations) std::erase(changes.kept, "--eval_image_size");
-  if (methods.absorb_channel_scales) changes.added["--absorb-channel-scales"] = "";
-  if (methods.bias_correct) changes.added["--bias-correct"] = "";
+  if (methods.absorb_channel_scales) changes.added.emplace("--absorb-channel-scales", "");
+  if (methods.bias_correct) changes.added.emplace("--bias-correct", "");
   if (methods.rounding != Rounding::kNearest) {
-    changes.added["--round"] = to_string(methods.rounding);
+    changes.added.emplace("--round", to_string(methods.rounding));
   }
   std::string line = command_line(command, changes);
   constexpr std::string_view kPlan = "narrow plan";

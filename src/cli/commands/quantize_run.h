@@ -12,6 +12,7 @@
 namespace narrow {
 
 struct QuantizeRun {
+  std::filesystem::path input;  // what reports name
   CheckpointLocation output;
   QuantizeOptions options;
   int threads = 0;

@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cstdint>
 
+#include "base/number_text.h"
 #include "cli/options/recipe_flags.h"
 #include "cli/options/slim_flags.h"
 #include "narrow/error.h"
@@ -20,9 +21,8 @@ void take_images(const std::string& text, CalibrationImages& images) {
     images.source.pictures = text;
     return;
   }
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, images.count);
-  if (error == std::errc{} && images.count >= 2 && images.count <= kMostImages) return;
+  images.count = number_of<std::uint64_t>(text).value_or(0);
+  if (images.count >= 2 && images.count <= kMostImages) return;
   throw Error(ErrorCategory::kUsage,
               fmt::format("--images: Value {} not in range [2 - {}]", text, kMostImages));
 }
@@ -53,6 +53,7 @@ void add_images_option(Command& command, CalibrationImages& images, ImagesOption
 void add_calibration_options(Command& command, CalibrationImages& images, ImagesOption option,
                              const std::string& group) {
   ImageSource& source = images.source;
+  source.image_size = 0;
   add_images_option(command, images, option, group);
   command
       .add_option(slim_flag("dataset_name"), source.dataset_name,
@@ -80,7 +81,7 @@ void add_calibration_options(Command& command, CalibrationImages& images, Images
   command
       .add_option(slim_flag("eval_image_size"), source.image_size,
                   "height and width that the network sees")
-      .in_range(source.image_size == 0 ? 0 : 1, 8192)
+      .in_range(0, 8192)
       .capture_default_str()
       .group(group);
   command

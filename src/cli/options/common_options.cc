@@ -84,9 +84,9 @@ Option add_repeatable_option(Command& command, const char* name, std::vector<std
 }
 
 void refuse_without(const Command& command, bool is_needed_used, const char* needed,
-                    std::initializer_list<const char*> options) {
+                    const std::vector<std::string>& options) {
   if (is_needed_used) return;
-  for (const char* option : options) {
+  for (const std::string& option : options) {
     if (command.count(option) == 0) continue;
     throw Error(ErrorCategory::kUsage, fmt::format("{} goes with {}", option, needed));
   }

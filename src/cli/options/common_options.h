@@ -1,7 +1,6 @@
 // Options that many commands have, each declared in one place.
 #pragma once
 
-#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -44,6 +43,6 @@ Option add_repeatable_option(Command& command, const char* name, std::vector<std
 // Throws Error(kUsage) for one of these options that is used though `needed`, the option that gives
 // it a meaning, is not.
 void refuse_without(const Command& command, bool is_needed_used, const char* needed,
-                    std::initializer_list<const char*> options);
+                    const std::vector<std::string>& options);
 
 }  // namespace narrow

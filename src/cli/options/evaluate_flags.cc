@@ -32,6 +32,14 @@ void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
       .capture_default_str();
 }
 
+std::vector<std::string> dataset_option_names() {
+  return {"--dataset_split_name", "--labels_offset", "--preprocessing_name",
+          "--eval_image_size",    "--resize_side",   "--batch_size",
+          "--max_num_batches",    "--resize",        "--interpolation",
+          "--crop_pct",           "--mean",          "--std",
+          "--channel_order",      "--jpeg_dct"};
+}
+
 void add_examples_options(Command& command, ImageSource& images, int& batch_size,
                           std::uint64_t& max_num_batches) {
   command

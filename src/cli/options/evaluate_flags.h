@@ -14,7 +14,10 @@ namespace narrow {
 void add_dataset_options(Command& command, ImageSource& images, int& batch_size,
                          std::uint64_t& max_num_batches);
 
-// The same for commands that take arrays too.
+// Their names, but those that say which images.
+std::vector<std::string> dataset_option_names();
+
+// The same options for commands that take arrays too.
 void add_examples_options(Command& command, ImageSource& images, int& batch_size,
                           std::uint64_t& max_num_batches);
 

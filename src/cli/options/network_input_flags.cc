@@ -5,8 +5,8 @@
 #include <optional>
 #include <string_view>
 
+#include "base/number_text.h"
 #include "cli/options/common_options.h"
-#include "cli/options/number_text.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/number_text.h"
 #include "base/ranks.h"
 #include "base/utf8.h"
 #include "cli/console/console.h"
 #include "cli/options/common_options.h"
-#include "cli/options/number_text.h"
 #include "narrow/error.h"
 
 namespace narrow {

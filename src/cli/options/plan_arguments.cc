@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "base/number_text.h"
 #include "base/utf8.h"
-#include "cli/options/number_text.h"
 #include "narrow/error.h"
 
 namespace narrow {

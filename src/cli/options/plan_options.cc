@@ -192,11 +192,16 @@ NamedPlan typed_plan(const PlanOptions& options, const CheckpointReader& reader)
 
 NamedPlan named_plan(const PlanOptions& options, const CheckpointReader& reader) {
   NamedPlan named = typed_plan(options, reader);
-  if (options.saved_plan.empty()) return named;
-  for (const TensorPlan& tensor : named.plan) {
+  require_names_to_save(options, reader, named.plan);
+  return named;
+}
+
+void require_names_to_save(const PlanOptions& options, const CheckpointReader& reader,
+                           const QuantizePlan& plan) {
+  if (options.saved_plan.empty()) return;
+  for (const TensorPlan& tensor : plan) {
     if (tensor.scheme) require_name_for_plan(reader.tensors()[tensor.index]);
   }
-  return named;
 }
 
 SavedPlan::SavedPlan(const PlanOptions& options, bool force) : path_(options.saved_plan) {

@@ -45,6 +45,10 @@ std::filesystem::path plan_path(const PlanOptions& options);
 // a scheme nor a plan nor a rule, and what making or reading the plan throws.
 NamedPlan named_plan(const PlanOptions& options, const CheckpointReader& reader);
 
+// Throws Error(kUsage) for a tensor whose name a saved plan cannot hold, where one is wanted.
+void require_names_to_save(const PlanOptions& options, const CheckpointReader& reader,
+                           const QuantizePlan& plan);
+
 // The file of --save-plan, if that was given. Its name is taken when this is made, and it appears
 // when the plan is written.
 class SavedPlan {

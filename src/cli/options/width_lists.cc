@@ -7,7 +7,7 @@
 #include <set>
 #include <string_view>
 
-#include "cli/options/number_text.h"
+#include "base/number_text.h"
 #include "narrow/error.h"
 
 namespace narrow {

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
-#include <sstream>
 
 namespace narrow {
 
@@ -44,15 +43,12 @@ std::string styled_line(const Command& command, const LineChanges& changes,
     }
     const std::string name = option->get_lnames().empty() ? "-" + option->get_snames().front()
                                                           : "--" + option->get_lnames().front();
-    const auto added = changes.added.find(name);
-    if (added != changes.added.end()) {
-      if (added->second.empty()) flags += ' ' + name;
-      std::istringstream values(added->second);
-      for (std::string value; std::getline(values, value);) {
-        flags += ' ' + name + ' ' + shell_quote(value);
-      }
-      continue;
+    const auto [first, last] = changes.added.equal_range(name);
+    for (auto added = first; added != last; ++added) {
+      flags += ' ' + name;
+      if (!added->second.empty()) flags += ' ' + shell_quote(added->second);
     }
+    if (first != last) continue;
     const auto is_in = [&](const std::vector<std::string>& names) {
       return std::find(names.begin(), names.end(), name) != names.end();
     };

@@ -12,8 +12,8 @@ namespace narrow {
 // What a line has besides or instead of the arguments that were given.
 struct LineChanges {
   std::vector<std::string> left_out;  // options
-  // Options with their values, none for a flag; several values are lines.
-  std::map<std::string, std::string> added;
+  // Options with their values, none for a flag.
+  std::multimap<std::string, std::string> added;
   std::vector<std::string> kept = {};  // if any: all other options are left out as well
   std::string input = {};              // if any: instead of the arguments without a name
 };

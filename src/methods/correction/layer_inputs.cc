@@ -28,8 +28,9 @@ OutputError MeasuredInputs::output_error(const LayerValues& before,
                                          const LayerValues& after) const {
   std::vector<ChannelStatistics> signal;
   std::vector<ChannelStatistics> noise;
+  Activations room;
   for (std::size_t batch = 0; batch < x_.size(); ++batch) {
-    Activations output = convolve(layer_, before.weights, x_.load(batch));
+    Activations output = convolve(layer_, before.weights, x_.at(batch, room));
     scale_and_shift(before.slope, before.offset, false, output);
     std::ranges::move(statistics_of_images(output), std::back_inserter(signal));
     Activations difference = products_.load(batch);

@@ -55,8 +55,9 @@ std::vector<ChannelStatistics> statistics_of_images(const Activations& x) {
 
 std::vector<ChannelStatistics> statistics_of_images(const ActivationBatches& x) {
   std::vector<ChannelStatistics> parts;
+  Activations room;
   for (std::size_t batch = 0; batch < x.size(); ++batch) {
-    std::ranges::move(statistics_of_images(x.load(batch)), std::back_inserter(parts));
+    std::ranges::move(statistics_of_images(x.at(batch, room)), std::back_inserter(parts));
   }
   return parts;
 }

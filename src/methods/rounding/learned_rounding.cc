@@ -50,7 +50,6 @@ class ExampleSampler {
                 wanted_.data() + place * wanted_size_);
   }
   [[nodiscard]] std::size_t size() const { return chosen_.size(); }
-  [[nodiscard]] std::size_t batch() const { return inputs_.size() / input_size_; }
   [[nodiscard]] std::span<const float> inputs() const { return inputs_; }
   [[nodiscard]] std::span<const float> wanted() const { return wanted_; }
 
@@ -99,12 +98,12 @@ class RoundingLearner {
     return after < before;
   }
 
-  [[nodiscard]] std::vector<std::vector<float>> chosen_values(
-      const std::vector<std::size_t>& sizes) {
+  [[nodiscard]] std::vector<std::vector<float>> chosen_values() {
     set_view(SoftRounding::View::kChosen);
     std::vector<std::vector<float>> values;
-    for (std::size_t i = 0; i < names_.size(); ++i) {
-      soft_.at(names_[i]).values(values.emplace_back(sizes[i]));
+    for (const std::string& name : names_) {
+      const SoftRounding& soft = soft_.at(name);
+      soft.values(values.emplace_back(soft.size()));
     }
     return values;
   }
@@ -187,11 +186,9 @@ std::optional<std::vector<std::vector<float>>> learn_rounding(const Graph& block
                                                               const WeightSource& weights,
                                                               const BlockExamples& examples,
                                                               std::vector<RoundedKernel> kernels) {
-  std::vector<std::size_t> sizes;
-  for (const RoundedKernel& kernel : kernels) sizes.push_back(kernel.now.size());
   RoundingLearner learner(block, weights, examples, std::move(kernels));
   if (!learner.run()) return std::nullopt;
-  return learner.chosen_values(sizes);
+  return learner.chosen_values();
 }
 
 }  // namespace narrow

@@ -107,13 +107,7 @@ GraphWalk::Program GraphWalk::program_behind(ValueId given, std::span<const Valu
   return program;
 }
 
-GraphArrays GraphWalk::Program::run(std::size_t batch) const { return found(batch, {}); }
-
-GraphArrays GraphWalk::Program::run(std::size_t batch, GraphArray given) const {
-  return found(batch, std::move(given));
-}
-
-GraphArrays GraphWalk::Program::found(std::size_t batch, GraphArray given) const {
+GraphArrays GraphWalk::Program::run(std::size_t batch, const GraphArray& given) const {
   const GraphArrays& kept = (*walk_->kept_)[batch];
   std::vector<const GraphArray*> inputs;
   for (const GraphArray& array : kept) inputs.push_back(&array);

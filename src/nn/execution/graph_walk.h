@@ -33,13 +33,10 @@ class GraphWalk {
   // Values of some nodes, for one batch after the other.
   class Program {
    public:
-    [[nodiscard]] GraphArrays run(std::size_t batch) const;
-    // Of a program_behind(): with that value.
-    [[nodiscard]] GraphArrays run(std::size_t batch, GraphArray given) const;
+    // `given`: the value of a program_behind().
+    [[nodiscard]] GraphArrays run(std::size_t batch, const GraphArray& given = {}) const;
 
    private:
-    [[nodiscard]] GraphArrays found(std::size_t batch, GraphArray given) const;
-
     friend class GraphWalk;
     const GraphWalk* walk_ = nullptr;
     std::vector<ValueId> wanted_;

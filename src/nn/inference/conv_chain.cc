@@ -14,23 +14,6 @@ using dnnl::algorithm;
 
 constexpr std::size_t kMostElementSteps = 8;
 
-// Which values do not depend on inputs of the graph.
-std::vector<bool> known_values(const Graph& graph) {
-  std::vector<bool> known(graph.values.size());
-  for (std::size_t id = 0; id < known.size(); ++id) {
-    known[id] = graph.is_stored(static_cast<ValueId>(id));
-  }
-  for (const Node& node : graph.nodes) {
-    const bool is_known = !node.inputs.empty() && std::ranges::all_of(node.inputs, [&](ValueId id) {
-      return id == kNoValue || known[static_cast<std::size_t>(id)];
-    });
-    for (const ValueId id : node.outputs) {
-      if (id != kNoValue) known[static_cast<std::size_t>(id)] = is_known;
-    }
-  }
-  return known;
-}
-
 std::optional<ElementStep> element_step_of(const Node& node) {
   const auto step = [](algorithm how, double alpha = 0, double beta = 0) {
     return ElementStep{ElementKind::kEltwise, how, static_cast<float>(alpha),

@@ -43,13 +43,19 @@ void ActivationBatches::add(Activations batch) {
   batches_.push_back({batch.images, batch.height, batch.width, batch.channels, {}});
 }
 
+const Activations& ActivationBatches::at(std::size_t batch, Activations& room) const {
+  const Activations& held = batches_[batch];
+  if (!places_[batch]) return held;
+  room = {held.images, held.height, held.width, held.channels, std::move(room.values)};
+  room.values.resize(static_cast<std::size_t>(room.images) * room.floats_per_image());
+  file_->read_at(*places_[batch], std::as_writable_bytes(std::span(room.values)));
+  return room;
+}
+
 Activations ActivationBatches::load(std::size_t batch) const {
-  Activations loaded = batches_[batch];
-  if (places_[batch]) {
-    loaded.values.resize(static_cast<std::size_t>(loaded.images) * loaded.floats_per_image());
-    file_->read_at(*places_[batch], std::as_writable_bytes(std::span(loaded.values)));
-  }
-  return loaded;
+  Activations room;
+  if (const Activations& found = at(batch, room); &found != &room) return found;
+  return room;
 }
 
 Activations ActivationBatches::take(std::size_t batch) {

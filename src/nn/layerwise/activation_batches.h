@@ -40,8 +40,11 @@ class ActivationBatches {
   [[nodiscard]] int height() const { return batches_.front().height; }
   [[nodiscard]] int width() const { return batches_.front().width; }
   [[nodiscard]] int channels() const { return batches_.front().channels; }
+  // Read into `room` where it lies in the file; as long as both are there.
+  [[nodiscard]] const Activations& at(std::size_t batch, Activations& room) const;
+  // A copy of it.
   [[nodiscard]] Activations load(std::size_t batch) const;
-  // The same, and it is not there any more.
+  // The batch itself, which is not there any more.
   Activations take(std::size_t batch);
   [[nodiscard]] const std::shared_ptr<ActivationMemory>& memory() const { return memory_; }
 

@@ -115,8 +115,9 @@ InputGram input_gram(const Layer& layer, const ActivationBatches& x) {
     waiting = 0;
   };
   try {
+    Activations room;
     for (std::size_t batch = 0; batch < x.size(); ++batch) {
-      const Activations images = x.load(batch);
+      const Activations& images = x.at(batch, room);
       const Patches patches(
           conv_geometry(layer, static_cast<int>(images.images), images.height, images.width),
           images);

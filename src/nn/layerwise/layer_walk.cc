@@ -55,8 +55,9 @@ class Walk {
   Value run_layer(const Layer& layer, std::size_t step) {
     Value x = at(layer.input);
     visitor_.on_input(layer, *x);
+    Activations room;
     const auto z = of_batches(*x, [&](std::size_t batch) {
-      return convolve(layer, weights_.values(layer.weights), x->load(batch));
+      return convolve(layer, weights_.values(layer.weights), x->at(batch, room));
     });
     visitor_.on_output(layer, *x, *z);
     const LayerValues values = layer_values(layer, weights_);
@@ -66,19 +67,21 @@ class Walk {
     return of_batches(*z, [&](std::size_t batch) {
       Activations y = z->take(batch);
       scale_and_shift(values.slope, values.offset, layer.relu && !has_sum, y);
-      if (has_sum) add_to(at(layer.addend)->load(batch), layer.relu, y);
+      if (has_sum) add_to(at(layer.addend)->at(batch, room), layer.relu, y);
       return y;
     });
   }
 
   Value run_node(const Node& node) {
     const Value x = at(node.inputs[0]);
+    Activations room;
     if (const auto* pool = std::get_if<op::MaxPool>(&node.attributes)) {
       const PoolGeometry geometry = pool_geometry(node.name, *pool, x->height(), x->width());
-      return of_batches(*x, [&](std::size_t batch) { return max_pool(x->load(batch), geometry); });
+      return of_batches(*x,
+                        [&](std::size_t batch) { return max_pool(x->at(batch, room), geometry); });
     }
     if (std::holds_alternative<op::GlobalAveragePool>(node.attributes)) {
-      return of_batches(*x, [&](std::size_t batch) { return global_mean(x->load(batch)); });
+      return of_batches(*x, [&](std::size_t batch) { return global_mean(x->at(batch, room)); });
     }
     if (std::holds_alternative<op::Flatten>(node.attributes) && x->height() * x->width() == 1) {
       return x;

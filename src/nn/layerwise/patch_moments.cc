@@ -261,27 +261,22 @@ void add_to(std::span<const double> from, std::span<double> to) {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] += from[i];
 }
 
-// What add_products and add_sums have added for one element of the patches.
-void add_to_sums(const PatchMoments& from, std::size_t row, PatchMoments& to) {
-  const std::size_t size = to.size;
-  to.mean[row] += from.mean[row];
-  add_to(std::span(from.second).subspan(row * size + row, size - row),
-         std::span(to.second).subspan(row * size + row, size - row));
-  for (std::size_t o = 0; o < to.outputs; ++o) {
-    to.cross[o * size + row] += from.cross[o * size + row];
-  }
-}
-
 // All sums, of the second moments those from the diagonal on.
-template <typename Moments, typename Body>
-void for_each_part(Moments& moments, const Body& body) {
-  for (auto* const sums :
-       {&moments.mean, &moments.product_mean, &moments.product_second, &moments.cross}) {
-    body(std::span(*sums));
+template <typename Groups>
+auto moment_parts(Groups& groups) {
+  std::vector<decltype(std::span(groups.front().mean))> parts;
+  for (auto& group : groups) {
+    for (auto* const sums : {&group.mean, &group.product_mean, &group.product_second}) {
+      parts.emplace_back(*sums);
+    }
+    for (std::size_t row = 0; row < group.size; ++row) {
+      parts.push_back(std::span(group.second).subspan(row * group.size + row, group.size - row));
+    }
+    for (std::size_t o = 0; o < group.outputs; ++o) {
+      parts.push_back(std::span(group.cross).subspan(o * group.size, group.size));
+    }
   }
-  for (std::size_t row = 0; row < moments.size; ++row) {
-    body(std::span(moments.second).subspan(row * moments.size + row, moments.size - row));
-  }
+  return parts;
 }
 
 void run_in_order(std::size_t count, const std::function<void(std::size_t)>& body) {
@@ -346,38 +341,24 @@ void PatchMomentSums::add(const GraphArray& x, const GraphArray& t) {
 }
 
 void PatchMomentSums::merge(const PatchMomentSums& other) {
-  const auto merge_row = [&](std::size_t group, std::size_t row) {
-    add_to_sums(other.groups_[group], row, groups_[group]);
-  };
-  if (groups_.size() == 1) {
-    parallel_for(groups_.front().size, [&](std::size_t row) { merge_row(0, row); });
-  } else {
-    parallel_for(groups_.size(), [&](std::size_t group) {
-      for (std::size_t row = 0; row < groups_[group].size; ++row) merge_row(group, row);
-    });
-  }
+  const auto from = moment_parts(other.groups_);
+  const auto to = moment_parts(groups_);
+  parallel_for(to.size(), [&](std::size_t i) { add_to(from[i], to[i]); });
   for (std::size_t group = 0; group < groups_.size(); ++group) {
     groups_[group].patches += other.groups_[group].patches;
-    add_to(other.groups_[group].product_mean, groups_[group].product_mean);
-    add_to(other.groups_[group].product_second, groups_[group].product_second);
   }
 }
 
 void PatchMomentSums::put(ByteRecord& record) const {
-  for (const PatchMoments& group : groups_) {
-    record.put(group.patches);
-    for_each_part(group,
-                  [&](std::span<const double> part) { record.put_bytes(std::as_bytes(part)); });
-  }
+  for (const PatchMoments& group : groups_) record.put(group.patches);
+  for (const auto part : moment_parts(groups_)) record.put_bytes(std::as_bytes(part));
 }
 
 void PatchMomentSums::set(ByteRecordReader& reader) {
-  for (PatchMoments& group : groups_) {
-    group.patches = reader.take<double>();
-    for_each_part(group, [&](std::span<double> part) {
-      const auto bytes = reader.take_bytes(part.size_bytes());
-      std::memcpy(part.data(), bytes.data(), bytes.size());
-    });
+  for (PatchMoments& group : groups_) group.patches = reader.take<double>();
+  for (const auto part : moment_parts(groups_)) {
+    const auto bytes = reader.take_bytes(part.size_bytes());
+    std::memcpy(part.data(), bytes.data(), bytes.size());
   }
 }
 

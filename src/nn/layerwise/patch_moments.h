@@ -58,7 +58,7 @@ class PatchMomentSums {
 
   // Adds the sums over other batches.
   void merge(const PatchMomentSums& other);
-  // Passes the sums on to another process. set() throws Error(kCorrupt) for those of another layer.
+  // Passes the sums on to another process. set() throws Error(kCorrupt) for too few.
   void put(ByteRecord& record) const;
   void set(ByteRecordReader& reader);
 

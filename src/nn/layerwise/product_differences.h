@@ -35,7 +35,7 @@ class ProductDifferenceSums {
 
   // Adds the sums over other batches.
   void merge(const ProductDifferenceSums& other);
-  // Passes the sums on to another process. set() throws Error(kCorrupt) for those of another layer.
+  // Passes the sums on to another process. set() throws Error(kCorrupt) for too few.
   void put(ByteRecord& record) const;
   void set(ByteRecordReader& reader);
 

@@ -3,12 +3,9 @@
 #include <utility>
 #include <vector>
 
-#include "base/parallel.h"
 #include "nn/onednn_pieces.h"
-#include "nn/training/backward_pass.h"
-#include "nn/training/forward_pass.h"
-#include "nn/training/step_list.h"
 #include "nn/training/trainable_graph.h"
+#include "nn/training/training_program.h"
 #include "nn/training/training_threads.h"
 #include "nn/training/training_variables.h"
 
@@ -27,28 +24,18 @@ struct BlockNetwork::State {
   State(const Graph& original, const WeightSource& initial, const TrainingOptions& requested)
       : graph(original),
         options(as_block(requested)),
-        threads(requested.threads > 0 ? requested.threads : available_threads()),
+        threads(threads_of(requested)),
         trainable(graph, options.height, options.width, TrainedOutputs::kValues),
         variables(graph, initial, options),
-        forward(trainable, options, variables, steps),
-        backward(trainable, forward, variables, steps),
-        forward_steps(steps.size()) {
-    const ValueId made = graph.outputs.at(0);
-    output = forward.buffer(made);
-    count = forward.float_count(made);
-    gradient = forward.new_buffer(made);
-    steps.add({output, gradient}, [] {});  // both are there between the passes
-    backward.begin(made, gradient);
-    backward.add();
-    steps.allocate();
-    piece_sums.resize(value_pieces(count));
-  }
+        program(trainable, options, variables),
+        count(static_cast<std::size_t>(options.batch_size) *
+              trainable.size(trainable.ends().at(0)).floats()),
+        piece_sums(value_pieces(count)) {}
 
   double run_forward(std::span<const float> x, std::span<const float> wanted) {
     variables.update_effective_values();
-    forward.set_images(x.data());
-    steps.run(0, forward_steps);
-    const float* const y = steps.floats(output);
+    program.forward(x.data(), 0, nullptr);
+    const float* const y = program.features(0);
     for_each_value_piece(count, [&](std::size_t piece, std::size_t first, std::size_t last) {
       double sum = 0;
       for (std::size_t i = first; i < last; ++i) {
@@ -63,13 +50,14 @@ struct BlockNetwork::State {
   }
 
   void run_backward(std::span<const float> wanted) {
-    const float* const y = steps.floats(output);
-    float* const to = steps.floats(gradient);
+    if (!program.has_backward()) return;
+    const float* const y = program.features(0);
+    float* const to = program.feature_gradients(0);
     const float factor = 2.0F / static_cast<float>(options.batch_size);
     for_each_value_piece(count, [&](std::size_t /*piece*/, std::size_t first, std::size_t last) {
       for (std::size_t i = first; i < last; ++i) to[i] = factor * (y[i] - wanted[i]);
     });
-    steps.run(forward_steps, steps.size());
+    program.backward();
   }
 
   Graph graph;
@@ -77,21 +65,15 @@ struct BlockNetwork::State {
   int threads;
   TrainableGraph trainable;
   TrainingVariables variables;
-  StepList steps;
-  ForwardPass forward;
-  BackwardPass backward;
-  std::size_t forward_steps;
-  int output = StepList::kNone;
-  int gradient = StepList::kNone;
-  std::size_t count = 0;  // of the output's values
+  TrainingProgram program;
+  std::size_t count;  // of the output's values
   std::vector<double> piece_sums;
 };
 
 BlockNetwork::BlockNetwork(const Graph& graph, const WeightSource& initial,
                            const TrainingOptions& options) {
   check_weights(graph, initial);
-  const int threads = options.threads > 0 ? options.threads : available_threads();
-  state_ = on_threads(threads, "build",
+  state_ = on_threads(threads_of(options), "build",
                       [&] { return std::make_unique<State>(graph, initial, options); });
 }
 

@@ -14,14 +14,14 @@ namespace narrow {
 // `threads` count. The same bits for every number of threads.
 class BlockNetwork {
  public:
-  // Throws what the constructor of TrainingNetwork throws.
+  // Throws Error(kUnsupported) as TrainingNetwork does.
   BlockNetwork(const Graph& graph, const WeightSource& initial, const TrainingOptions& options);
   ~BlockNetwork();
   BlockNetwork(const BlockNetwork&) = delete;
   BlockNetwork& operator=(const BlockNetwork&) = delete;
 
   // The mean of squared differences between what the batch `x` gives and `wanted`, both with the
-  // channels last, [batch_size, height, width, channels].
+  // channels last, [batch_size, height, width, channels], which nobody checks.
   double loss(std::span<const float> x, std::span<const float> wanted);
   // The same, and leaves the gradients of the sum of squared differences of an image, as mean over
   // the batch, in parameters(), where `sink` gets them piece by piece.

@@ -23,6 +23,7 @@ class SoftRounding {
   // what is to be rounded, at which h begins to point.
   SoftRounding(std::vector<float> now, std::vector<float> other, std::span<const float> wanted);
 
+  [[nodiscard]] std::size_t size() const { return now_.size(); }
   void set_view(View view) { view_ = view; }
   void values(std::span<float> values) const;
 

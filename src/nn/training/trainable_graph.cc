@@ -58,6 +58,16 @@ TrainableGraph::TrainableGraph(const Graph& graph, int height, int width, Traine
   find_merged();
 }
 
+std::vector<ValueId> TrainableGraph::ends() const {
+  std::vector<ValueId> ends;
+  for (const TrainingUnit* output : outputs_) ends.push_back(output->input);
+  if (!outputs_.empty()) return ends;
+  for (const ValueId id : graph_.outputs) {
+    ends.push_back(found_.same_as[static_cast<std::size_t>(id)]);
+  }
+  return ends;
+}
+
 void TrainableGraph::find_outputs() {
   for (const ValueId id : graph_.outputs) {
     const ValueId made = found_.same_as[static_cast<std::size_t>(id)];

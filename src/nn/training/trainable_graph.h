@@ -40,6 +40,8 @@ class TrainableGraph {
   // The unit that gives each output of the graph: a linear operator with biases over one pixel.
   // What it reads are features. None with TrainedOutputs::kValues: then outputs are made by steps.
   [[nodiscard]] const std::vector<const TrainingUnit*>& outputs() const { return outputs_; }
+  // What the passes lead to: the features of each output, or what it is.
+  [[nodiscard]] std::vector<ValueId> ends() const;
   // What is computed for the features, in order. All that they give is used.
   [[nodiscard]] const std::vector<TrainingStep>& steps() const { return steps_; }
   // Input `index` of a node that is a step.

@@ -62,7 +62,7 @@ struct TrainingNetwork::State {
   State(const Graph& original, const WeightSource& initial, const TrainingOptions& requested)
       : graph(original),
         options(requested),
-        threads(requested.threads > 0 ? requested.threads : available_threads()),
+        threads(threads_of(requested)),
         trainable(graph, options.height, options.width),
         variables(graph, initial, options),
         program(trainable, options, variables) {
@@ -172,8 +172,7 @@ TrainingNetwork::TrainingNetwork(const Graph& graph, const WeightSource& initial
                                  const TrainingOptions& options) {
   check_options(options);
   check_weights(graph, initial);
-  const int threads = options.threads > 0 ? options.threads : available_threads();
-  state_ = on_threads(threads, "build",
+  state_ = on_threads(threads_of(options), "build",
                       [&] { return std::make_unique<State>(graph, initial, options); });
 }
 

@@ -15,8 +15,8 @@ TrainingProgram::TrainingProgram(const TrainableGraph& graph, const TrainingOpti
     : forward_(graph, options, variables, steps_),
       backward_(graph, forward_, variables, steps_),
       forward_steps_(steps_.size()) {
-  for (const TrainingUnit* output : graph.outputs()) {
-    const ValueId features = output->input;
+  const std::vector<ValueId> ends = graph.ends();
+  for (const ValueId features : ends) {
     const bool is_needed = forward_.needs_gradient(features);
     features_.push_back(forward_.buffer(features));
     feature_gradients_.push_back(is_needed ? forward_.new_buffer(features) : StepList::kNone);
@@ -25,7 +25,7 @@ TrainingProgram::TrainingProgram(const TrainableGraph& graph, const TrainingOpti
   }
   for (std::size_t i = 0; i < features_.size(); ++i) {
     const int gradients = feature_gradients_[i];
-    if (gradients != StepList::kNone) backward_.begin(graph.outputs()[i]->input, gradients);
+    if (gradients != StepList::kNone) backward_.begin(ends[i], gradients);
   }
   if (has_backward_) backward_.add();
   steps_.allocate();

@@ -1,4 +1,5 @@
-// The forward and backward pass of a network below its output layers. Internal to this folder.
+// The forward and backward pass of a network below its output layers, or of all of one without.
+// Internal to this folder.
 #pragma once
 
 #include <cstddef>

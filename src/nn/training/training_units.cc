@@ -22,24 +22,9 @@ namespace {
 // Images from channels first to channels last.
 const std::vector<std::int64_t> kChannelsLast = {0, 2, 3, 1};
 
-// The elements of a constant of floating-point numbers; none when it is none.
-std::vector<double> reals_of(const Graph& graph, ValueId id) {
-  const Constant* const constant = id == kNoValue ? nullptr : graph.constant_of(id);
-  if (constant == nullptr) return {};
-  return fact_of(*constant).reals.value_or(std::vector<double>());
-}
-
-std::optional<double> scalar_of(const Graph& graph, ValueId id) {
-  const std::vector<double> values = reals_of(graph, id);
-  return values.size() == 1 ? std::optional(values[0]) : std::nullopt;
-}
-
 Activation activation_of(const Graph& graph, const Node& node) {
   if (is_any<op::Relu>(node)) return Activation::kRelu;
-  const bool is_relu6 = is_any<op::Clip>(node) && node.inputs.size() == 3 &&
-                        scalar_of(graph, node.inputs[1]) == 0.0 &&
-                        scalar_of(graph, node.inputs[2]) == 6.0;
-  return is_relu6 ? Activation::kRelu6 : Activation::kNone;
+  return is_relu6(graph, node) ? Activation::kRelu6 : Activation::kNone;
 }
 
 class StepFinder {

@@ -137,7 +137,6 @@ ValueStatistics CalibratedNetwork::seen(std::size_t group) const {
   return all;
 }
 
-// From the statistics of the values, or as they were trained.
 std::vector<ActivationFormat> CalibratedNetwork::fit_formats(
     const ActivationOptions& options) const {
   if (!options.steps.empty()) return trained_formats(graph_, groups_, options.steps);

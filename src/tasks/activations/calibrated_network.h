@@ -42,13 +42,14 @@ class CalibratedNetwork {
   [[nodiscard]] const std::vector<QuantizerGroup>& groups() const { return groups_; }
   // Of all values of a group together.
   [[nodiscard]] ValueStatistics seen(std::size_t group) const;
+  // Of all groups, by the statistics of their values, or as they were trained.
+  [[nodiscard]] std::vector<ActivationFormat> fit_formats(const ActivationOptions& options) const;
   // Gives the weights of graph(), as tensors() has them.
   [[nodiscard]] ReadWeight read_weight() const;
 
  private:
   void see_values(const CheckpointReader& reader, const CalibrationImages& images,
                   const RunOptions& run);
-  [[nodiscard]] std::vector<ActivationFormat> fit_formats(const ActivationOptions& options) const;
   void describe_values(const ActivationOptions& options,
                        const std::vector<ActivationFormat>& formats,
                        IntegerNetworkResult& result) const;

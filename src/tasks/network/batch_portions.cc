@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 
 #include "narrow/error.h"
-#include "nn/execution/graph_walk.h"
 
 namespace narrow {
 
-BatchPortions::BatchPortions(std::uint64_t examples, bool is_shared)
-    : batch_(static_cast<std::size_t>(GraphWalk::kBatch)) {
-  const std::size_t batches = (examples + batch_ - 1) / batch_;
+BatchPortions::BatchPortions(std::uint64_t examples, bool is_shared) {
+  const std::size_t batches = (examples + kBatch - 1) / kBatch;
   portions_ = std::min(kMost, batches);
   if (is_shared) {
     ranks_ = static_cast<std::size_t>(ranks().size());
@@ -19,7 +17,7 @@ BatchPortions::BatchPortions(std::uint64_t examples, bool is_shared)
     throw Error(ErrorCategory::kUsage,
                 fmt::format("{} ranks share {} examples, {} at a time in at most {} portions; "
                             "start no more ranks than portions",
-                            ranks_, examples, batch_, kMost));
+                            ranks_, examples, kBatch, kMost));
   }
   for (std::size_t batch = 0; batch < batches; ++batch) {
     if (is_own(batch)) own_.push_back(batch);

@@ -12,16 +12,19 @@
 
 #include "base/byte_record.h"
 #include "base/ranks.h"
+#include "nn/execution/graph_walk.h"
 
 namespace narrow {
 
 class BatchPortions {
  public:
+  // Examples of a batch.
+  static constexpr auto kBatch = static_cast<std::size_t>(GraphWalk::kBatch);
   // So many ranks can share a calibration.
   static constexpr std::size_t kMost = 16;
 
   BatchPortions() = default;  // of nothing
-  // Of `examples`, GraphWalk::kBatch a batch. Where ranks share them, this one has a part of the
+  // Of `examples`. Where ranks share them, this one has a part of the
   // portions, else all. Throws Error(kUsage) for more ranks than portions.
   BatchPortions(std::uint64_t examples, bool is_shared);
 
@@ -33,11 +36,11 @@ class BatchPortions {
   template <typename T>
   [[nodiscard]] std::vector<T> own(std::span<const T> items) const;
 
-  // What add(sums, batch) makes of the batches of portion after portion, from `empty`, goes to
+  // What add(sums, batch) makes of the batches of portion after portion, from empty(), goes to
   // merge(portion, sums) on the first rank. `batch` counts the batches of this rank. Sums have
   // put(ByteRecord&) and set(ByteRecordReader&). All ranks call it.
-  template <typename Sums, typename Add, typename Merge>
-  void sum(const Sums& empty, const Add& add, const Merge& merge) const;
+  template <typename Empty, typename Add, typename Merge>
+  void sum(const Empty& empty, const Add& add, const Merge& merge) const;
 
  private:
   [[nodiscard]] bool is_own(std::size_t batch) const { return batch % portions_ % ranks_ == rank_; }
@@ -46,37 +49,33 @@ class BatchPortions {
   std::size_t ranks_ = 1;
   std::size_t rank_ = 0;
   std::vector<std::size_t> own_;  // the numbers of this rank's batches
-  std::size_t batch_ = 1;         // examples
 };
 
 template <typename T>
 std::vector<T> BatchPortions::own(std::span<const T> items) const {
   std::vector<T> own;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (is_own(i / batch_)) own.push_back(items[i]);
+    if (is_own(i / kBatch)) own.push_back(items[i]);
   }
   return own;
 }
 
-template <typename Sums, typename Add, typename Merge>
-void BatchPortions::sum(const Sums& empty, const Add& add, const Merge& merge) const {
+template <typename Empty, typename Add, typename Merge>
+void BatchPortions::sum(const Empty& empty, const Add& add, const Merge& merge) const {
   for (std::size_t first = 0; first < portions_; first += ranks_) {
-    Sums mine = empty;
+    auto mine = empty();
     for (std::size_t i = 0; i < own_.size(); ++i) {
       if (own_[i] % portions_ == first + rank_) add(mine, i);
     }
-    if (ranks_ == 1) {
-      merge(first, std::move(mine));
-      continue;
-    }
+    if (is_first()) merge(first, std::move(mine));
     // One after the other, so that the first rank holds no more than one.
-    for (std::size_t rank = 0; rank < std::min(ranks_, portions_ - first); ++rank) {
+    for (std::size_t rank = 1; rank < std::min(ranks_, portions_ - first); ++rank) {
       ByteRecord record;
       if (rank == rank_) mine.put(record);
       const auto all = ranks().gather(record.bytes());
       if (rank_ != 0) continue;
       ByteRecordReader reader(all[rank], "the sums of a rank");
-      Sums sums = empty;
+      auto sums = empty();
       sums.set(reader);
       merge(first + rank, std::move(sums));
     }

@@ -1,7 +1,6 @@
 #include "tasks/network/block_rounder.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -48,23 +47,23 @@ void append_example(const GraphArray& batch, std::size_t index, const ExampleSiz
   }
 }
 
-// Where the weight that is stored at `index` lies in a kernel [rows, columns, in, out].
 std::size_t place_in_hwio(const LinearLayer& layer, std::size_t index) {
-  const std::size_t column = layer.column_at(index);
-  const std::size_t taps = layer.taps();
-  return (column % taps * (layer.columns / taps) + column / taps) * layer.out_channels +
-         layer.channel_at(index);
+  return layer.hwio_index(layer.channel_at(index), layer.column_at(index));
 }
 
 std::vector<float> as_hwio(const LinearLayer& layer, std::span<const float> stored) {
-  std::vector<float> kernel(stored.size());
-  for (std::size_t i = 0; i < stored.size(); ++i) kernel[place_in_hwio(layer, i)] = stored[i];
+  std::vector<float> kernel(stored.begin(), stored.end());
+  for (std::size_t i = 0; layer.rows_first && i < stored.size(); ++i) {
+    kernel[place_in_hwio(layer, i)] = stored[i];
+  }
   return kernel;
 }
 
 std::vector<float> as_stored(const LinearLayer& layer, std::span<const float> kernel) {
-  std::vector<float> stored(kernel.size());
-  for (std::size_t i = 0; i < stored.size(); ++i) stored[i] = kernel[place_in_hwio(layer, i)];
+  std::vector<float> stored(kernel.begin(), kernel.end());
+  for (std::size_t i = 0; layer.rows_first && i < stored.size(); ++i) {
+    stored[i] = kernel[place_in_hwio(layer, i)];
+  }
   return stored;
 }
 

@@ -43,10 +43,10 @@ GraphArrays as_inputs(const ArrayExamples& arrays, const std::vector<std::size_t
   return arrays.take(chosen, types);
 }
 
-CalibrationNetwork with_arrays(const CheckpointReader& reader, const CalibrationImages& images,
-                               bool is_shared) {
-  require_one_source(images.source);
-  Graph graph = held_network(reader, CheckpointVariables(reader, false), "");
+}  // namespace
+
+CalibrationNetwork network_of_arrays(const CheckpointReader& reader, Graph graph,
+                                     const CalibrationImages& images, ExamplesOfRank of_rank) {
   const ArrayExamples arrays(images.source.inputs, graph, 0);
   ArrayClassifier classifier = array_classifier(std::move(graph), arrays.shapes(1));
   // Values that follow from sizes would not be kept between layers.
@@ -61,14 +61,12 @@ CalibrationNetwork with_arrays(const CheckpointReader& reader, const Calibration
   if (classifier.has_classes) network.classes = static_cast<std::size_t>(classifier.outputs);
   const std::vector<std::size_t> chosen = chosen_examples(arrays, images);
   network.count = chosen.size();
-  network.portions = BatchPortions(network.count, is_shared);
+  network.portions = BatchPortions(network.count, of_rank == ExamplesOfRank::kPortions);
   network.examples =
       batches_of(as_inputs(arrays, network.portions.own<std::size_t>(chosen), classifier.graph));
   network.graph = std::move(classifier.graph);
   return network;
 }
-
-}  // namespace
 
 bool has_examples(const ImageSource& images) {
   return !images.pictures.empty() || !images.dataset_name.empty() || !images.inputs.empty();
@@ -82,9 +80,10 @@ GraphArrays calibration_arrays(const ArrayExamples& arrays, const CalibrationIma
 CalibrationNetwork calibration_network(const CheckpointReader& reader,
                                        const CalibrationImages* images, int image_size,
                                        ExamplesOfRank of_rank) {
-  const bool is_shared = of_rank == ExamplesOfRank::kPortions;
   if (images != nullptr && !images->source.inputs.empty()) {
-    return with_arrays(reader, *images, is_shared);
+    require_one_source(images->source);
+    return network_of_arrays(reader, held_network(reader, CheckpointVariables(reader, false), ""),
+                             *images, of_rank);
   }
   CalibrationNetwork network;
   if (images == nullptr) {
@@ -103,7 +102,7 @@ CalibrationNetwork calibration_network(const CheckpointReader& reader,
       const Activations loaded =
           load_calibration_images(*images, [&](std::span<const std::uint64_t> all) {
             network.count = all.size();
-            network.portions = BatchPortions(network.count, is_shared);
+            network.portions = BatchPortions(network.count, of_rank == ExamplesOfRank::kPortions);
             return network.portions.own(all);
           });
       arrays.front() = input_of_images(loaded, classifier.channels_last);

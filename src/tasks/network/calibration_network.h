@@ -35,6 +35,10 @@ CalibrationNetwork calibration_network(const CheckpointReader& reader,
                                        const CalibrationImages* images, int image_size,
                                        ExamplesOfRank of_rank = ExamplesOfRank::kAll);
 
+// The same with the arrays alone, for a graph of the checkpoint's network.
+CalibrationNetwork network_of_arrays(const CheckpointReader& reader, Graph graph,
+                                     const CalibrationImages& images, ExamplesOfRank of_rank);
+
 // Whether there is something that can go through a network.
 bool has_examples(const ImageSource& images);
 

@@ -86,11 +86,11 @@ void quantize_layers_with_images(const LoadedNetwork& network, LayerQuantizer& q
                                  bool with_gram, Activations images, std::uint64_t most_bytes,
                                  const TakeCost& take) {
   const auto memory = memory_besides(network, with_gram, most_bytes);
-  const auto batches = std::make_shared<ActivationBatches>(std::move(images), memory);
+  auto batches = std::make_shared<ActivationBatches>(std::move(images), memory);
   ReferencePass reference;
   walk_layers(network.graph, network.layers, network.weights, batches, reference);
   QuantizingPass quantizing(quantizer, with_gram, reference.reference, take);
-  walk_layers(network.graph, network.layers, network.weights, batches, quantizing);
+  walk_layers(network.graph, network.layers, network.weights, std::move(batches), quantizing);
 }
 
 }  // namespace narrow

@@ -40,8 +40,9 @@ void require_possible(const CheckpointReader& reader, const NetworkMethods& meth
   if (methods.fold && !is_onnx(reader)) {
     refuse("but batch norms are folded in ONNX files only; convert it to one first");
   }
-  if (methods.ranks_share_images && (methods.equalize || !methods.images)) {
-    refuse("of which ranks share the images of rounding and bias correction only");
+  if (methods.ranks_share_images &&
+      (methods.equalize || !methods.images || methods.rounding == Rounding::kLearned)) {
+    refuse("of which ranks share the images of flips, gptq and bias correction only");
   }
   if (methods.fold && methods.absorb_channel_scales) {
     refuse("whose folded batch norms leave nothing that absorbs channel scales; choose one");
@@ -214,7 +215,7 @@ class GraphPass {
     const auto seen = quantized.program({{layer.input}});
     std::array<PatchMomentSums, 2> halves = {PatchMomentSums(layer), PatchMomentSums(layer)};
     portions_.sum(
-        PatchMomentSums(layer),
+        [&] { return PatchMomentSums(layer); },
         [&](PatchMomentSums& sums, std::size_t batch) {
           sums.add(seen.run(batch).front(), wanted.run(batch).front());
         },
@@ -243,7 +244,7 @@ class GraphPass {
     const auto made = quantized.program({{layer.product}});
     ProductDifferenceSums all(layer);
     portions_.sum(
-        ProductDifferenceSums(layer),
+        [&] { return ProductDifferenceSums(layer); },
         [&](ProductDifferenceSums& sums, std::size_t batch) {
           sums.add(made.run(batch).front(), wanted.run(batch).front());
         },
@@ -257,10 +258,8 @@ class GraphPass {
     if (layer.bias) names.push_back(*layer.bias);
     if (layer.norm) {
       if (layer.norm->gamma) names.push_back(*layer.norm->gamma);
-      for (const std::string& name :
-           {layer.norm->beta, layer.norm->moving_mean, layer.norm->moving_variance}) {
-        names.push_back(name);
-      }
+      names.insert(names.end(),
+                   {layer.norm->beta, layer.norm->moving_mean, layer.norm->moving_variance});
     }
     for (const std::string& name : names) {
       const auto values = std::as_writable_bytes(weights.values(name));

@@ -9,7 +9,6 @@
 
 #include "base/parallel.h"
 #include "base/run_progress.h"
-#include "graph/rules/batch_axis.h"
 #include "graph/shapes.h"
 #include "methods/activations/quantized_network.h"
 #include "model/image_classifier.h"
@@ -94,15 +93,10 @@ class ActivationMeasurement {
   // With all groups in codes.
   [[nodiscard]] double change(const ActivationOptions& options) const {
     std::vector<QuantizerGroup> groups;
-    std::vector<ActivationFormat> formats;
-    for (std::size_t i = 0; i < network_.groups().size(); ++i) {
-      const QuantizerGroup& group = network_.groups()[i];
+    for (const QuantizerGroup& group : network_.groups()) {
       groups.push_back(same_group(network_.graph(), group, graph_));
-      const ActivationScheme scheme =
-          scheme_of(network_.graph(), group, options.scheme, options.rules);
-      formats.push_back(fit_format(choose_range(network_.seen(i), scheme), scheme));
     }
-    return change(groups, formats);
+    return change(groups, network_.fit_formats(options));
   }
 
  private:
@@ -136,7 +130,8 @@ void set_image_size(const CheckpointReader& reader, CalibrationImages& images) {
   images.source.image_size = image_size_of(reader, images.source.image_size);
 }
 
-ActivationMeasurement measurement_of(const CalibratedNetwork& network,
+ActivationMeasurement measurement_of(const CheckpointReader& reader,
+                                     const CalibratedNetwork& network,
                                      const CalibrationImages& images) {
   Graph graph = fold_constants(network.graph(), kMostFoldedWeights);
   if (images.source.inputs.empty()) {
@@ -146,15 +141,9 @@ ActivationMeasurement measurement_of(const CalibratedNetwork& network,
     return {network, std::move(classifier.graph), static_cast<std::size_t>(classifier.class_count),
             batches_of({input_of_images(load_calibration_images(images), channels_last)})};
   }
-  const ArrayExamples arrays(images.source.inputs, graph, 0);
-  ArrayClassifier classifier = array_classifier(std::move(graph), arrays.shapes(1));
-  if (mixed_examples(classifier.graph)) {
-    throw Error(ErrorCategory::kUnsupported,
-                "activations are measured in networks of free batch size");
-  }
-  ExampleBatches examples = batches_of(calibration_arrays(arrays, images, classifier.graph));
-  const auto classes = static_cast<std::size_t>(classifier.has_classes ? classifier.outputs : 0);
-  return {network, fold_constants(std::move(classifier.graph)), classes, std::move(examples)};
+  CalibrationNetwork found =
+      network_of_arrays(reader, std::move(graph), images, ExamplesOfRank::kAll);
+  return {network, std::move(found.graph), found.classes, std::move(found.examples)};
 }
 
 QuantizePlan with_8_bits(QuantizePlan plan) {
@@ -166,12 +155,12 @@ QuantizePlan with_8_bits(QuantizePlan plan) {
 }
 
 // The range of the least change, for rules too.
-void choose_range_of(const CalibratedNetwork& network, const CalibrationImages& images,
-                     const std::vector<std::string>& ranges, const RunOptions& run,
-                     ActivationOptions& options) {
+void choose_range_of(const CheckpointReader& reader, const CalibratedNetwork& network,
+                     const CalibrationImages& images, const std::vector<std::string>& ranges,
+                     const RunOptions& run, ActivationOptions& options) {
   std::optional<ActivationMeasurement> measurement;
   try {
-    measurement.emplace(measurement_of(network, images));
+    measurement.emplace(measurement_of(reader, network, images));
   } catch (const Error& error) {
     if (error.category() != ErrorCategory::kUnsupported) throw;
     return;
@@ -208,25 +197,28 @@ ActivationOptions choose_activations(const CheckpointReader& reader, const Quant
   require_quantizable_activations(reader);
   validate(options.scheme);
   if (!options.rules.empty() || !options.steps.empty()) return options;
+  const bool widens = options.scheme.bits < kBitsOfInputs;
+  if (ranges.empty() && !widens) return options;
   const ThreadLimit limit(run.threads);
   CalibrationImages images = options.images;
   set_image_size(reader, images);
   images.count = std::min(images.count, kMostSeenImages);
   images.parts = 2;
-  const CalibratedNetwork network(reader, with_8_bits(plan), {}, {}, &images,
-                                  {run.threads, nullptr});
-  std::vector<std::string> inputs;
-  for (const QuantizerGroup& group : network.groups()) {
-    const auto input = std::ranges::find_first_of(group.values, network.graph().inputs);
-    if (input != group.values.end()) inputs.push_back(network.graph().value(*input).name);
-  }
-  if (options.scheme.bits < kBitsOfInputs) {
+  // Only ranges need what the values are.
+  const CalibratedNetwork network(reader, with_8_bits(plan), {}, {},
+                                  ranges.empty() ? nullptr : &images, {run.threads, nullptr});
+  if (widens) {
+    std::vector<std::string> inputs;
+    for (const QuantizerGroup& group : network.groups()) {
+      const auto input = std::ranges::find_first_of(group.values, network.graph().inputs);
+      if (input != group.values.end()) inputs.push_back(network.graph().value(*input).name);
+    }
     ActivationScheme of_inputs = options.scheme;
     of_inputs.bits = kBitsOfInputs;
     options.rules = activation_rules({{inputs, of_inputs}});
   }
   images.part = 1;
-  if (!ranges.empty()) choose_range_of(network, images, ranges, run, options);
+  if (!ranges.empty()) choose_range_of(reader, network, images, ranges, run, options);
   return options;
 }
 
@@ -252,7 +244,7 @@ std::vector<ActivationCosts> activation_costs(const CheckpointReader& reader,
   set_image_size(reader, images);
   const QuantizePlan widest = plan_of_indices(reader, indices, schemes.back(), request.axes);
   const CalibratedNetwork network(reader, widest, {}, {}, &images, {run.threads, nullptr});
-  const ActivationMeasurement measurement = measurement_of(network, images);
+  const ActivationMeasurement measurement = measurement_of(reader, network, images);
   std::vector<ActivationCosts> costs;
   for (std::size_t i = 0; i < network.groups().size(); ++i) {
     ActivationCosts of_group = measurement.costs(i, request.activations);

@@ -142,9 +142,12 @@ BestRecipe best_recipe(const CheckpointReader& reader, const BestRequest& reques
         "moving averages");
   }
   AllocationRequest allocation = allocation_of(request);
-  allocation.damage = best_damage(reader, allocation);
   const bool has_norms = has_norm_moments(reader, allocation);
   const bool has_images = request.methods.images.has_value();
+  // best_damage() without looking at the norms once more.
+  allocation.damage = has_images  ? best_damage(reader, allocation)
+                      : has_norms ? DamageKind::kOutput
+                                  : DamageKind::kWeight;
   // Otherwise nothing is known of what layers see.
   const bool has_moments = has_images || has_norms;
   // With one range scales are absorbed instead.

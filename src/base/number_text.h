@@ -1,4 +1,4 @@
-// Numbers in the text of an option.
+// Numbers in text.
 #pragma once
 
 #include <charconv>
