@@ -211,6 +211,21 @@ class Ranks(SharedCase):
         self.assertIn("share the images of flips, gptq and bias correction only", errors)
         self.assertFalse((self.dir / "of2.onnx").exists())
 
+    def test_quantize_a_resnet_with_images(self):
+        for methods in (["--round", "gptq", "--bias-correct", "--equalize"],
+                        ["--round", "flips", "--absorb-channel-scales"]):
+            command = ["quantize", "model.ckpt-7", "--scheme", "symmetric", "--bits", 4, *methods,
+                       "--dataset_split_name", "test", "--calibration_images", 70, *IMAGES]
+            self.narrow(*command, "-o", "one/", "--threads", 1)
+            for count in (1, 3):
+                text, _ = self.ranks(count, *command, "-o", f"of{count}/")
+                self.assertIn("70 images", text)
+                self.assertEqual(self.files_of("one"), self.files_of(f"of{count}"), methods)
+            _, errors = self.ranks(6, *command, "-o", "of6/", status=2)
+            self.assertIn("6 ranks share 70 examples", errors)
+            for directory in ("one", "of1", "of3"):
+                shutil.rmtree(self.dir / directory)
+
     def test_train(self):
         command = ["train", "--dataset_name", "fashion_mnist", "--dataset_dir", ".",
                    "--dataset_split_name", "test", "--checkpoint_path", "model.ckpt-7",

@@ -20,7 +20,7 @@ OutputError EstimatedInputs::output_error(const LayerValues& before,
 ProductMoments MeasuredInputs::products(const LayerValues& /*before*/,
                                         const LayerValues& /*after*/) const {
   return {{reference_.begin(), reference_.end()},
-          channel_moments(statistics_of_images(products_)),
+          channel_moments(merge_(statistics_of_images(products_))),
           true};
 }
 
@@ -41,13 +41,12 @@ OutputError MeasuredInputs::output_error(const LayerValues& before,
     std::ranges::move(statistics_of_images(difference), std::back_inserter(noise));
   }
   OutputError error;
-  for (const Moments& channel : channel_moments(signal)) error.signal += channel.variance();
-  for (const Moments& channel : channel_moments(noise)) error.noise += channel.second;
+  for (const Moments& channel : channel_moments(merge_(signal))) error.signal += channel.variance();
+  for (const Moments& channel : channel_moments(merge_(noise))) error.noise += channel.second;
   return error;
 }
 
-std::vector<Moments> channel_moments(const std::vector<ChannelStatistics>& images) {
-  const ChannelStatistics statistics = merged(images);
+std::vector<Moments> channel_moments(const ChannelStatistics& statistics) {
   std::vector<Moments> moments(statistics.mean.size());
   for (std::size_t c = 0; c < moments.size(); ++c) {
     const double mean = statistics.mean[c];

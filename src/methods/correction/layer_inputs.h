@@ -1,6 +1,7 @@
 // What is known of the inputs of a layer: estimated from the checkpoint, or measured with images.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -46,12 +47,15 @@ class EstimatedInputs : public LayerInputs {
 
 // Images in the network as it is quantized so far: `x` is what the layer gets, `products` what it
 // makes of it with its quantized weights, `reference` the moments of what the unquantized network
-// makes of the same images at this layer. They must outlive this.
+// makes of the same images at this layer. merge() gives the statistics of all images from those of
+// the ones that are here. They must outlive this.
+using MergeImages = std::function<ChannelStatistics(const std::vector<ChannelStatistics>&)>;
+
 class MeasuredInputs : public LayerInputs {
  public:
   MeasuredInputs(const Layer& layer, const ActivationBatches& x, const ActivationBatches& products,
-                 std::span<const Moments> reference)
-      : layer_(layer), x_(x), products_(products), reference_(reference) {}
+                 std::span<const Moments> reference, const MergeImages& merge)
+      : layer_(layer), x_(x), products_(products), reference_(reference), merge_(merge) {}
   [[nodiscard]] ProductMoments products(const LayerValues& before,
                                         const LayerValues& after) const override;
   // Of both on the same inputs `x`.
@@ -63,9 +67,10 @@ class MeasuredInputs : public LayerInputs {
   const ActivationBatches& x_;
   const ActivationBatches& products_;
   std::span<const Moments> reference_;
+  const MergeImages& merge_;
 };
 
-// Of each channel, over all images.
-std::vector<Moments> channel_moments(const std::vector<ChannelStatistics>& images);
+// Of each channel.
+std::vector<Moments> channel_moments(const ChannelStatistics& statistics);
 
 }  // namespace narrow

@@ -85,12 +85,13 @@ ChannelStatistics take(ByteRecordReader& reader) {
 }
 
 // Those of all ranks in the order of the images.
-std::vector<ChannelStatistics> in_order(const std::vector<std::vector<std::byte>>& of_ranks) {
+std::vector<ChannelStatistics> in_order(const std::vector<std::vector<std::byte>>& of_ranks,
+                                        const RankOfImage& rank_of) {
   std::vector<ByteRecordReader> readers;
   for (const auto& bytes : of_ranks) readers.emplace_back(bytes, "statistics of a rank");
   std::vector<ChannelStatistics> all;
   for (std::size_t image = 0; !readers.empty(); ++image) {
-    ByteRecordReader& reader = readers[image % readers.size()];
+    ByteRecordReader& reader = readers[rank_of(image)];
     if (reader.is_empty()) break;
     all.push_back(take(reader));
   }
@@ -99,13 +100,14 @@ std::vector<ChannelStatistics> in_order(const std::vector<std::vector<std::byte>
 
 }  // namespace
 
-ChannelStatistics merged_of_ranks(const std::vector<ChannelStatistics>& mine) {
+ChannelStatistics merged_of_ranks(const std::vector<ChannelStatistics>& mine,
+                                  const RankOfImage& rank_of) {
   if (ranks().size() == 1) return merged(mine);
   ByteRecord record;
   for (const ChannelStatistics& part : mine) put(part, record);
   const auto of_ranks = ranks().gather(record.bytes());
   ByteRecord result;
-  put(merged(in_order(of_ranks)), result);
+  put(merged(in_order(of_ranks, rank_of)), result);
   std::vector<std::byte> bytes = result.take();
   ranks().broadcast(bytes);
   ByteRecordReader reader(bytes, "statistics of all ranks");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "nn/layerwise/activation_batches.h"
@@ -28,8 +29,11 @@ std::vector<ChannelStatistics> statistics_of_images(const ActivationBatches& x);
 
 // Of all of them, merged in their order, whatever the number of threads.
 ChannelStatistics merged(const std::vector<ChannelStatistics>& images);
-// The same where ranks() have the images in turn: image i of all is the next one of rank i % size.
-// All ranks call it and get the statistics of all images, the same bits for every number of ranks.
-ChannelStatistics merged_of_ranks(const std::vector<ChannelStatistics>& mine);
+// The same where ranks() share the images: rank_of(i) has image i of all, and each has its own in
+// their order. All ranks call it and get the statistics of all images, the same bits for every
+// number of ranks.
+using RankOfImage = std::function<std::size_t(std::size_t)>;
+ChannelStatistics merged_of_ranks(const std::vector<ChannelStatistics>& mine,
+                                  const RankOfImage& rank_of);
 
 }  // namespace narrow

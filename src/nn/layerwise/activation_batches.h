@@ -37,6 +37,7 @@ class ActivationBatches {
   void add(Activations batch);
 
   [[nodiscard]] std::size_t size() const { return batches_.size(); }
+  [[nodiscard]] std::int64_t images(std::size_t batch) const { return batches_[batch].images; }
   [[nodiscard]] int height() const { return batches_.front().height; }
   [[nodiscard]] int width() const { return batches_.front().width; }
   [[nodiscard]] int channels() const { return batches_.front().channels; }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "base/parallel.h"
 #include "narrow/error.h"
@@ -24,15 +26,7 @@ class Patches {
         height_(static_cast<std::size_t>(geometry.out_height)),
         width_(static_cast<std::size_t>(geometry.out_width)) {}
 
-  [[nodiscard]] std::size_t count() const {
-    return static_cast<std::size_t>(x_.images) * height_ * width_;
-  }
-
-  // Of one patch.
-  [[nodiscard]] std::size_t elements() const {
-    const auto kernel = static_cast<std::size_t>(geometry_.kernel);
-    return kernel * kernel * static_cast<std::size_t>(geometry_.in_channels);
-  }
+  [[nodiscard]] std::size_t of_image() const { return height_ * width_; }
 
   // Writes patch `index`.
   void copy(std::size_t index, float* to) const {
@@ -82,69 +76,99 @@ void add_panel(const std::vector<float>& patches, std::size_t count, std::size_t
   }
 }
 
-void add_patches(const std::vector<float>& patches, std::size_t count, InputGram& gram) {
-  for (std::size_t begin = 0; begin < count * gram.size; begin += gram.size) {
-    for (std::size_t i = 0; i < gram.size; ++i) gram.mean[i] += patches[begin + i];
-  }
-  const std::size_t panels = (gram.size + kGramPanel - 1) / kGramPanel;
-  parallel_for(panels,
-               [&](std::size_t panel) { add_panel(patches, count, panel * kGramPanel, gram); });
-}
-
-// From sums in the lower triangle to means in the whole matrix.
-void finish(InputGram& gram) {
-  for (double& mean : gram.mean) mean /= gram.patches;
-  parallel_for(gram.size, [&](std::size_t row) {
-    for (std::size_t column = 0; column <= row; ++column) {
-      double& value = gram.second[row * gram.size + column];
-      value /= gram.patches;
-      gram.second[column * gram.size + row] = value;
-    }
-  });
-}
-
 }  // namespace
 
-InputGram input_gram(const Layer& layer, const ActivationBatches& x) {
-  InputGram gram;
-  std::vector<float> some;
-  std::size_t waiting = 0;  // patches in it
-  const auto add_waiting = [&] {
-    add_patches(some, waiting, gram);
-    gram.patches += static_cast<double>(waiting);
-    waiting = 0;
-  };
+InputGramSums::InputGramSums(const Layer& layer) : layer_(layer) {
+  gram_.size = element_count(layer.weights_shape) / static_cast<std::size_t>(layer.out_channels);
+  gram_.mean.resize(gram_.size);
+  gram_.second.resize(gram_.size * gram_.size);
+}
+
+void InputGramSums::add_patches(std::size_t count) {
+  for (std::size_t begin = 0; begin < count * gram_.size; begin += gram_.size) {
+    for (std::size_t i = 0; i < gram_.size; ++i) gram_.mean[i] += patches_[begin + i];
+  }
+  const std::size_t panels = (gram_.size + kGramPanel - 1) / kGramPanel;
+  parallel_for(panels,
+               [&](std::size_t panel) { add_panel(patches_, count, panel * kGramPanel, gram_); });
+  gram_.patches += static_cast<double>(count);
+}
+
+void InputGramSums::add(const ActivationBatches& x, std::int64_t first, std::int64_t count) {
+  patches_.resize(kPatchesAtOnce * gram_.size);
+  std::size_t waiting = 0;
   try {
     Activations room;
-    for (std::size_t batch = 0; batch < x.size(); ++batch) {
+    for (std::size_t batch = 0; batch < x.size() && count > 0; ++batch) {
+      const std::int64_t held = x.images(batch);
+      if (first >= held) {
+        first -= held;
+        continue;
+      }
       const Activations& images = x.at(batch, room);
       const Patches patches(
-          conv_geometry(layer, static_cast<int>(images.images), images.height, images.width),
-          images);
-      if (batch == 0) {
-        gram.size = patches.elements();
-        gram.mean.resize(gram.size);
-        gram.second.resize(gram.size * gram.size);
-        some.resize(kPatchesAtOnce * gram.size);
-      }
-      for (std::size_t first = 0; first < patches.count();) {
-        const std::size_t count = std::min(kPatchesAtOnce - waiting, patches.count() - first);
-        parallel_for(count, [&](std::size_t i) {
-          patches.copy(first + i, some.data() + (waiting + i) * gram.size);
+          conv_geometry(layer_, static_cast<int>(held), images.height, images.width), images);
+      const std::int64_t end = std::min(first + count, held);
+      for (std::size_t next = patches.of_image() * static_cast<std::size_t>(first);
+           next < patches.of_image() * static_cast<std::size_t>(end);) {
+        const std::size_t some = std::min(
+            kPatchesAtOnce - waiting, patches.of_image() * static_cast<std::size_t>(end) - next);
+        parallel_for(some, [&](std::size_t i) {
+          patches.copy(next + i, patches_.data() + (waiting + i) * gram_.size);
         });
-        first += count;
-        waiting += count;
-        if (waiting == kPatchesAtOnce) add_waiting();
+        next += some;
+        waiting += some;
+        if (waiting == kPatchesAtOnce) add_patches(std::exchange(waiting, 0));
       }
+      count -= end - first;
+      first = 0;
     }
-    if (waiting > 0) add_waiting();
+    if (waiting > 0) add_patches(waiting);
   } catch (const dnnl::error& error) {
     throw Error(
         ErrorCategory::kUnsupported,
-        fmt::format("oneDNN cannot multiply the inputs of {}: {}.", layer.name, error.what()));
+        fmt::format("oneDNN cannot multiply the inputs of {}: {}.", layer_.name, error.what()));
   }
-  finish(gram);
-  return gram;
+}
+
+void InputGramSums::merge(const InputGramSums& next) {
+  gram_.patches += next.gram_.patches;
+  for (std::size_t i = 0; i < gram_.size; ++i) gram_.mean[i] += next.gram_.mean[i];
+  parallel_for(gram_.size, [&](std::size_t row) {
+    const std::size_t begin = row * gram_.size;
+    for (std::size_t i = begin; i <= begin + row; ++i) gram_.second[i] += next.gram_.second[i];
+  });
+}
+
+void InputGramSums::put(ByteRecord& record) const {
+  record.put(gram_.patches);
+  record.put_bytes(std::as_bytes(std::span(gram_.mean)));
+  for (std::size_t row = 0; row < gram_.size; ++row) {
+    record.put_bytes(std::as_bytes(std::span(gram_.second).subspan(row * gram_.size, row + 1)));
+  }
+}
+
+void InputGramSums::set(ByteRecordReader& reader) {
+  const auto fill = [&](std::span<double> sums) {
+    std::ranges::copy(reader.take_bytes(sums.size_bytes()), std::as_writable_bytes(sums).begin());
+  };
+  gram_.patches = reader.take<double>();
+  fill(gram_.mean);
+  for (std::size_t row = 0; row < gram_.size; ++row) {
+    fill(std::span(gram_.second).subspan(row * gram_.size, row + 1));
+  }
+}
+
+InputGram InputGramSums::take() {
+  for (double& mean : gram_.mean) mean /= gram_.patches;
+  parallel_for(gram_.size, [&](std::size_t row) {
+    for (std::size_t column = 0; column <= row; ++column) {
+      double& value = gram_.second[row * gram_.size + column];
+      value /= gram_.patches;
+      gram_.second[column * gram_.size + row] = value;
+    }
+  });
+  return std::move(gram_);
 }
 
 }  // namespace narrow

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
+#include "base/byte_record.h"
+#include "graph/layers.h"
 #include "nn/layerwise/activation_batches.h"
 
 namespace narrow {
@@ -18,8 +21,27 @@ struct InputGram {
   std::vector<double> second;  // E[x x^T], [size, size], symmetric
 };
 
-// Products are summed in float32 over at most 1024 patches, those sums in double. Takes
-// 8 * size^2 bytes: 170 MB for a 3x3 convolution with 512 inputs. Throws as convolve does.
-InputGram input_gram(const Layer& layer, const ActivationBatches& x);
+// Sums over images, which take 8 * size^2 bytes: 170 MB for a 3x3 convolution with 512 inputs.
+class InputGramSums {
+ public:
+  explicit InputGramSums(const Layer& layer);
+
+  // Of images [first, first + count) of `x`. Products are summed in float32 over at most 1024
+  // patches, those sums in double. Throws as convolve does.
+  void add(const ActivationBatches& x, std::int64_t first, std::int64_t count);
+  void merge(const InputGramSums& next);
+  // Passes the sums on to another process. set() throws Error(kCorrupt) for too few.
+  void put(ByteRecord& record) const;
+  void set(ByteRecordReader& reader);
+  // The means of all that were added; the sums are gone.
+  [[nodiscard]] InputGram take();
+
+ private:
+  void add_patches(std::size_t count);
+
+  const Layer& layer_;
+  InputGram gram_;              // sums, of the second moments the lower triangle
+  std::vector<float> patches_;  // that wait to be added
+};
 
 }  // namespace narrow

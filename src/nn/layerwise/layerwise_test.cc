@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 #include "base/parallel.h"
 #include "graph/testing/hashed_values.h"
@@ -110,6 +111,40 @@ TEST(Layerwise, GramIsTheMeanOfProducts) {
     });
     for (std::size_t i = 0; i < mean.size(); ++i) ASSERT_NEAR(gram.mean[i], mean[i], 1e-6);
     for (std::size_t i = 0; i < second.size(); ++i) ASSERT_NEAR(gram.second[i], second[i], 1e-5);
+  }
+}
+
+TEST(Layerwise, GramsOfPartsAreThatOfAll) {
+  const Layer layer = test_layers()[1];
+  const Activations x = hashed_activations(11, 10, 12, layer.in_channels);
+  // Parts begin and end between batches and in them.
+  ActivationBatches batches(std::make_shared<ActivationMemory>());
+  for (std::int64_t first = 0; first < x.images; first += 2) {
+    const std::int64_t images = std::min<std::int64_t>(2, x.images - first);
+    const auto floats = static_cast<std::ptrdiff_t>(x.floats_per_image());
+    const auto begin = x.values.begin() + first * floats;
+    batches.add({images, x.height, x.width, x.channels, {begin, begin + images * floats}});
+  }
+  const InputGram expected = input_gram(layer, *in_memory(x));
+  InputGramSums all(layer);
+  for (const std::int64_t first : {0, 3, 9}) {
+    InputGramSums part(layer);
+    part.add(batches, first, first == 3 ? 6 : first == 0 ? 3 : 2);
+    ByteRecord record;
+    part.put(record);
+    InputGramSums passed_on(layer);
+    ByteRecordReader reader(record.bytes(), "a gram");
+    passed_on.set(reader);
+    EXPECT_TRUE(reader.is_empty());
+    all.merge(passed_on);
+  }
+  const InputGram found = all.take();
+  EXPECT_EQ(found.patches, expected.patches);
+  for (std::size_t i = 0; i < found.size; ++i) {
+    ASSERT_NEAR(found.mean[i], expected.mean[i], 1e-12);
+  }
+  for (std::size_t i = 0; i < found.second.size(); ++i) {
+    ASSERT_NEAR(found.second[i], expected.second[i], 1e-7);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "nn/layerwise/activation_batches.h"
+#include "nn/layerwise/input_gram.h"
 
 namespace narrow {
 
@@ -26,6 +27,17 @@ inline Activations joined(const ActivationBatches& x) {
     all.values.insert(all.values.end(), next.values.begin(), next.values.end());
   }
   return all;
+}
+
+// Of all images.
+inline InputGram input_gram(const Layer& layer, const ActivationBatches& x) {
+  InputGramSums sums(layer);
+  for (std::int64_t batch = 0, first = 0; batch < static_cast<std::int64_t>(x.size()); ++batch) {
+    const std::int64_t images = x.images(static_cast<std::size_t>(batch));
+    sums.add(x, first, images);
+    first += images;
+  }
+  return sums.take();
 }
 
 }  // namespace narrow

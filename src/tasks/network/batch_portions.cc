@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "narrow/error.h"
 
 namespace narrow {
@@ -20,7 +22,16 @@ BatchPortions::BatchPortions(std::uint64_t examples, bool is_shared) {
                             ranks_, examples, kBatch, kMost));
   }
   for (std::size_t batch = 0; batch < batches; ++batch) {
-    if (is_own(batch)) own_.push_back(batch);
+    if (rank_of(batch * kBatch) == rank_) own_.push_back(batch);
+  }
+}
+
+void broadcast_weights(std::span<const std::string> names, Weights& weights) {
+  for (const std::string& name : names) {
+    const auto values = std::as_writable_bytes(weights.values(name));
+    std::vector<std::byte> bytes(values.begin(), values.end());
+    ranks().broadcast(bytes);
+    std::ranges::copy(bytes, values.begin());
   }
 }
 

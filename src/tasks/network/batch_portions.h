@@ -7,11 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "base/byte_record.h"
 #include "base/ranks.h"
+#include "model/network_variables.h"
 #include "nn/execution/graph_walk.h"
 
 namespace narrow {
@@ -32,6 +34,11 @@ class BatchPortions {
   // Whether what merge() gets comes here.
   [[nodiscard]] bool is_first() const { return rank_ == 0; }
 
+  // Which rank has an example.
+  [[nodiscard]] std::size_t rank_of(std::size_t example) const {
+    return example / kBatch % portions_ % ranks_;
+  }
+
   // Of items that belong to the examples, in their order, those of this rank's batches.
   template <typename T>
   [[nodiscard]] std::vector<T> own(std::span<const T> items) const;
@@ -43,8 +50,6 @@ class BatchPortions {
   void sum(const Empty& empty, const Add& add, const Merge& merge) const;
 
  private:
-  [[nodiscard]] bool is_own(std::size_t batch) const { return batch % portions_ % ranks_ == rank_; }
-
   std::size_t portions_ = 0;  // batch b is in portion b % portions_, and that is a rank's
   std::size_t ranks_ = 1;
   std::size_t rank_ = 0;
@@ -55,7 +60,7 @@ template <typename T>
 std::vector<T> BatchPortions::own(std::span<const T> items) const {
   std::vector<T> own;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (is_own(i / kBatch)) own.push_back(items[i]);
+    if (rank_of(i) == rank_) own.push_back(items[i]);
   }
   return own;
 }
@@ -81,5 +86,8 @@ void BatchPortions::sum(const Empty& empty, const Add& add, const Merge& merge) 
     }
   }
 }
+
+// Those of the first rank become everyone's. All ranks call it.
+void broadcast_weights(std::span<const std::string> names, Weights& weights);
 
 }  // namespace narrow

@@ -62,6 +62,12 @@ LayerCalibration recalibrate(const std::string& name, const ChannelStatistics& f
   return calibration;
 }
 
+// Where ranks have the images in turn.
+ChannelStatistics merged_in_turn(const std::vector<ChannelStatistics>& images) {
+  return merged_of_ranks(
+      images, [](std::size_t image) { return image % static_cast<std::size_t>(ranks().size()); });
+}
+
 // Replaces the statistics of every layer that has some when its output is known.
 class Calibration : public LayerVisitor {
  public:
@@ -73,7 +79,7 @@ class Calibration : public LayerVisitor {
     const std::vector<ChannelStatistics> images = statistics_of_images(z);
     if (layer.norm) {
       layers.push_back(
-          recalibrate(layer.name, merged_of_ranks(images), weights_.values(layer.norm->moving_mean),
+          recalibrate(layer.name, merged_in_turn(images), weights_.values(layer.norm->moving_mean),
                       weights_.values(layer.norm->moving_variance), layer.norm->epsilon));
     }
     report_progress(observer_, ++layers_done_ * images.size(), layer_count_ * images.size(),
@@ -146,7 +152,7 @@ std::vector<LayerCalibration> calibrate_norms(LoadedNetwork& network, const Grap
       return network.weights.values(network.graph.weight_of(node.inputs[input])->name);
     };
     walk.advance(static_cast<int>(i), kMostBytesBetweenNorms);
-    layers.push_back(recalibrate(node.name, merged_of_ranks(statistics_of(walk, node.inputs[0])),
+    layers.push_back(recalibrate(node.name, merged_in_turn(statistics_of(walk, node.inputs[0])),
                                  values(3), values(4), norm->epsilon));
   }
   if (!layers.empty()) return layers;

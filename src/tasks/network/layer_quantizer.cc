@@ -87,8 +87,12 @@ void LayerQuantizer::absorb() {
   }
 }
 
-void LayerQuantizer::quantize_weights(const Layer& layer, const InputGram* gram) {
+void LayerQuantizer::leave_weights(const Layer& layer) {
   before_ = layer_values(layer, network_.weights);
+}
+
+void LayerQuantizer::quantize_weights(const Layer& layer, const InputGram* gram) {
+  leave_weights(layer);
   const LayerScales scales = scales_of(layer);
   quantize_weight(layer.weights, layer, WeightRole::kKernel, gram,
                   [&](std::size_t i) { return scales.of(i, before_.out_channels); });

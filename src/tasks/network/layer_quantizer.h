@@ -31,6 +31,8 @@ class LayerQuantizer {
   // only, then the rest of it: its batch norm or else its bias, with which the errors of the
   // weights are corrected.
   void quantize_weights(const Layer& layer, const InputGram* gram);
+  // In place of it where another rank quantizes these weights; they are replaced afterwards.
+  void leave_weights(const Layer& layer);
   LayerCost quantize_rest(const Layer& layer, const LayerInputs& inputs);
 
   // The inputs of a layer as estimated from the checkpoint.

@@ -261,12 +261,7 @@ class GraphPass {
       names.insert(names.end(),
                    {layer.norm->beta, layer.norm->moving_mean, layer.norm->moving_variance});
     }
-    for (const std::string& name : names) {
-      const auto values = std::as_writable_bytes(weights.values(name));
-      std::vector<std::byte> bytes(values.begin(), values.end());
-      ranks().broadcast(bytes);
-      std::ranges::copy(bytes, values.begin());
-    }
+    broadcast_weights(names, weights);
   }
 
   void take(const LinearLayer& layer, LayerCost cost) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,7 +17,9 @@
 #include "model/checkpoint_network.h"
 #include "narrow/channel_axes.h"
 #include "narrow/error.h"
+#include "nn/instructions/instruction_set.h"
 #include "quant/blocks/format_modes.h"
+#include "tasks/network/batch_portions.h"
 #include "tasks/network/calibration_images.h"
 #include "tasks/network/image_graph.h"
 #include "tasks/network/layer_passes.h"
@@ -142,11 +145,6 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
   }
-  if (methods.ranks_share_images) {
-    throw Error(ErrorCategory::kUsage,
-                "methods that go through the layers of a ResNet V1 checkpoint are the work of one "
-                "process; start it without mpirun");
-  }
   if (methods.fold) {
     throw Error(
         ErrorCategory::kUsage,
@@ -158,6 +156,7 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
                 "rounding is learned in ONNX files and in networks of TF-Slim but ResNet V1; "
                 "convert this checkpoint to an ONNX file first");
   }
+  if (methods.ranks_share_images) agree_on_instructions();
   LoadedNetwork network = load_network(reader);
   const std::map<std::string, Scheme> schemes =
       schemes_of(reader, plan, network.graph, methods.rounding);
@@ -170,10 +169,16 @@ NetworkResult quantize_network(const CheckpointReader& reader, const QuantizePla
     result.layers.push_back(std::move(cost));
   };
   if (methods.images) {
-    Activations images = load_calibration_images(*methods.images);
-    result.images = static_cast<std::uint64_t>(images.images);
-    quantize_layers_with_images(network, quantizer, methods.rounding == Rounding::kGptq,
+    BatchPortions portions;
+    Activations images =
+        load_calibration_images(*methods.images, [&](std::span<const std::uint64_t> all) {
+          result.images = all.size();
+          portions = BatchPortions(all.size(), methods.ranks_share_images);
+          return portions.own(all);
+        });
+    quantize_layers_with_images(network, quantizer, methods.rounding == Rounding::kGptq, portions,
                                 std::move(images), methods.images->memory_bytes, take);
+    if (!portions.is_first()) return result;
   } else {
     quantize_layers(network, quantizer, take);
   }

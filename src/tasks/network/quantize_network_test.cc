@@ -71,7 +71,7 @@ class OutputMeans : public LayerVisitor {
                  const ActivationBatches& z) override {
     if (!layer.norm) return;
     const LayerValues values = layer_values(layer, weights_);
-    const std::vector<Moments> channels = channel_moments(statistics_of_images(z));
+    const std::vector<Moments> channels = channel_moments(merged(statistics_of_images(z)));
     for (std::size_t c = 0; c < channels.size(); ++c) {
       means.push_back(values.slope[c] * channels[c].mean + values.offset[c]);
     }
