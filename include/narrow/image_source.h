@@ -41,6 +41,10 @@ struct ImageSource {
   // "fast": TensorFlow's, "accurate": Pillow's; empty: that of datasets and that of pictures.
   std::string jpeg_dct = {};
 
+  // Whether there is something that can go through a network.
+  [[nodiscard]] bool has_examples() const {
+    return !pictures.empty() || !dataset_name.empty() || !inputs.empty();
+  }
   // How reports name the images: "cifar10" and "test", or the file or folder and "pictures" or
   // "inputs".
   [[nodiscard]] std::string name() const {

@@ -19,6 +19,7 @@
 #include "narrow/run_options.h"
 #include "narrow/scheme.h"
 #include "narrow/selection.h"
+#include "narrow/sweep.h"
 
 namespace narrow {
 
@@ -114,6 +115,7 @@ struct AllocatedTensor {
   std::uint64_t bytes = 0;  // codes and parameters as the packed format stores them
   double damage = 0;
   double relative_l2 = 0;
+  ValueSpread spread = {};
   std::optional<WiderTensor> wider = {};  // none for the widest
 };
 

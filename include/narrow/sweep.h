@@ -30,10 +30,22 @@ struct SchemeCost {
   [[nodiscard]] std::uint64_t bits() const { return code_bits + parameter_bits; }
 };
 
+// Of the values of a tensor.
+struct NARROW_EXPORT ValueSpread {
+  float minimum = 0;
+  float maximum = 0;
+  double root_mean_square = 0;
+
+  // The largest magnitude over the root mean square: some 5 for a million values of a normal
+  // distribution, more where there are outliers. 0 when all values are 0.
+  [[nodiscard]] double peak() const;
+};
+
 struct TensorSweep {
   std::size_t index = 0;  // in CheckpointReader::tensors()
   TensorInfo info;
   std::uint64_t non_finite = 0;   // > 0: not measured for so many NaN or infinite values
+  ValueSpread spread = {};        // where measured
   std::vector<SchemeCost> costs;  // one a scheme, in their order; empty when not measured
   // That schemes with channels took; none for rank 0 and 1, and where no scheme has channels.
   std::optional<ChannelAxes> channel_axes = {};

@@ -270,6 +270,12 @@ void TensorQuantizer::finish_scan() { state_->finish_scan(); }
 
 const NonFinite& TensorQuantizer::non_finite() const { return state_->ranges.non_finite(); }
 
+std::pair<float, float> TensorQuantizer::value_range() const {
+  if (state_->layout.elements == 0) return {0.0F, 0.0F};
+  const KeyRange& range = state_->ranges.whole();
+  return {value_of_key(range.min), value_of_key(range.max)};
+}
+
 std::uint64_t TensorQuantizer::piece_elements() const { return state_->layout.piece_elements(); }
 
 void TensorQuantizer::release_values() { state_->values.reset(); }

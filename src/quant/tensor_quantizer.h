@@ -35,6 +35,8 @@ class TensorQuantizer {
   // of its block besides.
   void finish_scan();
   [[nodiscard]] const NonFinite& non_finite() const;
+  // Least and greatest value of what was scanned, as float32; 0 and 0 of nothing.
+  [[nodiscard]] std::pair<float, float> value_range() const;
   // Frees collected values after finish_scan: with_scheme can then no longer fit to them.
   void release_values();
 

@@ -95,7 +95,7 @@ Table curve_table(const BitAllocation& plan) {
   return table;
 }
 
-Table allocation_table(const BitAllocation& plan) {
+Table allocation_table(const BitAllocation& plan, bool with_spread) {
   const bool has_axes = std::ranges::any_of(plan.tensors, [](const AllocatedTensor& tensor) {
     return channel_axes_of(tensor.scheme, tensor.info).has_value();
   });
@@ -107,20 +107,33 @@ Table allocation_table(const BitAllocation& plan) {
                {"relative_l2", "relative error", CellStyle::kShort},
                {"wider_bits", "next width", CellStyle::kInteger},
                {"wider_bytes", "its bytes", CellStyle::kInteger},
-               {"wider_damage", "its damage", CellStyle::kShort},
-               axis_column(has_axes),
-               {"shape", "shape", CellStyle::kText},
-               {"name", "tensor", CellStyle::kText}},
+               {"wider_damage", "its damage", CellStyle::kShort}},
               {}};
+  if (with_spread) {
+    table.columns.insert(table.columns.end(), {{"minimum", "least", CellStyle::kShort},
+                                               {"maximum", "greatest", CellStyle::kShort},
+                                               {"peak", "peak/rms", CellStyle::kFixed2}});
+  }
+  table.columns.insert(table.columns.end(), {axis_column(has_axes),
+                                             {"shape", "shape", CellStyle::kText},
+                                             {"name", "tensor", CellStyle::kText}});
   for (const AllocatedTensor& tensor : plan.tensors) {
     const std::optional<WiderTensor>& wider = tensor.wider;
-    table.add_row({static_cast<std::uint64_t>(tensor.scheme.bits), tensor.bytes, tensor.damage,
-                   tensor.relative_l2,
-                   wider ? TableCell(static_cast<std::uint64_t>(wider->bits)) : TableCell(),
-                   wider ? TableCell(wider->bytes) : TableCell(),
-                   wider ? TableCell(wider->damage) : TableCell(),
-                   axis_cell(channel_axes_of(tensor.scheme, tensor.info)),
-                   to_string(tensor.info.shape), tensor.info.name});
+    std::vector<TableCell> row = {
+        static_cast<std::uint64_t>(tensor.scheme.bits),
+        tensor.bytes,
+        tensor.damage,
+        tensor.relative_l2,
+        wider ? TableCell(static_cast<std::uint64_t>(wider->bits)) : TableCell(),
+        wider ? TableCell(wider->bytes) : TableCell(),
+        wider ? TableCell(wider->damage) : TableCell()};
+    if (with_spread) {
+      row.insert(row.end(), {double{tensor.spread.minimum}, double{tensor.spread.maximum},
+                             tensor.spread.peak()});
+    }
+    row.insert(row.end(), {axis_cell(channel_axes_of(tensor.scheme, tensor.info)),
+                           to_string(tensor.info.shape), tensor.info.name});
+    table.add_row(std::move(row));
   }
   return table;
 }
@@ -193,7 +206,7 @@ Report plan_report(const BitAllocation& plan) {
                   {"lower bound", format_short(plan.lower_bound)},
                   {"gap", fmt::format("{:.3g} %", 100 * plan.gap())}};
   if (!plan.left_in_float.empty()) report.facts.emplace_back("left in float", float_text(plan));
-  report.tables = {curve_table(plan), allocation_table(plan)};
+  report.tables = {curve_table(plan), allocation_table(plan, true)};
   if (!plan.activations.empty()) {
     report.facts.emplace_back(
         "bits of values between operators",

@@ -12,7 +12,8 @@ namespace narrow {
 Table curve_table(const BitAllocation& plan);
 
 // A row for each quantized tensor: its width, and what it takes and costs.
-Table allocation_table(const BitAllocation& plan);
+// `with_spread`: what their values are like, too, for which a terminal has no room.
+Table allocation_table(const BitAllocation& plan, bool with_spread);
 // A row for each group of values between operators.
 Table planned_activations_table(const BitAllocation& plan);
 

@@ -217,13 +217,10 @@ class Ranks(SharedCase):
             command = ["quantize", "model.ckpt-7", "--scheme", "symmetric", "--bits", 4, *methods,
                        "--dataset_split_name", "test", "--calibration_images", 70, *IMAGES]
             self.narrow(*command, "-o", "one/", "--threads", 1)
-            for count in (1, 3):
-                text, _ = self.ranks(count, *command, "-o", f"of{count}/")
-                self.assertIn("70 images", text)
-                self.assertEqual(self.files_of("one"), self.files_of(f"of{count}"), methods)
-            _, errors = self.ranks(6, *command, "-o", "of6/", status=2)
-            self.assertIn("6 ranks share 70 examples", errors)
-            for directory in ("one", "of1", "of3"):
+            text, _ = self.ranks(3, *command, "-o", "three/")
+            self.assertIn("70 images", text)
+            self.assertEqual(self.files_of("one"), self.files_of("three"), methods)
+            for directory in ("one", "three"):
                 shutil.rmtree(self.dir / directory)
 
     def test_train(self):

@@ -257,6 +257,11 @@ std::string damage_text(const Arguments& args, const AllocationRequest& request)
       text = "measured, the change of what the network makes of examples";
       break;
   }
+  const bool looks_at_images = request.damage == DamageKind::kFisher ||
+                               request.damage == DamageKind::kMeasured || args.goal.is_asked();
+  if (request.images.has_examples() && !looks_at_images) {
+    text += "; the images are not looked at, as --damage measured or fisher would";
+  }
   if (!args.damage.empty()) return fmt::format("damage: {}\n", text);
   const bool is_known = request.damage != DamageKind::kWeight;
   return fmt::format("damage: {} ({})\n", text,
@@ -306,7 +311,7 @@ void print_plan(const Command& command, const Arguments& args, const AllocationR
                 const MadePlan& plan, bool is_in_file) {
   const BitAllocation& allocation = plan.made.plan;
   print_result(damage_text(args, request));
-  if (args.per_tensor) print_result(table_text(allocation_table(allocation)) + "\n");
+  if (args.per_tensor) print_result(table_text(allocation_table(allocation, false)) + "\n");
   if (args.per_tensor && !allocation.activations.empty()) {
     print_result(table_text(planned_activations_table(allocation)) + "\n");
   }

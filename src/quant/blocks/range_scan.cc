@@ -87,6 +87,7 @@ void RangeScan::scan_values(const float* values, std::uint64_t count) {
                                      ? scan_row_part(values, count, &part)
                                      : scan_block_part(values, count, &part);
     if (!all_finite(part)) count_non_finite(values, length);
+    extend(&whole_, part);
     position_ += length;
     values += length;
     count -= length;

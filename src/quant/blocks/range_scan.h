@@ -30,6 +30,8 @@ class RangeScan {
   [[nodiscard]] const NonFinite& non_finite() const { return non_finite_; }
   // Of every block, or of the first kMaxKeptBlocks when blocks are local.
   [[nodiscard]] const std::vector<KeyRange>& ranges() const { return ranges_; }
+  // Of all values so far.
+  [[nodiscard]] const KeyRange& whole() const { return whole_; }
   // Blocks whose fitted parameters clip.
   [[nodiscard]] std::uint64_t clipped_blocks() const { return clipped_blocks_; }
 
@@ -48,6 +50,7 @@ class RangeScan {
   bool can_clip_;
   std::uint64_t position_ = 0;
   NonFinite non_finite_;
+  KeyRange whole_;
   KeyRange current_;  // of the local block that is not complete yet
   std::vector<KeyRange> ranges_;
   std::vector<std::int32_t> min_keys_;  // of every position of a row

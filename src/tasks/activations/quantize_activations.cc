@@ -164,7 +164,7 @@ IntegerNetworkResult quantize_activations(const CheckpointReader& reader, const 
                                           const RunOptionsFor<QuantizeObserver>& run) {
   const auto start = std::chrono::steady_clock::now();
   require_possible(reader, options, plan);
-  const bool is_seen = options.steps.empty() || has_examples(options.images.source);
+  const bool is_seen = options.steps.empty() || options.images.source.has_examples();
   const CalibratedNetwork network(reader, plan, methods, quantize_options,
                                   is_seen ? &options.images : nullptr, run);
   IntegerNetworkResult result;

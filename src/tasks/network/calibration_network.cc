@@ -68,10 +68,6 @@ CalibrationNetwork network_of_arrays(const CheckpointReader& reader, Graph graph
   return network;
 }
 
-bool has_examples(const ImageSource& images) {
-  return !images.pictures.empty() || !images.dataset_name.empty() || !images.inputs.empty();
-}
-
 GraphArrays calibration_arrays(const ArrayExamples& arrays, const CalibrationImages& images,
                                const Graph& graph) {
   return as_inputs(arrays, chosen_examples(arrays, images), graph);

@@ -39,9 +39,6 @@ CalibrationNetwork calibration_network(const CheckpointReader& reader,
 CalibrationNetwork network_of_arrays(const CheckpointReader& reader, Graph graph,
                                      const CalibrationImages& images, ExamplesOfRank of_rank);
 
-// Whether there is something that can go through a network.
-bool has_examples(const ImageSource& images);
-
 // Of the arrays those that the calibration is to see, as the graph takes them. Throws Error(kUsage)
 // for fewer than 2.
 GraphArrays calibration_arrays(const ArrayExamples& arrays, const CalibrationImages& images,

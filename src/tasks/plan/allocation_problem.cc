@@ -112,14 +112,15 @@ AllocationProblem pose_allocation(const CheckpointReader& reader, const Allocati
     widths.insert(group.widths.begin(), group.widths.end());
   }
   for (const int bits : widths) problem.schemes.push_back(scheme_of_width(request.scheme, bits));
-  TensorDigests digests;
-  problem.costs = damage_table(reader, problem.indices, problem.schemes, request, run, &digests);
+  DamageTable table = damage_table(reader, problem.indices, problem.schemes, request, run);
   if (!exchange().makes_result()) return problem;
+  problem.costs = std::move(table.costs);
+  problem.spreads = std::move(table.spreads);
   problem.activations = activation_costs(reader, problem.indices, problem.schemes, request, run);
   for (const ActivationScheme& scheme : request.activations) {
     problem.activation_bits.push_back(scheme.bits);
   }
-  problem.input_digest = checkpoint_digest(reader, digests, run.threads);
+  problem.input_digest = checkpoint_digest(reader, table.digests, run.threads);
   for (const WidthGroup& group : problem.groups) {
     problem.items.push_back(item_of(reader, problem, group));
   }
@@ -188,7 +189,8 @@ void take_choice(const CheckpointReader& reader, const AllocationProblem& proble
       const WidthCost& cost = cost_of(scheme);
       const TensorInfo& info = reader.tensors()[index];
       const Scheme named = with_channel_axes(*scheme, info, reader.location().format, request.axes);
-      AllocatedTensor tensor{info, named, cost.bytes, cost.damage, cost.relative_l2};
+      AllocatedTensor tensor{
+          info, named, cost.bytes, cost.damage, cost.relative_l2, problem.spreads[member]};
       if (choice[g] + 1 < group.widths.size()) {
         const Scheme* const wider = problem.scheme_of(group, choice[g] + 1);
         tensor.wider = {wider->bits, cost_of(wider).bytes, cost_of(wider).damage};

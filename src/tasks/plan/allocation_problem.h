@@ -24,6 +24,7 @@ struct AllocationProblem {
   std::vector<WidthGroup> groups;
   std::vector<Scheme> schemes;  // one a width, ascending
   std::vector<std::vector<WidthCost>> costs;
+  std::vector<ValueSpread> spreads;
   std::vector<ActivationCosts> activations;
   std::vector<int> activation_bits;  // the widths of all of these
   std::string input_digest;          // checkpoint_digest

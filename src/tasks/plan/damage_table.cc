@@ -15,7 +15,6 @@
 #include "base/parallel.h"
 #include "model/checkpoint_network.h"
 #include "narrow/error.h"
-#include "narrow/sweep.h"
 #include "tasks/network/calibration_network.h"
 #include "tasks/plan/absorbed_weights.h"
 #include "tasks/plan/fisher_sensitivity.h"
@@ -140,7 +139,7 @@ bool has_output_damage(const CheckpointReader& reader, const AllocationRequest& 
 }  // namespace
 
 DamageKind best_damage(const CheckpointReader& reader, const AllocationRequest& request) {
-  if (has_examples(request.images) && is_any_graph(reader)) return DamageKind::kMeasured;
+  if (request.images.has_examples() && is_any_graph(reader)) return DamageKind::kMeasured;
   return has_output_damage(reader, request) ? DamageKind::kOutput : DamageKind::kWeight;
 }
 
@@ -160,11 +159,9 @@ DamageKind parse_damage_kind(std::string_view name) {
       fmt::format("there is no damage '{}'; known are weight, output, fisher and measured", name));
 }
 
-std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
-                                                 std::span<const std::size_t> indices,
-                                                 std::span<const Scheme> schemes,
-                                                 const AllocationRequest& request,
-                                                 const RunOptions& run, TensorDigests* digests) {
+DamageTable damage_table(const CheckpointReader& reader, std::span<const std::size_t> indices,
+                         std::span<const Scheme> schemes, const AllocationRequest& request,
+                         const RunOptions& run) {
   const ThreadLimit limit(run.threads);
   const SweepOptions options{NonFinitePolicy::kError, request.axes, true};
   const SweepResult swept = sweep_errors(reader, indices, schemes, options, run);
@@ -179,21 +176,22 @@ std::vector<std::vector<WidthCost>> damage_table(const CheckpointReader& reader,
   if (request.damage == DamageKind::kMeasured) {
     measured = measure_damage(reader, indices, schemes, request, scales, run.observer);
   }
-  std::vector<std::vector<WidthCost>> table;
+  DamageTable table;
   if (!exchange().makes_result()) return table;
-  digests->resize(reader.tensors().size());
+  table.digests.resize(reader.tensors().size());
   for (const TensorSweep& tensor : swept.tensors) {
-    (*digests)[tensor.index] = tensor.digest;
-    std::vector<WidthCost>& row = table.emplace_back();
+    table.digests[tensor.index] = tensor.digest;
+    table.spreads.push_back(tensor.spread);
+    std::vector<WidthCost>& row = table.costs.emplace_back();
     for (const SchemeCost& cost : tensor.costs) {
       row.push_back(
           {(cost.bits() + 7) / 8, relative_power(cost.errors), cost.errors.relative_l2()});
     }
   }
   if (request.damage == DamageKind::kOutput) sensitivities = known_sensitivity(reader, request);
-  weigh_all(reader, indices, schemes, request, sensitivities, scales, table);
-  if (request.damage == DamageKind::kMeasured) put_measured(measured, table);
-  check_finite(reader, indices, table);
+  weigh_all(reader, indices, schemes, request, sensitivities, scales, table.costs);
+  if (request.damage == DamageKind::kMeasured) put_measured(measured, table.costs);
+  check_finite(reader, indices, table.costs);
   return table;
 }
 

@@ -221,7 +221,7 @@ void require_images(const CheckpointReader& reader, const ImageSource& images) {
         "damage is measured in ONNX files and in TF-Slim's networks other than ResNet V1; estimate "
         "the damage to the output instead");
   }
-  if (!has_examples(images)) {
+  if (!images.has_examples()) {
     refuse("measured damage needs images (without labels) or arrays, and none were named");
   }
 }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <span>
 
 #include "base/random.h"
 #include "graph/tap_coverage.h"
@@ -73,6 +74,18 @@ TEST(PlanBudget, TotalsAreThoseOfQuantizing) {
   }
   EXPECT_NEAR(damage, plan.damage, 1e-12);
   for (const AllocatedTensor& tensor : plan.tensors) {
+    std::vector<float> values(element_count(tensor.info.shape));
+    reader->read(*reader->find(tensor.info.name), std::as_writable_bytes(std::span(values)));
+    const auto [least, greatest] = std::ranges::minmax(values);
+    EXPECT_EQ(tensor.spread.minimum, least) << tensor.info.name;
+    EXPECT_EQ(tensor.spread.maximum, greatest) << tensor.info.name;
+    double squares = 0;
+    for (const float value : values) squares += double{value} * value;
+    const double largest = std::max(std::abs(double{least}), std::abs(double{greatest}));
+    EXPECT_NEAR(tensor.spread.peak(),
+                largest / std::sqrt(squares / static_cast<double>(values.size())),
+                1e-9 * tensor.spread.peak())
+        << tensor.info.name;
     // Vectors have one width.
     const bool has_wider = tensor.info.shape.size() > 1 && tensor.scheme.bits < 12;
     ASSERT_EQ(tensor.wider.has_value(), has_wider) << tensor.info.name;

@@ -26,8 +26,8 @@ class Sensitivity {
 using SensitivityMap = std::map<std::string, std::unique_ptr<Sensitivity>>;
 
 // For each scheme sum s d^2 over the elements of tensors()[index], s its sensitivity and d =
-// restored - original, added
-// up in order within pieces (TensorQuantizer::piece_elements) and then over them.
+// restored - original, added up in order within pieces (TensorQuantizer::piece_elements) and then
+// over them.
 // The schemes have one granularity. The values must be finite: what TensorQuantizer throws
 // otherwise.
 std::vector<double> sensitivity_errors(const CheckpointReader& reader, std::size_t index,

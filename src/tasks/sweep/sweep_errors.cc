@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 #include "base/byte_record.h"
@@ -109,6 +111,7 @@ class SweepPieces {
     const NonFinite& found = scans_.front().non_finite();
     if (found.count == 0) {
       tensor.costs.resize(schemes_.size());
+      std::tie(tensor.spread.minimum, tensor.spread.maximum) = scans_.front().value_range();
       if (options_.digests) tensor.digest = TensorDigest().digest();  // until its pieces come
       return;
     }
@@ -252,7 +255,7 @@ SweepResult empty_result(const CheckpointReader& reader, std::span<const std::si
   result.schemes.assign(schemes.begin(), schemes.end());
   std::vector<bool> measured(reader.tensors().size());
   for (const std::size_t index : indices) {
-    result.tensors.push_back({index, reader.tensors().at(index), 0, {}, {}, {}});
+    result.tensors.push_back({index, reader.tensors().at(index), 0, {}, {}, {}, {}});
     measured[index] = true;
   }
   for (std::size_t i = 0; i < measured.size(); ++i) {
@@ -270,6 +273,7 @@ std::vector<std::byte> serialize(const std::vector<TensorSweep>& tensors,
     if (!is_mine[i]) continue;
     record.put(static_cast<std::uint64_t>(i));
     record.put(tensors[i].non_finite);
+    record.put(tensors[i].spread);
     record.put_all(std::span(tensors[i].costs));
     record.put(std::uint8_t{tensors[i].digest.has_value()});
     record.put(tensors[i].digest.value_or(Digest128{}));
@@ -285,6 +289,7 @@ std::size_t take_part(std::span<const std::byte> part, std::size_t schemes,
   for (; !reader.is_empty(); ++count) {
     const auto index = reader.take<std::uint64_t>();
     const auto non_finite = reader.take<std::uint64_t>();
+    const auto spread = reader.take<ValueSpread>();
     auto costs = reader.take_all<SchemeCost>();
     const bool has_digest = reader.take<std::uint8_t>() != 0;
     const auto digest = reader.take<Digest128>();
@@ -292,6 +297,7 @@ std::size_t take_part(std::span<const std::byte> part, std::size_t schemes,
       throw Error(ErrorCategory::kCorrupt, "a part of the errors is of another checkpoint");
     }
     tensors[index].non_finite = non_finite;
+    tensors[index].spread = spread;
     tensors[index].costs = std::move(costs);
     if (has_digest) tensors[index].digest = digest;
   }
@@ -317,6 +323,11 @@ void exchange_costs(const CheckpointReader& reader, std::span<const Scheme> sche
 }
 
 }  // namespace
+
+double ValueSpread::peak() const {
+  const double largest = std::max(std::abs(double{minimum}), std::abs(double{maximum}));
+  return root_mean_square > 0 ? largest / root_mean_square : 0;
+}
 
 double SchemeSummary::bits_per_weight() const {
   return elements == 0 ? 0 : static_cast<double>(bits) / static_cast<double>(elements);
@@ -387,6 +398,12 @@ SweepResult sweep_errors(const CheckpointReader& reader, std::span<const std::si
         report_progress(run.observer, bytes_done / groups.size(), total_bytes,
                         ProgressUnit::kBytes);
       });
+  for (TensorSweep& tensor : result.tensors) {
+    if (tensor.costs.empty()) continue;
+    const ErrorSums& sums = tensor.costs.front().errors;
+    if (sums.count == 0) continue;
+    tensor.spread.root_mean_square = std::sqrt(sums.sum_x2 / static_cast<double>(sums.count));
+  }
   exchange_costs(reader, schemes, is_mine, result.tensors);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
