@@ -109,14 +109,21 @@ Table allocation_table(const BitAllocation& plan, bool with_spread) {
                {"wider_bytes", "its bytes", CellStyle::kInteger},
                {"wider_damage", "its damage", CellStyle::kShort}},
               {}};
+  // With so many columns the name comes first, or a page would have to be moved to show it.
+  const auto describe = [&](auto& row, const auto& axis, const auto& shape, const auto& name) {
+    if (with_spread) {
+      row.insert(row.begin(), {name, axis, shape});
+    } else {
+      row.insert(row.end(), {axis, shape, name});
+    }
+  };
   if (with_spread) {
     table.columns.insert(table.columns.end(), {{"minimum", "least", CellStyle::kShort},
                                                {"maximum", "greatest", CellStyle::kShort},
                                                {"peak", "peak/rms", CellStyle::kFixed2}});
   }
-  table.columns.insert(table.columns.end(), {axis_column(has_axes),
-                                             {"shape", "shape", CellStyle::kText},
-                                             {"name", "tensor", CellStyle::kText}});
+  describe(table.columns, axis_column(has_axes), TableColumn{"shape", "shape", CellStyle::kText},
+           TableColumn{"name", "tensor", CellStyle::kText});
   for (const AllocatedTensor& tensor : plan.tensors) {
     const std::optional<WiderTensor>& wider = tensor.wider;
     std::vector<TableCell> row = {
@@ -131,8 +138,8 @@ Table allocation_table(const BitAllocation& plan, bool with_spread) {
       row.insert(row.end(), {double{tensor.spread.minimum}, double{tensor.spread.maximum},
                              tensor.spread.peak()});
     }
-    row.insert(row.end(), {axis_cell(channel_axes_of(tensor.scheme, tensor.info)),
-                           to_string(tensor.info.shape), tensor.info.name});
+    describe(row, axis_cell(channel_axes_of(tensor.scheme, tensor.info)),
+             TableCell(to_string(tensor.info.shape)), TableCell(tensor.info.name));
     table.add_row(std::move(row));
   }
   return table;
