@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Union
 
 from . import _narrow
@@ -158,6 +158,13 @@ _PATTERNS = ("include", "exclude", "rule", "rename", "same")
 def words(value: Words) -> list[str]:
     """One word, or each of several."""
     return [str(value)] if isinstance(value, (str, int)) else [str(one) for one in value]
+
+
+def widths(bits: int | Iterable[int]) -> list[int]:
+    """Bits as the program's --bits; its "2..8" is a range of Python's."""
+    if isinstance(bits, str):
+        raise Error(f"bits is {bits!r}; expected numbers: 4, [4, 6] or range(2, 9)", "usage")
+    return [bits] if isinstance(bits, int) else list(bits)
 
 
 def require_known(options: Mapping[str, Any], known: type) -> None:

@@ -21,6 +21,7 @@ from ._options import (
     require_images,
     require_known,
     split_images,
+    widths,
     words,
 )
 
@@ -57,7 +58,7 @@ def plan(
     verify: bool = False,
     quantized_only: bool = False,
     damage: str | None = None,
-    bits: Iterable[int] | None = None,
+    bits: int | Iterable[int] | None = None,
     fix: Mapping[str, int] | None = None,
     min: Mapping[str, int] | None = None,
     max: Mapping[str, int] | None = None,
@@ -156,7 +157,7 @@ def plan(
             "budget": budget,
             "average_bits": average_bits,
             "quantized_only": quantized_only,
-            "bits": sorted(set(bits)),
+            "bits": sorted(set(widths(bits))),
             "fix": fix,
             "min": min,
             "max": max,

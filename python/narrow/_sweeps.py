@@ -26,6 +26,7 @@ from ._options import (
     require_images,
     require_known,
     split_images,
+    widths,
     words,
 )
 
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("narrow")
 
 
-def _schemes(bits: Iterable[int], **lists: Words) -> list[_narrow.Scheme]:
+def _schemes(bits: int | Iterable[int], **lists: Words) -> list[_narrow.Scheme]:
     """Every combination that exists; each width has to exist by itself."""
-    widths = list(bits)
-    for width in widths:
+    found_widths = widths(bits)
+    for width in found_widths:
         make_scheme({"bits": width})
-    found, left_out = _narrow.schemes({name: words(one) for name, one in lists.items()}, widths)
+    found, left_out = _narrow.schemes(
+        {name: words(one) for name, one in lists.items()}, found_widths
+    )
     for text in left_out:
         _logger.info("left out, there is no %s", text)
     return found
@@ -51,7 +54,7 @@ def _schemes(bits: Iterable[int], **lists: Words) -> list[_narrow.Scheme]:
 def sweep(
     checkpoint: StrPath,
     *,
-    bits: Iterable[int] = range(1, 17),
+    bits: int | Iterable[int] = range(1, 17),
     schemes: str | Sequence[str] = (),
     granularity: str | Sequence[str] = "tensor",
     range: str | Sequence[str] = "minmax",

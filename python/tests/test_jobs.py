@@ -135,6 +135,10 @@ def test_sweep(model, caplog):
     dry = narrow.quantize_checkpoint(model, scheme="bin", bits=4)
     assert rows["bin", 4]["relative_l2_pooled"] == dry.relative_l2.pooled
     assert "<svg" in result.html()
+    assert [row["bits"] for row in narrow.sweep(model, bits=4, schemes="bin").rows()] == [4]
+    for job in (narrow.sweep, lambda path, bits: narrow.plan(path, average_bits=4, bits=bits)):
+        with pytest.raises(narrow.Error, match=r"bits is '2..6'; expected numbers"):
+            job(model, bits="2..6")
     with pytest.raises(narrow.Error, match="linear"):
         narrow.sweep(model, schemes=["linear"])
 
