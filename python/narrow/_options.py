@@ -160,7 +160,7 @@ def words(value: Words) -> list[str]:
     return [str(value)] if isinstance(value, (str, int)) else [str(one) for one in value]
 
 
-def widths(bits: int | Iterable[int]) -> list[int]:
+def widths_of(bits: int | Iterable[int]) -> list[int]:
     """Bits as the program's --bits; its "2..8" is a range of Python's."""
     if isinstance(bits, str):
         raise Error(f"bits is {bits!r}; expected numbers: 4, [4, 6] or range(2, 9)", "usage")

@@ -21,7 +21,7 @@ from ._options import (
     require_images,
     require_known,
     split_images,
-    widths,
+    widths_of,
     words,
 )
 
@@ -157,7 +157,7 @@ def plan(
             "budget": budget,
             "average_bits": average_bits,
             "quantized_only": quantized_only,
-            "bits": sorted(set(widths(bits))),
+            "bits": sorted(set(widths_of(bits))),
             "fix": fix,
             "min": min,
             "max": max,

@@ -26,7 +26,7 @@ from ._options import (
     require_images,
     require_known,
     split_images,
-    widths,
+    widths_of,
     words,
 )
 
@@ -40,12 +40,10 @@ _logger = logging.getLogger("narrow")
 
 def _schemes(bits: int | Iterable[int], **lists: Words) -> list[_narrow.Scheme]:
     """Every combination that exists; each width has to exist by itself."""
-    found_widths = widths(bits)
-    for width in found_widths:
+    widths = widths_of(bits)
+    for width in widths:
         make_scheme({"bits": width})
-    found, left_out = _narrow.schemes(
-        {name: words(one) for name, one in lists.items()}, found_widths
-    )
+    found, left_out = _narrow.schemes({name: words(one) for name, one in lists.items()}, widths)
     for text in left_out:
         _logger.info("left out, there is no %s", text)
     return found
