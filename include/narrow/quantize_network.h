@@ -57,8 +57,8 @@ struct NetworkMethods {
   // to what it gets from the quantized ones before it. Absent: estimates from the checkpoint.
   std::optional<CalibrationImages> images = {};
   // Of a run that a launcher has started several times: every rank takes a part of the images
-  // through networks other than ResNet V1, without equalization and Rounding::kLearned; the result
-  // is the first rank's.
+  // through the network; the result is the first rank's. Not with Rounding::kLearned nor, of
+  // networks other than ResNet V1, with equalization.
   bool ranks_share_images = false;
 
   [[nodiscard]] bool any() const {

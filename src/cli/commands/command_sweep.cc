@@ -80,8 +80,7 @@ void use_directory(Arguments& args) {
 
 bool has_dataset(const Arguments& args) {
   const ImageSource& images = args.evaluation.images;
-  return !images.dataset_name.empty() || !images.dataset_dir.empty() || !images.pictures.empty() ||
-         !images.inputs.empty();
+  return images.has_examples() || !images.dataset_dir.empty();
 }
 
 // With a dataset what `narrow quantizer` quantizes, unless patterns say otherwise.

@@ -50,8 +50,7 @@ NetworkMethods NetworkArguments::chosen(bool moving_averages) const {
   chosen.image_size = source.image_size;
   const bool has_name = !source.dataset_name.empty();
   const bool has_directory = !source.dataset_dir.empty();
-  const bool has_others = !source.pictures.empty() || !source.inputs.empty();
-  if (!has_name && !has_directory && !has_others) return chosen;
+  if (!source.has_examples() && !has_directory) return chosen;
   if (has_name != has_directory) {
     throw Error(ErrorCategory::kUsage,
                 "images are named by --dataset_name and --dataset_dir together");

@@ -17,7 +17,6 @@
 #include "model/onnx/qonnx_model.h"
 #include "narrow/error.h"
 #include "tasks/activations/calibrated_network.h"
-#include "tasks/network/calibration_network.h"
 
 namespace narrow {
 namespace {

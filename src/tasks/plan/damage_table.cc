@@ -15,7 +15,6 @@
 #include "base/parallel.h"
 #include "model/checkpoint_network.h"
 #include "narrow/error.h"
-#include "tasks/network/calibration_network.h"
 #include "tasks/plan/absorbed_weights.h"
 #include "tasks/plan/fisher_sensitivity.h"
 #include "tasks/plan/graph_sensitivity.h"
