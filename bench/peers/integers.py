@@ -12,12 +12,12 @@ Times of a network do not depend on its training: for ResNet-50, `narrow init re
 convert --to onnx`, and --mean 123.68,116.78,103.94 --std 1,1,1.
 
 FOLDER has labels.csv (file,label) and the pictures. They are cut in two, every second one; each half
-is measured with the file that the other one calibrated, and a figure is over both. All contenders get the same arrays, what NumPy makes of Pillow's
-pixels. Times are taken in turns on the first pictures of a half, each engine at the faster of two
-settings (one picture on all threads, or one on each thread). Prints a table in Markdown for each width
-of weights: classes that are right, classes that are those of narrow's integers, the greatest
-difference of a logit from narrow's, pictures a second, and how many times faster narrow's integers are.
-The exit status is 1 where they are not 1.2 times as fast as ONNX Runtime's exact mode and 1.1 times as
+is measured with the file that the other one calibrated, and a figure is over both. All contenders
+get the same arrays, what NumPy makes of Pillow's pixels. Times are taken in turns on the first
+pictures of a half, each engine at the faster of two settings (one picture on all threads, or one on
+each thread). Prints a table in Markdown for each width of weights: classes that are right, classes
+that are those of narrow's integers, the greatest difference of a logit from narrow's, pictures a
+second, and how many times faster narrow's integers are. The exit status is 1 where they are not 1.2 times as fast as ONNX Runtime's exact mode and 1.1 times as
 fast as narrow's float.
 """
 
